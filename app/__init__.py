@@ -1,0 +1,1 @@
+"""Syncline: collections kept in sync on schedule, every step remembered in PostgreSQL."""

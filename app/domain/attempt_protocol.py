@@ -1,0 +1,94 @@
+"""What a worker and the child process of one attempt say to each other.
+
+The worker writes one `AttemptJob` as JSON to the child's standard input and closes it. The child answers with one JSON
+message a line on the descriptor named by `EVENTS_FD_VARIABLE`; its standard output and standard error are free text
+and become log lines. The last message is `Finished` or `Failed`; a child that ends without one has crashed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
+
+Level = Literal["debug", "info", "warn", "error"]
+
+
+class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The collection to copy, all defaults applied.
+
+    `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides.
+    """
+
+    name: str
+    type: str
+    table_name: str
+    start_date: str
+    parameters: dict[str, Any] = {}
+    sync_mode: Literal["full_refresh", "incremental"] | None = None
+    cursor_field: str | None = None
+    primary_key: list[str] | None = None
+
+
+class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One attempt, complete: the child reads nothing else.
+
+    `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, attempt) grows with every
+    attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
+    bookmark of an older generation is void. `data_dir` is where connectors keep virtual environments and stage files.
+    """
+
+    task: str
+    task_id: str
+    attempt: int
+    source: str
+    source_type: str
+    source_config: dict[str, Any]
+    collection: CollectionJob
+    destinations: dict[str, dict[str, Any]]
+    generation: int
+    data_dir: str
+    mode: Literal["sync", "check"] = "sync"
+
+
+class LogLine(msgspec.Struct, frozen=True, tag="log"):
+    """One line for the task's log."""
+
+    level: Level
+    message: str
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Records read from the source so far; sent at most once a second."""
+
+    records_read: int
+
+
+class Committed(msgspec.Struct, frozen=True, tag="committed"):
+    """Rows and the bookmark that stands for them are durable and visible in `destination`.
+
+    `rows` counts the rows that this commit inserted or changed; rows that were there already do not count.
+    """
+
+    destination: str
+    rows: int
+    bookmark: Any = None
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The attempt copied everything there was."""
+
+    records_read: int
+    rows_written: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The attempt could not go on. `retryable` is False for errors that running again cannot mend."""
+
+    error: str
+    retryable: bool = True
+
+
+AttemptMessage = LogLine | Progress | Committed | Finished | Failed
