@@ -1,0 +1,229 @@
+"""The tables as they are now; `alembic check` holds this description against the migrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Interval,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+
+SCHEMA = "syncline"
+
+
+class XID8(UserDefinedType[str]):
+    """PostgreSQL's 64-bit transaction id, which never wraps."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = XID8
+
+metadata = MetaData(schema=SCHEMA)
+
+INSTANT = DateTime(timezone=True)
+
+
+def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False, **options)
+
+
+events = Table(
+    "events",
+    metadata,
+    _required("task", Uuid),
+    _required("version", Integer),
+    _required("type", Text),
+    _required("v", SmallInteger, server_default=text("1")),
+    _required("at", INSTANT),
+    _required("status", Text),
+    _required("attempt", SmallInteger),
+    Column("worker", Uuid),
+    _required("data", JSONB, server_default=text("'{}'")),
+    _required("xid", XID8, server_default=text("pg_current_xact_id()")),
+    PrimaryKeyConstraint("task", "version", name="events_pkey"),
+    CheckConstraint("version > 0", name="events_version_positive"),
+    Index("events_xid", "xid"),
+)
+
+log_events = Table(
+    "log_events",
+    metadata,
+    _required("task", Uuid),
+    _required("attempt", SmallInteger),
+    _required("line", Integer),
+    _required("at", INSTANT),
+    _required("level", Text),
+    _required("message", Text),
+    PrimaryKeyConstraint("task", "attempt", "line", name="log_events_pkey"),
+    postgresql_partition_by="RANGE (task)",
+)
+
+task_queue = Table(
+    "task_queue",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("task", Uuid),
+    _required("status", Text),
+    _required("priority", BigInteger),
+    _required("run_at", INSTANT),
+    _required("version", Integer),
+    _required("attempt", SmallInteger),
+    _required("failures", SmallInteger),
+    _required("max_attempts", SmallInteger),
+    Column("worker", Uuid),
+    _required("cancel_requested", Boolean),
+    _required("changed_at", INSTANT),
+    _required("xid", XID8),
+    PrimaryKeyConstraint("source", "collection", name="task_queue_pkey"),
+    CheckConstraint("status IN ('SCHEDULED', 'RUNNING')", name="task_queue_active"),
+    Index("task_queue_ready", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),
+    Index("task_queue_running", "worker", postgresql_where=text("status = 'RUNNING'")),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    _required("task", Uuid),
+    _required("source", Text),
+    _required("collection", Text),
+    _required("source_type", Text),
+    _required("trigger", Text),
+    Column("fire_time", INSTANT),
+    _required("priority", BigInteger),
+    _required("max_attempts", SmallInteger),
+    _required("status", Text),
+    _required("attempt", SmallInteger),
+    _required("failures", SmallInteger),
+    _required("rows", BigInteger),
+    Column("error", Text),
+    _required("created_at", INSTANT),
+    Column("started_at", INSTANT),
+    Column("finished_at", INSTANT),
+    _required("version", Integer),
+    PrimaryKeyConstraint("task", name="tasks_pkey"),
+    Index("tasks_by_collection", "source", "collection", "created_at", "task"),
+    Index("tasks_by_source", "source", "created_at", "task"),
+)
+
+collection_status = Table(
+    "collection_status",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("last_task", Uuid),
+    _required("last_status", Text),
+    Column("last_success_at", INSTANT),
+    Column("last_failure_at", INSTANT),
+    _required("consecutive_failures", Integer),
+    PrimaryKeyConstraint("source", "collection", name="collection_status_pkey"),
+)
+
+bookmarks = Table(
+    "bookmarks",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("destination", Text),
+    Column("bookmark", JSONB),
+    _required("generation", Integer),
+    _required("task", Uuid),
+    _required("attempt", SmallInteger),
+    _required("saved_at", INSTANT),
+    PrimaryKeyConstraint("source", "collection", "destination", name="bookmarks_pkey"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("source_type", Text),
+    _required("max_attempts", SmallInteger),
+    _required("expression", Text),
+    _required("timezone", Text),
+    _required("misfire", Text),
+    Column("misfire_window", Interval),
+    Column("next_fire_at", INSTANT),
+    Column("last_fire_at", INSTANT),
+    _required("active", Boolean),
+    _required("updated_at", INSTANT),
+    PrimaryKeyConstraint("source", "collection", name="schedules_pkey"),
+    CheckConstraint("misfire IN ('skip', 'latest', 'all')", name="schedules_misfire"),
+    Index("schedules_due", "next_fire_at", postgresql_where=text("active")),
+)
+
+fire_times = Table(
+    "fire_times",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("fire_time", INSTANT),
+    _required("outcome", Text),
+    _required("misfire", Text),
+    Column("reason", Text),
+    Column("task", Uuid),
+    _required("worker", Uuid),
+    _required("decided_at", INSTANT),
+    PrimaryKeyConstraint("source", "collection", "fire_time", name="fire_times_pkey"),
+    CheckConstraint("outcome IN ('started', 'skipped', 'missed')", name="fire_times_outcome"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    _required("worker", Uuid),
+    _required("host", Text),
+    _required("pid", Integer),
+    _required("release", Text),
+    _required("slots", Integer),
+    _required("state", Text),
+    _required("started_at", INSTANT),
+    _required("renewed_at", INSTANT),
+    _required("lease_until", INSTANT),
+    PrimaryKeyConstraint("worker", name="workers_pkey"),
+    CheckConstraint("state IN ('active', 'draining', 'stopped', 'lost')", name="workers_state"),
+)
+
+resets = Table(
+    "resets",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("generation", Integer),
+    _required("reset_at", INSTANT),
+    PrimaryKeyConstraint("source", "collection", name="resets_pkey"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _required("projection", Text),
+    _required("generation", Integer),
+    _required("state", Text),
+    _required("xid", XID8),
+    _required("updated_at", INSTANT),
+    PrimaryKeyConstraint("projection", "generation", name="checkpoints_pkey"),
+    CheckConstraint("state IN ('building', 'live')", name="checkpoints_state"),
+)

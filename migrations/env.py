@@ -1,0 +1,60 @@
+"""Alembic's environment: one connection, one advisory lock, the schema described by `app.store.tables`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from alembic import context
+from sqlalchemy import create_engine, make_url, text
+
+from app.store.tables import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Any constant will do; it must only never change, so that an old and a new release wait for each other.
+MIGRATION_LOCK = 7_239_114_650_201
+
+
+def database_url() -> str:
+    attributes = context.config.attributes
+    url = attributes.get("url") or os.environ.get("DATABASE_DIRECT_URL") or os.environ.get("DATABASE_URL")
+    if not url:
+        message = "DATABASE_URL is not set: migrations need to know the database"
+        raise SystemExit(message)
+    return make_url(str(url)).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def is_described(_item: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:  # noqa: FBT001 - Alembic's signature
+    """Partitions come and go with time and are no part of the description."""
+    return not (kind == "table" and (name or "").startswith("log_events_"))
+
+
+def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    return kind != "schema" or name == "syncline"
+
+
+def migrate(connection: Connection) -> None:
+    connection.execute(text("SET search_path = pg_catalog"))
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table_schema="syncline",
+        include_schemas=True,
+        include_name=is_ours,
+        include_object=is_described,
+        compare_server_default=False,
+    )
+    with context.begin_transaction():
+        # Before Alembic reads the version: replicas that start together migrate once, the others find it done.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS syncline"))
+        context.run_migrations()
+
+
+engine = create_engine(database_url(), connect_args={"application_name": "syncline migrate"})
+with engine.connect() as connection:
+    migrate(connection)
+engine.dispose()
