@@ -1,0 +1,242 @@
+"""A PostgreSQL server under a directory, for those who have none: it lives and ends with the process that starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from app.bootstrap.postgres_cluster import LOOPBACK, ROLE, START_SECONDS, Cluster, PortTakenError, end_server
+from app.bootstrap.postgres_programs import INSTEAD, NOBODY, PostgresPrograms, find_programs
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    import subprocess
+    from types import TracebackType
+
+_POLL_SECONDS = 0.01
+_PORT_CHOICES = 5
+_SOCKET_PATH_BYTES = 100  # Linux takes 107, macOS 103
+
+
+@dataclass(frozen=True, kw_only=True)
+class TcpAddress:
+    """Where the server listens for those who cannot use a Unix socket."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Address:
+    socket_directory: str
+    port: int
+
+
+class EmbeddedPostgres:
+    """The server of one home directory; whoever starts it first owns it, the others attach to it.
+
+    Home holds `data` (the cluster), `password` and `port` (of the TCP listener), `postgres.log`, `owner.lock` (locked
+    for the owner's life) and `ready.json` (where the running server is). It belongs to one user, who alone may enter
+    it: the Unix socket trusts whoever reaches it. The server ends with its owner, even when that is killed with
+    SIGKILL (Linux; elsewhere the next owner ends it). The stop of one that attached leaves the server running.
+    `durable=False` gives up safety against a crash of the machine for speed: for tests.
+    """
+
+    def __init__(self, home: Path, *, durable: bool = True) -> None:
+        self._home = Path(home).absolute()
+        self._durable = durable
+        self._lock: int | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._address: _Address | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The database `app` over the Unix socket, as its superuser."""
+        address = self._running()
+        return f"postgresql://{ROLE}@/{ROLE}?host={quote(address.socket_directory)}&port={address.port}"
+
+    @property
+    def tcp(self) -> TcpAddress:
+        """The same server and role on the loopback interface, with a password."""
+        password = (self._home / "password").read_text()
+        return TcpAddress(host=LOOPBACK, port=self._running().port, user=ROLE, password=password)
+
+    def start(self) -> None:
+        """Returns when the server takes connections. To be called from the main thread.
+
+        Raises ConfigurationError where this machine, user or directory cannot have an embedded server, and
+        DatabaseUnreachableError, with the last lines of its log, when the server does not start.
+        """
+        _make_private(self._home)
+        programs, major = find_programs(self._home)
+        try:
+            if self._own_or_attach(programs):
+                self._forget_former_owner()
+                cluster = Cluster(home=self._home, programs=programs, durable=self._durable)
+                cluster.make_or_check(major=major)
+                self._serve(cluster)
+                self._publish()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends the server if this is its owner. Does nothing where nothing was started."""
+        if self._lock is not None:
+            self._ready_file.unlink(missing_ok=True)
+            if self._server is not None:
+                end_server(self._server)
+            if self._address is not None:
+                self._forget_sockets(self._address)
+            os.close(self._lock)
+        self._lock = self._server = self._address = None
+
+    @property
+    def _ready_file(self) -> Path:
+        return self._home / "ready.json"
+
+    def _running(self) -> _Address:
+        if self._address is None:
+            raise RuntimeError("The embedded PostgreSQL has not been started")
+        return self._address
+
+    def _own_or_attach(self, programs: PostgresPrograms) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._lock_home():
+            self._address = self._address_of_the_owner(programs)
+            if self._address is not None:
+                return False
+            if time.monotonic() > deadline:
+                raise DatabaseUnreachableError(
+                    f"Another process holds {self._home / 'owner.lock'}, but its PostgreSQL did not become ready "
+                    f"within {START_SECONDS:.0f} s: see {self._home / 'postgres.log'}"
+                )
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def _lock_home(self) -> bool:
+        lock = os.open(self._home / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def _address_of_the_owner(self, programs: PostgresPrograms) -> _Address | None:
+        address = self._published()
+        if address is None:
+            return None
+        probe = programs.run("pg_isready", "-h", address.socket_directory, "-p", str(address.port))
+        # Read again: the first may have been left by an owner that was killed, before its successor removed it.
+        return address if probe.returncode == 0 and address == self._published() else None
+
+    def _published(self) -> _Address | None:
+        try:
+            return _Address(**json.loads(self._ready_file.read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def _publish(self) -> None:
+        unfinished = self._ready_file.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(asdict(self._running())))
+        unfinished.rename(self._ready_file)
+
+    def _forget_former_owner(self) -> None:
+        former = self._published()
+        if former is not None:
+            self._ready_file.unlink()
+            self._forget_sockets(former)
+
+    def _forget_sockets(self, address: _Address) -> None:
+        if address.socket_directory != str(self._home):
+            shutil.rmtree(address.socket_directory, ignore_errors=True)
+
+    def _serve(self, cluster: Cluster) -> None:
+        socket_directory = self._socket_directory(cluster.programs)
+        for choice in range(_PORT_CHOICES):
+            port = self._choose_port(anew=choice > 0)
+            self._address = _Address(socket_directory=str(socket_directory), port=port)
+            try:
+                self._server = cluster.serve(port=port, socket_directory=socket_directory)
+            except PortTakenError:
+                if choice + 1 == _PORT_CHOICES:
+                    raise
+            else:
+                return
+
+    def _socket_directory(self, programs: PostgresPrograms) -> Path:
+        longest = os.fsencode(self._home / ".s.PGSQL.65535")
+        # libpq and the server read a comma as the end of a directory's name.
+        if len(longest) <= _SOCKET_PATH_BYTES and not any(mark in str(self._home) for mark in ',"'):
+            return self._home
+        elsewhere = Path(tempfile.mkdtemp(prefix="syncline-"))
+        programs.give(elsewhere)
+        return elsewhere
+
+    def _choose_port(self, *, anew: bool) -> int:
+        """The port of the last start while nobody else has it: clients keep it in their settings."""
+        kept = self._home / "port"
+        if kept.exists() and not anew:
+            port = int(kept.read_text())
+            if _is_free(port):
+                return port
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        kept.write_text(str(port))
+        return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server itself does, or the closed connections of its last life would keep the port taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _make_private(home: Path) -> None:
+    """Makes the directory where it is missing and closes it to others. Raises ConfigurationError."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = home.stat().st_uid
+        mine = {0, NOBODY} if os.geteuid() == 0 else {os.geteuid()}
+        if owner in mine:
+            home.chmod(0o700)
+            return
+    except OSError as error:
+        raise ConfigurationError(
+            f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; name another, {INSTEAD}"
+        ) from error
+    raise ConfigurationError(
+        f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, and this is user {os.geteuid()}: "
+        f"start as that user, name another directory, {INSTEAD}"
+    )

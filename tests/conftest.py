@@ -1,0 +1,59 @@
+"""Databases for tests: every test gets its own, on one server per session (per worker under xdist)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.database import Server, TcpServer, create_database, database_name, drop_database, migrate, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url(postgres_server: Server) -> str:
+    """The URL of a server on which the tests may do anything; its own database stays empty."""
+    return postgres_server.url
+
+
+@pytest.fixture(scope="session")
+def tcp_postgres(postgres_server: Server) -> TcpServer:
+    """The same server as host, port, user and password, for programs that cannot use its URL."""
+    if postgres_server.tcp is None:
+        pytest.skip("TEST_DATABASE_URL names a Unix socket")
+    return postgres_server.tcp
+
+
+@pytest.fixture
+def empty_database_url(postgres_server_url: str) -> Iterator[str]:
+    url = create_database(postgres_server_url)
+    yield url
+    drop_database(url, server_url=postgres_server_url)
+
+
+@pytest.fixture
+def database_url(postgres_server_url: str, migrated_template: str) -> Iterator[str]:
+    """A database of the newest schema."""
+    url = create_database(postgres_server_url, template=migrated_template)
+    yield url
+    drop_database(url, server_url=postgres_server_url)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server_url: str) -> Iterator[str]:
+    """The URL of a database with all migrations, to be copied; it takes no connections."""
+    url = create_database(postgres_server_url)
+    migrate(url)
+    with psycopg.connect(postgres_server_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{database_name(url)}" ALLOW_CONNECTIONS false')
+    yield url
+    drop_database(url, server_url=postgres_server_url)
