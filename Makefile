@@ -1,0 +1,46 @@
+# What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo demo-rows test static check format clean
+
+BIN := .venv/bin
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+install: ## make .venv with the command .venv/bin/syncline
+	@scripts/venv requirements.lock
+
+install-dev: ## the same with all that tests and checks need
+	@scripts/venv requirements-dev.lock
+
+demo: install ## synchronise real data on this machine, in the foreground; Ctrl-C ends it
+	@exec $(BIN)/python deploy/demo/run.py
+
+demo-rows: install ## let a week of new rows arrive in the demo's source
+	@$(BIN)/python deploy/demo/source.py
+
+test: install-dev ## the whole test suite
+	@$(BIN)/pytest --quiet --numprocesses 2
+
+static: install-dev ## format, lint, types, layers, schema and openapi.json
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/mypy deploy scripts
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/throwaway_database.py sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
+	@$(BIN)/syncline openapi | cmp - openapi.json
+
+# One after the other even with -j, so that what the tests say comes last.
+check: ## everything: static, then test
+	@$(MAKE) --no-print-directory static
+	@$(MAKE) --no-print-directory test
+
+format: install-dev ## rewrite the sources in the project's format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+clean: ## remove .venv and what tools cached; .syncline with its data stays
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find app deploy migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,22 @@
+"""Run a command with DATABASE_URL naming an empty database that is gone afterwards: `throwaway_database.py alembic …`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.database import create_database, drop_database, running_server
+
+
+def main(command: list[str]) -> int:
+    with running_server() as server:
+        url = create_database(server.url)
+        try:
+            return subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=False).returncode  # noqa: S603 - the Makefile's own
+        finally:
+            drop_database(url, server_url=server.url)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
