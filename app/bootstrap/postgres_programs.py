@@ -72,7 +72,7 @@ class PostgresPrograms:
             user=self.user,
             group=self.user,
             extra_groups=None if self.user is None else [],
-            preexec_fn=_end_with_parent(),
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one system call, its library loaded before the fork
         )
 
     def major_version(self) -> int | None:
