@@ -1,4 +1,4 @@
-"""Run a command with DATABASE_URL naming an empty database that is gone afterwards: `throwaway_database.py alembic …`."""
+"""Run a command with DATABASE_URL naming an empty database that is gone afterwards."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def main(command: list[str]) -> int:
     with running_server() as server:
         url = create_database(server.url)
         try:
-            return subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=False).returncode  # noqa: S603 - the Makefile's own
+            environment = os.environ | {"DATABASE_URL": url, "DATABASE_DIRECT_URL": url}
+            return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - the Makefile's own
         finally:
             drop_database(url, server_url=server.url)
 

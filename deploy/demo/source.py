@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 from psycopg import sql
 
+from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.domain.errors import SynclineError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg import Connection
 
 DATABASE = "nycflights13"
@@ -75,34 +82,36 @@ ARRIVE: LiteralString = """
 """
 
 
-def load(server_url: str) -> str:
+def load(server_url: str, *, database: str = DATABASE) -> str:
     """Make the source on its first call; on every later call let seven more days of weather arrive.
 
-    `server_url` names any database of the server; its user must be able to create the database `nycflights13`,
-    or to write to one that is there already. Returns a sentence for the terminal. Raises `psycopg.Error`; nothing is
-    half-loaded then.
+    `server_url` names any database of the server; its user must be able to create `database`, or to write to one that
+    is there already. Returns a sentence for the terminal. Raises `psycopg.Error`; nothing is half-loaded then.
     """
-    create_database(server_url)
-    with psycopg.connect(server_url, dbname=DATABASE) as connection:
+    create_database(server_url, database)
+    with psycopg.connect(server_url, dbname=database) as connection:
+        # Starts at the same time come one after the other.
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('nycflights13', 0))")
         is_new = connection.execute("SELECT to_regclass('weather') IS NULL").fetchone() == (True,)
         if is_new:
             create_tables(connection)
         arrived = let_weather_arrive(connection)
-        row = connection.execute("SELECT count(*), to_char(max(time_hour) AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM weather")
+        row = connection.execute(
+            "SELECT count(*), to_char(max(time_hour) AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM weather"
+        )
         total, day = row.fetchone() or (0, "")
     if is_new:
-        return f"{DATABASE}: loaded airlines, airports, planes and {total} rows of weather, up to {day}"
+        return f"{database}: loaded airlines, airports, planes and {total} rows of weather, up to {day}"
     if arrived:
-        return f"{DATABASE}: {arrived} new rows of weather, up to {day}"
-    return f"{DATABASE}: all {total} rows of weather are there, nothing new can arrive"
+        return f"{database}: {arrived} new rows of weather, up to {day}"
+    return f"{database}: all {total} rows of weather are there, nothing new can arrive"
 
 
-def create_database(server_url: str) -> None:
+def create_database(server_url: str, database: str) -> None:
     with psycopg.connect(server_url, autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
             try:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 return  # another start was faster
 
@@ -125,3 +134,27 @@ def copy_file(connection: Connection, *, name: str, into: str) -> None:
     with connection.cursor().copy(statement) as copy, gzip.open(FILES / f"{name}.csv.gz") as file:
         while block := file.read(1 << 16):
             copy.write(block)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of the server that `syncline dev` will use: DATABASE_URL's, else the embedded one, started or joined."""
+    if url := os.environ.get("DATABASE_DIRECT_URL") or os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    with EmbeddedPostgres(Path(os.environ.get("SYNCLINE_DATA_DIR") or ".syncline") / "postgres") as postgres:
+        yield postgres.url
+
+
+def main() -> None:
+    try:
+        with server() as url:
+            print(load(url))
+    except (SynclineError, psycopg.Error) as error:
+        reason = " ".join(str(error).split())
+        print(f"syncline: the source database {DATABASE} could not be made: {reason}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
