@@ -1,0 +1,162 @@
+"""The connection to PostgreSQL: the pool of the hot statements and the direct connection for LISTEN."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import asyncpg
+import orjson
+from sqlalchemy import make_url
+
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+APP_ROLE: Final = "syncline_app"
+
+# The queue's hot statements are right only as index scans in order: after churn the planner's own choice (a bitmap scan
+# and a sort over the index's dead entries) is several times slower. See docs/decisions/0003-pinned-plans.md.
+PINNED_PLANS: Final = {
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+
+UNREACHABLE: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    TimeoutError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where the database is. `direct` is the way round a pooler; the same as `url` without one."""
+
+    url: str
+    direct: str
+
+    @classmethod
+    def of(cls, url: str, direct_url: str | None = None) -> DatabaseAddress:
+        """Accept what libpq and SQLAlchemy accept.
+
+        Raises:
+            ConfigurationError: not a PostgreSQL URL.
+        """
+        return cls(url=plain_url("DATABASE_URL", url), direct=plain_url("DATABASE_DIRECT_URL", direct_url or url))
+
+    @property
+    def pooled(self) -> bool:
+        return self.direct != self.url
+
+
+def plain_url(name: str, url: str) -> str:
+    """`postgresql://…` without SQLAlchemy's driver name.
+
+    Raises:
+        ConfigurationError: not a PostgreSQL URL; the message never shows the URL, for it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
+        raise ConfigurationError(f"{name}: not a URL; valid is postgresql://user:password@host:port/database") from None
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; valid is postgresql://…")
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def open_pool(
+    address: DatabaseAddress, *, name: str, size: int = 4, patience_seconds: float = 0
+) -> AsyncIterator[Pool]:
+    """A pool whose connections act as the application's role and plan the hot statements the one right way.
+
+    Behind a pooler the role and the plans are the login's own business: start-up parameters do not pass it.
+
+    Raises:
+        DatabaseUnreachableError: the database did not answer within `patience_seconds`.
+    """
+    role = await _application_role(address, patience_seconds)
+    settings = {"application_name": name, "timezone": "UTC"}
+    if not address.pooled:
+        settings |= PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"} | role
+    async with asyncpg.create_pool(
+        address.url,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        reset=_keep,
+        server_settings=settings,
+        command_timeout=60,
+        statement_cache_size=0 if address.pooled else 100,
+    ) as pool:
+        yield pool
+
+
+async def _application_role(address: DatabaseAddress, patience_seconds: float) -> dict[str, str]:
+    """The application's role, where the login may take it; managed servers may know no such role."""
+    connection = await connect(address.direct, patience_seconds=patience_seconds)
+    try:
+        may_take = await connection.fetchval(
+            "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = $1", APP_ROLE
+        )
+    finally:
+        await connection.close()
+    return {"role": APP_ROLE} if may_take else {}
+
+
+async def connect(url: str, *, patience_seconds: float = 0, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection of its own, tried again until `patience_seconds` are over.
+
+    Raises:
+        DatabaseUnreachableError: nobody answered in time.
+        ConfigurationError: somebody answered and refuses this user, password or database.
+    """
+    deadline = asyncio.get_running_loop().time() + patience_seconds
+    while True:
+        try:
+            return await asyncpg.connect(url, timeout=10, **options)
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+            raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
+        except UNREACHABLE as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise DatabaseUnreachableError(
+                    f"PostgreSQL at {place(url)} does not answer: {_cause(error)}"
+                ) from error
+            await asyncio.sleep(0.5)
+
+
+def place(url: str) -> str:
+    """A URL's server and database, fit to be shown."""
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host") or "localhost"
+    return f"{host}:{parsed.port or 5432}/{parsed.database or ''}"
+
+
+def _cause(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """No statement leaves anything behind on a connection; the default reset would cost each of them a round trip."""
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+    )

@@ -1,0 +1,65 @@
+"""Leases: who is a worker just now, and taking back what the dead have left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from app.domain.errors import LeaseLostError
+from app.store.queries import load_statements
+from app.store.queue import rescue_attempts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+    from uuid import UUID
+
+    from app.store.database import Pool
+
+_SQL: Final = load_statements("leases.sql")
+
+
+class Leases:
+    """The workers' leases. The lease of a worker fences all that it writes."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def register(self, *, host: str, pid: int, release: str, slots: int, length: timedelta) -> UUID:
+        """A new worker; a process that lost its lease registers anew and is another worker."""
+        worker: UUID = await self._pool.fetchval(_SQL["register_worker"], host, pid, release, slots, length)
+        return worker
+
+    async def renew(self, worker: UUID, length: timedelta) -> Sequence[UUID]:
+        """Prolong the lease: the tasks of this worker that somebody wants canceled.
+
+        Raises:
+            LeaseLostError: the lease is over.
+        """
+        row = await self._pool.fetchrow(_SQL["renew_lease"], worker, length)
+        if row is None:
+            raise LeaseLostError("the lease of this worker is over")
+        canceled: list[UUID] = row["cancel_requested"]
+        return canceled
+
+    async def drain(self, worker: UUID) -> None:
+        """Claim nothing from now on."""
+        await self._pool.execute(_SQL["drain_worker"], worker)
+
+    async def stop(self, worker: UUID) -> None:
+        """The end of a worker that has handed everything back."""
+        await self._pool.execute(_SQL["stop_worker"], worker)
+
+    async def rescue(self) -> list[dict[str, Any]]:
+        """Take the lease from workers that did not renew it, and their attempts with it.
+
+        Returns what was rescued: rows of source, collection, task, attempt, status.
+        """
+        if not await self._pool.fetchval(_SQL["has_gone_workers"]):
+            return []
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_SQL["mark_lost_workers"])
+            return await rescue_attempts(connection)
+
+    async def forget(self) -> None:
+        """Delete the rows of workers that ended long ago."""
+        await self._pool.execute(_SQL["forget_workers"])

@@ -1,0 +1,75 @@
+"""Waking sleepers: one channel, a notification at most every few milliseconds, a listener that comes back by itself.
+
+NOTIFY takes a lock of the whole server at commit, so many are made one; and a listener may miss one or fall silent, so
+whoever waits here polls as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from app.domain.errors import SynclineError
+from app.store.database import UNREACHABLE, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.store.database import Pool
+
+CHANNEL: Final = "syncline"
+_COALESCE_SECONDS: Final = 0.005
+_PROBE_SECONDS: Final = 15.0
+
+_logger = structlog.get_logger("syncline.notify")
+
+
+class Notifier:
+    """Tells all listeners that there is something to do. A notification lost costs one poll interval, nothing else."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._pending: asyncio.Task[None] | None = None
+
+    def notify(self) -> None:
+        """Return at once; the notification follows within a few milliseconds."""
+        if self._pending is None or self._pending.done():
+            self._pending = asyncio.get_running_loop().create_task(self._send())
+
+    async def aclose(self) -> None:
+        """Wait for the notification under way."""
+        if self._pending is not None:
+            await asyncio.gather(self._pending, return_exceptions=True)
+
+    async def _send(self) -> None:
+        await asyncio.sleep(_COALESCE_SECONDS)
+        # The slot is free before the statement is sent: what happens from here on is told by the next one.
+        self._pending = None
+        with suppress(*UNREACHABLE, asyncpg.PostgresError):
+            await self._pool.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+
+async def listen(direct_url: str, wake: Callable[[], None]) -> None:
+    """Call `wake` at every notification, until canceled; a connection that is lost or silent is made anew."""
+    while True:
+        with suppress(*UNREACHABLE, asyncpg.PostgresError, SynclineError):
+            await _listen_once(direct_url, wake)
+        _logger.warning("the listener lost its connection and comes back; polling goes on meanwhile")
+        await asyncio.sleep(1)
+
+
+async def _listen_once(direct_url: str, wake: Callable[[], None]) -> None:
+    connection = await connect(direct_url, server_settings={"application_name": "syncline listen"})
+    try:
+        await connection.add_listener(CHANNEL, lambda *_: wake())
+        wake()
+        while True:
+            await asyncio.sleep(_PROBE_SECONDS)
+            await connection.execute("SELECT 1", timeout=_PROBE_SECONDS)
+    finally:
+        with suppress(*UNREACHABLE, asyncpg.PostgresError):
+            await connection.close(timeout=1)

@@ -1,0 +1,182 @@
+"""The queue: a task's way from asked for to ended, each step one statement that appends and projects at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from app.domain.errors import LeaseLostError, SynclineError
+from app.domain.task import Status, task_id
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from app.domain.attempt_protocol import Level
+    from app.store.database import Connection, Pool
+
+_SQL: Final = load_statements("queue.sql")
+
+# How often a statement is sent again whose row moved under it. Two rounds were never seen; more means a fault.
+_ROUNDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """What is asked for. `priority_class` as in `app.domain.priority`; `fire_time` only for the schedule's tasks."""
+
+    source: str
+    collection: str
+    source_type: str
+    trigger: str
+    priority_class: int
+    max_attempts: int
+    fire_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt, given to one worker. `failures` counts the attempts that failed before it."""
+
+    task: UUID
+    source: str
+    collection: str
+    attempt: int
+    failures: int
+    max_attempts: int
+    cancel_requested: bool
+    generation: int
+    at: datetime
+
+    @property
+    def task_id(self) -> str:
+        return task_id(self.source, self.collection, self.task)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended: the event, the status it leads to and the last line of its log.
+
+    `delay` is the time until the next attempt where there is one.
+    """
+
+    claim: Claim
+    type: str
+    status: Status
+    line: int
+    level: Level
+    message: str
+    error: str | None = None
+    delay: timedelta = timedelta()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TaskQueue:
+    """The queue as the API, the scheduler and the workers use it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
+        """Ask for a task: (its UUID, True), or (the active task's, False)."""
+        for _ in range(_ROUNDS):
+            if scheduled := await schedule_tasks(self._pool, [new]):
+                return scheduled[new.source, new.collection], True
+            active: UUID | None = await self._pool.fetchval(_SQL["active_task"], new.source, new.collection)
+            if active is not None:
+                return active, False
+            # It ended between the two statements: the next round makes a new one.
+        raise SynclineError(f"the queue of {new.source}/{new.collection} does not come to rest")
+
+    async def claim(self, worker: UUID, limit: int) -> list[Claim]:
+        """Up to `limit` due tasks for this worker; none when its lease is over."""
+        if not await self._pool.fetchval(_SQL["has_due_tasks"]):
+            return []
+        return [Claim(**row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit)]
+
+    async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:
+        """End attempts together. Returns those that were refused: the worker has lost them."""
+        left = list(endings)
+        for _ in range(_ROUNDS):
+            rows = await self._pool.fetch(_SQL["end_attempts"], worker, *_columns(left))
+            moved = {row["task"] for row in rows}
+            left = [ending for ending in left if ending.claim.task not in moved]
+            if not left or not await self._still_running(worker, left):
+                break
+        return left
+
+    async def _still_running(self, worker: UUID, endings: Sequence[Ending]) -> bool:
+        """Whether any was left alone only because its row moved while the statement waited."""
+        tasks = [ending.claim.task for ending in endings]
+        return bool(await self._pool.fetchval(_SQL["still_running"], worker, tasks))
+
+    async def save_bookmark(self, worker: UUID, claim: Claim, *, destination: str, rows: int, bookmark: object) -> None:
+        """Remember what a destination has committed.
+
+        Raises:
+            LeaseLostError: the attempt is not this worker's any more.
+        """
+        key = (claim.source, claim.collection, claim.task, claim.attempt)
+        for _ in range(_ROUNDS):
+            if await self._pool.fetchval(
+                _SQL["save_bookmark"], worker, *key, destination, rows, bookmark, claim.generation
+            ):
+                return
+            if not await self._pool.fetchval(_SQL["still_running"], worker, [claim.task]):
+                break
+        raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} is not this worker's any more")
+
+    async def cancel(self, task: UUID, last_line: str) -> Status | None:
+        """End a queued task, ask a running one to end; None when it is not active.
+
+        Returns CANCELED, or RUNNING while a worker still has to end it.
+        """
+        for _ in range(_ROUNDS):
+            status: str | None = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
+            if status is not None:
+                return Status(status)
+            if not await self._pool.fetchval(_SQL["is_active"], task):
+                break
+        return None
+
+
+async def schedule_tasks(on: Pool | Connection, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
+    """Queue the tasks whose collection has no active one: {(source, collection): task}."""
+    columns = zip(
+        *(
+            (n.source, n.collection, n.source_type, n.trigger, n.priority_class, n.fire_time, n.max_attempts)
+            for n in new
+        ),
+        strict=True,
+    )
+    rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns))
+    return {(row["source"], row["collection"]): row["task"] for row in rows}
+
+
+async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:
+    """Take back the attempts of workers that are gone: rows of source, collection, task, attempt, status."""
+    return [dict(row) for row in await on.fetch(_SQL["rescue_attempts"])]
+
+
+def _columns(endings: Sequence[Ending]) -> list[list[Any]]:
+    rows = (
+        (
+            e.claim.source,
+            e.claim.collection,
+            e.claim.task,
+            e.claim.attempt,
+            e.type,
+            e.status.value,
+            e.error,
+            e.delay,
+            dict(e.details),
+            e.line,
+            e.level,
+            e.message,
+        )
+        for e in endings
+    )
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,222 @@
+"""Schedules as the table keeps them, and the ledger of their fire times."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.store.queries import load_statements
+from app.store.queue import NewTask, schedule_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from app.store.database import Connection, Pool
+
+_SQL: Final = load_statements("schedules.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleDefinition:
+    """A collection's schedule, as the configuration writes it."""
+
+    source: str
+    collection: str
+    source_type: str
+    max_attempts: int
+    expression: str
+    timezone: str
+    misfire: str
+    misfire_window: timedelta | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.collection
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSchedule:
+    """A row of `schedules`; `now` is the database's clock at the reading."""
+
+    definition: ScheduleDefinition
+    next_fire_at: datetime | None
+    last_fire_at: datetime | None
+    active: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueSchedule:
+    """A schedule that this pass has locked; `busy` tells whether its collection has an active task."""
+
+    definition: ScheduleDefinition
+    next_fire_at: datetime
+    last_fire_at: datetime | None
+    now: datetime
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FireTime:
+    """A fire time with what the misfire policy decided: `missed` is the reason, None where a task is to start."""
+
+    definition: ScheduleDefinition
+    fire_time: datetime
+    missed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a fire time: `started` with its task, `skipped` for an overlap, or `missed`."""
+
+    source: str
+    collection: str
+    fire_time: datetime
+    outcome: str
+    task: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Where a schedule stands after a pass."""
+
+    source: str
+    collection: str
+    next_fire_at: datetime | None
+    last_fire_at: datetime | None
+
+
+class Schedules:
+    """The schedules and the ledger, as the scheduler uses them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def all(self) -> tuple[list[StoredSchedule], datetime]:
+        """Every schedule that the table knows, ended ones too, and the database's now."""
+        rows = await self._pool.fetch(_SQL["all_schedules"])
+        now: datetime = await self._pool.fetchval(_SQL["now"])
+        return [
+            StoredSchedule(
+                ScheduleDefinition(*(row[column] for column in _DEFINITION)),
+                row["next_fire_at"],
+                row["last_fire_at"],
+                row["active"],
+                now,
+            )
+            for row in rows
+        ], now
+
+    async def put(self, schedules: Sequence[tuple[ScheduleDefinition, datetime | None]]) -> None:
+        """Add and change schedules; the time given is where a new or changed one begins."""
+        if not schedules:
+            return
+        columns = zip(*((*(getattr(d, c) for c in _DEFINITION), begin) for d, begin in schedules), strict=True)
+        await self._pool.execute(_SQL["put_schedules"], *map(list, columns))
+
+    async def end(self, keys: Sequence[tuple[str, str]]) -> None:
+        """End the schedules of these (source, collection) pairs."""
+        await self._pool.execute(_SQL["end_schedules"], [s for s, _ in keys], [c for _, c in keys])
+
+    @asynccontextmanager
+    async def due(self) -> AsyncIterator[tuple[DuePass, list[DueSchedule]]]:
+        """Lock what is due; the decisions made within commit together, or none does."""
+        if not await self._pool.fetchval(_SQL["has_due_schedules"]):
+            yield DuePass(None), []
+            return
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_SQL["due_schedules"])
+            yield (
+                DuePass(connection),
+                [
+                    DueSchedule(
+                        ScheduleDefinition(*(row[column] for column in _DEFINITION)),
+                        row["next_fire_at"],
+                        row["last_fire_at"],
+                        row["now"],
+                        row["busy"],
+                    )
+                    for row in rows
+                ],
+            )
+
+
+class DuePass:
+    """One pass of a scheduler over the schedules that it has locked."""
+
+    def __init__(self, connection: Connection | None) -> None:
+        self._connection = connection
+
+    async def record(
+        self, worker: UUID, fire_times: Sequence[FireTime], advances: Sequence[Advance], *, priority_class: int
+    ) -> list[Outcome]:
+        """Start the tasks that are to start, write the ledger and move the schedules on."""
+        connection = self._connection
+        if connection is None:
+            return []
+        undecided = await self._undecided(connection, fire_times)
+        first_starts = {f.definition.key: f for f in reversed(undecided) if f.missed is None}
+        started = await self._start(connection, list(first_starts.values()), priority_class)
+        outcomes = [_outcome(f, started if first_starts.get(f.definition.key) is f else {}) for f in undecided]
+        await self._write(connection, worker, undecided, outcomes)
+        columns = zip(*((a.source, a.collection, a.next_fire_at, a.last_fire_at) for a in advances), strict=True)
+        await connection.execute(_SQL["advance_schedules"], *map(list, columns))
+        return outcomes
+
+    async def _undecided(self, connection: Connection, fire_times: Sequence[FireTime]) -> list[FireTime]:
+        rows = await connection.fetch(
+            _SQL["undecided_fire_times"],
+            [f.definition.source for f in fire_times],
+            [f.definition.collection for f in fire_times],
+            [f.fire_time for f in fire_times],
+        )
+        return [fire_times[row["place"] - 1] for row in rows]
+
+    async def _start(
+        self, connection: Connection, starts: Sequence[FireTime], priority_class: int
+    ) -> dict[tuple[str, str], UUID]:
+        if not starts:
+            return {}
+        return await schedule_tasks(
+            connection,
+            [
+                NewTask(
+                    source=start.definition.source,
+                    collection=start.definition.collection,
+                    source_type=start.definition.source_type,
+                    trigger="schedule",
+                    priority_class=priority_class,
+                    max_attempts=start.definition.max_attempts,
+                    fire_time=start.fire_time,
+                )
+                for start in starts
+            ],
+        )
+
+    async def _write(
+        self, connection: Connection, worker: UUID, fire_times: Sequence[FireTime], outcomes: Sequence[Outcome]
+    ) -> None:
+        await connection.execute(
+            _SQL["record_fire_times"],
+            worker,
+            [o.source for o in outcomes],
+            [o.collection for o in outcomes],
+            [o.fire_time for o in outcomes],
+            [o.outcome for o in outcomes],
+            [f.definition.misfire for f in fire_times],
+            ["overlap" if o.outcome == "skipped" else f.missed for f, o in zip(fire_times, outcomes, strict=True)],
+            [o.task for o in outcomes],
+        )
+
+
+def _outcome(fire_time: FireTime, started: dict[tuple[str, str], UUID]) -> Outcome:
+    definition = fire_time.definition
+    task = started.get(definition.key)
+    outcome = "missed" if fire_time.missed else "started" if task else "skipped"
+    return Outcome(definition.source, definition.collection, fire_time.fire_time, outcome, task)
+
+
+_DEFINITION: Final = tuple(ScheduleDefinition.__slots__)

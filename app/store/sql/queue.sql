@@ -1,0 +1,270 @@
+-- The queue holds one row for each active task, keyed by (source, collection); it is the head of the task's stream.
+-- Every statement locks that row, moves its version, appends the event and projects it: one statement, one transaction.
+--
+-- `q.xid <= pg_current_xact_id()`: a statement that waited for the row's lock may hold an older transaction id than the
+-- writer it waited for. Appending then would turn the stream round for readers that go by transaction id; the statement
+-- leaves the row alone instead and is sent again.
+
+-- name: schedule_tasks
+-- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new.
+WITH wanted AS (
+  SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[])
+    AS w (source, collection, source_type, trigger, class, fire_time, max_attempts)
+), queued AS (
+  INSERT INTO syncline.task_queue
+    (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid)
+  SELECT source, collection, syncline.uuid7(at), 'SCHEDULED', class * 1000000000000 - extract(epoch FROM at)::bigint, at,
+         1, 0, 0, max_attempts, false, at, pg_current_xact_id()
+  FROM wanted
+  ON CONFLICT (source, collection) DO NOTHING
+  RETURNING source, collection, task, priority, max_attempts, changed_at AS at
+), asked AS (
+  SELECT q.*, w.source_type, w.trigger, w.fire_time FROM queued q JOIN wanted w USING (source, collection)
+), listed AS (
+  INSERT INTO syncline.tasks
+    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, created_at, version)
+  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, 'SCHEDULED', 0, 0, 0, at, 1 FROM asked
+), reported AS (
+  INSERT INTO syncline.collection_status AS s (source, collection, last_task, last_status, consecutive_failures)
+  SELECT source, collection, task, 'SCHEDULED', 0 FROM asked
+  ON CONFLICT (source, collection) DO UPDATE SET last_task = excluded.last_task, last_status = excluded.last_status
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+  SELECT task, 1, 'TaskScheduled', at, 'SCHEDULED', 0,
+         jsonb_build_object('source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger,
+                            'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
+  FROM asked
+)
+SELECT source, collection, task FROM queued
+
+-- name: active_task
+-- The task that keeps a collection busy.
+SELECT task FROM syncline.task_queue WHERE source = $1 AND collection = $2
+
+-- name: has_due_tasks
+-- Whether a claim would find something: an empty claim burns a transaction id.
+SELECT EXISTS (
+  SELECT FROM syncline.task_queue WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
+)
+
+-- name: claim_tasks
+-- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped.
+WITH fence AS MATERIALIZED (
+  SELECT FROM syncline.workers WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock() FOR KEY SHARE
+), due AS MATERIALIZED (
+  SELECT source, collection FROM syncline.task_queue
+  WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()) AND EXISTS (SELECT FROM fence)
+  ORDER BY priority DESC, task
+  LIMIT $2
+  FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+  UPDATE syncline.task_queue q
+  SET status = 'RUNNING', version = q.version + 1, attempt = q.attempt + 1, worker = $1,
+      changed_at = syncline.clock(), xid = pg_current_xact_id()
+  FROM due
+  WHERE q.source = due.source AND q.collection = due.collection AND q.xid <= pg_current_xact_id()
+  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at
+), listed AS (
+  UPDATE syncline.tasks t
+  SET status = 'RUNNING', attempt = c.attempt, started_at = coalesce(t.started_at, c.at), version = c.version
+  FROM claimed c WHERE t.task = c.task
+  RETURNING t.task, t.started_at
+), reported AS (
+  UPDATE syncline.collection_status s SET last_status = 'RUNNING'
+  FROM claimed c WHERE s.source = c.source AND s.collection = c.collection
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
+  SELECT task, version, 'TaskStarted', at, 'RUNNING', attempt, $1 FROM claimed
+)
+SELECT c.source, c.collection, c.task, c.attempt, c.failures, c.max_attempts, c.cancel_requested, c.at,
+       coalesce(r.generation, 0) AS generation
+FROM claimed c LEFT JOIN syncline.resets r ON r.source = c.source AND r.collection = c.collection
+
+-- name: still_running
+-- Whether worker $1 still runs one of the tasks.
+SELECT EXISTS (
+  SELECT FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING' AND task = ANY ($2::uuid[])
+) AND EXISTS (
+  SELECT FROM syncline.workers WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
+)
+
+-- name: is_active
+-- Whether a task is in the queue.
+SELECT EXISTS (
+  SELECT FROM syncline.tasks t JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection
+  WHERE t.task = $1 AND q.task = $1
+)
+
+-- name: end_attempts
+-- Ends attempts of worker $1, if its lease stands and they are still its own: returns the tasks that have moved.
+-- The last log line of the attempt is part of it, so that a finished task's log always tells how it ended.
+WITH fence AS MATERIALIZED (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
+), outcome AS MATERIALIZED (
+  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::interval[],
+                       $10::jsonb[], $11::integer[], $12::text[], $13::text[])
+    AS o (source, collection, task, attempt, type, status, error, delay, details, line, level, message)
+), requeued AS (
+  UPDATE syncline.task_queue q
+  SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock() + o.delay,
+      failures = q.failures + CASE WHEN o.type = 'AttemptHandedBack' THEN 0 ELSE 1 END,
+      changed_at = syncline.clock(), xid = pg_current_xact_id()
+  FROM outcome o
+  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
+    AND o.status = 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+  RETURNING q.task, q.version, q.failures, q.changed_at AS at, q.run_at
+), ended AS (
+  DELETE FROM syncline.task_queue q USING outcome o
+  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
+    AND o.status <> 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+  RETURNING q.task, q.version + 1 AS version, q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
+            syncline.clock() AS at, NULL::timestamptz AS run_at
+), moved AS (
+  SELECT * FROM (SELECT * FROM requeued UNION ALL SELECT * FROM ended) AS m JOIN outcome o USING (task)
+), listed AS (
+  UPDATE syncline.tasks t
+  SET status = m.status, failures = m.failures, version = m.version,
+      error = CASE WHEN m.status = 'SUCCESS' THEN NULL ELSE coalesce(m.error, t.error) END,
+      finished_at = CASE WHEN m.status = 'SCHEDULED' THEN NULL ELSE m.at END
+  FROM moved m WHERE t.task = m.task
+), reported AS (
+  UPDATE syncline.collection_status s
+  SET last_status = m.status,
+      last_success_at = CASE WHEN m.status = 'SUCCESS' THEN m.at ELSE s.last_success_at END,
+      last_failure_at = CASE WHEN m.status = 'FAILED' THEN m.at ELSE s.last_failure_at END,
+      consecutive_failures = CASE m.status WHEN 'SUCCESS' THEN 0 WHEN 'FAILED' THEN s.consecutive_failures + 1
+                                           ELSE s.consecutive_failures END
+  FROM moved m WHERE s.source = m.source AND s.collection = m.collection
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  SELECT task, version, type, at, status, attempt, $1,
+         details || jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
+  FROM moved
+), told AS (
+  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
+  SELECT task, attempt, line, at, level, message FROM moved
+)
+SELECT task FROM moved
+
+-- name: save_bookmark
+-- Remembers what destination $6 has committed: $7 rows up to bookmark $8 of generation $9. Returns nothing without the lease.
+WITH fence AS MATERIALIZED (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
+), moved AS (
+  UPDATE syncline.task_queue q
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.attempt = $5 AND q.worker = $1
+    AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+  RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
+), listed AS (
+  UPDATE syncline.tasks t SET rows = t.rows + $7::bigint, version = m.version FROM moved m WHERE t.task = m.task
+), saved AS (
+  INSERT INTO syncline.bookmarks AS b (source, collection, destination, bookmark, generation, task, attempt, saved_at)
+  SELECT source, collection, $6::text, $8::jsonb, $9::integer, task, attempt, at FROM moved
+  ON CONFLICT (source, collection, destination) DO UPDATE
+  SET bookmark = excluded.bookmark, generation = excluded.generation, task = excluded.task, attempt = excluded.attempt,
+      saved_at = excluded.saved_at
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  SELECT task, version, 'BookmarkSaved', at, 'RUNNING', attempt, $1,
+         jsonb_build_object('destination', $6::text, 'rows', $7::bigint, 'bookmark', $8::jsonb, 'generation', $9::integer)
+  FROM moved
+)
+SELECT version FROM moved
+
+-- name: cancel_task
+-- A queued task ends at once, a running one is asked to end. Returns the status that the task has now, or nothing when
+-- it is not active, or when the row moved meanwhile.
+WITH listed AS (
+  SELECT source, collection FROM syncline.tasks WHERE task = $1
+), head AS MATERIALIZED (
+  SELECT q.source, q.collection, q.status, q.cancel_requested
+  FROM syncline.task_queue q JOIN listed USING (source, collection)
+  WHERE q.task = $1 AND q.xid <= pg_current_xact_id()
+  FOR UPDATE OF q
+), ended AS (
+  DELETE FROM syncline.task_queue q USING head h
+  WHERE q.source = h.source AND q.collection = h.collection AND h.status = 'SCHEDULED'
+  RETURNING q.task, q.source, q.collection, q.attempt, q.version + 1 AS version, syncline.clock() AS at
+), asked AS (
+  UPDATE syncline.task_queue q
+  SET cancel_requested = true, version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  FROM head h
+  WHERE q.source = h.source AND q.collection = h.collection AND h.status = 'RUNNING' AND NOT h.cancel_requested
+  RETURNING q.task, q.attempt, q.worker, q.version, q.changed_at AS at
+), listed_end AS (
+  UPDATE syncline.tasks t SET status = 'CANCELED', finished_at = e.at, version = e.version FROM ended e WHERE t.task = e.task
+), listed_request AS (
+  UPDATE syncline.tasks t SET version = a.version FROM asked a WHERE t.task = a.task
+), reported AS (
+  UPDATE syncline.collection_status s SET last_status = 'CANCELED'
+  FROM ended e WHERE s.source = e.source AND s.collection = e.collection
+), appended_end AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt)
+  SELECT task, version, 'TaskCanceled', at, 'CANCELED', attempt FROM ended
+), appended_request AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
+  SELECT task, version, 'CancelRequested', at, 'RUNNING', attempt, worker FROM asked
+), told AS (
+  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
+  SELECT e.task, e.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = e.task AND l.attempt = e.attempt), 0),
+         e.at, 'warn', $2
+  FROM ended e
+)
+SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS status FROM head h
+
+-- name: rescue_attempts
+-- Takes back the attempts of workers that are gone: canceled when that was asked for, failed when it was the last try,
+-- else queued again. Runs after `mark_lost_workers` in one transaction: only then are the dead worker's log lines final.
+WITH gone AS MATERIALIZED (
+  SELECT q.source, q.collection,
+         CASE WHEN q.cancel_requested THEN 'CANCELED' WHEN q.failures + 1 >= q.max_attempts THEN 'FAILED' ELSE 'SCHEDULED' END AS status,
+         'worker ' || coalesce(w.host || ' (pid ' || w.pid || ')', q.worker::text) || ' is gone: its lease ran out' AS error
+  FROM syncline.task_queue q LEFT JOIN syncline.workers w USING (worker)
+  WHERE q.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped') AND q.xid <= pg_current_xact_id()
+  LIMIT 1000
+  FOR UPDATE OF q SKIP LOCKED
+), requeued AS (
+  UPDATE syncline.task_queue q
+  SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock(), failures = q.failures + 1,
+      changed_at = syncline.clock(), xid = pg_current_xact_id()
+  FROM gone g WHERE q.source = g.source AND q.collection = g.collection AND g.status = 'SCHEDULED'
+  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.failures, q.changed_at AS at, q.run_at
+), ended AS (
+  DELETE FROM syncline.task_queue q USING gone g
+  WHERE q.source = g.source AND q.collection = g.collection AND g.status <> 'SCHEDULED'
+  RETURNING q.source, q.collection, q.task, q.version + 1 AS version, q.attempt,
+            q.failures + CASE WHEN g.status = 'FAILED' THEN 1 ELSE 0 END AS failures, syncline.clock() AS at, NULL::timestamptz AS run_at
+), moved AS (
+  SELECT * FROM (SELECT * FROM requeued UNION ALL SELECT * FROM ended) AS m JOIN gone g USING (source, collection)
+), listed AS (
+  UPDATE syncline.tasks t
+  SET status = m.status, failures = m.failures, version = m.version, error = m.error,
+      finished_at = CASE WHEN m.status = 'SCHEDULED' THEN NULL ELSE m.at END
+  FROM moved m WHERE t.task = m.task
+), reported AS (
+  UPDATE syncline.collection_status s
+  SET last_status = m.status,
+      last_failure_at = CASE WHEN m.status = 'FAILED' THEN m.at ELSE s.last_failure_at END,
+      consecutive_failures = s.consecutive_failures + CASE WHEN m.status = 'FAILED' THEN 1 ELSE 0 END
+  FROM moved m WHERE s.source = m.source AND s.collection = m.collection
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+  SELECT task, version,
+         CASE status WHEN 'SCHEDULED' THEN 'AttemptRescued' WHEN 'FAILED' THEN 'TaskFailed' ELSE 'TaskCanceled' END,
+         at, status, attempt, jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
+  FROM moved
+), told AS (
+  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
+  SELECT task, attempt,
+         1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = m.task AND l.attempt = m.attempt), 0),
+         at, CASE status WHEN 'CANCELED' THEN 'warn' ELSE 'error' END,
+         '[' || source || '_' || collection || '_' || task || '] '
+           || CASE status WHEN 'SCHEDULED' THEN 'attempt ' || attempt || ' is taken over: ' WHEN 'FAILED' THEN 'FINISHED WITH ERROR: '
+                          ELSE 'CANCELED: ' END || error
+  FROM moved m
+)
+SELECT source, collection, task, attempt, status FROM moved

@@ -1,0 +1,24 @@
+-- name: schema_version
+-- The migration that the database is at.
+SELECT version_num FROM syncline.alembic_version
+
+-- name: task_row
+-- One task of the list.
+SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
+       error, created_at, started_at, finished_at
+FROM syncline.tasks WHERE task = $1
+
+-- name: log_page
+-- A page of a task's log after (attempt $2, line $3), written from $4 to $5, in order.
+SELECT attempt, line, at, level, message FROM syncline.log_events
+WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
+ORDER BY attempt, line
+LIMIT $6
+
+-- name: collection_rows
+-- What is known of collections: the last task's status, success and failure, and the next fire time.
+SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collection) AS collection,
+       c.last_task, c.last_status, c.last_success_at, c.last_failure_at, coalesce(c.consecutive_failures, 0) AS consecutive_failures,
+       s.next_fire_at
+FROM syncline.collection_status c
+FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
