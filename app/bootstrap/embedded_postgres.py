@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from app.bootstrap.postgres_cluster import LOOPBACK, ROLE, START_SECONDS, Cluster, PortTakenError, end_server
-from app.bootstrap.postgres_programs import INSTEAD, NOBODY, PostgresPrograms, find_programs
+from app.bootstrap.postgres_programs import INSTEAD, NOBODY, PostgresPrograms, choose_programs, find_wheel
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 
 if sys.platform != "win32":
@@ -90,8 +90,9 @@ class EmbeddedPostgres:
         Raises ConfigurationError where this machine, user or directory cannot have an embedded server, and
         DatabaseUnreachableError, with the last lines of its log, when the server does not start.
         """
+        directory = find_wheel()
         _make_private(self._home)
-        programs, major = find_programs(self._home)
+        programs, major = choose_programs(directory, owner=self._home.stat().st_uid)
         try:
             if self._own_or_attach(programs):
                 self._forget_former_owner()
@@ -158,7 +159,7 @@ class EmbeddedPostgres:
     def _published(self) -> _Address | None:
         try:
             return _Address(**json.loads(self._ready_file.read_bytes()))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # a crash of the machine may leave it empty
             return None
 
     def _publish(self) -> None:
@@ -201,14 +202,15 @@ class EmbeddedPostgres:
     def _choose_port(self, *, anew: bool) -> int:
         """The port of the last start while nobody else has it: clients keep it in their settings."""
         kept = self._home / "port"
-        if kept.exists() and not anew:
+        try:
             port = int(kept.read_text())
-            if _is_free(port):
-                return port
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
-        kept.write_text(str(port))
+        except (FileNotFoundError, ValueError):
+            anew = True
+        if anew or not _is_free(port):
+            with socket.socket() as probe:
+                probe.bind((LOOPBACK, 0))
+                port = int(probe.getsockname()[1])
+            kept.write_text(str(port))
         return port
 
 

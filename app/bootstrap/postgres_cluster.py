@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ START_SECONDS = 120.0  # a server that crashed while it was busy repairs itself 
 _STOP_SECONDS = 60.0
 _QUIT_SECONDS = 10.0
 _POLL_SECONDS = 0.01
+_UNFINISHED = "data.unfinished-"
 _LOG_BYTES = 10 * 1024 * 1024
 _LOG_LINES_SHOWN = 5
 _ENCODING = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8")
@@ -62,40 +65,39 @@ class Cluster:
         settings = ["unix_socket_permissions=0700", f"listen_addresses={LOOPBACK}"]
         if not self.durable:
             settings += _NOT_DURABLE
-        log_path = self._fresh_log()
-        with log_path.open("ab") as log:
-            told_before = log.tell()
+        log = self._fresh_log()
+        told_before = log.stat().st_size
+        with log.open("ab") as output:
             server = self.programs.start(
                 "postgres",
                 *("-D", self._data, "-p", str(port), "-k", socket_directory),
                 *(word for setting in settings for word in ("-c", setting)),
-                log=log,
-                environment=self._stale_owner(),
+                log=output,
+                environment=self._overlooking_a_stale_pid(),
             )
         try:
-            if self._becomes_ready(server):
-                return server
-            with log_path.open("rb") as log:
-                log.seek(told_before)
-                told = log.read().decode(errors="replace")
+            ready = self._becomes_ready(server)
         except BaseException:
             end_server(server)
             raise
+        if ready:
+            return server
         end_server(server)
+        told = log.read_bytes()[told_before:].decode(errors="replace")
         if "could not create any TCP/IP sockets" in told:
             raise PortTakenError(f"Port {port} on {LOOPBACK} is taken")
-        raise DatabaseUnreachableError(f"PostgreSQL does not start: {_last_lines(told)} (more in {log_path})")
+        raise DatabaseUnreachableError(f"PostgreSQL does not start: {_last_lines(told)} (more in {log})")
 
     @property
     def _data(self) -> Path:
         return self.home / "data"
 
     def _make(self) -> None:
-        # The name `data` is given last: what bears it is whole, and what does not is thrown away.
-        unfinished = self.home / "data.unfinished"
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
-        unfinished.mkdir(mode=0o700)
+        # The name `data` is given last: what bears it is whole, and what does not is thrown away. Each try has a name
+        # of its own, for the initdb of an owner that was just killed may still write to its directory.
+        for left_over in self.home.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.home))
         self.programs.give(unfinished)
         self.password_file.unlink(missing_ok=True)
         syncing = () if self.durable else ("--no-sync",)
@@ -128,6 +130,8 @@ class Cluster:
         unfinished = self.password_file.with_suffix(".unfinished")
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(password)
+            file.flush()
+            os.fsync(file.fileno())
         unfinished.rename(self.password_file)
 
     def _single_user(self, data: Path, statement: str) -> None:
@@ -136,7 +140,7 @@ class Cluster:
         done = self.programs.run(
             *("postgres", "--single", "-D", data, "-c", "exit_on_error=on", "-c", f"fsync={durability}", "postgres"),
             stdin=f"{statement};\n",
-            environment=self._stale_owner(),
+            environment=self._overlooking_a_stale_pid(),
         )
         if done.returncode != 0:
             raise DatabaseUnreachableError(f"PostgreSQL does not open {data}: {_last_lines(done.stdout)}")
@@ -164,24 +168,28 @@ class Cluster:
         except FileNotFoundError:
             return []
 
-    def _stale_owner(self) -> dict[str, str]:
-        """Lets the server overlook a pid that another program has by now, as after the restart of a container.
-
-        PostgreSQL takes a pid of its own ancestors for a stale one; whether somebody still uses the cluster's shared
-        memory it checks all the same.
-        """
+    def _former_pid(self) -> int | None:
         lines = self._postmaster_lines()
-        return {"PG_GRANDPARENT_PID": lines[0]} if lines else {}
+        return abs(int(lines[0])) if lines else None  # negative: that of a single-user server
+
+    def _overlooking_a_stale_pid(self) -> dict[str, str]:
+        """The environment of a server that does not mind whose pid its predecessor's is by now.
+
+        After the restart of a container it may be anybody's. PostgreSQL takes the pid of its own grandparent for
+        stale; whether somebody still uses the cluster's shared memory it checks all the same.
+        """
+        pid = self._former_pid()
+        return {} if pid is None else {"PG_GRANDPARENT_PID": str(pid)}
 
     def _end_orphan(self) -> None:
         """Stops the server of an owner that was killed; on Linux it is on its way out already."""
-        lines = self._postmaster_lines()
-        if not lines or not self._is_ours(int(lines[0])):
+        pid = self._former_pid()
+        if pid is None or not self._is_ours(pid):
             return
-        pid = int(lines[0])
         for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _QUIT_SECONDS)):
             deadline = time.monotonic() + seconds
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
             while time.monotonic() < deadline:
                 if not self._is_ours(pid):
                     return

