@@ -1,0 +1,178 @@
+"""The catalogue: what one YAML file says about the server, its sources and its destinations."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.config.classic import SECTIONS, SERVER_KEYS, ignored_warning, without_ignored
+from app.config.destinations import Destination, read_destination
+from app.config.entry import Entry
+from app.config.problems import CatalogueError, Path, Place, Problem, problem_at, unknown_key
+from app.config.sections import Notifications, Section, Server
+from app.config.sources import Source, read_source, table_clashes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from app.config.documents import Document
+
+Model = TypeVar("Model", bound=Section)
+Part = TypeVar("Part", Source, Destination)
+Rejected = dict[str, tuple[Problem, ...]]
+
+_SECTIONS = ("destinations", "notifications", "server", "sources")
+_NOT_EFFECTIVE = (
+    ("server", "sync_tasks", "store_logs", "last_runs"),
+    ("server", "sync_tasks", "stalled", "observe_stalled_every_seconds"),
+    ("server", "sync_tasks", "stalled", "last_activity_threshold_minutes"),
+    ("notifications", "slack", "url"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A catalogue that can be used: `sources` and `destinations` are those without problems.
+
+    `rejected` has the problems of every source that was left out (or, when a watcher read it, goes on in its previous
+    version), `rejected_destinations` those of destinations. `fingerprint` changes with every character of the texts.
+    """
+
+    server: Server
+    sources: dict[str, Source]
+    destinations: dict[str, Destination]
+    notifications: Notifications = field(default_factory=Notifications)
+    rejected: Rejected = field(default_factory=dict)
+    rejected_destinations: Rejected = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+    fingerprint: str = ""
+    section_secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with sources and destinations."""
+        rejected = [*self.rejected_destinations.values(), *self.rejected.values()]
+        return [problem for problems in rejected for problem in problems]
+
+    def secrets(self) -> frozenset[str]:
+        """Every text that must not be shown: what secret keys hold, wherever they stand."""
+        parts: list[Source | Destination] = [*self.sources.values(), *self.destinations.values()]
+        return self.section_secrets.union(*(part.secrets for part in parts))
+
+
+def build_catalogue(main: Document, separate: Document | None, environment: Mapping[str, str]) -> Catalogue:
+    """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
+
+    Raises:
+        CatalogueError: something outside of single sources and destinations is wrong; it carries all problems.
+    """
+    reading = _Reading(main, separate, environment)
+    server = reading.section("server", Server, SERVER_KEYS)
+    notifications = reading.section("notifications", Notifications)
+    destinations, rejected_destinations = reading.parts("destinations", read_destination)
+    defined = dict.fromkeys(rejected_destinations, False) | dict.fromkeys(destinations, True)
+    sources, rejected = reading.parts("sources", partial(read_source, destinations=defined))
+    catalogue = Catalogue(
+        server=server or Server(),
+        sources=sources,
+        destinations=destinations,
+        notifications=notifications or Notifications(),
+        rejected=rejected,
+        rejected_destinations=rejected_destinations,
+        warnings=(*reading.warnings, *table_clashes(sources)),
+        fingerprint=fingerprint_of(main, separate),
+        section_secrets=reading.secrets,
+    )
+    if reading.problems:
+        raise CatalogueError([*reading.problems, *catalogue.problems])
+    return catalogue
+
+
+def fingerprint_of(main: Document, separate: Document | None) -> str:
+    """Equal for equal texts."""
+    return hashlib.sha256((main.digest + (separate.digest if separate else "")).encode()).hexdigest()
+
+
+class _Reading:
+    """The sections of one catalogue, and what is wrong outside of single sources and destinations."""
+
+    def __init__(self, main: Document, separate: Document | None, environment: Mapping[str, str]) -> None:
+        self._main = main
+        self._separate = separate
+        self._environment = environment
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.secrets: frozenset[str] = frozenset()
+        if not isinstance(main.value, dict):
+            raise CatalogueError([Problem("", "must be a mapping with server, sources and destinations", main.name)])
+        self._top, ignored = without_ignored(main.value, SECTIONS)
+        self.warnings += ignored_warning((), ignored, main.place)
+        for key in self._top:
+            if key not in _SECTIONS:
+                self.problems.append(problem_at((key,), unknown_key(key, _SECTIONS), main.place))
+
+    def section(self, name: str, model: type[Model], classic_keys: Iterable[str] = ()) -> Model | None:
+        entry = self._entry((name,), self._top.get(name), self._main.place)
+        value = entry.value
+        if isinstance(value, dict):
+            value = entry.without_classic_keys(value, classic_keys)
+            for path in _NOT_EFFECTIVE:
+                if path[0] == name and _at(value, path[1:]) not in (None, ""):
+                    self.warnings.append(problem_at(path, "is accepted but has no effect yet", self._main.place))
+        section = entry.validated(model, value)
+        self._take(entry)
+        self.problems += entry.problems
+        return section
+
+    def parts(self, name: str, read: Callable[[Entry], Part | None]) -> tuple[dict[str, Part], Rejected]:
+        """The named parts of a section: the good ones, and the problems of the others."""
+        good: dict[str, Part] = {}
+        rejected: Rejected = {}
+        written, place = self._mapping(name)
+        for part_id, value in written.items():
+            entry = self._entry((name, part_id), value, place)
+            if (part := read(entry)) is None:
+                rejected[part_id] = entry.problems
+            else:
+                good[part_id] = part
+            self._take(entry)
+        return good, rejected
+
+    def _mapping(self, name: str) -> tuple[dict[str, Any], Place]:
+        value = self._top.get(name)
+        place: Place = self._main.place
+        if name == "sources" and self._separate:
+            value, place = sources_of(self._separate)
+        elif isinstance(value, str):
+            entry = self._entry((name,), value, place)
+            self.problems += entry.problems
+            value = entry.value
+        if isinstance(value, dict):
+            return value, place
+        if value:
+            more = "; only sources may be a URL or a file" if isinstance(value, str) else ""
+            self.problems.append(problem_at((name,), f"must be a mapping (id: …){more}", place))
+        return {}, place
+
+    def _entry(self, path: Path, written: Any, place: Place) -> Entry:
+        return Entry(path=path, written=written, environment=self._environment, place=place)
+
+    def _take(self, entry: Entry) -> None:
+        self.warnings += entry.warnings
+        self.secrets |= entry.secrets
+
+
+def sources_of(document: Document) -> tuple[Any, Place]:
+    """The sources in a separate document, which holds them as they are or under the key `sources`."""
+    value = document.value
+    if isinstance(value, dict) and value.keys() == {"sources"}:
+        return value["sources"] or {}, document.place
+    return value, lambda path: document.place(path[1:])
+
+
+def _at(value: Any, path: Path) -> Any:
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,47 @@
+"""Destinations: a type and the options of its connector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.config.classic import DESTINATION_KEYS, lifted_options
+from app.config.sections import name_problem
+from app.connectors.options import DESTINATION_TYPES, destination_options
+
+if TYPE_CHECKING:
+    from app.config.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination whose options are valid; `options` is everything beside `type`, placeholders replaced."""
+
+    id: str
+    type: str
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def for_attempt(self) -> dict[str, Any]:
+        """What an attempt is told about this destination."""
+        return {"type": self.type, **self.options}
+
+
+def read_destination(entry: Entry) -> Destination | None:
+    """The destination that `entry` describes; None if it has problems, which are then in `entry`."""
+    if problem := name_problem(entry.id):
+        entry.refuse((), problem)
+    if not isinstance(entry.value, dict):
+        entry.refuse((), "must be a mapping (key: value)")
+        return None
+    written = entry.without_classic_keys(entry.value, DESTINATION_KEYS)
+    type_ = written.pop("type", None) or entry.id
+    model = destination_options(type_) if isinstance(type_, str) else None
+    if model is None:
+        entry.refuse_type(type_, DESTINATION_TYPES)
+        return None
+    options = {key: value for key, value in lifted_options(written).items() if value is not None}
+    entry.validated(model, {"type": type_, **options})
+    if entry.problems:
+        return None
+    return Destination(id=entry.id, type=str(type_), options=options, secrets=entry.secrets)

@@ -1,0 +1,206 @@
+"""Configuration texts as values that know their lines: YAML, strictly, or JSON.
+
+YAML's core schema decides what a plain scalar is (`NO`, `on`, `12:30` and `2020-06-01` are texts; `true`, `null`, `12`
+and `1.5` are not). Keys are texts always. What PyYAML would pass over in silence is refused: a key written twice, a tag
+of another language, more than one document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from app.config.problems import CatalogueError, Path, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DEEPEST = 64
+_MOST_VALUES = 1_000_000
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_TAG = "tag:yaml.org,2002:"
+_QUOTED = re.compile(r"'(?!<)[^']{2,}'")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A configuration text as a value, with the line (from 1) of every key that was written in it.
+
+    `name` is what a user calls the text: the file's name, or a URL without credentials.
+    """
+
+    value: Any
+    name: str
+    digest: str
+    lines: dict[Path, int] = field(default_factory=dict, repr=False)
+
+    def place(self, path: Path) -> str:
+        """`file:line` of `path`, or of the nearest key above it that has a line."""
+        for length in range(len(path), 0, -1):
+            if line := self.lines.get(path[:length]):
+                return f"{self.name}:{line}"
+        return self.name
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Read one YAML or JSON document.
+
+    Raises:
+        CatalogueError: the text is empty, is not YAML, or says something twice.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    if not text.strip():
+        # An editor that truncates before it writes must not look like a catalogue from which all sources are gone.
+        raise CatalogueError([Problem("", "is empty", name)])
+    if text.lstrip().startswith("{"):
+        try:
+            # YAML readers refuse the pairs of escapes that JSON writes for characters beyond U+FFFF.
+            return Document(json.loads(text, object_pairs_hook=_unique_keys), name, digest)
+        except (ValueError, RecursionError):
+            pass
+    reader = _YamlReader(text, name)
+    return Document(reader.read(), name, digest, reader.lines)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise ValueError("a key is written twice")
+    return mapping
+
+
+class _YamlReader:
+    """Builds the value from the parser's events: depth and size stay bounded, and each key's line is at hand."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.lines: dict[Path, int] = {}
+        self._name = name
+        self._text = text
+        self._events: Iterator[Any] = iter(())
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._values = 0
+
+    def read(self) -> Any:
+        try:
+            self._events = yaml.parse(self._text, Loader=yaml.CSafeLoader)
+            self._take()  # the stream starts
+            start = self._take()
+            if isinstance(start, yaml.StreamEndEvent):
+                raise self._problem("is empty", None)
+            value = self._value(self._take(), ())
+            self._take()  # the document ends
+            more = self._take()
+            if not isinstance(more, yaml.StreamEndEvent):
+                raise self._problem("a second document starts here; one file is one document", more)
+        except yaml.MarkedYAMLError as error:
+            raise self._syntax_problem(error) from None
+        except (yaml.YAMLError, UnicodeError):
+            raise self._problem("is not YAML: it has characters that YAML does not allow", None) from None
+        return value
+
+    def _take(self) -> Any:
+        return next(self._events)
+
+    def _value(self, event: Any, path: Path) -> Any:
+        self._values += 1
+        before = self._values
+        if len(path) > _DEEPEST:
+            raise self._problem(f"is nested deeper than {_DEEPEST} levels", event)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if isinstance(event, yaml.MappingStartEvent):
+            self._expect_tag(event, "map")
+            value: Any = self._mapping(path)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self._expect_tag(event, "seq")
+            value = self._sequence(path)
+        else:
+            value = self._scalar(event)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, self._values - before + 1)
+        return value
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise self._problem("an alias refers to no anchor; put a text that starts with '*' in quotes", event)
+        value, size = self._anchors[event.anchor]
+        self._values += size
+        if self._values > _MOST_VALUES:
+            raise self._problem(f"has aliases that expand to more than {_MOST_VALUES:,} values", event)
+        return value
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        merged: list[dict[str, Any]] = []
+        while not isinstance(event := self._take(), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self._problem("a key must be text", event)
+            key = event.value
+            if key == "<<" and event.implicit[0]:
+                merged.extend(self._merged(self._take(), path))
+                continue
+            line = event.start_mark.line + 1
+            if key in mapping:
+                raise self._problem(f"key '{key}' is written twice, first in line {first}", event)
+            self.lines[*path, key] = line
+            mapping[key] = self._value(self._take(), (*path, key))
+        for source in merged:
+            for key, value in source.items():
+                mapping.setdefault(key, value)
+        return mapping
+
+    def _merged(self, event: Any, path: Path) -> list[dict[str, Any]]:
+        value = self._value(event, (*path, "<<"))
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            raise self._problem("'<<' merges mappings only", event)
+        return sources
+
+    def _sequence(self, path: Path) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := self._take(), yaml.SequenceEndEvent):
+            here = (*path, len(items))
+            self.lines[here] = event.start_mark.line + 1
+            items.append(self._value(event, here))
+        return items
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if event.tag is not None and event.tag != "!":
+            self._expect_tag(event, "str")
+            return text
+        return _plain(text) if event.implicit[0] else text
+
+    def _expect_tag(self, event: Any, kind: str) -> None:
+        if event.tag not in (None, "!", _TAG + kind):
+            raise self._problem("a tag is not supported; put a text that starts with '!' in quotes", event)
+
+    def _problem(self, message: str, event: Any) -> CatalogueError:
+        place = f"{self._name}:{event.start_mark.line + 1}" if event is not None else self._name
+        return CatalogueError([Problem("", message, place)])
+
+    def _syntax_problem(self, error: yaml.MarkedYAMLError) -> CatalogueError:
+        # The parser quotes what it found, which may be a password somebody forgot to put in quotes.
+        what = _QUOTED.sub("'…'", " ".join(part for part in (error.context, error.problem) if part))
+        mark: Any = error.problem_mark or error.context_mark
+        place = f"{self._name}:{mark.line + 1}" if mark else self._name
+        return CatalogueError([Problem("", f"is not YAML: {what}", place)])
+
+
+def _plain(text: str) -> Any:
+    """The value of a plain scalar by YAML 1.2's core schema (yaml.org/spec/1.2.2, 10.3.2)."""
+    if _NULL.fullmatch(text):
+        return None
+    if found := _BOOL.fullmatch(text):
+        return found[1] is not None
+    if _INT.fullmatch(text) and len(text) < 1000:  # noqa: PLR2004 (Python refuses to convert from 4,300 digits on)
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text

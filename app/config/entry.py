@@ -1,0 +1,79 @@
+"""One part of the catalogue while it is read: what it says, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from app.config.classic import ignored_warning, without_ignored
+from app.config.problems import Path, Place, Problem, model_problems, problem_at, unknown_name
+from app.config.redaction import Redactor
+from app.config.secret_values import secrets_in
+from app.config.substitution import Substitution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class Entry:
+    """The value at `path`, placeholders replaced; problems and warnings gather here while it is read."""
+
+    path: Path
+    written: Any
+    environment: Mapping[str, str] = field(repr=False)
+    place: Place
+    value: Any = field(init=False, repr=False)
+    secrets: frozenset[str] = field(init=False, repr=False)
+    warnings: list[Problem] = field(default_factory=list)
+    _problems: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        substitution = Substitution(self.environment, self.place)
+        self.value = substitution.apply(self.written, self.path)
+        self._problems += substitution.problems
+        # A webhook's address is all that is needed to use it.
+        hook = self.path == ("notifications",)
+        self.secrets = frozenset(substitution.secrets) | secrets_in(self.value, secret=hook)
+
+    @property
+    def id(self) -> str:
+        return str(self.path[-1])
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, the first finding at each path, without secrets."""
+        redact = Redactor(self.secrets).redact
+        first: dict[str, Problem] = {}
+        for problem in self._problems:
+            first.setdefault(problem.path, Problem(problem.path, redact(problem.message), problem.place))
+        return tuple(first.values())
+
+    def refuse(self, below: Path, message: str) -> None:
+        """Note a problem at the key `below` this part."""
+        self._problems.append(problem_at(self.path + below, message, self.place))
+
+    def validated(self, model: type[Model], value: Any, below: Path = ()) -> Model | None:
+        """`value` as `model`; None if that is impossible, with the reasons noted."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            self._problems += model_problems(error, model, self.path + below, self.place)
+            return None
+
+    def without_classic_keys(self, value: dict[str, Any], keys: Iterable[str], below: Path = ()) -> dict[str, Any]:
+        """`value` without those keys of Jitsu Classic that mean nothing here; a warning names them."""
+        kept, ignored = without_ignored(value, keys)
+        self.warnings += ignored_warning(self.path + below, ignored, self.place)
+        return kept
+
+    def refuse_type(self, type_: Any, valid: Iterable[str]) -> None:
+        """Note that the connector's type is not one of `valid`."""
+        if isinstance(type_, str):
+            self.refuse(("type",), unknown_name("type", type_, valid))
+        else:
+            self.refuse(("type",), f"must be text; valid: {', '.join(sorted(valid))}")

@@ -1,0 +1,83 @@
+"""Which values of a configuration are secret: by the name of their key, or because a URL carries a password."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORTEST_SECRET = 4
+"""Characters. Anything shorter would be redacted from the middle of ordinary words."""
+
+_SECRET_NAME = re.compile(
+    r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature)($|_)"
+    r"|secret|token|credential|connection_string|webhook|(^|_)keys?($|_)|(api|private|access|account)key",
+)
+_ORDINARY_NAME = re.compile(
+    r"^(primary|foreign|partition|cluster|sort|merge|replication|cursor|unique|dedup\w*|natural|composite)_keys?(_|$)"
+    r"|^key_(properties|fields?|columns?|file|path|prefix)$|_(type|url|uri|method|file|path|expiry|expires?\w*)$|^type$"
+    r"|max_tokens|token_(count|limit)",
+)
+_CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a key or variable of this name holds something that must not be shown."""
+    plain = _CAMEL_HUMP.sub("_", name).replace("-", "_").replace(" ", "_").lower()
+    return bool(_SECRET_NAME.search(plain)) and not _ORDINARY_NAME.search(plain)
+
+
+def secrets_in(value: Any, *, secret: bool = False) -> frozenset[str]:
+    """The secret texts anywhere in `value`: mappings, lists, URLs, libpq's `password=…` and JSON written as text.
+
+    With `secret`, every text in `value` counts, except below ordinary names such as `type`.
+    """
+    return frozenset(text for text in _walk(value, secret=secret) if len(text) >= SHORTEST_SECRET)
+
+
+def _walk(value: Any, *, secret: bool) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            name = str(key)
+            yield from _walk(inner, secret=is_secret_name(name) or (secret and not _ORDINARY_NAME.search(name)))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner, secret=secret)
+    elif isinstance(value, str):
+        yield from _walk_text(value, secret=secret)
+    elif secret and isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _walk_text(text: str, *, secret: bool) -> Iterator[str]:
+    if secret:
+        yield text
+    if "://" in text:
+        yield from _url_secrets(text)
+    for quoted, plain in _KEYWORD_PASSWORD.findall(text):
+        yield quoted or plain
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            inner = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        yield from _walk(inner, secret=secret)
+
+
+def _url_secrets(text: str) -> Iterator[str]:
+    try:
+        url = urlsplit(text)
+        password = url.password
+    except ValueError:
+        return
+    if password:
+        yield password
+        yield unquote(password)
+    for name, value in parse_qsl(url.query):
+        if is_secret_name(name):
+            yield value

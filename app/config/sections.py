@@ -1,0 +1,195 @@
+"""The catalogue's sections as they are written: unknown keys are refused, an empty value counts as absent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from app.domain.duration import parse_duration
+from app.domain.errors import ConfigurationError
+from app.domain.schedule import parse_schedule
+
+LONGEST_NAME = 255
+NOTHING = "none"
+"""Written for a key that would otherwise be inherited: no schedule, no misfire window."""
+
+Misfire = Literal["skip", "latest", "all"]
+SyncMode = Literal["full_refresh", "incremental"]
+
+
+def name_problem(name: str) -> str | None:
+    """Why `name` cannot stand in ids, URLs and log lines; None if it can."""
+    if not name:
+        return "a name must not be empty"
+    if len(name) > LONGEST_NAME:
+        return f"a name must have at most {LONGEST_NAME} characters, not {len(name)}"
+    if name != name.strip():
+        return "a name must not begin or end with a space"
+    if "/" in name:
+        return "a name must not contain '/'"
+    # Letters of any script are printable; line separators and lone surrogates are not.
+    if not name.isprintable():
+        return "a name must not contain control characters"
+    return None
+
+
+def _check_name(name: str) -> str:
+    if problem := name_problem(name):
+        raise ValueError(problem)
+    return name
+
+
+def _day(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError('must be a day written as "YYYY-MM-DD"')  # noqa: TRY004 (pydantic passes TypeError through)
+    try:
+        return dt.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+    except ValueError:
+        raise ValueError('must be a day written as "YYYY-MM-DD"') from None
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _check_schedule(expression: str) -> str:
+    if expression not in ("", NOTHING):
+        try:
+            parse_schedule(expression)
+        except ConfigurationError as error:
+            raise ValueError(f"{error}; '{NOTHING}' means by hand only") from None
+    return expression
+
+
+def _check_timezone(timezone: str) -> str:
+    try:
+        parse_schedule("@daily", timezone)
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix("schedule '@daily': ")) from None
+    return timezone
+
+
+def _duration(value: Any) -> dt.timedelta:
+    try:
+        return parse_duration(str(value))
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+def _positive_duration(value: Any) -> dt.timedelta:
+    if duration := _duration(value):
+        return duration
+    raise ValueError("must be longer than nothing")
+
+
+def _window(value: Any) -> Any:
+    return NOTHING if value == NOTHING else _duration(value)
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Day = Annotated[dt.date, BeforeValidator(_day)]
+Names = Annotated[list[Name], BeforeValidator(_several)]
+Schedule = Annotated[str, AfterValidator(_check_schedule)]
+Timezone = Annotated[str, AfterValidator(_check_timezone)]
+Timeout = Annotated[dt.timedelta, BeforeValidator(_positive_duration)]
+Window = Annotated[dt.timedelta | Literal["none"], BeforeValidator(_window)]
+Attempts = Annotated[int, Field(ge=1, le=100)]
+
+
+class Section(BaseModel):
+    """A mapping of the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: Any) -> Any:
+        if value is None:
+            return {}
+        return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value
+
+
+class Pool(Section):
+    """`size` attempts run at once in one worker; 0: this process runs none."""
+
+    size: int = Field(default=16, ge=0, le=1000)
+
+
+class Stalled(Section):
+    """`last_heartbeat_threshold_seconds` is the length of a worker's lease."""
+
+    last_heartbeat_threshold_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
+    observe_stalled_every_seconds: float = Field(default=20, gt=0, le=86_400, allow_inf_nan=False)
+    last_activity_threshold_minutes: float = Field(default=10, gt=0, allow_inf_nan=False)
+
+
+class StoreLogs(Section):
+    last_runs: int = Field(default=100, ge=0)
+
+
+class SyncTasks(Section):
+    pool: Pool = Pool()
+    stalled: Stalled = Stalled()
+    store_logs: StoreLogs = StoreLogs()
+
+
+class Server(Section):
+    """`server:`; without `admin_token` every call of the API is refused."""
+
+    admin_token: str = Field(default="", repr=False)
+    port: int = Field(default=8001, ge=0, le=65_535)
+    sources_reload_sec: float = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
+    drain_seconds: float = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
+    sync_tasks: SyncTasks = SyncTasks()
+
+
+class Slack(Section):
+    url: str = Field(default="", repr=False)
+
+
+class Notifications(Section):
+    slack: Slack = Slack()
+
+
+class Inherited(Section):
+    """Keys of a source that a collection may replace for itself."""
+
+    schedule: Schedule | None = None
+    timezone: Timezone | None = None
+    misfire: Misfire | None = None
+    misfire_window: Window | None = None
+    timeout: Timeout | None = None
+    max_attempts: Attempts | None = None
+
+
+class WrittenCollection(Inherited):
+    """An entry of `collections:`."""
+
+    name: Name
+    type: Name | None = None
+    table_name: Name | None = None
+    start_date: Day | None = None
+    sync_mode: SyncMode | None = None
+    cursor_field: str | None = Field(default=None, min_length=1)
+    primary_key: Names | None = Field(default=None, min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return {"name": str(value)}
+        if not isinstance(value, dict):
+            raise ValueError("must be a name or a mapping with a 'name'")  # noqa: TRY004 (pydantic passes TypeError)
+        return value
+
+
+class WrittenSource(Inherited):
+    """An entry of `sources:`."""
+
+    type: str | None = None
+    destinations: Annotated[list[str], BeforeValidator(_several)] = Field(default_factory=list)
+    collections: list[WrittenCollection] | None = None
+    config: dict[str, Any] = Field(default_factory=dict, repr=False)

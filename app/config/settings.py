@@ -1,0 +1,73 @@
+"""What the environment says: where the database, the catalogue and the data directory are, and how to log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.config.problems import model_problems
+from app.config.secret_values import secrets_in
+from app.domain.errors import ConfigurationError
+
+_SCHEMES = ("postgresql://", "postgres://")
+
+
+def _postgres_url(url: str) -> str:
+    for scheme in _SCHEMES:
+        if url.startswith(scheme):
+            return _SCHEMES[0] + url.removeprefix(scheme)
+    raise ValueError("must be a URL such as postgresql://user:password@host:5432/database")
+
+
+def _lower(value: Any) -> Any:
+    return {"warning": "warn"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+
+
+class Settings(BaseSettings):
+    """The environment variables that Syncline reads; one that is empty counts as absent.
+
+    `database_url` None: the embedded server. `log_format` `auto`: `console` on a terminal, `json` otherwise.
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)
+    database_direct_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL", repr=False)
+    config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
+    data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
+    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_lower)] = Field(
+        default="info", validation_alias="SYNCLINE_LOG_LEVEL"
+    )
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
+        default="auto", validation_alias="SYNCLINE_LOG_FORMAT"
+    )
+
+    @property
+    def direct_url(self) -> str | None:
+        """The database without a pooler between: for LISTEN, advisory locks and migrations."""
+        return self.database_direct_url or self.database_url
+
+    def secrets(self) -> frozenset[str]:
+        """The passwords in the databases' URLs."""
+        return secrets_in([url for url in (self.database_url, self.database_direct_url) if url])
+
+
+def read_settings() -> Settings:
+    """Read the environment of this process.
+
+    Raises:
+        ConfigurationError: one line that names every wrong variable and what is valid.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = {problem.path: problem for problem in model_problems(error, Settings, ())}
+        raise ConfigurationError("; ".join(map(str, problems.values()))) from None

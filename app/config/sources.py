@@ -1,0 +1,193 @@
+"""Sources with their collections, all defaults applied."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.config.classic import COLLECTION_KEYS, SOURCE_KEYS
+from app.config.problems import Problem, unknown_name
+from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
+from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options
+from app.domain.attempt_protocol import CollectionJob
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.config.entry import Entry
+
+DAYS_BACK = 365
+DEFAULT_TIMEOUT = dt.timedelta(hours=48)
+DEFAULT_MAX_ATTEMPTS = 3
+DEFAULT_TIMEZONE = "UTC"
+DEFAULT_MISFIRE: Misfire = "latest"
+WHOLE = "all"
+"""The one collection of a source that finds out by itself what there is."""
+
+_SELF_DESCRIBING = frozenset({"singer", "airbyte"})
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One table or endpoint of a source.
+
+    `schedule` None: by hand only. `misfire_window` None: however late. `start_date` None: `DAYS_BACK` days before the
+    attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the source itself says.
+    """
+
+    name: str
+    type: str
+    table_name: str
+    start_date: dt.date | None = None
+    schedule: str | None = None
+    timezone: str = DEFAULT_TIMEZONE
+    misfire: Misfire = DEFAULT_MISFIRE
+    misfire_window: dt.timedelta | None = None
+    timeout: dt.timedelta = DEFAULT_TIMEOUT
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    sync_mode: SyncMode | None = None
+    cursor_field: str | None = None
+    primary_key: tuple[str, ...] | None = None
+    parameters: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def for_attempt(self, today: dt.date) -> CollectionJob:
+        """What an attempt that starts `today` (UTC) is told about this collection."""
+        start_date = self.start_date or today - dt.timedelta(days=DAYS_BACK)
+        return CollectionJob(
+            name=self.name,
+            type=self.type,
+            table_name=self.table_name,
+            start_date=start_date.isoformat(),
+            parameters=self.parameters,
+            sync_mode=self.sync_mode,
+            cursor_field=self.cursor_field,
+            primary_key=None if self.primary_key is None else list(self.primary_key),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source that can be synchronised: its destinations exist and its options are valid.
+
+    `config` is what the user wrote for the connector, with placeholders replaced.
+    """
+
+    id: str
+    type: str
+    destinations: tuple[str, ...]
+    collections: dict[str, Collection]
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+def read_source(entry: Entry, *, destinations: Mapping[str, bool]) -> Source | None:
+    """The source that `entry` describes; None if it has problems, which are then in `entry`.
+
+    `destinations` says of each id that is defined whether it is usable.
+    """
+    if problem := name_problem(entry.id):
+        entry.refuse((), problem)
+    if not isinstance(entry.value, dict):
+        entry.refuse((), "must be a mapping (key: value)")
+        return None
+    written = _without_classic_keys(entry, entry.value)
+    type_ = written.get("type") or entry.id
+    options = source_options(type_) if isinstance(type_, str) else None
+    if options is None:
+        entry.refuse_type(type_, SOURCE_TYPES)
+    else:
+        entry.validated(options, written.get("config") or {}, ("config",))
+    _check_destinations(entry, written.get("destinations"), destinations)
+    _check_collections(entry, written.get("collections"), type_)
+    source = entry.validated(WrittenSource, written)
+    if source is None or entry.problems:
+        return None
+    return Source(
+        id=entry.id,
+        type=str(type_),
+        destinations=tuple(dict.fromkeys(source.destinations)),
+        collections=_collections(entry, source),
+        config=source.config,
+        secrets=entry.secrets,
+    )
+
+
+def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]:
+    written = entry.without_classic_keys(value, SOURCE_KEYS)
+    collections = written.get("collections")
+    if isinstance(collections, list):
+        written["collections"] = [
+            entry.without_classic_keys(collection, COLLECTION_KEYS, ("collections", index))
+            if isinstance(collection, dict)
+            else collection
+            for index, collection in enumerate(collections)
+        ]
+    return written
+
+
+def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, bool]) -> None:
+    names = [names] if isinstance(names, str) else names
+    if not names:
+        entry.refuse(("destinations",), f"names no destination; defined: {', '.join(sorted(defined)) or 'none'}")
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(name, str) and name not in defined:
+            entry.refuse(("destinations", index), unknown_name("destination", name, defined))
+        elif isinstance(name, str) and not defined[name]:
+            entry.refuse(("destinations", index), f"destination '{name}' has problems of its own")
+
+
+def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
+    if not collections and type_ in SOURCE_TYPES and type_ not in _SELF_DESCRIBING:
+        entry.refuse(("collections",), "names no collection; at least one is needed")
+    parameters = collection_parameters(type_) if type_ in SOURCE_TYPES else None
+    names: set[str] = set()
+    for index, collection in enumerate(collections if isinstance(collections, list) else ()):
+        settings = collection if isinstance(collection, dict) else {"name": collection}
+        name = str(settings.get("name"))
+        if name in names:
+            entry.refuse(("collections", index), f"collection '{name}' is there already; names are unique")
+        names.add(name)
+        if parameters and settings.get("parameters") is not None:
+            entry.validated(parameters, settings["parameters"], ("collections", index, "parameters"))
+
+
+def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:
+    written = source.collections or [WrittenCollection(name=WHOLE)]
+    return {collection.name: _collection(entry.id, source, collection) for collection in written}
+
+
+def _collection(source_id: str, source: WrittenSource, written: WrittenCollection) -> Collection:
+    schedule = written.schedule or source.schedule
+    window = written.misfire_window if written.misfire_window is not None else source.misfire_window
+    return Collection(
+        name=written.name,
+        type=written.type or written.name,
+        table_name=written.table_name or f"{source_id}_{written.name}",
+        start_date=written.start_date,
+        schedule=None if schedule in (None, "", NOTHING) else schedule,
+        timezone=written.timezone or source.timezone or DEFAULT_TIMEZONE,
+        misfire=written.misfire or source.misfire or DEFAULT_MISFIRE,
+        misfire_window=window if isinstance(window, dt.timedelta) else None,
+        timeout=written.timeout or source.timeout or DEFAULT_TIMEOUT,
+        max_attempts=written.max_attempts or source.max_attempts or DEFAULT_MAX_ATTEMPTS,
+        sync_mode=written.sync_mode,
+        cursor_field=written.cursor_field,
+        primary_key=None if written.primary_key is None else tuple(written.primary_key),
+        parameters=written.parameters,
+    )
+
+
+def table_clashes(sources: Mapping[str, Source]) -> list[Problem]:
+    """Warnings for collections that write to the same table of the same destination."""
+    writers: dict[tuple[str, str], list[str]] = {}
+    for source in sources.values():
+        for collection in source.collections.values():
+            for destination in source.destinations:
+                path = f"sources.{source.id}.collections.{collection.name}"
+                writers.setdefault((destination, collection.table_name), []).append(path)
+    return [
+        Problem(paths[-1], f"table '{table}' of destination '{destination}' is also written by {', '.join(paths[:-1])}")
+        for (destination, table), paths in writers.items()
+        if len(paths) > 1
+    ]

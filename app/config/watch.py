@@ -1,0 +1,160 @@
+"""The catalogue as it is now: read again when its texts change, never replaced by a broken one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.config.catalogue import Catalogue, build_catalogue, fingerprint_of
+from app.config.problems import CatalogueError, Problem
+from app.config.reader import CatalogueReader
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    Subscriber = Callable[[Catalogue], Awaitable[None] | None]
+
+_log = structlog.get_logger(__name__)
+_PREVIOUS_RUNS = "the previous version goes on"
+
+
+class CatalogueWatcher:
+    """Holds the `current` catalogue of the file at `path` and replaces it as a whole when there is a good new version.
+
+    A new version that cannot be used leaves the current one in place; `problem` says why until it is mended. A source
+    that is broken in an otherwise good version goes on as it was before, and is listed among the rejected ones.
+    Constructing it reads nothing: `await watcher.refresh()` once, then run `run()` for as long as changes matter.
+    """
+
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._reader = CatalogueReader(path, environment)
+        self._current: Catalogue | None = None
+        self._problem: str | None = None
+        self._refused: str | None = None
+        self._unusable: tuple[str, CatalogueError] | None = None
+        self._subscribers: list[Subscriber] = []
+        self._lock = asyncio.Lock()
+        self._begun = 0
+
+    @property
+    def current(self) -> Catalogue:
+        """The catalogue to work with. It never changes itself: keep it as long as one piece of work needs it."""
+        if self._current is None:
+            raise RuntimeError("the catalogue was not read yet: refresh() comes first")
+        return self._current
+
+    @property
+    def problem(self) -> str | None:
+        """One line on why the newest version is not the running one; None if it is."""
+        return self._problem
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal in every process that runs the same texts."""
+        return self.current.fingerprint
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call `subscriber` with each new catalogue, after it has become the current one; returns the way to stop."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    async def run(self) -> None:
+        """Read again every `server.sources_reload_sec` until cancelled."""
+        while True:
+            await asyncio.sleep(self.current.server.sources_reload_sec)
+            await self.refresh()
+
+    async def refresh(self) -> bool:
+        """Read the texts now; whether there is a new catalogue since this call.
+
+        Calls at the same time share a reading that began after them.
+
+        Raises:
+            CatalogueError: there is no catalogue yet and this one cannot be used.
+        """
+        before, wanted = self._current, self._begun + 1
+        async with self._lock:
+            if self._begun < wanted:
+                self._begun += 1
+                await self._read()
+        return self._current is not before
+
+    async def _read(self) -> None:
+        try:
+            new = await asyncio.to_thread(self._changed)
+        except CatalogueError as error:
+            if self._current is None:
+                raise
+            self._refuse(str(error))
+            return
+        if new is not None:
+            await self._replace(new)
+        self._accept()
+
+    def _changed(self) -> Catalogue | None:
+        main, separate = self._reader.read()
+        fingerprint = fingerprint_of(main, separate)
+        if self._current and self._current.fingerprint == fingerprint:
+            return None
+        if self._unusable is None or self._unusable[0] != fingerprint:
+            try:
+                return build_catalogue(main, separate, self._environment)
+            except CatalogueError as error:
+                # Kept, so that a version that stays broken costs one reading, not one a second.
+                self._unusable = (fingerprint, error)
+        raise self._unusable[1]
+
+    async def _replace(self, new: Catalogue) -> None:
+        previous, self._current = self._current, _with_previous(new, self._current)
+        for problem in self._current.problems:
+            _log.error("catalogue.rejected", problem=str(problem))
+        known = set(previous.warnings) if previous else set()
+        for warning in (warning for warning in self._current.warnings if warning not in known):
+            _log.warning("catalogue.warning", warning=str(warning))
+        _log.info("catalogue.loaded", sources=len(self._current.sources), fingerprint=self._current.fingerprint[:12])
+        for subscriber in tuple(self._subscribers):
+            await self._tell(subscriber, self._current)
+
+    async def _tell(self, subscriber: Subscriber, catalogue: Catalogue) -> None:
+        try:
+            answer = subscriber(catalogue)
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception:  # noqa: BLE001 (logged whole)
+            # One subscriber's failure must neither stop the reloading nor keep the news from the others.
+            _log.exception("catalogue.subscriber_failed")
+
+    def _refuse(self, reason: str) -> None:
+        self._problem = f"{reason}; {_PREVIOUS_RUNS}"
+        if reason != self._refused:
+            self._refused = reason
+            _log.error("catalogue.refused", problem=self._problem)
+
+    def _accept(self) -> None:
+        if self._problem is not None:
+            _log.info("catalogue.mended")
+        self._problem = self._refused = None
+
+
+def _with_previous(new: Catalogue, previous: Catalogue | None) -> Catalogue:
+    """`new`, in which a rejected source that was good before goes on with its previous version and destinations."""
+    kept = {id_: previous.sources[id_] for id_ in new.rejected if id_ in previous.sources} if previous else {}
+    if not previous or not kept:
+        return new
+    needed = {destination for source in kept.values() for destination in source.destinations}
+    rejected = dict(new.rejected)
+    for source_id in kept:
+        note = Problem(f"sources.{source_id}", f"rejected; {_PREVIOUS_RUNS}")
+        rejected[source_id] = (*rejected[source_id], note)
+    return replace(
+        new,
+        sources=new.sources | kept,
+        destinations={id_: previous.destinations[id_] for id_ in needed - new.destinations.keys()} | new.destinations,
+        rejected=rejected,
+    )
