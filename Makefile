@@ -27,7 +27,7 @@ static: install-dev ## format, lint, types, layers, schema and openapi.json
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/mypy deploy scripts
+	@$(BIN)/mypy deploy/demo scripts
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/throwaway_database.py sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
 	@$(BIN)/syncline openapi | cmp - openapi.json

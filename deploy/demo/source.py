@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.config.settings import read_settings
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -139,10 +139,11 @@ def copy_file(connection: Connection, *, name: str, into: str) -> None:
 @contextmanager
 def server() -> Iterator[str]:
     """The URL of the server that `syncline dev` will use: DATABASE_URL's, else the embedded one, started or joined."""
-    if url := os.environ.get("DATABASE_DIRECT_URL") or os.environ.get("DATABASE_URL"):
-        yield url
+    settings = read_settings()
+    if settings.direct_url is not None:
+        yield settings.direct_url
         return
-    with EmbeddedPostgres(Path(os.environ.get("SYNCLINE_DATA_DIR") or ".syncline") / "postgres") as postgres:
+    with EmbeddedPostgres(settings.data_dir / "postgres") as postgres:
         yield postgres.url
 
 
