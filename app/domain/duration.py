@@ -1,0 +1,34 @@
+"""Durations as people write them in the configuration: `45s`, `90m`, `1h30m`, `24h`, `7d`, `1.5h`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from app.domain.errors import ConfigurationError
+
+LONGEST_DURATION = timedelta(days=36500)
+
+_SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_DURATION = re.compile(
+    rf"(?=.)(?:(?P<days>{_NUMBER})d)?(?:(?P<hours>{_NUMBER})h)?(?:(?P<minutes>{_NUMBER})m)?(?:(?P<seconds>{_NUMBER})s)?"
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read days, hours, minutes and seconds, each at most once and in this order.
+
+    Raises:
+        ConfigurationError: `text` is something else, or longer than `LONGEST_DURATION`.
+    """
+    parts = _DURATION.fullmatch(text.strip())
+    if parts is None:
+        raise ConfigurationError(
+            f"duration {text!r} is not understood, valid are days, hours, minutes and seconds in this order, "
+            f"such as 45s, 90m, 1h30m, 24h or 7d"
+        )
+    seconds = sum(float(number) * _SECONDS[unit] for unit, number in parts.groupdict("0").items())
+    if seconds > LONGEST_DURATION.total_seconds():
+        raise ConfigurationError(f"duration {text!r} is too long, valid is up to {LONGEST_DURATION.days}d")
+    return timedelta(seconds=seconds)
