@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.misfire import (
+    MISFIRE_GRACE,
+    Decided,
+    Decision,
+    MisfirePolicy,
+    MisfireRule,
+    MissedReason,
+    decide_fire_times,
+)
+from app.domain.schedule import Schedule, parse_schedule
+
+SKIP, LATEST, ALL = MisfirePolicy.SKIP, MisfirePolicy.LATEST, MisfirePolicy.ALL
+SKIPPED, COALESCED, OUTSIDE_WINDOW = MissedReason.SKIPPED, MissedReason.COALESCED, MissedReason.OUTSIDE_WINDOW
+FIVE_MINUTES = parse_schedule("*/5 * * * *")
+EVERY_SECOND = parse_schedule("@every 1s")
+
+
+def at(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2025-06-01T{clock}Z")
+
+
+def decide(
+    policy: MisfirePolicy,
+    *,
+    first: str,
+    now: str,
+    window: timedelta | None = None,
+    active: bool = False,
+    limit: int = 1000,
+    schedule: Schedule = FIVE_MINUTES,
+) -> Decided:
+    return decide_fire_times(
+        schedule,
+        MisfireRule(policy=policy, window=window),
+        next_fire_at=at(first),
+        now=at(now),
+        collection_active=active,
+        limit=limit,
+    )
+
+
+def outcomes(decided: Decided) -> list[tuple[str, MissedReason | None]]:
+    return [(f"{decision.fire_time:%H:%M:%S}", decision.missed) for decision in decided.decisions]
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+def test_nothing_is_decided_before_it_is_due(policy: MisfirePolicy) -> None:
+    assert decide(policy, first="12:05", now="12:04:59.999") == Decided((), at("12:05"))
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+@pytest.mark.parametrize("now", ["12:05", "12:05:10"])
+@pytest.mark.parametrize("active", [False, True])
+def test_a_fire_time_that_is_met_on_time_starts_under_every_policy(
+    policy: MisfirePolicy, now: str, *, active: bool
+) -> None:
+    decided = decide(policy, first="12:05", now=now, active=active)
+    assert decided == Decided((Decision(at("12:05")),), at("12:10"))
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+def test_a_window_shorter_than_the_grace_does_not_miss_what_is_on_time(policy: MisfirePolicy) -> None:
+    decided = decide(policy, first="12:05", now="12:05:09", window=timedelta(0))
+    assert outcomes(decided) == [("12:05:00", None)]
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+def test_what_is_older_than_the_window_is_missed_under_every_policy(policy: MisfirePolicy) -> None:
+    decided = decide(policy, first="12:00", now="12:14:30", window=timedelta(minutes=10), active=True)
+    assert outcomes(decided)[0] == ("12:00:00", OUTSIDE_WINDOW)
+    decided = decide(policy, first="12:00", now="12:04", window=timedelta(minutes=2))
+    assert decided == Decided((Decision(at("12:00"), OUTSIDE_WINDOW),), at("12:05"))
+
+
+def test_the_window_ends_with_its_last_instant() -> None:
+    inside = decide(LATEST, first="12:00", now="12:02", window=timedelta(minutes=2))
+    outside = decide(LATEST, first="12:00", now="12:02:00.000001", window=timedelta(minutes=2))
+    assert (outcomes(inside), outcomes(outside)) == ([("12:00:00", None)], [("12:00:00", OUTSIDE_WINDOW)])
+
+
+# skip
+
+
+def test_skip_misses_what_is_late() -> None:
+    decided = decide(SKIP, first="12:00", now="12:05:10.001")
+    assert decided == Decided((Decision(at("12:00"), SKIPPED), Decision(at("12:05"), SKIPPED)), at("12:10"))
+
+
+def test_skip_starts_what_is_on_time_behind_what_is_late() -> None:
+    decided = decide(SKIP, first="12:00", now="12:05:10")
+    assert outcomes(decided) == [("12:00:00", SKIPPED), ("12:05:00", None)]
+
+
+def test_skip_decides_each_fire_time_that_is_on_time() -> None:
+    decided = decide(SKIP, first="12:00:00", now="12:00:11", schedule=EVERY_SECOND)
+    assert [decision.missed for decision in decided.decisions] == [SKIPPED] + [None] * 11
+    assert decided.next_fire_at == at("12:00:12")
+
+
+def test_skip_goes_on_in_the_next_pass_beyond_the_limit() -> None:
+    decided = decide(SKIP, first="12:00", now="15:00", limit=3)
+    assert outcomes(decided) == [("12:00:00", SKIPPED), ("12:05:00", SKIPPED), ("12:10:00", SKIPPED)]
+    assert decided.next_fire_at == at("12:15")
+
+
+# latest
+
+
+def test_latest_starts_one_and_misses_thirty_five_after_three_hours() -> None:
+    decided = decide(LATEST, first="12:00", now="14:59")
+    assert [decision.missed for decision in decided.decisions] == [COALESCED] * 35 + [None]
+    assert decided.decisions[-1].fire_time == at("14:55")
+    assert decided.next_fire_at == at("15:00")
+
+
+def test_latest_tells_those_outside_the_window_from_those_that_one_stands_for() -> None:
+    decided = decide(LATEST, first="12:00", now="12:16", window=timedelta(minutes=12))
+    assert outcomes(decided) == [
+        ("12:00:00", OUTSIDE_WINDOW),
+        ("12:05:00", COALESCED),
+        ("12:10:00", COALESCED),
+        ("12:15:00", None),
+    ]
+
+
+def test_latest_starts_nothing_while_more_are_due_than_the_limit() -> None:
+    first_pass = decide(LATEST, first="12:00", now="12:16", limit=3)
+    assert [decision.missed for decision in first_pass.decisions] == [COALESCED] * 3
+    assert first_pass.next_fire_at == at("12:15")
+    second_pass = decide(LATEST, first="12:15", now="12:16", limit=3)
+    assert second_pass == Decided((Decision(at("12:15")),), at("12:20"))
+
+
+def test_latest_starts_the_last_when_exactly_the_limit_is_due() -> None:
+    decided = decide(LATEST, first="12:00", now="12:11", limit=3)
+    assert outcomes(decided) == [("12:00:00", COALESCED), ("12:05:00", COALESCED), ("12:10:00", None)]
+
+
+def test_years_of_seconds_cost_no_more_than_the_limit() -> None:
+    decided = decide_fire_times(
+        EVERY_SECOND,
+        MisfireRule(),
+        next_fire_at=datetime(1990, 1, 1, tzinfo=UTC),
+        now=at("12:00"),
+        collection_active=False,
+        limit=10,
+    )
+    assert [decision.missed for decision in decided.decisions] == [COALESCED] * 10
+    assert decided.next_fire_at == datetime(1990, 1, 1, 0, 0, 10, tzinfo=UTC)
+
+
+# all
+
+
+def test_all_starts_the_oldest_and_lets_the_others_wait() -> None:
+    decided = decide(ALL, first="12:00", now="12:14")
+    assert decided == Decided((Decision(at("12:00")),), at("12:05"))
+
+
+def test_all_lets_misfires_wait_while_the_collection_is_active() -> None:
+    assert decide(ALL, first="12:05", now="12:14", active=True) == Decided((), at("12:05"))
+
+
+def test_all_misses_what_leaves_the_window_while_it_waits() -> None:
+    decided = decide(ALL, first="12:00", now="12:14", window=timedelta(minutes=10), active=True)
+    assert decided == Decided((Decision(at("12:00"), OUTSIDE_WINDOW),), at("12:05"))
+
+
+def test_all_starts_the_first_within_the_window() -> None:
+    decided = decide(ALL, first="12:00", now="12:14", window=timedelta(minutes=10))
+    assert outcomes(decided) == [("12:00:00", OUTSIDE_WINDOW), ("12:05:00", None)]
+    assert decided.next_fire_at == at("12:10")
+
+
+def test_all_decides_what_is_on_time_right_behind_what_it_starts() -> None:
+    """As the next pass would: the collection is active, so the store records an overlap."""
+    decided = decide(ALL, first="12:00", now="12:05:03")
+    assert decided == Decided((Decision(at("12:00")), Decision(at("12:05"))), at("12:10"))
+
+
+def test_all_keeps_what_is_on_time_behind_what_waits() -> None:
+    assert decide(ALL, first="12:00", now="12:05:03", active=True) == Decided((), at("12:00"))
+
+
+# Every policy, over many passes
+
+
+class Once:
+    """Fires at one time only."""
+
+    def next_after(self, instant: datetime, last_fire: datetime | None = None) -> datetime | None:
+        return at("12:00") if max(instant, last_fire or instant) < at("12:00") else None
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+@pytest.mark.parametrize("limit", [1, 5])
+def test_a_schedule_may_come_to_its_end(policy: MisfirePolicy, limit: int) -> None:
+    decided = decide(policy, first="12:00", now="12:00:01", schedule=Once(), limit=limit)
+    assert decided == Decided((Decision(at("12:00")),), None)
+
+
+@given(
+    schedule=st.sampled_from(["* * * * *", "*/5 * * * *", "17 * * * *", "@every 7s", "@every 1s", "@every 90m"]),
+    policy=st.sampled_from(MisfirePolicy),
+    window=st.none() | st.timedeltas(timedelta(0), timedelta(hours=3)),
+    pauses=st.lists(
+        st.tuples(
+            st.timedeltas(timedelta(0), timedelta(minutes=1)) | st.timedeltas(timedelta(0), timedelta(hours=5)),
+            st.booleans(),
+            st.integers(1, 50),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+)
+@settings(deadline=None)
+def test_every_due_fire_time_is_decided_once_and_in_order(
+    schedule: str,
+    policy: MisfirePolicy,
+    window: timedelta | None,
+    pauses: list[tuple[timedelta, bool, int]],
+) -> None:
+    parsed, rule = parse_schedule(schedule), MisfireRule(policy=policy, window=window)
+    now = first = next_fire_at = at("12:00")
+    decisions: list[Decision] = []
+    for pause, active, limit in pauses:
+        now += pause
+        decided = decide_fire_times(
+            parsed, rule, next_fire_at=next_fire_at, now=now, collection_active=active, limit=limit
+        )
+        assert len(decided.decisions) <= limit
+        assert decided.next_fire_at is not None
+        assert decided.next_fire_at >= next_fire_at
+        decisions += decided.decisions
+        next_fire_at = decided.next_fire_at
+        for decision in decided.decisions:
+            late = now - decision.fire_time > MISFIRE_GRACE
+            assert decision.fire_time <= now
+            assert decision.missed is not SKIPPED or (late and policy is SKIP)
+            assert decision.missed is not COALESCED or policy is LATEST
+            assert decision.missed is not OUTSIDE_WINDOW or (late and window is not None)
+            assert decision.missed is not None or not late or policy is not SKIP
+        starts = [decision for decision in decided.decisions if decision.missed is None]
+        assert policy is not LATEST or starts in ([], list(decided.decisions[-1:]))
+        misfires_started = [start for start in starts if now - start.fire_time > MISFIRE_GRACE]
+        assert len(misfires_started) <= (0 if active and policy is ALL else 1)
+
+    expected = [first]
+    while expected[-1] < next_fire_at:
+        following = parsed.next_after(expected[-1], expected[-1])
+        assert following is not None
+        expected.append(following)
+    assert [decision.fire_time for decision in decisions] == expected[:-1]
+    assert expected[-1] == next_fire_at
+
+
+@given(st.sampled_from(MisfirePolicy), st.timedeltas(timedelta(0), timedelta(hours=20)), st.integers(1, 20))
+@settings(deadline=None)
+def test_passes_without_an_active_task_reach_the_present(policy: MisfirePolicy, down: timedelta, limit: int) -> None:
+    now, next_fire_at = at("00:00") + down, at("00:00")
+    for _ in range(1000):
+        decided = decide_fire_times(
+            FIVE_MINUTES, MisfireRule(policy), next_fire_at=next_fire_at, now=now, collection_active=False, limit=limit
+        )
+        assert decided.next_fire_at is not None
+        next_fire_at = decided.next_fire_at
+        if next_fire_at > now:
+            return
+    raise AssertionError(f"still at {next_fire_at}")
