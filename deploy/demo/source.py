@@ -150,11 +150,13 @@ def server() -> Iterator[str]:
 def main() -> None:
     try:
         with server() as url:
-            print(load(url))
+            print(load(url), flush=True)  # the demo replaces this program, and its buffers with it
     except (SynclineError, psycopg.Error) as error:
         reason = " ".join(str(error).split())
         print(f"syncline: the source database {DATABASE} could not be made: {reason}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
