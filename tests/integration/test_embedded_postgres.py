@@ -56,7 +56,7 @@ def owner_of(
     command: tuple[str, ...] = (sys.executable,),
     environment: dict[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that keeps the server of *home*; killed on the way out, if it is still there."""
+    """A process that keeps the server of *home*, and ends when the caller is done with it."""
     owner = subprocess.Popen(
         [*command, "-c", OWNER, str(home), "durable" if durable else "fast"],
         stdin=subprocess.PIPE,
@@ -68,8 +68,15 @@ def owner_of(
     with owner:
         try:
             yield owner
+            release(owner)
         finally:
             owner.kill()
+
+
+def release(owner: subprocess.Popen[str]) -> None:
+    """Lets the owner stop its server and waits for its end, unless it was killed."""
+    cast("IO[str]", owner.stdin).close()
+    owner.wait(timeout=20)
 
 
 def url_from(owner: subprocess.Popen[str]) -> str:
@@ -266,6 +273,7 @@ def test_a_server_that_outlived_its_lock_is_ended_by_the_next_owner(home: Path) 
         with EmbeddedPostgres(home, durable=False) as postgres:
             assert gone_within(orphan, seconds=5)
             assert answer(postgres.url) == 1
+        former.kill()
 
 
 def test_variables_meant_for_other_servers_do_not_matter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,14 +380,10 @@ def test_root_without_namespaces_serves_as_nobody_and_keeps_what_was_there(
     without_unshare = {"PATH": str(open_directory)}
     with owner_of(home) as owner:
         write(url_from(owner), table="kept")
-        cast("IO[str]", owner.stdin).close()
-        owner.wait()
     for environment in (without_unshare, {}):
         with owner_of(home, environment=environment) as owner:
             assert answer(url_from(owner), "SELECT it FROM kept") == 42
             assert (home / "data").stat().st_uid == NOBODY
-            cast("IO[str]", owner.stdin).close()
-            owner.wait()
 
 
 def test_the_home_of_another_user_is_refused(home: Path) -> None:
