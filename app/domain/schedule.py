@@ -64,13 +64,29 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
     return _parse(expression, timezone)
 
 
+def parse_time_zone(name: str) -> tzinfo:
+    """Find a zone of the machine's time zone database.
+
+    Raises:
+        ConfigurationError: with the nearest name that exists.
+    """
+    if name == "UTC":
+        return UTC  # also where the machine has no time zone database
+    if name in _zone_names():
+        return ZoneInfo(name)
+    by_folded_name = {known.casefold(): known for known in _zone_names()}
+    near = get_close_matches(name.casefold(), by_folded_name, n=1)
+    hint = f"did you mean {by_folded_name[near[0]]!r}?" if near else "valid are names such as 'Europe/Berlin' or 'UTC'"
+    raise ConfigurationError(f"time zone {name!r} is unknown, {hint}")
+
+
 @lru_cache(maxsize=65_536)
 def _parse(expression: str, timezone: str) -> Schedule:
     prefixed = _ZONE_PREFIX.match(expression)
     zone = prefixed["zone"] if prefixed else timezone
     body = expression[prefixed.end() :] if prefixed else expression
     try:
-        return _parse_body(body.strip(), _time_zone(zone))
+        return _parse_body(body.strip(), parse_time_zone(zone))
     except ConfigurationError as error:
         raise ConfigurationError(f"schedule {expression!r}: {error}") from None
 
@@ -91,17 +107,6 @@ def _period(text: str) -> timedelta:
     if period < SHORTEST_PERIOD:
         raise ConfigurationError(f"period {text!r} is too short, valid is 1s or more")
     return period
-
-
-def _time_zone(name: str) -> tzinfo:
-    if name == "UTC":
-        return UTC  # also where the machine has no time zone database
-    if name in _zone_names():
-        return ZoneInfo(name)
-    by_folded_name = {known.casefold(): known for known in _zone_names()}
-    near = get_close_matches(name.casefold(), by_folded_name, n=1)
-    hint = f"did you mean {by_folded_name[near[0]]!r}?" if near else "valid are names such as 'Europe/Berlin' or 'UTC'"
-    raise ConfigurationError(f"time zone {name!r} is unknown, {hint}")
 
 
 @cache
