@@ -62,16 +62,15 @@ class Cluster:
 
         Raises DatabaseUnreachableError with the last lines of the server's log, and PortTakenError.
         """
-        settings = ["unix_socket_permissions=0700", f"listen_addresses={LOOPBACK}"]
+        settings = _options("unix_socket_permissions=0700", f"listen_addresses={LOOPBACK}")
         if not self.durable:
-            settings += _NOT_DURABLE
+            settings += _options(*_NOT_DURABLE)
         log = self._fresh_log()
         told_before = log.stat().st_size
         with log.open("ab") as output:
             server = self.programs.start(
                 "postgres",
-                *("-D", self._data, "-p", str(port), "-k", socket_directory),
-                *(word for setting in settings for word in ("-c", setting)),
+                *("-D", self._data, "-p", str(port), "-k", socket_directory, *settings),
                 log=output,
                 environment=self._overlooking_a_stale_pid(),
             )
@@ -102,7 +101,8 @@ class Cluster:
         self.password_file.unlink(missing_ok=True)
         syncing = () if self.durable else ("--no-sync",)
         made = self.programs.run(
-            *("initdb", "-D", unfinished, f"--username={ROLE}", "--auth=trust"),
+            "initdb",
+            *("-D", unfinished, f"--username={ROLE}", "--auth=trust"),
             *(*_ENCODING, "--data-checksums", *syncing),
         )
         if made.returncode != 0:
@@ -137,8 +137,11 @@ class Cluster:
     def _single_user(self, data: Path, statement: str) -> None:
         """Runs one statement without a server, so that nobody can connect before access is settled."""
         durability = "on" if self.durable else "off"
+        # A statement that fails is not repeated in the message: it may hold the password.
+        settings = _options("exit_on_error=on", "log_min_error_statement=panic", f"fsync={durability}")
         done = self.programs.run(
-            *("postgres", "--single", "-D", data, "-c", "exit_on_error=on", "-c", f"fsync={durability}", "postgres"),
+            "postgres",
+            *("--single", "-D", data, *settings, "postgres"),
             stdin=f"{statement};\n",
             environment=self._overlooking_a_stale_pid(),
         )
@@ -197,8 +200,7 @@ class Cluster:
         raise DatabaseUnreachableError(f"A former PostgreSQL (pid {pid}) does not leave {self._data}")
 
     def _is_ours(self, pid: int) -> bool:
-        command = _command_of(pid)
-        return bool(command) and command[0].endswith("postgres") and str(self._data) in command
+        return f"postgres -D {self._data} " in _command_of(pid)
 
 
 class PortTakenError(DatabaseUnreachableError):
@@ -218,16 +220,19 @@ def end_server(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-def _command_of(pid: int) -> list[str]:
-    """The words of a living program's command line; none where it is gone or belongs to somebody else."""
+def _command_of(pid: int) -> str:
+    """The command line of a living program; empty where it is gone or belongs to somebody else."""
     if Path("/proc/self").exists():
         try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
         except (FileNotFoundError, PermissionError, ProcessLookupError):
-            return []
+            return ""
     listing = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-    listed = subprocess.run(listing, capture_output=True, text=True, check=False)  # noqa: S603 - no user's words in it
-    return listed.stdout.split()
+    return subprocess.run(listing, capture_output=True, text=True, check=False).stdout  # noqa: S603 - no user's words
+
+
+def _options(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("-c", setting)]
 
 
 def _last_lines(text: str) -> str:

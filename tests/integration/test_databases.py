@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import psycopg
 import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.database import create_database, database_name, drop_database
 
@@ -51,3 +53,13 @@ def test_connections_left_open_do_not_keep_a_database(postgres_server_url: str) 
 def test_a_database_is_reachable_over_tcp_with_the_password(tcp_postgres: TcpServer, empty_database_url: str) -> None:
     with psycopg.connect(**tcp_postgres, dbname=database_name(empty_database_url)) as connection:
         assert connection.info.dbname == database_name(empty_database_url)
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+async def test_sqlalchemy_takes_the_same_url(empty_database_url: str, driver: str) -> None:
+    engine = create_async_engine(make_url(empty_database_url).set(drivername=f"postgresql+{driver}"))
+    try:
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SELECT current_database()")) == database_name(empty_database_url)
+    finally:
+        await engine.dispose()
