@@ -70,7 +70,8 @@ class Cluster:
         with log.open("ab") as output:
             server = self.programs.start(
                 "postgres",
-                *("-D", self._data, "-p", str(port), "-k", socket_directory, *settings),
+                *("-D", self._data, "-p", str(port), "-k", socket_directory),
+                *settings,
                 log=output,
                 environment=self._overlooking_a_stale_pid(),
             )
@@ -141,7 +142,9 @@ class Cluster:
         settings = _options("exit_on_error=on", "log_min_error_statement=panic", f"fsync={durability}")
         done = self.programs.run(
             "postgres",
-            *("--single", "-D", data, *settings, "postgres"),
+            *("--single", "-D", data),
+            *settings,
+            "postgres",
             stdin=f"{statement};\n",
             environment=self._overlooking_a_stale_pid(),
         )
