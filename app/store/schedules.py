@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
 
 _SQL: Final = load_statements("schedules.sql")
+_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +122,18 @@ class Schedules:
         """End the schedules of these (source, collection) pairs."""
         await self._pool.execute(_SQL["end_schedules"], [s for s, _ in keys], [c for _, c in keys])
 
+    async def seconds_until_next(self) -> float:
+        """How long until a schedule is due; not above a day, below zero for one that waits for its turn."""
+        seconds: float | None = await self._pool.fetchval(_SQL["seconds_until_next"])
+        return _DAY if seconds is None else min(_DAY, seconds)
+
     @asynccontextmanager
-    async def due(self) -> AsyncIterator[tuple[DuePass, list[DueSchedule]]]:
-        """Lock what is due; the decisions made within commit together, or none does."""
-        if not await self._pool.fetchval(_SQL["has_due_schedules"]):
-            yield DuePass(None), []
-            return
+    async def due(self) -> AsyncIterator[DuePass]:
+        """Lock what is due; the decisions recorded within commit together, or none does."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_SQL["due_schedules"])
-            yield (
-                DuePass(connection),
+            yield DuePass(
+                connection,
                 [
                     DueSchedule(
                         ScheduleDefinition(*(row[column] for column in _DEFINITION)),
@@ -145,29 +148,27 @@ class Schedules:
 
 
 class DuePass:
-    """One pass of a scheduler over the schedules that it has locked."""
+    """One pass of a scheduler over the `schedules` that it has locked."""
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: Connection, schedules: list[DueSchedule]) -> None:
         self._connection = connection
+        self.schedules = schedules
 
     async def record(
         self, worker: UUID, fire_times: Sequence[FireTime], advances: Sequence[Advance], *, priority_class: int
     ) -> list[Outcome]:
         """Start the tasks that are to start, write the ledger and move the schedules on."""
-        connection = self._connection
-        if connection is None:
-            return []
-        undecided = await self._undecided(connection, fire_times)
+        undecided = await self._undecided(fire_times)
         first_starts = {f.definition.key: f for f in reversed(undecided) if f.missed is None}
-        started = await self._start(connection, list(first_starts.values()), priority_class)
+        started = await self._start(list(first_starts.values()), priority_class)
         outcomes = [_outcome(f, started if first_starts.get(f.definition.key) is f else {}) for f in undecided]
-        await self._write(connection, worker, undecided, outcomes)
+        await self._write(worker, undecided, outcomes)
         columns = zip(*((a.source, a.collection, a.next_fire_at, a.last_fire_at) for a in advances), strict=True)
-        await connection.execute(_SQL["advance_schedules"], *map(list, columns))
+        await self._connection.execute(_SQL["advance_schedules"], *map(list, columns))
         return outcomes
 
-    async def _undecided(self, connection: Connection, fire_times: Sequence[FireTime]) -> list[FireTime]:
-        rows = await connection.fetch(
+    async def _undecided(self, fire_times: Sequence[FireTime]) -> list[FireTime]:
+        rows = await self._connection.fetch(
             _SQL["undecided_fire_times"],
             [f.definition.source for f in fire_times],
             [f.definition.collection for f in fire_times],
@@ -175,13 +176,11 @@ class DuePass:
         )
         return [fire_times[row["place"] - 1] for row in rows]
 
-    async def _start(
-        self, connection: Connection, starts: Sequence[FireTime], priority_class: int
-    ) -> dict[tuple[str, str], UUID]:
+    async def _start(self, starts: Sequence[FireTime], priority_class: int) -> dict[tuple[str, str], UUID]:
         if not starts:
             return {}
         return await schedule_tasks(
-            connection,
+            self._connection,
             [
                 NewTask(
                     source=start.definition.source,
@@ -196,10 +195,8 @@ class DuePass:
             ],
         )
 
-    async def _write(
-        self, connection: Connection, worker: UUID, fire_times: Sequence[FireTime], outcomes: Sequence[Outcome]
-    ) -> None:
-        await connection.execute(
+    async def _write(self, worker: UUID, fire_times: Sequence[FireTime], outcomes: Sequence[Outcome]) -> None:
+        await self._connection.execute(
             _SQL["record_fire_times"],
             worker,
             [o.source for o in outcomes],

@@ -29,9 +29,9 @@ UPDATE syncline.schedules s SET active = false, next_fire_at = NULL, updated_at 
 FROM unnest($1::text[], $2::text[]) AS gone (source, collection)
 WHERE s.source = gone.source AND s.collection = gone.collection AND s.active
 
--- name: has_due_schedules
--- Whether a pass would find something.
-SELECT EXISTS (SELECT FROM syncline.schedules WHERE active AND next_fire_at <= (SELECT syncline.clock()))
+-- name: seconds_until_next
+-- How long until the next schedule is due.
+SELECT extract(epoch FROM min(next_fire_at) - syncline.clock())::float8 FROM syncline.schedules WHERE active
 
 -- name: due_schedules
 -- Locks up to 1,000 due schedules, those due longest first; other replicas' are skipped.

@@ -1,0 +1,252 @@
+"""One attempt, supervised: from the claim to its ending, in a child process or, for made load, right here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from app.config.redaction import Redactor
+from app.connectors.options import SyntheticParameters
+from app.connectors.sources.synthetic import run_synthetic
+from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
+from app.domain.errors import ConfigurationError, LeaseLostError
+from app.execution.child import AttemptProcess
+from app.execution.jobs import find_collection, make_job, runs_in_process
+from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import timedelta
+    from pathlib import Path
+    from uuid import UUID
+
+    from app.config.catalogue import Catalogue
+    from app.config.watch import CatalogueWatcher
+    from app.domain.attempt_protocol import AttemptJob, AttemptMessage
+    from app.execution.task_log import AttemptLog, TaskLog
+    from app.store.queue import Claim, Ending, TaskQueue
+
+_PERSIST_PAUSE_SECONDS: Final = 0.5
+_SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
+
+_logger = structlog.get_logger("syncline.attempt")
+
+
+class StopReason(Enum):
+    """Why an attempt is stopped before its own end."""
+
+    CANCELED = "canceled"
+    DRAINED = "drained"
+    LEASE_LOST = "lease lost"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptContext:
+    """What all attempts of one worker's lease share."""
+
+    worker: UUID
+    queue: TaskQueue
+    log: TaskLog
+    watcher: CatalogueWatcher
+    data_dir: Path
+    grace_seconds: float
+    end: Callable[[Ending], Awaitable[bool]]
+
+
+class Attempt:
+    """One claim, carried out."""
+
+    def __init__(self, context: AttemptContext, claim: Claim) -> None:
+        self.claim = claim
+        self._context = context
+        self._log: AttemptLog = context.log.open(claim, Redactor(context.watcher.current.secrets()).redact)
+        self._began = time.monotonic()
+        self._work: asyncio.Task[Outcome] | None = None
+        self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
+        self._progress_told = self._began
+
+    def stop(self, reason: StopReason) -> None:
+        """End the attempt early; the first reason counts, but for a lost lease, which forbids any further word."""
+        if self._stopped is None or reason is StopReason.LEASE_LOST:
+            self._stopped = reason
+            if reason is StopReason.LEASE_LOST:
+                self._context.log.drop(self._log)
+        if self._work is not None:
+            self._work.cancel()
+
+    async def carry_out(self) -> None:
+        """Copy, write the log, and end the task; nothing is written once the lease is lost."""
+        await self._log.write("info", "Running task...")
+        outcome = await self._outcome()
+        await self._log.stored()
+        await self._end(outcome)
+
+    async def _outcome(self) -> Outcome:
+        if self._stopped is None:
+            self._work = asyncio.create_task(self._copy())
+            # Whatever ended the work, its own task tells; stopping this attempt cancels the work, not the waiting.
+            await asyncio.wait([self._work])
+            if not self._work.cancelled():
+                return self._work.result()
+        return HANDED_BACK if self._stopped is StopReason.DRAINED else CANCELED
+
+    async def _copy(self) -> Outcome:
+        try:
+            catalogue, timeout = await self._find()
+            job = make_job(catalogue, self.claim, self._context.data_dir)
+            async with asyncio.timeout(timeout.total_seconds()):
+                return await (self._run_here(job) if runs_in_process(job) else self._run_child(job))
+        except ConfigurationError as error:
+            return Outcome(Result.FAILED, str(error), retryable=False)
+        except TimeoutError:
+            return Outcome(Result.FAILED, f"timeout: the attempt took longer than {timeout}")
+        except LeaseLostError:
+            self.stop(StopReason.LEASE_LOST)
+            raise asyncio.CancelledError from None
+        except Exception as error:
+            _logger.exception("attempt.failed", task=self.claim.task_id, attempt=self.claim.attempt)
+            return Outcome(Result.FAILED, f"{type(error).__name__}: {error}")
+
+    async def _find(self) -> tuple[Catalogue, timedelta]:
+        """The catalogue that has the collection: a replica with a newer file may have made the task."""
+        watcher = self._context.watcher
+        try:
+            _, collection = find_collection(watcher.current, self.claim.source, self.claim.collection)
+        except ConfigurationError:
+            await watcher.refresh()
+            _, collection = find_collection(watcher.current, self.claim.source, self.claim.collection)
+        return watcher.current, collection.timeout
+
+    async def _run_here(self, job: AttemptJob) -> Outcome:
+        last: list[AttemptMessage] = []
+
+        async def emit(message: AttemptMessage) -> None:
+            last[:] = [message]
+            await self._hear(message)
+
+        parameters = SyntheticParameters.model_validate(job.collection.parameters)
+        await run_synthetic(parameters, emit, rng=random.Random())  # noqa: S311 - made load, no secret
+        return _outcome_of(last[0], exit_code=0)
+
+    async def _run_child(self, job: AttemptJob) -> Outcome:
+        child = await AttemptProcess.start(job, os.environ)
+        texts = asyncio.create_task(child.free_text(self._write))
+        last: AttemptMessage | None = None
+        try:
+            async for message in child.messages():
+                last = message
+                await self._hear(message)
+            exit_code = await child.exit_code()
+        finally:
+            # A lost lease leaves no time to be polite: another worker may hold the task any moment.
+            grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
+            await asyncio.shield(_finish(child, texts, grace_seconds=grace))
+        return _outcome_of(last, exit_code)
+
+    async def _write(self, level: str, text: str) -> None:
+        await self._log.write("info" if level == "info" else "error", text)
+
+    async def _hear(self, message: AttemptMessage) -> None:
+        match message:
+            case LogLine():
+                await self._log.write(message.level, message.message)
+            case Progress():
+                if time.monotonic() - self._progress_told >= _SECONDS_BETWEEN_PROGRESS_LINES:
+                    self._progress_told = time.monotonic()
+                    await self._log.write("info", f"{message.records_read} records read")
+            case Committed():
+                await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
+                await self._save_bookmark(message)
+            case Finished() | Failed():
+                pass
+
+    async def _save_bookmark(self, committed: Committed) -> None:
+        async def save() -> None:
+            await self._context.queue.save_bookmark(
+                self._context.worker,
+                self.claim,
+                destination=committed.destination,
+                rows=committed.rows,
+                bookmark=committed.bookmark,
+            )
+
+        await self._persist(save)
+
+    async def _end(self, outcome: Outcome) -> None:
+        ending = ending_of(
+            self.claim,
+            outcome if outcome.error is None else _redacted(outcome, self._log),
+            line=self._log.next_line(),
+            seconds=time.monotonic() - self._began,
+            rng=random.Random(),  # noqa: S311 - jitter, no secret
+        )
+
+        async def end() -> None:
+            if not await self._context.end(ending):
+                raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
+
+        with suppress(LeaseLostError):
+            await self._persist(end)
+            _logger.info(
+                "attempt.ended",
+                task=self.claim.task_id,
+                attempt=self.claim.attempt,
+                status=ending.status.value,
+                error=ending.error,
+            )
+
+    async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Try until it is written or the lease is lost: what happened must not be forgotten for a short outage.
+
+        Raises:
+            LeaseLostError: the attempt may write no more.
+        """
+        while self._stopped is not StopReason.LEASE_LOST:
+            try:
+                return await write()
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the lease ends this, not the kind of error
+                _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
+                await asyncio.sleep(_PERSIST_PAUSE_SECONDS)
+        raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
+
+
+async def _finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
+    await child.end(grace_seconds=grace_seconds)
+    # With the group gone nobody holds the pipes but a process that left the group: it is not waited for.
+    done, _ = await asyncio.wait([texts], timeout=1)
+    if not done:
+        texts.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await texts
+
+
+def _outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
+    match last:
+        case Finished():
+            return Outcome(Result.SUCCEEDED, records_read=last.records_read, rows_written=last.rows_written)
+        case Failed():
+            return Outcome(Result.FAILED, last.error, retryable=last.retryable)
+        case _ if exit_code < 0:
+            return Outcome(Result.FAILED, f"the attempt's process was ended by signal {-exit_code}")
+        case _:
+            return Outcome(Result.FAILED, f"the attempt's process ended with exit code {exit_code} and no result")
+
+
+def _redacted(outcome: Outcome, log: AttemptLog) -> Outcome:
+    return Outcome(
+        outcome.result,
+        log.presentable(outcome.error or ""),
+        outcome.retryable,
+        outcome.records_read,
+        outcome.rows_written,
+    )

@@ -1,0 +1,62 @@
+"""From a claim and the catalogue to the job of an attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.domain.attempt_protocol import AttemptJob
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.config.catalogue import Catalogue
+    from app.config.sources import Collection, Source
+    from app.store.queue import Claim
+
+# What runs inside the worker: made load that nobody keeps needs no process of its own.
+_MADE_UP: Final = "synthetic"
+_NOWHERE: Final = "none"
+
+
+def find_collection(catalogue: Catalogue, source_id: str, collection_id: str) -> tuple[Source, Collection]:
+    """The collection that a task is about.
+
+    Raises:
+        ConfigurationError: the catalogue does not have it (any more).
+    """
+    source = catalogue.sources.get(source_id)
+    if source is None:
+        problems = catalogue.rejected.get(source_id)
+        why = f"is left out: {problems[0]}" if problems else "doesn't exist"
+        raise ConfigurationError(f"Source [{source_id}] {why}")
+    collection = source.collections.get(collection_id)
+    if collection is None:
+        raise ConfigurationError(f"Collection [{collection_id}] doesn't exist in source [{source_id}]")
+    return source, collection
+
+
+def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
+    """Everything that the attempt needs to know.
+
+    Raises:
+        ConfigurationError: the catalogue does not have the collection, or one of its destinations.
+    """
+    source, collection = find_collection(catalogue, claim.source, claim.collection)
+    return AttemptJob(
+        task=str(claim.task),
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        source=source.id,
+        source_type=source.type,
+        source_config=source.config,
+        collection=collection.for_attempt(claim.at.date()),
+        destinations={id_: catalogue.destinations[id_].for_attempt() for id_ in source.destinations},
+        generation=claim.generation,
+        data_dir=str(data_dir),
+    )
+
+
+def runs_in_process(job: AttemptJob) -> bool:
+    """Whether the worker itself follows the attempt's plan, without a child process."""
+    return job.source_type == _MADE_UP and all(options["type"] == _NOWHERE for options in job.destinations.values())

@@ -1,0 +1,84 @@
+"""How an attempt ended, and what that means for its task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from app.domain import events
+from app.domain.retry import retry_delay
+from app.domain.task import Status
+from app.store.queue import Ending
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from app.domain.attempt_protocol import Level
+    from app.store.queue import Claim
+
+
+class Result(Enum):
+    """What an attempt came to."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    HANDED_BACK = "handed back"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result; for a failure its error and whether trying again can help; for a success what it moved."""
+
+    result: Result
+    error: str | None = None
+    retryable: bool = True
+    records_read: int = 0
+    rows_written: int = 0
+
+
+CANCELED: Final = Outcome(Result.CANCELED)
+HANDED_BACK: Final = Outcome(Result.HANDED_BACK)
+
+
+def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng: Random) -> Ending:
+    """The event, the task's new status and the last line of the attempt's log.
+
+    `seconds` is how long the attempt took, `line` the number of its last log line.
+    """
+    took = f"in [{seconds:.2f}] seconds (~ {seconds / 60:.2f} minutes)"
+    moved = {"records_read": outcome.records_read, "rows": outcome.rows_written, "seconds": round(seconds, 3)}
+
+    def ending(type_: str, status: Status, level: Level, text: str, delay: timedelta = timedelta()) -> Ending:
+        return Ending(
+            claim=claim,
+            type=type_,
+            status=status,
+            line=line,
+            level=level,
+            message=f"[{claim.task_id}] {text}",
+            error=outcome.error,
+            delay=delay,
+            details=moved,
+        )
+
+    match outcome.result:
+        case Result.SUCCEEDED:
+            return ending(events.TASK_SUCCEEDED, Status.SUCCESS, "info", f"FINISHED SUCCESSFULLY {took}")
+        case Result.CANCELED:
+            return ending(events.TASK_CANCELED, Status.CANCELED, "warn", f"CANCELED {took}")
+        case Result.HANDED_BACK:
+            text = f"attempt {claim.attempt} is handed back after {seconds:.2f} seconds: the worker is stopping"
+            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text)
+        case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
+            delay = retry_delay(claim.failures + 1, rng=rng)
+            left = claim.max_attempts - claim.failures - 1
+            text = (
+                f"attempt {claim.attempt} failed {took}: {outcome.error}; "
+                f"next attempt in {delay.total_seconds():.0f} seconds, {left} left"
+            )
+            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, "error", text, delay)
+        case _:
+            return ending(events.TASK_FAILED, Status.FAILED, "error", f"FINISHED WITH ERROR {took}: {outcome.error}")

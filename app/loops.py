@@ -1,0 +1,65 @@
+"""How every loop of a process waits, wakes and stops: one shape for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 15.0
+
+_logger = structlog.get_logger("syncline.loops")
+
+
+async def repeat(
+    name: str,
+    step: Callable[[], Awaitable[float]],
+    *,
+    stop: asyncio.Event,
+    wake: asyncio.Event | None = None,
+) -> None:
+    """Do `step` again and again until `stop` is set.
+
+    A step returns how many seconds the next one may wait; `wake` ends the wait early. A step that fails is logged and
+    tried again after a pause that grows: no loop of a worker dies of one bad answer.
+    """
+    wake = wake or asyncio.Event()
+    pause = 0.0
+    while not stop.is_set():
+        wake.clear()
+        try:
+            wait = await step()
+            pause = 0.0
+        except Exception as error:  # noqa: BLE001 - whatever it was, the loop goes on
+            wait = pause = min(max(pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+            _report(name, error)
+        await first_of(stop, wake, timeout=wait)
+
+
+async def first_of(*signals: asyncio.Event, timeout: float | None) -> None:  # noqa: ASYNC109 - a wait that runs out is no error
+    """Return when one of the signals is set, or after `timeout` seconds."""
+    if timeout is not None and timeout <= 0:
+        await asyncio.sleep(0)
+        return
+    waits = [asyncio.ensure_future(signal.wait()) for signal in signals]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _report(name: str, error: Exception) -> None:
+    """What the database or the user did is one line; what we did wrong is a traceback."""
+    ours = not isinstance(error, SynclineError | OSError) and type(error).__module__.split(".")[0] != "asyncpg"
+    _logger.error("loop.failed", loop=name, error=str(error) or type(error).__name__, exc_info=error if ours else None)

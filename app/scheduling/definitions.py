@@ -1,0 +1,65 @@
+"""The schedules that the catalogue writes, brought into the table that all replicas share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.domain.schedule import parse_schedule
+from app.store.schedules import ScheduleDefinition
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.config.catalogue import Catalogue
+    from app.store.schedules import Schedules, StoredSchedule
+
+_logger = structlog.get_logger("syncline.scheduler")
+
+
+async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> None:
+    """Add, change and end schedules so that the table says what the catalogue says.
+
+    The past never fires: a schedule that is new, changed or back again begins at its next fire time; one that is as
+    it was keeps its place, and what a downtime missed is decided by its misfire policy.
+    """
+    written = {definition.key: definition for definition in definitions_of(catalogue)}
+    stored, now = await schedules.all()
+    known = {schedule.definition.key: schedule for schedule in stored}
+    changed = [
+        (definition, begin_of(definition, known.get(key), now))
+        for key, definition in written.items()
+        if key not in known or not known[key].active or known[key].definition != definition
+    ]
+    gone = [key for key, schedule in known.items() if schedule.active and key not in written]
+    await schedules.put(changed)
+    if gone:
+        await schedules.end(gone)
+    if changed or gone:
+        _logger.info("schedules.changed", put=len(changed), ended=len(gone))
+
+
+def definitions_of(catalogue: Catalogue) -> list[ScheduleDefinition]:
+    """Every collection with a schedule."""
+    return [
+        ScheduleDefinition(
+            source=source.id,
+            collection=collection.name,
+            source_type=source.type,
+            max_attempts=collection.max_attempts,
+            expression=collection.schedule,
+            timezone=collection.timezone,
+            misfire=collection.misfire,
+            misfire_window=collection.misfire_window,
+        )
+        for source in catalogue.sources.values()
+        for collection in source.collections.values()
+        if collection.schedule
+    ]
+
+
+def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now: datetime) -> datetime | None:
+    """The first fire time of a schedule that is new or changed; a period goes on from the last fire it had."""
+    last_fire = stored.last_fire_at if stored else None
+    return parse_schedule(definition.expression, definition.timezone).next_after(now, last_fire)
