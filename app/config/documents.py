@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 64
 _MOST_VALUES = 1_000_000
+_LONGEST_NUMBER = 100
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -63,11 +65,17 @@ def parse_document(text: str, name: str) -> Document:
     if text.lstrip().startswith("{"):
         try:
             # YAML readers refuse the pairs of escapes that JSON writes for characters beyond U+FFFF.
-            return Document(json.loads(text, object_pairs_hook=_unique_keys), name, digest)
+            return Document(
+                json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_not_a_number), name, digest
+            )
         except (ValueError, RecursionError):
             pass
     reader = _YamlReader(text, name)
     return Document(reader.read(), name, digest, reader.lines)
+
+
+def _not_a_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,10 +155,10 @@ class _YamlReader:
             if key == "<<" and event.implicit[0]:
                 merged.extend(self._merged(self._take(), path))
                 continue
-            line = event.start_mark.line + 1
             if key in mapping:
+                first = self.lines[*path, key]
                 raise self._problem(f"key '{key}' is written twice, first in line {first}", event)
-            self.lines[*path, key] = line
+            self.lines[*path, key] = _line(event)
             mapping[key] = self._value(self._take(), (*path, key))
         for source in merged:
             for key, value in source.items():
@@ -168,13 +176,13 @@ class _YamlReader:
         items: list[Any] = []
         while not isinstance(event := self._take(), yaml.SequenceEndEvent):
             here = (*path, len(items))
-            self.lines[here] = event.start_mark.line + 1
+            self.lines[here] = _line(event)
             items.append(self._value(event, here))
         return items
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
-        if event.tag is not None and event.tag != "!":
+        if event.tag is not None:
             self._expect_tag(event, "str")
             return text
         return _plain(text) if event.implicit[0] else text
@@ -184,7 +192,7 @@ class _YamlReader:
             raise self._problem("a tag is not supported; put a text that starts with '!' in quotes", event)
 
     def _problem(self, message: str, event: Any) -> CatalogueError:
-        place = f"{self._name}:{event.start_mark.line + 1}" if event is not None else self._name
+        place = f"{self._name}:{_line(event)}" if event is not None else self._name
         return CatalogueError([Problem("", message, place)])
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> CatalogueError:
@@ -195,12 +203,19 @@ class _YamlReader:
         return CatalogueError([Problem("", f"is not YAML: {what}", place)])
 
 
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
 def _plain(text: str) -> Any:
     """The value of a plain scalar by YAML 1.2's core schema (yaml.org/spec/1.2.2, 10.3.2)."""
     if _NULL.fullmatch(text):
         return None
     if found := _BOOL.fullmatch(text):
         return found[1] is not None
-    if _INT.fullmatch(text) and len(text) < 1000:  # noqa: PLR2004 (Python refuses to convert from 4,300 digits on)
+    if len(text) > _LONGEST_NUMBER:
+        return text
+    if _INT.fullmatch(text):
         return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    number = float(text) if _FLOAT.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else text

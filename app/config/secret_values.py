@@ -15,7 +15,7 @@ SHORTEST_SECRET = 4
 
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature)($|_)"
-    r"|secret|token|credential|connection_string|webhook|(^|_)keys?($|_)|(api|private|access|account)key",
+    r"|secret|token|credential|connection_string|(^|_)keys?($|_)|(api|private|access|account)key",
 )
 _ORDINARY_NAME = re.compile(
     r"^(primary|foreign|partition|cluster|sort|merge|replication|cursor|unique|dedup\w*|natural|composite)_keys?(_|$)"
@@ -29,7 +29,7 @@ _KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))"
 def is_secret_name(name: str) -> bool:
     """Whether a key or variable of this name holds something that must not be shown."""
     plain = _CAMEL_HUMP.sub("_", name).replace("-", "_").replace(" ", "_").lower()
-    return bool(_SECRET_NAME.search(plain)) and not _ORDINARY_NAME.search(plain)
+    return "webhook" in plain or (bool(_SECRET_NAME.search(plain)) and not _ORDINARY_NAME.search(plain))
 
 
 def secrets_in(value: Any, *, secret: bool = False) -> frozenset[str]:

@@ -145,7 +145,7 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}
         name = str(settings.get("name"))
-        if name in names:
+        if "name" in settings and name in names:
             entry.refuse(("collections", index), f"collection '{name}' is there already; names are unique")
         names.add(name)
         if parameters and settings.get("parameters") is not None:

@@ -1,0 +1,216 @@
+"""What a catalogue says, its defaults applied."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.config.reader import load_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.config.catalogue import Catalogue
+    from app.config.sources import Source
+
+DESTINATIONS = "\ndestinations: {nowhere: {type: none}}\n"
+
+
+def one_source(keys: str, environment: Mapping[str, str] | None = None) -> Source:
+    catalogue = load_catalogue(f"sources: {{s: {{destinations: [nowhere], {keys}}}}}{DESTINATIONS}", environment or {})
+    assert catalogue.problems == []
+    return catalogue.sources["s"]
+
+
+def test_the_contract_s_example_loads() -> None:
+    catalogue = load_catalogue(
+        """
+        sources:
+          load:
+            type: synthetic
+            destinations: [nowhere]
+            collections:
+              - {name: quick}
+              - {name: slow, parameters: {records: 1000, log_lines: 50, seconds: 5, fail_rate: 0.1}}
+        destinations:
+          nowhere: {type: none}
+        """,
+        {},
+    )
+    assert catalogue.problems == []
+    assert catalogue.warnings == ()
+    assert list(catalogue.sources["load"].collections) == ["quick", "slow"]
+    assert catalogue.destinations["nowhere"].for_attempt() == {"type": "none"}
+    assert catalogue.server.port == 8001
+    assert catalogue.server.sync_tasks.pool.size == 16
+    assert catalogue.server.sync_tasks.stalled.last_heartbeat_threshold_seconds == 60
+
+
+def test_a_collection_has_all_defaults() -> None:
+    quick = one_source("type: synthetic, collections: [quick]").collections["quick"]
+    assert (quick.name, quick.type, quick.table_name) == ("quick", "quick", "s_quick")
+    assert (quick.schedule, quick.timezone, quick.misfire, quick.misfire_window) == (None, "UTC", "latest", None)
+    assert (quick.timeout, quick.max_attempts) == (dt.timedelta(hours=48), 3)
+    job = quick.for_attempt(dt.date(2026, 3, 10))
+    assert job.start_date == "2025-03-10"
+    assert (job.sync_mode, job.cursor_field, job.primary_key, job.parameters) == (None, None, None, {})
+
+
+def test_a_collection_inherits_from_its_source_and_may_differ() -> None:
+    source = one_source(
+        "type: synthetic, schedule: '@daily', timezone: Europe/Berlin, misfire: all, misfire_window: 1h, timeout: 90m,"
+        "max_attempts: 5, collections: [a, {name: b, schedule: '*/5 * * * *', timezone: UTC, misfire: skip,"
+        "misfire_window: none, timeout: 1m, max_attempts: 1}, {name: c, schedule: none}, {name: d, schedule: ''}]",
+    )
+    a, b, c, d = source.collections.values()
+    assert (a.schedule, a.timezone, a.misfire, a.misfire_window) == (
+        "@daily",
+        "Europe/Berlin",
+        "all",
+        dt.timedelta(hours=1),
+    )
+    assert (a.timeout, a.max_attempts) == (dt.timedelta(minutes=90), 5)
+    assert (b.schedule, b.timezone, b.misfire, b.misfire_window) == ("*/5 * * * *", "UTC", "skip", None)
+    assert (b.timeout, b.max_attempts) == (dt.timedelta(minutes=1), 1)
+    assert c.schedule is None
+    assert d.schedule == "@daily"
+
+
+def test_a_collection_s_own_keys_reach_the_attempt() -> None:
+    source = one_source(
+        "type: synthetic, collections: [{name: a, type: report, table_name: t, start_date: 2020-06-01,"
+        "sync_mode: incremental, cursor_field: at, primary_key: id, parameters: {records: 7}}]",
+    )
+    job = source.collections["a"].for_attempt(dt.date(2026, 1, 1))
+    assert (job.type, job.table_name, job.start_date) == ("report", "t", "2020-06-01")
+    assert (job.sync_mode, job.cursor_field, job.primary_key, job.parameters) == (
+        "incremental",
+        "at",
+        ["id"],
+        {"records": 7},
+    )
+
+
+def test_a_singer_source_without_collections_has_the_one_collection_all() -> None:
+    source = one_source("type: singer, schedule: '@hourly', config: {tap: tap-x}")
+    assert list(source.collections) == ["all"]
+    assert source.collections["all"].schedule == "@hourly"
+    assert source.collections["all"].table_name == "s_all"
+
+
+def test_the_type_of_a_source_is_its_id_when_nothing_else_is_said() -> None:
+    catalogue = load_catalogue("sources: {synthetic: {destinations: nowhere, collections: [a]}}" + DESTINATIONS, {})
+    assert catalogue.sources["synthetic"].type == "synthetic"
+
+
+def test_names_may_hold_what_people_write() -> None:
+    names = ["with space", "ümläut", "a_b", "2020", "NO", "x" * 255, "a.b-c:d"]
+    source = one_source(f"type: synthetic, collections: [{', '.join(names)}]")
+    assert list(source.collections) == names
+
+
+def test_a_placeholder_alone_serves_for_a_number() -> None:
+    text = "server: {port: '${env.PORT}', sync_tasks: {pool: {size: '${env.SIZE|0}'}}}"
+    server = load_catalogue(text, {"PORT": "9000"}).server
+    assert (server.port, server.sync_tasks.pool.size) == (9000, 0)
+
+
+@pytest.mark.parametrize("token", ["", "~", "''", "'${env.NONE|}'"])
+def test_the_admin_token_may_be_empty(token: str) -> None:
+    assert load_catalogue(f"server: {{admin_token: {token}}}", {}).server.admin_token == ""
+
+
+def test_a_token_of_digits_is_a_text() -> None:
+    assert load_catalogue("server: {admin_token: 123456}", {}).server.admin_token == "123456"
+
+
+def test_an_empty_section_is_an_absent_one() -> None:
+    catalogue = load_catalogue("server:\n  sync_tasks:\n    pool:\nsources:\ndestinations:\nnotifications:\n", {})
+    assert (catalogue.sources, catalogue.problems, catalogue.server.sync_tasks.pool.size) == ({}, [], 16)
+
+
+def test_one_wrong_source_never_stops_the_others() -> None:
+    catalogue = load_catalogue(
+        "sources:\n  good: {type: synthetic, destinations: [nowhere], collections: [a]}\n"
+        "  bad: {type: synthetic, destinations: [nowhere], collections: [a], schedule: often}\n"
+        "  lost: {type: synthetic, destinations: [broken], collections: [a]}\n"
+        "destinations: {nowhere: {type: none}, broken: {type: postgres}}",
+        {},
+    )
+    assert list(catalogue.sources) == ["good"]
+    assert list(catalogue.rejected) == ["bad", "lost"]
+    assert list(catalogue.rejected_destinations) == ["broken"]
+
+
+def test_accepted_keys_without_an_effect_say_so() -> None:
+    text = "server: {sync_tasks: {store_logs: {last_runs: 7}}}\nnotifications: {slack: {url: 'https://hooks/x'}}"
+    assert [str(warning) for warning in load_catalogue(text, {}).warnings] == [
+        "catalogue:1: server.sync_tasks.store_logs.last_runs: is accepted but has no effect yet",
+        "catalogue:2: notifications.slack.url: is accepted but has no effect yet",
+    ]
+
+
+def test_two_collections_that_write_to_one_table_are_warned_of() -> None:
+    text = (
+        "sources:\n  a: {type: synthetic, destinations: [nowhere], collections: [b_c]}\n"
+        "  a_b: {type: synthetic, destinations: [nowhere], collections: [c]}" + DESTINATIONS
+    )
+    assert [str(warning) for warning in load_catalogue(text, {}).warnings] == [
+        "sources.a_b.collections.c: table 'a_b_c' of destination 'nowhere' is also written by sources.a.collections.b_c"
+    ]
+
+
+def secretive(environment: Mapping[str, str]) -> Catalogue:
+    return load_catalogue(
+        """
+        server: {admin_token: admin-token-1}
+        sources:
+          tap: {type: singer, destinations: [pg], config: {tap: tap-x, config: {user: someone, api_key: "${env.KEY}"}}}
+          bad: {type: singer, destinations: [pg], config: {token: rejected-token}}
+        destinations:
+          pg: {type: postgres, url: "postgresql://me:hunter22@db/x"}
+        notifications: {slack: {url: "https://hooks.slack.com/services/T0/B0/abc"}}
+        """,
+        environment,
+    )
+
+
+def test_secrets_are_known_by_the_names_of_their_keys() -> None:
+    assert secretive({"KEY": "key-12345"}).secrets() == {
+        *("admin-token-1", "key-12345", "rejected-token", "hunter22", "https://hooks.slack.com/services/T0/B0/abc"),
+    }
+
+
+def test_a_catalogue_can_be_shown_without_its_secrets() -> None:
+    catalogue = secretive({"KEY": "key-12345"})
+    assert not [secret for secret in catalogue.secrets() if secret in repr(catalogue)]
+
+
+def test_the_fingerprint_is_the_text_s() -> None:
+    one, other = (load_catalogue(f"server: {{port: {port}}}", {}).fingerprint for port in (1, 2))
+    assert one != other
+    assert one == load_catalogue("server: {port: 1}", {"ANY": "thing"}).fingerprint
+
+
+def test_a_separate_file_is_found_beside_the_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "sources.yaml").write_text("s: {destinations: [nowhere], type: synthetic,\n collections: [a], x: 1}")
+    (tmp_path / "syncline.yaml").write_text("sources: ${env.FILE}" + DESTINATIONS)
+    catalogue = load_catalogue(tmp_path / "syncline.yaml", {"FILE": "sources.yaml"})
+    assert [problem.place for problem in catalogue.problems] == [f"{tmp_path}/sources.yaml:2"]
+
+
+@pytest.mark.parametrize("form", ["{inner}", '{{"sources": {inner}}}'])
+def test_sources_may_be_json_with_or_without_their_heading(form: str) -> None:
+    inner = '{"s": {"type": "synthetic", "destinations": ["nowhere"], "collections": ["a"]}}'
+    catalogue = load_catalogue("sources: ${env.SOURCES}" + DESTINATIONS, {"SOURCES": form.format(inner=inner)})
+    assert list(catalogue.sources) == ["s"]
+    assert catalogue.problems == []
+
+
+def test_a_file_url_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "my sources.yaml").write_text("sources: {}")
+    (tmp_path / "syncline.yaml").write_text(f"sources: file://{tmp_path}/my%20sources.yaml")
+    assert load_catalogue(Path(tmp_path / "syncline.yaml"), {}).sources == {}

@@ -1,0 +1,115 @@
+"""A catalogue written for Jitsu Classic works as it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from app.config.reader import load_catalogue
+
+# As Classic's users write it: sections of the events pipeline, dotted keys, `datasource`, and sources as documented.
+CLASSIC = """
+server:
+  name: event-us-01
+  port: '${env.SERVER_PORT|8001}'
+  admin_token: '${env.CLUSTER_ADMIN_TOKEN|env.SERVER_ADMIN_TOKEN|}'
+  sources_reload_sec: 1
+  disable_welcome_page: true
+  log: {path: /home/eventnative/logs/}
+  metrics: {prometheus: {enabled: true}}
+  sync_tasks:
+    pool: {size: 8}
+    stalled:
+      last_heartbeat_threshold_seconds: 90
+      last_activity_threshold_minutes: 10
+      observe_stalled_every_seconds: 20
+    store_logs: {last_runs: 100}
+log.rotation_min: 5
+geo.maxmind_path: '${env.MAX_MIND_PATH|}'
+api_keys: [client_secret1]
+meta: {storage: {redis: {host: '${env.REDIS_URL}'}}}
+coordination: {type: redis}
+singer-bridge: {python: /usr/bin/python3}
+sync-tasks: {store_attempts: 2}
+users_recognition: {enabled: false}
+notifications: {slack: {url: '${env.SLACK_URL|}'}}
+destinations:
+  warehouse:
+    type: postgres
+    mode: batch
+    only_tokens: [client_secret1]
+    datasource:
+      {host: db.internal, port: "5432", db: app, schema: jitsu, username: me, password: hunter22,
+       parameters: {sslmode: disable}}
+    data_layout: {primary_key_fields: [eventn_ctx_event_id]}
+sources:
+  github:
+    type: singer
+    destinations: [warehouse]
+    post_handle_destinations: []
+    project_name: mine
+    schedule: '@daily'
+    config:
+      tap: tap-github
+      config: {access_token: abcd1234}
+      properties: /config/github.json
+      initial_state: '{}'
+      stream_table_names: {commits: github_commits}
+  made:
+    type: synthetic
+    destinations: [warehouse]
+    collections:
+      - name: report_test
+        type: report
+        table_name: report
+        start_date: "2020-06-01"
+        schedule: "*/5 * * * *"
+        mode: full_sync
+        parameters: {records: 10}
+      - plain
+"""
+SECTIONS = (
+    "api_keys, coordination, geo.maxmind_path, log.rotation_min, meta, singer-bridge, sync-tasks, users_recognition"
+)
+
+
+def test_it_loads_with_a_warning_for_all_that_has_no_meaning_here() -> None:
+    catalogue = load_catalogue(CLASSIC, {})
+    assert [str(problem) for problem in catalogue.problems] == []
+    assert [(warning.path, warning.message.partition(": ")[2]) for warning in catalogue.warnings] == [
+        ("", SECTIONS),
+        ("server.sync_tasks.store_logs.last_runs", ""),
+        ("server.sync_tasks.stalled.observe_stalled_every_seconds", ""),
+        ("server.sync_tasks.stalled.last_activity_threshold_minutes", ""),
+        ("server", "disable_welcome_page, log, metrics, name"),
+        ("destinations.warehouse", "data_layout, mode, only_tokens"),
+        ("sources.github", "post_handle_destinations, project_name"),
+        ("sources.made.collections[0]", "mode"),
+    ]
+
+
+def test_its_sources_and_collections_mean_what_they_meant() -> None:
+    sources = load_catalogue(CLASSIC, {}).sources
+    assert list(sources["github"].collections) == ["all"]
+    assert sources["github"].collections["all"].schedule == "@daily"
+    report, plain = sources["made"].collections.values()
+    assert (report.type, report.table_name, report.schedule) == ("report", "report", "*/5 * * * *")
+    assert report.start_date == dt.date(2020, 6, 1)
+    assert (plain.type, plain.table_name, plain.schedule, plain.start_date) == ("plain", "made_plain", None, None)
+
+
+def test_its_datasource_becomes_the_destination_s_options() -> None:
+    assert load_catalogue(CLASSIC, {}).destinations["warehouse"].options == {
+        "host": "db.internal",
+        "port": "5432",
+        "database": "app",
+        "schema": "jitsu",
+        "user": "me",
+        "password": "hunter22",
+        "sslmode": "disable",
+    }
+
+
+def test_its_server_keys_have_their_meaning() -> None:
+    server = load_catalogue(CLASSIC, {"SERVER_ADMIN_TOKEN": "t-1234", "SERVER_PORT": "9000"}).server
+    assert (server.admin_token, server.port, server.sync_tasks.pool.size) == ("t-1234", 9000, 8)
+    assert server.sync_tasks.stalled.last_heartbeat_threshold_seconds == 90

@@ -1,0 +1,223 @@
+"""Every mistake in a catalogue is answered with one line: the place, the key, what is valid. All of them at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.config.check import check_config, examine_config
+from app.config.problems import CatalogueError
+from app.config.reader import load_catalogue
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCE_KEYS = (
+    "collections, config, destinations, max_attempts, misfire, misfire_window, schedule, timeout, timezone, type"
+)
+COLLECTION_KEYS = (
+    "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, start_date, "
+    "sync_mode, table_name, timeout, timezone, type"
+)
+SERVER_KEYS = "admin_token, drain_seconds, port, sources_reload_sec, sync_tasks"
+BY_HAND = "'none' means by hand only"
+DURATIONS = "valid are days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
+
+
+def all_problems(text: str) -> list[str]:
+    try:
+        return [str(problem) for problem in load_catalogue(text, {}).problems]
+    except CatalogueError as error:
+        return [str(problem) for problem in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("servr: {}", "servr: unknown key; did you mean 'server'? valid: destinations, notifications, server, sources"),
+        ("zzz: {}", "zzz: unknown key; valid: destinations, notifications, server, sources"),
+        ("[]", "must be a mapping with server, sources and destinations"),
+        ("server: 1", "server: must be a mapping (key: value)"),
+        ("sources: [a]", "sources: must be a mapping (id: …)"),
+        ("destinations: http://x/y", "destinations: must be a mapping (id: …); only sources may be a URL or a file"),
+        ("server: {prt: 1}", f"server.prt: unknown key; did you mean 'port'? valid: {SERVER_KEYS}"),
+        ("server: {port: x}", "server.port: must be a whole number"),
+        ("server: {port: 70000}", "server.port: must be less than or equal to 65535"),
+        ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0"),
+        ("server: {admin_token: [hunter22]}", "server.admin_token: must be text"),
+        ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be greater than or equal to 0"),
+        (
+            "server: {sync_tasks: {pol: {}}}",
+            "server.sync_tasks.pol: unknown key; did you mean 'pool'? valid: pool, stalled, store_logs",
+        ),
+        ("sources: '${env.X}'", "sources: environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
+        ("sources: /does/not/exist", "sources: file /does/not/exist cannot be read: no such file or directory"),
+        ("notifications: {slak: {}}", "notifications.slak: unknown key; did you mean 'slack'? valid: slack"),
+    ],
+)
+def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(text, {})
+    (found,) = caught.value.problems
+    assert str(found).removeprefix(found.place + ": ") == problem
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("colections: []", f".colections: unknown key; did you mean 'collections'? valid: {SOURCE_KEYS}"),
+        ("type: singr", ".type: unknown type 'singr'; did you mean 'singer'? valid: singer, synthetic"),
+        ("type: [singer]", ".type: must be text; valid: singer, synthetic"),
+        ("destinations: []", ".destinations: names no destination; defined: broken, nowhere"),
+        (
+            "destinations: [nwhere]",
+            ".destinations[0]: unknown destination 'nwhere'; did you mean 'nowhere'? valid: broken, nowhere",
+        ),
+        ("destinations: broken", ".destinations[0]: destination 'broken' has problems of its own"),
+        ("destinations: {a: b}", ".destinations: must be a list"),
+        ("collections: []", ".collections: names no collection; at least one is needed"),
+        ("collections: {a: b}", ".collections: must be a list"),
+        ("collections: [[a]]", ".collections[0]: must be a name or a mapping with a 'name'"),
+        ("collections: [{type: a}]", ".collections[0].name: is missing"),
+        ("collections: [a, b, a]", ".collections[2]: collection 'a' is there already; names are unique"),
+        ("collections: [a, {name: a}]", ".collections[1]: collection 'a' is there already; names are unique"),
+        ("collections: ['']", ".collections[0].name: a name must not be empty"),
+        ("collections: [a/b]", ".collections[0].name: a name must not contain '/'"),
+        ("collections: [' a']", ".collections[0].name: a name must not begin or end with a space"),
+        ('collections: ["a\\nb"]', ".collections[0].name: a name must not contain control characters"),
+        (f"collections: [{'x' * 256}]", ".collections[0].name: a name must have at most 255 characters, not 256"),
+        (
+            "collections: [{name: a, tabel_name: b}]",
+            f".collections[0].tabel_name: unknown key; did you mean 'table_name'? valid: {COLLECTION_KEYS}",
+        ),
+        (
+            "collections: [{name: a, start_date: soon}]",
+            '.collections[0].start_date: must be a day written as "YYYY-MM-DD"',
+        ),
+        (
+            "collections: [{name: a, start_date: 20200601}]",
+            '.collections[0].start_date: must be a day written as "YYYY-MM-DD"',
+        ),
+        (
+            "collections: [{name: a, sync_mode: full}]",
+            ".collections[0].sync_mode: must be 'full_refresh' or 'incremental'",
+        ),
+        (
+            "collections: [{name: a, schedule: '61 * * * *'}]",
+            ".collections[0].schedule: schedule '61 * * * *': minute: '61' is out of range, valid is 0-59; " + BY_HAND,
+        ),
+        (
+            "collections: [{name: a, parameters: {fail_rate: 2}}]",
+            ".collections[0].parameters.fail_rate: must be less than or equal to 1",
+        ),
+        ("timezone: Europe/Berln", ".timezone: time zone 'Europe/Berln' is unknown, did you mean 'Europe/Berlin'?"),
+        ("misfire: newest", ".misfire: must be 'skip', 'latest' or 'all'"),
+        ("misfire_window: soon", f".misfire_window: duration 'soon' is not understood, {DURATIONS}"),
+        ("timeout: 90", f".timeout: duration '90' is not understood, {DURATIONS}"),
+        ("timeout: 0s", ".timeout: must be longer than nothing"),
+        ("max_attempts: 0", ".max_attempts: must be greater than or equal to 1"),
+        ("config: {tap: a}", ".config.tap: unknown key; valid: none"),
+        ("config: '${env.X}'", ".config: environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
+    ],
+)
+def test_a_mistake_in_a_source_rejects_the_source(keys: str, problem: str) -> None:
+    defaults = {"type": "synthetic", "destinations": "[nowhere]", "collections": "[fine]"}
+    kept = [f"{key}: {value}" for key, value in defaults.items() if not keys.startswith(key + ":")]
+    destinations = "destinations: {nowhere: {type: none}, broken: {type: none, x: 1}}"
+    catalogue = load_catalogue(f"sources: {{s: {{{', '.join([*kept, keys])}}}}}\n{destinations}", {})
+    assert [str(found) for found in catalogue.rejected["s"]] == [f"catalogue:1: sources.s{problem}"]
+    assert catalogue.sources == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("[]", ": must be a mapping (key: value)"),
+        ("{type: postgre}", ".type: unknown type 'postgre'; did you mean 'postgres'? valid: duckdb, none, postgres"),
+        ("{}", ".type: unknown type 'd'; valid: duckdb, none, postgres"),
+        ("{type: duckdb}", ".path: is missing"),
+        ("{type: duckdb, path: x, shema: y}", ".shema: unknown key; did you mean 'schema'? valid: path, schema, type"),
+        ("{type: postgres, host: h, password: {hunter22: x}}", ".password: must be text"),
+    ],
+)
+def test_a_mistake_in_a_destination_names_its_key(keys: str, problem: str) -> None:
+    assert all_problems(f"destinations: {{d: {keys}}}") == [f"catalogue:1: destinations.d{problem}"]
+
+
+@pytest.mark.parametrize("source_id", ["''", "a/b", '"\\t"', "x" * 256])
+def test_a_source_s_id_must_be_able_to_stand_in_a_url(source_id: str) -> None:
+    source = "{type: synthetic, destinations: n, collections: [a]}"
+    (problem,) = all_problems(f"sources: {{? {source_id} : {source}}}\ndestinations: {{n: {{type: none}}}}")
+    assert "a name must" in problem
+
+
+def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "syncline.yaml"
+    path.write_text(
+        "server:\n  port: x\n  prt: 1\n"
+        "sources:\n"
+        "  one:\n    type: synthetic\n    destinations: [gone]\n    schedule: often\n    collections: [a, a]\n"
+        "  two: {type: singer, destinations: [d], config: {tap: tap-x, catalogue: {}}}\n"
+        "destinations:\n  d: {type: duckdb}\nsevrer: {}\n",
+    )
+    places = [(problem.place.rpartition(":")[2], problem.path) for problem in check_config(path, {})]
+    assert places == [
+        ("13", "sevrer"),
+        ("2", "server.port"),
+        ("3", "server.prt"),
+        ("12", "destinations.d.path"),
+        ("7", "sources.one.destinations[0]"),
+        ("9", "sources.one.collections[1]"),
+        ("8", "sources.one.schedule"),
+        ("10", "sources.two.config.catalogue"),
+        ("10", "sources.two.destinations[0]"),
+    ]
+
+
+def test_a_good_catalogue_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "syncline.yaml"
+    path.write_text(
+        "sources: {s: {type: synthetic, destinations: n, collections: [a, b]}}\ndestinations: {n: {type: none}}"
+    )
+    findings = examine_config(path, {})
+    assert (findings.problems, findings.warnings, findings.sources, findings.collections) == ((), (), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: no such file or directory"),
+        (b"a: \xff", "cannot be read: it is not UTF-8 (byte 3)"),
+        (b"", "is empty"),
+    ],
+)
+def test_an_unreadable_file_is_one_problem(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "syncline.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    assert [str(problem) for problem in check_config(path, {})] == [f"{path}: {message}"]
+
+
+MISUSES = [
+    "server: {{admin_token: [{secret}]}}",
+    "server: {{port: '{secret}', admin_token: '{secret}'}}",
+    "sources: {{s: {{type: singer, config: {{tap: '{secret}', config: {{password: '{secret}'}}}}}}}}",
+    "sources: {{s: {{type: singer, config: {{password: '{secret}'}}}}}}",
+    "sources: {{s: {{type: '{secret}', config: {{token: '{secret}'}}}}}}",
+    "sources: {{s: {{schedule: '{secret}', config: {{key: {{a: '{secret}'}}}}}}}}",
+    "destinations: {{d: {{type: postgres, password: '{secret}', url: '{secret}', host: '{secret}'}}}}",
+    "destinations: {{d: {{type: postgres, url: 'postgresql://me:{secret}@h/d', host: h, sslmode: '{secret}'}}}}",
+    "notifications: {{slack: {{url: '{secret}', token: '{secret}'}}}}",
+    "password: *{secret}",
+    "password: !{secret} x",
+]
+
+
+@given(st.from_regex(r"[a-z]{2}[0-9]{4,12}", fullmatch=True), st.sampled_from(MISUSES))
+def test_no_problem_ever_repeats_a_secret(secret: str, misuse: str) -> None:
+    problems = all_problems(misuse.format(secret=secret))
+    assert problems
+    assert not [problem for problem in problems if secret in problem or "\n" in problem]

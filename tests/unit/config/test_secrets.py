@@ -1,0 +1,93 @@
+"""What is secret is found, and taken out of texts."""
+
+from __future__ import annotations
+
+import json
+import timeit
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.config.redaction import Redactor
+from app.config.secret_values import is_secret_name, secrets_in
+
+SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "PASSWORD", "db_password", "passwd", "pwd", "secret", "client_secret", "token", "access_token"),
+        *("api_key", "apiKey", "apikey", "api-key", "private_key", "secret_access_key", "access_key_id", "key", "dsn"),
+        *("credentials", "service_account_key", "authorization", "webhook_url", "adminToken", "passphrase"),
+    ],
+)
+def test_these_names_are_secret(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("primary_key", "primary_key_fields", "key_properties", "keyboard", "monkey", "user", "host", "author"),
+        *("token_type", "token_uri", "key_file", "partition_key", "cursor_field", "max_tokens", "sort_keys", "bypass"),
+    ],
+)
+def test_these_names_are_not(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("value", "secrets"),
+    [
+        ({"password": "hunter22", "user": "someone"}, {"hunter22"}),
+        ({"password": 123456}, {"123456"}),
+        ({"password": "abc", "token": True, "key": None}, set()),
+        ({"deep": [{"er": {"api_key": "k-12345"}}]}, {"k-12345"}),
+        ({"credentials": {"type": "oauth2", "login": "me@there", "refresh": ["r-1234"]}}, {"me@there", "r-1234"}),
+        ({"url": "postgresql://me:p%40ssword@db/x"}, {"p%40ssword", "p@ssword"}),
+        ({"url": "https://host/x?access_token=t-1234&page=1000"}, {"t-1234"}),
+        ({"connection": "host=db user=me password='two words' dbname=x"}, {"two words"}),
+        ({"connection": "host=db user=me password=hunter22 dbname=x"}, {"hunter22"}),
+        ({"config": '{"password": "hunter22", "user": "someone"}'}, {"hunter22"}),
+        ({"key": '{"id": "abcd"}'}, {'{"id": "abcd"}', "abcd"}),
+        ({"url": "http://[broken"}, set()),
+        ({"primary_key": ["user_id"]}, set()),
+    ],
+)
+def test_secrets_are_found_anywhere(value: Any, secrets: set[str]) -> None:
+    assert secrets_in(value) == secrets
+
+
+def test_a_redactor_without_secrets_changes_nothing() -> None:
+    assert Redactor([]).redact("anything") == "anything"
+
+
+@given(st.lists(SECRETS, min_size=1, max_size=5), st.text(), st.text())
+def test_no_secret_is_left_in_any_of_its_forms(secrets: list[str], before: str, after: str) -> None:
+    redactor = Redactor(secrets)
+    for secret in secrets:
+        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+            assert form not in redactor.redact(f"{before}\x00{form}\x00{after}")
+
+
+def test_the_longer_of_two_secrets_is_taken_out_whole() -> None:
+    assert Redactor(["abcd", "abcdefgh"]).redact("abcdefgh abcd") == "*** ***"
+
+
+def test_each_line_of_a_private_key_is_secret_but_not_its_frame() -> None:
+    pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQ==\n-----END PRIVATE KEY-----\n"
+    redact = Redactor([pem]).redact
+    assert redact("at kqhkiG9w0BAQ==") == "at ***"
+    assert redact("-----BEGIN PRIVATE KEY-----") == "-----BEGIN PRIVATE KEY-----"
+    assert redact(json.dumps({"key": pem})) == '{"key": "***"}'
+
+
+def test_a_hundred_thousand_lines_are_redacted_in_a_second() -> None:
+    redactor = Redactor(f"secret-number-{number}" for number in range(10))
+    line = "2026-01-01 12:00:00 INFO tap_postgres: copied 1000 rows of table weather into destination warehouse"
+    seconds_per_line = min(timeit.repeat(lambda: redactor.redact(line), number=2_000, repeat=5)) / 2_000
+    assert seconds_per_line < 10e-6

@@ -1,0 +1,56 @@
+"""The environment's variables, and one line for all that is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.config.settings import read_settings
+from app.domain.errors import ConfigurationError
+
+VARIABLES = (
+    *("DATABASE_URL", "DATABASE_DIRECT_URL", "SYNCLINE_CONFIG"),
+    *("SYNCLINE_DATA_DIR", "SYNCLINE_LOG_LEVEL", "SYNCLINE_LOG_FORMAT"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _an_empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    settings = read_settings()
+    assert (settings.database_url, settings.direct_url, settings.config) == (None, None, None)
+    assert (settings.data_dir, settings.log_level, settings.log_format) == (Path(".syncline"), "info", "auto")
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:hunter22@db:6432/app")
+    monkeypatch.setenv("SYNCLINE_LOG_LEVEL", "WARNING")
+    monkeypatch.setenv("SYNCLINE_CONFIG", "syncline.yaml")
+    settings = read_settings()
+    assert settings.database_url == settings.direct_url == "postgresql://me:hunter22@db:6432/app"
+    assert (settings.log_level, settings.config) == ("warn", Path("syncline.yaml"))
+    assert settings.secrets() == {"hunter22"}
+    assert "hunter22" not in repr(settings)
+
+
+def test_the_direct_url_goes_around_the_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db:6432/app")
+    monkeypatch.setenv("DATABASE_DIRECT_URL", "postgresql://db:5432/app")
+    assert read_settings().direct_url == "postgresql://db:5432/app"
+
+
+def test_everything_wrong_is_one_line_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://me:hunter22@db/app")
+    monkeypatch.setenv("SYNCLINE_LOG_LEVEL", "loud")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert str(caught.value) == (
+        "DATABASE_URL: must be a URL such as postgresql://user:password@host:5432/database; "
+        "SYNCLINE_LOG_LEVEL: must be 'debug', 'info', 'warn' or 'error'"
+    )

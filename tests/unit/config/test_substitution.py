@@ -1,0 +1,84 @@
+"""`${env.…}` is replaced in every value, once, and what is missing has a path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.config.substitution import Substitution
+
+NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
+PLAIN = st.text().filter(lambda text: "${" not in text and "}" not in text)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("${env.A}", "1"),
+        ("${env.NONE|env.A}", "1"),
+        ("${env.NONE|env.GONE|x}", "x"),
+        ("${env.NONE|}", ""),
+        ("${env.EMPTY|fallback}", "fallback"),
+        ("${env.NONE|a|env.A}", "a|env.A"),
+        ("jdbc:${env.A}:${env.B}/x", "jdbc:1:two/x"),
+        ("${env.NESTED}", "${env.A}"),
+        ("$${env.A}", "$1"),
+        ("${other}", "${other}"),
+        ({"${env.A}": ["${env.A}", 5, None, True]}, {"${env.A}": ["1", 5, None, True]}),
+    ],
+)
+def test_placeholders_become_values(written: Any, value: Any) -> None:
+    substitution = Substitution({"A": "1", "B": "two", "EMPTY": "", "NESTED": "${env.A}"})
+    assert substitution.apply(written) == value
+    assert substitution.problems == []
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("${env.X}", "environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
+        ("${env.X|env.Y}", "environment variable X or Y is not set; write ${env.NAME} or ${env.NAME|default}"),
+        ("${env.}", "a placeholder names no variable that can exist; write ${env.NAME} or ${env.NAME|default}"),
+        ("${env.A-B|c}", "a placeholder names no variable that can exist; write ${env.NAME} or ${env.NAME|default}"),
+        ("x ${env.X", "a placeholder has no closing brace; write ${env.NAME} or ${env.NAME|default}"),
+    ],
+)
+def test_a_missing_variable_is_named_with_its_path(written: str, message: str) -> None:
+    substitution = Substitution({})
+    substitution.apply({"config": [{"password": written}]}, ("sources", "load"))
+    assert [str(problem) for problem in substitution.problems] == [f"sources.load.config[0].password: {message}"]
+
+
+@given(PLAIN)
+def test_a_text_without_placeholders_stays(text: str) -> None:
+    assert Substitution({}).apply(text) == text
+
+
+@given(before=PLAIN, name=NAMES, value=st.text(min_size=1), default=PLAIN, after=PLAIN)
+def test_a_value_is_put_in_word_for_word(before: str, name: str, value: str, default: str, after: str) -> None:
+    text = f"{before}${{env.{name}|{default}}}{after}"
+    assert Substitution({name: value}).apply(text) == before + value + after
+
+
+@given(before=PLAIN, name=NAMES, default=PLAIN.filter(lambda text: not text.startswith("env.")), after=PLAIN)
+def test_a_default_is_put_in_word_for_word(before: str, name: str, default: str, after: str) -> None:
+    assert Substitution({}).apply(f"{before}${{env.{name}|{default}}}{after}") == before + default + after
+
+
+@given(st.dictionaries(NAMES, st.text(min_size=1), min_size=1), st.data())
+def test_the_first_variable_that_is_set_wins(environment: dict[str, str], data: st.DataObject) -> None:
+    asked = data.draw(st.lists(NAMES, min_size=1, max_size=4))
+    substitution = Substitution(environment)
+    result = substitution.apply("${" + "|".join(f"env.{name}" for name in asked) + "}")
+    found = [environment[name] for name in asked if name in environment]
+    assert result == (found[0] if found else "")
+    assert bool(substitution.problems) == (not found)
+
+
+def test_the_value_of_a_variable_with_a_secret_name_is_secret_wherever_it_is_used() -> None:
+    substitution = Substitution({"PG_PASSWORD": "hunter22", "PG_HOST": "db.internal"})
+    substitution.apply("host=${env.PG_HOST} x=${env.PG_PASSWORD}")
+    assert substitution.secrets == {"hunter22"}
