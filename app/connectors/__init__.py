@@ -1,0 +1,1 @@
+"""Sources and destinations: what Syncline can read from and write to."""

@@ -1,0 +1,43 @@
+"""Every kind of destination by its name. A module is imported only when its kind is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.options import (
+    DESTINATION_TYPES,
+    DuckdbDestinationOptions,
+    PostgresDestinationOptions,
+    destination_options,
+    validated,
+)
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.passes import Destination, Fence, Log
+
+
+def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir: Path, log: Log) -> Destination:
+    """The destination `name` as the catalogue describes it; `work_dir` is a directory of this attempt alone.
+
+    Raises:
+        ConfigurationError: the description is wrong, or what its kind needs is not installed.
+    """
+    model = destination_options(str(given.get("type")))
+    if model is None:
+        kinds = ", ".join(DESTINATION_TYPES)
+        raise ConfigurationError(f"destinations.{name}.type: {given.get('type')!r} does not exist, valid are: {kinds}")
+    options = validated(model, given, place=f"destinations.{name}")
+    if isinstance(options, PostgresDestinationOptions):
+        from app.connectors.destinations.postgres import PostgresDestination  # noqa: PLC0415 -- heavy
+
+        return PostgresDestination(options, fence)
+    if isinstance(options, DuckdbDestinationOptions):
+        from app.connectors.destinations.duckdb import DuckdbDestination  # noqa: PLC0415 -- heavy
+
+        return DuckdbDestination(options, fence, name=name, work_dir=work_dir, log=log)
+    from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
+
+    return NoneDestination()

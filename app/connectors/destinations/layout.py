@@ -1,0 +1,64 @@
+"""How the fields of a source's table become columns of a destination, whatever the destination is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.schema import Kind, Table
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+TASK_COLUMN = "_syncline_task_id"
+SYNCED_COLUMN = "_syncline_synced_at"
+ROW_COLUMN = "_syncline_row"
+BOOKMARK_TABLE = "_syncline_bookmarks"
+_OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN}
+
+
+def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[str], str]) -> dict[str, str]:
+    """Field → column. `fitted` makes a name fit the destination; names with equal `same` are one column there.
+
+    The columns that Syncline itself writes are left out: a table that was loaded by it may be a source again.
+
+    Raises:
+        ConfigurationError: two fields would be one column, a field has no name, or a key field does not exist.
+    """
+    names: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for field in table.columns:
+        if not field or "\0" in field:
+            raise ConfigurationError(f"table {table.name!r}: a field has the name {field!r}, which no column can have")
+        name = fitted(field)
+        if same(name) in {same(own) for own in _OWN_COLUMNS}:
+            continue
+        if (other := taken.setdefault(same(name), field)) and other != field:
+            raise ConfigurationError(
+                f"table {table.name!r}: the fields {other!r} and {field!r} would both be the column {name!r}"
+            )
+        names[field] = name
+    if missing := [field for field in table.key if field not in names]:
+        raise ConfigurationError(
+            f"table {table.name!r}: primary_key names {', '.join(missing)}, valid are: {', '.join(names)}"
+        )
+    return names
+
+
+def widened(table: Table, records: Iterable[dict[str, Any]]) -> Table:
+    """`table` with columns for fields that its source did not announce; they may hold any JSON."""
+    fields: set[str] = set().union(*records)
+    unknown = sorted(fields - table.columns.keys())
+    if not unknown:
+        return table
+    return dataclasses.replace(table, columns=table.columns | dict.fromkeys(unknown, Kind.JSON))
+
+
+def quoted(*names: str) -> str:
+    """An SQL identifier, qualified where there are several names."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def listed(names: Iterable[str], *, prefix: str = "") -> str:
+    return ", ".join(prefix + quoted(name) for name in names)

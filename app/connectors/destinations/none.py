@@ -1,0 +1,27 @@
+"""A destination that keeps nothing: for load, for trying a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.passes import Position
+
+if TYPE_CHECKING:
+    from app.connectors.schema import Table
+
+
+class NoneDestination:
+    def open(self) -> Position:
+        return Position(indifferent=True)
+
+    def begin(self, table: Table) -> None:
+        pass
+
+    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+        pass
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:  # noqa: ARG002 -- nothing is kept
+        return 0
+
+    def close(self) -> None:
+        pass

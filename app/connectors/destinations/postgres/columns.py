@@ -1,0 +1,85 @@
+"""PostgreSQL's types: the one a new column gets, and what the columns that are there can hold."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, LiteralString
+
+from app.connectors import casting
+from app.connectors.casting import Column, Holds
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# Numbers become numeric, because a double would change most decimal fractions of more than 15 digits.
+NEW_TYPES: dict[Kind, str] = {
+    Kind.BOOLEAN: "boolean",
+    Kind.INTEGER: "bigint",
+    Kind.BIG_INTEGER: "numeric",
+    Kind.NUMBER: "numeric",
+    Kind.TEXT: "text",
+    Kind.TIMESTAMP: "timestamptz",
+    Kind.DATE: "date",
+    Kind.TIME: "time",
+    Kind.JSON: "jsonb",
+}
+
+_HOLDS: dict[str, Holds] = {
+    "boolean": casting.Boolean(),
+    "smallint": casting.Integer(-(2**15), 2**15 - 1),
+    "integer": casting.Integer(-(2**31), 2**31 - 1),
+    "bigint": casting.Integer(-(2**63), 2**63 - 1),
+    "numeric": casting.Number(precision=131_072 + 16_383, scale=16_383),
+    "real": casting.Floating(32),
+    "double precision": casting.Floating(64),
+    "text": casting.Text(),
+    "citext": casting.Text(),
+    "character varying": casting.Text(),
+    "json": casting.Json(),
+    "jsonb": casting.Json(),
+    "timestamp with time zone": casting.Timestamp(zone=True),
+    "timestamp without time zone": casting.Timestamp(zone=False),
+    "date": casting.Date(),
+    "time without time zone": casting.TimeOfDay(),
+    "uuid": casting.Uuid(),
+}
+_WITH_MODIFIER = re.compile(r"(?P<base>[a-z ]+)\((?P<first>-?\d+)(,(?P<second>-?\d+))?\)(?P<rest>[a-z ]*)")
+# Identity is compared through text where PostgreSQL's own equality is missing or means something else.
+_COMPARABLE = set(_HOLDS) - {"json", "citext"}
+
+_COLUMNS: LiteralString = """
+    SELECT attname, format_type(atttypid, atttypmod)
+    FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+    ORDER BY attnum
+"""
+
+
+def existing_columns(connection: Connection, table: str) -> dict[str, str]:
+    """Column → type of `table` (a quoted, qualified name); empty if there is no such table."""
+    return {name: kind for name, kind in connection.execute(_COLUMNS, [table]).fetchall()}  # noqa: C416 -- typed
+
+
+def column(name: str, type_name: str) -> Column:
+    return Column(name=name, type=type_name, holds=_holds(type_name))
+
+
+def comparable(type_name: str) -> bool:
+    """Whether `=` on this type means that both values are the same."""
+    found = _WITH_MODIFIER.fullmatch(type_name)
+    return (found["base"] + found["rest"] if found else type_name) in _COMPARABLE
+
+
+def _holds(type_name: str) -> Holds:
+    found = _WITH_MODIFIER.fullmatch(type_name)
+    if type_name in _HOLDS or not found:
+        return _HOLDS.get(type_name, casting.Verbatim())
+    base, first, second = found["base"] + found["rest"], int(found["first"]), int(found["second"] or 0)
+    if base == "numeric":
+        return casting.Number(precision=first, scale=second)
+    if base in {"character varying", "character"}:
+        return casting.Text(limit=first)
+    if base.startswith("timestamp"):
+        return casting.Timestamp(zone=base.endswith("with time zone"), digits=first)
+    return casting.TimeOfDay(digits=first) if base == "time without time zone" else casting.Verbatim()

@@ -1,0 +1,84 @@
+"""A connection to a PostgreSQL destination, and its errors as one line that says what to mend."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.options import PostgresDestinationOptions
+
+_CONNECT_SECONDS = 15
+_LOCK_TIMEOUT = "60s"
+# The user has to do something about these; other refusals may pass by themselves.
+_LASTING_CLASSES = ("22", "23", "42", "3F", "3D", "28", "0A")
+_LASTING_REFUSALS = ("no password supplied", "authentication failed", "does not exist", "no pg_hba.conf entry")
+
+
+def connect(options: PostgresDestinationOptions, *, application_name: str) -> psycopg.Connection:
+    """In autocommit mode, UTC, never waiting for a lock for ever.
+
+    Raises:
+        ConfigurationError: the address or the credentials are wrong.
+        DatabaseUnreachableError: the server does not answer.
+    """
+    given: dict[str, str | int | None] = {
+        "host": options.host,
+        "port": options.port,
+        "user": options.user,
+        "password": options.password.get_secret_value() if options.password else None,
+        "dbname": options.database,
+        "sslmode": options.sslmode,
+    }
+    try:
+        conninfo = make_conninfo(
+            options.url.get_secret_value() if options.url else "",
+            **{key: value for key, value in given.items() if value is not None},
+            application_name=application_name,
+            connect_timeout=_CONNECT_SECONDS,
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+        )
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "'url' is not a PostgreSQL address: postgresql://user:password@host/database"
+        ) from None
+    try:
+        connection = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        said = _one_line(str(error))
+        if any(refusal in said for refusal in _LASTING_REFUSALS):
+            raise ConfigurationError(f"cannot connect: {said}") from None
+        raise DatabaseUnreachableError(f"cannot connect: {said}") from None
+    connection.prepare_threshold = None
+    connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'".encode())
+    connection.execute("SET timezone = 'UTC'")
+    connection.execute("SET datestyle = 'ISO, MDY'")
+    connection.execute("SET client_min_messages = 'warning'")
+    return connection
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns PostgreSQL's errors into Syncline's; `doing` says what could not be done."""
+    try:
+        yield
+    except psycopg.Error as error:
+        said = f"{doing}: {_one_line(error.diag.message_primary or str(error) or type(error).__name__)}"
+        if context := error.diag.context:
+            said += f" ({_one_line(context)[:200]})"
+        if error.sqlstate and error.sqlstate.startswith(_LASTING_CLASSES):
+            raise ConfigurationError(said) from error
+        raise SynclineError(said) from error
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

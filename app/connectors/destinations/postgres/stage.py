@@ -1,0 +1,149 @@
+"""Rows on their way: a temporary table that fills outside of any transaction and moves into its target inside one."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.casting import ValueRefusedError, cast_columns
+from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted
+from app.connectors.destinations.postgres import columns as types
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from app.connectors.destinations.postgres.target import Target
+
+
+class Stage:
+    """The staged rows of one table."""
+
+    def __init__(self, connection: Connection, target: Target, *, name: str, task_id: str) -> None:
+        self.target = target
+        self._connection = connection
+        self._name = quoted("pg_temp", name)
+        self._boundary = quoted("pg_temp", f"{name}_boundary")
+        self._boundary_known = False
+        self._task_id = task_id
+        self._numbers = count()
+        self._execute(f"CREATE TEMPORARY TABLE {quoted(name)} ({ROW_COLUMN} bigint)")
+        self._columns: dict[str, str] = {}
+        self.widen(target)
+
+    def widen(self, target: Target) -> None:
+        """Takes over a new description of the target, which may have more columns."""
+        self.target = target
+        for column in target.columns.values():
+            if column.name not in self._columns:
+                self._execute(f"ALTER TABLE {self._name} ADD COLUMN {quoted(column.name)} {column.type}")
+                self._columns[column.name] = column.type
+
+    def add(self, records: list[dict[str, Any]]) -> None:
+        """Casts and copies; raises `ValueRefusedError`."""
+        target = self.target
+        values = cast_columns(records, target.columns, table=target.table.name)
+        for field in target.table.key:
+            self._refuse_missing(field, values[list(target.columns).index(field)])
+        names = listed([ROW_COLUMN, *(column.name for column in target.columns.values())])
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY {self._name} ({names}) FROM STDIN".encode()) as copy,
+        ):
+            for row in zip(self._numbers, *values, strict=False):
+                copy.write_row(row)
+
+    def move(self) -> int:
+        """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
+        table = self.target.table
+        if table.full_refresh:
+            self._execute(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+            moved = self._upsert() if table.key else self._append()
+        elif table.key:
+            moved = self._upsert()
+        else:
+            self._drop_rows_already_there()
+            moved = self._append()
+        self._execute(f"TRUNCATE {self._name}")
+        return moved
+
+    def _append(self) -> int:
+        names = listed(self._columns)
+        return self._execute(
+            f"""
+            INSERT INTO {self.target.qualified} ({self._with_own(names)})
+            SELECT {self._with_own(names, "%s", "now()")} FROM {self._name} ORDER BY {ROW_COLUMN}
+            """,  # noqa: S608 -- quoted identifiers
+            self._task_id,
+        )
+
+    def _upsert(self) -> int:
+        """The last row of each key wins; a row that is there already as it is stays untouched."""
+        key = self.target.key
+        names = listed(self._columns)
+        rest = [name for name in self._columns if name not in key]
+        changed = "NOTHING"
+        if rest:
+            own = (TASK_COLUMN, SYNCED_COLUMN)
+            assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in (*rest, *own))
+            changed = f"""UPDATE SET {assignments}
+                WHERE ({self._identity("kept", rest)}) IS DISTINCT FROM ({self._identity("excluded", rest)})"""
+        return self._execute(
+            f"""
+            INSERT INTO {self.target.qualified} AS kept ({self._with_own(names)})
+            SELECT DISTINCT ON ({listed(key)}) {self._with_own(names, "%s", "now()")}
+            FROM {self._name} ORDER BY {listed(key)}, {ROW_COLUMN} DESC
+            ON CONFLICT ({listed(key)}) DO {changed}
+            """,  # noqa: S608 -- quoted identifiers
+            self._task_id,
+        )
+
+    def _drop_rows_already_there(self) -> None:
+        """Sources send rows at the bookmark again: as many equal rows as the target had at its end are not new."""
+        cursor = self.target.cursor
+        if cursor is None:
+            return
+        column, row = quoted(cursor), f"ROW({listed(self._columns)})::text"
+        if not self._boundary_known:
+            self._execute(
+                f"""
+                CREATE TEMPORARY TABLE {self._boundary} AS
+                SELECT {row} AS fingerprint, {column} AS cursor_value, count(*) AS left_over
+                FROM {self.target.qualified}
+                WHERE {column} = (
+                    SELECT {column} FROM {self.target.qualified} WHERE {column} IS NOT NULL
+                    ORDER BY {column} DESC LIMIT 1
+                )
+                GROUP BY 1, 2
+                """,  # noqa: S608 -- quoted identifiers
+            )
+            self._boundary_known = True
+        self._execute(
+            f"""
+            WITH candidates AS (
+                SELECT {ROW_COLUMN}, {row} AS fingerprint,
+                       row_number() OVER (PARTITION BY {row} ORDER BY {ROW_COLUMN}) AS nth
+                FROM {self._name} WHERE {column} IN (SELECT cursor_value FROM {self._boundary})
+            ), dropped AS (
+                DELETE FROM {self._name} AS staged USING candidates JOIN {self._boundary} USING (fingerprint)
+                WHERE staged.{ROW_COLUMN} = candidates.{ROW_COLUMN} AND candidates.nth <= left_over
+                RETURNING fingerprint
+            ), counted AS (SELECT fingerprint, count(*) AS copies FROM dropped GROUP BY fingerprint)
+            UPDATE {self._boundary} AS boundary SET left_over = left_over - copies
+            FROM counted WHERE boundary.fingerprint = counted.fingerprint
+            """,  # noqa: S608 -- quoted identifiers
+        )
+
+    def _identity(self, alias: str, names: list[str]) -> str:
+        columns = ((name, f"{alias}.{quoted(name)}") for name in names)
+        return ", ".join(text if types.comparable(self._columns[name]) else f"{text}::text" for name, text in columns)
+
+    @staticmethod
+    def _with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:
+        return ", ".join(filter(None, [names, task_id, synced_at]))
+
+    def _refuse_missing(self, field: str, values: list[Any]) -> None:
+        if None in values:
+            raise ValueRefusedError(f"table {self.target.table.name!r}: a record has no value for its key {field!r}")
+
+    def _execute(self, statement: str, *parameters: Any) -> int:
+        return self._connection.execute(statement.encode(), parameters or None).rowcount

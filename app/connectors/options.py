@@ -1,0 +1,176 @@
+"""The options of every source and destination, checked when a catalogue is loaded and again by an attempt.
+
+Only pydantic is imported here, so that checking a catalogue loads no connector.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from app.domain.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
+_NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _words(value: Any) -> Any:
+    return re.sub(r"\s*(==|@)\s*", r"\1", value).split() if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
+# An object, its JSON text, or the path of a file that holds it.
+Document = dict[str, Any] | str
+
+
+class SingerOptions(Options):
+    """A Singer tap: a pinned `package` that is installed on first use, or the `command` that runs it.
+
+    The names that Jitsu Classic used (`tap`, `properties`, `initial_state`, …) are understood as well; a `tap` without
+    a version stays at the version that was the newest when it was first installed.
+    """
+
+    package: Words | None = None
+    command: tuple[str, ...] | str | None = None
+    tap: str | None = None
+    executable: str | None = None
+    config: Document = Field(default_factory=dict)
+    catalog: Document | None = None
+    properties: Document | None = None
+    state: Document | None = None
+    initial_state: Document | None = None
+    stream_table_names: dict[str, str] = Field(default_factory=dict)
+    stream_table_name_prefix: str | None = None
+
+    @field_validator("package")
+    @classmethod
+    def _is_pinned(cls, package: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for requirement in package or ():
+            if not _PINNED.fullmatch(requirement):
+                raise ValueError(f"{requirement!r} is not pinned: write name==version, e.g. tap-name==1.2.3")
+        return package
+
+    @field_validator("tap")
+    @classmethod
+    def _is_a_package(cls, tap: str | None) -> str | None:
+        if tap is not None and not (_NAMED.fullmatch(tap) or _PINNED.fullmatch(tap)):
+            raise ValueError(f"{tap!r} is not the name of a package: write name or name==version")
+        return tap
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        given = [key for key in ("package", "command", "tap") if getattr(self, key)]
+        if len(given) != 1:
+            found = " and ".join(f"'{key}'" for key in given) or "none"
+            raise ValueError(f"exactly one of 'package', 'command' and 'tap' is needed, found {found}")
+        for key, classic in (("catalog", "properties"), ("state", "initial_state")):
+            if getattr(self, key) is not None and getattr(self, classic) is not None:
+                raise ValueError(f"'{key}' and '{classic}' exclude each other")
+        return self
+
+
+class SyntheticOptions(Options):
+    """A made-up source has no options; its collections have `SyntheticParameters`."""
+
+
+class SyntheticParameters(Options):
+    """What to make: `records` and `log_lines` spread evenly over `seconds`, then fail with probability `fail_rate`."""
+
+    records: int = Field(default=100, ge=0)
+    log_lines: int = Field(default=1, ge=0)
+    seconds: float = Field(default=0, ge=0, allow_inf_nan=False)
+    fail_rate: float = Field(default=0, ge=0, le=1)
+
+
+class PostgresDestinationOptions(Options):
+    """A `url`, or its parts; tables are made in `schema`."""
+
+    type: Literal["postgres"] = "postgres"
+    url: SecretStr | None = None
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    user: str | None = None
+    password: SecretStr | None = None
+    database: str | None = None
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63)
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        parts = [key for key in ("host", "port", "user", "password", "database") if getattr(self, key) is not None]
+        if self.url is not None and parts:
+            raise ValueError(f"'url' already says it: remove {', '.join(map(repr, parts))}")
+        if self.url is None and self.host is None:
+            raise ValueError("'url' or 'host' (with port, user, password, database) is needed")
+        return self
+
+
+class DuckdbDestinationOptions(Options):
+    """A database file; tables are made in `schema`."""
+
+    type: Literal["duckdb"] = "duckdb"
+    path: str = Field(min_length=1)
+    schema_: str = Field(default="main", alias="schema", min_length=1)
+
+
+class NoneDestinationOptions(Options):
+    """Keeps nothing."""
+
+    type: Literal["none"] = "none"
+
+
+_SOURCES: dict[str, type[BaseModel]] = {"singer": SingerOptions, "synthetic": SyntheticOptions}
+_PARAMETERS: dict[str, type[BaseModel]] = {"synthetic": SyntheticParameters}
+_DESTINATIONS: dict[str, type[BaseModel]] = {
+    "postgres": PostgresDestinationOptions,
+    "duckdb": DuckdbDestinationOptions,
+    "none": NoneDestinationOptions,
+}
+SOURCE_TYPES = tuple(_SOURCES)
+DESTINATION_TYPES = tuple(_DESTINATIONS)
+
+
+def source_options(source_type: str) -> type[BaseModel] | None:
+    """The model of a source's `config`; None for a type that does not exist."""
+    return _SOURCES.get(source_type)
+
+
+def collection_parameters(source_type: str) -> type[BaseModel] | None:
+    """The model of a collection's `parameters`; None where a source takes any."""
+    return _PARAMETERS.get(source_type)
+
+
+def destination_options(destination_type: str) -> type[BaseModel] | None:
+    """The model of a destination, `type` included; None for a type that does not exist."""
+    return _DESTINATIONS.get(destination_type)
+
+
+def validated(model: type[Model], given: dict[str, Any], *, place: str) -> Model:
+    """`given` as `model`; `place` begins every complaint.
+
+    Raises:
+        ConfigurationError: names each wrong key, never its value, which may be a secret.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        complaints = (f"{'.'.join([place, *map(str, each['loc'])])}: {each['msg']}" for each in found)
+        raise ConfigurationError("; ".join(complaints)) from None

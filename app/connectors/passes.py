@@ -1,0 +1,91 @@
+"""What flows from a source to destinations during one pass, and what both sides promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.connectors.schema import Table
+    from app.domain.attempt_protocol import Level
+
+    Log = Callable[[Level, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records of a table that was announced before; `size` is about how many bytes they take."""
+
+    table: str
+    records: list[dict[str, Any]]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything before this point is complete; `bookmark` (JSON text, None for nothing) stands for it."""
+
+    bookmark: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Who writes: (task, attempt) only grows for one collection, and a destination accepts only the newest.
+
+    A bookmark of an older `generation` is void.
+    """
+
+    task: str
+    task_id: str
+    attempt: int
+    source: str
+    collection: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a destination is. `loaded` is False until a first commit; `void` asks for everything anew.
+
+    `completed` tells that it has all rows of this task, `indifferent` that it keeps nothing and takes any reading.
+    """
+
+    bookmark: str | None = None
+    loaded: bool = False
+    void: bool = False
+    completed: bool = False
+    indifferent: bool = False
+
+
+class Source(Protocol):
+    """One collection, or all of them, of one system."""
+
+    def check(self) -> None:
+        """Raises `SynclineError` when the source cannot be read as configured."""
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        """All that is new since `bookmark`. A table is announced before its rows, and again when it changes."""
+
+    def close(self) -> None:
+        """Ends what `read` started; may be called at any time and more than once."""
+
+
+class Destination(Protocol):
+    """Where rows go. All rows since the last commit become visible together with the bookmark, or not at all."""
+
+    def open(self) -> Position:
+        """Connects and takes the fence; raises `LeaseLostError` if a newer attempt has it."""
+
+    def begin(self, table: Table) -> None:
+        """Makes room for a table or for its new columns."""
+
+    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+        """Stages records; raises `ValueRefusedError` for a value that a column cannot hold as it is."""
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        """The number of rows inserted or changed. `final` ends the pass: replaced tables are swapped now."""
+
+    def close(self) -> None:
+        """Gives up whatever is not committed; may be called at any time and more than once."""

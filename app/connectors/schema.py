@@ -1,0 +1,86 @@
+"""What a source says about its tables: JSON Schema (draft 4 to 2020-12) turned into kinds of columns.
+
+Only what every destination can keep without changing a value becomes a kind of its own. Whatever may hold different
+kinds of JSON (unions, objects, arrays, no type at all) is `json`, so that 1 and "1" stay different.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+
+class Kind(enum.Enum):
+    """What a column holds, before a destination chooses a type for it."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    BIG_INTEGER = "big integer"
+    NUMBER = "number"
+    TEXT = "text"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    TIME = "time"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the source and how it is to arrive at the destination.
+
+    `key` is empty where rows have no identity. `full_refresh` replaces all rows at the end of the pass.
+    """
+
+    name: str
+    columns: dict[str, Kind]
+    key: tuple[str, ...] = ()
+    cursor_field: str | None = None
+    full_refresh: bool = False
+
+
+_SCALARS = {"boolean": Kind.BOOLEAN, "number": Kind.NUMBER}
+_FORMATS = {"date-time": Kind.TIMESTAMP, "date": Kind.DATE, "time": Kind.TIME}
+_INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
+_BIGINT = range(-(2**63), 2**63)
+
+
+def columns_of(schema: dict[str, Any]) -> dict[str, Kind]:
+    """The columns of the objects that `schema` describes, in its order."""
+    properties = schema.get("properties")
+    return {name: kind_of(described) for name, described in properties.items()} if isinstance(properties, dict) else {}
+
+
+def kind_of(schema: Any) -> Kind:
+    """The one kind that keeps every value `schema` allows."""
+    kinds = _kinds(schema)
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if kinds and kinds <= _INTEGERS:
+        return Kind.BIG_INTEGER
+    if kinds and kinds <= {*_INTEGERS, Kind.NUMBER}:
+        return Kind.NUMBER
+    if kinds and kinds <= {Kind.TEXT, *_FORMATS.values()}:
+        return Kind.TEXT
+    return Kind.JSON
+
+
+def _kinds(schema: Any) -> set[Kind]:
+    if not isinstance(schema, dict):
+        return {Kind.JSON}
+    for union in ("anyOf", "oneOf"):
+        if isinstance(schema.get(union), list):
+            return set().union(*map(_kinds, schema[union]))
+    types = schema.get("type")
+    if types is None:
+        return {Kind.JSON}
+    return {_kind(name, schema) for name in ([types] if isinstance(types, str) else types) if name != "null"}
+
+
+def _kind(name: Any, schema: dict[str, Any]) -> Kind:
+    if name == "string":
+        return _FORMATS.get(str(schema.get("format")), Kind.TEXT)
+    if name == "integer":
+        bounds = [schema[bound] for bound in ("minimum", "maximum") if isinstance(schema.get(bound), int)]
+        return Kind.INTEGER if all(bound in _BIGINT for bound in bounds) else Kind.BIG_INTEGER
+    return _SCALARS.get(name, Kind.JSON) if isinstance(name, str) else Kind.JSON
