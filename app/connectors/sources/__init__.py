@@ -1,0 +1,38 @@
+"""Every kind of source by its name. A module is imported only when its kind is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.connectors.options import SOURCE_TYPES, SingerOptions, SyntheticParameters, source_options, validated
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.passes import Log, Source
+    from app.domain.attempt_protocol import AttemptJob
+
+
+def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
+    """The source of `job`; `work_dir` is a directory of this attempt alone.
+
+    Raises:
+        ConfigurationError: the options are wrong.
+    """
+    place = f"sources.{job.source}"
+    model = source_options(job.source_type)
+    if model is None:
+        kinds = ", ".join(SOURCE_TYPES)
+        raise ConfigurationError(f"{place}.type: {job.source_type!r} does not exist, valid are: {kinds}")
+    options = validated(model, job.source_config, place=f"{place}.config")
+    if isinstance(options, SingerOptions):
+        from app.connectors.sources.singer import SingerSource  # noqa: PLC0415 -- only when needed
+
+        return SingerSource(options, job, work_dir=work_dir, log=log)
+    from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
+
+    parameters = validated(
+        SyntheticParameters, job.collection.parameters, place=f"{place}.collections.{job.collection.name}.parameters"
+    )
+    return SyntheticSource(parameters, table=job.collection.table_name, log=log)

@@ -1,0 +1,97 @@
+"""A virtual environment for each pinned set of packages, made once and then shared by all attempts."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from app.connectors.lifeline import die_with_parent
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.passes import Log
+
+# Runs inside the new environment: its packages by name with the commands that each of them brings, and its version.
+_INVENTORY = """
+import json
+from importlib.metadata import distributions
+print(json.dumps({
+    each.metadata["Name"]: {
+        "version": each.version,
+        "commands": [entry.name for entry in each.entry_points if entry.group == "console_scripts"],
+    }
+    for each in distributions()
+}))
+"""
+
+
+def installed_command(requirements: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log) -> Path:
+    """The path of a tap's command; installs the packages if this set of them is not there yet.
+
+    The first of `requirements` is the tap. What pip says goes to standard output.
+
+    Raises:
+        SynclineError: installing failed, which another try may mend.
+        ConfigurationError: the package has no such command, or several to choose from.
+    """
+    tap = re.split(r"[\[=@]", requirements[0])[0]
+    key = hashlib.sha256(json.dumps([sorted(requirements), sys.version_info[:2]]).encode()).hexdigest()[:12]
+    home = (data_dir / "venvs" / f"{tap}-{key}").absolute()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        inventory = _finished(home) or _built(home, requirements, log)
+    by_name = {_normal(name): package for name, package in inventory.items()}
+    commands = by_name.get(_normal(tap), {}).get("commands", [])
+    return home / "bin" / (executable or _only(commands, tap))
+
+
+def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
+    """An environment is finished when its marker says so and knows it by its present path: scripts contain the path."""
+    try:
+        marker = json.loads((home / "finished.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    packages: dict[str, dict[str, list[str]]] = marker["packages"]
+    return packages if marker["home"] == str(home) else None
+
+
+def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
+    log("info", f"installing {' '.join(requirements)}")
+    shutil.rmtree(home, ignore_errors=True)
+    python = str(home / "bin" / "python")
+    _run([sys.executable, "-m", "venv", str(home)], "cannot make a virtual environment")
+    _run(
+        [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", *requirements],
+        f"cannot install {' '.join(requirements)}",
+    )
+    listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603
+    packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
+    (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
+    return packages
+
+
+def _run(command: list[str], failure: str) -> None:
+    # The parent has one thread here, and a build must not go on without it.
+    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)  # noqa: S603
+    if ended.returncode:
+        raise SynclineError(f"{failure}: the command ended with {ended.returncode}, its output is in the log")
+
+
+def _only(commands: list[str], tap: str) -> str:
+    for candidates in ([each for each in commands if each == tap], commands):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise ConfigurationError(f"'executable' is needed: {tap} brings the commands {', '.join(commands) or 'none'}")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

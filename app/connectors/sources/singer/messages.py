@@ -1,0 +1,58 @@
+"""Lines of a tap, as https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md describes them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from app.domain.errors import SynclineError
+
+_SHOWN_BYTES = 200
+
+
+class Message(msgspec.Struct):
+    """Any message; which of the fields it has depends on `type`. `value` stays JSON text: it may be anything."""
+
+    type: str = ""
+    stream: str = ""
+    record: dict[str, Any] | None = None
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    schema: dict[str, Any] | None = None
+    key_properties: list[str] | None = None
+    bookmark_properties: list[str] | None = None
+
+
+class _Type(msgspec.Struct):
+    type: Any = None
+
+
+_KNOWN = {"RECORD", "SCHEMA", "STATE"}
+_decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
+_decode_type = msgspec.json.Decoder(_Type).decode
+
+
+def parsed(line: bytes) -> Message | None:
+    """The message in a line; None if the line is no message of a known type, but free text or a later invention.
+
+    Raises:
+        SynclineError: the line begins like a message and is not one, so something may be lost.
+    """
+    if not line.lstrip().startswith(b"{"):
+        return None
+    try:
+        message = _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if _is_something_else(line):
+            return None
+        shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
+        raise SynclineError(f"the tap wrote a line that is not a Singer message: {error}: {shown}") from None
+    return message if message.type in _KNOWN else None
+
+
+def _is_something_else(line: bytes) -> bool:
+    try:
+        return _decode_type(line).type not in _KNOWN
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,133 @@
+"""A source that makes its records up: for demonstrations and for load.
+
+One plan says what happens when; a child process follows it with `SyntheticSource`, a worker with `run_synthetic`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.passes import Checkpoint, Rows
+from app.connectors.schema import Kind, Table
+from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from app.connectors.options import SyntheticParameters
+    from app.connectors.passes import Log
+    from app.domain.attempt_protocol import AttemptMessage
+
+_RECORDS_A_STEP = 1000
+_STEPS_A_SECOND = 10
+_SECONDS_BETWEEN_PROGRESS = 1.0
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_COLUMNS = {"id": Kind.INTEGER, "text": Kind.TEXT, "number": Kind.NUMBER, "timestamp": Kind.TIMESTAMP}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """At `at` seconds from the start: these log lines (numbers from 1) and these records (numbers from 0)."""
+
+    at: float
+    lines: range
+    records: range
+
+
+def plan(parameters: SyntheticParameters) -> Iterator[Step]:
+    """Steps in order of time that spread records and lines evenly."""
+    steps = max(
+        round(parameters.seconds * _STEPS_A_SECOND), -(-parameters.records // _RECORDS_A_STEP), parameters.log_lines, 1
+    )
+    for number in range(1, steps + 1):
+        before, now = (number - 1, number)
+        yield Step(
+            at=parameters.seconds * now / steps,
+            lines=range(parameters.log_lines * before // steps + 1, parameters.log_lines * now // steps + 1),
+            records=range(parameters.records * before // steps, parameters.records * now // steps),
+        )
+
+
+async def run_synthetic(
+    parameters: SyntheticParameters,
+    emit: Callable[[AttemptMessage], Awaitable[None]],
+    *,
+    destinations: tuple[str, ...] = (),
+    rng: random.Random | None = None,
+) -> None:
+    """Follows the plan without keeping a record, telling what a child process would tell; ends by cancellation.
+
+    The last message is `Finished`, or `Failed` with probability `fail_rate`.
+    """
+    loop = asyncio.get_running_loop()
+    started = reported = loop.time()
+    for step in plan(parameters):
+        await asyncio.sleep(max(0.0, started + step.at - loop.time()))
+        for line in step.lines:
+            await emit(LogLine(level="info", message=_line(line, parameters)))
+        if loop.time() - reported >= _SECONDS_BETWEEN_PROGRESS:
+            reported = loop.time()
+            await emit(Progress(records_read=step.records.stop))
+    if _fails(parameters, rng):
+        await emit(Failed(error=_failure(parameters)))
+        return
+    for destination in destinations:
+        await emit(Committed(destination=destination, rows=0))
+    await emit(Finished(records_read=parameters.records, rows_written=0))
+
+
+class SyntheticSource:
+    """The plan as a source that destinations can keep."""
+
+    def __init__(
+        self, parameters: SyntheticParameters, *, table: str, log: Log, rng: random.Random | None = None
+    ) -> None:
+        self._parameters = parameters
+        self._table = table
+        self._log = log
+        self._rng = rng
+
+    def check(self) -> None:
+        """Nothing can be wrong that the parameters' model has not refused."""
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
+        yield Table(name=self._table, columns=_COLUMNS, key=("id",), full_refresh=True)
+        started = time.monotonic()
+        for step in plan(self._parameters):
+            time.sleep(max(0.0, started + step.at - time.monotonic()))
+            for line in step.lines:
+                self._log("info", _line(line, self._parameters))
+            yield Rows(self._table, [_record(number) for number in step.records], size=100 * len(step.records))
+        if _fails(self._parameters, self._rng):
+            raise SynclineError(_failure(self._parameters))
+        yield Checkpoint(None)
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def _record(number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "text": f"record {number}",
+        "number": number / 8,
+        "timestamp": (_EPOCH + timedelta(seconds=number)).isoformat(),
+    }
+
+
+def _line(number: int, parameters: SyntheticParameters) -> str:
+    return f"synthetic line {number} of {parameters.log_lines}"
+
+
+def _fails(parameters: SyntheticParameters, rng: random.Random | None) -> bool:
+    return (rng or random).random() < parameters.fail_rate
+
+
+def _failure(parameters: SyntheticParameters) -> str:
+    return f"made to fail with probability {parameters.fail_rate:g}"
