@@ -1,0 +1,116 @@
+"""The target's file, which one process at a time may write: opened for a moment, waited for with a deadline."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.connectors.destinations.layout import quoted
+from app.domain.errors import ConfigurationError, SynclineError
+
+try:
+    import duckdb
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: F401 -- rows travel as Arrow tables: both are needed or none
+except ImportError:
+    raise ConfigurationError(
+        "type 'duckdb' needs packages that are not installed: pip install 'syncline[duckdb]'"
+    ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.passes import Log
+
+TARGET = "syncline_target"
+_WAIT_SECONDS = 120.0
+_RETRY_SECONDS = 0.05
+_LOCKED = re.compile(r"could not set lock on file|being used by another process", re.IGNORECASE)
+_MEMORY = "512MB"
+
+
+class TargetFile:
+    """`connection` is the attempt's own database; inside `transaction` it has the target's as `TARGET`, too."""
+
+    def __init__(self, path: str, *, name: str, work_dir: Path, log: Log, wait_seconds: float = _WAIT_SECONDS) -> None:
+        self._path = Path(path).absolute()
+        self._literal = "'" + str(self._path).replace("'", "''") + "'"
+        self._log = log
+        self._wait_seconds = wait_seconds
+        if not self._path.parent.is_dir():
+            raise ConfigurationError(f"'path': the directory {self._path.parent} does not exist")
+        spill = work_dir / f"spill-{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
+        self.connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": _MEMORY,
+                "temp_directory": str(spill),
+                "threads": 2,
+                "autoinstall_known_extensions": False,
+            },
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Opens the target, commits at the end or rolls back, and lets others have the file again.
+
+        Raises:
+            SynclineError: another process kept the file for longer than the deadline.
+        """
+        self._attach()
+        try:
+            self.connection.begin()
+            try:
+                yield
+                self.connection.commit()
+            except BaseException:
+                self.connection.rollback()
+                raise
+        finally:
+            self.connection.execute(f"DETACH {TARGET}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _attach(self) -> None:
+        deadline = time.monotonic() + self._wait_seconds
+        waits = False
+        while True:
+            try:
+                self.connection.execute(f"ATTACH {self._literal} AS {quoted(TARGET)}")
+            except duckdb.IOException as error:
+                if not _LOCKED.search(str(error)):
+                    raise
+                if time.monotonic() > deadline:
+                    raise SynclineError(
+                        f"{self._path} was in use by another process for {self._wait_seconds:g} s"
+                    ) from None
+                if not waits:
+                    self._log("info", f"waiting for {self._path}, which another process has open: {_holder(error)}")
+                waits = True
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns DuckDB's errors into Syncline's; `doing` says what could not be done."""
+    try:
+        yield
+    except (duckdb.ConversionException, duckdb.ConstraintException, duckdb.CatalogException) as error:
+        raise ConfigurationError(f"{doing}: {_one_line(error)}") from error
+    except duckdb.Error as error:
+        raise SynclineError(f"{doing}: {_one_line(error)}") from error
+
+
+def _holder(error: duckdb.IOException) -> str:
+    found = re.search(r"held in (.+?\(PID \d+\))", str(error))
+    return found[1] if found else "unknown"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

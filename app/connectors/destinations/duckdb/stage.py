@@ -1,0 +1,175 @@
+"""Rows on their way: a temporary table that spills to the attempt's directory and moves in one transaction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from app.connectors.casting import ValueRefusedError, cast_columns
+from app.connectors.destinations.duckdb.target import arrow_type
+from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from app.connectors.destinations.duckdb.target import Target
+
+_BATCH = "syncline_batch"
+
+
+class Stage:
+    """The staged rows of one table.
+
+    A transaction of DuckDB writes to one database only, and to temporary tables: so these can change with the target.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection, target: Target, *, number: int, task_id: str) -> None:
+        self.target = target
+        self._connection = connection
+        self._name = quoted(f"syncline_stage_{number}")
+        self._boundary = quoted(f"syncline_boundary_{number}")
+        self._dropped = quoted(f"syncline_dropped_{number}")
+        self._boundary_known = False
+        self._task_id = task_id
+        self._rows = 0
+        self._columns: dict[str, str] = {}
+        connection.execute(f"CREATE TEMPORARY TABLE {self._name} ({ROW_COLUMN} BIGINT)")
+        self.widen(target)
+
+    def widen(self, target: Target) -> None:
+        """Takes over a new description of the target, which may have more columns."""
+        self.target = target
+        for column in target.columns.values():
+            if column.name not in self._columns:
+                self._connection.execute(f"ALTER TABLE {self._name} ADD COLUMN {quoted(column.name)} {column.type}")
+                self._columns[column.name] = column.type
+
+    def add(self, records: list[dict[str, Any]]) -> None:
+        """Casts and stages; raises `ValueRefusedError`."""
+        target = self.target
+        values = cast_columns(records, target.columns, table=target.table.name)
+        for field in target.table.key:
+            if None in values[list(target.columns).index(field)]:
+                raise ValueRefusedError(f"table {target.table.name!r}: a record has no value for its key {field!r}")
+        numbers = pa.array(range(self._rows, self._rows + len(records)), pa.int64())
+        self._rows += len(records)
+        arrays = [
+            _array(column, arrow_type(kind)) for column, kind in zip(values, target.columns.values(), strict=True)
+        ]
+        names = [ROW_COLUMN, *(column.name for column in target.columns.values())]
+        self._connection.register(_BATCH, pa.Table.from_arrays([numbers, *arrays], names=names))
+        try:
+            self._connection.execute(f"INSERT INTO {self._name} ({listed(names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
+        finally:
+            self._connection.unregister(_BATCH)
+
+    def move(self) -> int:
+        """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
+        table = self.target.table
+        if table.full_refresh:
+            self._execute(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+        elif not table.key:
+            self._drop_rows_already_there()
+        moved = self._upsert() if table.key and not table.full_refresh else self._append()
+        self._execute(f"DELETE FROM {self._name}")  # noqa: S608 -- a quoted identifier
+        return moved
+
+    def _append(self) -> int:
+        names = listed(self._columns)
+        return self._count(
+            f"""
+            INSERT INTO {self.target.qualified} ({self._with_own(names)})
+            SELECT {self._with_own(names, "?", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
+            """,  # noqa: S608 -- quoted identifiers
+            [self._task_id],
+        )
+
+    def _upsert(self) -> int:
+        """The last row of each key wins; a row that is there already as it is stays untouched."""
+        key, names = self.target.key, listed(self._columns)
+        rest = [name for name in self._columns if name not in key]
+        update = ""
+        if rest:
+            own = f"{TASK_COLUMN} = staged.{TASK_COLUMN}, {SYNCED_COLUMN} = staged.{SYNCED_COLUMN}"
+            assignments = ", ".join(f"{quoted(name)} = staged.{quoted(name)}" for name in rest)
+            differs = " OR ".join(f"kept.{quoted(name)} IS DISTINCT FROM staged.{quoted(name)}" for name in rest)
+            update = f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {assignments}, {own}"
+        return self._count(
+            f"""
+            MERGE INTO {self.target.qualified} AS kept
+            USING (
+                SELECT {names}, ?::VARCHAR AS {TASK_COLUMN}, now() AS {SYNCED_COLUMN} FROM {self._newest()}
+            ) AS staged
+            ON ({" AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in key)})
+            {update}
+            WHEN NOT MATCHED THEN INSERT ({self._with_own(names)})
+                VALUES ({listed([*self._columns, TASK_COLUMN, SYNCED_COLUMN], prefix="staged.")})
+            """,  # noqa: S608 -- quoted identifiers
+            [self._task_id],
+        )
+
+    def _newest(self) -> str:
+        """The staged rows, without those that a later one with the same key replaces."""
+        key = self.target.key
+        if not key:
+            return self._name
+        last = f"row_number() OVER (PARTITION BY {listed(key)} ORDER BY {ROW_COLUMN} DESC) = 1"
+        return f"(SELECT * FROM {self._name} QUALIFY {last})"  # noqa: S608 -- quoted identifiers
+
+    def _drop_rows_already_there(self) -> None:
+        """Sources send rows at the bookmark again: as many equal rows as the target had at its end are not new."""
+        cursor = self.target.cursor
+        if cursor is None:
+            return
+        column = quoted(cursor)
+        fingerprint = f"to_json(struct_pack({listed(self._columns)}))::VARCHAR"
+        if not self._boundary_known:
+            self._execute(
+                f"""
+                CREATE TEMPORARY TABLE {self._boundary} AS
+                SELECT {fingerprint} AS fingerprint, {column} AS cursor_value, count(*) AS left_over
+                FROM {self.target.qualified}
+                WHERE {column} = (SELECT max({column}) FROM {self.target.qualified})
+                GROUP BY 1, 2
+                """  # noqa: S608 -- quoted identifiers
+            )
+            self._boundary_known = True
+        self._execute(
+            f"""
+            CREATE OR REPLACE TEMPORARY TABLE {self._dropped} AS
+            SELECT {ROW_COLUMN} AS staged_row, fingerprint FROM (
+                SELECT {ROW_COLUMN}, {fingerprint} AS fingerprint,
+                       row_number() OVER (PARTITION BY {fingerprint} ORDER BY {ROW_COLUMN}) AS nth
+                FROM {self._name} WHERE {column} IN (SELECT cursor_value FROM {self._boundary})
+            ) JOIN {self._boundary} USING (fingerprint) WHERE nth <= left_over
+            """  # noqa: S608 -- quoted identifiers
+        )
+        self._execute(f"DELETE FROM {self._name} WHERE {ROW_COLUMN} IN (SELECT staged_row FROM {self._dropped})")  # noqa: S608 -- quoted identifiers
+        self._execute(
+            f"""
+            UPDATE {self._boundary} AS boundary SET left_over = left_over - copies
+            FROM (SELECT fingerprint, count(*) AS copies FROM {self._dropped} GROUP BY fingerprint) AS counted
+            WHERE boundary.fingerprint = counted.fingerprint
+            """  # noqa: S608 -- quoted identifiers
+        )
+
+    @staticmethod
+    def _with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:
+        return ", ".join(filter(None, [names, task_id, synced_at]))
+
+    def _execute(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def _count(self, statement: str, parameters: list[Any]) -> int:
+        row = self._connection.execute(statement, parameters).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(kind):
+        values = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    elif pa.types.is_decimal(kind):
+        values = [None if value is None else Decimal(value) for value in values]
+    return pa.array(values, kind)
