@@ -1,0 +1,67 @@
+"""`python -m app.attempt`: an `AttemptJob` on standard input, messages to the descriptor that the worker opened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.attempt.copying import check, synchronise
+from app.attempt.outbox import Outbox
+from app.attempt.workspace import workspace
+from app.connectors.lifeline import die_with_parent
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class Stopped(BaseException):
+    """SIGTERM came: clean up and go; the worker knows why."""
+
+
+def main() -> int:
+    """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
+    signal.signal(signal.SIGTERM, _stop)
+    outbox = Outbox(int(os.environ.pop(EVENTS_FD_VARIABLE)))
+    die_with_parent()
+    if outbox.has_no_reader():
+        return 1
+    try:
+        ending = _attempt(outbox)
+        outbox.send(ending)
+    except (Stopped, BrokenPipeError):
+        return 128 + signal.SIGTERM
+    return 0 if isinstance(ending, Finished) else 1
+
+
+def _attempt(outbox: Outbox) -> Finished | Failed:
+    try:
+        job = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
+        with workspace(job) as work_dir:
+            return (check if job.mode == "check" else synchronise)(job, work_dir=work_dir, outbox=outbox)
+    except BrokenPipeError:
+        raise
+    except SynclineError as error:
+        return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the worker has to hear of it
+        traceback.print_exc()
+        return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
+
+
+def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- the signature of a signal's function
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The copying itself: from a source to all its destinations, each row once whatever happened before."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors.destinations import make_destination
+from app.connectors.passes import Checkpoint, Fence, Rows
+from app.connectors.schema import Table
+from app.connectors.sources import make_source
+from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.attempt.outbox import Outbox
+    from app.connectors.passes import Destination, Log, Position, Source
+    from app.domain.attempt_protocol import AttemptJob
+
+_BATCH_RECORDS = 10_000
+_BATCH_BYTES = 16 << 20
+_COMMIT_RECORDS = 100_000
+_COMMIT_SECONDS = 30.0
+_PROGRESS_SECONDS = 1.0
+
+
+def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+    """Whether the source can be read as configured; copies nothing."""
+    with closing(make_source(job, work_dir=work_dir, log=_log_to(outbox))) as source:
+        source.check()
+    return Finished(records_read=0, rows_written=0)
+
+
+def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+    """Destinations that are equally far share one reading of the source; normally all of them are."""
+    log = _log_to(outbox)
+    report = Report(outbox)
+    # Destinations first: hours of reading must not end at a wrong password.
+    places = [Place.opened(job, name, work_dir=work_dir, log=log) for name in job.destinations]
+    unfinished = [place for place in places if not report.passed_over(place)]
+    with closing(make_source(job, work_dir=work_dir, log=log)) as source:
+        for bookmark, alike in _equally_far(unfinished).items():
+            Pass(source, alike, bookmark=bookmark, report=report).run()
+    for place in places:
+        place.destination.close()
+    return Finished(records_read=report.records_read, rows_written=report.rows_written)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """An open destination, where it is, and its name, which stands before everything it complains about."""
+
+    name: str
+    destination: Destination
+    position: Position
+
+    @classmethod
+    def opened(cls, job: AttemptJob, name: str, *, work_dir: Path, log: Log) -> Place:
+        fence = Fence(
+            task=job.task,
+            task_id=job.task_id,
+            attempt=job.attempt,
+            source=job.source,
+            collection=job.collection.name,
+            generation=job.generation,
+        )
+        with _blamed(name):
+            destination = make_destination(name, job.destinations[name], fence=fence, work_dir=work_dir, log=log)
+            return cls(name, destination, destination.open())
+
+    def replaces(self, table: Table) -> bool:
+        """Whether the rows that are there have to go: a reload, or a keyless table that its source reads anew."""
+        anew = self.position.loaded and self.position.bookmark is None and not table.key
+        return table.full_refresh or self.position.void or anew
+
+
+class Report:
+    """Counts, and tells the worker."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.records_read = 0
+        self.rows_written = 0
+        self._outbox = outbox
+        self._reported_at = time.monotonic()
+
+    def read(self, records: int) -> None:
+        self.records_read += records
+        if time.monotonic() - self._reported_at >= _PROGRESS_SECONDS:
+            self._reported_at = time.monotonic()
+            self._outbox.send(Progress(records_read=self.records_read))
+
+    def committed(self, place: Place, *, rows: int, bookmark: str | None) -> None:
+        self.rows_written += rows
+        self._outbox.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
+
+    def passed_over(self, place: Place) -> bool:
+        """An earlier attempt of the same task may have completed one destination before another one failed."""
+        if place.position.completed:
+            self._outbox.send(LogLine("info", f"destination {place.name!r} has all rows of this task already"))
+            self.committed(place, rows=0, bookmark=place.position.bookmark)
+        return place.position.completed
+
+
+class Pass:
+    """One reading of the source into destinations that are equally far."""
+
+    def __init__(self, source: Source, places: list[Place], *, bookmark: str | None, report: Report) -> None:
+        self._source = source
+        self._places = places
+        self._report = report
+        self._bookmark = bookmark
+        self._waiting: dict[str, list[dict[str, Any]]] = {}
+        self._waiting_records = 0
+        self._waiting_bytes = 0
+        self._uncommitted = 0
+        self._committed_at = time.monotonic()
+        self._commits_midway = True
+
+    def run(self) -> None:
+        for item in self._source.read(self._bookmark):
+            match item:
+                case Rows():
+                    self._take(item)
+                case Checkpoint():
+                    self._reach(item)
+                case Table():
+                    self._begin(item)
+        self._commit(final=True)
+
+    def _begin(self, table: Table) -> None:
+        self._flush()
+        for place in self._places:
+            replaced = place.replaces(table)
+            # A bookmark that covers rows of a table still to be swapped would lose them in a crash.
+            self._commits_midway = self._commits_midway and not replaced
+            with _blamed(place.name):
+                place.destination.begin(dataclasses.replace(table, full_refresh=replaced))
+
+    def _take(self, rows: Rows) -> None:
+        self._waiting.setdefault(rows.table, []).extend(rows.records)
+        self._waiting_records += len(rows.records)
+        self._waiting_bytes += rows.size
+        self._uncommitted += len(rows.records)
+        self._report.read(len(rows.records))
+        if self._waiting_records >= _BATCH_RECORDS or self._waiting_bytes >= _BATCH_BYTES:
+            self._flush()
+
+    def _reach(self, checkpoint: Checkpoint) -> None:
+        self._bookmark = checkpoint.bookmark
+        late = time.monotonic() - self._committed_at >= _COMMIT_SECONDS
+        if self._commits_midway and self._uncommitted and (late or self._uncommitted >= _COMMIT_RECORDS):
+            self._commit(final=False)
+
+    def _flush(self) -> None:
+        for table, records in self._waiting.items():
+            for place in self._places:
+                with _blamed(place.name):
+                    place.destination.write(table, records)
+        self._waiting.clear()
+        self._waiting_records = self._waiting_bytes = 0
+
+    def _commit(self, *, final: bool) -> None:
+        self._flush()
+        for place in self._places:
+            with _blamed(place.name):
+                rows = place.destination.commit(self._bookmark, final=final)
+            self._report.committed(place, rows=rows, bookmark=self._bookmark)
+        self._uncommitted = 0
+        self._committed_at = time.monotonic()
+
+
+def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:
+    groups: dict[str | None, list[Place]] = {}
+    for place in sorted(places, key=lambda place: place.position.indifferent):
+        bookmark = next(iter(groups), None) if place.position.indifferent else place.position.bookmark
+        groups.setdefault(bookmark, []).append(place)
+    return groups
+
+
+@contextmanager
+def _blamed(name: str) -> Iterator[None]:
+    try:
+        yield
+    except SynclineError as error:
+        if str(error).startswith("destinations."):
+            raise
+        raise type(error)(f"destination {name!r}: {error}") from error
+
+
+def _log_to(outbox: Outbox) -> Log:
+    return lambda level, message: outbox.send(LogLine(level, message))
+
+
+def _as_json(bookmark: str | None) -> Any:
+    """Passed on to the letter; what a JSON parser would refuse (a lone surrogate) goes as text."""
+    if bookmark is None:
+        return None
+    try:
+        msgspec.json.decode(bookmark)
+    except msgspec.MsgspecError:
+        return bookmark
+    return msgspec.Raw(bookmark.encode())

@@ -1,0 +1,57 @@
+"""A directory of one attempt alone, for files that may hold secrets and for staged rows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.domain.attempt_protocol import AttemptJob
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def workspace(job: AttemptJob) -> Iterator[Path]:
+    """A new directory, readable by its owner only; removed at the end, or by the next attempt after a SIGKILL."""
+    attempts = Path(job.data_dir).absolute() / "attempts"
+    attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (attempts / _LOCK).open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        _remove_abandoned(attempts)
+        own = Path(tempfile.mkdtemp(prefix=f"{job.task}-{job.attempt}-", dir=attempts))
+        held = _lock(own)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _remove_abandoned(attempts: Path) -> None:
+    for directory in attempts.iterdir():
+        if directory.is_dir() and (lock := _lock(directory)) is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(directory: Path) -> int | None:
+    """The locked descriptor of a directory, None while a living attempt has it."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
