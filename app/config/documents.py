@@ -29,7 +29,6 @@ _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
-_QUOTED = re.compile(r"'(?!<)[^']{2,}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +195,8 @@ class _YamlReader:
         return CatalogueError([Problem("", message, place)])
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> CatalogueError:
-        # The parser quotes what it found, which may be a password somebody forgot to put in quotes.
-        what = _QUOTED.sub("'…'", " ".join(part for part in (error.context, error.problem) if part))
+        # libyaml's texts are fixed. The error as a whole would quote the line, which may hold a password.
+        what = " ".join(part for part in (error.context, error.problem) if part)
         mark: Any = error.problem_mark or error.context_mark
         place = f"{self._name}:{mark.line + 1}" if mark else self._name
         return CatalogueError([Problem("", f"is not YAML: {what}", place)])

@@ -25,15 +25,11 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST_SECRET}
         # The longest first: a secret that begins with another one is replaced whole.
-        self._forms = sorted(forms, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, self._forms)))
+        ordered = sorted(forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def redact(self, text: str) -> str:
-        # Searching for each secret is many times faster than the alternation, and nearly every line has none.
-        for form in self._forms:
-            if form in text:
-                return self._pattern.sub(REDACTED, text)
-        return text
+        return self._pattern.sub(REDACTED, text) if self._pattern else text
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError, field_validator
 
 from app.config.check import check_config, examine_config
-from app.config.problems import CatalogueError
+from app.config.problems import CatalogueError, model_problems
 from app.config.reader import load_catalogue
 
 if TYPE_CHECKING:
@@ -199,6 +200,26 @@ def test_an_unreadable_file_is_one_problem(tmp_path: Path, content: bytes | None
     if content is not None:
         path.write_bytes(content)
     assert [str(problem) for problem in check_config(path, {})] == [f"{path}: {message}"]
+
+
+class Login(BaseModel):
+    token: str
+    user: str
+
+    @field_validator("token", "user")
+    @classmethod
+    def _refused(cls, value: str) -> str:
+        raise ValueError(f"{value!r} is not known")
+
+
+def test_a_validator_that_repeats_a_secret_is_not_quoted_however_short_the_secret_is() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Login.model_validate({"token": "ab", "user": "cd"})
+    problems = model_problems(caught.value, Login, ("sources", "s"))
+    assert [str(problem) for problem in problems] == [
+        "sources.s.token: is not valid",
+        "sources.s.user: 'cd' is not known",
+    ]
 
 
 MISUSES = [
