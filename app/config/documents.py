@@ -19,7 +19,7 @@ import yaml
 from app.config.problems import CatalogueError, Path, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _DEEPEST = 64
 _MOST_VALUES = 1_000_000
@@ -82,6 +82,21 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) != len(pairs):
         raise ValueError("a key is written twice")
     return mapping
+
+
+def _not_too_deep(value: Any) -> Any:
+    level, depth = [value], 0
+    while level := [inner for outer in level for inner in _inner(outer)]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError("nested too deep")
+    return value
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class _YamlReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -62,11 +63,8 @@ def _walk_text(text: str, *, secret: bool) -> Iterator[str]:
     for quoted, plain in _KEYWORD_PASSWORD.findall(text):
         yield quoted or plain
     if text.lstrip().startswith(("{", "[")):
-        try:
-            inner = json.loads(text)
-        except (ValueError, RecursionError):
-            return
-        yield from _walk(inner, secret=secret)
+        with contextlib.suppress(ValueError, RecursionError):
+            yield from list(_walk(json.loads(text), secret=secret))
 
 
 def _url_secrets(text: str) -> Iterator[str]:

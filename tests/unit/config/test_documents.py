@@ -107,6 +107,7 @@ def test_what_is_not_clear_is_refused_in_one_line_with_its_place(text: str, mess
 
 
 def test_nesting_has_a_limit() -> None:
+    assert refusal('{"a": ' * 500 + "1" + "}" * 500) == "syncline.yaml:1: is nested deeper than 64 levels"
     assert refusal("[" * 100_000) == "syncline.yaml:1: is nested deeper than 64 levels"
 
 
