@@ -64,11 +64,10 @@ def parse_document(text: str, name: str) -> Document:
     if text.lstrip().startswith("{"):
         try:
             # YAML readers refuse the pairs of escapes that JSON writes for characters beyond U+FFFF.
-            return Document(
-                json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_not_a_number), name, digest
-            )
+            value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_not_a_number)
+            return Document(_not_too_deep(value), name, digest)
         except (ValueError, RecursionError):
-            pass
+            pass  # The YAML reader says the same with its line.
     reader = _YamlReader(text, name)
     return Document(reader.read(), name, digest, reader.lines)
 
