@@ -140,8 +140,8 @@ def copy_file(connection: Connection, *, name: str, into: str) -> None:
 def server() -> Iterator[str]:
     """The URL of the server that `syncline dev` will use: DATABASE_URL's, else the embedded one, started or joined."""
     settings = read_settings()
-    if settings.direct_url is not None:
-        yield settings.direct_url
+    if settings.database_url:
+        yield settings.direct_url or settings.database_url
         return
     with EmbeddedPostgres(settings.data_dir / "postgres") as postgres:
         yield postgres.url
