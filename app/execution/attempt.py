@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -67,7 +68,7 @@ class Attempt:
     def __init__(self, context: AttemptContext, claim: Claim) -> None:
         self.claim = claim
         self._context = context
-        self._log: AttemptLog = context.log.open(claim, Redactor(context.watcher.current.secrets()).redact)
+        self._log: AttemptLog = context.log.open(claim, _redaction(context.watcher.current.secrets()))
         self._began = time.monotonic()
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
@@ -101,6 +102,7 @@ class Attempt:
     async def _copy(self) -> Outcome:
         try:
             catalogue, timeout = await self._find()
+            self._log.redact = _redaction(catalogue.secrets())
             job = make_job(catalogue, self.claim, self._context.data_dir)
             async with asyncio.timeout(timeout.total_seconds()):
                 return await (self._run_here(job) if runs_in_process(job) else self._run_child(job))
@@ -218,6 +220,12 @@ class Attempt:
                 _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
                 await asyncio.sleep(_PERSIST_PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
+
+
+@lru_cache(maxsize=4)
+def _redaction(secrets: frozenset[str]) -> Callable[[str], str]:
+    """Kept, because compiling a large catalogue's secrets for every attempt would cost more than made load does."""
+    return Redactor(secrets).redact
 
 
 async def _finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:

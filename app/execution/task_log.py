@@ -34,7 +34,7 @@ class AttemptLog:
 
     def __init__(self, log: TaskLog, claim: Claim, redact: Callable[[str], str]) -> None:
         self._log = log
-        self._redact = redact
+        self.redact = redact
         self.claim = claim
         self.waiting: deque[NumberedLine] = deque()
         self.under_way: list[NumberedLine] = []
@@ -52,7 +52,7 @@ class AttemptLog:
 
     def presentable(self, text: str) -> str:
         """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long."""
-        return fit(self._redact(text))
+        return fit(self.redact(text))
 
     async def stored(self) -> None:
         """Return when every line written so far is stored, or the attempt may write no more."""

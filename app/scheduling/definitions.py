@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.config.catalogue import Catalogue
+    from app.config.watch import CatalogueWatcher
     from app.store.schedules import Schedules, StoredSchedule
+
+_LOOK_SECONDS: Final = 0.5
 
 _logger = structlog.get_logger("syncline.scheduler")
 
@@ -63,3 +66,20 @@ def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now:
     """The first fire time of a schedule that is new or changed; a period goes on from the last fire it had."""
     last_fire = stored.last_fire_at if stored else None
     return parse_schedule(definition.expression, definition.timezone).next_after(now, last_fire)
+
+
+class Definitions:
+    """Brings each new version of the catalogue into the table."""
+
+    def __init__(self, schedules: Schedules, watcher: CatalogueWatcher) -> None:
+        self._schedules = schedules
+        self._watcher = watcher
+        self._put: Catalogue | None = None
+
+    async def step(self) -> float:
+        """Put what has changed; the seconds until the next look."""
+        catalogue = self._watcher.current
+        if catalogue is not self._put:
+            await put_definitions(self._schedules, catalogue)
+            self._put = catalogue
+        return _LOOK_SECONDS

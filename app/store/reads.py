@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
 from sqlalchemy import ColumnElement, Select, select, true, tuple_
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
     from uuid import UUID
-
-    import asyncpg
 
     from app.store.database import Pool
 
@@ -46,7 +45,11 @@ class Reader:
         self._pool = pool
 
     async def schema_version(self) -> str | None:
-        version: str | None = await self._pool.fetchval(_SQL["schema_version"])
+        """The migration that the database is at; None before the first."""
+        try:
+            version: str | None = await self._pool.fetchval(_SQL["schema_version"])
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            return None
         return version
 
     async def task(self, task: UUID) -> asyncpg.Record | None:

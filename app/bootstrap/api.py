@@ -1,0 +1,126 @@
+"""`syncline api`: the HTTP API of one process, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import socket
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from app.api.application import create_app
+from app.bootstrap.environment import database_address, substitution_environment
+from app.bootstrap.migrations import head, require_schema
+from app.bootstrap.signals import StopSignals
+from app.config.watch import CatalogueWatcher
+from app.domain.errors import ConfigurationError
+from app.execution.source_check import check_source
+from app.store.bookmarks import reset_collection
+from app.store.database import open_pool
+from app.store.notify import Notifier
+from app.store.queue import TaskQueue
+from app.store.reads import Reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.config.settings import Settings
+
+_PATIENCE_SECONDS = 30
+_CONNECTIONS = 16
+_BACKLOG = 2048
+_DRAIN_SECONDS = 10
+DEFAULT_HOST = "127.0.0.1"
+
+_logger = structlog.get_logger("syncline.api")
+
+
+async def run_api(settings: Settings, config: Path, *, host: str | None, port: int | None) -> None:
+    """Answer until SIGTERM or SIGINT, then finish the requests under way."""
+    signals = StopSignals.listen()
+    address = database_address(settings)
+    watcher = CatalogueWatcher(config, substitution_environment(settings))
+    await watcher.refresh()
+    listener = bind(host or DEFAULT_HOST, watcher.current.server.port if port is None else port)
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        pool = await stack.enter_async_context(
+            open_pool(address, name="syncline api", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
+        )
+        reader = Reader(pool)
+        await require_schema(reader)
+        notifier = Notifier(pool)
+        stack.push_async_callback(notifier.aclose)
+        app = create_app(
+            queue=TaskQueue(pool),
+            reader=reader,
+            notifier=notifier,
+            catalogue=lambda: watcher.current,
+            config_problem=lambda: watcher.problem,
+            reset_collection=partial(reset_collection, pool),
+            test_source=lambda source, collection: check_source(
+                watcher.current,
+                source,
+                collection,
+                data_dir=settings.data_dir.absolute(),
+                today=dt.datetime.now(dt.UTC).date(),
+            ),
+            schema_version=head(),
+            draining=signals.stop.is_set,
+        )
+        _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
+        await _serve(app, listener, watcher, signals)
+
+
+async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:
+    server = _Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+    )
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watcher.run())
+        serving = group.create_task(server.serve(sockets=[listener]))
+        stopping = group.create_task(_stop_after(signals, server))
+        await serving
+        watching.cancel()
+        stopping.cancel()
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us."""
+
+    def install_signal_handlers(self) -> None:
+        """Signals have one owner in a process, `StopSignals`."""
+
+
+async def _stop_after(signals: StopSignals, server: uvicorn.Server) -> None:
+    await signals.stop.wait()
+    server.should_exit = True
+    await signals.hurry.wait()
+    server.force_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigurationError: the address is taken, or is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {reason}; choose another with --port or server.port"
+        ) from None

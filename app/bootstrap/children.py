@@ -1,0 +1,70 @@
+"""The child processes of `syncline dev`: started again when they die, stopped together, never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from app.domain.errors import ConfigurationError
+from app.loops import first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PR_SET_PDEATHSIG: Final = 1
+_PAUSE_SECONDS: Final = 1.0
+EXIT_CONFIGURATION: Final = 2
+
+_logger = structlog.get_logger("syncline.dev")
+
+
+class Children:
+    """Runs `syncline` commands as children until `stop`."""
+
+    def __init__(self, environment: Mapping[str, str], stop: asyncio.Event) -> None:
+        self._environment = environment
+        self._stop = stop
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def keep(self, name: str, arguments: Sequence[str]) -> None:
+        """Run one command, again whenever it dies, until `stop` and its end.
+
+        Raises:
+            ConfigurationError: it ended for what the user wrote; it has said why itself.
+        """
+        while not self._stop.is_set():
+            process = self._running[name] = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "app.cli",
+                *arguments,
+                env=self._environment,
+                # Of its own session: Ctrl-C on the terminal reaches `dev` alone, which stops the children in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+            exit_code = await process.wait()
+            del self._running[name]
+            if exit_code == EXIT_CONFIGURATION:
+                self._stop.set()
+                raise ConfigurationError(f"the {name} could not start, see above")
+            if not self._stop.is_set():
+                _logger.error("child.died", child=name, exit_code=exit_code, again_in_seconds=_PAUSE_SECONDS)
+                await first_of(self._stop, timeout=_PAUSE_SECONDS)
+
+    def terminate(self) -> None:
+        """Ask every child to stop; asked twice, they hurry."""
+        for process in self._running.values():
+            with suppress(ProcessLookupError):
+                process.terminate()
+
+
+def _die_with_parent() -> None:
+    """For a `dev` that was killed with SIGKILL and can stop nobody any more."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

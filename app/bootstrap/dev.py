@@ -1,0 +1,128 @@
+"""`syncline dev`: a database, its schema, the API and a worker, in the foreground of one terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+import httpx
+from sqlalchemy import URL
+
+from app.bootstrap.api import DEFAULT_HOST, bind
+from app.bootstrap.children import Children
+from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.bootstrap.environment import url_parts
+from app.bootstrap.migrations import migrate
+from app.bootstrap.signals import StopSignals
+from app.config.reader import load_catalogue
+from app.loops import first_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.config.catalogue import Catalogue
+    from app.config.settings import Settings
+
+_READY_SECONDS = 60
+_LOOK_SECONDS = 0.1
+
+
+def run_dev(settings: Settings, config: Path, *, host: str | None, port: int | None, data: Path) -> None:
+    """Run everything until Ctrl-C. Not in an event loop: the embedded server wants the main thread."""
+    with ExitStack() as stack:
+        environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)} | _database(settings, data, stack)
+        catalogue = load_catalogue(config, environment)
+        host, port = host or DEFAULT_HOST, catalogue.server.port if port is None else port
+        bind(host, port).close()
+        migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
+        with asyncio.Runner() as runner:
+            runner.run(_run(config, environment, host, port, catalogue))
+
+
+def _database(settings: Settings, data: Path, stack: ExitStack) -> dict[str, str]:
+    """The environment that names the database: the user's, or the embedded one, which is started."""
+    if settings.database_url:
+        direct = settings.direct_url or settings.database_url
+        return url_parts(settings.database_url) | {"DATABASE_URL": settings.database_url, "DATABASE_DIRECT_URL": direct}
+    server = stack.enter_context(EmbeddedPostgres(data / "postgres"))
+    tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
+    parts = url_parts(tcp.render_as_string(hide_password=False))
+    return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}
+
+
+async def _run(config: Path, environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:
+    signals = StopSignals.listen()
+    children = Children(environment, signals.stop)
+    shared = ["--config", str(config)]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(children.keep("API", ["api", *shared, "--host", host, "--port", str(port)]))
+        group.create_task(children.keep("worker", ["worker", *shared]))
+        group.create_task(_welcome(f"http://{_reachable(host)}:{port}", catalogue, environment, signals.stop))
+        await signals.stop.wait()
+        click.echo("Stopping: running attempts get their time; Ctrl-C again hands them back now.", err=True)
+        children.terminate()
+        hurry = asyncio.create_task(_hurry(children, signals))
+    hurry.cancel()
+
+
+async def _hurry(children: Children, signals: StopSignals) -> None:
+    await signals.hurry.wait()
+    children.terminate()
+
+
+async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, str], stop: asyncio.Event) -> None:
+    """Say what runs and what to try, once the API answers."""
+    if not await _is_ready(address, stop):
+        return
+    token = catalogue.server.admin_token
+    click.echo(f"\nSyncline runs: API at {address}, one worker, {_database_text(environment)}.")
+    if not token:
+        click.echo("server.admin_token is not set: the API refuses every call until it is.\n")
+        return
+    source, collection = _example(catalogue)
+    task = f"{address}/api/v1/tasks"
+    click.echo(
+        f"Admin token: {token}\n\n"
+        f"  curl -X POST '{task}?source={source}&collection={collection}&token={token}'\n"
+        f"  curl '{task}?source={source}&start=2020-01-01T00:00:00Z&end=2100-01-01T00:00:00Z&token={token}'\n"
+        f"  curl '{task}/TASK_ID/logs?token={token}'\n\n"
+        "Ctrl-C stops everything; the data stays for the next start.\n"
+    )
+
+
+async def _is_ready(address: str, stop: asyncio.Event) -> bool:
+    deadline = asyncio.get_running_loop().time() + _READY_SECONDS
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while not stop.is_set() and asyncio.get_running_loop().time() < deadline:
+            try:
+                if (await client.get(f"{address}/readyz")).is_success:
+                    return True
+            except httpx.TransportError:
+                pass
+            await first_of(stop, timeout=_LOOK_SECONDS)
+    return False
+
+
+def _example(catalogue: Catalogue) -> tuple[str, str]:
+    """The first collection that has no schedule, so that the first call makes a task; else the first of all."""
+    every = [
+        (source.id, collection) for source in catalogue.sources.values() for collection in source.collections.values()
+    ]
+    manual = [(source, collection.name) for source, collection in every if not collection.schedule]
+    return (manual or [(source, collection.name) for source, collection in every] or [("SOURCE", "COLLECTION")])[0]
+
+
+def _database_text(environment: dict[str, str]) -> str:
+    parts = (environment.get(f"SYNCLINE_PG_{name}", "") for name in ("HOST", "PORT", "DATABASE"))
+    return "PostgreSQL at {}:{}/{}".format(*parts)
+
+
+def _reachable(host: str) -> str:
+    """An address to type for a host to listen on."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host and socket.has_ipv6 else host

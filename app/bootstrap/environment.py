@@ -1,0 +1,63 @@
+"""What the processes know from their environment: the database's address and what `${env.…}` may name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+
+from app.domain.errors import ConfigurationError
+from app.store.database import DatabaseAddress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.config.settings import Settings
+
+
+def database_address(settings: Settings) -> DatabaseAddress:
+    """Where the database is.
+
+    Raises:
+        ConfigurationError: nobody has said where.
+    """
+    if not settings.database_url:
+        raise ConfigurationError("DATABASE_URL is not set: valid is postgresql://user:password@host:5432/database")
+    return DatabaseAddress.of(settings.database_url, settings.database_direct_url)
+
+
+def config_path(settings: Settings, option: Path | None) -> Path:
+    """The catalogue's file: the option `--config`, or SYNCLINE_CONFIG.
+
+    Raises:
+        ConfigurationError: neither is given.
+    """
+    path = option or settings.config
+    if path is None:
+        raise ConfigurationError("no configuration: give --config FILE or set SYNCLINE_CONFIG")
+    return path
+
+
+def substitution_environment(settings: Settings) -> dict[str, str]:
+    """This process's environment and the parts of the database's address, for `${env.…}` in the catalogue.
+
+    `syncline dev` sets the parts itself: there the server listens on the loopback interface too, which a URL of a Unix
+    socket cannot say.
+    """
+    parts = url_parts(settings.database_url) if settings.database_url else {}
+    return parts | dict(os.environ)
+
+
+def url_parts(url: str) -> dict[str, str]:
+    """`SYNCLINE_PG_HOST`, `_PORT`, `_USER`, `_PASSWORD` and `_DATABASE` of a PostgreSQL URL, where it names them."""
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host")
+    parts = {
+        "HOST": host if isinstance(host, str) else None,
+        "PORT": str(parsed.port or parsed.query.get("port") or 5432),
+        "USER": parsed.username,
+        "PASSWORD": parsed.password,
+        "DATABASE": parsed.database,
+    }
+    return {f"SYNCLINE_PG_{name}": str(value) for name, value in parts.items() if value}

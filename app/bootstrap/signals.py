@@ -1,0 +1,26 @@
+"""Stop signals: the first asks for a drain, the second cuts it short."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class StopSignals:
+    """`stop` after the first SIGTERM or SIGINT, `hurry` after the second."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    def listen(cls) -> StopSignals:
+        """Listen in the running loop; call it before anything that takes time."""
+        signals = cls()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, signals._received)
+        return signals
+
+    def _received(self) -> None:
+        (self.hurry if self.stop.is_set() else self.stop).set()

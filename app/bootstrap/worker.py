@@ -1,0 +1,79 @@
+"""`syncline worker`: everything that one worker process runs, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from app.bootstrap.environment import database_address, substitution_environment
+from app.bootstrap.migrations import require_schema
+from app.bootstrap.signals import StopSignals
+from app.config.watch import CatalogueWatcher
+from app.execution.housekeeping import Housekeeping
+from app.execution.rescuer import Rescuer
+from app.execution.worker import Worker, WorkerOptions
+from app.loops import repeat
+from app.projections.runner import ProjectionRunner
+from app.scheduling.definitions import Definitions
+from app.scheduling.scheduler import Scheduler
+from app.store.database import open_pool
+from app.store.notify import Notifier, listen
+from app.store.reads import Reader
+from app.store.schedules import Schedules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.config.catalogue import Catalogue
+    from app.config.settings import Settings
+
+_PATIENCE_SECONDS = 30
+_CONNECTIONS = 8
+
+
+async def run_worker(settings: Settings, config: Path) -> None:
+    """Claim, schedule, rescue and project until SIGTERM or SIGINT, then drain."""
+    signals = StopSignals.listen()
+    address = database_address(settings)
+    watcher = CatalogueWatcher(config, substitution_environment(settings))
+    await watcher.refresh()
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(address, name="syncline worker", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
+        )
+        await require_schema(Reader(pool))
+        notifier = Notifier(pool)
+        stack.push_async_callback(notifier.aclose)
+        worker = Worker(pool, watcher, worker_options(settings, watcher.current))
+        scheduler = Scheduler(pool, notifier, lambda: worker.id)
+        stop = signals.stop
+        async with asyncio.TaskGroup() as beside:
+            endless = [
+                beside.create_task(watcher.run()),
+                beside.create_task(listen(address.direct, worker.notified)),
+            ]
+            for name, step in (
+                ("definitions", Definitions(Schedules(pool), watcher).step),
+                ("scheduler", scheduler.step),
+                ("rescuer", Rescuer(pool, notifier).step),
+                ("projections", ProjectionRunner(pool).step),
+                ("housekeeping", Housekeeping(pool).step),
+            ):
+                beside.create_task(repeat(name, step, stop=stop))
+            await worker.run(stop, signals.hurry)
+            for task in endless:
+                task.cancel()
+
+
+def worker_options(settings: Settings, catalogue: Catalogue) -> WorkerOptions:
+    tasks = catalogue.server.sync_tasks
+    return WorkerOptions(
+        slots=tasks.pool.size,
+        lease=timedelta(seconds=tasks.stalled.last_heartbeat_threshold_seconds),
+        drain_seconds=catalogue.server.drain_seconds,
+        data_dir=settings.data_dir.absolute(),
+        release=version("syncline"),
+    )

@@ -1,0 +1,228 @@
+"""The command line. Heavy imports stand inside the commands, so that `--help` and mistakes answer at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
+
+import click
+
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseUnreachableError,
+    SchemaVersionError,
+    SynclineError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.config.settings import Settings
+
+Arguments = ParamSpec("Arguments")
+
+EXIT_CODES: Final = (
+    (ConfigurationError, 2),
+    (SchemaVersionError, 2),
+    (DatabaseUnreachableError, 3),
+    (SynclineError, 1),
+)
+
+_config = click.option(
+    "--config", "config", type=click.Path(path_type=Path), help="The catalogue's YAML file; or set SYNCLINE_CONFIG."
+)
+_host = click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+_port = click.option("--port", type=click.IntRange(0, 65_535), help="The port to listen on.  [default: server.port]")
+
+
+def main() -> None:
+    """The entry point of the command."""
+    cli()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="syncline", message="syncline %(version)s")
+def cli() -> None:
+    """Keep collections in sync, on schedule, with every step remembered in PostgreSQL.
+
+    Exit codes: 0 ok, 1 something was found or failed, 2 wrong usage or configuration, 3 PostgreSQL does not answer.
+    """
+
+
+def _told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """One line instead of a traceback for every error that Syncline knows."""
+
+    @wraps(command)
+    def wrapper(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+        except* SynclineError as group:
+            error = _first(group)
+            for line in _lines(error):
+                click.echo(f"syncline: {line}", err=True)
+            sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+
+    return wrapper
+
+
+def _first(group: BaseExceptionGroup[SynclineError]) -> SynclineError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, SynclineError):
+        raise error
+    return error
+
+
+def _lines(error: SynclineError) -> list[str]:
+    problems = getattr(error, "problems", None)
+    return [str(problem) for problem in problems] if problems else [str(error)]
+
+
+@cli.command()
+@_config
+@_host
+@_port
+@_told
+def api(config: Path | None, host: str | None, port: int | None) -> None:
+    """Serve the HTTP API; any number of replicas behind a load balancer."""
+    from app.bootstrap.api import run_api
+    from app.bootstrap.environment import config_path
+
+    settings = _start()
+    _run(run_api(settings, config_path(settings, config), host=host, port=port))
+
+
+@cli.command()
+@_config
+@_told
+def worker(config: Path | None) -> None:
+    """Claim tasks, carry them out and look after the schedules; any number of replicas."""
+    from app.bootstrap.environment import config_path
+    from app.bootstrap.worker import run_worker
+
+    settings = _start()
+    _run(run_worker(settings, config_path(settings, config)))
+
+
+@cli.command()
+@_config
+@_host
+@_port
+@click.option("--data", type=click.Path(path_type=Path), help="Where everything is kept.  [default: .syncline]")
+@_told
+def dev(config: Path | None, host: str | None, port: int | None, data: Path | None) -> None:
+    """Run everything in one terminal: PostgreSQL (unless DATABASE_URL is set), migrations, API and worker."""
+    from app.bootstrap.dev import run_dev
+    from app.bootstrap.environment import config_path
+
+    settings = _start()
+    path = config_path(settings, config)
+    run_dev(settings, path, host=host, port=port, data=(data or settings.data_dir).absolute())
+
+
+@cli.command()
+@_told
+def migrate() -> None:
+    """Bring the database's schema to this release."""
+    from app.bootstrap.environment import database_address
+    from app.bootstrap.migrations import head
+    from app.bootstrap.migrations import migrate as bring_to_head
+    from app.store.database import place
+
+    address = database_address(_start())
+    bring_to_head(address.direct, patience_seconds=30)
+    click.echo(f"{place(address.direct)} is at version {head()}.")
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@_told
+def check(config: Path) -> None:
+    """Tell everything that is wrong with a catalogue, at once."""
+    from app.bootstrap.environment import substitution_environment
+    from app.config.check import examine_config
+    from app.config.settings import read_settings
+
+    findings = examine_config(config, substitution_environment(read_settings()))
+    for warning in findings.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for problem in findings.problems:
+        click.echo(str(problem), err=True)
+    if findings.problems:
+        sys.exit(2)
+    click.echo(f"{config} is fine: {findings.sources} sources with {findings.collections} collections.")
+
+
+@cli.group()
+def projections() -> None:
+    """What is derived from the events: build it anew, or hold it against them."""
+
+
+@projections.command()
+@click.argument("name")
+@_told
+def rebuild(name: str) -> None:
+    """Build projection NAME anew from the events, while the service runs."""
+    from app.projections.rebuild import rebuild as build
+
+    rows = _with_pool(lambda pool: build(pool, name))
+    click.echo(f"{name}: {rows} rows.")
+
+
+@projections.command()
+@_told
+def verify() -> None:
+    """Compare every projection with the events; the first differences and exit code 1 if there are any."""
+    from app.projections.verify import verify as compare
+
+    drifts = _with_pool(compare)
+    for drift in drifts:
+        click.echo(str(drift))
+    if drifts:
+        sys.exit(1)
+    click.echo("Every projection equals its events.")
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    from app.api.openapi import openapi_text
+
+    click.echo(openapi_text(), nl=False)
+
+
+def _start() -> Settings:
+    from app.bootstrap.logs import configure_logs
+    from app.config.settings import read_settings
+
+    settings = read_settings()
+    configure_logs(settings)
+    return settings
+
+
+def _with_pool(work: Callable[[Any], Any]) -> Any:
+    from app.bootstrap.environment import database_address
+    from app.bootstrap.migrations import require_schema
+    from app.store.database import open_pool
+    from app.store.reads import Reader
+
+    async def run() -> Any:
+        async with open_pool(database_address(_start()), name="syncline projections") as pool:
+            await require_schema(Reader(pool))
+            return await work(pool)
+
+    return _run(run())
+
+
+def _run(coroutine: Any) -> Any:
+    """Run on uvloop where there is one."""
+    if os.name == "nt":
+        return asyncio.run(coroutine)
+    import uvloop
+
+    return uvloop.run(coroutine)
