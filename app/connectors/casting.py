@@ -163,8 +163,9 @@ class Floating:
 
 def _shortest_single(number: float) -> str:
     packed = struct.pack("f", number)
-    texts = (f"{number:.{digits}g}" for digits in range(1, 10))
-    return next((text for text in texts if struct.pack("f", float(text)) == packed), repr(number))
+    (single,) = struct.unpack("f", packed)
+    texts = (f"{single:.{digits}g}" for digits in range(1, 10))
+    return next((text for text in texts if struct.pack("f", float(text)) == packed), repr(single))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,14 @@ class Options(BaseModel):
 
 
 def _words(value: Any) -> Any:
-    return re.sub(r"\s*(==|@)\s*", r"\1", value).split() if isinstance(value, str) else value
+    """Requirements, separated by spaces or as a list; spaces around `==` and `@` do not matter."""
+    if isinstance(value, list):
+        return [_joined(each) if isinstance(each, str) else each for each in value]
+    return _joined(value).split() if isinstance(value, str) else value
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"\s*(==|@)\s*", r"\1", text)
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]

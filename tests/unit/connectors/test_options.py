@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from app.connectors.options import (
+    DESTINATION_TYPES,
+    SOURCE_TYPES,
+    SingerOptions,
+    destination_options,
+    source_options,
+    validated,
+)
+from app.domain.errors import ConfigurationError
+
+
+def refusal(model: Any, given: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        validated(model, given, place="here")
+    return str(refused.value)
+
+
+def test_every_type_has_its_options() -> None:
+    assert all(source_options(name) for name in SOURCE_TYPES)
+    assert all(destination_options(name) for name in DESTINATION_TYPES)
+    assert source_options("none") is destination_options("singer") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({}, "exactly one of"),
+        ({"package": "a==1", "command": "b"}, "found 'package' and 'command'"),
+        ({"package": "tap-github"}, "'tap-github' is not pinned"),
+        ({"package": "tap-github>=1"}, "is not pinned"),
+        ({"package": ["tap-github==1", "extra"]}, "'extra' is not pinned"),
+        ({"package": "--index-url"}, "is not pinned"),
+        ({"tap": "--editable"}, "is not the name of a package"),
+        ({"command": "tap", "catalog": {}, "properties": {}}, "exclude each other"),
+        ({"comand": "tap"}, "here.comand"),
+    ],
+)
+def test_wrong_singer_options_are_refused(given: dict[str, Any], complaint: str) -> None:
+    assert complaint in refusal(source_options("singer"), given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"package": "meltanolabs-tap-postgres==0.10.0"},
+        {"package": "tap-a==1.0 setuptools==70"},
+        {"package": ["tap-a[extra]==1.0", "local @ file:///srv/tap.whl"]},
+        {"tap": "tap-github", "config": '{"a": 1}', "initial_state": {}, "properties": "catalog.json"},
+        {"command": ["python", "tap.py"]},
+    ],
+)
+def test_singer_options_of_both_manners_are_understood(given: dict[str, Any]) -> None:
+    assert validated(SingerOptions, given, place="here")
+
+
+def test_a_postgres_destination_has_one_address() -> None:
+    model = destination_options("postgres")
+    assert "'url' or 'host'" in refusal(model, {})
+    assert "remove 'host'" in refusal(model, {"url": "postgresql://a", "host": "b"})
+
+
+def test_a_refused_value_is_not_shown() -> None:
+    assert "hunter2" not in refusal(destination_options("postgres"), {"host": "a", "passwort": "hunter2"})
+
+
+def test_checking_options_loads_no_connector() -> None:
+    code = "import sys, app.connectors.options; sys.exit(bool({'duckdb', 'pyarrow', 'psycopg'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

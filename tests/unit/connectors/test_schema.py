@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.connectors.destinations.layout import column_names, quoted, widened
+from app.connectors.schema import Kind, Table, columns_of, kind_of
+from app.domain.errors import ConfigurationError
+
+DATE_TIME = {"type": "string", "format": "date-time"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ({"type": ["null", "integer"]}, Kind.INTEGER),
+        ({"type": "integer", "maximum": 2**64}, Kind.BIG_INTEGER),
+        ({"type": ["integer", "number"]}, Kind.NUMBER),
+        ({"type": "boolean"}, Kind.BOOLEAN),
+        (DATE_TIME, Kind.TIMESTAMP),
+        ({"anyOf": [DATE_TIME, {"type": "null"}]}, Kind.TIMESTAMP),
+        ({"anyOf": [DATE_TIME, {"type": "string"}]}, Kind.TEXT),
+        ({"type": "string", "format": "email"}, Kind.TEXT),
+        ({"type": ["string", "integer"]}, Kind.JSON),
+        ({"type": "object"}, Kind.JSON),
+        ({"type": "array", "items": {"type": "integer"}}, Kind.JSON),
+        ({"type": "null"}, Kind.JSON),
+        ({"type": "invented"}, Kind.JSON),
+        ({}, Kind.JSON),
+        (True, Kind.JSON),
+    ],
+)
+def test_a_kind_keeps_every_value_that_the_schema_allows(schema: Any, kind: Kind) -> None:
+    assert kind_of(schema) is kind
+
+
+def test_a_schema_without_properties_has_no_columns() -> None:
+    assert columns_of({}) == columns_of({"properties": None}) == {}
+
+
+def test_fields_that_would_share_a_column_are_refused() -> None:
+    table = Table("t", {"Id": Kind.INTEGER, "id": Kind.INTEGER})
+    assert column_names(table, fitted=str, same=str) == {"Id": "Id", "id": "id"}
+    with pytest.raises(ConfigurationError, match="'Id' and 'id' would both be the column"):
+        column_names(table, fitted=str, same=str.lower)
+
+
+def test_a_key_that_is_no_field_is_refused_with_the_valid_ones() -> None:
+    with pytest.raises(ConfigurationError, match="names uid, valid are: id"):
+        column_names(Table("t", {"id": Kind.INTEGER}, key=("uid",)), fitted=str, same=str)
+
+
+def test_columns_of_an_earlier_load_are_not_copied() -> None:
+    table = Table("t", {"id": Kind.INTEGER, "_syncline_task_id": Kind.TEXT})
+    assert column_names(table, fitted=str, same=str) == {"id": "id"}
+
+
+def test_unannounced_fields_become_json_columns() -> None:
+    table = Table("t", {"id": Kind.INTEGER})
+    assert widened(table, [{"id": 1}]) is table
+    assert widened(table, [{"id": 1, "b": 2}, {"a": 3}]).columns == {
+        "id": Kind.INTEGER,
+        "a": Kind.JSON,
+        "b": Kind.JSON,
+    }
+
+
+def test_identifiers_cannot_break_out() -> None:
+    assert quoted('a"; DROP', "b") == '"a""; DROP"."b"'
