@@ -1,0 +1,79 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from app.api.errors import answer_to
+from app.api.frame import RequestFrame
+from app.api.limits import RequestLimits
+from app.api.openapi import openapi_text
+from app.api.routes import make_routes
+from app.api.services import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from app.config.catalogue import Catalogue
+    from app.store.notify import Notifier
+    from app.store.queue import TaskQueue
+    from app.store.reads import Reader
+
+
+def create_app(
+    *,
+    queue: TaskQueue,
+    reader: Reader,
+    notifier: Notifier,
+    catalogue: Callable[[], Catalogue],
+    config_problem: Callable[[], str | None],
+    reset_collection: Callable[[str, str], Awaitable[object]],
+    test_source: Callable[[str, str | None], Awaitable[None]],
+    schema_version: str,
+    draining: Callable[[], bool],
+) -> Starlette:
+    """The API over what others have opened: it connects to nothing, starts nothing and closes nothing.
+
+    Args:
+        queue: where tasks are asked for and canceled.
+        reader: tasks, logs, collections and the schema's version; `/readyz` asks the database through it.
+        notifier: told of a new task, and of a running one that is to be canceled.
+        catalogue: the catalogue of this moment; its `server.admin_token` counts from the next request on.
+        config_problem: one line on why the newest configuration is not the running one, or None.
+        reset_collection: `(source, collection)`, forgets a collection's bookmarks.
+        test_source: `(source, collection or None)`, lets the connector try; raises SynclineError with its error.
+        schema_version: the migration that this release needs; `/readyz` accepts newer ones.
+        draining: whether a shutdown has begun.
+
+    The access log is the API's own (structlog, `syncline.api`); a server's own would show the token of queries.
+    """
+    app = Starlette(
+        routes=make_routes(),
+        middleware=[Middleware(RequestFrame), Middleware(RequestLimits)],
+        exception_handlers={HTTPException: _router_error},
+    )
+    app.router.redirect_slashes = False
+    app.state.openapi = openapi_text()
+    app.state.services = Services(
+        queue=queue,
+        reader=reader,
+        notifier=notifier,
+        catalogue=catalogue,
+        config_problem=config_problem,
+        reset_collection=reset_collection,
+        test_source=test_source,
+        schema_version=schema_version,
+        draining=draining,
+    )
+    return app
+
+
+async def _router_error(_request: Request, error: Exception) -> Response:
+    return answer_to(error, "")

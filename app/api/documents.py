@@ -1,0 +1,210 @@
+"""The documents that the API answers with. A time that has not come is absent; the order of the fields is fixed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, cast
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads the standard library's from Python 3.12 on
+
+from app.domain.task import Status, task_id
+
+if TYPE_CHECKING:
+    import asyncpg
+
+Time = Annotated[
+    str,
+    Field(json_schema_extra={"format": "date-time", "examples": ["2021-03-10T22:45:01.512528Z"]}),
+]
+TaskId = Annotated[
+    str,
+    Field(description="`{source}_{collection}_{UUIDv7}`. The UUID identifies the task, the rest must fit it."),
+]
+
+
+class Error(TypedDict):
+    """What went wrong. `error` says more where there is more to say; of a 500 it is the id to look for in the log."""
+
+    message: str
+    error: NotRequired[str]
+
+
+class ScheduledTask(TypedDict):
+    """The collection's active task."""
+
+    task_id: TaskId
+
+
+class Task(TypedDict):
+    """One task as it is now."""
+
+    id: TaskId
+    source: str
+    collection: str
+    priority: Annotated[int, Field(description="class · 10^12 - unix seconds of creation; higher goes first")]
+    created_at: Time
+    started_at: NotRequired[Time]
+    finished_at: NotRequired[Time]
+    status: Status
+    source_type: str
+    trigger: str
+    fire_time: NotRequired[Time]
+    attempt: int
+    max_attempts: int
+    failures: int
+    rows: Annotated[int, Field(description="rows that destinations have committed")]
+    error: NotRequired[str]
+
+
+class TaskList(TypedDict):
+    """Tasks, ascending by creation."""
+
+    tasks: list[Task]
+
+
+class LogLine(TypedDict):
+    """One line; `attempt` and `line` give its place."""
+
+    time: Time
+    message: str
+    level: Literal["debug", "info", "warn", "error"]
+    attempt: int
+    line: int
+
+
+class TaskLog(TypedDict):
+    """Lines in the order in which they were written, attempt after attempt."""
+
+    logs: list[LogLine]
+
+
+class Done(TypedDict):
+    """It was done."""
+
+    status: Literal["ok"]
+
+
+class CollectionChoice(TypedDict):
+    """A collection of a source."""
+
+    source: Annotated[str, Field(min_length=1)]
+    collection: Annotated[str, Field(min_length=1)]
+
+
+class SourceChoice(TypedDict):
+    """A source, or one collection of it."""
+
+    source: Annotated[str, Field(min_length=1)]
+    collection: NotRequired[str | None]
+
+
+class Collection(TypedDict):
+    """A collection and what is known of it; without a schedule it runs by hand only."""
+
+    name: str
+    schedule: NotRequired[str]
+    timezone: NotRequired[str]
+    next_fire_at: NotRequired[Time]
+    last_task_id: NotRequired[TaskId]
+    last_status: NotRequired[Status]
+    last_success_at: NotRequired[Time]
+    last_failure_at: NotRequired[Time]
+    consecutive_failures: int
+
+
+class Source(TypedDict):
+    """A source that can be synchronised."""
+
+    id: str
+    type: str
+    destinations: list[str]
+    collections: list[Collection]
+
+
+class Problem(TypedDict):
+    """What is wrong at a key of the configuration; `place` is file and line where they are known."""
+
+    path: str
+    message: str
+    place: NotRequired[str]
+
+
+class RejectedSource(TypedDict):
+    """A source whose newest version is left out. It is among the sources as well while its previous version goes on."""
+
+    id: str
+    problems: list[Problem]
+
+
+class SourceList(TypedDict):
+    """Every source of the configuration; `config_problem` says why the newest configuration is not the running one."""
+
+    sources: list[Source]
+    rejected: list[RejectedSource]
+    config_problem: NotRequired[str]
+
+
+class Readiness(TypedDict):
+    """Whether requests can be served, and why not. Rejected sources and a refused configuration are told, no reason."""
+
+    status: Literal["ready", "not ready"]
+    message: NotRequired[str]
+    error: NotRequired[str]
+    database: Literal["ok", "unreachable"]
+    schema_version: NotRequired[str]
+    expected_schema_version: str
+    draining: bool
+    rejected: list[RejectedSource]
+    config_problem: NotRequired[str]
+
+
+# As the contract orders them, then what it leaves open.
+_TASK_FIELDS: Final = (
+    "source",
+    "collection",
+    "priority",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "status",
+    "source_type",
+    "trigger",
+    "fire_time",
+    "attempt",
+    "max_attempts",
+    "failures",
+    "rows",
+    "error",
+)
+
+
+def task_document(row: asyncpg.Record) -> Task:
+    """A row of the task list."""
+    id_ = task_id(row["source"], row["collection"], row["task"])
+    return cast("Task", present(id=id_, **{name: row[name] for name in _TASK_FIELDS}))
+
+
+def log_document(row: asyncpg.Record) -> LogLine:
+    """A row of a task's log."""
+    return {
+        "time": written_time(row["at"]),
+        "message": row["message"],
+        "level": row["level"],
+        "attempt": row["attempt"],
+        "line": row["line"],
+    }
+
+
+def present(**fields: Any) -> dict[str, Any]:
+    """The fields that there are, in the order given, with times as they are written."""
+    return {
+        name: written_time(value) if isinstance(value, datetime) else value
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+def written_time(time: datetime) -> str:
+    """A time as PostgreSQL's driver gives it (aware, UTC), always with microseconds."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")

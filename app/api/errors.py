@@ -1,0 +1,99 @@
+"""From errors to answers, in this one place: `{"message": …, "error": …}` with the status that fits."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+
+from app.api.answers import JsonAnswer
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError, SynclineError
+from app.store.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+_RETRY_LATER: Final = {"Retry-After": "1"}
+
+
+class RefusedError(SynclineError):
+    """A request that is answered with an error: `message` says which, `error` says more where there is more to say."""
+
+    def __init__(
+        self, status: int, message: str, error: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message if error is None else f"{message}: {error}")
+        self.status = status
+        self.message = message
+        self.error = error
+        self.headers = headers
+
+
+def unknown_source(source: str) -> RefusedError:
+    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", f"Source [{source}] doesn't exist")
+
+
+def rejected_source(source: str, reason: str) -> RefusedError:
+    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", f"Source [{source}] is left out: {reason}")
+
+
+def unknown_collection(source: str, collection: str) -> RefusedError:
+    error = f"Collection [{collection}] doesn't exist in source [{source}]"
+    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting collection", error)
+
+
+def unknown_task(task_id: str) -> RefusedError:
+    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{task_id}] doesn't exist")
+
+
+def answer_to(error: Exception, request_id: str) -> Response:
+    """The answer to a request that ended in `error`. Nothing of an error that nobody expected is shown."""
+    match _refusal(error):
+        case None:
+            return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error", request_id)
+        case refused:
+            return _answer(refused.status, refused.message, refused.error, refused.headers)
+
+
+def _refusal(error: Exception) -> RefusedError | None:
+    match error:
+        case RefusedError():
+            return error
+        case HTTPException():
+            return _router_refusal(error)
+        case ConfigurationError():
+            return RefusedError(HTTPStatus.BAD_REQUEST, "Error in the configuration", str(error))
+        case SchemaVersionError():
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
+        case _ if _database_is_away(error):
+            why = "PostgreSQL does not answer; try again"
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", why, headers=_RETRY_LATER)
+    return None
+
+
+def _router_refusal(error: HTTPException) -> RefusedError:
+    status, headers = HTTPStatus(error.status_code), error.headers or {}
+    explained = {
+        HTTPStatus.NOT_FOUND: "There is nothing at this path; see /openapi.json",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"Allowed here: {headers.get('Allow')}",
+    }
+    return RefusedError(status, status.phrase, explained.get(status, error.detail), headers=headers)
+
+
+def _database_is_away(error: Exception) -> bool:
+    # asyncpg's error for a value that it cannot send is among its interface errors, and is our fault alone.
+    away = isinstance(error, (DatabaseUnreachableError, *UNREACHABLE))
+    return away and not isinstance(error, ValueError)
+
+
+def _answer(status: int, message: str, error: str | None, headers: Mapping[str, str] | None = None) -> Response:
+    document = {"message": message} if error is None else {"message": message, "error": _writable(error)}
+    return JsonAnswer(document, status_code=status, headers=headers)
+
+
+def _writable(text: str) -> str:
+    """`text` as UTF-8 can write it: what users sent may hold lone surrogates."""
+    return text.encode("utf-8", errors="replace").decode()

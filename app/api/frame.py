@@ -1,0 +1,103 @@
+"""The outermost layer: an id for every request, an answer to every error, one line in the log for each."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+import traceback
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
+
+from app.api.errors import answer_to
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_PROBES: Final = frozenset({"/livez", "/readyz"})
+# Chosen, not left out: nothing else of a query is written anywhere, whatever name a token was given by mistake.
+_LOGGED_PARAMETERS: Final = ("source", "collection", "start", "end", "status", "limit")
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_logger = structlog.get_logger("syncline.api")
+
+
+class RequestFrame:
+    """Names, logs and, where nobody else did, answers each request. A trailing slash of a path means nothing.
+
+    A request's id is the client's own `X-Request-Id` where that is plain, and comes back under the same name.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            try:
+                await self._app(scope, receive, exchange.send)
+            except Exception as error:  # noqa: BLE001 - every error is an answer, and logged
+                await exchange.fail(error, receive)
+            finally:
+                exchange.log()
+
+
+class _Exchange:
+    """One request and what has become of its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+        self._scope = scope
+        self._send = send
+        self._began = time.perf_counter()
+        self._status: int | None = None
+        self._complete = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = int(message["status"])
+            MutableHeaders(scope=message)["X-Request-Id"] = self.request_id
+        await self._send(message)
+        self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    async def fail(self, error: Exception, receive: Receive) -> None:
+        """Answer with the error; one that has begun is left without its end: nobody takes it for whole."""
+        answer = answer_to(error, self.request_id)
+        if self._status is not None:
+            _logger.error("request.answer_cut", exception=_trace(error))
+            return
+        if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            _logger.error("request.failed", exception=_trace(error))
+        elif answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            _logger.warning("request.database_away", error=str(error) or type(error).__name__)
+        await answer(self._scope, receive, self.send)
+
+    def log(self) -> None:
+        path = self._scope["path"]
+        write = _logger.debug if path in _PROBES and self._status == HTTPStatus.OK else _logger.info
+        write(
+            "request",
+            method=self._scope["method"],
+            path=path,
+            parameters=self._parameters(),
+            status=self._status,
+            complete=self._complete,
+            duration_ms=round((time.perf_counter() - self._began) * 1000, 2),
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        query = QueryParams(self._scope["query_string"])
+        return {name: query[name] for name in _LOGGED_PARAMETERS if name in query}
+
+
+def _trace(error: Exception) -> str:
+    """The traceback as text: a formatter that shows local variables would show the headers with the token."""
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,99 @@
+"""Whether the process lives, and whether it can serve."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import asyncpg
+from starlette.responses import Response
+
+from app.api.answers import JsonAnswer
+from app.api.documents import Done, Readiness, present
+from app.api.operation import Endpoint, Operation
+from app.api.sources import rejected_documents
+from app.domain.errors import DatabaseUnreachableError
+from app.store.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+# Shorter than the patience of whoever probes, so that it hears the reason instead of nothing.
+_DATABASE_SECONDS: Final = 3.0
+
+
+class Liveness(Endpoint):
+    """`/livez`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(id="livez", summary="The process lives", answers={200: Done})
+    }
+
+    async def get(self, _request: Request) -> Response:
+        return JsonAnswer({"status": "ok"})
+
+
+class Ready(Endpoint):
+    """`/readyz`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="readyz",
+            summary="The process can serve: the database answers, its schema is new enough, no shutdown has begun",
+            answers={200: Readiness, 503: Readiness},
+        )
+    }
+
+    async def get(self, _request: Request) -> Response:
+        services = self.services
+        reachable, version = await self._schema_version()
+        draining = services.draining()
+        reason = (
+            "this process is draining"
+            if draining
+            else "PostgreSQL does not answer"
+            if not reachable
+            else _schema_problem(version, services.schema_version)
+        )
+        return JsonAnswer(
+            present(
+                status="not ready" if reason else "ready",
+                message="Not ready" if reason else None,
+                error=reason,
+                database="ok" if reachable else "unreachable",
+                schema_version=version,
+                expected_schema_version=services.schema_version,
+                draining=draining,
+                rejected=rejected_documents(services.catalogue()),
+                config_problem=services.config_problem(),
+            ),
+            status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
+        )
+
+    async def _schema_version(self) -> tuple[bool, str | None]:
+        """Whether the database answers, and at which migration it is; None where there is no schema."""
+        try:
+            async with asyncio.timeout(_DATABASE_SECONDS):
+                return True, await self.services.reader.schema_version()
+        except (DatabaseUnreachableError, *UNREACHABLE):
+            return False, None
+        except asyncpg.PostgresError:
+            return True, None
+
+
+def _schema_problem(version: str | None, expected: str) -> str | None:
+    """A newer schema is no problem: it was migrated for the next release, and every release bears its successor's."""
+    if version is not None and version >= expected:
+        return None
+    found = f"at version {version}" if version else "not there"
+    return f"the database's schema is {found}, version {expected} is needed: run 'syncline migrate'"
+
+
+class OpenApi(Endpoint):
+    """`/openapi.json`."""
+
+    async def get(self, request: Request) -> Response:
+        return Response(request.app.state.openapi, media_type="application/json")

@@ -1,0 +1,134 @@
+"""The OpenAPI 3.1 document, made from what the endpoints tell about themselves."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from pydantic import TypeAdapter
+
+from app.api.documents import Error
+from app.api.routes import BASE, GUARDED, OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.api.operation import Operation
+    from app.api.parameters import Parameter
+
+Document = dict[str, Any]
+
+_REFUSALS: Final = {414: Error, 431: Error, 500: Error, 503: Error}
+_TASK_ID: Final = {
+    "name": "task_id",
+    "in": "path",
+    "required": True,
+    "description": "The id that the task was given, whole; its UUID alone is unknown.",
+    "schema": {"type": "string"},
+}
+
+
+def openapi_text() -> str:
+    """The document as `openapi.json` holds it; equal for equal endpoints."""
+    return orjson.dumps(openapi_document(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def openapi_document() -> Document:
+    """The document of every path that the API answers at."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Syncline",
+            "version": "1",
+            "description": "Synchronisation tasks: ask for them, follow them, cancel them.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"header": []}, {"query": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {
+                "header": {"type": "apiKey", "in": "header", "name": "X-Admin-Token"},
+                "query": {"type": "apiKey", "in": "query", "name": "token"},
+            },
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _paths() -> Document:
+    guarded = {
+        BASE + path: _methods(path, endpoint.operations, {401: Error} | _REFUSALS, {})
+        for path, endpoint in GUARDED.items()
+    }
+    public = {
+        path: _methods(path, endpoint.operations, {414: Error, 431: Error}, {"security": []})
+        for path, endpoint in OPEN.items()
+        if endpoint.operations
+    }
+    return guarded | public
+
+
+def _methods(path: str, operations: Any, refusals: dict[int, Any], more: Document) -> Document:
+    methods = {method: _operation(operation, refusals) | more for method, operation in operations.items()}
+    return ({"parameters": [_TASK_ID]} if "{task_id}" in path else {}) | methods
+
+
+def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
+    parameters = [
+        *(_parameter(parameter, required=True) for parameter in operation.required),
+        *(_parameter(parameter, required=False) for parameter in operation.optional),
+    ]
+    body = {"required": True, "content": _content(operation.body)} if operation.body else None
+    described = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "requestBody": body,
+        "responses": {
+            str(status): _response(status, document)
+            for status, document in sorted((refusals | dict(operation.answers)).items())
+        },
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def _parameter(parameter: Parameter[Any], *, required: bool) -> Document:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": required,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _response(status: int, document: Any) -> Document:
+    described: Document = {"description": HTTPStatus(status).phrase}
+    return described if document is None else described | {"content": _content(document)}
+
+
+def _content(document: Any) -> Document:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{document.__name__}"}}}
+
+
+def _schemas() -> Document:
+    documents = {document.__name__: document for document in _documents()}
+    inputs: list[Any] = [(name, "serialization", TypeAdapter(document)) for name, document in sorted(documents.items())]
+    _, definitions = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")
+    return dict(sorted(definitions["$defs"].items()))
+
+
+def _documents() -> Iterator[Any]:
+    yield Error
+    for endpoint in (*GUARDED.values(), *OPEN.values()):
+        for operation in endpoint.operations.values():
+            yield from (document for document in operation.answers.values() if document is not None)
+            if operation.body:
+                yield operation.body
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(openapi_text())

@@ -1,0 +1,178 @@
+"""Parameters of requests: how each is read, what it accepts and how OpenAPI describes it.
+
+A parameter that is there but empty counts as absent; of a repeated one the first counts, as in Jitsu Classic.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from app.api.errors import RefusedError
+from app.domain.task import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+
+Value = TypeVar("Value")
+
+LARGEST_LIMIT: Final = 2**31 - 1
+
+# RFC 3339 section 5.6. The plus of an offset arrives as a space from clients that do not escape it.
+_TIME: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Generic[Value]):
+    """`read` turns the text into a value and raises ValueError where it cannot; `form` says what it accepts."""
+
+    name: str
+    description: str
+    form: str
+    schema: Mapping[str, Any]
+    read: Callable[[str], Value]
+
+    def required(self, request: Request) -> Value:
+        """The value in the query.
+
+        Raises:
+            RefusedError: 400; it is missing or malformed.
+        """
+        value = self.optional(request)
+        if value is None:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"'{self.name}' is required query parameter")
+        return value
+
+    def optional(self, request: Request) -> Value | None:
+        """The value in the query, None without one.
+
+        Raises:
+            RefusedError: 400; it is malformed.
+        """
+        text = next(iter(request.query_params.getlist(self.name)), "")
+        return self._read(text, "query parameter") if text else None
+
+    def required_in(self, body: Mapping[str, Any]) -> Value:
+        """The value in a JSON body.
+
+        Raises:
+            RefusedError: 400; it is missing or malformed.
+        """
+        value = self.optional_in(body)
+        if value is None:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"'{self.name}' is required field")
+        return value
+
+    def optional_in(self, body: Mapping[str, Any]) -> Value | None:
+        """The value in a JSON body, None without one.
+
+        Raises:
+            RefusedError: 400; it is malformed.
+        """
+        value = body.get(self.name)
+        if value in (None, ""):
+            return None
+        if not isinstance(value, str):
+            raise self._malformed("field")
+        return self._read(value, "field")
+
+    def _read(self, text: str, place: str) -> Value:
+        try:
+            return self.read(text)
+        except (ValueError, OverflowError):
+            raise self._malformed(place) from None
+
+    def _malformed(self, place: str) -> RefusedError:
+        message = f"Error parsing '{self.name}' {place}"
+        return RefusedError(HTTPStatus.BAD_REQUEST, message, f"'{self.name}' must be {self.form}")
+
+
+def read_name(text: str) -> str:
+    """A name as it stands.
+
+    Raises:
+        ValueError: PostgreSQL could not hold it.
+    """
+    if "\0" in text:
+        raise ValueError("NUL")
+    text.encode()  # lone surrogates raise
+    return text
+
+
+def read_time(text: str) -> datetime:
+    """The time in UTC, cut to microseconds. A leap second is the first moment after it.
+
+    Raises:
+        ValueError, OverflowError: not RFC 3339, or outside of the years 1 to 9999.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError("not RFC 3339")
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = found.groups()[6:]
+    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+    leap = second == 60  # noqa: PLR2004 - RFC 3339's one value beyond the clock's
+    local = datetime(
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second - leap,
+        0 if leap else int((fraction or "0").ljust(9, "0")) // 1000,
+        tzinfo=timezone(-offset if sign == "-" else offset),
+    )
+    return local.astimezone(UTC) + timedelta(seconds=leap)
+
+
+def read_limit(text: str) -> int:
+    """A count.
+
+    Raises:
+        ValueError: not a whole number from 0 to `LARGEST_LIMIT`.
+    """
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_LIMIT:
+        raise ValueError("not a count")
+    return int(text)
+
+
+def read_status(text: str) -> Status:
+    """A task's status in any case.
+
+    Raises:
+        ValueError: there is no such status.
+    """
+    return Status(text.upper())
+
+
+_TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
+_TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
+_NAME_SCHEMA: Final = {"type": "string", "minLength": 1}
+_NAME_FORM: Final = "text without NUL characters"
+
+SOURCE: Final = Parameter("source", "A source's id in the configuration.", _NAME_FORM, _NAME_SCHEMA, read_name)
+COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
+START: Final = Parameter("start", "The beginning of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+STATUS: Final = Parameter(
+    "status",
+    "Only tasks of this status, in any case.",
+    f"one of {', '.join(status.lower() for status in Status)}",
+    {"type": "string", "pattern": f"^(?i:{'|'.join(Status)})$"},
+    read_status,
+)
+LIMIT: Final = Parameter(
+    "limit",
+    "The newest so many tasks of each collection, after the other filters; 0 takes all.",
+    f"a whole number from 0 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
+    read_limit,
+)

@@ -1,0 +1,49 @@
+"""Which endpoint answers at which path: one for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+
+from app.api.authentication import AdminToken
+from app.api.health import Liveness, OpenApi, Ready
+from app.api.sources import ClearCache, Sources, SourceTrial
+from app.api.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from app.api.operation import Endpoint
+
+BASE: Final = "/api/v1"
+
+GUARDED: Final[Mapping[str, type[Endpoint]]] = {
+    "/tasks": Tasks,
+    "/tasks/{task_id}": SingleTask,
+    "/tasks/{task_id}/logs": TaskLogs,
+    "/tasks/{task_id}/cancel": TaskCancel,
+    "/sources": Sources,
+    "/sources/clear_cache": ClearCache,
+    "/sources/test": SourceTrial,
+}
+OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Ready, "/openapi.json": OpenApi}
+
+
+def make_routes() -> list[BaseRoute]:
+    """All routes. What is below `BASE` asks for the token first, known or not."""
+    guard = [Middleware(AdminToken)]
+    return [
+        *(Route(path, endpoint) for path, endpoint in OPEN.items()),
+        Mount(BASE, routes=[Route(path, endpoint) for path, endpoint in GUARDED.items()], middleware=guard),
+        Route(BASE, _Nothing(), middleware=guard),
+    ]
+
+
+class _Nothing:
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise HTTPException(404)

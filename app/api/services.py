@@ -1,0 +1,29 @@
+"""What the endpoints work with; whoever starts the API makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.config.catalogue import Catalogue
+    from app.store.notify import Notifier
+    from app.store.queue import TaskQueue
+    from app.store.reads import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of Syncline that requests reach; each is described at `app.api.application.create_app`."""
+
+    queue: TaskQueue
+    reader: Reader
+    notifier: Notifier
+    catalogue: Callable[[], Catalogue]
+    config_problem: Callable[[], str | None]
+    reset_collection: Callable[[str, str], Awaitable[object]]
+    test_source: Callable[[str, str | None], Awaitable[None]]
+    schema_version: str
+    draining: Callable[[], bool]

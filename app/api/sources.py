@@ -1,0 +1,157 @@
+"""Sources: what there is and how it fares, forgetting a collection's bookmark, trying a source."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from app.api.answers import JsonAnswer
+from app.api.documents import (
+    Collection,
+    CollectionChoice,
+    Done,
+    Error,
+    Problem,
+    RejectedSource,
+    Source,
+    SourceChoice,
+    SourceList,
+    present,
+)
+from app.api.errors import RefusedError
+from app.api.limits import read_object
+from app.api.lookup import find_collection, find_source
+from app.api.operation import Endpoint, Operation
+from app.api.parameters import COLLECTION, SOURCE
+from app.domain.errors import DatabaseUnreachableError, SynclineError
+from app.domain.task import task_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from app.config import sources as config
+    from app.config.catalogue import Catalogue
+
+Rows = dict[tuple[str, str], Any]
+
+
+class Sources(Endpoint):
+    """`/sources`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="listSources",
+            summary="Every source with its collections, and those that were left out with what is wrong",
+            answers={200: SourceList},
+        )
+    }
+
+    async def get(self, _request: Request) -> Response:
+        services = self.services
+        rows = {(row["source"], row["collection"]): row for row in await services.reader.collections()}
+        catalogue = services.catalogue()
+        return JsonAnswer(
+            present(
+                sources=[_source_document(source, rows) for source in catalogue.sources.values()],
+                rejected=rejected_documents(catalogue),
+                config_problem=services.config_problem(),
+            )
+        )
+
+
+class ClearCache(Endpoint):
+    """`/sources/clear_cache`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="clearCache",
+            summary="Forget a collection's bookmark, so that its next task loads everything",
+            body=CollectionChoice,
+            answers={200: Done, 400: Error, 404: Error, 413: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = find_collection(
+            services.catalogue(), SOURCE.required_in(body), COLLECTION.required_in(body)
+        )
+        await services.reset_collection(source.id, collection.name)
+        return JsonAnswer({"status": "ok"})
+
+
+class SourceTrial(Endpoint):
+    """`/sources/test`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="testSource",
+            summary="Let the connector try the source, or one of its collections; 400 has the connector's own error",
+            body=SourceChoice,
+            answers={200: Done, 400: Error, 404: Error, 413: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
+        if collection is None:
+            find_source(services.catalogue(), source)
+        else:
+            find_collection(services.catalogue(), source, collection)
+        try:
+            await services.test_source(source, collection)
+        except DatabaseUnreachableError:
+            raise
+        except SynclineError as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "Source does not work", str(error)) from error
+        return JsonAnswer({"status": "ok"})
+
+
+def rejected_documents(catalogue: Catalogue) -> list[RejectedSource]:
+    """The sources that were left out, each with everything that is wrong with it."""
+    return [
+        {
+            "id": source,
+            "problems": [
+                cast("Problem", present(path=one.path, message=one.message, place=one.place or None))
+                for one in problems
+            ],
+        }
+        for source, problems in catalogue.rejected.items()
+    ]
+
+
+def _source_document(source: config.Source, rows: Rows) -> Source:
+    return {
+        "id": source.id,
+        "type": source.type,
+        "destinations": list(source.destinations),
+        "collections": [
+            _collection_document(source.id, collection, rows.get((source.id, collection.name)))
+            for collection in source.collections.values()
+        ],
+    }
+
+
+def _collection_document(source: str, collection: config.Collection, row: Mapping[str, Any] | None) -> Collection:
+    scheduled = collection.schedule is not None
+    known = row or {}
+    last_task = known.get("last_task")
+    return cast(
+        "Collection",
+        present(
+            name=collection.name,
+            schedule=collection.schedule,
+            timezone=collection.timezone if scheduled else None,
+            next_fire_at=known.get("next_fire_at") if scheduled else None,
+            last_task_id=last_task and task_id(source, collection.name, last_task),
+            last_status=known.get("last_status"),
+            last_success_at=known.get("last_success_at"),
+            last_failure_at=known.get("last_failure_at"),
+            consecutive_failures=known.get("consecutive_failures", 0),
+        ),
+    )

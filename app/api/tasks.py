@@ -1,0 +1,188 @@
+"""Tasks: asking for one, the list, a single one, its log, and its cancellation."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from starlette.responses import Response
+
+from app.api.answers import JsonAnswer, list_answer
+from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
+from app.api.errors import unknown_source, unknown_task
+from app.api.lookup import find_collection
+from app.api.operation import Endpoint, Operation
+from app.api.parameters import COLLECTION, END, LIMIT, SOURCE, START, STATUS
+from app.domain.priority import PriorityClass
+from app.domain.task import Status, task_id
+from app.store.queue import NewTask
+from app.store.reads import TaskFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import asyncpg
+    from starlette.requests import Request
+
+    from app.api.services import Services
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Later than any line. The clock of this machine may be behind the database's, and would then hide a log's last lines.
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_UUID_LENGTH: Final = 36
+
+
+class Tasks(Endpoint):
+    """`/tasks`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="scheduleTask",
+            summary="Ask for a task: 201 if it is new, 200 if the collection has an active one",
+            required=(SOURCE, COLLECTION),
+            answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
+        ),
+        "get": Operation(
+            id="listTasks",
+            summary="The tasks of a source that were created in an interval, ascending by creation",
+            required=(SOURCE, START, END),
+            optional=(COLLECTION, STATUS, LIMIT),
+            answers={200: TaskList, 400: Error, 404: Error},
+        ),
+    }
+
+    async def post(self, request: Request) -> Response:
+        services = self.services
+        source, collection = find_collection(
+            services.catalogue(), SOURCE.required(request), COLLECTION.required(request)
+        )
+        task, is_new = await services.queue.schedule(
+            NewTask(
+                source=source.id,
+                collection=collection.name,
+                source_type=source.type,
+                trigger="api",
+                priority_class=PriorityClass.API,
+                max_attempts=collection.max_attempts,
+            )
+        )
+        id_ = task_id(source.id, collection.name, task)
+        if not is_new:
+            return JsonAnswer({"task_id": id_})
+        services.notifier.notify()
+        location = {"Location": f"/api/v1/tasks/{quote(id_)}"}
+        return JsonAnswer({"task_id": id_}, status_code=HTTPStatus.CREATED, headers=location)
+
+    async def get(self, request: Request) -> Response:
+        wanted = TaskFilter(
+            source=SOURCE.required(request),
+            start=START.required(request),
+            end=END.required(request),
+            collection=COLLECTION.optional(request),
+            status=STATUS.optional(request),
+            limit=LIMIT.optional(request) or 0,
+        )
+        await _check_known(self.services, wanted.source)
+        return await list_answer(request, "tasks", self.services.reader.tasks(wanted), task_document)
+
+
+class SingleTask(Endpoint):
+    """`/tasks/{task_id}`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="getTask",
+            summary="One task; with If-None-Match only if it has changed",
+            answers={200: Task, 304: None, 404: Error},
+        )
+    }
+
+    async def get(self, request: Request) -> Response:
+        answer = JsonAnswer(task_document(await _find_task(self.services, request)))
+        tag = f'"{hashlib.blake2b(answer.body, digest_size=12).hexdigest()}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if _matches(request.headers.get("If-None-Match", ""), tag):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        answer.headers.update(headers)
+        return answer
+
+
+class TaskLogs(Endpoint):
+    """`/tasks/{task_id}/logs`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="getTaskLogs",
+            summary="The log of a task, from the epoch until now unless an interval is given",
+            optional=(START, END),
+            answers={200: TaskLog, 400: Error, 404: Error},
+        )
+    }
+
+    async def get(self, request: Request) -> Response:
+        start, end = START.optional(request) or _EPOCH, END.optional(request) or _END_OF_TIME
+        row = await _find_task(self.services, request)
+        return await list_answer(request, "logs", self.services.reader.log(row["task"], start, end), log_document)
+
+
+class TaskCancel(Endpoint):
+    """`/tasks/{task_id}/cancel`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="cancelTask",
+            summary="End a task: a queued one at once, a running one within seconds; a finished one stays as it is",
+            answers={200: Done, 404: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services = self.services
+        row = await _find_task(services, request)
+        last_line = f"[{request.path_params['task_id']}] CANCELED while it was queued"
+        if await services.queue.cancel(row["task"], last_line) is Status.RUNNING:
+            services.notifier.notify()
+        return JsonAnswer({"status": "ok"})
+
+
+async def _find_task(services: Services, request: Request) -> asyncpg.Record:
+    """The row of the task that the path names.
+
+    The UUID at the end identifies it, and the whole id must be the one that the task was given: a bare UUID, or one
+    behind another collection's name, is unknown.
+
+    Raises:
+        RefusedError: 404.
+    """
+    given = request.path_params["task_id"]
+    try:
+        task = UUID(given[-_UUID_LENGTH:])
+    except ValueError:
+        raise unknown_task(given) from None
+    row = await services.reader.task(task)
+    if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
+        raise unknown_task(given)
+    return row
+
+
+async def _check_known(services: Services, source: str) -> None:
+    """A source is known while the configuration names it, and for ever after if it had tasks.
+
+    Raises:
+        RefusedError: 404.
+    """
+    catalogue = services.catalogue()
+    if source in catalogue.sources or source in catalogue.rejected:
+        return
+    if not any(row["source"] == source for row in await services.reader.collections()):
+        raise unknown_source(source)
+
+
+def _matches(condition: str, tag: str) -> bool:
+    """Whether an If-None-Match header (RFC 9110 section 13.1.2) holds `tag`; weak comparison."""
+    given = [one.strip().removeprefix("W/") for one in condition.split(",")]
+    return tag in given or given == ["*"]

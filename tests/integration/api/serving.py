@@ -1,0 +1,156 @@
+"""The API over a database and a catalogue made for tests: in this process, or as a server process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from app.api.application import create_app
+from app.config.catalogue import Catalogue
+from app.config.reader import load_catalogue
+from app.domain.errors import ConfigurationError
+from app.store.bookmarks import reset_collection
+from app.store.database import DatabaseAddress, Pool, open_pool
+from app.store.notify import Notifier
+from app.store.queue import TaskQueue
+from app.store.reads import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from starlette.applications import Starlette
+
+TOKEN = "a-token-for-tests"
+CATALOGUE = f"""
+server: {{admin_token: {TOKEN}}}
+sources:
+  load:
+    type: synthetic
+    destinations: [nowhere]
+    schedule: "@daily"
+    max_attempts: 5
+    collections:
+      - quick
+      - {{name: slow, schedule: none, max_attempts: 1}}
+  a: {{type: synthetic, destinations: [nowhere], collections: [b_c]}}
+  a_b: {{type: synthetic, destinations: [nowhere], collections: [c]}}
+  broken: {{type: synthetic, destinations: [missing], collections: [any]}}
+destinations:
+  nowhere: {{type: none}}
+"""
+
+
+@dataclass(kw_only=True)
+class Surroundings:
+    """What the API is told by others, to be changed by tests."""
+
+    catalogue: Catalogue = field(default_factory=lambda: load_catalogue(CATALOGUE, {}))
+    config_problem: str | None = None
+    draining: bool = False
+    schema_version: str = "0001"
+    tried: list[tuple[str, str | None]] = field(default_factory=list)
+    trial_error: Exception | None = None
+
+    async def test_source(self, source: str, collection: str | None) -> None:
+        self.tried.append((source, collection))
+        if self.trial_error:
+            raise self.trial_error
+
+
+class CountingNotifier(Notifier):
+    """Counts what it is told, and tells it on."""
+
+    told = 0
+
+    def notify(self) -> None:
+        self.told += 1
+        super().notify()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedApi:
+    app: Starlette
+    pool: Pool
+    notifier: CountingNotifier
+    surroundings: Surroundings
+
+
+@asynccontextmanager
+async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
+    surroundings = Surroundings()
+    async with open_pool(DatabaseAddress.of(database_url), name="api under test") as pool:
+        notifier = CountingNotifier(pool)
+        app = create_app(
+            queue=TaskQueue(pool),
+            reader=Reader(pool),
+            notifier=notifier,
+            catalogue=lambda: surroundings.catalogue,
+            config_problem=lambda: surroundings.config_problem,
+            reset_collection=partial(reset_collection, pool),
+            test_source=surroundings.test_source,
+            schema_version=surroundings.schema_version,
+            draining=lambda: surroundings.draining,
+        )
+        yield OpenedApi(app=app, pool=pool, notifier=notifier, surroundings=surroundings)
+        await notifier.aclose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerProcess:
+    url: str
+    pid: int
+
+    def peak_memory(self) -> int:
+        """The largest resident size so far, in bytes."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:  # noqa: PTH123 - a kernel's text, no file
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+
+@contextmanager
+def server_process(database_url: str) -> Iterator[ServerProcess]:
+    """The API in a process of its own, on a port of 127.0.0.1 that the system chose."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        descriptor, port = listening.fileno(), listening.getsockname()[1]
+        command = [sys.executable, "-m", "tests.integration.api.serving", database_url, str(descriptor)]
+        process = subprocess.Popen(command, pass_fds=[descriptor], stdout=subprocess.PIPE)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield ServerProcess(url=f"http://127.0.0.1:{port}", pid=process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+
+
+async def _serve(database_url: str, descriptor: int) -> None:
+    async with opened_api(database_url) as api:
+        api.surroundings.trial_error = ConfigurationError("this source cannot be tried here")
+        config = uvicorn.Config(api.app, fd=descriptor, access_log=False, log_level="critical", lifespan="off")
+        server = uvicorn.Server(config)
+        ready = asyncio.create_task(_announce(server))
+        await server.serve()
+        await ready
+
+
+async def _announce(server: uvicorn.Server) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    os.write(1, b"ready\n")
+
+
+if __name__ == "__main__":
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,288 @@
+"""Asking for tasks and reading them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+from pydantic import TypeAdapter
+
+from app.api.documents import Task
+from app.domain.priority import PriorityClass, task_priority
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.integration.api.serving import OpenedApi
+
+QUICK = {"source": "load", "collection": "quick"}
+ALWAYS = {"start": "1970-01-01T00:00:00Z", "end": "9999-12-31T23:59:59.999999Z"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+async def scheduled(client: httpx.AsyncClient, **names: str) -> str:
+    answer = await client.post("/api/v1/tasks", params=QUICK | names)
+    assert answer.status_code == 201
+    id_: str = answer.json()["task_id"]
+    return id_
+
+
+async def add_task(database_url: str, **values: Any) -> uuid.UUID:
+    """A row of the task list as it would be long after."""
+    row = {
+        "task": uuid.uuid4(),
+        "source": "load",
+        "collection": "quick",
+        "source_type": "synthetic",
+        "trigger": "schedule",
+        "priority": 7,
+        "max_attempts": 3,
+        "status": "SUCCESS",
+        "attempt": 1,
+        "failures": 0,
+        "rows": 0,
+        "created_at": datetime(2021, 3, 10, 22, 0, tzinfo=UTC),
+        "version": 3,
+    } | values
+    connection = await asyncpg.connect(database_url)
+    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+    try:
+        await connection.execute(
+            f"INSERT INTO syncline.tasks ({', '.join(row)}) VALUES ({places})",  # noqa: S608 - our own names
+            *row.values(),
+        )
+        await connection.execute(
+            "INSERT INTO syncline.collection_status VALUES ($1, $2, $3, $4, NULL, NULL, 0) ON CONFLICT DO NOTHING",
+            *(row[name] for name in ("source", "collection", "task", "status")),
+        )
+    finally:
+        await connection.close()
+    return uuid.UUID(str(row["task"]))
+
+
+async def test_a_new_task_is_201_and_there_at_once(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    answer = await client.post("/api/v1/tasks", params=QUICK)
+    assert answer.status_code == 201
+    assert list(answer.json()) == ["task_id"]
+    id_ = answer.json()["task_id"]
+    assert uuid.UUID(id_.removeprefix("load_quick_")).version == 7
+    assert answer.headers["Location"] == f"/api/v1/tasks/{id_}"
+    task = (await client.get(f"/api/v1/tasks/{id_}")).json()
+    assert (task["id"], task["status"], task["max_attempts"], task["trigger"]) == (id_, "SCHEDULED", 5, "api")
+    created = datetime.fromisoformat(task["created_at"])
+    assert abs(task["priority"] - task_priority(PriorityClass.API, created)) <= 1
+    assert api.notifier.told == 1
+
+
+async def test_an_active_task_is_200_with_its_id_and_wakes_nobody(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    for _ in range(3):
+        answer = await client.post("/api/v1/tasks", params=QUICK)
+        assert (answer.status_code, answer.json()) == (200, {"task_id": id_})
+    assert api.notifier.told == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "document"),
+    [
+        ({"collection": "quick"}, 400, {"message": "'source' is required query parameter"}),
+        ({"source": "load"}, 400, {"message": "'collection' is required query parameter"}),
+        ({"source": "", "collection": "quick"}, 400, {"message": "'source' is required query parameter"}),
+        (
+            {"source": "x", "collection": "y"},
+            404,
+            {"message": "Error getting source", "error": "Source [x] doesn't exist"},
+        ),
+        (
+            {"source": "load", "collection": "y"},
+            404,
+            {"message": "Error getting collection", "error": "Collection [y] doesn't exist in source [load]"},
+        ),
+        (
+            {"source": "lo\0ad", "collection": "y"},
+            400,
+            {
+                "message": "Error parsing 'source' query parameter",
+                "error": "'source' must be text without NUL characters",
+            },
+        ),
+    ],
+)
+async def test_what_cannot_be_scheduled_is_refused(
+    client: httpx.AsyncClient, query: dict[str, str], status: int, document: dict[str, str]
+) -> None:
+    answer = await client.post("/api/v1/tasks", params=query)
+    assert (answer.status_code, answer.json()) == (status, document)
+
+
+async def test_a_rejected_source_says_that_it_is_left_out_and_why(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/tasks", params={"source": "broken", "collection": "any"})
+    assert answer.status_code == 404
+    assert answer.json()["message"] == "Error getting source"
+    assert "Source [broken] is left out: " in answer.json()["error"]
+    assert "unknown destination 'missing'" in answer.json()["error"]
+
+
+async def test_a_task_has_the_fields_of_the_contract_in_their_order(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    task = await add_task(
+        database_url,
+        started_at=datetime(2021, 3, 10, 22, 0, 1, 5, tzinfo=UTC),
+        finished_at=datetime(2021, 3, 10, 22, 0, 2, tzinfo=UTC),
+        error="no",
+    )
+    document = (await client.get(f"/api/v1/tasks/load_quick_{task}")).json()
+    assert list(document)[:8] == [
+        *("id", "source", "collection", "priority", "created_at", "started_at", "finished_at", "status"),
+    ]
+    assert document["created_at"] == "2021-03-10T22:00:00.000000Z"
+    assert document["started_at"] == "2021-03-10T22:00:01.000005Z"
+    assert document["error"] == "no"
+    TypeAdapter(Task).validate_python(document, strict=False, extra="forbid")
+
+
+async def test_a_time_that_has_not_come_is_absent(client: httpx.AsyncClient) -> None:
+    document = (await client.get(f"/api/v1/tasks/{await scheduled(client)}")).json()
+    assert not {"started_at", "finished_at", "error", "fire_time"} & document.keys()
+    assert None not in document.values()
+    assert TIME.fullmatch(document["created_at"])
+
+
+async def test_only_the_whole_id_names_a_task(client: httpx.AsyncClient) -> None:
+    first = await scheduled(client, source="a", collection="b_c")
+    second = await scheduled(client, source="a_b", collection="c")
+    assert first[:-36] == second[:-36] == "a_b_c_"
+    assert (await client.get(f"/api/v1/tasks/{first}")).json()["source"] == "a"
+    assert (await client.get(f"/api/v1/tasks/{second}")).json()["source"] == "a_b"
+    for unknown in (first[-36:], f"load_quick_{first[-36:]}", f"a_b_c_{uuid.uuid4()}", first.upper(), "x", "ä%00"):
+        answer = await client.get(f"/api/v1/tasks/{unknown}")
+        assert answer.status_code == 404
+        assert answer.json()["message"] == "Error getting task"
+    assert (await client.get("/api/v1/tasks/x")).json()["error"] == "Task [x] doesn't exist"
+
+
+async def test_a_task_that_has_not_changed_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    path = f"/api/v1/tasks/{await scheduled(client)}"
+    tag = (await client.get(path)).headers["ETag"]
+    for known in (tag, f'"other", W/{tag}', "*"):
+        answer = await client.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+    await client.post(f"{path}/cancel")
+    answer = await client.get(path, headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.json()["status"]) == (200, "CANCELED")
+
+
+async def test_the_list_is_ascending_filtered_before_the_limit_and_keeps_the_newest(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    made: dict[str, uuid.UUID] = {}
+    for hour, collection, status in [
+        (1, "quick", "SUCCESS"),
+        (2, "slow", "FAILED"),
+        (3, "quick", "FAILED"),
+        (4, "quick", "SUCCESS"),
+        (5, "slow", "SUCCESS"),
+        (6, "quick", "CANCELED"),
+    ]:
+        made[f"{collection}{hour}"] = await add_task(
+            database_url, collection=collection, status=status, created_at=datetime(2021, 3, 10, hour, tzinfo=UTC)
+        )
+    names = {f"load_{name[:-1]}_{task}": name for name, task in made.items()}
+
+    async def listed(**query: str) -> list[str]:
+        answer = await client.get("/api/v1/tasks", params={"source": "load"} | ALWAYS | query)
+        assert answer.status_code == 200
+        return [names[task["id"]] for task in answer.json()["tasks"]]
+
+    assert await listed() == ["quick1", "slow2", "quick3", "quick4", "slow5", "quick6"]
+    assert await listed(limit="0") == await listed()
+    assert await listed(limit="1") == ["slow5", "quick6"]
+    assert await listed(limit="2", collection="quick") == ["quick4", "quick6"]
+    assert await listed(limit="1", status="success") == ["quick4", "slow5"]
+    assert await listed(status="FaIlEd") == ["slow2", "quick3"]
+    assert await listed(start="2021-03-10T03:00:00+01:00", end="2021-03-10T04:00:00.000000000Z") == [
+        *("slow2", "quick3", "quick4"),
+    ]
+    assert await listed(start="2022-01-01T00:00:00Z") == []
+    assert await listed(collection="unknown") == []
+    assert await listed(unknown_parameter="ignored", status="", limit="", collection="") == await listed()
+
+
+@pytest.mark.parametrize("name", ["start", "end", "limit", "status"])
+@pytest.mark.parametrize("value", ["yesterday", "-1", "0000-01-01T00:00:00Z", "\0", "1" * 30])
+async def test_a_malformed_parameter_is_named_with_the_form_that_is_accepted(
+    client: httpx.AsyncClient, name: str, value: str
+) -> None:
+    answer = await client.get("/api/v1/tasks", params={"source": "load"} | ALWAYS | {name: value})
+    assert answer.status_code == 400
+    assert answer.json()["message"] == f"Error parsing '{name}' query parameter"
+    assert answer.json()["error"].startswith(f"'{name}' must be ")
+
+
+@pytest.mark.parametrize("name", ["source", "start", "end"])
+async def test_a_missing_parameter_of_the_list_is_named(client: httpx.AsyncClient, name: str) -> None:
+    query = {key: value for key, value in ({"source": "load"} | ALWAYS).items() if key != name}
+    answer = await client.get("/api/v1/tasks", params=query)
+    assert (answer.status_code, answer.json()) == (400, {"message": f"'{name}' is required query parameter"})
+
+
+async def test_the_history_of_a_source_outlives_its_configuration(client: httpx.AsyncClient, database_url: str) -> None:
+    unknown = await client.get("/api/v1/tasks", params={"source": "gone"} | ALWAYS)
+    assert (unknown.status_code, unknown.json()) == (
+        404,
+        {"message": "Error getting source", "error": "Source [gone] doesn't exist"},
+    )
+    await add_task(database_url, source="gone")
+    assert len((await client.get("/api/v1/tasks", params={"source": "gone"} | ALWAYS)).json()["tasks"]) == 1
+    assert (await client.get("/api/v1/tasks", params={"source": "broken"} | ALWAYS)).json() == {"tasks": []}
+
+
+async def test_a_queued_task_is_canceled_at_once_and_its_log_says_so(client: httpx.AsyncClient) -> None:
+    id_ = await scheduled(client)
+    for _ in range(2):
+        answer = await client.post(f"/api/v1/tasks/{id_}/cancel")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    task = (await client.get(f"/api/v1/tasks/{id_}")).json()
+    assert task["status"] == "CANCELED"
+    assert TIME.fullmatch(task["finished_at"])
+    logs = (await client.get(f"/api/v1/tasks/{id_}/logs")).json()["logs"]
+    assert [list(line) for line in logs] == [["time", "message", "level", "attempt", "line"]]
+    assert logs[0]["message"] == f"[{id_}] CANCELED while it was queued"
+    unknown = await client.post("/api/v1/tasks/x/cancel")
+    assert (unknown.status_code, unknown.json()["message"]) == (404, "Error getting task")
+
+
+async def test_a_running_task_is_asked_to_end_and_its_worker_woken(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    await api.pool.execute("UPDATE syncline.task_queue SET status = 'RUNNING'")
+    assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).status_code == 200
+    assert await api.pool.fetchval("SELECT cancel_requested FROM syncline.task_queue")
+    assert api.notifier.told == 2
+
+
+async def test_the_log_comes_in_order_as_it_is_stored(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    await api.pool.execute(
+        "INSERT INTO syncline.log_events SELECT $1, attempt, line, $2::timestamptz + line * interval '1 second', 'info',"
+        " format('[%s] %s.%s', $3::text, attempt, line)"
+        " FROM generate_series(1, 2) AS attempt, generate_series(1, 3) AS line",
+        uuid.UUID(id_[-36:]),
+        datetime(2021, 3, 10, tzinfo=UTC),
+        id_,
+    )
+
+    async def lines(**query: str) -> list[str]:
+        answer = await client.get(f"/api/v1/tasks/{id_}/logs", params=query)
+        assert answer.status_code == 200
+        return [line["message"].removeprefix(f"[{id_}] ") for line in answer.json()["logs"]]
+
+    assert await lines() == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]
+    assert await lines(start="2021-03-10T00:00:02Z", end="2021-03-10T00:00:02Z") == ["1.2", "2.2"]
+    assert await lines(end="2021-03-10T00:00:00Z") == []
+    malformed = await client.get(f"/api/v1/tasks/{id_}/logs", params={"start": "now"})
+    assert (malformed.status_code, malformed.json()["message"]) == (400, "Error parsing 'start' query parameter")
