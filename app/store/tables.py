@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Index,
     Integer,
@@ -226,4 +227,36 @@ checkpoints = Table(
     _required("updated_at", INSTANT),
     PrimaryKeyConstraint("projection", "generation", name="checkpoints_pkey"),
     CheckConstraint("state IN ('building', 'live')", name="checkpoints_state"),
+)
+
+daily_collection_stats = Table(
+    "daily_collection_stats",
+    metadata,
+    _required("generation", Integer),
+    _required("day", Date),
+    _required("source", Text),
+    _required("collection", Text),
+    _required("success", BigInteger),
+    _required("failed", BigInteger),
+    _required("canceled", BigInteger),
+    _required("rows", BigInteger),
+    _required("duration_microseconds", BigInteger),
+    _required("queue_wait_microseconds", BigInteger),
+    PrimaryKeyConstraint("generation", "source", "collection", "day", name="daily_collection_stats_pkey"),
+)
+
+daily_collection_histogram = Table(
+    "daily_collection_histogram",
+    metadata,
+    _required("generation", Integer),
+    _required("day", Date),
+    _required("source", Text),
+    _required("collection", Text),
+    _required("measure", Text),
+    _required("bucket", Integer),
+    _required("tasks", BigInteger),
+    PrimaryKeyConstraint(
+        "generation", "source", "collection", "day", "measure", "bucket", name="daily_collection_histogram_pkey"
+    ),
+    CheckConstraint("measure IN ('duration', 'queue_wait')", name="daily_collection_histogram_measure"),
 )

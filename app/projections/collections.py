@@ -1,0 +1,87 @@
+"""What is folded over all tasks of a collection: its status, its place in the queue, its bookmarks.
+
+Histories may be taken in any order; only their place among the tasks of their collection counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from app.domain.task import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from app.projections.histories import History
+
+Order: TypeAlias = tuple[bool, int]
+
+
+@dataclass(slots=True)
+class _Collection:
+    last: History | None = None
+    success: History | None = None
+    failure: History | None = None
+    failures_since_success: list[Order] = field(default_factory=list)
+    saved: dict[str, tuple[Order, UUID, int]] = field(default_factory=dict)
+
+    def take(self, history: History) -> None:
+        self.last = _later(self.last, history)
+        if history.task.status is Status.SUCCESS:
+            self.success = _later(self.success, history)
+            since = self.success.order
+            self.failures_since_success = [order for order in self.failures_since_success if order > since]
+        elif history.task.status is Status.FAILED:
+            self.failure = _later(self.failure, history)
+            if self.success is None or history.order > self.success.order:
+                self.failures_since_success.append(history.order)
+        for destination, task, version in history.bookmarks():
+            before = self.saved.get(destination)
+            if before is None or before <= (history.order, task, version):
+                self.saved[destination] = history.order, task, version
+
+
+class Collections:
+    """The projections with one row a collection, or a destination of it."""
+
+    def __init__(self) -> None:
+        self._collections: dict[tuple[str, str], _Collection] = {}
+        self._active: dict[UUID, History] = {}
+
+    def take(self, history: History) -> None:
+        """Take an ended task once, an active one last of its collection."""
+        self._collections.setdefault(history.key, _Collection()).take(history)
+        if not history.ended:
+            self._active[history.task.task] = history
+
+    def status_rows(self) -> list[dict[str, Any]]:
+        """The rows of `collection_status`."""
+        return [_status_row(key, c.last, c) for key, c in self._collections.items() if c.last]
+
+    def saved(self) -> Iterator[tuple[UUID, int]]:
+        """The events (task, version) whose bookmarks stand."""
+        for collection in self._collections.values():
+            for _, task, version in collection.saved.values():
+                yield task, version
+
+    def active(self) -> list[History]:
+        """The active tasks; two of one collection only where the queue lost a row and could not know of the first."""
+        return list(self._active.values())
+
+
+def _later(one: History | None, other: History) -> History:
+    return other if one is None or other.order >= one.order else one
+
+
+def _status_row(key: tuple[str, str], last: History, collection: _Collection) -> dict[str, Any]:
+    return {
+        "source": key[0],
+        "collection": key[1],
+        "last_task": last.task.task,
+        "last_status": last.task.status,
+        "last_success_at": collection.success and collection.success.task.finished_at,
+        "last_failure_at": collection.failure and collection.failure.task.finished_at,
+        "consecutive_failures": len(collection.failures_since_success),
+    }

@@ -1,0 +1,90 @@
+"""Daily statistics of collections: what the tasks that ended on a UTC day add up to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from app.domain.task import Status
+from app.projections.histogram import bucket_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.domain.task import Task
+
+DAILY: Final = "daily_collection_stats"
+
+Day: TypeAlias = tuple[date, str, str]
+Measure: TypeAlias = Literal["duration", "queue_wait"]
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class DayTotals:
+    """The counted columns of a row: tasks by how they ended, records, and microseconds."""
+
+    success: int = 0
+    failed: int = 0
+    canceled: int = 0
+    rows: int = 0
+    duration_microseconds: int = 0
+    queue_wait_microseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DailyStats:
+    """Totals by (day, source, collection); numbers of tasks by day, measure and histogram bucket."""
+
+    totals: dict[Day, DayTotals] = field(default_factory=dict)
+    buckets: Counter[tuple[Day, Measure, int]] = field(default_factory=Counter)
+
+    def take(self, task: Task) -> None:
+        """Count a task that has ended. A task that never started has neither a duration nor a queue wait."""
+        if task.finished_at is None:
+            raise ValueError(f"task {task.task} has not ended")
+        day = (task.finished_at.astimezone(UTC).date(), task.source, task.collection)
+        totals = self.totals.setdefault(day, DayTotals())
+        totals.success += task.status is Status.SUCCESS
+        totals.failed += task.status is Status.FAILED
+        totals.canceled += task.status is Status.CANCELED
+        totals.rows += task.rows
+        if task.started_at is not None:
+            duration = _microseconds(task.started_at, task.finished_at)
+            queue_wait = _microseconds(task.created_at, task.started_at)
+            totals.duration_microseconds += duration
+            totals.queue_wait_microseconds += queue_wait
+            self.buckets[day, "duration", bucket_of(duration)] += 1
+            self.buckets[day, "queue_wait", bucket_of(queue_wait)] += 1
+
+    def stats_rows(self, generation: int) -> Iterator[dict[str, Any]]:
+        """The rows of `daily_collection_stats`."""
+        for (day, source, collection), totals in self.totals.items():
+            yield {
+                "generation": generation,
+                "day": day,
+                "source": source,
+                "collection": collection,
+                **asdict(totals),
+            }
+
+    def histogram_rows(self, generation: int) -> Iterator[dict[str, Any]]:
+        """The rows of `daily_collection_histogram`."""
+        for ((day, source, collection), measure, bucket), tasks in self.buckets.items():
+            yield {
+                "generation": generation,
+                "day": day,
+                "source": source,
+                "collection": collection,
+                "measure": measure,
+                "bucket": bucket,
+                "tasks": tasks,
+            }
+
+
+def _microseconds(start: datetime, end: datetime) -> int:
+    """From one instant to another; 0 where a clock was set back between the two."""
+    return max(0, (end - start) // _MICROSECOND)

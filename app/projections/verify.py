@@ -1,0 +1,172 @@
+"""Holds every projection against the fold of the events, while the service runs.
+
+One snapshot shows both. Streams are read in batches, so memory grows with collections and days, not with tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from app.domain.task import IllegalTransitionError
+from app.projections.collections import Collections
+from app.projections.daily import DAILY, DailyStats
+from app.projections.histories import History
+from app.store import projections as store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from app.store.database import Connection, Pool
+    from app.store.projections import Stream
+
+_Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
+
+# In place of a column: the row as a whole.
+ROW: Final = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A place where a projection is not what the events say. `column` is `row` where a whole row is missing or extra.
+
+    `projection` is `events` where a stream itself is no legal life of a task.
+    """
+
+    projection: str
+    key: str
+    column: str
+    expected: Any
+    found: Any
+
+
+async def verify(pool: Pool, *, limit: int = 20) -> list[Drift]:
+    """The first `limit` differences between the projections and the fold of the events; none when all is well."""
+    drifts: list[Drift] = []
+    async with store.transaction(pool, snapshot=True) as connection:
+        async for drift in _Verification(connection).drifts():
+            drifts.append(drift)
+            if len(drifts) >= limit:
+                break
+    return drifts
+
+
+class _Verification:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._collections = Collections()
+        self._daily = DailyStats()
+
+    async def drifts(self) -> AsyncIterator[Drift]:
+        generation, checkpoint = await store.live_checkpoint(self._connection, DAILY) or (0, 0)
+        async for drift in self._streams_and_tasks(checkpoint):
+            yield drift
+        for drifts in (
+            await self._task_queue(),
+            await self._collection_status(),
+            await self._bookmarks(),
+            await self._daily_stats(generation),
+        ):
+            for drift in drifts:
+                yield drift
+
+    async def _streams_and_tasks(self, checkpoint: int) -> AsyncIterator[Drift]:
+        after: UUID | None = None
+        while streams := await store.stream_batch(self._connection, after):
+            histories, broken = _folded(streams)
+            for history in histories:
+                self._take(history, checkpoint)
+            upto = streams[-1].task
+            for drift in (*broken.values(), *await self._tasks(histories, after, upto, except_for=broken)):
+                yield drift
+            after = upto
+        for drift in await self._tasks([], after, None):
+            yield drift
+
+    def _take(self, history: History, checkpoint: int) -> None:
+        self._collections.take(history)
+        if history.ended and history.stream.xid <= checkpoint:
+            self._daily.take(history.task)
+
+    async def _tasks(
+        self, histories: Sequence[History], after: UUID | None, upto: UUID | None, except_for: Container[UUID] = ()
+    ) -> Iterator[Drift]:
+        rows = await store.tasks_between(self._connection, after, upto)
+        return _compared(
+            "tasks",
+            ("task",),
+            (history.tasks_row() for history in histories),
+            (row for row in rows if row["task"] not in except_for),
+        )
+
+    async def _task_queue(self) -> Iterator[Drift]:
+        return _compared(
+            "task_queue",
+            ("source", "collection", "task"),
+            (history.queue_row() for history in self._collections.active()),
+            await store.all_rows(self._connection, "task_queue"),
+        )
+
+    async def _collection_status(self) -> Iterator[Drift]:
+        return _compared(
+            "collection_status",
+            ("source", "collection"),
+            self._collections.status_rows(),
+            await store.all_rows(self._connection, "collection_status"),
+        )
+
+    async def _bookmarks(self) -> Iterator[Drift]:
+        return _compared(
+            "bookmarks",
+            ("source", "collection", "destination"),
+            await store.expected_bookmarks(self._connection, self._collections.saved()),
+            await store.found_bookmarks(self._connection),
+        )
+
+    async def _daily_stats(self, generation: int) -> Iterator[Drift]:
+        day = ("day", "source", "collection")
+        stats = _compared(
+            DAILY,
+            day,
+            self._daily.stats_rows(generation),
+            await store.daily_stats_rows(self._connection, generation),
+        )
+        histogram = _compared(
+            DAILY,
+            (*day, "measure", "bucket"),
+            self._daily.histogram_rows(generation),
+            await store.daily_histogram_rows(self._connection, generation),
+        )
+        return (drift for drifts in (stats, histogram) for drift in drifts)
+
+
+def _folded(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:
+    """The histories, and what is wrong with the streams that are none."""
+    histories, broken = [], {}
+    for stream in streams:
+        try:
+            histories.append(History.of(stream))
+        except IllegalTransitionError as error:
+            broken[stream.task] = Drift("events", str(stream.task), "version", "a legal life of a task", str(error))
+    return histories, broken
+
+
+def _compared(
+    projection: str, key: tuple[str, ...], expected: Iterable[_Row], found: Iterable[_Row]
+) -> Iterator[Drift]:
+    unmatched = {tuple(row[column] for column in key): row for row in found}
+    for wanted in expected:
+        identity = tuple(wanted[column] for column in key)
+        name = "/".join(map(str, identity))
+        row = unmatched.pop(identity, None)
+        if row is None:
+            yield Drift(projection, name, ROW, "present", "absent")
+            continue
+        for column, value in wanted.items():
+            if row[column] != value:
+                yield Drift(projection, name, column, value, row[column])
+    for identity in unmatched:
+        yield Drift(projection, "/".join(map(str, identity)), ROW, "absent", "present")

@@ -1,0 +1,264 @@
+"""Projections in PostgreSQL: streams to fold, checkpoints, and the rows that a rebuild replaces.
+
+The functions here are for one connection inside a transaction; who opens it decides what it sees.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from app.domain.events import TERMINAL, Event, upcast
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+
+    import asyncpg
+
+    from app.store.database import Connection, Pool
+
+_SQL: Final = load_statements("projections.sql")
+_BATCH_EVENTS: Final = 5000
+_BEFORE_ALL: Final = UUID(int=0)
+_TERMINAL: Final = sorted(TERMINAL)
+
+Row: TypeAlias = dict[str, Any]
+# Projections small enough to be replaced whole, in one statement.
+Replaced: TypeAlias = Literal["task_queue", "collection_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """All events of a task, oldest first, and the transaction that appended the last of them."""
+
+    events: Sequence[Event]
+    xid: int
+
+    @property
+    def task(self) -> UUID:
+        return self.events[0].task
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncIterator[Connection]:
+    """A transaction that reads streams; with `snapshot` it only reads, every statement on one snapshot."""
+    isolation: Literal["repeatable_read", "read_committed"] = "repeatable_read" if snapshot else "read_committed"
+    async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=snapshot):
+        await connection.execute(_SQL["plan_streams"])
+        yield connection
+
+
+async def stream_batches(pool: Pool) -> AsyncIterator[list[Stream]]:
+    """All streams, in the order of their tasks, each batch as it is when it is read."""
+    after: UUID | None = None
+    while True:
+        async with transaction(pool) as connection:
+            batch = await stream_batch(connection, after)
+        if not batch:
+            return
+        yield batch
+        after = batch[-1].task
+
+
+async def stream_batch(connection: Connection, after: UUID | None) -> list[Stream]:
+    """The next whole streams after a task's, or the first ones, in the order of their tasks; none at the end."""
+    return _streams(await connection.fetch(_SQL["stream_batch"], after or _BEFORE_ALL, _BATCH_EVENTS))
+
+
+async def streams_of(connection: Connection, tasks: Collection[UUID]) -> list[Stream]:
+    """The streams of these tasks."""
+    return _streams(await connection.fetch(_SQL["streams_of"], tasks))
+
+
+async def horizon(pool: Pool) -> int:
+    """The transaction id below which no event can appear any more."""
+    xid: int = await pool.fetchval(_SQL["horizon"])
+    return xid
+
+
+async def tasks_touched_since(connection: Connection, xid: int) -> set[UUID]:
+    """Tasks with events of this transaction or a later one."""
+    return {row["task"] for row in await connection.fetch(_SQL["touched_since"], xid)}
+
+
+async def highest_xids(pool: Pool) -> tuple[int, int]:
+    """The newest transaction id among the events (0 without events), and the id that the server gives next."""
+    row = await pool.fetchrow(_SQL["highest_xid"])
+    return (row["stored"] or 0, row["own"]) if row else (0, 0)
+
+
+async def stop_the_queue(connection: Connection) -> None:
+    """No event is appended until this transaction ends."""
+    await connection.execute(_SQL["stop_the_queue"])
+
+
+async def replace_tasks(connection: Connection, rows: Sequence[Row]) -> None:
+    """Make the list's rows of these tasks equal to the given ones; those that are so already are not written."""
+    await connection.execute(_SQL["plan_sets"])
+    await connection.execute(_SQL["drop_wrong_tasks"], _plain(rows))
+    await connection.execute(_SQL["add_missing_tasks"], _plain(rows))
+
+
+async def drop_stray_tasks(connection: Connection) -> int:
+    """Drop rows of tasks that have no event; returns how many rows the list has then."""
+    await connection.execute(_SQL["plan_sets"])
+    await connection.execute(_SQL["drop_stray_tasks"])
+    count: int = await connection.fetchval(_SQL["count_tasks"])
+    return count
+
+
+async def replace_all(connection: Connection, projection: Replaced, rows: Sequence[Row]) -> None:
+    """Make a projection's rows equal to the given ones; those that are so already are not written."""
+    await connection.execute(_SQL["plan_sets"])
+    await connection.execute(_SQL[f"drop_wrong_{projection}"], _plain(rows))
+    await connection.execute(_SQL[f"add_missing_{projection}"], _plain(rows))
+
+
+async def cancel_displaced(connection: Connection, tasks: Collection[UUID], error: str) -> None:
+    """End active tasks for which the queue has no place. The queue has to stand still."""
+    await connection.execute(_SQL["cancel_displaced"], tasks, error)
+
+
+async def all_rows(connection: Connection, projection: Replaced) -> list[asyncpg.Record]:
+    """All rows of a projection."""
+    return await connection.fetch(_SQL[f"all_{projection}"])
+
+
+async def tasks_between(connection: Connection, after: UUID | None, upto: UUID | None) -> list[asyncpg.Record]:
+    """The list's rows after one task up to another, or from the beginning, or to the end."""
+    return await connection.fetch(_SQL["tasks_between"], after or _BEFORE_ALL, upto)
+
+
+async def expected_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> list[asyncpg.Record]:
+    """The bookmarks' rows that these events (task, version) stand for, void ones left out."""
+    tasks, versions = _columns(saved, 2)
+    return await connection.fetch(_SQL["expected_bookmarks"], tasks, versions)
+
+
+async def found_bookmarks(connection: Connection) -> list[asyncpg.Record]:
+    """The bookmarks' rows, void ones left out."""
+    return await connection.fetch(_SQL["found_bookmarks"])
+
+
+async def replace_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> int:
+    """Put the bookmarks in place that these events (task, version) stand for; returns how many."""
+    tasks, versions = _columns(saved, 2)
+    await connection.execute(_SQL["drop_bookmarks"])
+    written = await connection.execute(
+        f"INSERT INTO syncline.bookmarks {_SQL['expected_bookmarks']}",
+        tasks,
+        versions,
+    )
+    return int(written.rpartition(" ")[2])
+
+
+async def generation_behind(pool: Pool, projection: str) -> int | None:
+    """The live generation, if there are events that it has not seen."""
+    generation: int | None = await pool.fetchval(_SQL["behind"], projection)
+    return generation
+
+
+async def lag_seconds(pool: Pool, projection: str) -> float:
+    """The age of the oldest event that the live generation has not seen; 0 when it has seen all."""
+    seconds: float = await pool.fetchval(_SQL["lag"], projection)
+    return seconds
+
+
+async def live_checkpoint(connection: Connection, projection: str) -> tuple[int, int] | None:
+    """The live generation and the transaction up to which it has seen the events."""
+    row = await connection.fetchrow(_SQL["live_checkpoint"], projection)
+    return (row["generation"], row["xid"]) if row else None
+
+
+async def take_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
+    """Lock a generation's checkpoint: its transaction id; None when another replica holds it, or it is gone."""
+    xid: int | None = await connection.fetchval(_SQL["take_checkpoint"], projection, generation)
+    return xid
+
+
+async def hold_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
+    """Lock a generation's checkpoint as soon as it is free: its transaction id; None when it is gone."""
+    xid: int | None = await connection.fetchval(_SQL["hold_checkpoint"], projection, generation)
+    return xid
+
+
+async def move_checkpoint(connection: Connection, projection: str, generation: int, xid: int) -> None:
+    """Record that a generation has seen all events up to this transaction."""
+    await connection.execute(_SQL["move_checkpoint"], projection, generation, xid)
+
+
+async def next_transactions(connection: Connection, after: int) -> tuple[int, int] | None:
+    """The next whole transactions: (the last one's id, how many events they hold); None when there are none."""
+    row = await connection.fetchrow(_SQL["next_transactions"], after, _BATCH_EVENTS)
+    return (row["xid"], row["events"]) if row else None
+
+
+async def streams_that_ended(connection: Connection, after: int, upto: int) -> list[Stream]:
+    """The streams whose terminal event stands in the transactions after `after` up to `upto`."""
+    return _streams(await connection.fetch(_SQL["streams_that_ended"], after, upto, _TERMINAL))
+
+
+async def begin_generation(connection: Connection, projection: str) -> int:
+    """A new generation beside the live one; one that another rebuild was building is given up."""
+    await connection.execute(_SQL["hold_checkpoints"], projection)
+    generation: int = await connection.fetchval(_SQL["begin_generation"], projection)
+    return generation
+
+
+async def go_live(connection: Connection, projection: str, generation: int) -> None:
+    """Let reports read this generation."""
+    await connection.execute(_SQL["end_live_generation"], projection)
+    await connection.execute(_SQL["go_live"], projection, generation)
+
+
+async def add_daily_stats(connection: Connection, totals: Sequence[Row], histogram: Sequence[Row]) -> None:
+    """Add rows of `daily_collection_stats` and `daily_collection_histogram` to what is there."""
+    await connection.execute(_SQL["add_daily_stats"], totals)
+    await connection.execute(_SQL["add_daily_histogram"], histogram)
+
+
+async def daily_stats_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
+    """A generation's rows of `daily_collection_stats`."""
+    return await connection.fetch(_SQL["daily_stats_rows"], generation)
+
+
+async def daily_histogram_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
+    """A generation's rows of `daily_collection_histogram`."""
+    return await connection.fetch(_SQL["daily_histogram_rows"], generation)
+
+
+async def sweep_daily_stats(connection: Connection, generation: int) -> int:
+    """Drop the rows of generations that have no checkpoint; returns how many days' totals the given one has."""
+    await connection.execute(_SQL["plan_sets"])
+    await connection.execute(_SQL["sweep_daily_stats"])
+    await connection.execute(_SQL["sweep_daily_histogram"])
+    count: int = await connection.fetchval(_SQL["count_daily_stats"], generation)
+    return count
+
+
+def _plain(rows: Iterable[Row]) -> list[Row]:
+    """The JSON encoder knows Python's own UUID class, but not the driver's subclass of it."""
+    return [{name: str(value) if isinstance(value, UUID) else value for name, value in row.items()} for row in rows]
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _streams(rows: Iterable[asyncpg.Record]) -> list[Stream]:
+    return [_stream(list(own)) for _, own in groupby(rows, key=itemgetter("task"))]
+
+
+def _stream(rows: Sequence[asyncpg.Record]) -> Stream:
+    return Stream(events=[_event(row) for row in rows], xid=rows[-1]["xid"])
+
+
+def _event(row: asyncpg.Record) -> Event:
+    task, version, type_, v, at, status, attempt, worker, data, _xid = row
+    v, data = upcast(type_, v, data)
+    return Event(task, version, type_, at, status, attempt, worker, data, v)

@@ -1,0 +1,102 @@
+"""A service in miniature: tasks live their lives through the store's own statements."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from app.domain.task import Status
+from app.store.database import DatabaseAddress, open_pool
+from app.store.leases import Leases
+from app.store.queue import Claim, Ending, NewTask, TaskQueue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from app.store.database import Pool
+
+TYPES = {
+    Status.SUCCESS: "TaskSucceeded",
+    Status.FAILED: "TaskFailed",
+    Status.CANCELED: "TaskCanceled",
+    Status.SCHEDULED: "AttemptFailed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    pool: Pool
+    queue: TaskQueue
+    worker: UUID
+
+    async def schedule(self, collection: str, source: str = "shop") -> UUID:
+        new = NewTask(
+            source=source,
+            collection=collection,
+            source_type="synthetic",
+            trigger="api",
+            priority_class=300,
+            max_attempts=3,
+        )
+        return (await self.queue.schedule(new))[0]
+
+    async def claim(self, limit: int = 1000) -> list[Claim]:
+        return await self.queue.claim(self.worker, limit)
+
+    async def save(self, claim: Claim, rows: int, bookmark: object, destination: str = "warehouse") -> None:
+        await self.queue.save_bookmark(self.worker, claim, destination=destination, rows=rows, bookmark=bookmark)
+
+    async def end(self, *claims: Claim, status: Status = Status.SUCCESS) -> list[Ending]:
+        """End the attempts; returns those that were refused."""
+        return await self.queue.end_attempts(self.worker, [ending(claim, status) for claim in claims])
+
+    async def live(self, collection: str, status: Status = Status.SUCCESS, *, rows: int = 10) -> UUID:
+        """One task from beginning to end."""
+        task = await self.schedule(collection)
+        (claim,) = [claim for claim in await self.claim() if claim.task == task]
+        await self.save(claim, rows, {"id": rows})
+        assert await self.end(claim, status=status) == []
+        return task
+
+    async def history(self) -> None:
+        """A bit of everything, some of it still under way."""
+        for status in (Status.SUCCESS, Status.FAILED, Status.FAILED, Status.CANCELED):
+            await self.live("orders", status)
+        await self.live("users")
+        await self.live("items", Status.FAILED)
+        (retried,) = [c for c in await self._claimed("items") if c.collection == "items"]
+        await self.end(retried, status=Status.SCHEDULED)
+        (running,) = await self._claimed("orders")
+        await self.save(running, 7, {"id": 7})
+        await self.save(running, 3, None, destination="lake")
+        await self.queue.cancel(running.task, "canceled")
+        await self.schedule("users")
+        canceled = await self.schedule("visits")
+        await self.queue.cancel(canceled, "canceled")
+
+    async def _claimed(self, collection: str) -> list[Claim]:
+        task = await self.schedule(collection)
+        return [claim for claim in await self.claim() if claim.task == task]
+
+
+def ending(claim: Claim, status: Status) -> Ending:
+    return Ending(
+        claim=claim,
+        type=TYPES[status],
+        status=status,
+        line=1,
+        level="info",
+        message=f"[{claim.task_id}] {status}",
+        error=None if status is Status.SUCCESS else "it did not work",
+        delay=timedelta(hours=1),
+    )
+
+
+@asynccontextmanager
+async def running_service(url: str, *, size: int = 6) -> AsyncIterator[Service]:
+    async with open_pool(DatabaseAddress.of(url), name="test", size=size) as pool:
+        worker = await Leases(pool).register(host="here", pid=1, release="0", slots=16, length=timedelta(hours=1))
+        yield Service(pool, TaskQueue(pool), worker)

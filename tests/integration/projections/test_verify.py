@@ -1,0 +1,116 @@
+"""`verify` tells what differs from the fold of the events, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from app.projections import PROJECTIONS, ProjectionRunner, rebuild, verify
+from app.projections.verify import Drift
+from app.store.bookmarks import reset_collection
+from tests.database import database_name
+
+if TYPE_CHECKING:
+    from tests.integration.projections.service import Service
+
+
+async def test_projections_equal_the_fold_after_every_kind_of_event(service: Service) -> None:
+    await service.history()
+    assert await ProjectionRunner(service.pool).run_once() > 0
+    assert await verify(service.pool) == []
+
+
+async def test_statistics_that_lag_are_compared_up_to_their_checkpoint(service: Service) -> None:
+    await service.live("orders")
+    await ProjectionRunner(service.pool).run_once()
+    await service.live("orders")
+    assert await verify(service.pool) == []
+
+
+@pytest.mark.parametrize(
+    ("projection", "garble", "column"),
+    [
+        (
+            "tasks",
+            "UPDATE syncline.tasks SET rows = rows + 1 WHERE collection = 'users' AND status = 'SUCCESS'",
+            "rows",
+        ),
+        ("tasks", "DELETE FROM syncline.tasks WHERE collection = 'items' AND status = 'FAILED'", "row"),
+        ("tasks", "UPDATE syncline.tasks SET task = gen_random_uuid() WHERE collection = 'visits'", "row"),
+        ("task_queue", "UPDATE syncline.task_queue SET priority = 1 WHERE collection = 'users'", "priority"),
+        ("task_queue", "DELETE FROM syncline.task_queue WHERE collection = 'users'", "row"),
+        ("collection_status", "UPDATE syncline.collection_status SET consecutive_failures = 9", "consecutive_failures"),
+        ("bookmarks", "UPDATE syncline.bookmarks SET bookmark = '1' WHERE collection = 'users'", "bookmark"),
+        ("daily_collection_stats", "UPDATE syncline.daily_collection_stats SET rows = 1", "rows"),
+        ("daily_collection_stats", "DELETE FROM syncline.daily_collection_histogram", "row"),
+    ],
+)
+async def test_a_row_changed_behind_our_back_is_told_and_a_rebuild_puts_it_right(
+    service: Service, database_url: str, projection: str, garble: str, column: str
+) -> None:
+    await service.history()
+    await ProjectionRunner(service.pool).run_once()
+    _execute(database_url, garble)
+    drifts = await verify(service.pool)
+    assert {(drift.projection, drift.column) for drift in drifts} == {(projection, column)}
+    assert await rebuild(service.pool, projection) > 0
+    assert await verify(service.pool) == []
+
+
+async def test_only_the_first_differences_are_told(service: Service, database_url: str) -> None:
+    for number in range(7):
+        await service.schedule(f"c{number}")
+    _execute(database_url, "UPDATE syncline.tasks SET rows = 1, version = 5")
+    assert await verify(service.pool, limit=3) == (await verify(service.pool))[:3]
+
+
+async def test_a_difference_names_what_was_expected_and_what_was_found(service: Service, database_url: str) -> None:
+    task = await service.live("orders", rows=10)
+    _execute(database_url, "UPDATE syncline.tasks SET rows = 11")
+    assert await verify(service.pool) == [Drift("tasks", str(task), "rows", 10, 11)]
+
+
+async def test_a_stream_with_a_gap_is_told(service: Service, database_url: str) -> None:
+    task = await service.schedule("orders")
+    _execute(
+        database_url,
+        "INSERT INTO syncline.events (task, version, type, at, status, attempt)"
+        " VALUES (%s, 3, 'TaskStarted', now(), 'RUNNING', 1)",
+        task,
+    )
+    drifts = await verify(service.pool)
+    assert [(drift.projection, drift.key) for drift in drifts if drift.projection == "events"] == [
+        ("events", str(task))
+    ]
+
+
+async def test_bookmarks_of_before_a_reset_are_void(service: Service) -> None:
+    await service.live("orders")
+    before, late = await service.schedule("orders"), await service.claim()
+    assert [claim.task for claim in late] == [before]
+    await reset_collection(service.pool, "shop", "orders")
+    await service.save(late[0], 5, {"id": 5})  # an attempt that the reset has overtaken
+    assert await verify(service.pool) == []
+    assert await rebuild(service.pool, "bookmarks") == 0
+    await service.end(late[0])
+    await service.live("orders")
+    assert await rebuild(service.pool, "bookmarks") == 1
+    assert await verify(service.pool) == []
+
+
+async def test_the_order_of_tasks_does_not_hang_on_the_clock(service: Service, database_url: str) -> None:
+    await service.live("orders")
+    _execute(database_url, f"ALTER DATABASE {database_name(database_url)} SET syncline.clock_offset = '-1 day'")
+    await service.pool.expire_connections()
+    await service.live("orders")
+    for name in PROJECTIONS:
+        await rebuild(service.pool, name)
+    assert await verify(service.pool) == []
+    assert await service.pool.fetchval("SELECT sum(success) FROM syncline.daily_collection_stats") == 2
+
+
+def _execute(url: str, statement: str, *values: object) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode(), values)
