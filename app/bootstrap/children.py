@@ -47,7 +47,7 @@ class Children:
                 env=self._environment,
                 # Of its own session: Ctrl-C on the terminal reaches `dev` alone, which stops the children in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
             exit_code = await process.wait()
             del self._running[name]
@@ -65,6 +65,6 @@ class Children:
                 process.terminate()
 
 
-def _die_with_parent() -> None:
-    """For a `dev` that was killed with SIGKILL and can stop nobody any more."""
+def die_with_parent() -> None:
+    """Have this process stopped when its parent is gone, even if that was killed and can stop nobody any more."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

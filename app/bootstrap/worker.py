@@ -59,10 +59,10 @@ async def run_worker(settings: Settings, config: Path) -> None:
                 ("definitions", Definitions(Schedules(pool), watcher).step),
                 ("scheduler", scheduler.step),
                 ("rescuer", Rescuer(pool, notifier).step),
-                ("projections", ProjectionRunner(pool).step),
                 ("housekeeping", Housekeeping(pool).step),
             ):
                 beside.create_task(repeat(name, step, stop=stop))
+            beside.create_task(ProjectionRunner(pool).run(stop))
             await worker.run(stop, signals.hurry)
             for task in endless:
                 task.cancel()

@@ -1,0 +1,68 @@
+"""A Singer tap for tests: numbered records, a STATE after each hundred, slow on demand.
+
+config: {"stream": name, "records": N, "seconds": how long it takes}. It goes on after the number in its state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+BATCH = 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("--config", "--catalog", "--state"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--discover", action="store_true")
+    arguments = parser.parse_args()
+    config = json.loads(arguments.config.read_text())
+    if arguments.discover:
+        say({"streams": [stream(config["stream"])]})
+        return
+    state = json.loads(arguments.state.read_text()) if arguments.state else {}
+    copy(config, after=state.get("bookmarks", {}).get(config["stream"], {}).get("id", 0))
+
+
+def stream(name: str) -> dict[str, object]:
+    return {
+        "tap_stream_id": name,
+        "stream": name,
+        "schema": {"type": "object", "properties": {"id": {"type": "integer"}, "text": {"type": ["null", "string"]}}},
+        "key_properties": ["id"],
+        "metadata": [
+            {
+                "breadcrumb": [],
+                "metadata": {
+                    "table-key-properties": ["id"],
+                    "valid-replication-keys": ["id"],
+                    "inclusion": "available",
+                },
+            }
+        ],
+    }
+
+
+def copy(config: dict[str, object], *, after: int) -> None:
+    name, records, seconds = str(config["stream"]), int(str(config["records"])), float(str(config["seconds"]))
+    described = stream(name)
+    say({"type": "SCHEMA", "stream": name, "schema": described["schema"], "key_properties": ["id"]})
+    for number in range(after + 1, records + 1):
+        say({"type": "RECORD", "stream": name, "record": {"id": number, "text": f"record {number}"}})
+        if number % BATCH == 0 or number == records:
+            say({"type": "STATE", "value": {"bookmarks": {name: {"id": number}}}})
+            sys.stderr.write(f"{number} of {records}\n")
+            sys.stderr.flush()
+            time.sleep(seconds * BATCH / records)
+
+
+def say(message: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+main()
