@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 class Stopped(BaseException):
     """SIGTERM came: clean up and go; the worker knows why."""
 
+    came = False
+
 
 def main() -> int:
     """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
@@ -32,12 +35,12 @@ def main() -> int:
     die_with_parent()
     if outbox.has_no_reader():
         return 1
-    try:
+    with suppress(Stopped, BrokenPipeError):
         ending = _attempt(outbox)
-        outbox.send(ending)
-    except (Stopped, BrokenPipeError):
-        return 128 + signal.SIGTERM
-    return 0 if isinstance(ending, Finished) else 1
+        if not Stopped.came:  # some drivers turn what a signal raises into an error of their own
+            outbox.send(ending)
+            return 0 if isinstance(ending, Finished) else 1
+    return 128 + signal.SIGTERM
 
 
 def _attempt(outbox: Outbox) -> Finished | Failed:
@@ -56,6 +59,7 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
 
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- the signature of a signal's function
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Stopped.came = True
     raise Stopped
 
 

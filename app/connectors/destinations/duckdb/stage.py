@@ -29,9 +29,10 @@ class Stage:
         self.target = target
         self._connection = connection
         self._name = quoted(f"syncline_stage_{number}")
-        self._boundary = quoted(f"syncline_boundary_{number}")
+        self._earlier = quoted(f"syncline_earlier_{number}")
+        self._covered = quoted(f"syncline_covered_{number}")
         self._dropped = quoted(f"syncline_dropped_{number}")
-        self._boundary_known = False
+        self._remembers = False
         self._task_id = task_id
         self._rows = 0
         self._columns: dict[str, str] = {}
@@ -119,41 +120,53 @@ class Stage:
         return f"(SELECT * FROM {self._name} QUALIFY {last})"  # noqa: S608 -- quoted identifiers
 
     def _drop_rows_already_there(self) -> None:
-        """Sources send rows at the bookmark again: as many equal rows as the target had at its end are not new."""
+        """Sources send rows at or before the bookmark again: as many equal rows as were there are not new.
+
+        Only rows up to the highest cursor that the target had before this pass can have been there.
+        """
         cursor = self.target.cursor
         if cursor is None:
             return
-        column = quoted(cursor)
-        fingerprint = f"to_json(struct_pack({listed(self._columns)}))::VARCHAR"
-        if not self._boundary_known:
-            self._execute(
-                f"""
-                CREATE TEMPORARY TABLE {self._boundary} AS
-                SELECT {fingerprint} AS fingerprint, {column} AS cursor_value, count(*) AS left_over
-                FROM {self.target.qualified}
-                WHERE {column} = (SELECT max({column}) FROM {self.target.qualified})
-                GROUP BY 1, 2
-                """  # noqa: S608 -- quoted identifiers
-            )
-            self._boundary_known = True
+        column, fingerprint = quoted(cursor), f"to_json(struct_pack({listed(self._columns)}))::VARCHAR"
+        if not self._remembers:
+            self._remember_where_the_target_ends(cursor)
+        again = f"SELECT min({column}) FROM {self._name}, {self._covered} WHERE {column} <= highest"  # noqa: S608 -- quoted identifiers
+        if self._connection.execute(f"SELECT ({again}) IS NULL").fetchone() == (True,):
+            return
+        self._execute(
+            f"""
+            INSERT INTO {self._earlier}
+            SELECT {fingerprint}, count(*) FROM {self.target.qualified}, {self._covered}
+            WHERE {column} <= highest AND {column} >= ({again}) AND (lowest IS NULL OR {column} < lowest)
+            GROUP BY 1
+            """  # noqa: S608 -- quoted identifiers
+        )
+        self._execute(f"UPDATE {self._covered} SET lowest = least(lowest, ({again}))")  # noqa: S608 -- quoted identifiers
         self._execute(
             f"""
             CREATE OR REPLACE TEMPORARY TABLE {self._dropped} AS
             SELECT {ROW_COLUMN} AS staged_row, fingerprint FROM (
                 SELECT {ROW_COLUMN}, {fingerprint} AS fingerprint,
                        row_number() OVER (PARTITION BY {fingerprint} ORDER BY {ROW_COLUMN}) AS nth
-                FROM {self._name} WHERE {column} IN (SELECT cursor_value FROM {self._boundary})
-            ) JOIN {self._boundary} USING (fingerprint) WHERE nth <= left_over
+                FROM {self._name}, {self._covered} WHERE {column} <= highest
+            ) JOIN {self._earlier} USING (fingerprint) WHERE nth <= left_over
             """  # noqa: S608 -- quoted identifiers
         )
         self._execute(f"DELETE FROM {self._name} WHERE {ROW_COLUMN} IN (SELECT staged_row FROM {self._dropped})")  # noqa: S608 -- quoted identifiers
         self._execute(
             f"""
-            UPDATE {self._boundary} AS boundary SET left_over = left_over - copies
+            UPDATE {self._earlier} AS earlier SET left_over = left_over - copies
             FROM (SELECT fingerprint, count(*) AS copies FROM {self._dropped} GROUP BY fingerprint) AS counted
-            WHERE boundary.fingerprint = counted.fingerprint
+            WHERE earlier.fingerprint = counted.fingerprint
             """  # noqa: S608 -- quoted identifiers
         )
+
+    def _remember_where_the_target_ends(self, cursor: str) -> None:
+        column, kind = quoted(cursor), self._columns[cursor]
+        end = f"SELECT max({column}) FROM {self.target.qualified}"  # noqa: S608 -- quoted identifiers
+        self._execute(f"CREATE TEMPORARY TABLE {self._earlier} (fingerprint VARCHAR, left_over BIGINT)")
+        self._execute(f"CREATE TEMPORARY TABLE {self._covered} AS SELECT ({end}) AS highest, NULL::{kind} AS lowest")
+        self._remembers = True
 
     @staticmethod
     def _with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:

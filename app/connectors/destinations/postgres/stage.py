@@ -22,8 +22,9 @@ class Stage:
         self.target = target
         self._connection = connection
         self._name = quoted("pg_temp", name)
-        self._boundary = quoted("pg_temp", f"{name}_boundary")
-        self._boundary_known = False
+        self._earlier = quoted("pg_temp", f"{name}_earlier")
+        self._covered = quoted("pg_temp", f"{name}_covered")
+        self._remembers = False
         self._task_id = task_id
         self._numbers = count()
         self._execute(f"CREATE TEMPORARY TABLE {quoted(name)} ({ROW_COLUMN} bigint)")
@@ -98,40 +99,51 @@ class Stage:
         )
 
     def _drop_rows_already_there(self) -> None:
-        """Sources send rows at the bookmark again: as many equal rows as the target had at its end are not new."""
+        """Sources send rows at or before the bookmark again: as many equal rows as were there are not new.
+
+        Only rows up to the highest cursor that the target had before this pass can have been there.
+        """
         cursor = self.target.cursor
         if cursor is None:
             return
         column, row = quoted(cursor), f"ROW({listed(self._columns)})::text"
-        if not self._boundary_known:
-            self._execute(
-                f"""
-                CREATE TEMPORARY TABLE {self._boundary} AS
-                SELECT {row} AS fingerprint, {column} AS cursor_value, count(*) AS left_over
-                FROM {self.target.qualified}
-                WHERE {column} = (
-                    SELECT {column} FROM {self.target.qualified} WHERE {column} IS NOT NULL
-                    ORDER BY {column} DESC LIMIT 1
-                )
-                GROUP BY 1, 2
-                """,  # noqa: S608 -- quoted identifiers
-            )
-            self._boundary_known = True
+        lowest = f"(SELECT {column} FROM {self._name} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1)"  # noqa: S608 -- quoted identifiers
+        if not self._remembers:
+            self._remember_where_the_target_ends(cursor)
+        again = f"SELECT FROM {self._name}, {self._covered} WHERE {column} <= highest LIMIT 1"
+        if not self._execute(again):
+            return
+        self._execute(
+            f"""
+            INSERT INTO {self._earlier}
+            SELECT {row}, count(*) FROM {self.target.qualified}, {self._covered}
+            WHERE {column} <= highest AND {column} >= {lowest} AND (lowest IS NULL OR {column} < lowest)
+            GROUP BY 1
+            """,  # noqa: S608 -- quoted identifiers
+        )
+        self._execute(f"UPDATE {self._covered} SET lowest = least(lowest, {lowest})")  # noqa: S608 -- quoted identifiers
         self._execute(
             f"""
             WITH candidates AS (
                 SELECT {ROW_COLUMN}, {row} AS fingerprint,
                        row_number() OVER (PARTITION BY {row} ORDER BY {ROW_COLUMN}) AS nth
-                FROM {self._name} WHERE {column} IN (SELECT cursor_value FROM {self._boundary})
+                FROM {self._name}, {self._covered} WHERE {column} <= highest
             ), dropped AS (
-                DELETE FROM {self._name} AS staged USING candidates JOIN {self._boundary} USING (fingerprint)
+                DELETE FROM {self._name} AS staged USING candidates JOIN {self._earlier} USING (fingerprint)
                 WHERE staged.{ROW_COLUMN} = candidates.{ROW_COLUMN} AND candidates.nth <= left_over
                 RETURNING fingerprint
             ), counted AS (SELECT fingerprint, count(*) AS copies FROM dropped GROUP BY fingerprint)
-            UPDATE {self._boundary} AS boundary SET left_over = left_over - copies
-            FROM counted WHERE boundary.fingerprint = counted.fingerprint
+            UPDATE {self._earlier} AS earlier SET left_over = left_over - copies
+            FROM counted WHERE earlier.fingerprint = counted.fingerprint
             """,  # noqa: S608 -- quoted identifiers
         )
+
+    def _remember_where_the_target_ends(self, cursor: str) -> None:
+        column, kind = quoted(cursor), self._columns[cursor]
+        end = f"SELECT {column} FROM {self.target.qualified} WHERE {column} IS NOT NULL ORDER BY {column} DESC LIMIT 1"  # noqa: S608 -- quoted identifiers
+        self._execute(f"CREATE TEMPORARY TABLE {self._earlier} (fingerprint text, left_over bigint)")
+        self._execute(f"CREATE TEMPORARY TABLE {self._covered} AS SELECT ({end}) AS highest, NULL::{kind} AS lowest")
+        self._remembers = True
 
     def _identity(self, alias: str, names: list[str]) -> str:
         columns = ((name, f"{alias}.{quoted(name)}") for name in names)

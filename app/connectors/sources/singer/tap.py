@@ -24,6 +24,7 @@ _PASSED_ON = {
 }
 _SECRET_KEY = re.compile(r"pass|secret|token|key|credential|auth|dsn|url|uri", re.IGNORECASE)
 _SHORTEST_SECRET = 4
+_ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 _GRACE_SECONDS = 2
 _HINT_CHARACTERS = 300
 _BUFFER_BYTES = 1 << 20
@@ -39,6 +40,7 @@ class Tap:
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._running: subprocess.Popen[bytes] | None = None
         self._last_words = ""
+        self._heard_error = False
 
     def lines(self, *arguments: str) -> Iterator[bytes]:
         """Runs the tap with `arguments` and yields the lines of its standard output.
@@ -94,7 +96,14 @@ class Tap:
             text = self.masked(line.decode(errors="replace"))
             sys.stderr.write(text)
             sys.stderr.flush()
-            self._last_words = " ".join(text.split())[:_HINT_CHARACTERS] or self._last_words
+            self._remember(" ".join(text.split())[:_HINT_CHARACTERS])
+
+    def _remember(self, words: str) -> None:
+        """The last line that names an error says most; frameworks add footnotes to it."""
+        names_error = bool(_ERROR.search(words))
+        if words and (names_error or not self._heard_error):
+            self._last_words = words
+            self._heard_error = names_error
 
 
 def secrets_in(config: Any, *, named: bool = False) -> Iterator[str]:

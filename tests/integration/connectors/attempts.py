@@ -1,0 +1,222 @@
+"""Real attempts for tests: the child process, a tap that stops where a test wants it, and the two warehouses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import duckdb
+import msgspec
+import psycopg
+
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Committed, Failed, Finished, LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Writes the lines of its configuration, or counts `at` up from the state, which it sends again like a real tap.
+# Opening the fifo blocks it until the test opens the other end, and again until the test closes it.
+TAP = """
+import json, sys
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+config = json.load(open(arguments["--config"]))
+def wait():
+    open(config["fifo"]).read()
+if "lines" in config:
+    for line in config["lines"]:
+        if line == "wait":
+            sys.stdout.flush()
+            wait()
+        else:
+            raw = bytes.fromhex(line[4:]) if line.startswith("hex:") else line.encode()
+            sys.stdout.buffer.write(raw + b"\\n")
+    sys.exit(config.get("code", 0))
+state = json.load(open(arguments["--state"])) if "--state" in arguments else {"at": 0}
+print(json.dumps({"type": "SCHEMA", "stream": "made", "key_properties": config["key"], "schema": {"properties": {
+    "id": {"type": "integer"}, "at": {"type": "integer"}, "text": {"type": "string"}}}}))
+for at in range(state["at"], config["rows"]):
+    if at == config.get("stop_at"):
+        print("the tap stands still", flush=True)
+        wait()
+    print(json.dumps({"type": "RECORD", "stream": "made", "record": {"id": at, "at": at, "text": f"row {at}"}}))
+    if at % config["state_every"] == 0:
+        print(json.dumps({"type": "STATE", "value": {"at": at}}))
+"""
+CATALOG = {"streams": [{"tap_stream_id": "made", "stream": "made", "schema": {}}]}
+
+
+class Warehouse(Protocol):
+    """A destination of a kind, with the means to look into it."""
+
+    def options(self, schema: str = "loaded") -> dict[str, Any]: ...
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]: ...
+
+
+@dataclass(frozen=True)
+class Postgres:
+    url: str
+
+    def options(self, schema: str = "loaded") -> dict[str, Any]:
+        return {"type": "postgres", "url": self.url, "schema": schema}
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True)
+class Duckdb:
+    path: Path
+
+    def options(self, schema: str = "loaded") -> dict[str, Any]:
+        return {"type": "duckdb", "path": str(self.path), "schema": schema}
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path)) as connection:
+            return connection.execute(statement).fetchall()
+
+
+class Attempt:
+    """A child at work, in a process group of its own as under a worker."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        receiving, sending = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "app.attempt"],
+            stdin=subprocess.PIPE,
+            pass_fds=[sending],
+            env=os.environ | {EVENTS_FD_VARIABLE: str(sending)},
+            start_new_session=True,
+        )
+        os.close(sending)
+        assert self._process.stdin
+        with self._process.stdin as stdin:
+            stdin.write(json.dumps(job).encode())
+        self._events = os.fdopen(receiving, "rb")
+        self._decode = msgspec.json.Decoder(AttemptMessage).decode
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stands_still(self) -> None:
+        """Returns when everything that the tap wrote before it stopped has been read."""
+        assert any(isinstance(message, LogLine) and "stands still" in message.message for message in self.messages())
+
+    def messages(self) -> Iterator[AttemptMessage]:
+        for line in self._events:
+            yield self._decode(line)
+
+    def kill(self) -> None:
+        """As a worker does it: the whole group."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self.close()
+
+    def terminate(self) -> int:
+        os.killpg(self._process.pid, signal.SIGTERM)
+        return self.close()
+
+    def close(self) -> int:
+        self._events.close()
+        return self._process.wait()
+
+
+@dataclass(frozen=True)
+class Told:
+    """Everything that an attempt said."""
+
+    messages: list[AttemptMessage]
+
+    @property
+    def finished(self) -> Finished:
+        assert isinstance(self.messages[-1], Finished), self.messages
+        return self.messages[-1]
+
+    @property
+    def failed(self) -> Failed:
+        assert isinstance(self.messages[-1], Failed), self.messages
+        return self.messages[-1]
+
+    @property
+    def committed(self) -> list[Committed]:
+        return [message for message in self.messages if isinstance(message, Committed)]
+
+    @property
+    def lines(self) -> list[str]:
+        return [message.message for message in self.messages if isinstance(message, LogLine)]
+
+
+@dataclass
+class Scene:
+    """One collection, its tap and its destinations; `run` is one attempt of a new task unless told otherwise."""
+
+    directory: Path
+    destinations: dict[str, dict[str, Any]]
+    config: dict[str, Any] = field(default_factory=lambda: {"rows": 20, "state_every": 5, "key": ["id"]})
+    collection: dict[str, Any] = field(default_factory=lambda: {"sync_mode": "incremental", "cursor_field": "at"})
+    source: str = "source"
+    generation: int = 0
+    tasks: int = 0
+
+    def __post_init__(self) -> None:
+        (self.directory / "tap.py").write_text(TAP)
+        os.mkfifo(self.fifo)
+        self.config["fifo"] = str(self.fifo)
+
+    @property
+    def fifo(self) -> Path:
+        return self.directory / "fifo"
+
+    def start(self, *, again: int = 0, **changes: Any) -> Attempt:
+        """`again` > 0 is another attempt of the last task; `changes` are made to the tap's configuration."""
+        self.tasks += not again
+        task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
+        collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
+        command = [sys.executable, str(self.directory / "tap.py")]
+        return Attempt(
+            {
+                "task": task,
+                "task_id": f"{self.source}_made_{task}",
+                "attempt": 1 + again,
+                "source": self.source,
+                "source_type": "singer",
+                "source_config": {"command": command, "catalog": CATALOG, "config": self.config | changes},
+                "collection": collection | self.collection,
+                "destinations": self.destinations,
+                "generation": self.generation,
+                "data_dir": str(self.directory / "state"),
+            }
+        )
+
+    def run(self, *, again: int = 0, **changes: Any) -> Told:
+        attempt = self.start(again=again, **changes)
+        told = Told(list(attempt.messages()))
+        attempt.close()
+        return told
+
+    def load(self, *lines: Any, **changes: Any) -> Told:
+        """An attempt whose tap writes these messages, or these very lines."""
+        written = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        return self.run(lines=written, **changes)
+
+
+def schema(key: list[str] | None = None, /, **properties: Any) -> dict[str, Any]:
+    """A SCHEMA message; a property is a JSON type or a whole JSON schema."""
+    described = {name: {"type": kind} if isinstance(kind, str) else kind for name, kind in properties.items()}
+    return {"type": "SCHEMA", "stream": "made", "key_properties": key or [], "schema": {"properties": described}}
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": "made", "record": fields}
+
+
+def state(value: Any) -> dict[str, Any]:
+    return {"type": "STATE", "value": value}
