@@ -17,6 +17,9 @@ Time = Annotated[
     str,
     Field(json_schema_extra={"format": "date-time", "examples": ["2021-03-10T22:45:01.512528Z"]}),
 ]
+# What PostgreSQL cannot hold is no name.
+NAME_PATTERN: Final = r"^[^\u0000]*$"
+Name = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": NAME_PATTERN})]
 TaskId = Annotated[
     str,
     Field(description="`{source}_{collection}_{UUIDv7}`. The UUID identifies the task, the rest must fit it."),
@@ -88,15 +91,15 @@ class Done(TypedDict):
 class CollectionChoice(TypedDict):
     """A collection of a source."""
 
-    source: Annotated[str, Field(min_length=1)]
-    collection: Annotated[str, Field(min_length=1)]
+    source: Name
+    collection: Name
 
 
 class SourceChoice(TypedDict):
     """A source, or one collection of it."""
 
-    source: Annotated[str, Field(min_length=1)]
-    collection: NotRequired[str | None]
+    source: Name
+    collection: NotRequired[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})] | None]
 
 
 class Collection(TypedDict):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from app.api.documents import NAME_PATTERN
 from app.api.errors import RefusedError
 from app.domain.task import Status
 
@@ -155,7 +156,7 @@ def read_status(text: str) -> Status:
 
 _TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
 _TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
-_NAME_SCHEMA: Final = {"type": "string", "minLength": 1}
+_NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
 _NAME_FORM: Final = "text without NUL characters"
 
 SOURCE: Final = Parameter("source", "A source's id in the configuration.", _NAME_FORM, _NAME_SCHEMA, read_name)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 
 from app.api.application import create_app
-from app.config.catalogue import Catalogue
 from app.config.reader import load_catalogue
-from app.domain.errors import ConfigurationError
 from app.store.bookmarks import reset_collection
 from app.store.database import DatabaseAddress, Pool, open_pool
 from app.store.notify import Notifier
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.applications import Starlette
+
+    from app.config.catalogue import Catalogue
 
 TOKEN = "a-token-for-tests"
 CATALOGUE = f"""
@@ -133,24 +135,21 @@ def server_process(database_url: str) -> Iterator[ServerProcess]:
             process.communicate(timeout=20)
 
 
+class _TellingServer(uvicorn.Server):
+    """Says on standard output when it answers."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        os.write(1, b"ready\n")
+
+
 async def _serve(database_url: str, descriptor: int) -> None:
     async with opened_api(database_url) as api:
-        api.surroundings.trial_error = ConfigurationError("this source cannot be tried here")
         config = uvicorn.Config(api.app, fd=descriptor, access_log=False, log_level="critical", lifespan="off")
-        server = uvicorn.Server(config)
-        ready = asyncio.create_task(_announce(server))
-        await server.serve()
-        await ready
-
-
-async def _announce(server: uvicorn.Server) -> None:
-    while not server.started:
-        await asyncio.sleep(0.01)
-    os.write(1, b"ready\n")
+        await _TellingServer(config).serve()
 
 
 if __name__ == "__main__":
-    import structlog
-
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again when everything is closed
+        asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

@@ -52,7 +52,7 @@ async def add_task(database_url: str, **values: Any) -> uuid.UUID:
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     try:
         await connection.execute(
-            f"INSERT INTO syncline.tasks ({', '.join(row)}) VALUES ({places})",  # noqa: S608 - our own names
+            f"INSERT INTO syncline.tasks ({', '.join(row)}) VALUES ({places})",
             *row.values(),
         )
         await connection.execute(
@@ -268,7 +268,8 @@ async def test_a_running_task_is_asked_to_end_and_its_worker_woken(client: httpx
 async def test_the_log_comes_in_order_as_it_is_stored(client: httpx.AsyncClient, api: OpenedApi) -> None:
     id_ = await scheduled(client)
     await api.pool.execute(
-        "INSERT INTO syncline.log_events SELECT $1, attempt, line, $2::timestamptz + line * interval '1 second', 'info',"
+        "INSERT INTO syncline.log_events"
+        " SELECT $1, attempt, line, $2::timestamptz + line * interval '1 second', 'info',"
         " format('[%s] %s.%s', $3::text, attempt, line)"
         " FROM generate_series(1, 2) AS attempt, generate_series(1, 3) AS line",
         uuid.UUID(id_[-36:]),

@@ -1,0 +1,59 @@
+"""The running API against its own OpenAPI document, with requests that nobody would think of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+
+from tests.integration.api.serving import TOKEN
+
+if TYPE_CHECKING:
+    from schemathesis import Case
+
+    from tests.integration.api.serving import ServerProcess
+
+HEADERS = {"X-Admin-Token": TOKEN}
+BOUNDED = settings(
+    max_examples=12,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def put_known_names(case: Case[Any], task_id: str) -> None:
+    """Let the request be about what there is, as generated names never are."""
+    for place in (case.query, case.body, case.path_parameters):
+        if isinstance(place, dict):
+            known = {"source": "load", "collection": "quick", "task_id": task_id}
+            place.update({name: value for name, value in known.items() if name in place})
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_every_answer_is_one_that_the_document_describes(server: ServerProcess, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    quick = {"source": "load", "collection": "quick"}
+    task_id = httpx.post(f"{server.url}/api/v1/tasks", params=quick, headers=HEADERS).json()["task_id"]
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    assert len(operations) == 10
+    for operation in operations:
+        if mode is GenerationMode.NEGATIVE and not (operation.query or operation.body):
+            continue  # nothing of it can be wrong
+
+        @BOUNDED
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+        def conforms(case: Case[Any], known: bool) -> None:  # noqa: FBT001 - given by name
+            if known and mode is GenerationMode.POSITIVE:
+                put_known_names(case, task_id)
+            case.call_and_validate(headers=HEADERS)
+
+        conforms()

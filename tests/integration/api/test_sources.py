@@ -1,0 +1,116 @@
+"""What sources there are, forgetting bookmarks, trying a source."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.integration.api.serving import OpenedApi
+
+FIRE_TIME = datetime(2031, 1, 1, tzinfo=UTC)
+
+
+async def test_sources_tell_how_each_collection_fares(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    posted = await client.post("/api/v1/tasks", params={"source": "load", "collection": "quick"})
+    await api.pool.execute(
+        "UPDATE syncline.collection_status SET last_status = 'FAILED', consecutive_failures = 2, last_failure_at = $1",
+        datetime(2021, 3, 10, tzinfo=UTC),
+    )
+    await api.pool.execute(
+        "INSERT INTO syncline.schedules (source, collection, source_type, max_attempts, expression, timezone, misfire,"
+        " next_fire_at, active, updated_at)"
+        " VALUES ('load', 'quick', 'synthetic', 3, '@daily', 'UTC', 'latest', $1, true, $1)",
+        FIRE_TIME,
+    )
+    document = (await client.get("/api/v1/sources")).json()
+    load = document["sources"][0]
+    assert (load["id"], load["type"], load["destinations"]) == ("load", "synthetic", ["nowhere"])
+    assert load["collections"] == [
+        {
+            "name": "quick",
+            "schedule": "@daily",
+            "timezone": "UTC",
+            "next_fire_at": "2031-01-01T00:00:00.000000Z",
+            "last_task_id": posted.json()["task_id"],
+            "last_status": "FAILED",
+            "last_failure_at": "2021-03-10T00:00:00.000000Z",
+            "consecutive_failures": 2,
+        },
+        {"name": "slow", "consecutive_failures": 0},
+    ]
+    assert [source["id"] for source in document["sources"]] == ["load", "a", "a_b"]
+
+
+async def test_rejected_sources_are_told_with_their_problems(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    document = (await client.get("/api/v1/sources")).json()
+    assert [one["id"] for one in document["rejected"]] == ["broken"]
+    [problem] = document["rejected"][0]["problems"]
+    assert problem["path"] == "sources.broken.destinations[0]"
+    assert "unknown destination 'missing'" in problem["message"]
+    assert "config_problem" not in document
+    api.surroundings.config_problem = "the file is no YAML; the previous version goes on"
+    document = (await client.get("/api/v1/sources")).json()
+    assert document["config_problem"] == "the file is no YAML; the previous version goes on"
+
+
+async def test_clearing_the_cache_forgets_the_bookmark(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    await api.pool.execute(
+        "INSERT INTO syncline.bookmarks VALUES ('load', 'quick', 'nowhere', '1', 0, syncline.uuid7(now()), 1, now())"
+    )
+    body = {"source": "load", "collection": "quick"}
+    answer = await client.post("/api/v1/sources/clear_cache", json=body)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert await api.pool.fetchval("SELECT count(*) FROM syncline.bookmarks") == 0
+    assert await api.pool.fetchval("SELECT generation FROM syncline.resets") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("", (400, "Failed to parse body")),
+        ("[]", (400, "Failed to parse body")),
+        ("{", (400, "Failed to parse body")),
+        ("[" * 5000, (400, "Failed to parse body")),
+        ('{"source": "\\ud800"}', (400, "Failed to parse body")),
+        ("{}", (400, "'source' is required field")),
+        ('{"source": ""}', (400, "'source' is required field")),
+        ('{"source": 1}', (400, "Error parsing 'source' field")),
+        ('{"source": false}', (400, "Error parsing 'source' field")),
+        ('{"source": "\\u0000"}', (400, "Error parsing 'source' field")),
+        ('{"source": "x", "collection": "y"}', (404, "Error getting source")),
+        ('{"source": "broken", "collection": "any"}', (404, "Error getting source")),
+        ('{"source": "load", "collection": "y"}', (404, "Error getting collection")),
+    ],
+)
+@pytest.mark.parametrize("action", ["clear_cache", "test"])
+async def test_a_wrong_body_is_refused(
+    client: httpx.AsyncClient, api: OpenedApi, action: str, body: str, expected: tuple[int, str]
+) -> None:
+    answer = await client.post(f"/api/v1/sources/{action}", content=body)
+    assert (answer.status_code, answer.json()["message"]) == expected
+    assert api.surroundings.tried == []
+
+
+async def test_clearing_the_cache_needs_a_collection(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/sources/clear_cache", json={"source": "load"})
+    assert (answer.status_code, answer.json()) == (400, {"message": "'collection' is required field"})
+
+
+async def test_trying_a_source_says_what_the_connector_says(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    for body in ({"source": "load"}, {"source": "load", "collection": "slow"}):
+        answer = await client.post("/api/v1/sources/test", json=body)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert api.surroundings.tried == [("load", None), ("load", "slow")]
+    api.surroundings.trial_error = SynclineError("password authentication failed")
+    answer = await client.post("/api/v1/sources/test", json={"source": "load"})
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"message": "Source does not work", "error": "password authentication failed"},
+    )

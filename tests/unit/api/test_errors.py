@@ -1,0 +1,51 @@
+"""Which answer which error becomes."""
+
+from __future__ import annotations
+
+import asyncpg
+import orjson
+import pytest
+from starlette.exceptions import HTTPException
+
+from app.api.errors import RefusedError, answer_to, unknown_task
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError, SynclineError
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RefusedError(418, "No"), 418),
+        (HTTPException(404), 404),
+        (HTTPException(405, headers={"Allow": "GET"}), 405),
+        (ConfigurationError("wrong"), 400),
+        (SchemaVersionError("old"), 503),
+        (DatabaseUnreachableError("away"), 503),
+        (ConnectionResetError(), 503),
+        (TimeoutError(), 503),
+        (asyncpg.CannotConnectNowError(), 503),
+        (asyncpg.InterfaceError("pool is closed"), 503),
+        (asyncpg.UndefinedTableError("secret"), 500),
+        (SynclineError("secret"), 500),
+        (ValueError("secret"), 500),
+    ],
+)
+def test_every_error_has_one_status_and_the_shape(error: Exception, status: int) -> None:
+    answer = answer_to(error, "some-id")
+    document = orjson.loads(answer.body)
+    assert answer.status_code == status
+    assert list(document) in (["message"], ["message", "error"])
+    assert "secret" not in str(document)
+    if status == 500:
+        assert document == {"message": "Internal server error", "error": "some-id"}
+
+
+def test_a_value_that_the_driver_cannot_send_is_our_fault_and_not_the_databases() -> None:
+    class CannotSendError(asyncpg.InterfaceError, ValueError):
+        """As asyncpg's own for arguments."""
+
+    assert answer_to(CannotSendError("int out of range"), "id").status_code == 500
+
+
+def test_what_no_utf8_can_write_is_still_answered() -> None:
+    document = orjson.loads(answer_to(unknown_task("\ud800"), "id").body)
+    assert document["error"] == "Task [?] doesn't exist"

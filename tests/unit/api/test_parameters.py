@@ -1,0 +1,88 @@
+"""How the texts of parameters become values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.api.parameters import LARGEST_LIMIT, read_limit, read_name, read_status, read_time
+from app.domain.task import Status
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2021-05-26T15:30:41Z", datetime(2021, 5, 26, 15, 30, 41, tzinfo=UTC)),
+        ("2021-05-26t15:30:41z", datetime(2021, 5, 26, 15, 30, 41, tzinfo=UTC)),
+        ("2021-05-26 15:30:41.5Z", datetime(2021, 5, 26, 15, 30, 41, 500_000, tzinfo=UTC)),
+        ("2021-05-26T15:30:41.040Z", datetime(2021, 5, 26, 15, 30, 41, 40_000, tzinfo=UTC)),
+        ("2021-05-26T15:30:41.123456789Z", datetime(2021, 5, 26, 15, 30, 41, 123_456, tzinfo=UTC)),
+        ("2021-05-26T15:30:41+05:45", datetime(2021, 5, 26, 9, 45, 41, tzinfo=UTC)),
+        ("2021-05-26T15:30:41 05:45", datetime(2021, 5, 26, 9, 45, 41, tzinfo=UTC)),
+        ("2021-05-26T15:30:41-23:59", datetime(2021, 5, 27, 15, 29, 41, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_as_rfc_3339_writes_it(text: str, expected: datetime) -> None:
+    assert read_time(text) == expected
+    assert read_time(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("yesterday", "2021-05-26", "2021-05-26T15:30:41", "2021-05-26T15:30Z", "1622043041", "\0", " "),
+        *(
+            "2021-05-26T15:30:41.Z",
+            "2021-05-26T15:30:41.1234567890Z",
+            "2021-05-26T15:30:41+0545",
+            "2021-5-26T15:30:41Z",
+        ),
+        *("2021-02-29T00:00:00Z", "2021-05-26T24:00:00Z", "2021-05-26T15:60:00Z", "2021-05-26T15:30:61Z"),
+        *(
+            "2021-05-26T15:30:41+24:00",
+            "2021-05-26T15:30:41+00:60",
+            "2021-05-26T15:30:41Z\n",
+            "\uff12021-05-26T15:30:41Z",  # a full-width digit
+        ),
+        *("0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "-001-01-01T00:00:00Z"),
+        *("0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "9999-12-31T23:59:60Z"),
+    ],
+)
+def test_anything_else_is_no_time(text: str) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        read_time(text)
+
+
+@given(
+    time=st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)),  # noqa: DTZ001 - made aware below
+    minutes=st.integers(-1439, 1439),
+)
+def test_what_python_writes_is_read_back(time: datetime, minutes: int) -> None:
+    aware = time.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    for text in (aware.isoformat(), aware.isoformat().replace("+", " ")):
+        assert read_time(text) == aware
+
+
+def test_a_limit_is_a_count() -> None:
+    assert [read_limit(text) for text in ("0", "7", "007", str(LARGEST_LIMIT))] == [0, 7, 7, LARGEST_LIMIT]
+    for text in ("-1", "+1", " 1", "1.0", "1e3", "٣", "", "9" * 5000, str(LARGEST_LIMIT + 1)):
+        with pytest.raises(ValueError, match=r".*"):
+            read_limit(text)
+
+
+def test_a_status_is_read_in_any_case() -> None:
+    assert {read_status(text) for text in ("failed", "FAILED", "Failed")} == {Status.FAILED}
+    with pytest.raises(ValueError, match=r".*"):
+        read_status("done")
+
+
+@pytest.mark.parametrize("text", ["a\0", "\ud800"])
+def test_what_postgresql_cannot_hold_is_no_name(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        read_name(text)
