@@ -1,0 +1,206 @@
+"""`syncline dev` as a person uses it: start, Ctrl-C, kill -9, start again, mistakes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from app.bootstrap.children import die_with_parent
+from tests.acceptance.cluster import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONFIG = """
+server: {admin_token: dev-token, drain_seconds: 1}
+sources:
+  load:
+    type: synthetic
+    destinations: [nowhere]
+    collections:
+      - {name: ticks, schedule: "@every 1s"}
+      - {name: long, parameters: {seconds: 600}}
+destinations:
+  nowhere: {type: none}
+"""
+
+
+class Dev:
+    """One `syncline dev` on a data directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.config = directory / "syncline.yaml"
+        self.config.write_text(CONFIG)
+        self.port = free_port()
+        self.data = directory / "data"
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self) -> subprocess.Popen[str]:
+        with (self._directory / "output").open("w") as output:
+            dev = subprocess.Popen(
+                self.command(),
+                env=self.environment(),
+                text=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one short call that takes no lock
+            )
+        self._started.append(dev)
+        return dev
+
+    def command(self) -> list[str]:
+        options = ["--config", str(self.config), "--port", str(self.port), "--data", str(self.data)]
+        return [sys.executable, "-m", "app.cli", "dev", *options]
+
+    def environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self._directory), "MARK": str(self._directory)}
+
+    def output(self) -> str:
+        return (self._directory / "output").read_text()
+
+    def welcomed(self) -> str:
+        """What it says once everything runs."""
+        return str(wait_until("dev runs", lambda: "Ctrl-C stops everything" in self.output() and self.output()))
+
+    def tasks(self, collection: str) -> list[dict[str, str]]:
+        parameters = {"source": "load", "collection": collection, "token": "dev-token"}
+        span = {"start": "2020-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/tasks", params=parameters | span, trust_env=False)
+        tasks: list[dict[str, str]] = answer.json()["tasks"]
+        return tasks
+
+    def processes(self) -> list[str]:
+        """Every process that was started from here, children of children too: they all inherit the environment."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - /proc is no tree of files
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
+                    # A zombie has no environment any more.
+                    if f"MARK={self._directory}\0".encode() in environ.read():
+                        found.append(command.read().decode(errors="replace"))
+            except OSError:
+                continue
+        return found
+
+    def end(self) -> None:
+        for dev in self._started:
+            if dev.poll() is None:
+                dev.send_signal(signal.SIGTERM)
+                dev.wait(timeout=60)
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    running = Dev(tmp_path)
+    yield running
+    running.end()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def test_it_says_what_runs_and_its_curl_lines_work(dev: Dev) -> None:
+    dev.start()
+    text = dev.welcomed()
+    assert "dev-token" in text
+    created, listed, log = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
+    task_id = re.search(r'"task_id":"(load_long_[^"]+)"', shell(created))
+    assert task_id
+    assert task_id[1] in shell(listed)
+    line = log.replace("TASK_ID", task_id[1])
+    wait_until("the log begins", lambda: "Running task..." in shell(line))
+
+
+def test_ctrl_c_drains_and_the_next_start_goes_on(dev: Dev) -> None:
+    first = dev.start()
+    dev.welcomed()
+    wait_until("two ticks", lambda: len(dev.tasks("ticks")) >= 2)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(timeout=60) == 0
+    wait_until("nothing is left", lambda: not dev.processes())
+
+    dev.start()
+    dev.welcomed()
+    before = len(dev.tasks("ticks"))
+    assert before >= 2
+    wait_until("it goes on", lambda: len(dev.tasks("ticks")) > before)
+
+
+def test_kill_9_leaves_no_process_behind(dev: Dev) -> None:
+    first = dev.start()
+    dev.welcomed()
+    first.kill()
+    first.wait()
+    wait_until("nothing is left", lambda: not dev.processes())
+    dev.start()
+    dev.welcomed()
+
+
+def test_a_dead_worker_is_started_again(dev: Dev) -> None:
+    dev.start()
+    dev.welcomed()
+    before = len(dev.tasks("ticks"))
+    os.kill(worker_pid(dev), signal.SIGKILL)
+    wait_until("it is told", lambda: "child.died" in dev.output())
+    wait_until("the ticks go on", lambda: len(dev.tasks("ticks")) > before + 2)
+
+
+def worker_pid(dev: Dev) -> int:
+    (line,) = [line for line in dev.output().splitlines() if "worker.started" in line][-1:]
+    assert line
+    for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - /proc is no tree of files
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
+                words = command.read().split(b"\0")
+        except OSError:
+            continue
+        if b"worker" in words and str(dev.config).encode() in words:
+            return int(pid)
+    raise AssertionError(dev.output())
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda dev: dev.config.write_text("servr: {}"), "servr: unknown key; did you mean 'server'?"),
+        (lambda dev: dev.config.unlink(), "syncline.yaml"),
+    ],
+)
+def test_a_wrong_configuration_is_told_and_exits_with_2(dev: Dev, break_it: object, message: str) -> None:
+    break_it(dev)  # type: ignore[operator]
+    code, text = refused(dev)
+    assert code == 2, text
+    assert message in text
+
+
+def test_a_taken_port_is_one_line_and_exits_with_2(dev: Dev) -> None:
+    with socket.create_server(("127.0.0.1", dev.port)):
+        code, text = refused(dev)
+    assert code == 2, text
+    mend = "choose another with --port or server.port"
+    assert text == f"syncline: cannot listen on 127.0.0.1:{dev.port}: Address already in use; {mend}\n"
+
+
+def refused(dev: Dev) -> tuple[int, str]:
+    done = subprocess.run(dev.command(), env=dev.environment(), capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def shell(command: str) -> str:
+    """What a pasted line prints."""
+    words = shlex.split(command)
+    return subprocess.run([words[0], "-s", *words[1:]], capture_output=True, text=True, check=True).stdout
