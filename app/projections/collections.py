@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from app.projections.histories import History
+    from app.projections.histories import History, Saved
 
 Order: TypeAlias = tuple[bool, int]
 
@@ -25,7 +25,7 @@ class _Collection:
     success: History | None = None
     failure: History | None = None
     failures_since_success: list[Order] = field(default_factory=list)
-    saved: dict[str, tuple[Order, UUID, int]] = field(default_factory=dict)
+    saved: dict[str, Saved] = field(default_factory=dict)
 
     def take(self, history: History) -> None:
         self.last = _later(self.last, history)
@@ -37,10 +37,8 @@ class _Collection:
             self.failure = _later(self.failure, history)
             if self.success is None or history.order > self.success.order:
                 self.failures_since_success.append(history.order)
-        for destination, task, version in history.bookmarks():
-            before = self.saved.get(destination)
-            if before is None or before <= (history.order, task, version):
-                self.saved[destination] = history.order, task, version
+        for destination, saved in history.bookmarks():
+            self.saved[destination] = max(saved, self.saved.get(destination, saved))
 
 
 class Collections:
@@ -63,8 +61,8 @@ class Collections:
     def saved(self) -> Iterator[tuple[UUID, int]]:
         """The events (task, version) whose bookmarks stand."""
         for collection in self._collections.values():
-            for _, task, version in collection.saved.values():
-                yield task, version
+            for saved in collection.saved.values():
+                yield saved.task, saved.version
 
     def active(self) -> list[History]:
         """The active tasks; two of one collection only where the queue lost a row and could not know of the first."""

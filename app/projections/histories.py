@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.events import BOOKMARK_SAVED
 from app.domain.task import TERMINAL, IllegalTransitionError, Task, fold
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.store.projections import Stream
+
+
+class Saved(NamedTuple):
+    """The event that saved a bookmark; they compare in the order in which they were saved."""
+
+    xid: int
+    version: int
+    task: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,10 @@ class History:
         return cls(task, stream)
 
     @property
+    def xid(self) -> int:
+        return self.stream.xids[-1]
+
+    @property
     def ended(self) -> bool:
         return self.task.status in TERMINAL
 
@@ -50,13 +62,13 @@ class History:
         transactions were open at once; an ended task's last event cannot. So the active task, of which there is at most
         one, comes last, and the others by their end.
         """
-        return not self.ended, self.stream.xid
+        return not self.ended, self.xid
 
-    def bookmarks(self) -> Iterator[tuple[str, UUID, int]]:
-        """What the task has saved, oldest first: destination, and the event's task and version."""
-        for event in self.stream.events:
+    def bookmarks(self) -> Iterator[tuple[str, Saved]]:
+        """What the task has saved, by destination, oldest first."""
+        for event, xid in zip(self.stream.events, self.stream.xids, strict=True):
             if event.type == BOOKMARK_SAVED:
-                yield event.data["destination"], event.task, event.version
+                yield event.data["destination"], Saved(xid, event.version, event.task)
 
     def tasks_row(self) -> dict[str, Any]:
         """The row of `tasks`."""
@@ -64,7 +76,7 @@ class History:
 
     def queue_row(self) -> dict[str, Any]:
         """The row of `task_queue`, while the task is active."""
-        return {column: getattr(self.task, column) for column in _QUEUE_COLUMNS} | {"xid": self.stream.xid}
+        return {column: getattr(self.task, column) for column in _QUEUE_COLUMNS} | {"xid": self.xid}
 
 
 TASKS_COLUMNS = (

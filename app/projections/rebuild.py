@@ -107,7 +107,7 @@ class _Survey:
             histories = [History.of(stream) for stream in streams]
             ended = [history for history in histories if history.ended]
             self._active.update(history.task.task for history in histories if not history.ended)
-            self._recent.update(history.task.task for history in ended if history.stream.xid >= self._since)
+            self._recent.update(history.task.task for history in ended if history.xid >= self._since)
             await take(ended)
 
     async def rest(self, connection: Connection) -> list[History]:

@@ -88,7 +88,7 @@ class _Verification:
 
     def _take(self, history: History, checkpoint: int) -> None:
         self._collections.take(history)
-        if history.ended and history.stream.xid <= checkpoint:
+        if history.ended and history.xid <= checkpoint:
             self._daily.take(history.task)
 
     async def _tasks(

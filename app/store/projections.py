@@ -34,10 +34,10 @@ Replaced: TypeAlias = Literal["task_queue", "collection_status"]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """All events of a task, oldest first, and the transaction that appended the last of them."""
+    """All events of a task, oldest first, and the transactions that appended them."""
 
     events: Sequence[Event]
-    xid: int
+    xids: Sequence[int]
 
     @property
     def task(self) -> UUID:
@@ -255,7 +255,7 @@ def _streams(rows: Iterable[asyncpg.Record]) -> list[Stream]:
 
 
 def _stream(rows: Sequence[asyncpg.Record]) -> Stream:
-    return Stream(events=[_event(row) for row in rows], xid=rows[-1]["xid"])
+    return Stream(events=[_event(row) for row in rows], xids=[row["xid"] for row in rows])
 
 
 def _event(row: asyncpg.Record) -> Event:

@@ -1,0 +1,207 @@
+"""Any projection can be rebuilt to what the events say, while tasks are asked for, claimed and ended."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+from app.domain.task import Status
+from app.projections import PROJECTIONS, ProjectionRunner, rebuild, verify
+from app.projections.daily import DAILY
+from app.projections.histories import History
+from app.store import projections as store
+from app.store.leases import Leases
+from tests.integration.projections.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+OUTCOMES = (Status.SUCCESS, Status.FAILED, Status.CANCELED)
+
+
+@pytest.mark.parametrize("garble", ["TRUNCATE syncline.{0}", "DELETE FROM syncline.{0} WHERE collection < 'c5'"])
+@pytest.mark.parametrize("name", ["tasks", "collection_status", "bookmarks"])
+async def test_lost_rows_come_back_under_load(service: Service, database_url: str, name: str, garble: str) -> None:
+    async with _load(service):
+        _execute(database_url, garble.format(name))
+        await rebuild(service.pool, name)
+    assert await verify(service.pool) == []
+
+
+async def test_the_queue_comes_back_under_load(service: Service, database_url: str) -> None:
+    """Tasks whose collection got another one meanwhile are canceled; the statuses are rebuilt as they know of both."""
+    async with _load(service):
+        _execute(database_url, "TRUNCATE syncline.task_queue")
+        await rebuild(service.pool, "task_queue")
+        await rebuild(service.pool, "collection_status")
+    assert await verify(service.pool) == []
+    active = await service.pool.fetchval("SELECT count(*) FROM syncline.tasks WHERE status IN ('SCHEDULED', 'RUNNING')")
+    assert active == 0
+
+
+async def test_a_task_that_lost_its_place_to_a_newer_one_is_canceled(service: Service, database_url: str) -> None:
+    older = await service.schedule("orders")
+    (claim,) = await service.claim()
+    _execute(database_url, "TRUNCATE syncline.task_queue")
+    newer = await service.schedule("orders")
+    assert await rebuild(service.pool, "task_queue") == 1
+    assert await verify(service.pool) == []
+    with pytest.raises(LeaseLostError):
+        await service.save(claim, 1, None)
+    rows = await service.pool.fetch("SELECT task, status FROM syncline.tasks")
+    assert {row["task"]: row["status"] for row in rows} == {older: "CANCELED", newer: "SCHEDULED"}
+    assert "newer task" in await service.pool.fetchval("SELECT message FROM syncline.log_events WHERE task = $1", older)
+
+
+async def test_an_append_that_waited_for_the_rebuild_finds_the_rows_that_were_put_back(
+    service: Service, database_url: str
+) -> None:
+    task = await service.schedule("orders")
+    _execute(database_url, "TRUNCATE syncline.tasks")
+    async with store.transaction(service.pool) as connection:
+        await store.stop_the_queue(connection)
+        claim = asyncio.create_task(service.claim())
+        while not await service.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        histories = [History.of(stream) for stream in await store.streams_of(connection, [task])]
+        await store.replace_tasks(connection, [history.tasks_row() for history in histories])
+    assert [claimed.task for claimed in await claim] == [task]
+    assert await verify(service.pool) == []
+
+
+async def test_rows_of_tasks_without_events_disappear(service: Service, database_url: str) -> None:
+    await service.live("orders")
+    _execute(
+        database_url,
+        "INSERT INTO syncline.tasks SELECT (jsonb_populate_record(t, jsonb_build_object('task', gen_random_uuid()))).*"
+        " FROM syncline.tasks t",
+    )
+    assert await rebuild(service.pool, "tasks") == 1
+    assert await verify(service.pool) == []
+
+
+async def test_a_rebuild_of_right_rows_writes_none(service: Service) -> None:
+    await service.history()
+    before = await _versions(service)
+    for name in ("tasks", "task_queue", "collection_status"):
+        await rebuild(service.pool, name)
+    assert await _versions(service) == before
+
+
+async def test_statistics_are_rebuilt_beside_the_live_ones_and_change_places(service: Service) -> None:
+    """A reader meets the whole old or the whole new ones, and no day ever goes back in time."""
+    stop = asyncio.Event()
+    runner = asyncio.create_task(ProjectionRunner(service.pool).run(stop, interval_seconds=0.001))
+    seen = [0]
+
+    async def read() -> None:
+        while not stop.is_set():
+            seen.append(await service.pool.fetchval(_LIVE_TASKS))
+
+    reader = asyncio.create_task(read())
+    async with _load(service):
+        for _ in range(3):
+            await rebuild(service.pool, DAILY)
+    stop.set()
+    await asyncio.gather(runner, reader)
+    while await ProjectionRunner(service.pool).run_once():
+        pass
+    assert seen == sorted(seen)
+    assert seen[-1] > 0
+    assert await verify(service.pool) == []
+    assert await service.pool.fetchval("SELECT count(DISTINCT generation) FROM syncline.daily_collection_stats") == 1
+
+
+async def test_a_rebuild_that_begins_ends_one_that_was_under_way(service: Service) -> None:
+    await service.history()
+    results = await asyncio.gather(*(rebuild(service.pool, DAILY) for _ in range(3)), return_exceptions=True)
+    assert any(isinstance(result, int) for result in results)
+    assert all(isinstance(result, int | SynclineError) for result in results)
+    assert await verify(service.pool) == []
+
+
+async def test_what_a_rebuild_left_that_died_is_swept_away(service: Service) -> None:
+    await service.history()
+    async with store.transaction(service.pool) as connection:
+        generation = await store.begin_generation(connection, DAILY)
+        await store.add_daily_stats(connection, [_row(generation)], [])
+    await ProjectionRunner(service.pool).run_once()
+    assert await verify(service.pool) == []
+    await rebuild(service.pool, DAILY)
+    assert await verify(service.pool) == []
+    assert await service.pool.fetchval("SELECT count(*) FROM syncline.checkpoints") == 1
+    assert await service.pool.fetchval("SELECT count(DISTINCT generation) FROM syncline.daily_collection_stats") == 1
+
+
+async def test_an_unknown_name_is_answered_with_the_valid_ones(service: Service) -> None:
+    with pytest.raises(ConfigurationError, match=f"'task' is unknown; valid are {', '.join(PROJECTIONS)}"):
+        await rebuild(service.pool, "task")
+
+
+_LIVE_TASKS = """
+SELECT coalesce(sum(success + failed + canceled), 0)::bigint FROM syncline.daily_collection_stats s
+WHERE generation = (SELECT generation FROM syncline.checkpoints WHERE state = 'live')
+"""
+
+
+def _row(generation: int) -> dict[str, object]:
+    counts = ("success", "failed", "canceled", "rows", "duration_microseconds", "queue_wait_microseconds")
+    key = {"generation": generation, "day": "2020-01-01", "source": "s", "collection": "c"}
+    return key | dict.fromkeys(counts, 1)
+
+
+@asynccontextmanager
+async def _load(service: Service) -> AsyncIterator[None]:
+    """Three workers full of work before, while and after the block runs; in the end nothing is active."""
+    stop, warm = asyncio.Event(), asyncio.Barrier(4)
+    workers = [asyncio.create_task(_work(service, number, stop, warm)) for number in range(3)]
+    await warm.wait()
+    yield
+    stop.set()
+    await asyncio.gather(*workers)
+    for row in await service.pool.fetch("SELECT task, worker, source, collection FROM syncline.task_queue"):
+        await service.queue.cancel(row["task"], "canceled")
+    for worker in await service.pool.fetch("SELECT worker FROM syncline.workers"):
+        await Leases(service.pool).stop(worker["worker"])
+    await Leases(service.pool).rescue()
+
+
+async def _work(service: Service, number: int, stop: asyncio.Event, warm: asyncio.Barrier) -> None:
+    random = Random(number)  # noqa: S311 - it only has to vary
+    worker = await Leases(service.pool).register(
+        host="here", pid=number, release="0", slots=16, length=timedelta(hours=1)
+    )
+    own = Service(service.pool, service.queue, worker)
+    turn = 0
+    while not stop.is_set() or turn < 15:
+        for collection in random.sample(range(10), 3):
+            await own.schedule(f"c{collection}")
+        for claim in await own.claim(3):
+            try:
+                await own.save(claim, random.randint(0, 9), {"turn": turn})
+            except LeaseLostError:
+                continue
+            if random.random() < 0.8:
+                await own.end(claim, status=random.choice(OUTCOMES))
+        turn += 1
+        if turn == 10:
+            await warm.wait()
+
+
+async def _versions(service: Service) -> list[object]:
+    return [
+        await service.pool.fetch(f"SELECT xmin::text, ctid::text FROM syncline.{name} ORDER BY ctid")
+        for name in ("tasks", "task_queue", "collection_status")
+    ]
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
