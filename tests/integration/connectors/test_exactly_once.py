@@ -7,6 +7,7 @@ import select
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -39,7 +40,7 @@ def test_a_killed_attempt_leaves_nothing_and_the_next_one_loads_each_row_once(
 def test_what_was_committed_before_a_kill_is_neither_lost_nor_doubled(
     scene: Scene, warehouse: Warehouse, key: list[str]
 ) -> None:
-    big = {"rows": 130_000, "state_every": 10_000, "key": key}
+    big: dict[str, Any] = {"rows": 130_000, "state_every": 10_000, "key": key}
     killed = scene.start(**big, stop_at=120_500)
     first = next(message for message in killed.messages() if isinstance(message, Committed))
     killed.stands_still()

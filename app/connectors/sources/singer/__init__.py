@@ -195,7 +195,8 @@ class _Reading:
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
         key = self._source.primary_key or message.key_properties or choice.key or ()
-        replication_key = next(iter(message.bookmark_properties or []), None)
+        bookmarks = message.bookmark_properties or []
+        replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
         return Table(
             name=name,
             columns=columns_of(message.schema or {}),

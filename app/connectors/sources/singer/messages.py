@@ -21,7 +21,7 @@ class Message(msgspec.Struct):
     value: msgspec.Raw = msgspec.Raw(b"null")
     schema: dict[str, Any] | None = None
     key_properties: list[str] | None = None
-    bookmark_properties: list[str] | None = None
+    bookmark_properties: list[str] | str | None = None
 
 
 class _Type(msgspec.Struct):
