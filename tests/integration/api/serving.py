@@ -145,8 +145,8 @@ class _TellingServer(uvicorn.Server):
 
 async def _serve(database_url: str, descriptor: int) -> None:
     async with opened_api(database_url) as api:
-        config = uvicorn.Config(api.app, fd=descriptor, access_log=False, log_level="critical", lifespan="off")
-        await _TellingServer(config).serve()
+        config = uvicorn.Config(api.app, access_log=False, log_level="critical", lifespan="off")
+        await _TellingServer(config).serve(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":
