@@ -1,0 +1,209 @@
+"""The documents say what is there: commands, keys, paths and links are held against the code."""
+
+from __future__ import annotations
+
+import re
+import typing
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from app.api.routes import BASE, GUARDED, OPEN
+from app.bootstrap.dev import _example
+from app.cli.main import cli
+from app.config.problems import key_names
+from app.config.reader import load_catalogue
+from app.config.sections import Inherited, Notifications, Server, WrittenCollection, WrittenSource
+from app.config.settings import Settings
+from app.connectors.options import (
+    DESTINATION_TYPES,
+    SOURCE_TYPES,
+    SingerOptions,
+    SyntheticParameters,
+    destination_options,
+)
+from app.domain.misfire import MisfirePolicy, MissedReason
+from tests.deploy_files import DEPLOY, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+README = (ROOT / "README.md").read_text()
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+ENVIRONMENT = {
+    "DATABASE_URL": "postgresql://syncline:secret@localhost/syncline",
+    "SHOP_URL": "postgresql://reader:secret@localhost/shop",
+    "SYNCLINE_ADMIN_TOKEN": "token",
+    "SYNCLINE_PG_HOST": "127.0.0.1",
+    "SYNCLINE_PG_PORT": "5432",
+    "SYNCLINE_PG_USER": "app",
+    "SYNCLINE_PG_DATABASE": "app",
+}
+
+INHERITED = set(Inherited.model_fields)
+KEYS = {
+    "Environment": set(key_names(Settings)),
+    "Source": set(WrittenSource.model_fields) - INHERITED,
+    "Source or collection": INHERITED,
+    "Collection": set(WrittenCollection.model_fields) - INHERITED,
+    "Singer": set(SingerOptions.model_fields),
+    "Synthetic": set(SyntheticParameters.model_fields),
+} | {
+    f"Destination {name}": {field.alias or key for key, field in model.model_fields.items()}
+    for name in DESTINATION_TYPES
+    if (model := destination_options(name))
+}
+
+
+def code(text: str) -> Iterator[str]:
+    """The lines of code in a page: fenced blocks without their comments, and spans."""
+    fence = re.compile(r"^```(?:sh)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    for block in fence.findall(text):
+        yield from (line.partition("#")[0] for line in block.splitlines())
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##|\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every table's rows, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    ruled = [index for index, line in enumerate(lines) if set(line) <= set("|- ")]
+    head = {*ruled, *(index - 1 for index in ruled)}
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for index, line in enumerate(lines) if index not in head
+    ]
+
+
+def first_cells(text: str) -> list[str]:
+    return [row[0].strip("`") for row in rows(text)]
+
+
+def leaves(model: type[BaseModel], path: str) -> Iterator[tuple[str, object]]:
+    """Every key below a section that is no section itself, with its default."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}", field.default
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {found for line in code(page.read_text()) for found in re.findall(r"^make ([a-z-]+)", line)}
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    words = re.compile(r"^(?:\.venv/bin/)?syncline ([a-z]+)(?: ([a-z]+))?")
+    for found in (found for line in code(page.read_text()) if (found := words.match(line))):
+        command = cli.commands[found[1]]
+        assert not isinstance(command, click.Group) or found[2] in command.commands, found[0]
+
+
+def test_the_table_of_commands_is_complete_and_names_their_options() -> None:
+    table = {row[0].strip("`").removeprefix("syncline "): row[1] for row in rows(section("Commands")) if "`" in row[0]}
+    assert set(table) == set(commands(cli))
+    for name, text in table.items():
+        command: click.Command = cli
+        for word in name.split():
+            assert isinstance(command, click.Group)
+            command = command.commands[word]
+        options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+        assert set(re.findall(r"--[a-z]+", text)) == options, name
+
+
+def test_the_exit_codes_are_those_of_the_command_line() -> None:
+    assert [cell for cell in first_cells(section("Commands")) if cell.isdigit()] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("heading", KEYS)
+def test_a_table_of_keys_has_every_key_and_no_other(heading: str) -> None:
+    keys = first_cells(section(heading))
+    assert sorted(keys) == sorted(KEYS[heading])
+
+
+def test_the_table_of_the_server_has_every_key_with_its_default() -> None:
+    expected = dict([*leaves(Server, "server"), *leaves(Notifications, "notifications")])
+    table = {row[0].strip("`"): row[2].strip("`") for row in rows(section("Server"))}
+    assert table == {key: str(default) if default != "" else "none" for key, default in expected.items()}
+
+
+def test_every_type_of_source_and_destination_is_described() -> None:
+    assert {f"Destination {name}" for name in DESTINATION_TYPES} <= KEYS.keys()
+    assert {name.capitalize() for name in SOURCE_TYPES} <= KEYS.keys()
+
+
+def test_the_misfire_policies_and_reasons_are_described() -> None:
+    text = section("Misfires")
+    assert first_cells(text) == list(MisfirePolicy)
+    assert all(f"(`{reason}`)" in text for reason in MissedReason)
+
+
+def test_the_table_of_paths_has_every_path_and_method() -> None:
+    described = {BASE + path: endpoint for path, endpoint in GUARDED.items()} | dict(OPEN)
+    expected = {
+        f"{method.upper()} {path}"
+        for path, endpoint in described.items()
+        for method in ("get", "post")
+        if hasattr(endpoint, method)
+    }
+    assert set(first_cells(section("HTTP"))) == expected
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+def test_the_catalogues_shown_can_be_used(text: str) -> None:
+    catalogue = load_catalogue(text, ENVIRONMENT)
+    assert catalogue.problems == []
+    assert catalogue.warnings == ()
+
+
+def test_the_lines_to_paste_are_about_the_demo_as_dev_shows_it() -> None:
+    demo = load_catalogue(DEPLOY / "demo" / "syncline.yaml", ENVIRONMENT)
+    source, collection = _example(demo)
+    lines = re.findall(r"^curl .*$", README, re.MULTILINE)
+    assert f"source={source}&collection={collection}&" in lines[0]
+    assert f"source={source}&start=" in lines[1]
+    assert all(f":{demo.server.port}{BASE}/tasks" in line for line in lines)
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    for target, _, fragment in (link.partition("#") for link in links if "://" not in link):
+        place = (page.parent / target).resolve() if target else page
+        assert place.exists(), target
+        assert not fragment or fragment in anchors(place), f"{target}#{fragment}"
+
+
+def test_the_policies_of_the_key_misfire_are_those_shown() -> None:
+    table = {row[0].strip("`"): row[1] for row in rows(section("Source or collection"))}
+    policies = typing.get_args(Inherited.model_fields["misfire"].annotation)
+    assert re.findall(r"`(\w+)`", table["misfire"]) == list(typing.get_args(policies[0]))
