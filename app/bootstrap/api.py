@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from app.store.queue import TaskQueue
 from app.store.reads import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from app.config.settings import Settings
@@ -98,10 +99,11 @@ async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to us."""
+    """Leaves the signals to `StopSignals`, so that `/readyz` tells of the drain."""
 
-    def install_signal_handlers(self) -> None:
-        """Signals have one owner in a process, `StopSignals`."""
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def _stop_after(signals: StopSignals, server: uvicorn.Server) -> None:
