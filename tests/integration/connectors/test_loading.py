@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.integration.connectors.attempts import Attempt, Postgres, Scene, Told, Warehouse, record, schema, state
+from app.connectors.destinations.postgres import PostgresDestination
+from app.connectors.options import PostgresDestinationOptions
+from app.connectors.passes import Fence
+from app.connectors.schema import Kind, Table
+from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,7 +170,11 @@ def test_readers_never_see_a_table_between_old_and_new(postgres: Postgres, tmp_p
 
     reader = threading.Thread(target=read)
     reader.start()
-    scene.run(rows=7000)
+    with psycopg.connect(postgres.url) as earlier:
+        earlier.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        earlier.execute("SELECT 1")
+        scene.run(rows=7000)
+        assert earlier.execute("SELECT count(*) FROM loaded.made").fetchone() == (5000,)
     done.set()
     reader.join()
     assert seen <= {5000, 7000}
@@ -191,22 +200,31 @@ def test_a_keyless_collection_that_becomes_incremental_is_not_doubled(scene: Sce
     scene.config["key"] = []
     scene.collection = {"sync_mode": "full_refresh"}
     scene.run()
-    scene.collection = {"sync_mode": "incremental", "cursor_field": "at"}
+    scene.collection = {"sync_mode": "incremental"}
     scene.run()
     assert warehouse.execute("SELECT count(*) FROM loaded.made") == [(20,)]
 
 
-def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, tmp_path: Path) -> None:
-    attempts: list[Attempt] = []
-    for number in range(4):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        scene = Scene(directory, {"warehouse": postgres.options()}, source=f"source{number}")
-        attempts.append(scene.start())
-    for attempt in attempts:
-        assert Told(list(attempt.messages())).finished
-        attempt.close()
-    assert postgres.execute("SELECT count(*) FROM loaded._syncline_bookmarks") == [(4,)]
+@pytest.mark.parametrize("turn", range(5))
+def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, turn: int) -> None:
+    options = PostgresDestinationOptions.model_validate(postgres.options(f"new_{turn}"))
+    start = threading.Barrier(4, timeout=20)
+
+    def load(number: int) -> int:
+        fence = Fence("0192f7c2-0000-7000-8000-000000000001", "t", 1, "source", f"collection {number}", 0)
+        destination = PostgresDestination(options, fence)
+        start.wait()
+        destination.open()
+        start.wait()
+        destination.begin(Table("shared", {"id": Kind.INTEGER, f"own_{number}": Kind.TEXT}))
+        destination.write("shared", [{"id": number}])
+        rows = destination.commit(None, final=True)
+        destination.close()
+        return rows
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(load, range(4))) == [1, 1, 1, 1]
+    assert postgres.execute(f"SELECT count(*) FROM new_{turn}.shared") == [(4,)]
 
 
 def test_a_destination_that_keeps_nothing_does_not_make_the_source_be_read_twice(scene: Scene) -> None:

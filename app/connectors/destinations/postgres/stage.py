@@ -57,13 +57,11 @@ class Stage:
         """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
         table = self.target.table
         if table.full_refresh:
+            # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
             self._execute(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
-            moved = self._upsert() if table.key else self._append()
-        elif table.key:
-            moved = self._upsert()
-        else:
+        elif not table.key:
             self._drop_rows_already_there()
-            moved = self._append()
+        moved = self._upsert() if table.key and not table.full_refresh else self._append()
         self._execute(f"TRUNCATE {self._name}")
         return moved
 
@@ -72,7 +70,7 @@ class Stage:
         return self._execute(
             f"""
             INSERT INTO {self.target.qualified} ({self._with_own(names)})
-            SELECT {self._with_own(names, "%s", "now()")} FROM {self._name} ORDER BY {ROW_COLUMN}
+            SELECT {self._with_own(names, "%s", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
@@ -91,12 +89,18 @@ class Stage:
         return self._execute(
             f"""
             INSERT INTO {self.target.qualified} AS kept ({self._with_own(names)})
-            SELECT DISTINCT ON ({listed(key)}) {self._with_own(names, "%s", "now()")}
-            FROM {self._name} ORDER BY {listed(key)}, {ROW_COLUMN} DESC
+            SELECT {self._with_own(names, "%s", "now()")} FROM {self._newest()}
             ON CONFLICT ({listed(key)}) DO {changed}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
+
+    def _newest(self) -> str:
+        """The staged rows, without those that a later one with the same key replaces."""
+        if not self.target.key:
+            return self._name
+        key = listed(self.target.key)
+        return f"(SELECT DISTINCT ON ({key}) * FROM {self._name} ORDER BY {key}, {ROW_COLUMN} DESC) AS newest"  # noqa: S608 -- quoted identifiers
 
     def _drop_rows_already_there(self) -> None:
         """Sources send rows at or before the bookmark again: as many equal rows as were there are not new.
