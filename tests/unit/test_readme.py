@@ -46,6 +46,7 @@ ENVIRONMENT = {
     "SYNCLINE_PG_DATABASE": "app",
 }
 
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INHERITED = set(Inherited.model_fields)
 KEYS = {
     "Environment": set(key_names(Settings)),
@@ -62,11 +63,11 @@ KEYS = {
 
 
 def code(text: str) -> Iterator[str]:
-    """The lines of code in a page: fenced blocks without their comments, and spans."""
-    fence = re.compile(r"^```(?:sh)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-    for block in fence.findall(text):
-        yield from (line.partition("#")[0] for line in block.splitlines())
-    yield from re.findall(r"`([^`\n]+)`", text)
+    """The lines of code in a page: blocks of commands without their comments, and spans."""
+    for language, block in FENCE.findall(text):
+        if language == "sh":
+            yield from (line.partition("#")[0] for line in block.splitlines())
+    yield from re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
 
 
 def section(heading: str) -> str:
@@ -177,7 +178,7 @@ def test_the_table_of_paths_has_every_path_and_method() -> None:
     assert set(first_cells(section("HTTP"))) == expected
 
 
-@pytest.mark.parametrize("text", re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+@pytest.mark.parametrize("text", [block for language, block in FENCE.findall(README) if language == "yaml"])
 def test_the_catalogues_shown_can_be_used(text: str) -> None:
     catalogue = load_catalogue(text, ENVIRONMENT)
     assert catalogue.problems == []
