@@ -50,7 +50,7 @@ DO $$ BEGIN
     GRANT SELECT, INSERT, UPDATE, DELETE ON syncline.daily_collection_stats, syncline.daily_collection_histogram
       TO syncline_app;
   END IF;
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'MEMBER')
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE')
   THEN
     ALTER TABLE syncline.daily_collection_stats OWNER TO syncline_owner;
     ALTER TABLE syncline.daily_collection_histogram OWNER TO syncline_owner;

@@ -302,7 +302,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA syncline TO syncline_app;
   END IF;
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'MEMBER')
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE')
   THEN
     GRANT USAGE, CREATE ON SCHEMA reporting TO syncline_owner;
     FOR view IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'reporting'::regnamespace LOOP
@@ -320,7 +320,7 @@ END $$;
 HABITS = """
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_report')
-     AND NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = 'syncline_report'::regrole) THEN
+     AND NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = to_regrole('syncline_report')) THEN
     ALTER ROLE syncline_report SET default_transaction_read_only = on;
     ALTER ROLE syncline_report SET statement_timeout = '60s';
   END IF;
