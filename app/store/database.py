@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -42,6 +44,14 @@ UNREACHABLE: Final = (
     asyncpg.InterfaceError,
     TimeoutError,
 )
+
+
+_NOT_STORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the values themselves were refused, so that sending them again cannot help."""
+    return isinstance(error, TypeError | ValueError | asyncpg.UniqueViolationError | asyncpg.DataError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,7 @@ async def _application_role(address: DatabaseAddress, patience_seconds: float) -
     connection = await connect(address.direct, patience_seconds=patience_seconds)
     try:
         may_take = await connection.fetchval(
-            "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = $1", APP_ROLE
+            "SELECT pg_has_role(current_user, oid, 'USAGE') FROM pg_roles WHERE rolname = $1", APP_ROLE
         )
     finally:
         await connection.close()
@@ -157,6 +167,25 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
-    )
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_jsonb, decoder=orjson.loads)
+
+
+def _jsonb(value: Any) -> str:
+    """JSON that jsonb accepts: NUL and lone surrogates, which it refuses, become replacement characters."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # a lone surrogate, or a number of more than 64 bits
+        return json.dumps(_storable(value), ensure_ascii=False)
+    return json.dumps(_storable(value), ensure_ascii=False) if "\\u0000" in text else text
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return _NOT_STORABLE.sub("\ufffd", value)
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_storable(item) for item in value]
+        case _:
+            return value

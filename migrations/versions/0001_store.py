@@ -246,7 +246,7 @@ BEGIN
       END;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) AND wanted <> 'syncline_report'
-       AND NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
+       AND NOT pg_has_role(current_user, wanted, 'USAGE') THEN
       BEGIN
         EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
       EXCEPTION WHEN insufficient_privilege THEN NULL;
@@ -262,7 +262,7 @@ DECLARE
   relation regclass;
   routine regprocedure;
 BEGIN
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'MEMBER')
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE')
   THEN
     GRANT USAGE, CREATE ON SCHEMA syncline TO syncline_owner;
     FOR relation IN

@@ -120,6 +120,18 @@ async def test_a_login_that_may_not_make_roles_migrates_a_server_without_them(fr
             assert roles.fetchall() == []
 
 
+async def test_a_login_that_may_make_roles_but_is_no_superuser_migrates(fresh_server_url: str) -> None:
+    """From PostgreSQL 16 on, who makes a role may administer it, and does not act as it unless it grants that."""
+    with _login(fresh_server_url, may_make_roles=True) as url:
+        migrate(url)
+        await _works(url)
+        with psycopg.connect(url) as connection:
+            owners = connection.execute(
+                "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'events'"
+            ).fetchall()
+            assert owners == [("syncline_owner",)]
+
+
 @pytest.fixture
 def fresh_server_url() -> Iterator[str]:
     """A server of its own: roles belong to the whole server."""
@@ -133,13 +145,14 @@ def fresh_server_url() -> Iterator[str]:
 
 
 @contextmanager
-def _login(server_url: str) -> Iterator[str]:
-    """A login that may make no roles, with a database of its own."""
+def _login(server_url: str, *, may_make_roles: bool = False) -> Iterator[str]:
+    """A login with a database of its own."""
     url = create_database(server_url)
     name = database_name(url)
     role = sql.Identifier(name)
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOCREATEROLE PASSWORD 'secret'").format(role))
+        right = sql.SQL("CREATEROLE" if may_make_roles else "NOCREATEROLE")
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD 'secret'").format(role, right))
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(role, role))
     yield _as(url, name)
     drop_database(url, server_url=server_url)
