@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.domain.misfire import Decision, MisfirePolicy, MisfireRule, decide_fire_times
+from app.domain.errors import SynclineError
+from app.domain.misfire import FIRE_TIMES_PER_PASS, Decision, MisfirePolicy, MisfireRule, decide_fire_times
 from app.domain.priority import PriorityClass
 from app.domain.schedule import parse_schedule
 from app.store.schedules import Advance, FireTime, Schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
     from app.store.database import Pool
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from app.store.schedules import DueSchedule
 
 _POLL_SECONDS: Final = 1.0
+# A schedule that is due and yet not ours is one that another replica decides just now.
+_TURN_SECONDS: Final = 0.05
+# After a long downtime: what one pass decides fits into memory, and the lease is renewed between two of them.
+_MOST_FIRE_TIMES: Final = 5 * FIRE_TIMES_PER_PASS
 
 _logger = structlog.get_logger("syncline.scheduler")
 
@@ -33,6 +38,7 @@ class Scheduler:
         self._schedules = Schedules(pool)
         self._notifier = notifier
         self._worker = worker
+        self._unknown: set[tuple[str, str]] = set()
 
     async def step(self) -> float:
         """One pass; the seconds until the next."""
@@ -40,12 +46,12 @@ class Scheduler:
         if worker is None:
             return _POLL_SECONDS
         decided = await self.decide_due(worker)
-        return 0 if decided else min(_POLL_SECONDS, await self._schedules.seconds_until_next())
+        return 0 if decided else min(_POLL_SECONDS, max(_TURN_SECONDS, await self._schedules.seconds_until_next()))
 
     async def decide_due(self, worker: UUID) -> int:
         """Decide what is due now: how many fire times were decided."""
         async with self._schedules.due() as due:
-            passes = [_decide(schedule) for schedule in due.schedules]
+            passes = list(self._decide_all(due.schedules))
             fire_times = [fire_time for decided in passes for fire_time in decided.fire_times]
             if not fire_times:
                 return 0
@@ -53,6 +59,22 @@ class Scheduler:
             outcomes = await due.record(worker, fire_times, advances, priority_class=PriorityClass.SCHEDULE)
         self._tell(Counter(outcome.outcome for outcome in outcomes))
         return len(fire_times)
+
+    def _decide_all(self, due: Sequence[DueSchedule]) -> Iterator[_Pass]:
+        left = _MOST_FIRE_TIMES
+        for schedule in due:
+            try:
+                decided = _decide(schedule, limit=min(left, FIRE_TIMES_PER_PASS))
+            except SynclineError as error:
+                # Written by a release that knows more than this one: that one decides it, the other schedules go on.
+                if schedule.definition.key not in self._unknown:
+                    self._unknown.add(schedule.definition.key)
+                    _logger.error("schedule.unknown", schedule="/".join(schedule.definition.key), error=str(error))  # noqa: TRY400 - the user's schedule, not our fault
+                continue
+            yield decided
+            left -= len(decided.fire_times)
+            if left <= 0:
+                return
 
     def _tell(self, outcomes: Counter[str]) -> None:
         if outcomes["started"]:
@@ -66,7 +88,7 @@ class _Pass:
     advance: Advance
 
 
-def _decide(due: DueSchedule) -> _Pass:
+def _decide(due: DueSchedule, *, limit: int) -> _Pass:
     definition = due.definition
     decided = decide_fire_times(
         parse_schedule(definition.expression, definition.timezone),
@@ -74,6 +96,7 @@ def _decide(due: DueSchedule) -> _Pass:
         next_fire_at=due.next_fire_at,
         now=due.now,
         collection_active=due.busy,
+        limit=limit,
     )
     return _Pass(
         [FireTime(definition, decision.fire_time, _missed(decision)) for decision in decided.decisions],

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app.domain.misfire import MISFIRE_GRACE
 from app.store.queries import load_statements
 from app.store.queue import NewTask, schedule_tasks
 
@@ -123,15 +124,17 @@ class Schedules:
         await self._pool.execute(_SQL["end_schedules"], [s for s, _ in keys], [c for _, c in keys])
 
     async def seconds_until_next(self) -> float:
-        """How long until a schedule is due; not above a day, below zero for one that waits for its turn."""
-        seconds: float | None = await self._pool.fetchval(_SQL["seconds_until_next"])
+        """How long until a schedule is due; not above a day, below zero for one that another replica has locked."""
+        seconds: float | None = await self._pool.fetchval(_SQL["seconds_until_next"], MISFIRE_GRACE)
         return _DAY if seconds is None else min(_DAY, seconds)
 
     @asynccontextmanager
     async def due(self) -> AsyncIterator[DuePass]:
         """Lock what is due; the decisions recorded within commit together, or none does."""
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_SQL["due_schedules"])
+            rows = await connection.fetch(_SQL["due_schedules"], MISFIRE_GRACE)
+            keys = [[row[column] for row in rows] for column in ("source", "collection")]
+            busy = {tuple(row) for row in await connection.fetch(_SQL["busy_collections"], *keys)} if rows else set()
             yield DuePass(
                 connection,
                 [
@@ -140,7 +143,7 @@ class Schedules:
                         row["next_fire_at"],
                         row["last_fire_at"],
                         row["now"],
-                        row["busy"],
+                        (row["source"], row["collection"]) in busy,
                     )
                     for row in rows
                 ],

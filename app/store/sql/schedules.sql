@@ -16,6 +16,7 @@ INSERT INTO syncline.schedules AS s
 SELECT w.*, true, syncline.clock()
 FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::interval[], $9::timestamptz[])
   AS w (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, next_fire_at)
+ORDER BY source, collection
 ON CONFLICT (source, collection) DO UPDATE
 SET source_type = excluded.source_type, max_attempts = excluded.max_attempts, misfire = excluded.misfire,
     misfire_window = excluded.misfire_window, expression = excluded.expression, timezone = excluded.timezone,
@@ -30,19 +31,36 @@ FROM unnest($1::text[], $2::text[]) AS gone (source, collection)
 WHERE s.source = gone.source AND s.collection = gone.collection AND s.active
 
 -- name: seconds_until_next
--- How long until the next schedule is due.
-SELECT extract(epoch FROM min(next_fire_at) - syncline.clock())::float8 FROM syncline.schedules WHERE active
+-- How long until the next schedule is due; those that wait for their collection's active task do not count.
+SELECT extract(epoch FROM s.next_fire_at - syncline.clock())::float8
+FROM syncline.schedules s
+WHERE s.active AND s.next_fire_at IS NOT NULL AND NOT (
+  s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval
+  AND EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
+)
+ORDER BY s.next_fire_at
+LIMIT 1
 
 -- name: due_schedules
--- Locks up to 1,000 due schedules, those due longest first; other replicas' are skipped.
+-- Locks up to 1,000 due schedules, those due longest first; other replicas' are skipped, and so are those that wait for
+-- their collection's active task to end: misfires (later than $1) under the policy `all` start one after the other.
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window,
-       s.next_fire_at, s.last_fire_at, syncline.clock() AS now,
-       EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection) AS busy
+       s.next_fire_at, s.last_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
-WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock())
+WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND NOT (
+  s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval
+  AND EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
+)
 ORDER BY s.next_fire_at
 LIMIT 1000
 FOR NO KEY UPDATE OF s SKIP LOCKED
+
+-- name: busy_collections
+-- Which collections have an active task. A statement of its own: the one that locks the schedules may have waited, and
+-- would see the queue as it was before.
+SELECT q.source, q.collection
+FROM unnest($1::text[], $2::text[]) AS c (source, collection)
+JOIN syncline.task_queue q ON q.source = c.source AND q.collection = c.collection
 
 -- name: undecided_fire_times
 -- Of the given fire times those that the ledger does not hold yet: none is decided twice, whatever the clock did.
