@@ -6,20 +6,26 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+import time
+from contextlib import AsyncExitStack, closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage
+from app.domain.errors import SynclineError
 from app.execution.text import LineSplitter
+from app.loops import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from app.domain.attempt_protocol import AttemptJob
 
+COMMAND: Final = (sys.executable, "-m", "app.attempt")
+
 _CHUNK: Final = 64 * 1024
+_LONGEST_SILENCE_SECONDS: Final = 1.0
 _LONGEST_MESSAGE: Final = 64 * 1024 * 1024
 _INHERITED: Final = (
     "PATH",
@@ -42,9 +48,12 @@ _encoder: Final = msgspec.json.Encoder()
 class AttemptProcess:
     """A running child. `messages` is what it says, in order; `exit_code` is there when it has ended."""
 
-    def __init__(self, process: asyncio.subprocess.Process, events: asyncio.StreamReader) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, events: _Pipe, texts: tuple[_Pipe, ...]) -> None:
         self._process = process
         self._events = events
+        self._texts = texts
+        self._heard_at = time.monotonic()
+        self._passing_on = 0
 
     @property
     def pid(self) -> int:
@@ -53,36 +62,28 @@ class AttemptProcess:
     @classmethod
     async def start(cls, job: AttemptJob, environment: Mapping[str, str]) -> AttemptProcess:
         """Start the child and hand it its job."""
-        receiving, sending = os.pipe()
-        try:
+        # Pipes of our own: asyncio's would count as a part of the process, which then has not ended before everybody
+        # who inherited them has.
+        async with AsyncExitStack() as stack:
+            events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "app.attempt",
+                *COMMAND,
                 stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(sending,),
-                env=child_environment(environment) | {EVENTS_FD_VARIABLE: str(sending)},
+                stdout=output.sending,
+                stderr=errors.sending,
+                pass_fds=(events.sending,),
+                env=child_environment(environment) | {EVENTS_FD_VARIABLE: str(events.sending)},
                 start_new_session=True,
-                limit=_CHUNK,
             )
-        except BaseException:
-            os.close(receiving)
-            raise
-        finally:
-            os.close(sending)
-        events = asyncio.StreamReader(limit=_LONGEST_MESSAGE)
-        loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(events), os.fdopen(receiving, "rb", buffering=0)
-        )
-        child = cls(process, events)
-        try:
-            await child._give(job)
-        except BaseException:
-            await child.end(grace_seconds=0)
-            raise
+            child = cls(process, events, (output, errors))
+            for pipe in (events, output, errors):
+                pipe.sent()
+            try:
+                await child._give(job)
+            except BaseException:
+                await to_its_end(child.end(grace_seconds=0))
+                raise
+            stack.pop_all()
         return child
 
     async def _give(self, job: AttemptJob) -> None:
@@ -98,20 +99,34 @@ class AttemptProcess:
 
     async def messages(self) -> AsyncIterator[AttemptMessage]:
         """What the child says on its events descriptor."""
-        while line := await self._events.readline():
-            yield _decoder.decode(line)
+        begun = bytearray()
+        while chunk := await self._events.reader.read(_CHUNK):
+            *ends, rest = chunk.split(b"\n")
+            for end in ends:
+                yield _decoder.decode(begun + end)
+                begun.clear()
+            begun += rest
+            if len(begun) > _LONGEST_MESSAGE:
+                raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
     async def free_text(self, write: Callable[[str, str], Awaitable[None]]) -> None:
         """Pass every line of standard output (`info`) and standard error (`info`) on, until both are closed."""
-        await asyncio.gather(*(self._lines(stream, write) for stream in (self._process.stdout, self._process.stderr)))
+        await asyncio.gather(*(self._lines(pipe.reader, write) for pipe in self._texts))
 
-    async def _lines(self, stream: asyncio.StreamReader | None, write: Callable[[str, str], Awaitable[None]]) -> None:
+    async def _lines(self, stream: asyncio.StreamReader, write: Callable[[str, str], Awaitable[None]]) -> None:
         splitter = LineSplitter()
-        while stream is not None and (chunk := await stream.read(_CHUNK)):
+        while chunk := await stream.read(_CHUNK):
+            self._passing_on += 1
             for line in splitter.feed(chunk):
                 await write("info", line)
-        if stream is not None and (rest := splitter.rest()):
+            self._passing_on -= 1
+            self._heard_at = time.monotonic()
+        if rest := splitter.rest():
             await write("info", rest)
+
+    def silent_seconds(self) -> float:
+        """For how long there was no free text; 0 while some is being passed on."""
+        return 0.0 if self._passing_on else time.monotonic() - self._heard_at
 
     async def exit_code(self) -> int:
         """Wait for the child's end."""
@@ -127,9 +142,65 @@ class AttemptProcess:
         self._signal(signal.SIGKILL)
         await self._process.wait()
 
+    def close(self) -> None:
+        """Hear nothing more; a process that left the group may still hold the other ends."""
+        for pipe in (self._events, *self._texts):
+            pipe.close()
+
+    def kill(self) -> None:
+        """End the whole group at once; returns before it is gone."""
+        if self._process.returncode is None:
+            self._signal(signal.SIGKILL)
+
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+class _Pipe:
+    """A pipe from the child: `reader` is our end, `sending` the child's."""
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, sending: int) -> None:
+        self.reader = reader
+        self.sending = sending
+        self._transport = transport
+
+    @classmethod
+    async def open(cls) -> _Pipe:
+        receiving, sending = os.pipe()
+        reader = asyncio.StreamReader(limit=_CHUNK)
+        file = os.fdopen(receiving, "rb", buffering=0)
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), file
+            )
+        except BaseException:
+            file.close()
+            os.close(sending)
+            raise
+        return cls(reader, transport, sending)
+
+    def sent(self) -> None:
+        """The child has its end: ours of it is closed, so that the child's end is the pipe's."""
+        if self.sending >= 0:
+            os.close(self.sending)
+            self.sending = -1
+
+    def close(self) -> None:
+        self.sent()
+        self._transport.close()
+
+
+async def finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
+    """End the child for good, with its last words heard where that is possible."""
+    await child.end(grace_seconds=grace_seconds)
+    # With the group gone nobody holds the pipes but a process that left the group: it is not waited for.
+    while not texts.done() and child.silent_seconds() < _LONGEST_SILENCE_SECONDS:
+        await asyncio.wait([texts], timeout=_LONGEST_SILENCE_SECONDS / 4)
+    texts.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await texts
+    child.close()
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:

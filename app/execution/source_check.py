@@ -9,8 +9,9 @@ from uuid import UUID
 
 from app.domain.attempt_protocol import AttemptJob, Failed, Finished
 from app.domain.errors import ConfigurationError, SynclineError
-from app.execution.child import AttemptProcess
+from app.execution.child import AttemptProcess, finish
 from app.execution.jobs import find_collection
+from app.loops import to_its_end
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,8 +66,7 @@ async def check_source(
     except TimeoutError:
         raise SynclineError(f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds") from None
     finally:
-        await child.end(grace_seconds=1)
-        await texts
+        await to_its_end(finish(child, texts, grace_seconds=1))
 
 
 async def _ignore(_level: str, _text: str) -> None:
