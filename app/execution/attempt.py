@@ -19,9 +19,11 @@ from app.connectors.options import SyntheticParameters
 from app.connectors.sources.synthetic import run_synthetic
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
-from app.execution.child import AttemptProcess
+from app.execution.child import AttemptProcess, finish
 from app.execution.jobs import find_collection, make_job, runs_in_process
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
+from app.loops import to_its_end
+from app.store.database import is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,14 +74,18 @@ class Attempt:
         self._began = time.monotonic()
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
+        self._child: AttemptProcess | None = None
         self._progress_told = self._began
 
     def stop(self, reason: StopReason) -> None:
         """End the attempt early; the first reason counts, but for a lost lease, which forbids any further word."""
         if self._stopped is None or reason is StopReason.LEASE_LOST:
             self._stopped = reason
-            if reason is StopReason.LEASE_LOST:
-                self._context.log.drop(self._log)
+        if reason is StopReason.LEASE_LOST:
+            self._log.close()
+            # At once: another worker may hold the task any moment, and what the work waits for may never answer.
+            if self._child is not None:
+                self._child.kill()
         if self._work is not None:
             self._work.cancel()
 
@@ -104,18 +110,24 @@ class Attempt:
             catalogue, timeout = await self._find()
             self._log.redact = _redaction(catalogue.secrets())
             job = make_job(catalogue, self.claim, self._context.data_dir)
-            async with asyncio.timeout(timeout.total_seconds()):
-                return await (self._run_here(job) if runs_in_process(job) else self._run_child(job))
+            return await self._within(timeout, self._run_here(job) if runs_in_process(job) else self._run_child(job))
         except ConfigurationError as error:
             return Outcome(Result.FAILED, str(error), retryable=False)
-        except TimeoutError:
-            return Outcome(Result.FAILED, f"timeout: the attempt took longer than {timeout}")
         except LeaseLostError:
             self.stop(StopReason.LEASE_LOST)
             raise asyncio.CancelledError from None
         except Exception as error:
             _logger.exception("attempt.failed", task=self.claim.task_id, attempt=self.claim.attempt)
             return Outcome(Result.FAILED, f"{type(error).__name__}: {error}")
+
+    async def _within(self, timeout: timedelta, work: Awaitable[Outcome]) -> Outcome:  # noqa: ASYNC109 - the user's
+        try:
+            async with asyncio.timeout(timeout.total_seconds()) as deadline:
+                return await work
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            return Outcome(Result.FAILED, f"timeout: the attempt took longer than {timeout}")
 
     async def _find(self) -> tuple[Catalogue, timedelta]:
         """The catalogue that has the collection: a replica with a newer file may have made the task."""
@@ -139,7 +151,7 @@ class Attempt:
         return _outcome_of(last[0], exit_code=0)
 
     async def _run_child(self, job: AttemptJob) -> Outcome:
-        child = await AttemptProcess.start(job, os.environ)
+        child = self._child = await AttemptProcess.start(job, os.environ)
         texts = asyncio.create_task(child.free_text(self._write))
         last: AttemptMessage | None = None
         try:
@@ -150,7 +162,7 @@ class Attempt:
         finally:
             # A lost lease leaves no time to be polite: another worker may hold the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
-            await asyncio.shield(_finish(child, texts, grace_seconds=grace))
+            await to_its_end(finish(child, texts, grace_seconds=grace))
         return _outcome_of(last, exit_code)
 
     async def _write(self, level: str, text: str) -> None:
@@ -216,7 +228,9 @@ class Attempt:
                 return await write()
             except LeaseLostError:
                 raise
-            except Exception as error:  # noqa: BLE001 - the lease ends this, not the kind of error
+            except Exception as error:
+                if is_refusal(error):
+                    raise
                 _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
                 await asyncio.sleep(_PERSIST_PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
@@ -226,16 +240,6 @@ class Attempt:
 def _redaction(secrets: frozenset[str]) -> Callable[[str], str]:
     """Kept, because compiling a large catalogue's secrets for every attempt would cost more than made load does."""
     return Redactor(secrets).redact
-
-
-async def _finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
-    await child.end(grace_seconds=grace_seconds)
-    # With the group gone nobody holds the pipes but a process that left the group: it is not waited for.
-    done, _ = await asyncio.wait([texts], timeout=1)
-    if not done:
-        texts.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await texts
 
 
 def _outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from app.store.database import is_refusal
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from app.store.queue import Ending, TaskQueue
+
+
+_Waiting: TypeAlias = "tuple[Ending, asyncio.Future[bool]]"
 
 
 class Endings:
@@ -17,7 +22,7 @@ class Endings:
     def __init__(self, queue: TaskQueue, worker: UUID) -> None:
         self._queue = queue
         self._worker = worker
-        self._waiting: list[tuple[Ending, asyncio.Future[bool]]] = []
+        self._waiting: list[_Waiting] = []
         self._sender: asyncio.Task[None] | None = None
 
     async def end(self, ending: Ending) -> bool:
@@ -31,13 +36,21 @@ class Endings:
     async def _send(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            try:
-                refused = {e.claim.task for e in await self._queue.end_attempts(self._worker, [e for e, _ in batch])}
-            except Exception as error:  # noqa: BLE001 - handed to those who wait
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_exception(error)
-                continue
-            for ending, answer in batch:
+            await self._send_batch(batch)
+
+    async def _send_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            refused = {e.claim.key for e in await self._queue.end_attempts(self._worker, [e for e, _ in batch])}
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            if is_refusal(error) and len(batch) > 1:
+                # One ending must not hold up those that were sent with it.
+                for waiting in batch:
+                    await self._send_batch([waiting])
+                return
+            for _, answer in batch:
                 if not answer.done():
-                    answer.set_result(ending.claim.task not in refused)
+                    answer.set_exception(error)
+            return
+        for ending, answer in batch:
+            if not answer.done():
+                answer.set_result(ending.claim.key not in refused)

@@ -11,7 +11,6 @@ import structlog
 from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from datetime import timedelta
     from uuid import UUID
 
@@ -26,23 +25,13 @@ _logger = structlog.get_logger("syncline.lease")
 
 
 class LeaseKeeper:
-    """Renews one lease; `cancel_requested` is called with the tasks of this worker that somebody wants canceled."""
+    """Renews one lease."""
 
-    def __init__(
-        self,
-        leases: Leases,
-        worker: UUID,
-        length: timedelta,
-        *,
-        registered_at: float,
-        cancel_requested: Callable[[Sequence[UUID]], None],
-    ) -> None:
+    def __init__(self, leases: Leases, worker: UUID, length: timedelta, *, registered_at: float) -> None:
         self._leases = leases
         self._worker = worker
         self._length = length
-        self._cancel_requested = cancel_requested
         self._renewed_at = registered_at
-        self.wake = asyncio.Event()
 
     async def keep(self) -> None:
         """Renew until canceled; returns when the lease is lost.
@@ -52,22 +41,27 @@ class LeaseKeeper:
         """
         length = self._length.total_seconds()
         wait = length * _RENEW_AFTER
-        while (left := self._renewed_at + length * _GIVE_UP_AFTER - lease_clock()) > 0:
-            try:
-                async with asyncio.timeout(min(wait, left)):
-                    await self.wake.wait()
-            except TimeoutError:
-                pass
-            self.wake.clear()
+        while (left := self._left()) > 0:
+            await asyncio.sleep(min(wait, left))
             wait = length * (_RENEW_AFTER if await self._renew() else _RETRY_AFTER)
-        _logger.error("lease.lost", worker=str(self._worker), reason="the database could not be reached in time")
+        _logger.error("lease.lost", worker=str(self._worker))
+
+    def _left(self) -> float:
+        return self._renewed_at + self._length.total_seconds() * _GIVE_UP_AFTER - lease_clock()
 
     async def _renew(self) -> bool:
         sent = lease_clock()
-        left = self._renewed_at + self._length.total_seconds() * _GIVE_UP_AFTER - sent
+        renewal = asyncio.create_task(self._leases.renew(self._worker, self._length))
         try:
-            async with asyncio.timeout(max(left, 0)):
-                canceled = await self._leases.renew(self._worker, self._length)
+            await asyncio.wait([renewal], timeout=max(self._left(), 0))
+        finally:
+            # Its end is not awaited: a statement is canceled over the network, which may be what is broken.
+            renewal.cancel()
+        if not renewal.done():
+            _logger.warning("lease.not_renewed", worker=str(self._worker), error="the database does not answer")
+            return False
+        try:
+            renewal.result()
         except LeaseLostError:
             self._renewed_at = float("-inf")
             return False
@@ -75,8 +69,6 @@ class LeaseKeeper:
             _logger.warning("lease.not_renewed", worker=str(self._worker), error=str(error) or type(error).__name__)
             return False
         self._renewed_at = sent
-        if canceled:
-            self._cancel_requested(canceled)
         return True
 
 

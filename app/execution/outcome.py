@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import events
 from app.domain.retry import retry_delay
@@ -30,17 +29,22 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result; for a failure its error and whether trying again can help; for a success what it moved."""
+    """The result; for a failure its error and whether trying again can help; for a success what it moved.
+
+    `reason` tells why an attempt was handed back.
+    """
 
     result: Result
     error: str | None = None
     retryable: bool = True
     records_read: int = 0
     rows_written: int = 0
+    reason: str = ""
 
 
 CANCELED: Final = Outcome(Result.CANCELED)
-HANDED_BACK: Final = Outcome(Result.HANDED_BACK)
+HANDED_BACK: Final = Outcome(Result.HANDED_BACK, reason="the worker is stopping")
+NEVER_BEGUN: Final = Outcome(Result.HANDED_BACK, reason="the worker did not learn of its claim")
 
 
 def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng: Random) -> Ending:
@@ -51,7 +55,7 @@ def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng:
     took = f"in [{seconds:.2f}] seconds (~ {seconds / 60:.2f} minutes)"
     moved = {"records_read": outcome.records_read, "rows": outcome.rows_written, "seconds": round(seconds, 3)}
 
-    def ending(type_: str, status: Status, level: Level, text: str, delay: timedelta = timedelta()) -> Ending:
+    def ending(type_: str, status: Status, level: Level, text: str, **more: Any) -> Ending:
         return Ending(
             claim=claim,
             type=type_,
@@ -60,18 +64,19 @@ def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng:
             level=level,
             message=f"[{claim.task_id}] {text}",
             error=outcome.error,
-            delay=delay,
             details=moved,
+            **more,
         )
 
+    canceled = ending(events.TASK_CANCELED, Status.CANCELED, "warn", f"CANCELED {took}")
     match outcome.result:
         case Result.SUCCEEDED:
             return ending(events.TASK_SUCCEEDED, Status.SUCCESS, "info", f"FINISHED SUCCESSFULLY {took}")
         case Result.CANCELED:
-            return ending(events.TASK_CANCELED, Status.CANCELED, "warn", f"CANCELED {took}")
+            return canceled
         case Result.HANDED_BACK:
-            text = f"attempt {claim.attempt} is handed back after {seconds:.2f} seconds: the worker is stopping"
-            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text)
+            text = f"attempt {claim.attempt} is handed back after {seconds:.2f} seconds: {outcome.reason}"
+            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text, if_canceled=canceled)
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
             delay = retry_delay(claim.failures + 1, rng=rng)
             left = claim.max_attempts - claim.failures - 1
@@ -79,6 +84,6 @@ def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng:
                 f"attempt {claim.attempt} failed {took}: {outcome.error}; "
                 f"next attempt in {delay.total_seconds():.0f} seconds, {left} left"
             )
-            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, "error", text, delay)
+            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, "error", text, delay=delay, if_canceled=canceled)
         case _:
             return ending(events.TASK_FAILED, Status.FAILED, "error", f"FINISHED WITH ERROR {took}: {outcome.error}")

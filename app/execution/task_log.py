@@ -13,7 +13,7 @@ from app.execution.text import fit
 from app.store.log import NumberedLine, append_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from app.domain.attempt_protocol import Level
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from app.store.queue import Claim
 
 _BATCH_LINES: Final = 2000
-_MOST_WAITING: Final = 20_000
+_BATCH_CHARACTERS: Final = 4_000_000
+_MOST_LINES: Final = 20_000
+_MOST_CHARACTERS: Final = 16_000_000
 # Lines that come within this time share a statement; a reader sees a line well within 200 ms.
 _GATHER_SECONDS: Final = 0.02
 _PAUSE_SECONDS: Final = 0.5
@@ -38,6 +40,9 @@ class AttemptLog:
         self.claim = claim
         self.waiting: deque[NumberedLine] = deque()
         self.under_way: list[NumberedLine] = []
+        self.all_stored = asyncio.Event()
+        self.all_stored.set()
+        self.closed = False
         self._line = 0
 
     def next_line(self) -> int:
@@ -45,7 +50,9 @@ class AttemptLog:
         return self._line + 1
 
     async def write(self, level: Level, message: str) -> None:
-        """Add a line; waits while too many lines of this worker are not stored yet."""
+        """Add a line; waits while too much of this worker's logs is not stored yet."""
+        if self.closed:
+            return
         self._line += 1
         text = f"[{self.claim.task_id}] {self.presentable(message)}"
         await self._log.add(self, NumberedLine(self._line, time.monotonic(), level, text))
@@ -56,7 +63,12 @@ class AttemptLog:
 
     async def stored(self) -> None:
         """Return when every line written so far is stored, or the attempt may write no more."""
-        await self._log.stored(self)
+        await self.all_stored.wait()
+
+    def close(self) -> None:
+        """Forget what is not stored yet, and whatever is written from now on: the attempt may write no more."""
+        self.closed = True
+        self._log.forget(self)
 
 
 class TaskLog:
@@ -67,32 +79,30 @@ class TaskLog:
         self._worker = worker
         self._refused = refused
         self._unstored: dict[AttemptLog, None] = {}
-        self._waiting = 0
+        self._lines = 0
+        self._characters = 0
         self._something = asyncio.Event()
-        self._changed = asyncio.Condition()
+        self._room = asyncio.Event()
 
     def open(self, claim: Claim, redact: Callable[[str], str]) -> AttemptLog:
         return AttemptLog(self, claim, redact)
 
     async def add(self, log: AttemptLog, line: NumberedLine) -> None:
         log.waiting.append(line)
+        log.all_stored.clear()
         self._unstored[log] = None
-        self._waiting += 1
+        self._lines += 1
+        self._characters += len(line.message)
         self._something.set()
-        if self._waiting > _MOST_WAITING:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting <= _MOST_WAITING or log not in self._unstored)
+        while (self._lines > _MOST_LINES or self._characters > _MOST_CHARACTERS) and not log.closed:
+            self._room.clear()
+            await self._room.wait()
 
-    async def stored(self, log: AttemptLog) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: log not in self._unstored)
-
-    def drop(self, log: AttemptLog) -> None:
-        """Forget the lines of an attempt that may write no more."""
-        self._waiting -= len(log.waiting) + len(log.under_way)
+    def forget(self, log: AttemptLog) -> None:
+        self._settle(log, [*log.under_way, *log.waiting])
         log.waiting.clear()
-        log.under_way.clear()
         self._unstored.pop(log, None)
+        log.all_stored.set()
 
     async def run(self) -> None:
         """Store lines as they come, until canceled. One statement at a time: that keeps every log in order."""
@@ -105,7 +115,7 @@ class TaskLog:
 
     async def _store_batch(self) -> None:
         batch = self._take()
-        lines = [(log.claim, log.under_way) for log in batch]
+        lines = [(log.claim, tuple(log.under_way)) for log in batch]
         try:
             refused = await append_lines(self._pool, self._worker, lines, now=time.monotonic())
         except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is over
@@ -113,28 +123,42 @@ class TaskLog:
             await asyncio.sleep(_PAUSE_SECONDS)
             return
         for log in batch:
-            if (log.claim.task, log.claim.attempt) in refused:
-                self.drop(log)
+            if log.closed:
+                continue
+            if log.claim.key in refused:
+                log.close()
                 self._refused(log.claim)
-            self._settle(log)
-        async with self._changed:
-            self._changed.notify_all()
+            else:
+                self._stored(log)
 
     def _take(self) -> list[AttemptLog]:
-        """The next lines of every log, the same again when they could not be stored; sent twice they change nothing."""
-        room = _BATCH_LINES
+        """The next lines of the logs, the same again when they could not be stored; sent twice they change nothing."""
+        lines, characters = _BATCH_LINES, _BATCH_CHARACTERS
         batch = []
-        for log in list(self._unstored):
-            while log.waiting and len(log.under_way) < room:
-                log.under_way.append(log.waiting.popleft())
-            room -= len(log.under_way)
+        for log in self._unstored:
+            lines -= len(log.under_way)
+            characters -= sum(len(line.message) for line in log.under_way)
+            while log.waiting and lines > 0 and characters > 0:
+                line = log.waiting.popleft()
+                log.under_way.append(line)
+                lines -= 1
+                characters -= len(line.message)
             batch.append(log)
-            if room <= 0:
+            if lines <= 0 or characters <= 0:
                 break
         return batch
 
-    def _settle(self, log: AttemptLog) -> None:
-        self._waiting -= len(log.under_way)
+    def _stored(self, log: AttemptLog) -> None:
+        self._settle(log, log.under_way)
+        # To the end of the row: a flood of one attempt must not hold up the others.
+        del self._unstored[log]
+        if log.waiting:
+            self._unstored[log] = None
+        else:
+            log.all_stored.set()
+
+    def _settle(self, log: AttemptLog, lines: Sequence[NumberedLine]) -> None:
+        self._lines -= len(lines)
+        self._characters -= sum(len(line.message) for line in lines)
         log.under_way.clear()
-        if not log.waiting:
-            self._unstored.pop(log, None)
+        self._room.set()

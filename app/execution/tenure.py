@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from app.execution.attempt import Attempt, AttemptContext, StopReason
 from app.execution.endings import Endings
-from app.execution.lease import LeaseKeeper
+from app.execution.lease import LeaseKeeper, lease_clock
+from app.execution.outcome import NEVER_BEGUN, ending_of
 from app.execution.task_log import TaskLog
 from app.loops import first_of, repeat
 from app.store.leases import Leases
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine
     from typing import Any
     from uuid import UUID
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from app.store.queue import Claim
 
 _POLL_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 0.02
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -51,22 +54,22 @@ class Tenure:
             grace_seconds=options.grace_seconds,
             end=Endings(self._queue, worker).end,
         )
-        self._keeper = LeaseKeeper(
-            self._leases, worker, options.lease, registered_at=registered_at, cancel_requested=self._cancel
-        )
-        self._attempts: dict[UUID, tuple[Attempt, asyncio.Task[None]]] = {}
+        self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
+        self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[None]]] = {}
         self._lost = asyncio.Event()
         self._wake = asyncio.Event()
+        self._look_for_cancels = asyncio.Event()
+        self._looked_at = registered_at
+        self._in_doubt = False
 
     def notified(self) -> None:
         """The queue has changed: there may be tasks to claim, or to cancel."""
         self._wake.set()
-        if self._attempts:
-            self._keeper.wake.set()
+        self._look_for_cancels.set()
 
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
-        async with _Background(self._keep_lease(), self._log.run()):
+        async with _Background(*map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_for_cancels()))):
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)
@@ -74,11 +77,27 @@ class Tenure:
             if not self._lost.is_set():
                 await self._leases.stop(self.worker)
 
-    async def _keep_lease(self) -> None:
-        await self._keeper.keep()
+    async def _vital(self, work: Coroutine[Any, Any, None]) -> None:
+        """What ends only with the lease: without its renewal, or with a log that nobody stores, there is no working."""
+        try:
+            await work
+        except Exception:
+            _logger.exception("worker.broken", worker=str(self.worker))
         self._lost.set()
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.LEASE_LOST)
+
+    async def _watch_for_cancels(self) -> None:
+        await repeat("cancel", self._cancel_requested, stop=self._lost, wake=self._look_for_cancels)
+
+    async def _cancel_requested(self) -> float:
+        if self._attempts:
+            for key in await self._queue.cancel_requests(self.worker):
+                if key in self._attempts:
+                    self._attempts[key][0].stop(StopReason.CANCELED)
+        # However many notifications come, they are answered by one look.
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return _POLL_SECONDS
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
         over = asyncio.Event()
@@ -92,32 +111,59 @@ class Tenure:
             await repeat("claim", self._claim, stop=over, wake=self._wake)
 
     async def _claim(self) -> float:
+        await self._hand_back_unknown()
         free = self._options.slots - len(self._attempts)
-        claims = await self._queue.claim(self.worker, free) if free > 0 else []
+        if free <= 0:
+            return _POLL_SECONDS
+        self._in_doubt = True
+        claims = await self._queue.claim(self.worker, free)
+        self._in_doubt = False
         for claim in claims:
             self._start(claim)
         return 0 if claims else _POLL_SECONDS
 
+    async def _hand_back_unknown(self) -> None:
+        """Give back what the database has given without our knowing.
+
+        The answer to a claim may get lost after the claim was made, and a statement of a connection that broke may even
+        be carried out later: looked for after a failed claim, and every now and then.
+        """
+        now = lease_clock()
+        if not self._in_doubt and now - self._looked_at < self._options.lease.total_seconds() / 4:
+            return
+        self._looked_at = now
+        # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
+        known = set(self._attempts)
+        for claim, lines in await self._queue.held(self.worker):
+            if claim.key not in known:
+                _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
+                ending = ending_of(claim, NEVER_BEGUN, line=lines + 1, seconds=0, rng=Random())  # noqa: S311 - jitter
+                await self._context.end(ending)
+        self._in_doubt = False
+
     def _start(self, claim: Claim) -> None:
         attempt = Attempt(self._context, claim)
         work = asyncio.create_task(attempt.carry_out(), name=f"attempt {claim.attempt} of {claim.task_id}")
-        self._attempts[claim.task] = (attempt, work)
-        work.add_done_callback(lambda _: self._ended(claim))
+        self._attempts[claim.key] = (attempt, work)
+        work.add_done_callback(lambda ended: self._ended(claim, ended))
         if self._lost.is_set():
             attempt.stop(StopReason.LEASE_LOST)
 
-    def _ended(self, claim: Claim) -> None:
-        del self._attempts[claim.task]
+    def _ended(self, claim: Claim, work: asyncio.Task[None]) -> None:
+        del self._attempts[claim.key]
+        if not work.cancelled() and (error := work.exception()):
+            _logger.error("attempt.broken", task=claim.task_id, attempt=claim.attempt, exc_info=error)
+            self._in_doubt = True
         self._wake.set()
 
     async def _drain(self, hurry: asyncio.Event) -> None:
         """No new claims; what runs gets its grace period; what still runs then is handed back, not failed."""
         _logger.info("worker.draining", worker=str(self.worker), attempts=len(self._attempts))
-        with suppress(Exception):
-            await self._leases.drain(self.worker)
         ended = asyncio.Event()
 
         async def watch() -> None:
+            with suppress(Exception):
+                await self._leases.drain(self.worker)
             await self._all_ended()
             ended.set()
 
@@ -131,14 +177,9 @@ class Tenure:
             await asyncio.wait([work for _, work in self._attempts.values()])
             await asyncio.sleep(0)
 
-    def _cancel(self, tasks: Sequence[UUID]) -> None:
-        for task in tasks:
-            if task in self._attempts:
-                self._attempts[task][0].stop(StopReason.CANCELED)
-
     def _refused(self, claim: Claim) -> None:
-        if claim.task in self._attempts:
-            self._attempts[claim.task][0].stop(StopReason.LEASE_LOST)
+        if claim.key in self._attempts:
+            self._attempts[claim.key][0].stop(StopReason.LEASE_LOST)
 
 
 class _Background:

@@ -5,27 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 LONGEST_TEXT: Final = 16 * 1024
+_MARK: Final = f"… [cut: longer than {LONGEST_TEXT} bytes]"
+_MOST_KEPT: Final = 2 * LONGEST_TEXT
 
 
 def fit(text: str) -> str:
     """A message as PostgreSQL can keep it; what cannot be kept becomes replacement characters."""
     raw = text.replace("\0", "\ufffd").encode("utf-8", errors="replace")
-    return _cut(raw, len(raw))
-
-
-def _cut(raw: bytes, length: int) -> str:
-    if length <= LONGEST_TEXT:
-        return raw.decode("utf-8", errors="replace")
-    mark = f"… [cut: {length} bytes in all]"
-    return raw[: LONGEST_TEXT - len(mark.encode())].decode("utf-8", errors="ignore") + mark
+    if len(raw) <= LONGEST_TEXT:
+        return raw.decode()
+    return raw[: LONGEST_TEXT - len(_MARK.encode())].decode("utf-8", errors="ignore") + _MARK
 
 
 class LineSplitter:
-    """Bytes into lines of text. Of an overlong line the beginning is kept and the rest only counted."""
+    """Bytes into lines of text. Of an endless line the beginning is kept: more than `fit` leaves of it.
+
+    The cut comes after the redaction: it could halve a secret, and half a secret is not recognised.
+    """
 
     def __init__(self) -> None:
         self._kept = bytearray()
-        self._length = 0
 
     def feed(self, chunk: bytes) -> list[str]:
         """The lines that are complete now."""
@@ -39,14 +38,12 @@ class LineSplitter:
 
     def rest(self) -> str:
         """What came after the last newline."""
-        return self._take() if self._length else ""
+        return self._take() if self._kept else ""
 
     def _add(self, part: bytes) -> None:
-        self._kept += part[: LONGEST_TEXT - len(self._kept)]
-        self._length += len(part)
+        self._kept += part[: _MOST_KEPT - len(self._kept)]
 
     def _take(self) -> str:
-        text = _cut(bytes(self._kept), self._length).removesuffix("\r")
+        text = self._kept.decode("utf-8", errors="replace").removesuffix("\r")
         self._kept.clear()
-        self._length = 0
         return text

@@ -9,7 +9,6 @@ from app.store.queries import load_statements
 from app.store.queue import rescue_attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import timedelta
     from uuid import UUID
 
@@ -29,17 +28,14 @@ class Leases:
         worker: UUID = await self._pool.fetchval(_SQL["register_worker"], host, pid, release, slots, length)
         return worker
 
-    async def renew(self, worker: UUID, length: timedelta) -> Sequence[UUID]:
-        """Prolong the lease: the tasks of this worker that somebody wants canceled.
+    async def renew(self, worker: UUID, length: timedelta) -> None:
+        """Prolong the lease: it ends `length` from now.
 
         Raises:
             LeaseLostError: the lease is over.
         """
-        row = await self._pool.fetchrow(_SQL["renew_lease"], worker, length)
-        if row is None:
+        if await self._pool.fetchval(_SQL["renew_lease"], worker, length) is None:
             raise LeaseLostError("the lease of this worker is over")
-        canceled: list[UUID] = row["cancel_requested"]
-        return canceled
 
     async def drain(self, worker: UUID) -> None:
         """Claim nothing from now on."""

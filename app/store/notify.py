@@ -34,16 +34,18 @@ class Notifier:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._pending: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
 
     def notify(self) -> None:
         """Return at once; the notification follows within a few milliseconds."""
         if self._pending is None or self._pending.done():
             self._pending = asyncio.get_running_loop().create_task(self._send())
+            self._sending.add(self._pending)
+            self._pending.add_done_callback(self._sending.discard)
 
     async def aclose(self) -> None:
-        """Wait for the notification under way."""
-        if self._pending is not None:
-            await asyncio.gather(self._pending, return_exceptions=True)
+        """Wait for the notifications under way."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def _send(self) -> None:
         await asyncio.sleep(_COALESCE_SECONDS)

@@ -55,12 +55,17 @@ class Claim:
     def task_id(self) -> str:
         return task_id(self.source, self.collection, self.task)
 
+    @property
+    def key(self) -> tuple[UUID, int]:
+        return self.task, self.attempt
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How an attempt ended: the event, the status it leads to and the last line of its log.
 
-    `delay` is the time until the next attempt where there is one.
+    `delay` is the time until the next attempt where there is one; `if_canceled` the ending that stands instead of one
+    that leads back into the queue, when somebody has asked for the task's cancellation meanwhile.
     """
 
     claim: Claim
@@ -72,6 +77,7 @@ class Ending:
     error: str | None = None
     delay: timedelta = timedelta()
     details: Mapping[str, Any] = field(default_factory=dict)
+    if_canceled: Ending | None = None
 
 
 class TaskQueue:
@@ -100,18 +106,33 @@ class TaskQueue:
     async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:
         """End attempts together. Returns those that were refused: the worker has lost them."""
         left = list(endings)
+        refused: list[Ending] = []
         for _ in range(_ROUNDS):
             rows = await self._pool.fetch(_SQL["end_attempts"], worker, *_columns(left))
-            moved = {row["task"] for row in rows}
-            left = [ending for ending in left if ending.claim.task not in moved]
-            if not left or not await self._still_running(worker, left):
-                break
-        return left
+            moved = {(row["task"], row["attempt"]) for row in rows}
+            left = [ending for ending in left if ending.claim.key not in moved]
+            if not left:
+                return refused
+            # What is still ours was left alone because its row moved meanwhile, or because it is to be canceled.
+            held = {claim.key: claim for claim, _ in await self.held(worker)}
+            refused += [ending for ending in left if ending.claim.key not in held]
+            left = [
+                ending.if_canceled if held[ending.claim.key].cancel_requested and ending.if_canceled else ending
+                for ending in left
+                if ending.claim.key in held
+            ]
+            if not left:
+                return refused
+        return refused + left
 
-    async def _still_running(self, worker: UUID, endings: Sequence[Ending]) -> bool:
-        """Whether any was left alone only because its row moved while the statement waited."""
-        tasks = [ending.claim.task for ending in endings]
-        return bool(await self._pool.fetchval(_SQL["still_running"], worker, tasks))
+    async def held(self, worker: UUID) -> list[tuple[Claim, int]]:
+        """The attempts that this worker may write for, each with the number of its last log line (0 for none)."""
+        rows = [dict(row) for row in await self._pool.fetch(_SQL["held_attempts"], worker)]
+        return [(Claim(**row), lines) for row in rows for lines in [row.pop("lines")]]
+
+    async def cancel_requests(self, worker: UUID) -> list[tuple[UUID, int]]:
+        """The (task, attempt) pairs of this worker that somebody wants to end."""
+        return [(row["task"], row["attempt"]) for row in await self._pool.fetch(_SQL["cancel_requests"], worker)]
 
     async def save_bookmark(self, worker: UUID, claim: Claim, *, destination: str, rows: int, bookmark: object) -> None:
         """Remember what a destination has committed.
@@ -125,7 +146,7 @@ class TaskQueue:
                 _SQL["save_bookmark"], worker, *key, destination, rows, bookmark, claim.generation
             ):
                 return
-            if not await self._pool.fetchval(_SQL["still_running"], worker, [claim.task]):
+            if claim.key not in {held.key for held, _ in await self.held(worker)}:
                 break
         raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} is not this worker's any more")
 

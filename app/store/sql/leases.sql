@@ -8,20 +8,20 @@ SELECT syncline.uuid7(at), $1, $2, $3, $4, 'active', at, at, at + $5::interval F
 RETURNING worker
 
 -- name: renew_lease
--- Prolongs the lease of worker $1 by $2 from now, unless it is over; tells which of its tasks are to be canceled.
+-- Prolongs the lease of worker $1 by $2 from now, unless it is over.
 UPDATE syncline.workers SET renewed_at = syncline.clock(), lease_until = syncline.clock() + $2::interval
 WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
-RETURNING ARRAY(
-  SELECT task FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING' AND cancel_requested
-) AS cancel_requested
+RETURNING worker
 
 -- name: drain_worker
 -- From now on worker $1 claims nothing.
 UPDATE syncline.workers SET state = 'draining' WHERE worker = $1 AND state = 'active'
 
 -- name: stop_worker
--- Worker $1 is at its end; what it may have left behind is free for rescue.
-UPDATE syncline.workers SET state = 'stopped', lease_until = syncline.clock() WHERE worker = $1 AND state <> 'lost'
+-- Worker $1 is at its end; what it may have left behind is free for rescue. FOR UPDATE, because a statement of a
+-- connection that the worker gave up may still be writing.
+UPDATE syncline.workers SET state = 'stopped', lease_until = syncline.clock()
+WHERE worker IN (SELECT worker FROM syncline.workers WHERE worker = $1 AND state <> 'lost' FOR UPDATE)
 
 -- name: mark_lost_workers
 -- Workers whose lease is over lose it for good. A row that a last write still holds is left for the next round.

@@ -81,13 +81,21 @@ SELECT c.source, c.collection, c.task, c.attempt, c.failures, c.max_attempts, c.
        coalesce(r.generation, 0) AS generation
 FROM claimed c LEFT JOIN syncline.resets r ON r.source = c.source AND r.collection = c.collection
 
--- name: still_running
--- Whether worker $1 still runs one of the tasks.
-SELECT EXISTS (
-  SELECT FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING' AND task = ANY ($2::uuid[])
-) AND EXISTS (
-  SELECT FROM syncline.workers WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
+-- name: held_attempts
+-- The attempts that worker $1 may write for, and how many lines their logs have.
+SELECT q.source, q.collection, q.task, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
+       coalesce(r.generation, 0) AS generation,
+       coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = q.task AND l.attempt = q.attempt), 0) AS lines
+FROM syncline.task_queue q
+LEFT JOIN syncline.resets r ON r.source = q.source AND r.collection = q.collection
+WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
 )
+
+-- name: cancel_requests
+-- The attempts of worker $1 that somebody wants to end.
+SELECT task, attempt FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING' AND cancel_requested
 
 -- name: is_active
 -- Whether a task is in the queue.
@@ -99,6 +107,7 @@ SELECT EXISTS (
 -- name: end_attempts
 -- Ends attempts of worker $1, if its lease stands and they are still its own: returns the tasks that have moved.
 -- The last log line of the attempt is part of it, so that a finished task's log always tells how it ended.
+-- A task that is to be canceled does not go back into the queue: such an ending is left alone.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
@@ -113,16 +122,17 @@ WITH fence AS MATERIALIZED (
       changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM outcome o
   WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
-    AND o.status = 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
-  RETURNING q.task, q.version, q.failures, q.changed_at AS at, q.run_at
+    AND o.status = 'SCHEDULED' AND NOT q.cancel_requested AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+  RETURNING q.task, q.attempt, q.version, q.failures, q.changed_at AS at, q.run_at
 ), ended AS (
   DELETE FROM syncline.task_queue q USING outcome o
   WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
     AND o.status <> 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
-  RETURNING q.task, q.version + 1 AS version, q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
+  RETURNING q.task, q.attempt, q.version + 1 AS version,
+            q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
             syncline.clock() AS at, NULL::timestamptz AS run_at
 ), moved AS (
-  SELECT * FROM (SELECT * FROM requeued UNION ALL SELECT * FROM ended) AS m JOIN outcome o USING (task)
+  SELECT * FROM (SELECT * FROM requeued UNION ALL SELECT * FROM ended) AS m JOIN outcome o USING (task, attempt)
 ), listed AS (
   UPDATE syncline.tasks t
   SET status = m.status, failures = m.failures, version = m.version,
@@ -146,7 +156,7 @@ WITH fence AS MATERIALIZED (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT task, attempt, line, at, level, message FROM moved
 )
-SELECT task FROM moved
+SELECT task, attempt FROM moved
 
 -- name: save_bookmark
 -- Remembers what destination $6 has committed: $7 rows up to bookmark $8 of generation $9. Returns nothing without the lease.
