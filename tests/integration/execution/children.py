@@ -1,0 +1,140 @@
+"""Child processes for tests: what they do is in the name of their collection."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.harness import write_config
+
+if TYPE_CHECKING:
+    import pytest
+
+# Follows the attempt protocol with the standard library alone, so that it starts at once. `report` writes the process
+# ids that a test waits for or wants to find dead.
+CHILD = r"""
+import json, os, signal, subprocess, sys, time
+job = json.load(sys.stdin)
+events = os.fdopen(int(os.environ.pop("SYNCLINE_EVENTS_FD")), "w", buffering=1)
+name, attempt = job["collection"]["name"], job["attempt"]
+directory = job["data_dir"]
+
+def say(**message):
+    events.write(json.dumps(message) + "\n")
+
+def log(text, level="info"):
+    say(type="log", level=level, message=text)
+
+def finish():
+    say(type="finished", records_read=1, rows_written=1)
+
+def fail(error, **more):
+    say(type="failed", error=error, **more)
+    sys.exit(1)
+
+def report(**pids):
+    log("pids " + json.dumps(pids))
+
+def forever():
+    while True:
+        time.sleep(60)
+
+if name == "good":
+    say(type="committed", destination="nowhere", rows=3, bookmark={"at": "2026-01-01"})
+    finish()
+elif name == "failing":
+    fail(f"attempt {attempt} went wrong")
+elif name == "misconfigured":
+    fail("sources.s: wrong password", retryable=False)
+elif name == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+elif name == "mute":
+    sys.exit(3)
+elif name == "garbled":
+    events.write("{nonsense\n")
+    forever()
+elif name == "slow":
+    report(child=os.getpid())
+    forever()
+elif name == "stubborn":
+    ignoring = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    grandchild = subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE)
+    grandchild.stdout.readline()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    report(child=os.getpid(), grandchild=grandchild.pid)
+    forever()
+elif name == "orphaning":
+    grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    report(grandchild=grandchild.pid)
+    finish()
+elif name == "escaping":
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(5)"], start_new_session=True)
+    print("said before the end", flush=True)
+    finish()
+elif name == "talkative":
+    os.write(1, b"nul \0 and bad \xff\xfe bytes\n")
+    os.write(1, b"x" * 40000 + b"\n")
+    os.write(2, b"an error\n")
+    log("the secret is " + "hunter2-hunter2")
+    os.write(1, b"y" * 16340 + b"hunter2-hunter2" + b"y" * 100 + b"\n")
+    os.write(1, b"no newline at the end")
+    fail("could not log in with hunter2-hunter2", retryable=False)
+elif name == "ordered":
+    for number in range(5000):
+        log(f"line {number}")
+    finish()
+elif name == "timed":
+    for number in range(30):
+        log(f"at {time.time()}")
+        time.sleep(0.02)
+    finish()
+elif name == "flooding":
+    for number in range(100):
+        os.write(1, b"".join(b"%s %d\n" % (b"z" * 200, number * 1000 + each) for each in range(1000)))
+    finish()
+elif name == "committing":
+    report(child=os.getpid())
+    while True:
+        say(type="committed", destination="nowhere", rows=1, bookmark=None)
+        time.sleep(0.05)
+elif name == "strange":
+    say(type="committed", destination="nowhere", rows=1, bookmark={"nul": "\0", "big": 2**80})
+    finish()
+elif name == "environment":
+    log(json.dumps(sorted(os.environ)))
+    finish()
+else:
+    fail("unknown behaviour " + name, retryable=False)
+"""
+
+BEHAVIOURS = re.findall(r'name == "(\w+)"', CHILD)
+
+
+def use_children(monkeypatch: pytest.MonkeyPatch, directory: Path, **source: Any) -> Path:
+    """Let attempts of the source `s` run the script above; the configuration that goes with it."""
+    script = directory / "child.py"
+    script.write_text(CHILD)
+    monkeypatch.setattr("app.execution.child.COMMAND", (sys.executable, "-S", "-E", str(script)))
+    return write_config(
+        directory / "config.yaml",
+        {
+            "s": {
+                "type": "singer",
+                "destinations": ["nowhere"],
+                "collections": [{"name": name} for name in BEHAVIOURS],
+                "config": {"command": ["made-up"], "config": {"password": "hunter2-hunter2"}},
+            }
+            | source
+        },
+    )
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and was not waited for does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"

@@ -1,0 +1,128 @@
+"""Attempts inside the worker: from queued to ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.retry import retry_delay
+from tests.harness import running_worker, synthetic, write_config
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    import pytest
+
+    from tests.harness import Store
+
+
+async def test_a_task_succeeds_and_its_log_tells_everything_in_order(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={"records": 10, "log_lines": 3})})
+    task = await store.schedule()
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "SUCCESS"
+    assert await store.types(task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
+    first, *made, last = await store.messages(task)
+    assert first == "Running task..."
+    assert made == [f"synthetic line {number} of 3" for number in (1, 2, 3)]
+    assert last.startswith("FINISHED SUCCESSFULLY in [")
+    assert [row["line"] for row in await store.log(task)] == [1, 2, 3, 4, 5]
+
+
+async def test_a_failing_task_is_tried_again_with_a_log_for_each_attempt(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[timedelta] = []
+
+    def short(failure: int, *, rng: object) -> timedelta:
+        delays.append(retry_delay(failure, rng=rng))  # type: ignore[arg-type]
+        return delays[-1] / 100
+
+    monkeypatch.setattr("app.execution.outcome.retry_delay", short)
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={"fail_rate": 1, "log_lines": 0})})
+    task = await store.schedule()
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "FAILED"
+    assert await store.types(task) == [
+        "TaskScheduled",
+        *["TaskStarted", "AttemptFailed"] * 2,
+        "TaskStarted",
+        "TaskFailed",
+    ]
+    assert len(delays) == 2
+    assert delays[0].total_seconds() >= 2.5
+    log = await store.log(task)
+    for attempt in (1, 2, 3):
+        lines = [row for row in log if row["attempt"] == attempt]
+        assert [row["line"] for row in lines] == [1, 2]
+        assert "made to fail" in lines[-1]["message"]
+    assert "FINISHED WITH ERROR" in log[-1]["message"]
+    folded = await store.folded(task)
+    assert (folded.attempt, folded.failures) == (3, 3)
+
+
+async def test_a_retry_waits_for_its_delay(store: Store, database_url: str, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={"fail_rate": 1})})
+    task = await store.schedule()
+    async with running_worker(database_url, config):
+        await store.logged(task, "next attempt in")
+        row = await store.pool.fetchrow(
+            "SELECT status, extract(epoch FROM run_at - changed_at)::float8 AS delay FROM syncline.task_queue"
+        )
+    assert row is not None
+    assert row["status"] == "SCHEDULED"
+    assert 2.5 <= row["delay"] <= 5.1
+
+
+async def test_a_source_that_the_catalogue_has_no_more_fails_its_task_and_frees_the_collection(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={})})
+    task = await store.schedule(source="gone")
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "FAILED"
+        assert await store.types(task) == ["TaskScheduled", "TaskStarted", "TaskFailed"], "not tried again"
+        assert "Source [gone] doesn't exist" in (await store.messages(task))[-1]
+        assert await store.schedule(source="gone") != task
+
+
+async def test_a_source_that_only_a_newer_file_has_is_found(store: Store, database_url: str, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={})})
+    async with running_worker(database_url, config) as running:
+        await running.registered()
+        write_config(config, {"new": synthetic(c={})})
+        assert await store.ended(await store.schedule(source="new")) == "SUCCESS"
+
+
+async def test_an_attempt_that_takes_too_long_fails(store: Store, database_url: str, tmp_path: Path) -> None:
+    source = synthetic(c={"seconds": 60}) | {"timeout": "1s", "max_attempts": 1}
+    config = write_config(tmp_path / "config.yaml", {"s": source})
+    task = await store.schedule(max_attempts=1)
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "FAILED"
+    assert "timeout: the attempt took longer than 0:00:01" in (await store.messages(task))[-1]
+
+
+async def test_a_queued_task_that_is_canceled_never_starts(store: Store, database_url: str, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={}, d={})})
+    canceled, other = await store.schedule("c"), await store.schedule("d")
+    await store.queue.cancel(canceled, "CANCELED before it started")
+    async with running_worker(database_url, config):
+        assert await store.ended(other) == "SUCCESS"
+    assert await store.types(canceled) == ["TaskScheduled", "TaskCanceled"]
+
+
+async def test_a_worker_runs_no_more_at_once_than_it_has_slots(store: Store, database_url: str, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(6)]
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(**{name: {"seconds": 0.2} for name in names})})
+    tasks = [await store.schedule(name) for name in names]
+    async with running_worker(database_url, config, slots=2):
+        for task in tasks:
+            assert await store.ended(task) == "SUCCESS"
+    overlap = await store.pool.fetchval(
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM syncline.tasks a JOIN syncline.tasks b"
+        " ON b.started_at <= a.started_at AND b.finished_at > a.started_at GROUP BY a.task) AS t"
+    )
+    assert overlap == 2
