@@ -36,7 +36,7 @@ print(json.dumps({
 def installed_command(requirements: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log) -> Path:
     """The path of a tap's command; installs the packages if this set of them is not there yet.
 
-    The first of `requirements` is the tap. What pip says goes to standard output.
+    The first of `requirements` is the tap. What pip has to complain about goes to standard error.
 
     Raises:
         SynclineError: installing failed, which another try may mend.
@@ -70,11 +70,12 @@ def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
     python = str(home / "bin" / "python")
     _run([sys.executable, "-m", "venv", str(home)], "cannot make a virtual environment")
     _run(
-        [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", *requirements],
+        [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *requirements],
         f"cannot install {' '.join(requirements)}",
     )
     listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603
     packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
+    log("info", f"installed {len(packages)} packages")
     (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
     return packages
 
