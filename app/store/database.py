@@ -155,7 +155,7 @@ def place(url: str) -> str:
     """A URL's server and database, fit to be shown."""
     parsed = make_url(url)
     host = parsed.host or parsed.query.get("host") or "localhost"
-    return f"{host}:{parsed.port or 5432}/{parsed.database or ''}"
+    return f"{host}:{parsed.port or parsed.query.get('port') or 5432}/{parsed.database or ''}"
 
 
 def _cause(error: BaseException) -> str:

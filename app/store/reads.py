@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TableValuedAlias,
+    Text,
+    Uuid,
+    column,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from app.store.queries import load_statements
-from app.store.tables import collection_status, tasks
+from app.store.tables import INSTANT, collection_status, tasks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from app.store.database import Pool
 
@@ -62,9 +75,10 @@ class Reader:
 
     async def tasks(self, wanted: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Pages of the list, ascending by creation."""
+        windows = await self._fetch(_newest_of_each_collection(wanted)) if wanted.limit else None
         after: tuple[datetime, UUID] | None = None
-        while True:
-            page = await self._fetch(_page(wanted, after))
+        while windows is None or windows:
+            page = await self._fetch(_page(wanted, windows, after))
             if page:
                 yield page
             if len(page) < PAGE:
@@ -88,26 +102,55 @@ class Reader:
         return await self._pool.fetch(compiled.string, *values)
 
 
-def _page(wanted: TaskFilter, after: tuple[datetime, UUID] | None) -> Select[Any]:
-    chosen = _newest_of_each_collection(wanted) if wanted.limit else select(*_SHOWN).where(*_conditions(wanted))
-    listed = chosen.subquery("listed")
-    query = select(listed).order_by(listed.c.created_at, listed.c.task).limit(PAGE)
+def _page(
+    wanted: TaskFilter, windows: Sequence[asyncpg.Record] | None, after: tuple[datetime, UUID] | None
+) -> Select[Any]:
+    place = tuple_(tasks.c.created_at, tasks.c.task)
+    query = select(*_SHOWN).where(*_conditions(wanted)).order_by(tasks.c.created_at, tasks.c.task).limit(PAGE)
+    if windows is not None:
+        window = _as_table(windows)
+        query = query.join(window, window.c.collection == tasks.c.collection).where(
+            place >= tuple_(window.c.oldest_at, window.c.oldest),
+            place <= tuple_(window.c.newest_at, window.c.newest),
+        )
     if after:
-        query = query.where(tuple_(listed.c.created_at, listed.c.task) > tuple_(*after))
+        query = query.where(place > tuple_(*after))
     return query
 
 
 def _newest_of_each_collection(wanted: TaskFilter) -> Select[Any]:
-    """One index walk for each collection, from its newest task back."""
+    """From which to which task the `limit` newest of each collection go, found by walking back along the index.
+
+    The windows stand for the whole answer: what is created while its pages are read is not in it.
+    """
     known = collection_status
-    newest = (
-        select(*_SHOWN)
+    back = (
+        select(tasks.c.created_at, tasks.c.task)
         .where(*_conditions(wanted), tasks.c.collection == known.c.collection)
         .order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
-        .limit(wanted.limit)
-        .lateral("newest")
+        .limit(1)
     )
-    return select(newest).select_from(known).join(newest, true()).where(known.c.source == wanted.source)
+    newest, oldest = back.lateral("newest"), back.offset(wanted.limit - 1).lateral("oldest")
+    return (
+        select(
+            known.c.collection,
+            func.coalesce(oldest.c.created_at, wanted.start).label("oldest_at"),
+            func.coalesce(oldest.c.task, UUID(int=0)).label("oldest"),
+            newest.c.created_at.label("newest_at"),
+            newest.c.task.label("newest"),
+        )
+        .select_from(known)
+        .join(newest, true())
+        .outerjoin(oldest, true())
+        .where(known.c.source == wanted.source)
+    )
+
+
+def _as_table(windows: Sequence[asyncpg.Record]) -> TableValuedAlias:
+    """The windows as a table of the next query."""
+    columns = (("collection", Text), ("oldest_at", INSTANT), ("oldest", Uuid), ("newest_at", INSTANT), ("newest", Uuid))
+    arrays = [literal([window[name] for window in windows], ARRAY(kind)) for name, kind in columns]
+    return func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in columns)).render_derived("window")
 
 
 def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
