@@ -107,15 +107,18 @@ def _page(
 ) -> Select[Any]:
     place = tuple_(tasks.c.created_at, tasks.c.task)
     query = select(*_SHOWN).where(*_conditions(wanted)).order_by(tasks.c.created_at, tasks.c.task).limit(PAGE)
-    if windows is not None:
-        window = _as_table(windows)
-        query = query.join(window, window.c.collection == tasks.c.collection).where(
-            place >= tuple_(window.c.oldest_at, window.c.oldest),
-            place <= tuple_(window.c.newest_at, window.c.newest),
-        )
     if after:
         query = query.where(place > tuple_(*after))
-    return query
+    if windows is None:
+        return query
+    window = _as_table(windows)
+    listed = query.where(
+        tasks.c.collection == window.c.collection,
+        place >= tuple_(window.c.oldest_at, window.c.oldest),
+        place <= tuple_(window.c.newest_at, window.c.newest),
+    ).lateral("listed")
+    merged = select(listed).select_from(window).join(listed, true())
+    return merged.order_by(listed.c.created_at, listed.c.task).limit(PAGE)
 
 
 def _newest_of_each_collection(wanted: TaskFilter) -> Select[Any]:
