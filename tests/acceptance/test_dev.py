@@ -81,7 +81,7 @@ class Dev:
         tasks: list[dict[str, str]] = answer.json()["tasks"]
         return tasks
 
-    def processes(self) -> list[str]:
+    def processes(self) -> list[tuple[int, str]]:
         """Every process that was started from here, children of children too: they all inherit the environment."""
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - /proc is no tree of files
@@ -89,7 +89,7 @@ class Dev:
                 with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
                     # A zombie has no environment any more.
                     if f"MARK={self._directory}\0".encode() in environ.read():
-                        found.append(command.read().decode(errors="replace"))
+                        found.append((int(pid), command.read().decode(errors="replace")))
             except OSError:
                 continue
         return found
@@ -154,23 +154,14 @@ def test_a_dead_worker_is_started_again(dev: Dev) -> None:
     dev.start()
     dev.welcomed()
     before = len(dev.tasks("ticks"))
-    os.kill(worker_pid(dev), signal.SIGKILL)
+    os.kill(int(wait_until("there is a worker", lambda: worker_pid(dev))), signal.SIGKILL)
     wait_until("it is told", lambda: "child.died" in dev.output())
     wait_until("the ticks go on", lambda: len(dev.tasks("ticks")) > before + 2)
 
 
-def worker_pid(dev: Dev) -> int:
-    (line,) = [line for line in dev.output().splitlines() if "worker.started" in line][-1:]
-    assert line
-    for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - /proc is no tree of files
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
-                words = command.read().split(b"\0")
-        except OSError:
-            continue
-        if b"worker" in words and str(dev.config).encode() in words:
-            return int(pid)
-    raise AssertionError(dev.output())
+def worker_pid(dev: Dev) -> int | None:
+    """The worker among the processes of this `dev`."""
+    return next((pid for pid, command in dev.processes() if "\0worker\0" in command), None)
 
 
 @pytest.mark.parametrize(
