@@ -17,7 +17,7 @@ from app.domain.task import Status, Task, fold
 from app.execution.rescuer import Rescuer
 from app.execution.worker import Worker, WorkerOptions
 from app.loops import repeat
-from app.store.database import DatabaseAddress, open_pool
+from app.store.database import DatabaseAddress, connect, open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.queue import Claim, Ending, NewTask, TaskQueue
@@ -59,8 +59,9 @@ async def opened(url: str, *, size: int = 8) -> AsyncIterator[Pool]:
 class Store:
     """The store as a test uses it: short names for what every test does, and a look at everything it keeps."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, admin: asyncpg.Connection[asyncpg.Record]) -> None:
         self.pool = pool
+        self.admin = admin
         self.queue = TaskQueue(pool)
         self.leases = Leases(pool)
 
@@ -127,7 +128,7 @@ class Store:
     async def is_waiting(self, what: str) -> bool:
         """Whether a statement that contains `what` waits for a lock."""
         return bool(
-            await self.pool.fetchval(
+            await self.admin.fetchval(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
                 "AND query LIKE '%' || $1 || '%' AND pid <> pg_backend_pid()",
                 what,
@@ -168,8 +169,12 @@ class Store:
 
 @asynccontextmanager
 async def opened_store(url: str, *, size: int = 8) -> AsyncIterator[Store]:
-    async with opened(url, size=size) as pool:
-        yield Store(pool)
+    admin = await connect(url)
+    try:
+        async with opened(url, size=size) as pool:
+            yield Store(pool, admin)
+    finally:
+        await admin.close()
 
 
 def a_task(collection: str = "c", source: str = "s", **given: Any) -> NewTask:

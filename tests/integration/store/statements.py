@@ -1,0 +1,46 @@
+"""The store's statements, sent one by one, for tests that decide what happens between them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from app.store.log import NumberedLine
+from app.store.queries import load_statements
+from app.store.queue import _columns
+from tests.harness import ending
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from app.store.database import Connection
+    from app.store.queue import Claim
+
+QUEUE: Final = load_statements("queue.sql")
+LEASES: Final = load_statements("leases.sql")
+LOG: Final = load_statements("log.sql")
+
+
+async def end_on(connection: Connection, worker: UUID, claim: Claim) -> list[Any]:
+    """The rows of `end_attempts`: empty when it was refused."""
+    return list(await connection.fetch(QUEUE["end_attempts"], worker, *_columns([ending(claim)])))
+
+
+async def append_on(connection: Connection, worker: UUID, claim: Claim, line: int = 1) -> list[Any]:
+    """The rows of `append_log`: empty when it was refused."""
+    attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt])
+    lines = ([1], [line], [timedelta()], ["info"], [f"line {line}"])
+    return list(await connection.fetch(LOG["append_log"], worker, *attempt, *lines))
+
+
+async def save_on(connection: Connection, worker: UUID, claim: Claim) -> list[Any]:
+    """The rows of `save_bookmark`: empty when it was refused."""
+    return list(await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), "d", 1, {"at": 1}, 0))
+
+
+def key_of(claim: Claim) -> tuple[str, str, UUID, int]:
+    return claim.source, claim.collection, claim.task, claim.attempt
+
+
+def numbered(*lines: int) -> list[NumberedLine]:
+    return [NumberedLine(line, 0.0, "info", f"line {line}") for line in lines]

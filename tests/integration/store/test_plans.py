@@ -1,0 +1,154 @@
+"""The hot statements stay ordered index scans, with the pool's settings, on big tables after churn."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.store.queries import load_statements
+from app.store.queue import schedule_tasks
+from app.store.reads import Reader, TaskFilter
+from tests.harness import a_task, ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from tests.harness import Store
+
+LONG_AGO, LATER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+BIG = {"task_queue", "tasks", "events", "log_events", "collection_status", "schedules", "fire_times"}
+QUEUE, LOG, READS, SCHEDULES, LEASES = (
+    load_statements(f"{name}.sql") for name in ("queue", "log", "reads", "schedules", "leases")
+)
+
+
+async def seed(store: Store) -> UUID:
+    """20,000 queued tasks of which 3,000 have come and gone, a log, schedules; the statistics know of it."""
+    worker = await store.worker()
+    for part in range(20):
+        await schedule_tasks(store.pool, [a_task(f"c{part}_{number}") for number in range(1000)])
+    for _ in range(3):
+        claims = await store.queue.claim(worker, 1000)
+        await store.queue.end_attempts(worker, [ending(claim, line=1) for claim in claims])
+    claim = await store.claim(worker)
+    await store.admin.execute(
+        "INSERT INTO syncline.log_events SELECT $1, 1, n, now(), 'info', 'line ' || n FROM generate_series(2, 20000) n",
+        claim.task,
+    )
+    await store.admin.execute(
+        "INSERT INTO syncline.schedules SELECT 's', 'c' || n, 't', 3, '@daily', 'UTC', 'latest', NULL,"
+        " now() + n * interval '1 s', NULL, true, now() FROM generate_series(-100, 20000) n"
+    )
+    await store.admin.execute("ANALYZE")
+    return claim.task
+
+
+def nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+async def plan_of(store: Store, statement: str, values: list[str]) -> list[dict[str, Any]]:
+    """The generic plan, made in a connection of the pool: EXPLAIN EXECUTE asks the plan cache as asyncpg does."""
+    given = f" ({', '.join(values)})" if values else ""
+    async with store.pool.acquire() as connection:
+        await connection.execute(f"PREPARE explained AS {statement}")
+        try:
+            explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE explained{given}")
+        finally:
+            await connection.execute("DEALLOCATE explained")
+    return list(nodes(json.loads(explained)[0]["Plan"]))
+
+
+def bad_nodes(plan: list[dict[str, Any]], *, sort: bool = False) -> list[str]:
+    """What may not be there: a scan of a whole big table, a bitmap, and unless allowed a sort."""
+    return [
+        f"{node['Node Type']} {node.get('Relation Name', '')}"
+        for node in plan
+        if (node["Node Type"] == "Seq Scan" and re.sub(r"_\d+$", "", node["Relation Name"]) in BIG)
+        or node["Node Type"].startswith("Bitmap")
+        or (not sort and "Sort" in node["Node Type"])
+    ]
+
+
+async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
+    task = f"'{await seed(store)}'"
+    worker, array, moment = f"'{await store.worker()}'", "'{x}'", "now()"
+    tasks = "ARRAY['01a2069d-14b4-740c-80f3-a741fed537e7'::uuid]"
+    one = "'{1}'"
+    hour = "interval '1 hour'"
+    interval = "ARRAY[interval '0']"
+    statements = {
+        "claim_tasks": (QUEUE, [worker, "100"]),
+        "has_due_tasks": (QUEUE, []),
+        "active_task": (QUEUE, ["'s'", "'c'"]),
+        "held_attempts": (QUEUE, [worker]),
+        "cancel_requests": (QUEUE, [worker]),
+        "cancel_task": (QUEUE, [task, "'x'"]),
+        "end_attempts": (
+            QUEUE,
+            [worker, array, array, tasks, one, array, array, array, interval, "ARRAY['{}'::jsonb]", one, array, array],
+        ),
+        "save_bookmark": (QUEUE, [worker, "'s'", "'c'", task, "1", "'d'", "1", "'{}'", "0"]),
+        "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one]),
+        "append_log": (LOG, [worker, array, array, tasks, one, one, one, interval, array, array]),
+        "log_page": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
+        "task_row": (READS, [task]),
+        "due_schedules": (SCHEDULES, [hour]),
+        "seconds_until_next": (SCHEDULES, [hour]),
+        "busy_collections": (SCHEDULES, [array, array]),
+        "undecided_fire_times": (SCHEDULES, [array, array, "ARRAY[now()]"]),
+        "advance_schedules": (SCHEDULES, [array, array, "ARRAY[now()]", "ARRAY[now()]"]),
+        "renew_lease": (LEASES, [worker, hour]),
+    }
+    bad = {
+        name: found
+        for name, (file, values) in statements.items()
+        if (found := bad_nodes(await plan_of(store, file[name], values)))
+    }
+    assert bad == {}
+    claim = await plan_of(store, QUEUE["claim_tasks"], [worker, "100"])
+    assert [node for node in claim if node.get("Index Name") == "task_queue_ready"]
+
+
+class _Explaining:
+    """A pool that keeps the plan of every statement that a reader sends."""
+
+    def __init__(self, store: Store) -> None:
+        self._pool = store.pool
+        self.plans: list[list[dict[str, Any]]] = []
+
+    async def fetch(self, statement: str, *values: object) -> list[Any]:
+        explained = await self._pool.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values)
+        self.plans.append(list(nodes(json.loads(explained)[0]["Plan"])))
+        return await self._pool.fetch(statement, *values)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (TaskFilter("s", LONG_AGO, LATER), "tasks_by_source"),
+        (TaskFilter("s", LONG_AGO, LATER, collection="c1"), "tasks_by_collection"),
+        (TaskFilter("s", LONG_AGO, LATER, status="SCHEDULED"), "tasks_by_source"),
+        (TaskFilter("s", LONG_AGO, LATER, limit=2), "tasks_by_"),
+    ],
+    ids=["a source", "a collection", "a status", "the newest"],
+)
+async def test_the_pages_of_the_task_list_are_read_in_the_order_of_an_index(
+    store: Store, wanted: TaskFilter, index: str
+) -> None:
+    for part in range(2):
+        await schedule_tasks(store.pool, [a_task(f"c{part}{number}") for number in range(1000)])
+    await store.admin.execute("ANALYZE")
+    explaining = _Explaining(store)
+    pages = [page async for page in Reader(explaining).tasks(wanted)]  # type: ignore[arg-type]
+    assert len(explaining.plans) >= len(pages)
+    for plan in explaining.plans:
+        assert bad_nodes(plan, sort=wanted.limit > 0) == []
+        assert [node for node in plan if node.get("Index Name", "").startswith(index)]

@@ -1,0 +1,331 @@
+"""Scheduling, claiming, ending and canceling: who may do what, and what stays when it may not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from app.domain.errors import SynclineError
+from app.domain.task import Status, fold
+from app.store.queue import TaskQueue, schedule_tasks
+from tests.harness import a_task, canceled, ending, opened_store, until
+from tests.integration.store.statements import QUEUE, end_on, key_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from app.store.queue import NewTask
+    from tests.harness import Store
+
+
+async def test_of_200_at_once_one_schedules_and_all_learn_the_same_task(database_url: str) -> None:
+    async with opened_store(database_url, size=20) as store:
+        answers = await asyncio.gather(*(store.queue.schedule(a_task()) for _ in range(200)))
+        assert sorted(new for _, new in answers) == [False] * 199 + [True]
+        [task] = {task for task, _ in answers}
+        assert await store.types(task) == ["TaskScheduled"]
+        assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 1
+
+
+async def test_scheduling_while_tasks_come_and_go_never_fails_and_never_makes_two(database_url: str) -> None:
+    async with opened_store(database_url, size=20) as store:
+        worker = await store.worker()
+
+        async def churn() -> None:
+            for _ in range(40):
+                for claim in await store.queue.claim(worker, 1):
+                    await store.end(worker, claim)
+
+        async def ask() -> None:
+            for _ in range(15):
+                await store.queue.schedule(a_task())
+
+        await asyncio.gather(churn(), *(ask() for _ in range(10)))
+        overlapping = await store.pool.fetchval(
+            "SELECT count(*) FROM syncline.tasks a JOIN syncline.tasks b ON a.task < b.task"
+            " AND coalesce(a.finished_at, 'infinity') > b.created_at + interval '1 s'"
+        )
+        assert overlapping == 0
+
+
+class _EndsBetween(TaskQueue):
+    """A queue whose active task ends after it stood in the way and before it is looked up."""
+
+    def __init__(self, store: Store, worker: UUID) -> None:
+        super().__init__(_PoolThatEnds(store, worker))  # type: ignore[arg-type]
+
+
+class _PoolThatEnds:
+    def __init__(self, store: Store, worker: UUID) -> None:
+        self._store = store
+        self._worker = worker
+        self.fetch = store.pool.fetch
+
+    async def fetchval(self, statement: str, *values: object) -> object:
+        assert statement == QUEUE["active_task"]
+        for claim in await self._store.queue.claim(self._worker, 1):
+            await self._store.end(self._worker, claim)
+        return await self._store.pool.fetchval(statement, *values)
+
+
+async def test_a_task_that_ends_between_the_two_statements_makes_room_for_a_new_one(store: Store) -> None:
+    worker, first = await store.worker(), await store.schedule()
+    task, new = await _EndsBetween(store, worker).schedule(a_task())
+    assert new
+    assert task != first
+
+
+async def test_collections_whose_joined_names_are_equal_do_not_share_a_place(store: Store) -> None:
+    first = await store.schedule("c", source="a_b")
+    second = await store.schedule("b_c", source="a")
+    assert first != second
+
+
+async def test_claims_go_by_class_then_by_age(store: Store) -> None:
+    wanted: list[NewTask] = [
+        a_task("low", priority_class=100),
+        a_task("old schedule", priority_class=200),
+        a_task("api", priority_class=300),
+        a_task("young schedule", priority_class=200),
+    ]
+    for new in wanted:
+        await store.queue.schedule(new)
+    worker = await store.worker()
+    claims = [await store.claim(worker) for _ in wanted]
+    assert [claim.collection for claim in claims] == ["api", "old schedule", "young schedule", "low"]
+
+
+async def test_many_claimers_share_the_queue_without_a_task_going_twice(database_url: str) -> None:
+    async with opened_store(database_url, size=10) as store:
+        await schedule_tasks(store.pool, [a_task(f"c{number}") for number in range(300)])
+        workers = [await store.worker() for _ in range(6)]
+
+        async def claim_all(worker: UUID) -> list[UUID]:
+            claimed: list[UUID] = []
+            while claims := await store.queue.claim(worker, 7):
+                claimed += [claim.task for claim in claims]
+            return claimed
+
+        shares = await asyncio.gather(*map(claim_all, workers))
+        claimed = [task for share in shares for task in share]
+        assert len(claimed) == len(set(claimed)) == 300
+        assert len([share for share in shares if share]) > 1
+
+
+async def test_a_claim_passes_over_a_row_that_another_claim_holds(store: Store) -> None:
+    first, second = await store.worker(), await store.worker()
+    await store.schedule("c")
+    await store.schedule("d")
+    async with store.pool.acquire() as connection, connection.transaction():
+        [held] = await connection.fetch(QUEUE["claim_tasks"], first, 1)
+        assert held["collection"] == "c"
+        assert [claim.collection for claim in await store.queue.claim(second, 5)] == ["d"]
+
+
+async def test_a_task_whose_time_has_not_come_is_not_claimed(store: Store) -> None:
+    worker = await store.worker()
+    await store.schedule()
+    await store.pool.execute("UPDATE syncline.task_queue SET run_at = syncline.clock() + interval '1 hour'")
+    assert await store.queue.claim(worker, 1) == []
+
+
+async def test_an_attempt_of_the_past_is_refused(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once")
+    again = await store.claim(worker)
+    assert again.attempt == 2
+    before = await store.everything()
+    assert not await store.end(worker, claim)
+    with pytest.raises(SynclineError, match="not this worker's"):
+        await store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark=1)
+    assert await store.everything() == before
+
+
+async def test_two_attempts_of_a_task_in_one_statement_are_told_apart(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once")
+    again = await store.claim(worker)
+    refused = await store.queue.end_attempts(worker, [ending(claim, line=5), ending(again, line=6)])
+    assert [ending.claim.attempt for ending in refused] == [1]
+    assert (await store.types(claim.task))[-1] == "TaskSucceeded"
+
+
+async def test_cancel_after_success_changes_nothing(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    await store.end(worker, claim)
+    before = await store.everything()
+    assert await store.queue.cancel(claim.task, "too late") is None
+    assert await store.everything() == before
+
+
+async def test_success_after_cancel_is_refused(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
+    assert not await store.queue.end_attempts(worker, [canceled(claim)])
+    before = await store.everything()
+    assert not await store.end(worker, claim)
+    assert await store.everything() == before
+    assert await store.status(claim.task) == "CANCELED"
+
+
+async def test_a_queued_task_is_canceled_at_once_with_a_last_line(store: Store) -> None:
+    task = await store.schedule()
+    assert await store.queue.cancel(task, "CANCELED by a user") is Status.CANCELED
+    assert await store.types(task) == ["TaskScheduled", "TaskCanceled"]
+    assert await store.messages(task) == ["CANCELED by a user"]
+    assert await store.schedule() != task, "the collection is free"
+
+
+async def test_a_running_task_is_asked_once(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    for _ in range(3):
+        assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested"]
+    assert await store.queue.cancel_requests(worker) == [(claim.task, 1)]
+
+
+async def test_an_unknown_task_is_not_canceled_into_being(store: Store) -> None:
+    before = await store.everything()
+    assert await store.queue.cancel(uuid4(), "who?") is None
+    assert await store.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("type_", "error"),
+    [("AttemptFailed", "broken"), ("AttemptHandedBack", None)],
+    ids=["failed", "handed back"],
+)
+async def test_a_task_that_is_to_be_canceled_does_not_go_back_into_the_queue(
+    store: Store, type_: str, error: str | None
+) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    await store.queue.cancel(claim.task, "unused")
+    back = ending(claim, type_, Status.SCHEDULED, if_canceled=canceled(claim), error=error)
+    assert await store.queue.end_attempts(worker, [back]) == []
+    assert await store.status(claim.task) == "CANCELED"
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested", "TaskCanceled"]
+
+
+async def test_a_cancel_that_waits_for_a_claim_asks_the_attempt(store: Store) -> None:
+    worker, task = await store.worker(), await store.schedule()
+    async with store.pool.acquire() as connection, connection.transaction():
+        await connection.fetch(QUEUE["claim_tasks"], worker, 1)
+        cancel = asyncio.create_task(store.queue.cancel(task, "unused"))
+        await until(lambda: store.is_waiting("cancel_requested"))
+    assert await cancel is Status.RUNNING
+    assert await store.types(task) == ["TaskScheduled", "TaskStarted", "CancelRequested"]
+
+
+async def test_a_claim_passes_over_a_task_that_is_being_canceled(store: Store) -> None:
+    worker, task = await store.worker(), await store.schedule()
+    async with store.pool.acquire() as connection, connection.transaction():
+        await connection.fetch(QUEUE["cancel_task"], task, "canceled")
+        assert await store.queue.claim(worker, 1) == []
+    assert await store.queue.claim(worker, 1) == []
+    assert await store.types(task) == ["TaskScheduled", "TaskCanceled"]
+
+
+async def test_a_cancel_that_waits_for_the_end_comes_too_late(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    async with store.pool.acquire() as connection, connection.transaction():
+        assert await end_on(connection, worker, claim)
+        cancel = asyncio.create_task(store.queue.cancel(claim.task, "unused"))
+        await until(lambda: store.is_waiting("cancel_requested"))
+    assert await cancel is None
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
+
+
+async def test_an_end_that_waits_for_a_cancel_stands_after_it(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    async with store.pool.acquire() as connection, connection.transaction():
+        await connection.fetch(QUEUE["cancel_task"], claim.task, "unused")
+        end = asyncio.create_task(store.end(worker, claim))
+        await until(lambda: store.is_waiting("outcome"))
+    assert await end
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested", "TaskSucceeded"]
+
+
+async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
+    """A statement that took its transaction id first and then waited for the row must not append behind a later id."""
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    async with store.pool.acquire() as early, store.pool.acquire() as late:
+        waiting = early.transaction()
+        await waiting.start()
+        await early.fetchval("SELECT pg_current_xact_id()")
+        async with late.transaction():
+            await late.fetch(QUEUE["cancel_task"], claim.task, "unused")
+            saving = asyncio.create_task(
+                early.fetchval(QUEUE["save_bookmark"], worker, *key_of(claim), "d", 1, {"at": 1}, 0)
+            )
+            await until(lambda: store.is_waiting("INTO syncline.bookmarks"))
+        assert await saving is None, "the older transaction id appends nothing"
+        await waiting.commit()
+    await store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark={"at": 1})
+    assert await store.end(worker, claim)
+    rows = await store.pool.fetch("SELECT version FROM syncline.events WHERE task = $1 ORDER BY xid", claim.task)
+    assert [row["version"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["cancel_task", "claim_tasks", "end_attempts"])
+async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactions(store: Store, name: str) -> None:
+    worker = await store.worker()
+    task = await store.schedule()
+    claim = None if name == "claim_tasks" else await store.claim(worker)
+    async with store.pool.acquire() as early, early.transaction():
+        await early.fetchval("SELECT pg_current_xact_id()")
+        await store.pool.execute(
+            "UPDATE syncline.task_queue SET xid = pg_current_xact_id(), version = version WHERE task = $1", task
+        )
+        match claim:
+            case None:
+                moved = await early.fetch(QUEUE[name], worker, 1)
+            case _ if name == "cancel_task":
+                moved = await early.fetch(QUEUE[name], task, "late")
+            case _:
+                moved = await end_on(early, worker, claim)
+        assert not moved
+    assert len(await store.types(task)) == (2 if claim else 1)
+
+
+async def test_a_storm_of_everything_leaves_streams_without_gaps_in_the_order_of_transactions(
+    database_url: str,
+) -> None:
+    async with opened_store(database_url, size=12) as store:
+        worker = await store.worker()
+
+        async def live(name: str) -> None:
+            for _ in range(6):
+                task, _ = await store.queue.schedule(a_task(name))
+                await asyncio.gather(work(), store.queue.cancel(task, "canceled"), work())
+
+        async def work() -> None:
+            for claim in await store.queue.claim(worker, 3):
+                await asyncio.gather(
+                    store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark=1),
+                    store.queue.cancel(claim.task, "canceled"),
+                    return_exceptions=True,
+                )
+                await store.end(worker, claim)
+
+        await asyncio.gather(*(live(f"c{number}") for number in range(8)))
+        turned = await store.pool.fetchval(
+            "SELECT count(*) FROM syncline.events a JOIN syncline.events b USING (task)"
+            " WHERE a.version < b.version AND a.xid > b.xid"
+        )
+        assert turned == 0
+        for row in await store.pool.fetch("SELECT task, status, version FROM syncline.tasks"):
+            folded = fold(await store.events(row["task"]))
+            assert folded is not None
+            assert (folded.status, folded.version) == (row["status"], row["version"])
