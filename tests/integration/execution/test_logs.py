@@ -1,0 +1,121 @@
+"""What becomes of what a child says: in order, soon, whole, and without its secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import statistics
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.execution.text import LONGEST_TEXT
+from tests.harness import running_worker, synthetic, write_config
+from tests.integration.execution.children import use_children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.harness import Store
+
+SECRET = "hunter2-hunter2"
+MEGABYTE = 1024
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    return use_children(monkeypatch, tmp_path)
+
+
+async def test_what_a_child_says_is_kept_without_secrets_and_fit_to_read(
+    store: Store, database_url: str, config: Path
+) -> None:
+    task = await store.schedule("talkative")
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "FAILED"
+    log = await store.messages(task)
+    assert "nul � and bad �� bytes" in log
+    [cut] = [line for line in log if line.startswith("xxx")]
+    assert cut.endswith("x… [cut: longer than 16384 bytes]")
+    assert len(cut.encode()) <= LONGEST_TEXT
+    assert "an error" in log
+    assert "no newline at the end" in log
+    assert "the secret is ***" in log
+    assert log[-1].endswith("could not log in with ***")
+    everything = await store.everything()
+    assert SECRET not in everything
+    assert SECRET[:6] not in everything, "not even the beginning of one that stood at a cut"
+    assert (await store.folded(task)).error == "could not log in with ***"
+
+
+async def test_five_thousand_lines_stay_in_order(store: Store, database_url: str, config: Path) -> None:
+    task = await store.schedule("ordered")
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "SUCCESS"
+    log = await store.log(task)
+    assert [row["line"] for row in log] == list(range(1, 5003))
+    assert (await store.messages(task))[1:-1] == [f"line {number}" for number in range(5000)]
+    assert log[-1]["message"].split("] ", 1)[1].startswith("FINISHED SUCCESSFULLY")
+
+
+async def test_a_line_reaches_a_reader_soon(store: Store, database_url: str, config: Path) -> None:
+    task = await store.schedule("timed")
+    seen: dict[str, float] = {}
+    async with running_worker(database_url, config):
+        while await store.status(task) in {"SCHEDULED", "RUNNING"}:
+            moment = await store.pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+            for message in await store.messages(task):
+                seen.setdefault(message, moment)
+            await asyncio.sleep(0.005)
+    delays = [moment - float(message.split()[1]) for message, moment in seen.items() if message.startswith("at ")]
+    assert len(delays) == 30
+    print(f"\nfrom a child's write to a reader: median {statistics.median(delays) * 1000:.0f} ms")  # noqa: T201
+    assert statistics.median(delays) < 1
+
+
+async def test_a_flood_is_stored_whole_without_filling_the_memory(
+    store: Store, database_url: str, config: Path
+) -> None:
+    task = await store.schedule("flooding")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with running_worker(database_url, config):
+        assert await store.ended(task, seconds=60) == "SUCCESS"
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.log_events WHERE message LIKE '%zzz%'") == 100_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * MEGABYTE
+
+
+async def test_a_flood_of_one_attempt_does_not_hold_up_the_others(
+    store: Store, database_url: str, config: Path
+) -> None:
+    flood = await store.schedule("flooding")
+    async with running_worker(database_url, config):
+        await store.logged(flood, "zzz")
+        assert await store.ended(await store.schedule("good"), seconds=10) == "SUCCESS"
+        assert await store.status(flood) == "RUNNING"
+
+
+async def test_a_worker_whose_database_is_slow_waits_instead_of_collecting(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={"log_lines": 60_000})})
+    task = await store.schedule()
+    locking = store.admin.transaction()
+    await locking.start()
+    await store.admin.execute("LOCK TABLE syncline.log_events IN SHARE MODE")
+    async with running_worker(database_url, config) as running:
+        await store.running(task)
+        [(attempt, _)] = running.worker._tenure._attempts.values()  # type: ignore[union-attr]
+        assert await _settled(attempt._log.next_line) < 45_000
+        await locking.rollback()
+        assert await store.ended(task) == "SUCCESS"
+    assert len(await store.log(task)) == 60_002
+
+
+async def _settled(number: Callable[[], int]) -> int:
+    """The number when it has come to rest."""
+    before = -1
+    while (now := number()) != before:
+        before = now
+        await asyncio.sleep(0.3)
+    return before
