@@ -78,16 +78,17 @@ WITH fence AS MATERIALIZED (
   SELECT task, version, 'TaskStarted', at, 'RUNNING', attempt, $1 FROM claimed
 )
 SELECT c.source, c.collection, c.task, c.attempt, c.failures, c.max_attempts, c.cancel_requested, c.at,
-       coalesce(r.generation, 0) AS generation
-FROM claimed c LEFT JOIN syncline.resets r ON r.source = c.source AND r.collection = c.collection
+       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = c.source AND r.collection = c.collection), 0)
+         AS generation
+FROM claimed c
 
 -- name: held_attempts
 -- The attempts that worker $1 may write for, and how many lines their logs have.
 SELECT q.source, q.collection, q.task, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
-       coalesce(r.generation, 0) AS generation,
+       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = q.source AND r.collection = q.collection), 0)
+         AS generation,
        coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = q.task AND l.attempt = q.attempt), 0) AS lines
 FROM syncline.task_queue q
-LEFT JOIN syncline.resets r ON r.source = q.source AND r.collection = q.collection
 WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()

@@ -34,10 +34,10 @@ WHERE s.source = gone.source AND s.collection = gone.collection AND s.active
 -- How long until the next schedule is due; those that wait for their collection's active task do not count.
 SELECT extract(epoch FROM s.next_fire_at - syncline.clock())::float8
 FROM syncline.schedules s
-WHERE s.active AND s.next_fire_at IS NOT NULL AND NOT (
+WHERE s.active AND s.next_fire_at IS NOT NULL AND (
   s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval
-  AND EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
-)
+  AND (SELECT true FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
+) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1
 
@@ -47,10 +47,10 @@ LIMIT 1
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window,
        s.next_fire_at, s.last_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
-WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND NOT (
+WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (
   s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval
-  AND EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
-)
+  AND (SELECT true FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
+) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1000
 FOR NO KEY UPDATE OF s SKIP LOCKED
@@ -58,18 +58,20 @@ FOR NO KEY UPDATE OF s SKIP LOCKED
 -- name: busy_collections
 -- Which collections have an active task. A statement of its own: the one that locks the schedules may have waited, and
 -- would see the queue as it was before.
-SELECT q.source, q.collection
+-- The scalar subquery is a look-up for each pair; a join could walk through the whole queue.
+SELECT c.source, c.collection
 FROM unnest($1::text[], $2::text[]) AS c (source, collection)
-JOIN syncline.task_queue q ON q.source = c.source AND q.collection = c.collection
+WHERE (SELECT true FROM syncline.task_queue q WHERE q.source = c.source AND q.collection = c.collection)
 
 -- name: undecided_fire_times
 -- Of the given fire times those that the ledger does not hold yet: none is decided twice, whatever the clock did.
+-- A scalar subquery for the reason above.
 SELECT place::integer
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS d (source, collection, fire_time, place)
-WHERE NOT EXISTS (
-  SELECT FROM syncline.fire_times f
+WHERE (
+  SELECT true FROM syncline.fire_times f
   WHERE f.source = d.source AND f.collection = d.collection AND f.fire_time = d.fire_time
-)
+) IS NULL
 
 -- name: record_fire_times
 -- Writes outcomes into the ledger; worker $1 has decided them.
