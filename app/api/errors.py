@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 
 from app.api.answers import JsonAnswer
-from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError, SynclineError
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseUnreachableError,
+    SchemaVersionError,
+    SynclineError,
+    UnknownCollectionError,
+    UnknownSourceError,
+)
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -32,19 +39,6 @@ class RefusedError(SynclineError):
         self.headers = headers
 
 
-def unknown_source(source: str) -> RefusedError:
-    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", f"Source [{source}] doesn't exist")
-
-
-def rejected_source(source: str, reason: str) -> RefusedError:
-    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", f"Source [{source}] is left out: {reason}")
-
-
-def unknown_collection(source: str, collection: str) -> RefusedError:
-    error = f"Collection [{collection}] doesn't exist in source [{source}]"
-    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting collection", error)
-
-
 def unknown_task(task_id: str) -> RefusedError:
     return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{task_id}] doesn't exist")
 
@@ -65,13 +59,22 @@ def _refusal(error: Exception) -> RefusedError | None:
         case HTTPException():
             return _router_refusal(error)
         case ConfigurationError():
-            return RefusedError(HTTPStatus.BAD_REQUEST, "Error in the configuration", str(error))
+            return _configuration_refusal(error)
         case SchemaVersionError():
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
         case _ if _database_is_away(error):
             why = "PostgreSQL does not answer; try again"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", why, headers=_RETRY_LATER)
     return None
+
+
+def _configuration_refusal(error: ConfigurationError) -> RefusedError:
+    match error:
+        case UnknownSourceError():
+            return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", str(error))
+        case UnknownCollectionError():
+            return RefusedError(HTTPStatus.NOT_FOUND, "Error getting collection", str(error))
+    return RefusedError(HTTPStatus.BAD_REQUEST, "Error in the configuration", str(error))
 
 
 def _router_refusal(error: HTTPException) -> RefusedError:

@@ -20,7 +20,6 @@ from app.api.documents import (
 )
 from app.api.errors import RefusedError
 from app.api.limits import read_object
-from app.api.lookup import find_collection, find_source
 from app.api.operation import Endpoint, Operation
 from app.api.parameters import COLLECTION, SOURCE
 from app.domain.errors import DatabaseUnreachableError, SynclineError
@@ -76,9 +75,7 @@ class ClearCache(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
-        source, collection = find_collection(
-            services.catalogue(), SOURCE.required_in(body), COLLECTION.required_in(body)
-        )
+        source, collection = services.catalogue().find(SOURCE.required_in(body), COLLECTION.required_in(body))
         await services.reset_collection(source.id, collection.name)
         return JsonAnswer({"status": "ok"})
 
@@ -99,9 +96,9 @@ class SourceTrial(Endpoint):
         services, body = self.services, await read_object(request)
         source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
         if collection is None:
-            find_source(services.catalogue(), source)
+            services.catalogue().find_source(source)
         else:
-            find_collection(services.catalogue(), source, collection)
+            services.catalogue().find(source, collection)
         try:
             await services.test_source(source, collection)
         except DatabaseUnreachableError:

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from app.api.answers import JsonAnswer, list_answer
 from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
-from app.api.errors import unknown_source, unknown_task
-from app.api.lookup import find_collection
+from app.api.errors import unknown_task
 from app.api.operation import Endpoint, Operation
 from app.api.parameters import COLLECTION, END, LIMIT, SOURCE, START, STATUS
+from app.domain.errors import UnknownSourceError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, task_id
 from app.store.queue import NewTask
@@ -57,9 +57,7 @@ class Tasks(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services = self.services
-        source, collection = find_collection(
-            services.catalogue(), SOURCE.required(request), COLLECTION.required(request)
-        )
+        source, collection = services.catalogue().find(SOURCE.required(request), COLLECTION.required(request))
         task, is_new = await services.queue.schedule(
             NewTask(
                 source=source.id,
@@ -173,13 +171,13 @@ async def _check_known(services: Services, source: str) -> None:
     """A source is known while the configuration names it, and for ever after if it had tasks.
 
     Raises:
-        RefusedError: 404.
+        UnknownSourceError: it was never here.
     """
     catalogue = services.catalogue()
     if source in catalogue.sources or source in catalogue.rejected:
         return
     if not any(row["source"] == source for row in await services.reader.collections()):
-        raise unknown_source(source)
+        raise UnknownSourceError(source)
 
 
 def _matches(condition: str, tag: str) -> bool:

@@ -12,7 +12,8 @@ from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
 from app.config.problems import CatalogueError, Path, Place, Problem, problem_at, unknown_key
 from app.config.sections import Notifications, Section, Server
-from app.config.sources import Source, read_source, table_clashes
+from app.config.sources import Collection, Source, read_source, table_clashes
+from app.domain.errors import UnknownCollectionError, UnknownSourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,6 +56,29 @@ class Catalogue:
         """Everything that is wrong with sources and destinations."""
         rejected = [*self.rejected_destinations.values(), *self.rejected.values()]
         return [problem for problems in rejected for problem in problems]
+
+    def find_source(self, source: str) -> Source:
+        """The source of this id.
+
+        Raises:
+            UnknownSourceError: there is none, or it was left out.
+        """
+        if found := self.sources.get(source):
+            return found
+        problems = self.rejected.get(source)
+        raise UnknownSourceError(source, left_out=str(problems[0]) if problems else None)
+
+    def find(self, source: str, collection: str) -> tuple[Source, Collection]:
+        """The source and its collection of this name.
+
+        Raises:
+            UnknownSourceError: there is no such source, or it was left out.
+            UnknownCollectionError: the source has no such collection.
+        """
+        owner = self.find_source(source)
+        if found := owner.collections.get(collection):
+            return owner, found
+        raise UnknownCollectionError(source, collection)
 
     def secrets(self) -> frozenset[str]:
         """Every text that must not be shown: what secret keys hold, wherever they stand."""

@@ -11,6 +11,20 @@ class ConfigurationError(SynclineError):
     """What the user wrote cannot work, and running it again cannot help: an attempt with this error is not retried."""
 
 
+class UnknownSourceError(ConfigurationError):
+    """The catalogue has no usable source of this id; `left_out` is what is wrong with one that was left out."""
+
+    def __init__(self, source: str, *, left_out: str | None = None) -> None:
+        super().__init__(f"Source [{source}] " + ("doesn't exist" if left_out is None else f"is left out: {left_out}"))
+
+
+class UnknownCollectionError(ConfigurationError):
+    """The source has no collection of this name."""
+
+    def __init__(self, source: str, collection: str) -> None:
+        super().__init__(f"Collection [{collection}] doesn't exist in source [{source}]")
+
+
 class DatabaseUnreachableError(SynclineError):
     """PostgreSQL does not answer."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.domain.attempt_protocol import AttemptJob
-from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,20 +19,7 @@ _NOWHERE: Final = "none"
 
 
 def find_collection(catalogue: Catalogue, source_id: str, collection_id: str) -> tuple[Source, Collection]:
-    """The collection that a task is about.
-
-    Raises:
-        ConfigurationError: the catalogue does not have it (any more).
-    """
-    source = catalogue.sources.get(source_id)
-    if source is None:
-        problems = catalogue.rejected.get(source_id)
-        why = f"is left out: {problems[0]}" if problems else "doesn't exist"
-        raise ConfigurationError(f"Source [{source_id}] {why}")
-    collection = source.collections.get(collection_id)
-    if collection is None:
-        raise ConfigurationError(f"Collection [{collection_id}] doesn't exist in source [{source_id}]")
-    return source, collection
+    return catalogue.find(source_id, collection_id)
 
 
 def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
@@ -42,7 +28,7 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
     Raises:
         ConfigurationError: the catalogue does not have the collection, or one of its destinations.
     """
-    source, collection = find_collection(catalogue, claim.source, claim.collection)
+    source, collection = catalogue.find(claim.source, claim.collection)
     return AttemptJob(
         task=str(claim.task),
         task_id=claim.task_id,

@@ -8,7 +8,14 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from app.api.errors import RefusedError, answer_to, unknown_task
-from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError, SynclineError
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseUnreachableError,
+    SchemaVersionError,
+    SynclineError,
+    UnknownCollectionError,
+    UnknownSourceError,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +25,8 @@ from app.domain.errors import ConfigurationError, DatabaseUnreachableError, Sche
         (HTTPException(404), 404),
         (HTTPException(405, headers={"Allow": "GET"}), 405),
         (ConfigurationError("wrong"), 400),
+        (UnknownSourceError("load"), 404),
+        (UnknownCollectionError("load", "users"), 404),
         (SchemaVersionError("old"), 503),
         (DatabaseUnreachableError("away"), 503),
         (ConnectionResetError(), 503),

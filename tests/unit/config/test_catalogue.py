@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.reader import load_catalogue
+from app.domain.errors import UnknownCollectionError, UnknownSourceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,3 +215,22 @@ def test_a_file_url_is_a_path(tmp_path: Path) -> None:
     (tmp_path / "my sources.yaml").write_text("sources: {}")
     (tmp_path / "syncline.yaml").write_text(f"sources: file://{tmp_path}/my%20sources.yaml")
     assert load_catalogue(Path(tmp_path / "syncline.yaml"), {}).sources == {}
+
+
+def test_what_the_catalogue_does_not_have_is_refused_by_name() -> None:
+    catalogue = load_catalogue(
+        """
+        sources:
+          s: {type: synthetic, destinations: [nowhere], collections: [one]}
+          broken: {type: synthetic, destinations: [nowhere], collections: [one], timeout: long}
+        destinations: {nowhere: {type: none}}
+        """,
+        {},
+    )
+    assert catalogue.find("s", "one") == (catalogue.sources["s"], catalogue.sources["s"].collections["one"])
+    with pytest.raises(UnknownCollectionError, match=r"^Collection \[two\] doesn't exist in source \[s\]$"):
+        catalogue.find("s", "two")
+    with pytest.raises(UnknownSourceError, match=r"^Source \[gone\] doesn't exist$"):
+        catalogue.find("gone", "one")
+    with pytest.raises(UnknownSourceError, match=r"^Source \[broken\] is left out: .*timeout"):
+        catalogue.find("broken", "one")
