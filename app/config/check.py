@@ -23,13 +23,8 @@ class Findings:
     collections: int = 0
 
 
-def check_config(path: Path, environment: Mapping[str, str]) -> list[Problem]:
-    """Everything that is wrong with the catalogue at `path`, at once; empty: it can be used."""
-    return list(examine_config(path, environment).problems)
-
-
 def examine_config(path: Path, environment: Mapping[str, str]) -> Findings:
-    """The same with the warnings and the counts; it never raises for what the user wrote."""
+    """Everything that there is to say of the catalogue at `path`; it never raises for what the user wrote."""
     try:
         catalogue = load_catalogue(path, environment)
     except CatalogueError as error:

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.config.problems import model_problems
-from app.config.secret_values import secrets_in
 from app.domain.errors import ConfigurationError
 
 _SCHEMES = ("postgresql://", "postgres://")
@@ -54,10 +53,6 @@ class Settings(BaseSettings):
     def direct_url(self) -> str | None:
         """The database without a pooler between: for LISTEN, advisory locks and migrations."""
         return self.database_direct_url or self.database_url
-
-    def secrets(self) -> frozenset[str]:
-        """The passwords in the databases' URLs."""
-        return secrets_in([url for url in (self.database_url, self.database_direct_url) if url])
 
 
 def read_settings() -> Settings:

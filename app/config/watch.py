@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,8 @@ from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-    Subscriber = Callable[[Catalogue], Awaitable[None] | None]
 
 _log = structlog.get_logger(__name__)
 _PREVIOUS_RUNS = "the previous version goes on"
@@ -38,7 +35,6 @@ class CatalogueWatcher:
         self._problem: str | None = None
         self._refused: str | None = None
         self._unusable: tuple[str, CatalogueError] | None = None
-        self._subscribers: list[Subscriber] = []
         self._lock = asyncio.Lock()
         self._begun = 0
 
@@ -54,18 +50,8 @@ class CatalogueWatcher:
         """One line on why the newest version is not the running one; None if it is."""
         return self._problem
 
-    @property
-    def fingerprint(self) -> str:
-        """Equal in every process that runs the same texts."""
-        return self.current.fingerprint
-
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with each new catalogue, after it has become the current one; returns the way to stop."""
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
-
     async def run(self) -> None:
-        """Read again every `server.sources_reload_sec` until cancelled."""
+        """Read again every `server.sources_reload_sec` until canceled."""
         while True:
             await asyncio.sleep(self.current.server.sources_reload_sec)
             await self.refresh()
@@ -94,7 +80,7 @@ class CatalogueWatcher:
             self._refuse(str(error))
             return
         if new is not None:
-            await self._replace(new)
+            self._replace(new)
         self._accept()
 
     def _changed(self) -> Catalogue | None:
@@ -110,7 +96,7 @@ class CatalogueWatcher:
                 self._unusable = (fingerprint, error)
         raise self._unusable[1]
 
-    async def _replace(self, new: Catalogue) -> None:
+    def _replace(self, new: Catalogue) -> None:
         previous, self._current = self._current, _with_previous(new, self._current)
         for problem in self._current.problems:
             _log.error("catalogue.rejected", problem=str(problem))
@@ -118,17 +104,6 @@ class CatalogueWatcher:
         for warning in (warning for warning in self._current.warnings if warning not in known):
             _log.warning("catalogue.warning", warning=str(warning))
         _log.info("catalogue.loaded", sources=len(self._current.sources), fingerprint=self._current.fingerprint[:12])
-        for subscriber in tuple(self._subscribers):
-            await self._tell(subscriber, self._current)
-
-    async def _tell(self, subscriber: Subscriber, catalogue: Catalogue) -> None:
-        try:
-            answer = subscriber(catalogue)
-            if inspect.isawaitable(answer):
-                await answer
-        except Exception:  # noqa: BLE001 (logged whole)
-            # One subscriber's failure must neither stop the reloading nor keep the news from the others.
-            _log.exception("catalogue.subscriber_failed")
 
     def _refuse(self, reason: str) -> None:
         self._problem = f"{reason}; {_PREVIOUS_RUNS}"

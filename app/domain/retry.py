@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,26 +13,13 @@ LONGEST_DELAY = timedelta(minutes=10)
 _MOST_DOUBLINGS = 30
 
 
-class Jitter(StrEnum):
-    """How far a delay may shrink at random, so that tasks that failed together do not come back together.
-
-    FULL draws from nothing up to the whole delay, EQUAL from its upper half. Both as described in the AWS Architecture
-    Blog, "Exponential Backoff And Jitter" (2015).
-    """
-
-    FULL = "full"
-    EQUAL = "equal"
-
-
 def retry_delay(
-    failure: int,
-    *,
-    rng: Random,
-    jitter: Jitter = Jitter.EQUAL,
-    first: timedelta = FIRST_DELAY,
-    longest: timedelta = LONGEST_DELAY,
+    failure: int, *, rng: Random, first: timedelta = FIRST_DELAY, longest: timedelta = LONGEST_DELAY
 ) -> timedelta:
     """How long to wait after the failure with this number (the first is 1): doubling, capped, then jittered.
+
+    The jitter is drawn from the delay's upper half, so that tasks that failed together do not come back together:
+    "equal jitter" of the AWS Architecture Blog, "Exponential Backoff And Jitter" (2015).
 
     Raises:
         ValueError: `failure` is less than 1.
@@ -41,5 +27,4 @@ def retry_delay(
     if failure < 1:
         raise ValueError(f"failures are counted from 1, not from {failure}")
     delay = min(longest, first * (1 << min(failure - 1, _MOST_DOUBLINGS)))
-    certain = delay / 2 if jitter is Jitter.EQUAL else timedelta()
-    return certain + (delay - certain) * rng.random()
+    return delay / 2 + delay / 2 * rng.random()

@@ -63,10 +63,6 @@ class ProjectionRunner:
             _, events = await apply_next(connection, generation, checkpoint)
             return events
 
-    async def lag_seconds(self) -> float:
-        """The age of the oldest event that is not in the statistics yet; 0 when all are."""
-        return await store.lag_seconds(self._pool, DAILY)
-
 
 async def apply_next(connection: Connection, generation: int, checkpoint: int) -> tuple[int, int]:
     """Add the next transactions to a generation whose checkpoint is locked: the new checkpoint, and their events."""

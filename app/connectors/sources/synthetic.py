@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
-from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
+from app.domain.attempt_protocol import Failed, Finished, LogLine, Progress
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ async def run_synthetic(
     parameters: SyntheticParameters,
     emit: Callable[[AttemptMessage], Awaitable[None]],
     *,
-    destinations: tuple[str, ...] = (),
     rng: random.Random | None = None,
 ) -> None:
     """Follows the plan without keeping a record, telling what a child process would tell; ends by cancellation.
@@ -77,8 +76,6 @@ async def run_synthetic(
     if _fails(parameters, rng):
         await emit(Failed(error=_failure(parameters)))
         return
-    for destination in destinations:
-        await emit(Committed(destination=destination, rows=0))
     await emit(Finished(records_read=parameters.records, rows_written=0))
 
 

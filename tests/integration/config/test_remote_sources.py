@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config import reader
-from app.config.check import check_config
+from app.config.check import examine_config
 from app.config.watch import CatalogueWatcher
 
 if TYPE_CHECKING:
@@ -136,13 +136,13 @@ def test_credentials_are_sent_but_never_shown(path: Path, site: Site) -> None:
     site.status = 401
     url = site.url.replace("http://", "http://me:hunter22@") + "?token=t-12345"
     path.write_text(f"sources: {url}\n")
-    assert [problem.message for problem in check_config(path, {})] == [f"{site.url} answered 401"]
+    assert [problem.message for problem in examine_config(path, {}).problems] == [f"{site.url} answered 401"]
     assert site.asked[0]["authorization"].startswith("Basic ")
 
 
 def test_a_redirect_is_not_followed(path: Path, site: Site) -> None:
     site.status, site.headers = 302, {"Location": "http://127.0.0.1:9/elsewhere"}
-    messages = [problem.message for problem in check_config(path, {})]
+    messages = [problem.message for problem in examine_config(path, {}).problems]
     assert messages == [f"{site.url} answered 302; redirects are not followed, give the final address"]
     assert len(site.asked) == 1
 
@@ -152,21 +152,23 @@ def test_a_text_that_is_too_large_is_refused_while_it_arrives(
 ) -> None:
     monkeypatch.setattr(reader, "LARGEST_TEXT", 1000)
     site.body, site.headers = gzip.compress(b" " * 1_000_000), {"Content-Encoding": "gzip"}
-    assert [problem.message for problem in check_config(path, {})] == [f"{site.url} has more than 1,000 bytes"]
+    assert [problem.message for problem in examine_config(path, {}).problems] == [
+        f"{site.url} has more than 1,000 bytes"
+    ]
 
 
 def test_a_server_that_is_not_there_is_one_line(path: Path) -> None:
     path.write_text("sources: http://127.0.0.1:9/sources\n")
-    (problem,) = check_config(path, {})
+    (problem,) = examine_config(path, {}).problems
     assert problem.message == "http://127.0.0.1:9/sources cannot be reached (ConnectError)"
 
 
 def test_a_text_that_is_not_utf8_is_refused(path: Path, site: Site) -> None:
     site.body = b"\xff"
-    assert [problem.message for problem in check_config(path, {})] == [f"{site.url} is not UTF-8"]
+    assert [problem.message for problem in examine_config(path, {}).problems] == [f"{site.url} is not UTF-8"]
 
 
 def test_a_place_in_the_remote_text_names_its_url(path: Path, site: Site) -> None:
     site.body = b"\ns:\n  type: synthetic\n  destinations: nowhere\n  collections: [a]\n  tipe: x\n"
-    (problem,) = check_config(path, {})
+    (problem,) = examine_config(path, {}).problems
     assert (problem.place, problem.path) == (f"{site.url}:6", "sources.s.tipe")

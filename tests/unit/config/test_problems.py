@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError, field_validator
 
-from app.config.check import check_config, examine_config
+from app.config.check import examine_config
 from app.config.problems import CatalogueError, model_problems
 from app.config.reader import load_catalogue
 
@@ -164,7 +164,7 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
         "  two: {type: singer, destinations: [d], config: {tap: tap-x, catalogue: {}}}\n"
         "destinations:\n  d: {type: duckdb}\nsevrer: {}\n",
     )
-    places = [(problem.place.rpartition(":")[2], problem.path) for problem in check_config(path, {})]
+    places = [(problem.place.rpartition(":")[2], problem.path) for problem in examine_config(path, {}).problems]
     assert places == [
         ("13", "sevrer"),
         ("2", "server.port"),
@@ -199,7 +199,7 @@ def test_an_unreadable_file_is_one_problem(tmp_path: Path, content: bytes | None
     path = tmp_path / "syncline.yaml"
     if content is not None:
         path.write_bytes(content)
-    assert [str(problem) for problem in check_config(path, {})] == [f"{path}: {message}"]
+    assert [str(problem) for problem in examine_config(path, {}).problems] == [f"{path}: {message}"]
 
 
 class Login(BaseModel):
