@@ -27,15 +27,15 @@ def database_address(settings: Settings) -> DatabaseAddress:
     return DatabaseAddress.of(settings.database_url, settings.database_direct_url)
 
 
-def config_path(settings: Settings, option: Path | None) -> Path:
-    """The catalogue's file: the option `--config`, or SYNCLINE_CONFIG.
+def config_path(settings: Settings, given: Path | None, *, way: str = "--config FILE") -> Path:
+    """The catalogue's file: the one given on the command line, in the way that the message shows, or SYNCLINE_CONFIG.
 
     Raises:
-        ConfigurationError: neither is given.
+        ConfigurationError: there is neither.
     """
-    path = option or settings.config
+    path = given or settings.config
     if path is None:
-        raise ConfigurationError("no configuration: give --config FILE or set SYNCLINE_CONFIG")
+        raise ConfigurationError(f"no configuration: give {way} or set SYNCLINE_CONFIG")
     return path
 
 

@@ -140,22 +140,30 @@ def migrate() -> None:
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=click.Path(path_type=Path), required=False)
 @_told
-def check(config: Path) -> None:
-    """Tell everything that is wrong with a catalogue, at once."""
-    from app.bootstrap.environment import substitution_environment
+def check(config: Path | None) -> None:
+    """Tell everything that is wrong with the catalogue in the file CONFIG, or in SYNCLINE_CONFIG, at once."""
+    from app.bootstrap.environment import config_path, substitution_environment
     from app.config.check import examine_config
     from app.config.settings import read_settings
 
-    findings = examine_config(config, substitution_environment(read_settings()))
+    settings = read_settings()
+    path = config_path(settings, config, way="FILE")
+    findings = examine_config(path, substitution_environment(settings))
     for warning in findings.warnings:
         click.echo(f"warning: {warning}", err=True)
     for problem in findings.problems:
         click.echo(str(problem), err=True)
     if findings.problems:
+        click.echo(f"{path} cannot be used as it is: {_counted(len(findings.problems), 'problem')}.", err=True)
         sys.exit(2)
-    click.echo(f"{config} is fine: {findings.sources} sources with {findings.collections} collections.")
+    sources, collections = _counted(findings.sources, "source"), _counted(findings.collections, "collection")
+    click.echo(f"{path} is fine: {sources} with {collections}.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @cli.group()

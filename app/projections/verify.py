@@ -42,6 +42,11 @@ class Drift:
     expected: Any
     found: Any
 
+    def __str__(self) -> str:
+        """One line."""
+        expected, found = _shown(self.expected), _shown(self.found)
+        return f"{self.projection} {self.key}: {self.column}: expected {expected}, found {found}"
+
 
 async def verify(pool: Pool, *, limit: int = 20) -> list[Drift]:
     """The first `limit` differences between the projections and the fold of the events; none when all is well."""
@@ -141,6 +146,11 @@ class _Verification:
             await store.daily_histogram_rows(self._connection, generation),
         )
         return (drift for drifts in (stats, histogram) for drift in drifts)
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if text.isprintable() and text else repr(text)
 
 
 def _folded(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:

@@ -69,7 +69,14 @@ async def test_only_the_first_differences_are_told(service: Service, database_ur
 async def test_a_difference_names_what_was_expected_and_what_was_found(service: Service, database_url: str) -> None:
     task = await service.live("orders", rows=10)
     _execute(database_url, "UPDATE syncline.tasks SET rows = 11")
-    assert await verify(service.pool) == [Drift("tasks", str(task), "rows", 10, 11)]
+    (drift,) = await verify(service.pool)
+    assert drift == Drift("tasks", str(task), "rows", 10, 11)
+    assert str(drift) == f"tasks {task}: rows: expected 10, found 11"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "nothing"), ("", "''"), ("a\nb", r"'a\nb'"), (False, "False")])
+def test_a_difference_is_one_line_whatever_was_found(value: object, shown: str) -> None:
+    assert str(Drift("tasks", "key", "error", 1, value)) == f"tasks key: error: expected 1, found {shown}"
 
 
 async def test_a_stream_with_a_gap_is_told(service: Service, database_url: str) -> None:

@@ -1,0 +1,53 @@
+"""`syncline check`: which file it looks at, and what it says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli.main import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+GOOD = "sources: {s: {type: synthetic, destinations: [d], collections: [a, b]}}\ndestinations: {d: {type: none}}\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "syncline.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def check(*arguments: str, config: Path | None = None) -> Result:
+    return CliRunner(env={"SYNCLINE_CONFIG": str(config or "")}).invoke(cli, ["check", *arguments])
+
+
+def test_without_a_file_it_checks_the_one_of_the_environment_and_names_it(path: Path) -> None:
+    result = check(config=path)
+    assert (result.exit_code, result.stdout) == (0, f"{path} is fine: 1 source with 2 collections.\n")
+
+
+def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) -> None:
+    assert check(str(path), config=tmp_path / "other.yaml").exit_code == 0
+
+
+def test_without_any_file_it_says_how_to_name_one() -> None:
+    result = check()
+    assert result.exit_code == 2
+    assert result.stderr == "syncline: no configuration: give FILE or set SYNCLINE_CONFIG\n"
+
+
+def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) -> None:
+    path.write_text(GOOD.replace("synthetic", "synthetik") + "servr: {}\n")
+    result = check(str(path))
+    *problems, last = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert len(problems) == 2
+    assert all(problem.startswith(f"{path}:") for problem in problems)
+    assert last == f"{path} cannot be used as it is: 2 problems."
