@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -76,6 +76,7 @@ class Attempt:
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
         self._child: AttemptProcess | None = None
         self._progress_told = self._began
+        self._commits = 0
 
     def stop(self, reason: StopReason) -> None:
         """End the attempt early; the first reason counts, but for a lost lease, which forbids any further word."""
@@ -152,7 +153,7 @@ class Attempt:
 
     async def _run_child(self, job: AttemptJob) -> Outcome:
         child = self._child = await AttemptProcess.start(job, os.environ)
-        texts = asyncio.create_task(child.free_text(self._write))
+        texts = asyncio.create_task(child.free_text(partial(self._log.write, "info")))
         last: AttemptMessage | None = None
         try:
             async for message in child.messages():
@@ -164,9 +165,6 @@ class Attempt:
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
             await to_its_end(finish(child, texts, grace_seconds=grace))
         return _outcome_of(last, exit_code)
-
-    async def _write(self, level: str, text: str) -> None:
-        await self._log.write("info" if level == "info" else "error", text)
 
     async def _hear(self, message: AttemptMessage) -> None:
         match message:
@@ -183,16 +181,18 @@ class Attempt:
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:
-        async def save() -> None:
-            await self._context.queue.save_bookmark(
+        self._commits += 1
+        await self._persist(
+            partial(
+                self._context.queue.save_bookmark,
                 self._context.worker,
                 self.claim,
+                commit=self._commits,
                 destination=committed.destination,
                 rows=committed.rows,
                 bookmark=committed.bookmark,
             )
-
-        await self._persist(save)
+        )
 
     async def _end(self, outcome: Outcome) -> None:
         ending = ending_of(

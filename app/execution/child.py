@@ -109,20 +109,20 @@ class AttemptProcess:
             if len(begun) > _LONGEST_MESSAGE:
                 raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
-    async def free_text(self, write: Callable[[str, str], Awaitable[None]]) -> None:
-        """Pass every line of standard output (`info`) and standard error (`info`) on, until both are closed."""
+    async def free_text(self, write: Callable[[str], Awaitable[None]]) -> None:
+        """Pass every line of standard output and standard error on, until both are closed."""
         await asyncio.gather(*(self._lines(pipe.reader, write) for pipe in self._texts))
 
-    async def _lines(self, stream: asyncio.StreamReader, write: Callable[[str, str], Awaitable[None]]) -> None:
+    async def _lines(self, stream: asyncio.StreamReader, write: Callable[[str], Awaitable[None]]) -> None:
         splitter = LineSplitter()
         while chunk := await stream.read(_CHUNK):
             self._passing_on += 1
             for line in splitter.feed(chunk):
-                await write("info", line)
+                await write(line)
             self._passing_on -= 1
             self._heard_at = time.monotonic()
         if rest := splitter.rest():
-            await write("info", rest)
+            await write(rest)
 
     def silent_seconds(self) -> float:
         """For how long there was no free text; 0 while some is being passed on."""
@@ -204,7 +204,11 @@ async def finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seco
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a connector may see of this process's environment: how to find programs and the network, no secret."""
+    """What a connector may see of this process's environment: how to find programs, packages and the network.
+
+    Of the rest nothing: not the database's URL, not the admin token. Settings of pip and proxies may hold credentials
+    of their own, which installing a package needs.
+    """
     return {
         name: value for name, value in environment.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     } | {"PYTHONUNBUFFERED": "1"}

@@ -69,5 +69,5 @@ async def check_source(
         await to_its_end(finish(child, texts, grace_seconds=1))
 
 
-async def _ignore(_level: str, _text: str) -> None:
+async def _ignore(_text: str) -> None:
     """What the connector prints beside its result is for the log of a task, and this is none."""

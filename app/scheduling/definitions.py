@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from app.store.schedules import Schedules, StoredSchedule
 
 _LOOK_SECONDS: Final = 0.5
+_PUT_SECONDS: Final = 60.0
 
 _logger = structlog.get_logger("syncline.scheduler")
 
@@ -35,7 +37,12 @@ async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> None:
         for key, definition in written.items()
         if key not in known or not known[key].active or known[key].definition != definition
     ]
-    gone = [key for key, schedule in known.items() if schedule.active and key not in written]
+    # A rejected source is not a removed one: another replica may well be able to read it.
+    gone = [
+        key
+        for key, schedule in known.items()
+        if schedule.active and key not in written and schedule.definition.source not in catalogue.rejected
+    ]
     await schedules.put(changed)
     if gone:
         await schedules.end(gone)
@@ -69,17 +76,21 @@ def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now:
 
 
 class Definitions:
-    """Brings each new version of the catalogue into the table."""
+    """Brings each new version of the catalogue into the table, and looks now and then whether it is still there.
+
+    A replica that was started with an older file may have ended what this one's names.
+    """
 
     def __init__(self, schedules: Schedules, watcher: CatalogueWatcher) -> None:
         self._schedules = schedules
         self._watcher = watcher
         self._put: Catalogue | None = None
+        self._put_at = 0.0
 
     async def step(self) -> float:
         """Put what has changed; the seconds until the next look."""
         catalogue = self._watcher.current
-        if catalogue is not self._put:
+        if catalogue is not self._put or time.monotonic() - self._put_at > _PUT_SECONDS:
             await put_definitions(self._schedules, catalogue)
-            self._put = catalogue
+            self._put, self._put_at = catalogue, time.monotonic()
         return _LOOK_SECONDS

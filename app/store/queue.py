@@ -134,20 +134,24 @@ class TaskQueue:
         """The (task, attempt) pairs of this worker that somebody wants to end."""
         return [(row["task"], row["attempt"]) for row in await self._pool.fetch(_SQL["cancel_requests"], worker)]
 
-    async def save_bookmark(self, worker: UUID, claim: Claim, *, destination: str, rows: int, bookmark: object) -> None:
-        """Remember what a destination has committed.
+    async def save_bookmark(
+        self, worker: UUID, claim: Claim, *, commit: int, destination: str, rows: int, bookmark: object
+    ) -> None:
+        """Remember what a destination has committed; commits of an attempt are numbered, told twice they count once.
 
         Raises:
             LeaseLostError: the attempt is not this worker's any more.
         """
         key = (claim.source, claim.collection, claim.task, claim.attempt)
         for _ in range(_ROUNDS):
-            if await self._pool.fetchval(
-                _SQL["save_bookmark"], worker, *key, destination, rows, bookmark, claim.generation
-            ):
-                return
-            if claim.key not in {held.key for held, _ in await self.held(worker)}:
+            head = await self._pool.fetchrow(_SQL["bookmark_head"], worker, *key, commit)
+            if head is None:
                 break
+            if head["saved"]:
+                return
+            what = (destination, rows, bookmark, claim.generation, commit)
+            if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *what, head["version"]):
+                return
         raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} is not this worker's any more")
 
     async def cancel(self, task: UUID, last_line: str) -> Status | None:

@@ -27,6 +27,12 @@ CREATE FUNCTION syncline.uuid7(at timestamptz) RETURNS uuid LANGUAGE sql VOLATIL
   FROM (SELECT (extract(epoch FROM at) * 1000000)::bigint AS us) AS t
 $$;
 
+-- The id of a task that comes after another one of its collection, whatever the clock says meanwhile.
+CREATE FUNCTION syncline.uuid7(at timestamptz, previous uuid) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+  SELECT syncline.uuid7(greatest(at, to_timestamp(
+    ('x' || substr(replace(previous::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0) + interval '1 ms'))
+$$;
+
 -- The lowest UUIDv7 of an instant: the bound of a partition.
 CREATE FUNCTION syncline.uuid7_floor(at timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT (lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
@@ -314,4 +320,6 @@ def downgrade() -> None:
     for table in (*APPEND_ONLY, *PROJECTED, *RECORDED):
         op.execute(f"DROP TABLE syncline.{table}")
     op.execute("DROP FUNCTION syncline.ensure_log_partitions(), syncline.refuse_change()")
-    op.execute("DROP FUNCTION syncline.uuid7(timestamptz), syncline.uuid7_floor(timestamptz), syncline.clock()")
+    op.execute(
+        "DROP FUNCTION syncline.uuid7(timestamptz, uuid), syncline.uuid7(timestamptz), syncline.uuid7_floor(timestamptz), syncline.clock()"
+    )

@@ -7,14 +7,16 @@
 
 -- name: schedule_tasks
 -- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new.
+-- Destinations fence with the ids of a collection's tasks, so these grow even where the clock has stepped back.
 WITH wanted AS (
-  SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at
+  SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at,
+         (SELECT last_task FROM syncline.collection_status s WHERE s.source = w.source AND s.collection = w.collection) AS last_task
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[])
     AS w (source, collection, source_type, trigger, class, fire_time, max_attempts)
 ), queued AS (
   INSERT INTO syncline.task_queue
     (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid)
-  SELECT source, collection, syncline.uuid7(at), 'SCHEDULED', class * 1000000000000 - extract(epoch FROM at)::bigint, at,
+  SELECT source, collection, syncline.uuid7(at, last_task), 'SCHEDULED', class * 1000000000000 - floor(extract(epoch FROM at))::bigint, at,
          1, 0, 0, max_attempts, false, at, pg_current_xact_id()
   FROM wanted
   ON CONFLICT (source, collection) DO NOTHING
@@ -159,8 +161,19 @@ WITH fence AS MATERIALIZED (
 )
 SELECT task, attempt FROM moved
 
+-- name: bookmark_head
+-- The version of a stream that worker $1 may append to, and whether commit $6 of the attempt is in it already.
+SELECT q.version, EXISTS (
+  SELECT FROM syncline.events e
+  WHERE e.task = q.task AND e.attempt = q.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
+) AS saved
+FROM syncline.task_queue q
+WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.attempt = $5 AND q.worker = $1
+
 -- name: save_bookmark
--- Remembers what destination $6 has committed: $7 rows up to bookmark $8 of generation $9. Returns nothing without the lease.
+-- Remembers commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9. Returns nothing
+-- without the lease, or when the stream is not at version $11 any more: a commit whose acknowledgement was lost may be
+-- in it already.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
@@ -168,7 +181,7 @@ WITH fence AS MATERIALIZED (
   UPDATE syncline.task_queue q
   SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
   WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.attempt = $5 AND q.worker = $1
-    AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+    AND q.version = $11 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
   RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
 ), listed AS (
   UPDATE syncline.tasks t SET rows = t.rows + $7::bigint, version = m.version FROM moved m WHERE t.task = m.task
@@ -181,7 +194,8 @@ WITH fence AS MATERIALIZED (
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, 'BookmarkSaved', at, 'RUNNING', attempt, $1,
-         jsonb_build_object('destination', $6::text, 'rows', $7::bigint, 'bookmark', $8::jsonb, 'generation', $9::integer)
+         jsonb_build_object('destination', $6::text, 'rows', $7::bigint, 'bookmark', $8::jsonb, 'generation', $9::integer,
+                            'commit', $10::integer)
   FROM moved
 )
 SELECT version FROM moved

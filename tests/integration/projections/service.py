@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,10 @@ TYPES = {
 }
 
 
+# Commits of an attempt need numbers of their own, not a row without holes.
+COMMITS = itertools.count(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     pool: Pool
@@ -47,7 +52,9 @@ class Service:
         return await self.queue.claim(self.worker, limit)
 
     async def save(self, claim: Claim, rows: int, bookmark: object, destination: str = "warehouse") -> None:
-        await self.queue.save_bookmark(self.worker, claim, destination=destination, rows=rows, bookmark=bookmark)
+        await self.queue.save_bookmark(
+            self.worker, claim, commit=next(COMMITS), destination=destination, rows=rows, bookmark=bookmark
+        )
 
     async def end(self, *claims: Claim, status: Status = Status.SUCCESS) -> list[Ending]:
         """End the attempts; returns those that were refused."""

@@ -33,9 +33,10 @@ async def append_on(connection: Connection, worker: UUID, claim: Claim, line: in
     return list(await connection.fetch(LOG["append_log"], worker, *attempt, *lines))
 
 
-async def save_on(connection: Connection, worker: UUID, claim: Claim) -> list[Any]:
-    """The rows of `save_bookmark`: empty when it was refused."""
-    return list(await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), "d", 1, {"at": 1}, 0))
+async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version: int = 2) -> list[Any]:
+    """The rows of `save_bookmark` for a stream at this version: empty when it was refused."""
+    what = ("d", 1, {"at": 1}, 0, 1)
+    return list(await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), *what, version))
 
 
 def key_of(claim: Claim) -> tuple[str, str, UUID, int]:

@@ -43,7 +43,7 @@ async def test_a_worker_without_its_lease_changes_nothing(store: Store, how: str
     assert await store.queue.claim(worker, 5) == []
     assert not await store.end(worker, claim)
     with pytest.raises(LeaseLostError):
-        await store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark={"at": 1})
+        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await append_lines(store.pool, worker, [(claim, numbered(1))], now=0) == {claim.key}
     with pytest.raises(LeaseLostError):
         await store.leases.renew(worker, FOREVER)
@@ -58,7 +58,7 @@ async def test_a_draining_worker_claims_nothing_but_finishes_what_it_has(store: 
     await store.schedule("waiting")
     await store.leases.drain(worker)
     assert await store.queue.claim(worker, 5) == []
-    await store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark={"at": 1})
+    await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await append_lines(store.pool, worker, [(claim, numbered(1))], now=0) == set()
     await store.leases.renew(worker, FOREVER)
     assert await store.end(worker, claim)
@@ -71,7 +71,7 @@ async def test_an_attempt_of_another_worker_is_out_of_reach(store: Store) -> Non
     assert not await store.end(other, claim)
     assert await append_lines(store.pool, other, [(claim, numbered(1))], now=0) == {claim.key}
     with pytest.raises(LeaseLostError):
-        await store.queue.save_bookmark(other, claim, destination="d", rows=1, bookmark=1)
+        await store.queue.save_bookmark(other, claim, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.everything() == before
 
 

@@ -109,7 +109,11 @@ class Life(RuleBasedStateMachine):
         worker, claim = held
         allowed = self.may_write(worker, claim)
         try:
-            self.run(self.store.queue.save_bookmark(worker, claim, destination="d", rows=rows, bookmark={"at": rows}))
+            self.line += 1
+            saving = self.store.queue.save_bookmark(
+                worker, claim, commit=self.line, destination="d", rows=rows, bookmark={"at": rows}
+            )
+            self.run(saving)
         except LeaseLostError:
             assert not allowed
         else:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from app.domain.errors import SynclineError
+from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
 from app.store.queue import TaskQueue, schedule_tasks
 from tests.harness import a_task, canceled, ending, opened_store, until
-from tests.integration.store.statements import QUEUE, end_on, key_of
+from tests.integration.store.statements import QUEUE, end_on, save_on
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -141,7 +144,7 @@ async def test_an_attempt_of_the_past_is_refused(store: Store) -> None:
     before = await store.everything()
     assert not await store.end(worker, claim)
     with pytest.raises(SynclineError, match="not this worker's"):
-        await store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark=1)
+        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.everything() == before
 
 
@@ -256,6 +259,46 @@ async def test_an_end_that_waits_for_a_cancel_stands_after_it(store: Store) -> N
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested", "TaskSucceeded"]
 
 
+async def test_a_commit_told_twice_is_remembered_once(store: Store) -> None:
+    """As after a connection that broke before the acknowledgement came, also while the first statement still runs."""
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    save = partial(store.queue.save_bookmark, worker, claim, destination="d", rows=10, bookmark={"at": 10})
+    async with store.pool.acquire() as first:
+        async with first.transaction():
+            assert await save_on(first, worker, claim)
+            again = asyncio.create_task(save(commit=1))
+            await until(lambda: store.is_waiting("INTO syncline.bookmarks"))
+        await again
+    await save(commit=1)
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "BookmarkSaved"]
+    await save(commit=2)
+    assert await store.pool.fetchval("SELECT rows FROM syncline.tasks") == 1 + 10
+
+
+@pytest.mark.parametrize("offset", ["0 s", "0.25 s", "0.5 s", "0.75 s"])
+async def test_the_stored_priority_is_the_contracts(store: Store, offset: str) -> None:
+    """Class × 10^12 less the unix seconds, of which only whole ones count, in whichever part of a second it is."""
+    await schedule_at(store, offset)
+    row = await store.pool.fetchrow("SELECT priority, created_at FROM syncline.tasks")
+    assert row is not None
+    assert row["priority"] == PriorityClass.API * 10**12 - math.floor(row["created_at"].timestamp())
+
+
+async def test_ids_of_a_collection_grow_when_the_clock_steps_back(store: Store) -> None:
+    """Destinations fence with them."""
+    first = await store.schedule()
+    await store.queue.cancel(first, "canceled")
+    assert await schedule_at(store, "-1 hour") > first
+
+
+async def schedule_at(store: Store, offset: str) -> UUID:
+    async with store.pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SET LOCAL syncline.clock_offset = '{offset}'")
+        (task,) = (await schedule_tasks(connection, [a_task()])).values()
+    return task
+
+
 async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
     """A statement that took its transaction id first and then waited for the row must not append behind a later id."""
     worker = await store.worker()
@@ -266,13 +309,11 @@ async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
         await early.fetchval("SELECT pg_current_xact_id()")
         async with late.transaction():
             await late.fetch(QUEUE["cancel_task"], claim.task, "unused")
-            saving = asyncio.create_task(
-                early.fetchval(QUEUE["save_bookmark"], worker, *key_of(claim), "d", 1, {"at": 1}, 0)
-            )
-            await until(lambda: store.is_waiting("INTO syncline.bookmarks"))
-        assert await saving is None, "the older transaction id appends nothing"
+            ending_it = asyncio.create_task(end_on(early, worker, claim))
+            await until(lambda: store.is_waiting("outcome AS MATERIALIZED"))
+        assert await ending_it == [], "the older transaction id appends nothing"
         await waiting.commit()
-    await store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark={"at": 1})
+    await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await store.end(worker, claim)
     rows = await store.pool.fetch("SELECT version FROM syncline.events WHERE task = $1 ORDER BY xid", claim.task)
     assert [row["version"] for row in rows] == [1, 2, 3, 4, 5]
@@ -313,7 +354,7 @@ async def test_a_storm_of_everything_leaves_streams_without_gaps_in_the_order_of
         async def work() -> None:
             for claim in await store.queue.claim(worker, 3):
                 await asyncio.gather(
-                    store.queue.save_bookmark(worker, claim, destination="d", rows=1, bookmark=1),
+                    store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1),
                     store.queue.cancel(claim.task, "canceled"),
                     return_exceptions=True,
                 )
