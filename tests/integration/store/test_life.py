@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from app.domain.errors import LeaseLostError
 from app.domain.task import Status, Task, fold
@@ -79,6 +87,12 @@ class Life(RuleBasedStateMachine):
         claims = self.run(self.store.queue.claim(worker, limit))
         assert len(claims) == (0 if worker in self.lost else min(limit, len(due)))
         return multiple(*((worker, claim) for claim in claims))
+
+    @rule(target=claims, collection=st.sampled_from(COLLECTIONS), max_attempts=st.integers(1, 3))
+    def begin(self, collection: str, max_attempts: int) -> Any:
+        """A worker that is alive claims something: left to chance, most lives would end in the queue."""
+        self.schedule(collection, max_attempts)
+        return self.claim(self.register(), 2)
 
     @rule(held=claims, outcome=st.sampled_from(["SUCCESS", "FAILED", "CANCELED", "retry", "hand back"]))
     def end(self, held: tuple[UUID, Claim], outcome: str) -> None:
@@ -157,6 +171,7 @@ class Life(RuleBasedStateMachine):
             )
         )
 
+    @precondition(lambda self: self.any_runs())
     @rule()
     def let_an_hour_pass(self) -> None:
         """Every lease runs out at once: the clock of the rescuer's connection is an hour ahead."""
@@ -171,6 +186,7 @@ class Life(RuleBasedStateMachine):
         self.lost |= {row["worker"] for row in self.run(self.store.pool.fetch("SELECT worker FROM syncline.workers"))}
         assert not [task for task in map(self.active, COLLECTIONS) if task and task.status == "RUNNING"]
 
+    @precondition(lambda self: self.any_runs())
     @rule()
     def rescue(self) -> None:
         self.run(self.store.leases.rescue())
@@ -194,6 +210,9 @@ class Life(RuleBasedStateMachine):
         ]
         assert len(found) <= 1
         return found[0] if found else None
+
+    def any_runs(self) -> bool:
+        return any(task and task.status == "RUNNING" for task in map(self.active, COLLECTIONS))
 
     def may_write(self, worker: UUID, claim: Claim) -> bool:
         active = self.active(claim.collection)
@@ -261,7 +280,7 @@ def test_the_life_of_tasks(postgres_server_url: str, migrated_template: str) -> 
                 run_state_machine_as_test(
                     Life,
                     settings=settings(
-                        max_examples=100,
+                        max_examples=50,
                         database=None,
                         stateful_step_count=30,
                         deadline=None,
