@@ -14,9 +14,9 @@ import msgspec
 from app.attempt.copying import check, synchronise
 from app.attempt.outbox import Outbox
 from app.attempt.workspace import workspace
-from app.connectors.lifeline import die_with_parent
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
 from app.domain.errors import ConfigurationError, SynclineError
+from app.lifeline import follow_parent
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -32,7 +32,7 @@ def main() -> int:
     """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
     outbox = Outbox(int(os.environ.pop(EVENTS_FD_VARIABLE)))
-    die_with_parent()
+    follow_parent(signal.SIGKILL)
     if outbox.has_no_reader():
         return 1
     with suppress(Stopped, BrokenPipeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import signal
 import sys
 from contextlib import suppress
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.domain.errors import ConfigurationError
+from app.lifeline import end_with_parent
 from app.loops import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_PR_SET_PDEATHSIG: Final = 1
 _PAUSE_SECONDS: Final = 1.0
 EXIT_CONFIGURATION: Final = 2
 
@@ -47,7 +46,7 @@ class Children:
                 env=self._environment,
                 # Of its own session: Ctrl-C on the terminal reaches `dev` alone, which stops the children in order.
                 start_new_session=True,
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=end_with_parent(signal.SIGTERM),
             )
             exit_code = await process.wait()
             del self._running[name]
@@ -63,8 +62,3 @@ class Children:
         for process in self._running.values():
             with suppress(ProcessLookupError):
                 process.terminate()
-
-
-def die_with_parent() -> None:
-    """Have this process stopped when its parent is gone, even if that was killed and can stop nobody any more."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

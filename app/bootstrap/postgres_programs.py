@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import re
@@ -15,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.domain.errors import ConfigurationError
+from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NOBODY = 65534
 INSTEAD = "or set DATABASE_URL to a PostgreSQL server of your own"
 _IN_A_NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +71,7 @@ class PostgresPrograms:
             user=self.user,
             group=self.user,
             extra_groups=None if self.user is None else [],
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one system call, its library loaded before the fork
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - two system calls, loaded before the fork
         )
 
     def major_version(self) -> int | None:
@@ -139,22 +138,8 @@ def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
     return {**own, "LC_ALL": "C", **(more or {})}
 
 
-class _EndWithParent:
-    """Called between fork and exec: the kernel interrupts the program when the thread that started it ends."""
-
-    def __init__(self) -> None:
-        self._parent = os.getpid()
-        self._prctl = ctypes.CDLL(None).prctl
-
-    def __call__(self) -> None:
-        self._prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
-        if os.getppid() != self._parent:  # it was gone before the kernel was asked
-            os._exit(1)
-
-
-def _end_with_parent() -> _EndWithParent | None:
-    if sys.platform != "linux":
-        return None
-    if threading.current_thread() is not threading.main_thread():
+def _end_with_parent() -> Callable[[], None] | None:
+    follow = end_with_parent(signal.SIGINT)
+    if follow and threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start PostgreSQL from the main thread: it ends with the thread that starts it")
-    return _EndWithParent()
+    return follow

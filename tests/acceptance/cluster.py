@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from app.bootstrap.children import die_with_parent
+from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one short call that takes no lock
+                preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - two short calls that take no lock
             )
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from app.bootstrap.children import die_with_parent
+from app.lifeline import end_with_parent
 from tests.acceptance.cluster import wait_until
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Dev:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one short call that takes no lock
+                preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - two short calls that take no lock
             )
         self._started.append(dev)
         return dev

@@ -7,12 +7,13 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from app.connectors.lifeline import die_with_parent
 from app.domain.errors import ConfigurationError, SynclineError
+from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,8 @@ def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
 
 def _run(command: list[str], failure: str) -> None:
     # The parent has one thread here, and a build must not go on without it.
-    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)  # noqa: S603
+    follow = end_with_parent(signal.SIGKILL)
+    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603
     if ended.returncode:
         raise SynclineError(f"{failure}: the command ended with {ended.returncode}, its output is in the log")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.lifeline import die_with_parent
 from app.domain.errors import ConfigurationError, SynclineError
+from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,7 +86,7 @@ class Tap:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=_BUFFER_BYTES,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 -- it calls one function that was loaded before
+                preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two system calls, loaded before the fork
             )
         except OSError as error:
             raise ConfigurationError(f"'command': cannot start {command[0]}: {error.strerror}") from None
