@@ -220,7 +220,8 @@ def _with_pool(work: Callable[[Any], Any]) -> Any:
     from app.store.reads import Reader
 
     async def run() -> Any:
-        async with open_pool(database_address(_start()), name="syncline projections") as pool:
+        address = database_address(_start())
+        async with open_pool(address, name="syncline projections", statement_seconds=None) as pool:
             await require_schema(Reader(pool))
             return await work(pool)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.execution.text import fit
+from app.store.database import UNREACHABLE
 from app.store.log import NumberedLine, append_lines
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class TaskLog:
         self._unstored: dict[AttemptLog, None] = {}
         self._lines = 0
         self._characters = 0
+        self._one_by_one = False
         self._something = asyncio.Event()
         self._room = asyncio.Event()
 
@@ -120,8 +122,13 @@ class TaskLog:
             refused = await append_lines(self._pool, self._worker, lines, now=time.monotonic())
         except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is over
             _logger.warning("log.waiting", lines=sum(len(own) for _, own in lines), error=str(error))
+            # A log that the database answers with an error must not hold up the others.
+            self._one_by_one = not isinstance(error, UNREACHABLE)
+            for log in batch:
+                self._move_back(log)
             await asyncio.sleep(_PAUSE_SECONDS)
             return
+        self._one_by_one = False
         for log in batch:
             if log.closed:
                 continue
@@ -144,18 +151,23 @@ class TaskLog:
                 lines -= 1
                 characters -= len(line.message)
             batch.append(log)
-            if lines <= 0 or characters <= 0:
+            if lines <= 0 or characters <= 0 or self._one_by_one:
                 break
         return batch
 
     def _stored(self, log: AttemptLog) -> None:
         self._settle(log, log.under_way)
-        # To the end of the row: a flood of one attempt must not hold up the others.
-        del self._unstored[log]
         if log.waiting:
-            self._unstored[log] = None
+            # A flood of one attempt must not hold up the others.
+            self._move_back(log)
         else:
+            del self._unstored[log]
             log.all_stored.set()
+
+    def _move_back(self, log: AttemptLog) -> None:
+        if log in self._unstored:
+            del self._unstored[log]
+            self._unstored[log] = None
 
     def _settle(self, log: AttemptLog, lines: Sequence[NumberedLine]) -> None:
         self._lines -= len(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from app.domain.schedule import parse_schedule
 from app.store.schedules import Advance, FireTime, Schedules
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
@@ -46,19 +46,24 @@ class Scheduler:
         if worker is None:
             return _POLL_SECONDS
         decided = await self.decide_due(worker)
-        return 0 if decided else min(_POLL_SECONDS, max(_TURN_SECONDS, await self._schedules.seconds_until_next()))
+        if decided is None:
+            return min(_POLL_SECONDS, max(_TURN_SECONDS, await self._schedules.seconds_until_next()))
+        # What is due and cannot be decided, for this release does not understand it, is no reason to hurry.
+        return 0 if decided else _POLL_SECONDS
 
-    async def decide_due(self, worker: UUID) -> int:
-        """Decide what is due now: how many fire times were decided."""
+    async def decide_due(self, worker: UUID) -> int | None:
+        """Decide what is due now: how many fire times were decided, None where no schedule was due."""
         async with self._schedules.due() as due:
+            if not due.schedules:
+                return None
             passes = list(self._decide_all(due.schedules))
             fire_times = [fire_time for decided in passes for fire_time in decided.fire_times]
             if not fire_times:
                 return 0
             advances = [decided.advance for decided in passes if decided.fire_times]
             outcomes = await due.record(worker, fire_times, advances, priority_class=PriorityClass.SCHEDULE)
-        self._tell(Counter(outcome.outcome for outcome in outcomes))
-        return len(fire_times)
+        self._tell(outcomes)
+        return outcomes.total()
 
     def _decide_all(self, due: Sequence[DueSchedule]) -> Iterator[_Pass]:
         left = _MOST_FIRE_TIMES

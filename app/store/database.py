@@ -92,11 +92,17 @@ def plain_url(name: str, url: str) -> str:
 
 @asynccontextmanager
 async def open_pool(
-    address: DatabaseAddress, *, name: str, size: int = 4, patience_seconds: float = 0
+    address: DatabaseAddress,
+    *,
+    name: str,
+    size: int = 4,
+    patience_seconds: float = 0,
+    statement_seconds: float | None = 60,
 ) -> AsyncIterator[Pool]:
     """A pool whose connections act as the application's role and plan the hot statements the one right way.
 
-    Behind a pooler the role and the plans are the login's own business: start-up parameters do not pass it.
+    `statement_seconds` bounds each statement; None is for maintenance over a long history. Behind a pooler the role
+    and the plans are the login's own business: start-up parameters do not pass it.
 
     Raises:
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
@@ -112,7 +118,7 @@ async def open_pool(
         init=_prepare,
         reset=_keep,
         server_settings=settings,
-        command_timeout=60,
+        command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
     ) as pool:
         yield pool

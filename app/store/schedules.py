@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.domain.misfire import MISFIRE_GRACE
@@ -41,13 +42,11 @@ class ScheduleDefinition:
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A row of `schedules`; `now` is the database's clock at the reading."""
+    """A row of `schedules`."""
 
     definition: ScheduleDefinition
-    next_fire_at: datetime | None
     last_fire_at: datetime | None
     active: bool
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,6 @@ class DueSchedule:
 
     definition: ScheduleDefinition
     next_fire_at: datetime
-    last_fire_at: datetime | None
     now: datetime
     busy: bool
 
@@ -71,17 +69,6 @@ class FireTime:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a fire time: `started` with its task, `skipped` for an overlap, or `missed`."""
-
-    source: str
-    collection: str
-    fire_time: datetime
-    outcome: str
-    task: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
 class Advance:
     """Where a schedule stands after a pass."""
 
@@ -89,6 +76,10 @@ class Advance:
     collection: str
     next_fire_at: datetime | None
     last_fire_at: datetime | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.collection
 
 
 class Schedules:
@@ -104,10 +95,8 @@ class Schedules:
         return [
             StoredSchedule(
                 ScheduleDefinition(*(row[column] for column in _DEFINITION)),
-                row["next_fire_at"],
                 row["last_fire_at"],
                 row["active"],
-                now,
             )
             for row in rows
         ], now
@@ -141,7 +130,6 @@ class Schedules:
                     DueSchedule(
                         ScheduleDefinition(*(row[column] for column in _DEFINITION)),
                         row["next_fire_at"],
-                        row["last_fire_at"],
                         row["now"],
                         (row["source"], row["collection"]) in busy,
                     )
@@ -155,20 +143,34 @@ class DuePass:
 
     def __init__(self, connection: Connection, schedules: list[DueSchedule]) -> None:
         self._connection = connection
+        self._busy = {schedule.definition.key for schedule in schedules if schedule.busy}
         self.schedules = schedules
 
     async def record(
         self, worker: UUID, fire_times: Sequence[FireTime], advances: Sequence[Advance], *, priority_class: int
-    ) -> list[Outcome]:
-        """Start the tasks that are to start, write the ledger and move the schedules on."""
+    ) -> Counter[str]:
+        """Start the tasks that are to start, write the ledger and move the schedules on: how many of each outcome."""
         undecided = await self._undecided(fire_times)
-        first_starts = {f.definition.key: f for f in reversed(undecided) if f.missed is None}
-        started = await self._start(list(first_starts.values()), priority_class)
-        outcomes = [_outcome(f, started if first_starts.get(f.definition.key) is f else {}) for f in undecided]
-        await self._write(worker, undecided, outcomes)
-        columns = zip(*((a.source, a.collection, a.next_fire_at, a.last_fire_at) for a in advances), strict=True)
-        await self._connection.execute(_SQL["advance_schedules"], *map(list, columns))
-        return outcomes
+        # Of several that are to start only the first one of a collection can.
+        starts = {f.definition.key: f for f in reversed(undecided) if f.missed is None}
+        started = await self._start(list(starts.values()), priority_class)
+        waiting = {key: f.fire_time for key, f in starts.items() if key not in started and self._waits(f.definition)}
+        tasks = {(key, f.fire_time): started[key] for key, f in starts.items() if key in started}
+        outcomes = [
+            _outcome(f, tasks.get((f.definition.key, f.fire_time)))
+            for f in undecided
+            if f.definition.key not in waiting or f.fire_time < waiting[f.definition.key]
+        ]
+        await self._write(worker, outcomes)
+        await self._advance([replace(a, next_fire_at=waiting.get(a.key, a.next_fire_at)) for a in advances])
+        return Counter(outcome.outcome for outcome in outcomes)
+
+    def _waits(self, definition: ScheduleDefinition) -> bool:
+        """Whether a start that came too late is left for the next pass.
+
+        The policy `all` promises every fire time a task; somebody has taken the collection since this pass looked.
+        """
+        return definition.misfire == "all" and definition.key not in self._busy
 
     async def _undecided(self, fire_times: Sequence[FireTime]) -> list[FireTime]:
         rows = await self._connection.fetch(
@@ -198,25 +200,35 @@ class DuePass:
             ],
         )
 
-    async def _write(self, worker: UUID, fire_times: Sequence[FireTime], outcomes: Sequence[Outcome]) -> None:
-        await self._connection.execute(
-            _SQL["record_fire_times"],
-            worker,
-            [o.source for o in outcomes],
-            [o.collection for o in outcomes],
-            [o.fire_time for o in outcomes],
-            [o.outcome for o in outcomes],
-            [f.definition.misfire for f in fire_times],
-            ["overlap" if o.outcome == "skipped" else f.missed for f, o in zip(fire_times, outcomes, strict=True)],
-            [o.task for o in outcomes],
-        )
+    async def _write(self, worker: UUID, outcomes: Sequence[_Outcome]) -> None:
+        columns = [[getattr(outcome, column) for outcome in outcomes] for column in _OUTCOME]
+        await self._connection.execute(_SQL["record_fire_times"], worker, *columns)
+
+    async def _advance(self, advances: Sequence[Advance]) -> None:
+        columns = [[getattr(advance, column) for advance in advances] for column in _ADVANCE]
+        await self._connection.execute(_SQL["advance_schedules"], *columns)
 
 
-def _outcome(fire_time: FireTime, started: dict[tuple[str, str], UUID]) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A row of the ledger."""
+
+    source: str
+    collection: str
+    fire_time: datetime
+    outcome: str
+    misfire: str
+    reason: str | None
+    task: UUID | None
+
+
+def _outcome(fire_time: FireTime, task: UUID | None) -> _Outcome:
     definition = fire_time.definition
-    task = started.get(definition.key)
     outcome = "missed" if fire_time.missed else "started" if task else "skipped"
-    return Outcome(definition.source, definition.collection, fire_time.fire_time, outcome, task)
+    reason = "overlap" if outcome == "skipped" else fire_time.missed
+    return _Outcome(*definition.key, fire_time.fire_time, outcome, definition.misfire, reason, task)
 
 
 _DEFINITION: Final = tuple(ScheduleDefinition.__slots__)
+_OUTCOME: Final = tuple(_Outcome.__slots__)
+_ADVANCE: Final = tuple(Advance.__slots__)

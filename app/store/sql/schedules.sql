@@ -4,8 +4,7 @@ SELECT syncline.clock()
 
 -- name: all_schedules
 -- Every schedule, ended ones too.
-SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, next_fire_at,
-       last_fire_at, active
+SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, last_fire_at, active
 FROM syncline.schedules
 
 -- name: put_schedules
@@ -26,9 +25,15 @@ SET source_type = excluded.source_type, max_attempts = excluded.max_attempts, mi
 
 -- name: end_schedules
 -- Schedules that the configuration names no more.
+-- Locked in the order in which others put them.
+WITH gone AS MATERIALIZED (
+  SELECT s.source, s.collection FROM syncline.schedules s
+  WHERE s.active AND (s.source, s.collection) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+  ORDER BY s.source, s.collection
+  FOR NO KEY UPDATE
+)
 UPDATE syncline.schedules s SET active = false, next_fire_at = NULL, updated_at = syncline.clock()
-FROM unnest($1::text[], $2::text[]) AS gone (source, collection)
-WHERE s.source = gone.source AND s.collection = gone.collection AND s.active
+FROM gone WHERE s.source = gone.source AND s.collection = gone.collection
 
 -- name: seconds_until_next
 -- How long until the next schedule is due; those that wait for their collection's active task do not count.
@@ -45,7 +50,7 @@ LIMIT 1
 -- Locks up to 1,000 due schedules, those due longest first; other replicas' are skipped, and so are those that wait for
 -- their collection's active task to end: misfires (later than $1) under the policy `all` start one after the other.
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window,
-       s.next_fire_at, s.last_fire_at, syncline.clock() AS now
+       s.next_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (
   s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.execution.task_log import TaskLog
 from app.execution.text import LONGEST_TEXT
 from tests.harness import running_worker, synthetic, write_config
 from tests.integration.execution.children import use_children
@@ -119,3 +120,18 @@ async def _settled(number: Callable[[], int]) -> int:
         before = now
         await asyncio.sleep(0.3)
     return before
+
+
+async def test_a_log_that_cannot_be_stored_does_not_hold_up_the_others(store: Store) -> None:
+    worker = await store.worker()
+    log = TaskLog(store.pool, worker, refused=lambda _: None)
+    broken = log.open(await store.claimed(worker, "broken"), str)
+    whole = log.open(await store.claimed(worker, "whole"), str)
+    broken._line = 2**31  # more than the column holds
+    storing = asyncio.create_task(log.run())
+    for one in (broken, whole):
+        await one.write("info", "a line")
+    await asyncio.wait_for(whole.stored(), 10)
+    assert await store.messages(whole.claim.task) == ["a line"]
+    broken.close()
+    storing.cancel()

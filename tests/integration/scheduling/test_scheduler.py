@@ -12,13 +12,14 @@ import asyncpg
 import pytest
 
 from app.config.watch import CatalogueWatcher
+from app.scheduling import definitions as definitions_module
 from app.scheduling import scheduler as scheduler_module
 from app.scheduling.definitions import Definitions, put_definitions
 from app.scheduling.scheduler import Scheduler
 from app.store import schedules as schedules_module
 from app.store.notify import Notifier
 from app.store.queries import load_statements
-from app.store.schedules import ScheduleDefinition, Schedules
+from app.store.schedules import Advance, FireTime, ScheduleDefinition, Schedules
 from tests.harness import opened_store, until, write_config
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ async def test_a_schedule_that_waits_neither_spins_nor_hides_the_others(
     await scheduling.put(now - timedelta(seconds=1), a_schedule("c"))
     assert await scheduling.decide() == 1
     assert await scheduling.outcomes("c") == {"started": 1}
+    assert await scheduling.scheduler.step() == 1, "and is looked at once a second, no more"
 
 
 async def test_a_schedule_that_another_replica_has_locked_does_not_make_a_scheduler_spin(
@@ -217,6 +219,20 @@ async def test_all_sees_the_task_that_another_replica_has_just_started(
         await lock.commit()
     assert await second == 0
     assert await scheduling.ledger() == []
+
+
+async def test_all_keeps_a_fire_time_whose_collection_was_taken_after_the_look(scheduling: Scheduling) -> None:
+    """Every fire time gets its task, so this one is neither skipped nor passed over: it waits."""
+    definition = a_schedule(expression="@every 1h", misfire="all")
+    due_at = await scheduling.now() - 3 * HOUR
+    await scheduling.put(due_at, definition)
+    async with scheduling.schedules.due() as due:
+        await scheduling.store.schedule("c")
+        fire_time = FireTime(definition, due_at, missed=None)
+        outcomes = await due.record(NOBODY, [fire_time], [Advance("s", "c", due_at + HOUR, due_at)], priority_class=200)
+    assert outcomes.total() == 0
+    assert await scheduling.ledger() == []
+    assert (await scheduling.row())["next_fire_at"] == due_at
 
 
 async def test_a_long_downtime_is_worked_off_in_bounded_passes(
@@ -277,6 +293,14 @@ class Catalogues:
         collection = {"name": "c"} | ({"schedule": schedule} if schedule else {}) | more
         write_config(self._file, {"s": {"type": "synthetic", "destinations": ["nowhere"], "collections": [collection]}})
         await self._watcher.refresh()
+        await self._definitions.step()
+
+    def forget(self) -> None:
+        """A new process, which knows no previous version of the file."""
+        self._watcher = CatalogueWatcher(self._file, {})
+        self._definitions = Definitions(self._scheduling.schedules, self._watcher)
+
+    async def step(self) -> None:
         await self._definitions.step()
 
     async def restart(self) -> None:
@@ -347,6 +371,24 @@ async def test_a_schedule_taken_away_and_added_again_never_fires_the_past(
     await catalogues.write("*/5 * * * *")
     assert (await scheduling.row())["next_fire_at"] > await scheduling.now()
     assert await scheduling.decide() == 0
+
+
+async def test_a_rejected_source_keeps_its_schedule(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    """This replica cannot read it; another one may."""
+    await catalogues.write("*/5 * * * *")
+    catalogues.forget()
+    await catalogues.write("*/5 * * * *", unknown_key=1)
+    assert (await scheduling.row())["active"]
+
+
+async def test_a_schedule_that_an_older_replica_has_ended_comes_back(
+    scheduling: Scheduling, catalogues: Catalogues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    await scheduling.schedules.end([("s", "c")])
+    monkeypatch.setattr(definitions_module, "_PUT_SECONDS", 0)
+    await catalogues.step()
+    assert (await scheduling.row())["active"]
 
 
 async def test_a_fire_time_in_the_ledger_is_never_decided_again(scheduling: Scheduling, catalogues: Catalogues) -> None:
