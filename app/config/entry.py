@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from app.config.classic import ignored_warning, without_ignored
 from app.config.problems import Path, Place, Problem, model_problems, problem_at, unknown_name
 from app.config.redaction import Redactor
-from app.config.secret_values import secrets_in
 from app.config.substitution import Substitution
+from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 
-from app.config.secret_values import is_secret_name
 from app.domain.errors import ConfigurationError
+from app.domain.secret_values import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from app.config.secret_values import SHORTEST_SECRET
+from app.domain.secret_values import SHORTEST_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.problems import Path, Place, Problem, nowhere, problem_at
-from app.config.secret_values import is_secret_name, secrets_in
+from app.domain.secret_values import is_secret_name, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

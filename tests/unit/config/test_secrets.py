@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config.redaction import Redactor
-from app.config.secret_values import is_secret_name, secrets_in
+from app.domain.secret_values import is_secret_name, secrets_in
 
 SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
 

@@ -8,7 +8,6 @@ import pytest
 
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.messages import parsed
-from app.connectors.sources.singer.tap import secrets_in
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -96,8 +95,3 @@ def test_what_is_no_known_message_is_passed_over(line: bytes) -> None:
 def test_a_broken_message_is_an_error(line: bytes) -> None:
     with pytest.raises(SynclineError, match="not a Singer message"):
         parsed(line)
-
-
-def test_secrets_are_found_by_the_names_of_their_keys() -> None:
-    config = {"host": "example", "password": "hunter2", "auth": {"a": ["nested"]}, "api_key": "k", "port": 5432}
-    assert list(secrets_in(config)) == ["hunter2", "nested"]

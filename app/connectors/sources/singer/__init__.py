@@ -15,8 +15,9 @@ from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import ALL, Choice, choose, unannounced
 from app.connectors.sources.singer.environment import installed_command
 from app.connectors.sources.singer.messages import Message, parsed
-from app.connectors.sources.singer.tap import Tap, secrets_in
+from app.connectors.sources.singer.tap import Tap
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
@@ -23,8 +23,6 @@ _PASSED_ON = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 }
-_SECRET_KEY = re.compile(r"pass|secret|token|key|credential|auth|dsn|url|uri", re.IGNORECASE)
-_SHORTEST_SECRET = 4
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 _GRACE_SECONDS = 2
 _HINT_CHARACTERS = 300
@@ -105,15 +103,3 @@ class Tap:
         if words and (names_error or not self._heard_error):
             self._last_words = words
             self._heard_error = names_error
-
-
-def secrets_in(config: Any, *, named: bool = False) -> Iterator[str]:
-    """Every text under a key whose name says that it may be secret."""
-    if isinstance(config, dict):
-        for key, value in config.items():
-            yield from secrets_in(value, named=named or bool(_SECRET_KEY.search(key)))
-    elif isinstance(config, list):
-        for value in config:
-            yield from secrets_in(value, named=named)
-    elif named and isinstance(config, str) and len(config) >= _SHORTEST_SECRET:
-        yield config
