@@ -14,8 +14,9 @@ import yaml
 from app.config.watch import CatalogueWatcher
 from app.domain.events import TASK_SUCCEEDED, Event
 from app.domain.task import Status, Task, fold
+from app.execution.options import WorkerOptions
 from app.execution.rescuer import Rescuer
-from app.execution.worker import Worker, WorkerOptions
+from app.execution.worker import Worker
 from app.loops import repeat
 from app.store.database import DatabaseAddress, connect, open_pool
 from app.store.leases import Leases

@@ -19,7 +19,8 @@ def configure_logs(settings: Settings) -> None:
     level = _LEVELS[settings.log_level]
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     renderers = (
-        [structlog.dev.ConsoleRenderer()]
+        # Plain: the richer formatters print local variables, and a source's configuration is one of them.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

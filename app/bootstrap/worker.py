@@ -13,8 +13,9 @@ from app.bootstrap.migrations import require_schema
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.execution.housekeeping import Housekeeping
+from app.execution.options import WorkerOptions
 from app.execution.rescuer import Rescuer
-from app.execution.worker import Worker, WorkerOptions
+from app.execution.worker import Worker
 from app.loops import repeat
 from app.projections.runner import ProjectionRunner
 from app.scheduling.definitions import Definitions

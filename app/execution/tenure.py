@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
-    from app.execution.worker import WorkerOptions
+    from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.queue import Claim
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,33 +15,13 @@ from app.store.leases import Leases
 
 if TYPE_CHECKING:
     import asyncio
-    from datetime import timedelta
-    from pathlib import Path
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
+    from app.execution.options import WorkerOptions
     from app.store.database import Pool
 
-# A cancel is over within 5 seconds: this much at most for a polite end, the rest for a certain one.
-_LONGEST_GRACE_SECONDS: Final = 3.0
-
 _logger = structlog.get_logger("syncline.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """`slots` attempts at once under a lease of `lease`; `drain_seconds` for running attempts after a stop."""
-
-    slots: int
-    lease: timedelta
-    drain_seconds: float
-    data_dir: Path
-    release: str
-
-    @property
-    def grace_seconds(self) -> float:
-        """Between asking an attempt to end and ending it; never so long that the lease could run out meanwhile."""
-        return min(_LONGEST_GRACE_SECONDS, self.lease.total_seconds() / 10)
 
 
 class Worker:
