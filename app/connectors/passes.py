@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from app.domain.errors import LeaseLostError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -43,6 +45,16 @@ class Fence:
     source: str
     collection: str
     generation: int
+
+    def position(self, *, generation: int, bookmark: str | None, completed_task: str | None, loaded: bool) -> Position:
+        """How far a destination is, by what it remembers of the collection."""
+        if generation < self.generation:
+            return Position(loaded=loaded, void=True)
+        return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == self.task)
+
+    def overtaken(self) -> LeaseLostError:
+        """To be raised where a destination has seen a newer attempt."""
+        return LeaseLostError(f"a newer attempt writes {self.source}.{self.collection}")
 
 
 @dataclass(frozen=True, slots=True)

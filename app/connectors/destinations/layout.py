@@ -5,17 +5,50 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.casting import ValueRefusedError, cast_columns
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from app.connectors.casting import Column
+
 TASK_COLUMN = "_syncline_task_id"
 SYNCED_COLUMN = "_syncline_synced_at"
 ROW_COLUMN = "_syncline_row"
 BOOKMARK_TABLE = "_syncline_bookmarks"
 _OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """A table there: `qualified` is its quoted name; `columns` maps the fields of the source to its columns."""
+
+    table: Table
+    qualified: str
+    columns: dict[str, Column]
+
+    @property
+    def key(self) -> list[str]:
+        return [self.columns[field].name for field in self.table.key]
+
+    @property
+    def cursor(self) -> str | None:
+        field = self.table.cursor_field
+        return self.columns[field].name if field in self.columns else None
+
+    def cast(self, records: list[dict[str, Any]]) -> list[list[Any]]:
+        """The values by column, in the order of `columns`.
+
+        Raises:
+            ValueRefusedError: a column cannot hold a value, or a record has none for a field of the key.
+        """
+        values = cast_columns(records, self.columns, table=self.table.name)
+        for field in self.table.key:
+            if None in values[list(self.columns).index(field)]:
+                raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for its key {field!r}")
+        return values
 
 
 def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[str], str]) -> dict[str, str]:
@@ -46,12 +79,12 @@ def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[
     return names
 
 
-def widened(table: Table, records: Iterable[dict[str, Any]]) -> Table:
-    """`table` with columns for fields that its source did not announce; they may hold any JSON."""
+def widened(table: Table, records: Iterable[dict[str, Any]]) -> Table | None:
+    """`table` with columns for fields that its source did not announce, where there are any; they may hold any JSON."""
     fields: set[str] = set().union(*records)
     unknown = sorted(fields - table.columns.keys())
     if not unknown:
-        return table
+        return None
     return dataclasses.replace(table, columns=table.columns | dict.fromkeys(unknown, Kind.JSON))
 
 
@@ -62,3 +95,8 @@ def quoted(*names: str) -> str:
 
 def listed(names: Iterable[str], *, prefix: str = "") -> str:
     return ", ".join(prefix + quoted(name) for name in names)
+
+
+def with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:
+    """A list of columns, or of their values, with Syncline's own at its end; `names` may be empty."""
+    return ", ".join(filter(None, [names, task_id, synced_at]))

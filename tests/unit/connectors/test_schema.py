@@ -58,8 +58,10 @@ def test_columns_of_an_earlier_load_are_not_copied() -> None:
 
 def test_unannounced_fields_become_json_columns() -> None:
     table = Table("t", {"id": Kind.INTEGER})
-    assert widened(table, [{"id": 1}]) is table
-    assert widened(table, [{"id": 1, "b": 2}, {"a": 3}]).columns == {
+    assert widened(table, [{"id": 1}]) is None
+    wider = widened(table, [{"id": 1, "b": 2}, {"a": 3}])
+    assert wider is not None
+    assert wider.columns == {
         "id": Kind.INTEGER,
         "a": Kind.JSON,
         "b": Kind.JSON,

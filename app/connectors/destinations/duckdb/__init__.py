@@ -45,8 +45,7 @@ class DuckdbDestination:
 
     def write(self, table: str, records: list[dict[str, Any]]) -> None:
         stage = self._stages[table]
-        wider = widened(stage.target.table, records)
-        if wider is not stage.target.table:
+        if wider := widened(stage.target.table, records):
             self.begin(wider)
         with explained(f"cannot stage rows of table {table!r}"):
             stage.add(records)

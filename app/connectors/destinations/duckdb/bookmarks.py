@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from app.connectors.destinations.duckdb.file import TARGET
 from app.connectors.destinations.layout import BOOKMARK_TABLE, quoted
 from app.connectors.passes import Fence, Position
-from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,14 +62,12 @@ class Bookmark:
             return Position()
         task, attempt, generation, bookmark, completed_task, loaded = row
         if (task, attempt) > (fence.task, fence.attempt):
-            raise LeaseLostError(f"a newer attempt writes {fence.source}.{fence.collection}")
+            raise fence.overtaken()
         self._connection.execute(
             f"UPDATE {self._table} SET task = ?, attempt = ? WHERE source = ? AND collection = ?",  # noqa: S608 -- a quoted identifier
             [fence.task, fence.attempt, fence.source, fence.collection],
         )
-        if generation < fence.generation:
-            return Position(loaded=loaded, void=True)
-        return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == fence.task)
+        return fence.position(generation=generation, bookmark=bookmark, completed_task=completed_task, loaded=loaded)
 
     def verify(self) -> None:
         """Raises `LeaseLostError` if another attempt has the collection now."""
@@ -80,7 +77,7 @@ class Bookmark:
             [fence.source, fence.collection],
         ).fetchone()
         if owner != (fence.task, fence.attempt):
-            raise LeaseLostError(f"a newer attempt writes {fence.source}.{fence.collection}")
+            raise fence.overtaken()
 
     def move(self, bookmark: str | None, *, final: bool) -> None:
         fence = self._fence

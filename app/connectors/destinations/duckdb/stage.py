@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.casting import ValueRefusedError, cast_columns
 from app.connectors.destinations.duckdb.target import arrow_type
-from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted
+from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from app.connectors.destinations.duckdb.target import Target
+    from app.connectors.destinations.layout import Target
 
 _BATCH = "syncline_batch"
 
@@ -50,10 +49,7 @@ class Stage:
     def add(self, records: list[dict[str, Any]]) -> None:
         """Casts and stages; raises `ValueRefusedError`."""
         target = self.target
-        values = cast_columns(records, target.columns, table=target.table.name)
-        for field in target.table.key:
-            if None in values[list(target.columns).index(field)]:
-                raise ValueRefusedError(f"table {target.table.name!r}: a record has no value for its key {field!r}")
+        values = target.cast(records)
         numbers = pa.array(range(self._rows, self._rows + len(records)), pa.int64())
         self._rows += len(records)
         arrays = [
@@ -81,8 +77,8 @@ class Stage:
         names = listed(self._columns)
         return self._count(
             f"""
-            INSERT INTO {self.target.qualified} ({self._with_own(names)})
-            SELECT {self._with_own(names, "?", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
+            INSERT INTO {self.target.qualified} ({with_own(names)})
+            SELECT {with_own(names, "?", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
             """,  # noqa: S608 -- quoted identifiers
             [self._task_id],
         )
@@ -105,7 +101,7 @@ class Stage:
             ) AS staged
             ON ({" AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in key)})
             {update}
-            WHEN NOT MATCHED THEN INSERT ({self._with_own(names)})
+            WHEN NOT MATCHED THEN INSERT ({with_own(names)})
                 VALUES ({listed([*self._columns, TASK_COLUMN, SYNCED_COLUMN], prefix="staged.")})
             """,  # noqa: S608 -- quoted identifiers
             [self._task_id],
@@ -167,10 +163,6 @@ class Stage:
         self._execute(f"CREATE TEMPORARY TABLE {self._earlier} (fingerprint VARCHAR, left_over BIGINT)")
         self._execute(f"CREATE TEMPORARY TABLE {self._covered} AS SELECT ({end}) AS highest, NULL::{kind} AS lowest")
         self._remembers = True
-
-    @staticmethod
-    def _with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:
-        return ", ".join(filter(None, [names, task_id, synced_at]))
 
     def _execute(self, statement: str) -> None:
         self._connection.execute(statement)

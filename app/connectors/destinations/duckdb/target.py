@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -11,7 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from app.connectors import casting
 from app.connectors.casting import Column, Holds
 from app.connectors.destinations.duckdb.file import TARGET
-from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN, column_names, quoted
+from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN, Target, column_names, quoted
 from app.connectors.schema import Kind
 from app.domain.errors import ConfigurationError
 
@@ -57,24 +56,6 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True), pa.timestamp("us", tz="UTC")),
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`qualified` is the table's quoted name; `columns` maps the fields of the source to its columns."""
-
-    table: Table
-    qualified: str
-    columns: dict[str, Column]
-
-    @property
-    def key(self) -> list[str]:
-        return [self.columns[field].name for field in self.table.key]
-
-    @property
-    def cursor(self) -> str | None:
-        field = self.table.cursor_field
-        return self.columns[field].name if field in self.columns else None
 
 
 def make_room(connection: DuckDBPyConnection, *, schema: str, table: Table) -> Target:

@@ -9,11 +9,12 @@ from app.connectors.destinations.layout import quoted, widened
 from app.connectors.destinations.postgres.bookmarks import Bookmark, application_name
 from app.connectors.destinations.postgres.connection import connect, explained
 from app.connectors.destinations.postgres.stage import Stage
-from app.connectors.destinations.postgres.target import Target, make_room
+from app.connectors.destinations.postgres.target import make_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.connectors.destinations.layout import Target
     from app.connectors.options import PostgresDestinationOptions
     from app.connectors.passes import Fence, Position
     from app.connectors.schema import Table
@@ -44,8 +45,7 @@ class PostgresDestination:
 
     def write(self, table: str, records: list[dict[str, Any]]) -> None:
         stage = self._stages[table]
-        wider = widened(stage.target.table, records)
-        if wider is not stage.target.table:
+        if wider := widened(stage.target.table, records):
             self.begin(wider)
         with explained(f"cannot stage rows of table {table!r}"):
             stage.add(records)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from app.connectors.destinations.layout import BOOKMARK_TABLE, quoted
-from app.connectors.passes import Fence, Position
-from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+    from app.connectors.passes import Fence, Position
 
 _SHAPE = """
     source text NOT NULL,
@@ -66,11 +66,9 @@ class Bookmark:
             [fence.source, fence.collection, fence.generation, fence.task, fence.attempt],
         ).fetchone()
         if row is None:
-            raise LeaseLostError(f"a newer attempt writes {fence.source}.{fence.collection}")
+            raise fence.overtaken()
         generation, bookmark, completed_task, loaded = row
-        if generation < fence.generation:
-            return Position(loaded=loaded, void=True)
-        return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == fence.task)
+        return fence.position(generation=generation, bookmark=bookmark, completed_task=completed_task, loaded=loaded)
 
     def hold(self) -> None:
         """Locks the row until the end of the transaction, so that no other attempt can come between.
@@ -88,7 +86,7 @@ class Bookmark:
             [fence.source, fence.collection, fence.task, fence.attempt],
         ).fetchone()
         if mine is None:
-            raise LeaseLostError(f"a newer attempt writes {fence.source}.{fence.collection}")
+            raise fence.overtaken()
 
     def move(self, bookmark: str | None, *, final: bool) -> None:
         fence = self._fence

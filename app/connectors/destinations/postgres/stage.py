@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.casting import ValueRefusedError, cast_columns
-from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted
+from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.postgres import columns as types
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from app.connectors.destinations.postgres.target import Target
+    from app.connectors.destinations.layout import Target
 
 
 class Stage:
@@ -42,9 +41,7 @@ class Stage:
     def add(self, records: list[dict[str, Any]]) -> None:
         """Casts and copies; raises `ValueRefusedError`."""
         target = self.target
-        values = cast_columns(records, target.columns, table=target.table.name)
-        for field in target.table.key:
-            self._refuse_missing(field, values[list(target.columns).index(field)])
+        values = target.cast(records)
         names = listed([ROW_COLUMN, *(column.name for column in target.columns.values())])
         with (
             self._connection.cursor() as cursor,
@@ -69,8 +66,8 @@ class Stage:
         names = listed(self._columns)
         return self._execute(
             f"""
-            INSERT INTO {self.target.qualified} ({self._with_own(names)})
-            SELECT {self._with_own(names, "%s", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
+            INSERT INTO {self.target.qualified} ({with_own(names)})
+            SELECT {with_own(names, "%s", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
@@ -88,8 +85,8 @@ class Stage:
                 WHERE ({self._identity("kept", rest)}) IS DISTINCT FROM ({self._identity("excluded", rest)})"""
         return self._execute(
             f"""
-            INSERT INTO {self.target.qualified} AS kept ({self._with_own(names)})
-            SELECT {self._with_own(names, "%s", "now()")} FROM {self._newest()}
+            INSERT INTO {self.target.qualified} AS kept ({with_own(names)})
+            SELECT {with_own(names, "%s", "now()")} FROM {self._newest()}
             ON CONFLICT ({listed(key)}) DO {changed}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
@@ -152,14 +149,6 @@ class Stage:
     def _identity(self, alias: str, names: list[str]) -> str:
         columns = ((name, f"{alias}.{quoted(name)}") for name in names)
         return ", ".join(text if types.comparable(self._columns[name]) else f"{text}::text" for name, text in columns)
-
-    @staticmethod
-    def _with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:
-        return ", ".join(filter(None, [names, task_id, synced_at]))
-
-    def _refuse_missing(self, field: str, values: list[Any]) -> None:
-        if None in values:
-            raise ValueRefusedError(f"table {self.target.table.name!r}: a record has no value for its key {field!r}")
 
     def _execute(self, statement: str, *parameters: Any) -> int:
         return self._connection.execute(statement.encode(), parameters or None).rowcount

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN, column_names, listed, quoted
+from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN, Target, column_names, listed, quoted
 from app.connectors.destinations.postgres import columns as types
 from app.connectors.destinations.postgres.bookmarks import exists
 from app.domain.errors import ConfigurationError
@@ -13,7 +12,6 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from app.connectors.casting import Column
     from app.connectors.schema import Table
 
 _NAME_BYTES = 63
@@ -24,24 +22,6 @@ _UNIQUE_KEY = """
       AND (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
            WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[])) = %s::text[]
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`qualified` is the table's quoted name; `columns` maps the fields of the source to its columns."""
-
-    table: Table
-    qualified: str
-    columns: dict[str, Column]
-
-    @property
-    def key(self) -> list[str]:
-        return [self.columns[field].name for field in self.table.key]
-
-    @property
-    def cursor(self) -> str | None:
-        field = self.table.cursor_field
-        return self.columns[field].name if field in self.columns else None
 
 
 def make_room(connection: Connection, *, schema: str, table: Table) -> Target:
