@@ -20,8 +20,10 @@ demo: install ## synchronise real data on this machine, in the foreground; Ctrl-
 demo-rows: install ## let a week of new rows arrive in the demo's source
 	@$(BIN)/python deploy/demo/source.py
 
+# Each process has a server of its own; on one that they would share, what one leaves open holds up what the other
+# projects.
 test: install-dev ## the whole test suite
-	@$(BIN)/pytest --quiet --numprocesses 2
+	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2)
 
 static: install-dev ## format, lint, types, layers, schema and openapi.json
 	@$(BIN)/ruff format --check --quiet .

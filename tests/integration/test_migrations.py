@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
-from app.projections import ProjectionRunner, verify
+from app.projections import verify
 from tests.database import ROOT, create_database, database_name, drop_database, migrate
 from tests.integration.projections.service import running_service
 
@@ -48,7 +48,7 @@ async def test_a_filled_database_goes_up_from_every_revision(empty_database_url:
     _alembic(empty_database_url, "upgrade", "head")
     async with running_service(empty_database_url) as service:
         assert await service.pool.fetchval("SELECT count(*) FROM syncline.events") == events
-        await ProjectionRunner(service.pool).run_once()
+        await service.project()
         assert await verify(service.pool) == []
         assert await service.pool.fetchval("SELECT sum(success) FROM syncline.daily_collection_stats") == 2
 
@@ -57,7 +57,7 @@ async def test_a_filled_database_goes_up_from_every_revision(empty_database_url:
 async def test_a_filled_database_goes_down_and_up_again(database_url: str, revision: str) -> None:
     async with running_service(database_url) as service:
         await service.history()
-        await ProjectionRunner(service.pool).run_once()
+        await service.project()
     _alembic(database_url, "downgrade", revision)
     if revision == "base":
         with psycopg.connect(database_url) as connection:
@@ -65,7 +65,7 @@ async def test_a_filled_database_goes_down_and_up_again(database_url: str, revis
     _alembic(database_url, "upgrade", "head")
     async with running_service(database_url) as service:
         await service.live("new")
-        await ProjectionRunner(service.pool).run_once()
+        await service.project()
         assert await verify(service.pool) == []
 
 
@@ -169,7 +169,7 @@ def _as(url: str, user: str) -> str:
 async def _works(url: str) -> None:
     async with running_service(url) as service:
         await service.history()
-        await ProjectionRunner(service.pool).run_once()
+        await service.project()
         assert await verify(service.pool) == []
 
 

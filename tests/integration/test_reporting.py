@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from app.projections import ProjectionRunner
 from app.projections.histogram import RELATIVE_ERROR
 from app.store.bookmarks import reset_collection
 from tests.database import ROOT, create_database, drop_database
@@ -92,7 +91,7 @@ async def test_every_example_of_the_documentation_runs(
     service: Service, report: psycopg.Connection[dict[str, object]]
 ) -> None:
     await service.history()
-    await ProjectionRunner(service.pool).run_once()
+    await service.project()
     assert len(EXAMPLES) >= 10
     answers = [len(report.execute(example.encode()).fetchall()) for example in EXAMPLES]
     assert sum(count > 0 for count in answers) >= 5
@@ -171,7 +170,7 @@ async def test_percentiles_are_within_the_error_and_totals_exact(
 ) -> None:
     with psycopg.connect(database_url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute(ENDED, [tasks])
-    await ProjectionRunner(service.pool).run_once()
+    await service.project()
     (row,) = report.execute("SELECT * FROM reporting.daily_collection_stats").fetchall()
     assert (row["runs"], row["success"], row["failed"], row["canceled"]) == (tasks, tasks, 0, 0)
     assert row["duration_total_seconds"] == sum(3 * n for n in range(1, tasks + 1))

@@ -9,9 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.domain.task import Status
+from app.projections import ProjectionRunner
 from app.store.database import DatabaseAddress, open_pool
 from app.store.leases import Leases
 from app.store.queue import Claim, Ending, NewTask, TaskQueue
+from tests.harness import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,6 +52,24 @@ class Service:
 
     async def claim(self, limit: int = 1000) -> list[Claim]:
         return await self.queue.claim(self.worker, limit)
+
+    async def project(self) -> None:
+        """Run the asynchronous projection until it has seen every event.
+
+        Once is not enough where others use the server: their transactions hold the horizon back, of whichever database.
+        """
+        runner = ProjectionRunner(self.pool)
+
+        async def seen() -> bool:
+            await runner.run_once()
+            return bool(
+                await self.pool.fetchval(
+                    "SELECT (SELECT max(xid::text::numeric) FROM syncline.events)"
+                    " <= (SELECT max(xid::text::numeric) FROM syncline.checkpoints WHERE state = 'live')"
+                )
+            )
+
+        await until(seen)
 
     async def save(self, claim: Claim, rows: int, bookmark: object, destination: str = "warehouse") -> None:
         await self.queue.save_bookmark(

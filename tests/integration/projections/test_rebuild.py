@@ -132,9 +132,10 @@ async def test_what_a_rebuild_left_that_died_is_swept_away(service: Service) -> 
     async with store.transaction(service.pool) as connection:
         generation = await store.begin_generation(connection, DAILY)
         await store.add_daily_stats(connection, [_row(generation)], [])
-    await ProjectionRunner(service.pool).run_once()
+    await service.project()
     assert await verify(service.pool) == []
     await rebuild(service.pool, DAILY)
+    await service.project()
     assert await verify(service.pool) == []
     assert await service.pool.fetchval("SELECT count(*) FROM syncline.checkpoints") == 1
     assert await service.pool.fetchval("SELECT count(DISTINCT generation) FROM syncline.daily_collection_stats") == 1
