@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app.config.classic import SECTIONS, SERVER_KEYS, ignored_warning, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
-from app.config.problems import CatalogueError, Path, Place, Problem, problem_at, unknown_key
+from app.config.problems import CatalogueError, KeyPath, PlaceOf, Problem, problem_at, unknown_key
 from app.config.sections import Notifications, Section, Server
 from app.config.sources import Collection, Source, read_source, table_clashes
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
@@ -164,9 +164,9 @@ class _Reading:
             self._take(entry)
         return good, rejected
 
-    def _mapping(self, name: str) -> tuple[dict[str, Any], Place]:
+    def _mapping(self, name: str) -> tuple[dict[str, Any], PlaceOf]:
         value = self._top.get(name)
-        place: Place = self._main.place
+        place: PlaceOf = self._main.place
         if name == "sources" and self._separate:
             value, place = sources_of(self._separate)
         elif isinstance(value, str):
@@ -180,7 +180,7 @@ class _Reading:
             self.problems.append(problem_at((name,), f"must be a mapping (id: …){more}", place))
         return {}, place
 
-    def _entry(self, path: Path, written: Any, place: Place) -> Entry:
+    def _entry(self, path: KeyPath, written: Any, place: PlaceOf) -> Entry:
         return Entry(path=path, written=written, environment=self._environment, place=place)
 
     def _take(self, entry: Entry) -> None:
@@ -188,7 +188,7 @@ class _Reading:
         self.secrets |= entry.secrets
 
 
-def sources_of(document: Document) -> tuple[Any, Place]:
+def sources_of(document: Document) -> tuple[Any, PlaceOf]:
     """The sources in a separate document, which holds them as they are or under the key `sources`."""
     value = document.value
     if isinstance(value, dict) and value.keys() == {"sources"}:
@@ -196,7 +196,7 @@ def sources_of(document: Document) -> tuple[Any, Place]:
     return value, lambda path: document.place(path[1:])
 
 
-def _at(value: Any, path: Path) -> Any:
+def _at(value: Any, path: KeyPath) -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.config.problems import Path, Place, Problem, problem_at
+from app.config.problems import KeyPath, PlaceOf, Problem, problem_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ def without_ignored(mapping: dict[str, Any], keys: Iterable[str]) -> tuple[dict[
     return {key: value for key, value in mapping.items() if key not in ignored}, ignored
 
 
-def ignored_warning(path: Path, ignored: list[str], place: Place) -> list[Problem]:
+def ignored_warning(path: KeyPath, ignored: list[str], place: PlaceOf) -> list[Problem]:
     """One warning for all the keys that were left out below `path`."""
     if not ignored:
         return []

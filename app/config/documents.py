@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from app.config.problems import CatalogueError, Path, Problem
+from app.config.problems import CatalogueError, KeyPath, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,9 +41,9 @@ class Document:
     value: Any
     name: str
     digest: str
-    lines: dict[Path, int] = field(default_factory=dict, repr=False)
+    lines: dict[KeyPath, int] = field(default_factory=dict, repr=False)
 
-    def place(self, path: Path) -> str:
+    def place(self, path: KeyPath) -> str:
         """`file:line` of `path`, or of the nearest key above it that has a line."""
         for length in range(len(path), 0, -1):
             if line := self.lines.get(path[:length]):
@@ -102,7 +102,7 @@ class _YamlReader:
     """Builds the value from the parser's events: depth and size stay bounded, and each key's line is at hand."""
 
     def __init__(self, text: str, name: str) -> None:
-        self.lines: dict[Path, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self._name = name
         self._text = text
         self._events: Iterator[Any] = iter(())
@@ -130,7 +130,7 @@ class _YamlReader:
     def _take(self) -> Any:
         return next(self._events)
 
-    def _value(self, event: Any, path: Path) -> Any:
+    def _value(self, event: Any, path: KeyPath) -> Any:
         self._values += 1
         before = self._values
         if len(path) > _DEEPEST:
@@ -158,7 +158,7 @@ class _YamlReader:
             raise self._problem(f"has aliases that expand to more than {_MOST_VALUES:,} values", event)
         return value
 
-    def _mapping(self, path: Path) -> dict[str, Any]:
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         merged: list[dict[str, Any]] = []
         while not isinstance(event := self._take(), yaml.MappingEndEvent):
@@ -178,14 +178,14 @@ class _YamlReader:
                 mapping.setdefault(key, value)
         return mapping
 
-    def _merged(self, event: Any, path: Path) -> list[dict[str, Any]]:
+    def _merged(self, event: Any, path: KeyPath) -> list[dict[str, Any]]:
         value = self._value(event, (*path, "<<"))
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
             raise self._problem("'<<' merges mappings only", event)
         return sources
 
-    def _sequence(self, path: Path) -> list[Any]:
+    def _sequence(self, path: KeyPath) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := self._take(), yaml.SequenceEndEvent):
             here = (*path, len(items))

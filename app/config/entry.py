@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.config.classic import ignored_warning, without_ignored
-from app.config.problems import Path, Place, Problem, model_problems, problem_at, unknown_name
+from app.config.problems import KeyPath, PlaceOf, Problem, model_problems, problem_at, unknown_name
 from app.config.redaction import Redactor
 from app.config.substitution import Substitution
 from app.domain.secret_values import secrets_in
@@ -23,10 +23,10 @@ Model = TypeVar("Model", bound=BaseModel)
 class Entry:
     """The value at `path`, placeholders replaced; problems and warnings gather here while it is read."""
 
-    path: Path
+    path: KeyPath
     written: Any
     environment: Mapping[str, str] = field(repr=False)
-    place: Place
+    place: PlaceOf
     value: Any = field(init=False, repr=False)
     secrets: frozenset[str] = field(init=False, repr=False)
     warnings: list[Problem] = field(default_factory=list)
@@ -53,11 +53,11 @@ class Entry:
             first.setdefault(problem.path, Problem(problem.path, redact(problem.message), problem.place))
         return tuple(first.values())
 
-    def refuse(self, below: Path, message: str) -> None:
+    def refuse(self, below: KeyPath, message: str) -> None:
         """Note a problem at the key `below` this part."""
         self._problems.append(problem_at(self.path + below, message, self.place))
 
-    def validated(self, model: type[Model], value: Any, below: Path = ()) -> Model | None:
+    def validated(self, model: type[Model], value: Any, below: KeyPath = ()) -> Model | None:
         """`value` as `model`; None if that is impossible, with the reasons noted."""
         try:
             return model.model_validate(value)
@@ -65,7 +65,7 @@ class Entry:
             self._problems += model_problems(error, model, self.path + below, self.place)
             return None
 
-    def without_classic_keys(self, value: dict[str, Any], keys: Iterable[str], below: Path = ()) -> dict[str, Any]:
+    def without_classic_keys(self, value: dict[str, Any], keys: Iterable[str], below: KeyPath = ()) -> dict[str, Any]:
         """`value` without those keys of Jitsu Classic that mean nothing here; a warning names them."""
         kept, ignored = without_ignored(value, keys)
         self.warnings += ignored_warning(self.path + below, ignored, self.place)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-Path = tuple[str | int, ...]
-Place = typing.Callable[[Path], str]
+KeyPath = tuple[str | int, ...]
+PlaceOf = typing.Callable[[KeyPath], str]
 
 _TEXTS = {
     "missing": "is missing",
@@ -62,7 +62,7 @@ class CatalogueError(ConfigurationError):
         super().__init__("; ".join(map(str, self.problems)))
 
 
-def render_path(path: Path) -> str:
+def render_path(path: KeyPath) -> str:
     """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`."""
     text = ""
     for part in path:
@@ -70,12 +70,12 @@ def render_path(path: Path) -> str:
     return text
 
 
-def nowhere(_path: Path) -> str:
+def nowhere(_path: KeyPath) -> str:
     """The place of a key in a text that has no lines to name."""
     return ""
 
 
-def problem_at(path: Path, message: str, place: Place = nowhere) -> Problem:
+def problem_at(path: KeyPath, message: str, place: PlaceOf = nowhere) -> Problem:
     return Problem(render_path(path), message, place(path))
 
 
@@ -95,7 +95,9 @@ def _nearest(name: str, valid: list[str]) -> str:
     return f"{hint}valid: {', '.join(valid) or 'none'}"
 
 
-def model_problems(error: ValidationError, model: type[BaseModel], path: Path, place: Place = nowhere) -> list[Problem]:
+def model_problems(
+    error: ValidationError, model: type[BaseModel], path: KeyPath, place: PlaceOf = nowhere
+) -> list[Problem]:
     """Turn what pydantic found below `path` into problems; no message repeats the value of a secret key."""
     found = error.errors(include_url=False)
     return [problem_at(path + tuple(one["loc"]), _message(one, model), place) for one in found]
@@ -129,7 +131,7 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
     return text
 
 
-def _model_at(model: type[BaseModel], location: Path) -> type[BaseModel] | None:
+def _model_at(model: type[BaseModel], location: KeyPath) -> type[BaseModel] | None:
     current: type[BaseModel] | None = model
     for part in location:
         if current is None:

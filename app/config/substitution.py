@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.config.problems import Path, Place, Problem, nowhere, problem_at
+from app.config.problems import KeyPath, PlaceOf, Problem, nowhere, problem_at
 from app.domain.secret_values import is_secret_name, secrets_in
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class Substitution:
     """
 
     environment: Mapping[str, str]
-    place: Place = nowhere
+    place: PlaceOf = nowhere
     problems: list[Problem] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
-    def apply(self, value: Any, path: Path = ()) -> Any:
+    def apply(self, value: Any, path: KeyPath = ()) -> Any:
         """`value` with the placeholders of every text in it replaced; a new value, the old one is untouched."""
         if isinstance(value, dict):
             return {key: self.apply(inner, (*path, key)) for key, inner in value.items()}
@@ -41,7 +41,7 @@ class Substitution:
             return _PLACEHOLDER.sub(lambda found: self._resolve(found, path), value)
         return value
 
-    def _resolve(self, found: re.Match[str], path: Path) -> str:
+    def _resolve(self, found: re.Match[str], path: KeyPath) -> str:
         if not found["end"]:
             self._refuse(path, f"a placeholder has no closing brace; {_FORM}")
             return ""
@@ -61,5 +61,5 @@ class Substitution:
                 return ""
         return rest
 
-    def _refuse(self, path: Path, message: str) -> None:
+    def _refuse(self, path: KeyPath, message: str) -> None:
         self.problems.append(problem_at(path, message, self.place))
