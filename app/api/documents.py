@@ -56,7 +56,9 @@ class Task(TypedDict):
     attempt: int
     max_attempts: int
     failures: int
-    rows: Annotated[int, Field(description="rows that destinations have committed")]
+    rows: Annotated[
+        int, Field(description="rows that destinations have inserted or changed, all destinations together")
+    ]
     error: NotRequired[str]
 
 

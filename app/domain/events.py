@@ -26,7 +26,7 @@ CANCEL_REQUESTED: Final = "CancelRequested"
 ATTEMPT_FAILED: Final = "AttemptFailed"
 # The worker's lease ran out; the attempt counts as failed.
 ATTEMPT_RESCUED: Final = "AttemptRescued"
-# A draining worker gave the task back; the attempt does not count as failed.
+# A worker gave the task back, because it drains or because the claim never reached it; no failed attempt.
 ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"

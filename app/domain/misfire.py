@@ -31,7 +31,7 @@ class MisfirePolicy(StrEnum):
 class MissedReason(StrEnum):
     """Why a fire time starts nothing: the policy is SKIP; a later one stands for it; it is older than the window."""
 
-    SKIPPED = "skipped"
+    POLICY = "policy"
     COALESCED = "coalesced"
     OUTSIDE_WINDOW = "outside_window"
 
@@ -127,7 +127,7 @@ def _only_those_on_time(fire_times: tuple[datetime, ...], rule: MisfireRule, *, 
         elif rule.too_old(fire_time, now):
             yield Decision(fire_time, MissedReason.OUTSIDE_WINDOW)
         else:
-            yield Decision(fire_time, MissedReason.SKIPPED)
+            yield Decision(fire_time, MissedReason.POLICY)
 
 
 def _only_the_last(due: _Due, rule: MisfireRule, *, now: datetime) -> Iterator[Decision]:

@@ -72,8 +72,8 @@ CREATE TABLE syncline.log_events (
   CONSTRAINT log_events_pkey PRIMARY KEY (task, attempt, line)
 ) PARTITION BY RANGE (task);
 
--- A partition a month, this one and the next two. ATTACH takes a weaker lock than CREATE … PARTITION OF, and there is
--- no default partition: it would forbid DETACH CONCURRENTLY.
+-- A partition a month: the last one, this one and the next two. ATTACH takes a weaker lock than CREATE … PARTITION OF,
+-- and there is no default partition: it would forbid DETACH CONCURRENTLY.
 CREATE FUNCTION syncline.ensure_log_partitions() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -18,7 +18,7 @@ from app.domain.misfire import (
 from app.domain.schedule import Schedule, parse_schedule
 
 SKIP, LATEST, ALL = MisfirePolicy.SKIP, MisfirePolicy.LATEST, MisfirePolicy.ALL
-SKIPPED, COALESCED, OUTSIDE_WINDOW = MissedReason.SKIPPED, MissedReason.COALESCED, MissedReason.OUTSIDE_WINDOW
+POLICY, COALESCED, OUTSIDE_WINDOW = MissedReason.POLICY, MissedReason.COALESCED, MissedReason.OUTSIDE_WINDOW
 FIVE_MINUTES = parse_schedule("*/5 * * * *")
 EVERY_SECOND = parse_schedule("@every 1s")
 
@@ -91,23 +91,23 @@ def test_the_window_ends_with_its_last_instant() -> None:
 
 def test_skip_misses_what_is_late() -> None:
     decided = decide(SKIP, first="12:00", now="12:05:10.001")
-    assert decided == Decided((Decision(at("12:00"), SKIPPED), Decision(at("12:05"), SKIPPED)), at("12:10"))
+    assert decided == Decided((Decision(at("12:00"), POLICY), Decision(at("12:05"), POLICY)), at("12:10"))
 
 
 def test_skip_starts_what_is_on_time_behind_what_is_late() -> None:
     decided = decide(SKIP, first="12:00", now="12:05:10")
-    assert outcomes(decided) == [("12:00:00", SKIPPED), ("12:05:00", None)]
+    assert outcomes(decided) == [("12:00:00", POLICY), ("12:05:00", None)]
 
 
 def test_skip_decides_each_fire_time_that_is_on_time() -> None:
     decided = decide(SKIP, first="12:00:00", now="12:00:11", schedule=EVERY_SECOND)
-    assert [decision.missed for decision in decided.decisions] == [SKIPPED] + [None] * 11
+    assert [decision.missed for decision in decided.decisions] == [POLICY] + [None] * 11
     assert decided.next_fire_at == at("12:00:12")
 
 
 def test_skip_goes_on_in_the_next_pass_beyond_the_limit() -> None:
     decided = decide(SKIP, first="12:00", now="15:00", limit=3)
-    assert outcomes(decided) == [("12:00:00", SKIPPED), ("12:05:00", SKIPPED), ("12:10:00", SKIPPED)]
+    assert outcomes(decided) == [("12:00:00", POLICY), ("12:05:00", POLICY), ("12:10:00", POLICY)]
     assert decided.next_fire_at == at("12:15")
 
 
@@ -244,7 +244,7 @@ def test_every_due_fire_time_is_decided_once_and_in_order(
         for decision in decided.decisions:
             late = now - decision.fire_time > MISFIRE_GRACE
             assert decision.fire_time <= now
-            assert decision.missed is not SKIPPED or (late and policy is SKIP)
+            assert decision.missed is not POLICY or (late and policy is SKIP)
             assert decision.missed is not COALESCED or policy is LATEST
             assert decision.missed is not OUTSIDE_WINDOW or (late and window is not None)
             assert decision.missed is not None or not late or policy is not SKIP

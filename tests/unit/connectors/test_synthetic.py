@@ -37,7 +37,7 @@ async def test_a_failure_is_the_last_message_and_may_be_retried() -> None:
     assert heard[-1].retryable
 
 
-async def test_a_running_one_can_be_cancelled() -> None:
+async def test_a_running_one_can_be_canceled() -> None:
     begun = asyncio.Event()
 
     async def emit(message: AttemptMessage) -> None:
