@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.destinations import make_destination
+from app.connectors.destinations import blamed, make_destination
 from app.connectors.passes import Checkpoint, Fence, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
-from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
@@ -44,7 +42,10 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     report = Report(outbox)
     # Destinations first: hours of reading must not end at a wrong password.
     places = [Place.opened(job, name, work_dir=work_dir, log=log) for name in job.destinations]
-    unfinished = [place for place in places if not report.passed_over(place)]
+    for place in places:
+        if place.position.completed:
+            report.completed_earlier(place)
+    unfinished = [place for place in places if not place.position.completed]
     with closing(make_source(job, work_dir=work_dir, log=log)) as source:
         for bookmark, alike in _equally_far(unfinished).items():
             Pass(source, alike, bookmark=bookmark, report=report).run()
@@ -71,8 +72,8 @@ class Place:
             collection=job.collection.name,
             generation=job.generation,
         )
-        with _blamed(name):
-            destination = make_destination(name, job.destinations[name], fence=fence, work_dir=work_dir, log=log)
+        destination = make_destination(name, job.destinations[name], fence=fence, work_dir=work_dir, log=log)
+        with blamed(name):
             return cls(name, destination, destination.open())
 
     def replaces(self, table: Table) -> bool:
@@ -100,12 +101,10 @@ class Report:
         self.rows_written += rows
         self._outbox.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
 
-    def passed_over(self, place: Place) -> bool:
-        """An earlier attempt of the same task may have completed one destination before another one failed."""
-        if place.position.completed:
-            self._outbox.send(LogLine("info", f"destination {place.name!r} has all rows of this task already"))
-            self.committed(place, rows=0, bookmark=place.position.bookmark)
-        return place.position.completed
+    def completed_earlier(self, place: Place) -> None:
+        """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
+        self._outbox.send(LogLine("info", f"destination {place.name!r} has all rows of this task already"))
+        self.committed(place, rows=0, bookmark=place.position.bookmark)
 
 
 class Pass:
@@ -140,7 +139,7 @@ class Pass:
             replaced = place.replaces(table)
             # A bookmark that covers rows of a table still to be swapped would lose them in a crash.
             self._commits_midway = self._commits_midway and not replaced
-            with _blamed(place.name):
+            with blamed(place.name):
                 place.destination.begin(dataclasses.replace(table, full_refresh=replaced))
 
     def _take(self, rows: Rows) -> None:
@@ -161,7 +160,7 @@ class Pass:
     def _flush(self) -> None:
         for table, records in self._waiting.items():
             for place in self._places:
-                with _blamed(place.name):
+                with blamed(place.name):
                     place.destination.write(table, records)
         self._waiting.clear()
         self._waiting_records = self._waiting_bytes = 0
@@ -169,7 +168,7 @@ class Pass:
     def _commit(self, *, final: bool) -> None:
         self._flush()
         for place in self._places:
-            with _blamed(place.name):
+            with blamed(place.name):
                 rows = place.destination.commit(self._bookmark, final=final)
             self._report.committed(place, rows=rows, bookmark=self._bookmark)
         self._uncommitted = 0
@@ -182,16 +181,6 @@ def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:
         bookmark = next(iter(groups), None) if place.position.indifferent else place.position.bookmark
         groups.setdefault(bookmark, []).append(place)
     return groups
-
-
-@contextmanager
-def _blamed(name: str) -> Iterator[None]:
-    try:
-        yield
-    except SynclineError as error:
-        if str(error).startswith("destinations."):
-            raise
-        raise type(error)(f"destination {name!r}: {error}") from error
 
 
 def _log_to(outbox: Outbox) -> Log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.options import (
@@ -11,9 +12,10 @@ from app.connectors.options import (
     destination_options,
     validated,
 )
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from app.connectors.passes import Destination, Fence, Log
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir: Path, log: Log) -> Destination:
     """The destination `name` as the catalogue describes it; `work_dir` is a directory of this attempt alone.
+
+    Whatever is raised names the destination.
 
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
@@ -30,14 +34,24 @@ def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir
         kinds = ", ".join(DESTINATION_TYPES)
         raise ConfigurationError(f"destinations.{name}.type: {given.get('type')!r} does not exist, valid are: {kinds}")
     options = validated(model, given, place=f"destinations.{name}")
-    if isinstance(options, PostgresDestinationOptions):
-        from app.connectors.destinations.postgres import PostgresDestination  # noqa: PLC0415 -- heavy
+    with blamed(name):
+        if isinstance(options, PostgresDestinationOptions):
+            from app.connectors.destinations.postgres import PostgresDestination  # noqa: PLC0415 -- heavy
 
-        return PostgresDestination(options, fence)
-    if isinstance(options, DuckdbDestinationOptions):
-        from app.connectors.destinations.duckdb import DuckdbDestination  # noqa: PLC0415 -- heavy
+            return PostgresDestination(options, fence)
+        if isinstance(options, DuckdbDestinationOptions):
+            from app.connectors.destinations.duckdb import DuckdbDestination  # noqa: PLC0415 -- heavy
 
-        return DuckdbDestination(options, fence, name=name, work_dir=work_dir, log=log)
-    from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
+            return DuckdbDestination(options, fence, name=name, work_dir=work_dir, log=log)
+        from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
 
-    return NoneDestination()
+        return NoneDestination()
+
+
+@contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Puts the destination's name before what it complains about."""
+    try:
+        yield
+    except SynclineError as error:
+        raise type(error)(f"destination {name!r}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,24 +9,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors import jsontext
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Table, columns_of
-from app.connectors.sources.singer.catalog import ALL, Choice, choose, unannounced
+from app.connectors.passes import Checkpoint
+from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.environment import installed_command
-from app.connectors.sources.singer.messages import Message, parsed
+from app.connectors.sources.singer.reading import Reading, Wanted
 from app.connectors.sources.singer.tap import Tap
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.options import SingerOptions
-    from app.connectors.passes import Log
+    from app.connectors.passes import Log, Rows
+    from app.connectors.schema import Table
     from app.domain.attempt_protocol import AttemptJob
-
-_RECORDS_AT_ONCE = 1000
-_BYTES_AT_ONCE = 1 << 20
 
 
 class SingerSource:
@@ -49,8 +45,8 @@ class SingerSource:
         catalog, choices = choose(self._catalog(tap), self._collection)
         forgetful = all(choice.full_refresh for choice in choices.values())
         arguments = self._arguments(catalog, None if forgetful else bookmark or self._initial_bookmark())
-        reading = _Reading(self, choices, tap)
-        for item in reading.items(tap.lines(*arguments)):
+        wanted = Wanted(self._options, self._collection, choices, log=self._log)
+        for item in Reading(wanted, log=self._log, masked=tap.masked).items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
                 yield item
         if forgetful:
@@ -59,33 +55,6 @@ class SingerSource:
     def close(self) -> None:
         if self._tap is not None:
             self._tap.stop()
-
-    def table_name(self, stream: str) -> str:
-        """A collection has its own table; streams of the collection `all` have one each."""
-        if self._collection.type != ALL:
-            return self._collection.table_name
-        if given := self._options.stream_table_names.get(stream):
-            return given
-        prefix = self._options.stream_table_name_prefix
-        if prefix is None:
-            prefix = self._collection.table_name.removesuffix(f"_{ALL}") + "_"
-        return prefix + re.sub(r"\W", "_", stream)
-
-    def choice(self, stream: str, choices: dict[str, Choice]) -> Choice | None:
-        """None for a stream that nobody asked for; parents of wanted streams are sometimes sent along."""
-        if found := choices.get(stream):
-            return found
-        if self._collection.type == ALL:
-            return unannounced(stream, self._collection)
-        self._log("info", f"stream {stream!r} is not part of the collection {self._collection.name!r} and left out")
-        return None
-
-    def log_line(self, text: str) -> None:
-        self._log("info", text)
-
-    @property
-    def primary_key(self) -> list[str] | None:
-        return self._collection.primary_key
 
     def _prepared(self) -> Tap:
         if self._tap is None:
@@ -136,75 +105,6 @@ class SingerSource:
         path.touch(mode=0o600)
         path.write_text(text)
         return str(path)
-
-
-class _Reading:
-    """Turns a tap's lines into tables, rows and checkpoints."""
-
-    def __init__(self, source: SingerSource, choices: dict[str, Choice], tap: Tap) -> None:
-        self._source = source
-        self._choices = choices
-        self._tap = tap
-        self._tables: dict[str, Table | None] = {}
-
-    def items(self, lines: Iterator[bytes]) -> Iterator[Table | Rows | Checkpoint]:
-        stream, records, size = "", list[dict[str, Any]](), 0
-        for line in lines:
-            message = parsed(line)
-            if message is not None and message.type == "RECORD" and message.record is not None:
-                if message.stream == stream and len(records) < _RECORDS_AT_ONCE and size < _BYTES_AT_ONCE:
-                    records.append(message.record)
-                    size += len(line)
-                    continue
-                yield from self._rows(stream, records, size)
-                stream, records, size = message.stream, [message.record], len(line)
-            elif message is not None:
-                yield from self._rows(stream, records, size)
-                records, size = [], 0
-                yield from self._announcement(message)
-            elif (text := line.decode(errors="replace").strip()) and not text.startswith("{"):
-                self._source.log_line(self._tap.masked(text))
-        yield from self._rows(stream, records, size)
-
-    def _rows(self, stream: str, records: list[dict[str, Any]], size: int) -> Iterator[Rows]:
-        if not records:
-            return
-        if stream not in self._tables:
-            raise SynclineError(f"the tap sent a record of {stream!r} before its schema")
-        table = self._tables[stream]
-        if table is not None:
-            yield Rows(table.name, records, size)
-
-    def _announcement(self, message: Message) -> Iterator[Table | Checkpoint]:
-        if message.type == "STATE":
-            text = bytes(message.value).decode()
-            yield Checkpoint(None if text == "null" else text)
-        elif message.type == "SCHEMA":
-            table = self._table(message)
-            if table is not None and table != self._tables.get(message.stream):
-                yield table
-            self._tables[message.stream] = table
-        else:
-            raise SynclineError(f"the tap sent a RECORD of {message.stream!r} without a record")
-
-    def _table(self, message: Message) -> Table | None:
-        known = self._tables.get(message.stream, ...)
-        choice = None if known is None else self._source.choice(message.stream, self._choices)
-        if choice is None:
-            return None
-        name = self._source.table_name(message.stream)
-        if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
-            raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
-        key = self._source.primary_key or message.key_properties or choice.key or ()
-        bookmarks = message.bookmark_properties or []
-        replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
-        return Table(
-            name=name,
-            columns=columns_of(message.schema or {}),
-            key=tuple(key),
-            cursor_field=choice.cursor_field or replication_key,
-            full_refresh=choice.full_refresh,
-        )
 
 
 def _document(given: dict[str, Any] | str, key: str) -> dict[str, Any]:
