@@ -160,6 +160,7 @@ class Readiness(TypedDict):
     schema_version: NotRequired[str]
     expected_schema_version: str
     draining: bool
+    projection_lag_seconds: NotRequired[dict[str, float]]
     rejected: list[RejectedSource]
     config_problem: NotRequired[str]
 

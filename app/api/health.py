@@ -49,7 +49,7 @@ class Ready(Endpoint):
 
     async def get(self, _request: Request) -> Response:
         services = self.services
-        reachable, version = await self._schema_version()
+        reachable, version, lags = await self._database()
         draining = services.draining()
         reason = (
             "this process is draining"
@@ -67,21 +67,24 @@ class Ready(Endpoint):
                 schema_version=version,
                 expected_schema_version=services.schema_version,
                 draining=draining,
+                projection_lag_seconds=lags,
                 rejected=rejected_documents(services.catalogue()),
                 config_problem=services.config_problem(),
             ),
             status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
         )
 
-    async def _schema_version(self) -> tuple[bool, str | None]:
-        """Whether the database answers, and at which migration it is; None where there is no schema."""
+    async def _database(self) -> tuple[bool, str | None, dict[str, float] | None]:
+        """Whether the database answers, at which migration it is and how far projections lag; None without a schema."""
+        reader = self.services.reader
         try:
             async with asyncio.timeout(_DATABASE_SECONDS):
-                return True, await self.services.reader.schema_version()
+                version = await reader.schema_version()
+                return True, version, await reader.projection_lags() if version else None
         except (DatabaseUnreachableError, *UNREACHABLE):
-            return False, None
+            return False, None, None
         except asyncpg.PostgresError:
-            return True, None
+            return True, None, None
 
 
 def _schema_problem(version: str | None, expected: str) -> str | None:

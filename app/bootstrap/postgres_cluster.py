@@ -95,8 +95,7 @@ class Cluster:
     def _make(self) -> None:
         # The name `data` is given last: what bears it is whole, and what does not is thrown away. Each try has a name
         # of its own, for the initdb of an owner that was just killed may still write to its directory.
-        for left_over in self.home.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
+        self._remove_unfinished()
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.home))
         self.programs.give(unfinished)
         self.password_file.unlink(missing_ok=True)
@@ -112,6 +111,12 @@ class Cluster:
         self._single_user(unfinished, f"CREATE DATABASE {ROLE}")
         unfinished.rename(self._data)
         _sync_directory(self.home)
+        # Once more: by now also the last of that initdb has died, and what it wrote during the first removal can go.
+        self._remove_unfinished()
+
+    def _remove_unfinished(self) -> None:
+        for left_over in self.home.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
 
     def _check_version(self, major: int) -> None:
         try:

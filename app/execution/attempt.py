@@ -20,7 +20,7 @@ from app.connectors.sources.synthetic import run_synthetic
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
 from app.execution.child import AttemptProcess, finish
-from app.execution.jobs import find_collection, make_job, runs_in_process
+from app.execution.jobs import make_job, runs_in_process
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.loops import to_its_end
 from app.store.database import is_refusal
@@ -134,10 +134,10 @@ class Attempt:
         """The catalogue that has the collection: a replica with a newer file may have made the task."""
         watcher = self._context.watcher
         try:
-            _, collection = find_collection(watcher.current, self.claim.source, self.claim.collection)
+            _, collection = watcher.current.find(self.claim.source, self.claim.collection)
         except ConfigurationError:
             await watcher.refresh()
-            _, collection = find_collection(watcher.current, self.claim.source, self.claim.collection)
+            _, collection = watcher.current.find(self.claim.source, self.claim.collection)
         return watcher.current, collection.timeout
 
     async def _run_here(self, job: AttemptJob) -> Outcome:

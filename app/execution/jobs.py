@@ -10,16 +10,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
-    from app.config.sources import Collection, Source
     from app.store.queue import Claim
 
 # What runs inside the worker: made load that nobody keeps needs no process of its own.
 _MADE_UP: Final = "synthetic"
 _NOWHERE: Final = "none"
-
-
-def find_collection(catalogue: Catalogue, source_id: str, collection_id: str) -> tuple[Source, Collection]:
-    return catalogue.find(source_id, collection_id)
 
 
 def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:

@@ -10,7 +10,6 @@ from uuid import UUID
 from app.domain.attempt_protocol import AttemptJob, Failed, Finished
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.child import AttemptProcess, finish
-from app.execution.jobs import find_collection
 from app.loops import to_its_end
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ async def check_source(
     """
     source = catalogue.sources.get(source_id)
     first = next(iter(source.collections)) if source else ""
-    source, collection = find_collection(catalogue, source_id, collection_id or first)
+    source, collection = catalogue.find(source_id, collection_id or first)
     job = AttemptJob(
         task=str(_NO_TASK),
         task_id=f"check of {source_id}",

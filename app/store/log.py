@@ -56,5 +56,5 @@ async def append_lines(
 
 
 async def ensure_partitions(pool: Pool) -> None:
-    """Make the log's partitions of this month and the next two, where they are missing."""
+    """Make the log's partitions of last month, this one and the next two, where they are missing."""
     await pool.execute(_SQL["ensure_partitions"])

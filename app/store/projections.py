@@ -163,12 +163,6 @@ async def generation_behind(pool: Pool, projection: str) -> int | None:
     return generation
 
 
-async def lag_seconds(pool: Pool, projection: str) -> float:
-    """The age of the oldest event that the live generation has not seen; 0 when it has seen all."""
-    seconds: float = await pool.fetchval(_SQL["lag"], projection)
-    return seconds
-
-
 async def live_checkpoint(connection: Connection, projection: str) -> tuple[int, int] | None:
     """The live generation and the transaction up to which it has seen the events."""
     row = await connection.fetchrow(_SQL["live_checkpoint"], projection)

@@ -65,6 +65,11 @@ class Reader:
             return None
         return version
 
+    async def projection_lags(self) -> dict[str, float]:
+        """How many seconds each asynchronous projection is behind the events."""
+        rows = await self._pool.fetch(_SQL["projection_lags"])
+        return {row["projection"]: row["seconds"] for row in rows}
+
     async def task(self, task: UUID) -> asyncpg.Record | None:
         """The task's row of the list."""
         return await self._pool.fetchrow(_SQL["task_row"], task)

@@ -43,14 +43,6 @@ WHERE c.projection = $1 AND c.state = 'live' AND EXISTS (
   SELECT FROM syncline.events e WHERE e.xid > c.xid AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
 )
 
--- name: lag
--- Seconds since the oldest event was appended that projection $1 has not seen; 0 when it has seen all.
-SELECT coalesce(extract(epoch FROM syncline.clock() - (
-  SELECT e.at FROM syncline.events e
-  WHERE e.xid > (SELECT c.xid FROM syncline.checkpoints c WHERE c.projection = $1 AND c.state = 'live')
-  ORDER BY e.xid LIMIT 1
-)), 0)::float8
-
 -- name: take_checkpoint
 -- The checkpoint of generation $2 of projection $1, locked; nothing while another replica holds it.
 SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 FOR UPDATE SKIP LOCKED

@@ -22,3 +22,10 @@ SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collecti
        s.next_fire_at
 FROM syncline.collection_status c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
+
+-- name: projection_lags
+-- For each asynchronous projection the seconds since the oldest event was appended that it has not seen; 0 for none.
+SELECT c.projection, coalesce(extract(epoch FROM syncline.clock() - (
+  SELECT e.at FROM syncline.events e WHERE e.xid > c.xid ORDER BY e.xid LIMIT 1
+)), 0)::float8 AS seconds
+FROM syncline.checkpoints c WHERE c.state = 'live'

@@ -174,6 +174,7 @@ async def test_ready_tells_what_is_wrong_without_being_unready_for_rejected_sour
     assert answer.status_code == 200
     document = answer.json()
     assert (document["status"], document["database"], document["draining"]) == ("ready", "ok", False)
+    assert document["projection_lag_seconds"] == {"daily_collection_stats": 0}
     assert [one["id"] for one in document["rejected"]] == ["broken"]
     assert document["config_problem"] == "line 3 is no YAML"
     api.surroundings.draining = True
