@@ -181,8 +181,14 @@ def _jsonb(value: Any) -> str:
     try:
         text = orjson.dumps(value).decode()
     except TypeError:  # a lone surrogate, or a number of more than 64 bits
-        return json.dumps(_storable(value), ensure_ascii=False)
-    return json.dumps(_storable(value), ensure_ascii=False) if "\\u0000" in text else text
+        return _slow_jsonb(value)
+    # Also true of an escaped backslash before u0000, which is well: the slow way is right for every text.
+    return _slow_jsonb(value) if "\\u0000" in text else text
+
+
+def _slow_jsonb(value: Any) -> str:
+    """The same for what orjson refuses; times and UUIDs as PostgreSQL reads them."""
+    return json.dumps(_storable(value), ensure_ascii=False, default=str)
 
 
 def _storable(value: Any) -> Any:

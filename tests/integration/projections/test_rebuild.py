@@ -35,6 +35,17 @@ async def test_lost_rows_come_back_under_load(service: Service, database_url: st
     assert await verify(service.pool) == []
 
 
+@pytest.mark.parametrize("name", PROJECTIONS)
+async def test_odd_names_are_ordinary_text(service: Service, name: str) -> None:
+    """Among them what JSON writes for NUL: here these are six characters."""
+    for collection in (r"a\u0000b", r"a\\u0000b", "50 %s", 'quote " and \U0001f600'):
+        await service.live(collection)
+        await service.schedule(collection)
+    await service.project()
+    assert await rebuild(service.pool, name) > 0
+    assert await verify(service.pool) == []
+
+
 async def test_the_queue_comes_back_under_load(service: Service, database_url: str) -> None:
     """Tasks whose collection got another one meanwhile are canceled; the statuses are rebuilt as they know of both."""
     async with _load(service):
