@@ -15,10 +15,11 @@ from sqlalchemy import URL
 from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
-from app.bootstrap.environment import url_parts
+from app.bootstrap.environment import database_address, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
 from app.config.reader import load_catalogue
+from app.domain.errors import ConfigurationError
 from app.loops import first_of
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ def run_dev(settings: Settings, config: Path, *, host: str | None, port: int | N
 def _database(settings: Settings, data: Path, stack: ExitStack) -> dict[str, str]:
     """The environment that names the database: the user's, or the embedded one, which is started."""
     if settings.database_url:
-        direct = settings.direct_url or settings.database_url
-        return url_parts(settings.database_url) | {"DATABASE_URL": settings.database_url, "DATABASE_DIRECT_URL": direct}
+        address = database_address(settings)
+        return url_parts(address.url) | {"DATABASE_URL": address.url, "DATABASE_DIRECT_URL": address.direct}
     server = stack.enter_context(EmbeddedPostgres(data / "postgres"))
+    if not server.is_owned:
+        raise ConfigurationError(f"another `syncline dev` runs on {data}: choose another --data, or set DATABASE_URL")
     tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
     parts = url_parts(tcp.render_as_string(hide_password=False))
     return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}

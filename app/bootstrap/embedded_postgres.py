@@ -79,6 +79,11 @@ class EmbeddedPostgres:
         return f"postgresql://{ROLE}@/{ROLE}?host={quote(address.socket_directory)}&port={address.port}"
 
     @property
+    def is_owned(self) -> bool:
+        """Whether the server ends with this process, and not with another one that has started it."""
+        return self._server is not None
+
+    @property
     def tcp(self) -> TcpAddress:
         """The same server and role on the loopback interface, with a password."""
         password = (self._home / "password").read_text()

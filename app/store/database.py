@@ -8,10 +8,11 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import asyncpg
 import orjson
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 
@@ -33,6 +34,20 @@ PINNED_PLANS: Final = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
+
+# What a URL may say beside its parts, and what only libpq knows and the service can do without.
+_URL_OPTIONS: Final = frozenset({
+    "host", "port", "user", "password", "dbname", "application_name", "options", "passfile", "service", "servicefile",
+    "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "ssl_min_protocol_version",
+    "ssl_max_protocol_version", "target_session_attrs",
+})  # fmt: skip
+_LIBPQ_ONLY: Final = frozenset({
+    "channel_binding", "client_encoding", "connect_timeout", "fallback_application_name", "gssencmode", "keepalives",
+    "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
+    "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
+})  # fmt: skip
+_DEFAULT_PORT: Final = 5432
+_HIGHEST_PORT: Final = 65_535
 
 UNREACHABLE: Final = (
     OSError,
@@ -76,7 +91,7 @@ class DatabaseAddress:
 
 
 def plain_url(name: str, url: str) -> str:
-    """`postgresql://…` without SQLAlchemy's driver name.
+    """`postgresql://…` as every driver here understands it: no driver's name, a socket's directory in `host=`.
 
     Raises:
         ConfigurationError: not a PostgreSQL URL; the message never shows the URL, for it may hold a password.
@@ -87,7 +102,21 @@ def plain_url(name: str, url: str) -> str:
         raise ConfigurationError(f"{name}: not a URL; valid is postgresql://user:password@host:port/database") from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; valid is postgresql://…")
-    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
+        valid = ", ".join(sorted(_URL_OPTIONS))
+        raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; valid are {valid}")
+    if not 0 < int(parsed.port or 1) <= _HIGHEST_PORT:
+        raise ConfigurationError(f"{name}: port {parsed.port} does not exist; valid is 1 to {_HIGHEST_PORT}")
+    parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
+    if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
+        parsed = URL.create(
+            parsed.drivername,
+            parsed.username,
+            parsed.password,
+            database=parsed.database,
+            query={**parsed.query, "host": directory, "port": str(parsed.port or _DEFAULT_PORT)},
+        )
+    return parsed.render_as_string(hide_password=False)
 
 
 @asynccontextmanager
@@ -161,7 +190,7 @@ def place(url: str) -> str:
     """A URL's server and database, fit to be shown."""
     parsed = make_url(url)
     host = parsed.host or parsed.query.get("host") or "localhost"
-    return f"{host}:{parsed.port or parsed.query.get('port') or 5432}/{parsed.database or ''}"
+    return f"{host}:{parsed.port or parsed.query.get('port') or _DEFAULT_PORT}/{parsed.database or ''}"
 
 
 def _cause(error: BaseException) -> str:

@@ -8,13 +8,26 @@ from pathlib import Path
 
 import source
 
+from app.bootstrap.api import DEFAULT_HOST, bind
+from app.domain.errors import SynclineError
+
 CONFIG = Path(__file__).with_name("syncline.yaml")
 
 
 def main() -> None:
+    refuse_company()
     source.main()
     syncline = str(Path(sys.executable).with_name("syncline"))
     os.execv(syncline, [syncline, "dev", "--config", str(CONFIG)])  # noqa: S606 - there is nothing to expand
+
+
+def refuse_company() -> None:
+    """Tell of a taken port before rows arrive in the source of the demo that has it."""
+    try:
+        bind(DEFAULT_HOST, int(os.environ.get("SYNCLINE_PORT") or 8001)).close()
+    except (SynclineError, ValueError) as error:
+        print(f"syncline: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -186,6 +186,17 @@ def test_a_taken_port_is_one_line_and_exits_with_2(dev: Dev) -> None:
     assert text == f"syncline: cannot listen on 127.0.0.1:{dev.port}: Address already in use; {mend}\n"
 
 
+def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
+    """It would lose its database when the first one ends."""
+    dev.start()
+    dev.welcomed()
+    dev.port = free_port()
+    code, text = refused(dev)
+    assert code == 2, text
+    mend = "choose another --data, or set DATABASE_URL"
+    assert text == f"syncline: another `syncline dev` runs on {dev.data}: {mend}\n"
+
+
 def refused(dev: Dev) -> tuple[int, str]:
     done = subprocess.run(dev.command(), env=dev.environment(), capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
