@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,7 +20,6 @@ from tests.acceptance.cluster import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CONFIG = """
 server: {admin_token: dev-token, drain_seconds: 1}
@@ -30,9 +30,20 @@ sources:
     collections:
       - {name: ticks, schedule: "@every 1s"}
       - {name: long, parameters: {seconds: 600}}
+  shop:
+    type: singer
+    destinations: [nowhere]
+    config:
+      command: [PYTHON, TAP]
+      config: {stream: orders, records: 100000, seconds: 600}
+    collections:
+      - {name: orders, sync_mode: incremental, cursor_field: id}
 destinations:
   nowhere: {type: none}
 """
+
+
+TAP = Path(__file__).with_name("tap.py")
 
 
 class Dev:
@@ -41,7 +52,7 @@ class Dev:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.config = directory / "syncline.yaml"
-        self.config.write_text(CONFIG)
+        self.config.write_text(CONFIG.replace("PYTHON", sys.executable).replace("TAP", str(TAP)))
         self.port = free_port()
         self.data = directory / "data"
         self._started: list[subprocess.Popen[str]] = []
@@ -65,7 +76,7 @@ class Dev:
         return [sys.executable, "-m", "app.cli", "dev", *options]
 
     def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self._directory), "MARK": str(self._directory)}
+        return {"PATH": os.environ["PATH"], "HOME": str(self._directory)}
 
     def output(self) -> str:
         return (self._directory / "output").read_text()
@@ -82,17 +93,23 @@ class Dev:
         return tasks
 
     def processes(self) -> list[tuple[int, str]]:
-        """Every process that was started from here, children of children too: they all inherit the environment."""
+        """Every process that was started from here, down to the taps: they all have their home in the directory."""
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - /proc is no tree of files
             try:
                 with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
                     # A zombie has no environment any more.
-                    if f"MARK={self._directory}\0".encode() in environ.read():
+                    if f"HOME={self._directory}".encode() in environ.read():
                         found.append((int(pid), command.read().decode(errors="replace")))
             except OSError:
                 continue
         return found
+
+    def start_a_tap(self) -> None:
+        """Have a real child process, and its own, at work."""
+        parameters = {"source": "shop", "collection": "orders", "token": "dev-token"}
+        httpx.post(f"http://127.0.0.1:{self.port}/api/v1/tasks", params=parameters, trust_env=False).raise_for_status()
+        wait_until("a tap runs", lambda: any(TAP.name in command for _, command in self.processes()))
 
     def end(self) -> None:
         for dev in self._started:
@@ -129,6 +146,7 @@ def test_ctrl_c_drains_and_the_next_start_goes_on(dev: Dev) -> None:
     first = dev.start()
     dev.welcomed()
     wait_until("two ticks", lambda: len(dev.tasks("ticks")) >= 2)
+    dev.start_a_tap()
     first.send_signal(signal.SIGINT)
     assert first.wait(timeout=60) == 0
     wait_until("nothing is left", lambda: not dev.processes())
@@ -143,6 +161,7 @@ def test_ctrl_c_drains_and_the_next_start_goes_on(dev: Dev) -> None:
 def test_kill_9_leaves_no_process_behind(dev: Dev) -> None:
     first = dev.start()
     dev.welcomed()
+    dev.start_a_tap()
     first.kill()
     first.wait()
     wait_until("nothing is left", lambda: not dev.processes())
