@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.requests import ClientDisconnect
 
 from app.api.errors import answer_to
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _PROBES: Final = frozenset({"/livez", "/readyz"})
 # Chosen, not left out: nothing else of a query is written anywhere, whatever name a token was given by mistake.
 _LOGGED_PARAMETERS: Final = ("source", "collection", "start", "end", "status", "limit")
+# No HTTP status: the mark that access logs give to a request whose client left before there was an answer.
+_CLIENT_LEFT: Final = 499
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _logger = structlog.get_logger("syncline.api")
@@ -43,6 +46,8 @@ class RequestFrame:
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
                 await self._app(scope, receive, exchange.send)
+            except ClientDisconnect:
+                exchange.client_left()
             except Exception as error:  # noqa: BLE001 - every error is an answer, and logged
                 await exchange.fail(error, receive)
             finally:
@@ -67,6 +72,11 @@ class _Exchange:
             MutableHeaders(scope=message)["X-Request-Id"] = self.request_id
         await self._send(message)
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    def client_left(self) -> None:
+        """Nobody is there to be answered, and nothing of ours has failed."""
+        if self._status is None:
+            self._status = _CLIENT_LEFT
 
     async def fail(self, error: Exception, receive: Receive) -> None:
         """Answer with the error; one that has begun is left without its end: nobody takes it for whole."""
