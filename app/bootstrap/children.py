@@ -46,7 +46,8 @@ class Children:
                 env=self._environment,
                 # Of its own session: Ctrl-C on the terminal reaches `dev` alone, which stops the children in order.
                 start_new_session=True,
-                preexec_fn=end_with_parent(signal.SIGTERM),
+                # At once: the embedded server ends with `dev` too, and a drain without a database is a long wait.
+                preexec_fn=end_with_parent(signal.SIGKILL),
             )
             exit_code = await process.wait()
             del self._running[name]
