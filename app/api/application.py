@@ -14,6 +14,7 @@ from app.api.limits import RequestLimits
 from app.api.openapi import openapi_text
 from app.api.routes import make_routes
 from app.api.services import Services
+from app.api.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,7 +49,8 @@ def create_app(
         catalogue: the catalogue of this moment; its `server.admin_token` counts from the next request on.
         config_problem: one line on why the newest configuration is not the running one, or None.
         reset_collection: `(source, collection)`, forgets a collection's bookmarks.
-        test_source: `(source, collection or None)`, lets the connector try; raises SynclineError with its error.
+        test_source: `(source, collection or None)`, lets the connector try; raises SynclineError with its error, and is
+            canceled when the client leaves.
         schema_version: the migration that this release needs; `/readyz` accepts newer ones.
         draining: whether a shutdown has begun.
 
@@ -68,7 +70,7 @@ def create_app(
         catalogue=catalogue,
         config_problem=config_problem,
         reset_collection=reset_collection,
-        test_source=test_source,
+        trials=Trials(test_source),
         schema_version=schema_version,
         draining=draining,
     )

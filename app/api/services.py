@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from app.api.trials import Trials
     from app.config.catalogue import Catalogue
     from app.store.notify import Notifier
     from app.store.queue import TaskQueue
@@ -24,6 +25,6 @@ class Services:
     catalogue: Callable[[], Catalogue]
     config_problem: Callable[[], str | None]
     reset_collection: Callable[[str, str], Awaitable[object]]
-    test_source: Callable[[str, str | None], Awaitable[None]]
+    trials: Trials
     schema_version: str
     draining: Callable[[], bool]

@@ -88,7 +88,7 @@ class SourceTrial(Endpoint):
             id="testSource",
             summary="Let the connector try the source, or one of its collections; 400 has the connector's own error",
             body=SourceChoice,
-            answers={200: Done, 400: Error, 404: Error, 413: Error},
+            answers={200: Done, 400: Error, 404: Error, 413: Error, 429: Error},
         )
     }
 
@@ -100,8 +100,8 @@ class SourceTrial(Endpoint):
         else:
             services.catalogue().find(source, collection)
         try:
-            await services.test_source(source, collection)
-        except DatabaseUnreachableError:
+            await services.trials.run(request, source, collection)
+        except (DatabaseUnreachableError, RefusedError):
             raise
         except SynclineError as error:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "Source does not work", str(error)) from error

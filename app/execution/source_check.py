@@ -64,6 +64,9 @@ async def check_source(
             raise SynclineError(f"the connector ended with exit code {await child.exit_code()} and no result")
     except TimeoutError:
         raise SynclineError(f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds") from None
+    except asyncio.CancelledError:
+        child.kill()  # nobody waits for its answer, so it gets no time to end
+        raise
     finally:
         await to_its_end(finish(child, texts, grace_seconds=1))
 

@@ -26,7 +26,7 @@ from app.store.queue import TaskQueue
 from app.store.reads import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from starlette.applications import Starlette
 
@@ -61,10 +61,13 @@ class Surroundings:
     draining: bool = False
     schema_version: str = "0001"
     tried: list[tuple[str, str | None]] = field(default_factory=list)
+    trial: Callable[[str, str | None], Awaitable[None]] | None = None
     trial_error: Exception | None = None
 
     async def test_source(self, source: str, collection: str | None) -> None:
         self.tried.append((source, collection))
+        if self.trial:
+            await self.trial(source, collection)
         if self.trial_error:
             raise self.trial_error
 

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from app.config.reader import load_catalogue
+from app.execution.source_check import check_source
 from tests.integration.api.serving import TOKEN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.api.serving import OpenedApi
+
+
+# A tap that connects and then says nothing for ever.
+SILENT_TAP = "import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)"
+SILENT = """
+server: {{admin_token: {token}}}
+sources:
+  silent:
+    type: singer
+    config: {{command: {command}}}
+    destinations: [nowhere]
+    collections: [any]
+destinations:
+  nowhere: {{type: none}}
+"""
 
 
 class LeavingClient:
@@ -52,4 +74,34 @@ async def test_a_client_that_leaves_while_it_sends_is_no_failure_of_ours(api: Op
     with structlog.testing.capture_logs() as logs:
         await client.post(api)
     assert [(entry["event"], entry["log_level"], entry["status"]) for entry in logs] == [("request", "info", 499)]
+    assert client.answer == []
+
+
+async def test_the_child_of_a_trial_ends_when_the_client_leaves(api: OpenedApi, tmp_path: Path) -> None:
+    connected, ended = asyncio.Event(), asyncio.Event()
+
+    async def listen_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        while await reader.read(1024):
+            pass
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(listen_in, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        command = json.dumps([sys.executable, "-c", SILENT_TAP.format(port=port)])
+        catalogue = load_catalogue(SILENT.format(command=command, token=TOKEN), {})
+        api.surroundings.catalogue = catalogue
+        api.surroundings.trial = lambda source, collection: check_source(
+            catalogue, source, collection, data_dir=tmp_path, today=datetime.now(UTC).date()
+        )
+        client = LeavingClient("/api/v1/sources/test", b'{"source": "silent"}', whole=True)
+        with structlog.testing.capture_logs() as logs:
+            async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+                group.create_task(client.post(api))
+                await connected.wait()
+                client.leaves.set()
+                async with asyncio.timeout(3):
+                    await ended.wait()
+    assert [entry["status"] for entry in logs if entry["event"] == "request"] == [499]
     assert client.answer == []

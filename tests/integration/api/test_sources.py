@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.api.trials import MOST_AT_ONCE
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -114,3 +116,29 @@ async def test_trying_a_source_says_what_the_connector_says(client: httpx.AsyncC
         400,
         {"message": "Source does not work", "error": "password authentication failed"},
     )
+
+
+async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    begun, goes_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def trial(_source: str, _collection: str | None) -> None:
+        begun.release()
+        await goes_on.wait()
+
+    async def post() -> httpx.Response:
+        return await client.post("/api/v1/sources/test", json={"source": "load"})
+
+    api.surroundings.trial = trial
+    posts = [asyncio.create_task(post()) for _ in range(MOST_AT_ONCE)]
+    for _ in posts:
+        await begun.acquire()
+    async with asyncio.timeout(5):
+        answer = await post()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+    assert answer.json() == {
+        "message": "Too many trials at once",
+        "error": "4 sources are being tried already; try again",
+    }
+    goes_on.set()
+    assert [answer.status_code for answer in await asyncio.gather(*posts)] == [200] * MOST_AT_ONCE
+    assert (await post()).status_code == 200
