@@ -243,6 +243,22 @@ def test_columns_keep_their_case_and_cannot_become_one(postgres: Postgres, tmp_p
     assert not failed.retryable
 
 
+@pytest.mark.parametrize("key", [["growth %"], []], ids=["keyed", "keyless"])
+def test_names_of_columns_tables_and_schemas_may_look_like_parameters(
+    tmp_path: Path, postgres: Postgres, key: list[str]
+) -> None:
+    names = ["growth %", "x%d", "a %s b", "y%%", "$1", "z%(a)s"]
+    scene = Scene(tmp_path, {"warehouse": postgres.options("%s of $1 %")})
+    scene.collection |= {"table_name": "100 %", "cursor_field": "y%%"}
+    announced = schema(key, **dict.fromkeys(names, "integer"))
+    for number in (1, 2):
+        rows = [record(**dict.fromkeys(names, each)) for each in range(number + 1)]
+        assert scene.load(announced, *rows, state(number)).finished.rows_written == (2, 1)[number - 1]
+    columns = ", ".join(f'"{name}"' for name in names)
+    loaded = postgres.execute(f'SELECT {columns} FROM "%s of $1 %"."100 %" ORDER BY 1')
+    assert loaded == [(each,) * len(names) for each in range(3)]
+
+
 def test_a_record_without_its_key_is_refused(scene: Scene) -> None:
     assert "key 'id'" in scene.load(schema(["id"], id="integer"), record(text="x")).failed.error
 

@@ -75,11 +75,11 @@ class PostgresDestination:
         """A transaction in which nobody else makes or widens tables here: concurrent DDL fails instead of waiting."""
         with self._connection.transaction():
             self._connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"syncline:{self._schema}"]
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [f"syncline:{self._schema}"]
             )
             yield
 
     def _make_schema(self) -> None:
-        row = self._connection.execute("SELECT to_regnamespace(%s) IS NULL", [quoted(self._schema)]).fetchone()
+        row = self._connection.execute("SELECT to_regnamespace($1) IS NULL", [quoted(self._schema)]).fetchone()
         if row and row[0]:
             self._connection.execute(f"CREATE SCHEMA {quoted(self._schema)}".encode())

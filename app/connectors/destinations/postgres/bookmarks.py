@@ -58,7 +58,7 @@ class Bookmark:
         row = self._connection.execute(
             f"""
             INSERT INTO {self._table} AS kept (source, collection, generation, task, attempt)
-            VALUES (%s, %s, %s, %s, %s)
+            VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (source, collection) DO UPDATE SET task = excluded.task, attempt = excluded.attempt
             WHERE (kept.task, kept.attempt) <= (excluded.task, excluded.attempt)
             RETURNING generation, bookmark::text, completed_task::text, committed_at IS NOT NULL
@@ -80,7 +80,7 @@ class Bookmark:
         mine = self._connection.execute(
             f"""
             SELECT FROM {self._table}
-            WHERE source = %s AND collection = %s AND task = %s AND attempt = %s
+            WHERE source = $1 AND collection = $2 AND task = $3 AND attempt = $4
             FOR UPDATE
             """.encode(),
             [fence.source, fence.collection, fence.task, fence.attempt],
@@ -93,9 +93,9 @@ class Bookmark:
         self._connection.execute(
             f"""
             UPDATE {self._table}
-            SET bookmark = %s::json, generation = %s, committed_at = now(),
-                completed_task = CASE WHEN %s THEN task END
-            WHERE source = %s AND collection = %s
+            SET bookmark = $1::json, generation = $2, committed_at = now(),
+                completed_task = CASE WHEN $3 THEN task END
+            WHERE source = $4 AND collection = $5
             """.encode(),  # noqa: S608 -- a quoted identifier
             [bookmark, fence.generation, final, fence.source, fence.collection],
         )
@@ -105,7 +105,7 @@ class Bookmark:
         owner = self._connection.execute(
             f"""
             SELECT task::text, attempt FROM {self._table}
-            WHERE source = %s AND collection = %s AND (task, attempt) < (%s, %s)
+            WHERE source = $1 AND collection = $2 AND (task, attempt) < ($3, $4)
             """.encode(),  # noqa: S608 -- a quoted identifier
             [fence.source, fence.collection, fence.task, fence.attempt],
         ).fetchone()
@@ -113,7 +113,7 @@ class Bookmark:
             return
         try:
             self._connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1",
                 [application_name(*owner)],
             )
         except psycopg.errors.InsufficientPrivilege:
@@ -121,5 +121,5 @@ class Bookmark:
 
 
 def exists(connection: Connection, table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
+    row = connection.execute("SELECT to_regclass($1) IS NOT NULL", [table]).fetchone()
     return bool(row and row[0])

@@ -51,7 +51,7 @@ _COMPARABLE = set(_HOLDS) - {"json", "citext"}
 _COLUMNS: LiteralString = """
     SELECT attname, format_type(atttypid, atttypmod)
     FROM pg_attribute
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
     ORDER BY attnum
 """
 

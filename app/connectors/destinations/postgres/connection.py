@@ -52,7 +52,8 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
             "'url' is not a PostgreSQL address: postgresql://user:password@host/database"
         ) from None
     try:
-        connection = psycopg.connect(conninfo, autocommit=True)
+        # PostgreSQL's own $1 for parameters: psycopg's %s would take a % in the name of a column for one.
+        connection = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
     except psycopg.OperationalError as error:
         said = _one_line(str(error))
         if any(refusal in said for refusal in _LASTING_REFUSALS):

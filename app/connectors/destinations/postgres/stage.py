@@ -67,7 +67,7 @@ class Stage:
         return self._execute(
             f"""
             INSERT INTO {self.target.qualified} ({with_own(names)})
-            SELECT {with_own(names, "%s", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
+            SELECT {with_own(names, "$1", "now()")} FROM {self._newest()} ORDER BY {ROW_COLUMN}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
@@ -86,7 +86,7 @@ class Stage:
         return self._execute(
             f"""
             INSERT INTO {self.target.qualified} AS kept ({with_own(names)})
-            SELECT {with_own(names, "%s", "now()")} FROM {self._newest()}
+            SELECT {with_own(names, "$1", "now()")} FROM {self._newest()}
             ON CONFLICT ({listed(key)}) DO {changed}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,

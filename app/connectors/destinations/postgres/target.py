@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _NAME_BYTES = 63
 _UNIQUE_KEY = """
     SELECT 1 FROM pg_index
-    WHERE indrelid = to_regclass(%s) AND indisunique AND indisvalid AND indimmediate
+    WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid AND indimmediate
       AND indpred IS NULL AND indexprs IS NULL
       AND (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
-           WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[])) = %s::text[]
+           WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[])) = $2::text[]
 """
 
 
