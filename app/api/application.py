@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from app.api.errors import answer_to
 from app.api.frame import RequestFrame
 from app.api.limits import RequestLimits
 from app.api.openapi import openapi_text
@@ -59,7 +58,7 @@ def create_app(
     app = Starlette(
         routes=make_routes(),
         middleware=[Middleware(RequestFrame), Middleware(RequestLimits)],
-        exception_handlers={HTTPException: _router_error},
+        exception_handlers={HTTPException: _pass_on},
     )
     app.router.redirect_slashes = False
     app.state.openapi = openapi_text()
@@ -77,5 +76,6 @@ def create_app(
     return app
 
 
-async def _router_error(_request: Request, error: Exception) -> Response:
-    return answer_to(error, "")
+async def _pass_on(_request: Request, error: Exception) -> Response:
+    """What the router refuses is answered where every other error is: in the frame."""
+    raise error

@@ -19,7 +19,7 @@ from app.domain.errors import (
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
 
@@ -43,13 +43,17 @@ def unknown_task(task_id: str) -> RefusedError:
     return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{task_id}] doesn't exist")
 
 
-def answer_to(error: Exception, request_id: str) -> Response:
-    """The answer to a request that ended in `error`. Nothing of an error that nobody expected is shown."""
+def answer_to(error: Exception, request_id: str, shown: Callable[[str], str]) -> Response:
+    """The answer to a request that ended in `error`, its texts as `shown` returns them.
+
+    Nothing of an error that nobody expected is shown.
+    """
     match _refusal(error):
         case None:
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error", request_id)
         case refused:
-            return _answer(refused.status, refused.message, refused.error, refused.headers)
+            error_text = None if refused.error is None else shown(refused.error)
+            return _answer(refused.status, shown(refused.message), error_text, refused.headers)
 
 
 def _refusal(error: Exception) -> RefusedError | None:

@@ -14,9 +14,12 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import ClientDisconnect
 
 from app.api.errors import answer_to
+from app.api.secrecy import Secrecy
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from app.api.services import Services
 
 _PROBES: Final = frozenset({"/livez", "/readyz"})
 # Chosen, not left out: nothing else of a query is written anywhere, whatever name a token was given by mistake.
@@ -31,7 +34,8 @@ _logger = structlog.get_logger("syncline.api")
 class RequestFrame:
     """Names, logs and, where nobody else did, answers each request. A trailing slash of a path means nothing.
 
-    A request's id is the client's own `X-Request-Id` where that is plain, and comes back under the same name.
+    A request's id is the client's own `X-Request-Id` where that is plain, and comes back under the same name. The admin
+    token is in nothing that is written here, wherever the client put it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -58,8 +62,11 @@ class _Exchange:
     """One request and what has become of its answer."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
+        services: Services = scope["app"].state.services
+        self._secrecy = Secrecy(services.catalogue().server.admin_token)
         given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+        plain = _SAFE_ID.fullmatch(given) and not self._secrecy.is_in(given)
+        self.request_id = given if plain else secrets.token_hex(8)
         self._scope = scope
         self._send = send
         self._began = time.perf_counter()
@@ -80,20 +87,20 @@ class _Exchange:
 
     async def fail(self, error: Exception, receive: Receive) -> None:
         """Answer with the error; one that has begun is left without its end: nobody takes it for whole."""
-        answer = answer_to(error, self.request_id)
+        answer = answer_to(error, self.request_id, self._secrecy.text)
         if self._status is not None:
-            _logger.error("request.answer_cut", exception=_trace(error))
+            self._write("error", "request.answer_cut", exception=_trace(error))
             return
         if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-            _logger.error("request.failed", exception=_trace(error))
+            self._write("error", "request.failed", exception=_trace(error))
         elif answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            _logger.warning("request.database_away", error=str(error) or type(error).__name__)
+            self._write("warning", "request.database_away", error=str(error) or type(error).__name__)
         await answer(self._scope, receive, self.send)
 
     def log(self) -> None:
         path = self._scope["path"]
-        write = _logger.debug if path in _PROBES and self._status == HTTPStatus.OK else _logger.info
-        write(
+        self._write(
+            "debug" if path in _PROBES and self._status == HTTPStatus.OK else "info",
             "request",
             method=self._scope["method"],
             path=path,
@@ -102,6 +109,9 @@ class _Exchange:
             complete=self._complete,
             duration_ms=round((time.perf_counter() - self._began) * 1000, 2),
         )
+
+    def _write(self, level: str, event: str, **fields: Any) -> None:
+        getattr(_logger, level)(event, **self._secrecy.fields(fields))
 
     def _parameters(self) -> dict[str, Any]:
         query = QueryParams(self._scope["query_string"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import asyncpg
 import pytest
@@ -78,16 +81,65 @@ async def test_the_token_is_in_no_log_and_no_answer(client: httpx.AsyncClient, a
             await client.get(f"/api/v1/unknown?%74oken={TOKEN}"),
             await client.get(f"{TASKS}?source=load&start={TOKEN}&token={TOKEN}"),
         ]
-        api.surroundings.catalogue = None  # type: ignore[assignment] # a fault of the program, to see its traceback
-        answers.append(await client.get(f"/api/v1/sources?token={TOKEN}"))
+        api.surroundings.trial_error = ZeroDivisionError(f"a fault of the program over {TOKEN}")
+        answers.append(await client.post(f"/api/v1/sources/test?token={TOKEN}", json={"source": "load"}))
     assert [answer.status_code for answer in answers] == [200, 404, 400, 500]
     assert all(TOKEN not in answer.text for answer in answers)
     requests = [entry for entry in logs if entry["event"] == "request"]
     assert [entry["status"] for entry in requests] == [200, 404, 400, 500]
     assert requests[0]["path"] == "/api/v1/sources"
     assert requests[0]["parameters"] == {"source": "load"}
-    requests[2]["parameters"].pop("start")  # what was given as a time is told as it was given
     assert TOKEN not in str(logs)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/tasks%3Ftoken={token}", "/api/v1/tasks?token=***"),
+        ("/tasks/x;token={token}", "/api/v1/tasks/x;token=***"),
+        ("/tasks/x;token={quoted}", "/api/v1/tasks/x;token=***"),
+        ("/tasks/x;token={twice}", "***"),
+        ("/tasks/x;token={thrice}", "***"),
+        ("/tasks?source={quoted}&collection=c", "/api/v1/tasks"),
+        ("/tasks?source=load&collection={twice}", "/api/v1/tasks"),
+        ("/tasks?source={quoted}&start=2020-01-01T00:00:00Z&end={quoted}", "/api/v1/tasks"),
+    ],
+)
+@pytest.mark.parametrize("token", [TOKEN, "schlüssel+/=' \\\""])
+async def test_a_token_in_the_wrong_place_is_not_shown(
+    stranger: httpx.AsyncClient, api: OpenedApi, token: str, path: str, shown: str
+) -> None:
+    server = api.surroundings.catalogue.server.model_copy(update={"admin_token": token})
+    api.surroundings.catalogue = replace(api.surroundings.catalogue, server=server)
+    quoted = everything_quoted(token)
+    twice, thrice = quote(quoted), quote(quote(quoted))
+    with structlog.testing.capture_logs() as logs:
+        for method in ("GET", "POST"):
+            path_ = path.format(token=quote(token, safe="-"), quoted=quoted, twice=twice, thrice=thrice)
+            answer = await stranger.request(method, f"/api/v1{path_}", headers={b"X-Admin-Token": token.encode()})
+            assert answer.status_code in (400, 404, 405)
+            assert not is_within(token, answer.text)
+    assert [entry["path"] for entry in logs] == [shown, shown]
+    assert not is_within(token, str(logs))
+
+
+async def test_a_request_id_with_the_token_is_replaced(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        for given in (TOKEN, f"x{TOKEN}.y"):
+            answer = await client.get("/api/v1/sources", headers={"X-Request-Id": given})
+            assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
+    assert TOKEN not in str(logs)
+
+
+def everything_quoted(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+def is_within(token: str, text: str) -> bool:
+    """Whether `text` has the token, as it stands or as JSON, Python or a URL of any depth writes it."""
+    while text != unquote(text):
+        text = unquote(text)
+    return any(form in text for form in (token, json.dumps(token)[1:-1], repr(token)[1:-1]))
 
 
 async def test_a_500_has_an_id_that_is_in_the_log_and_nothing_else(client: httpx.AsyncClient, api: OpenedApi) -> None:

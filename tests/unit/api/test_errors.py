@@ -39,7 +39,7 @@ from app.domain.errors import (
     ],
 )
 def test_every_error_has_one_status_and_the_shape(error: Exception, status: int) -> None:
-    answer = answer_to(error, "some-id")
+    answer = answer_to(error, "some-id", str)
     document = orjson.loads(answer.body)
     assert answer.status_code == status
     assert list(document) in (["message"], ["message", "error"])
@@ -52,9 +52,9 @@ def test_a_value_that_the_driver_cannot_send_is_our_fault_and_not_the_databases(
     class CannotSendError(asyncpg.InterfaceError, ValueError):
         """As asyncpg's own for arguments."""
 
-    assert answer_to(CannotSendError("int out of range"), "id").status_code == 500
+    assert answer_to(CannotSendError("int out of range"), "id", str).status_code == 500
 
 
 def test_what_no_utf8_can_write_is_still_answered() -> None:
-    document = orjson.loads(answer_to(unknown_task("\ud800"), "id").body)
+    document = orjson.loads(answer_to(unknown_task("\ud800"), "id", str).body)
     assert document["error"] == "Task [?] doesn't exist"
