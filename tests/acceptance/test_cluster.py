@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from app.domain import events
+from app.projections import PROJECTIONS
 from tests.acceptance.cluster import TOKEN, Cluster, wait_until
 from tests.acceptance.history import History
 
@@ -87,8 +88,12 @@ def test_a_killed_worker_loses_nothing_and_every_invariant_holds(cluster: Cluste
     orders = first.run("shop", "orders")
 
     victim = wait_until("a worker runs the orders", lambda: worker_of(database_url, orders))
-    wait_until("some rows are read", lambda: any("1000 of" in line["message"] for line in second.log(orders)))
-    no_transaction_is_open_while_an_attempt_copies(database_url)
+
+    def some_rows_are_read() -> bool:
+        no_transaction_is_open_while_an_attempt_copies(database_url)
+        return any("1000 of" in line["message"] for line in second.log(orders))
+
+    wait_until("some rows are read", some_rows_are_read)
     next(worker for worker in workers if worker.pid == victim).kill()
 
     assert first.call("POST", f"/tasks/{canceled}/cancel").status_code == 200
@@ -183,7 +188,7 @@ def projections_equal_their_events(cluster: Cluster) -> None:
     """Invariant 6, as an operator would look."""
     for arguments in (
         ["projections", "verify"],
-        *(["projections", "rebuild", name] for name in ("tasks", "collection_status", "daily_collection_stats")),
+        *(["projections", "rebuild", name] for name in PROJECTIONS),
         ["projections", "verify"],
     ):
         done = subprocess.run(
