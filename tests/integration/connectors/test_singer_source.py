@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +120,44 @@ def test_what_is_configured_wrong_is_not_tried_again(
 ) -> None:
     failed = run(job, **wrong).failed
     assert complaint in failed.error
+    assert not failed.retryable
+
+
+LEAVES_A_CHILD = """
+import json, os, subprocess, sys
+child = subprocess.Popen(["sleep", "20"])
+print(json.dumps({"type": "SCHEMA", "stream": "a", "schema": {"properties": {"id": {"type": "integer"}}}}))
+for number in range(500):
+    print(json.dumps({"type": "RECORD", "stream": "a", "record": {"id": number}}))
+print("child", child.pid, flush=True)
+"""
+SAYS_WITHOUT_END = """
+import sys
+for channel in (sys.stdout, sys.stderr):
+    for _ in range(10_000):
+        channel.write("x" * 10_000)
+    print(file=channel, flush=True)
+"""
+
+
+def test_the_end_of_a_tap_is_the_end_even_if_a_child_of_it_goes_on(job: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "tap.py").write_text(LEAVES_A_CHILD)
+    told = run(job, catalog={"streams": [{"tap_stream_id": "a", "stream": "a"}]})
+    (child,) = (int(line.split()[1]) for line in told.lines if line.startswith("child"))
+    os.kill(child, signal.SIGKILL)
+    assert told.finished.rows_written == 500
+
+
+def test_a_line_of_text_is_cut(job: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tap.py").write_text(SAYS_WITHOUT_END)
+    (line,) = run(job, catalog={"streams": [{"tap_stream_id": "a", "stream": "a"}]}).lines
+    assert line == capfd.readouterr().err.strip() == "x" * (16 << 10) + "…"
+
+
+def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "tap.py").write_text("while True: print('x' * 10_000_000)")
+    failed = run(job).failed
+    assert failed.error == "the tap's --discover wrote more than 256 MB"
     assert not failed.retryable
 
 

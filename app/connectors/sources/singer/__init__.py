@@ -46,7 +46,7 @@ class SingerSource:
         forgetful = all(choice.full_refresh for choice in choices.values())
         arguments = self._arguments(catalog, None if forgetful else bookmark or self._initial_bookmark())
         wanted = Wanted(self._options, self._collection, choices, log=self._log)
-        for item in Reading(wanted, log=self._log, masked=tap.masked).items(tap.lines(*arguments)):
+        for item in Reading(wanted, log=self._log, text=tap.text).items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
                 yield item
         if forgetful:
@@ -79,7 +79,7 @@ class SingerSource:
         for key in ("catalog", "properties"):
             if (given := getattr(self._options, key)) is not None:
                 return _document(given, key)
-        text = b"".join(tap.lines("--config", str(self._work_dir / "config.json"), "--discover"))
+        text = tap.output("--config", str(self._work_dir / "config.json"), "--discover")
         begin = text.find(b"{")
         try:
             return _object(jsontext.decode(text[begin:] if begin > 0 else text))

@@ -61,10 +61,10 @@ class Wanted:
 class Reading:
     """Turns a tap's lines into tables, rows and checkpoints."""
 
-    def __init__(self, wanted: Wanted, *, log: Log, masked: Callable[[str], str]) -> None:
+    def __init__(self, wanted: Wanted, *, log: Log, text: Callable[[bytes], str]) -> None:
         self._wanted = wanted
         self._log = log
-        self._masked = masked
+        self._text = text
         self._tables: dict[str, Table | None] = {}
 
     def items(self, lines: Iterator[bytes]) -> Iterator[Table | Rows | Checkpoint]:
@@ -82,8 +82,8 @@ class Reading:
                 yield from self._rows(stream, records, size)
                 records, size = [], 0
                 yield from self._announcement(message)
-            elif (text := line.decode(errors="replace").strip()) and not text.startswith("{"):
-                self._log("info", self._masked(text))
+            elif (text := self._text(line).strip()) and not text.startswith("{"):
+                self._log("info", text)
         yield from self._rows(stream, records, size)
 
     def _rows(self, stream: str, records: list[dict[str, Any]], size: int) -> Iterator[Rows]:

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from app.connectors.sources.singer.pipe import chunks, lines
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
@@ -26,7 +27,8 @@ _PASSED_ON = {
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 _GRACE_SECONDS = 2
 _HINT_CHARACTERS = 300
-_BUFFER_BYTES = 1 << 20
+_SHOWN_CHARACTERS = 16 << 10
+_LONGEST_OUTPUT_MEGABYTES = 256
 
 
 class Tap:
@@ -42,22 +44,24 @@ class Tap:
         self._heard_error = False
 
     def lines(self, *arguments: str) -> Iterator[bytes]:
-        """Runs the tap with `arguments` and yields the lines of its standard output.
+        """Runs the tap with `arguments` and yields the lines of its standard output, without their ends.
+
+        Text is cut, messages are whole. The tap's own end is the end, even if children that it left hold its output.
 
         Raises:
-            ConfigurationError: the command cannot be started.
+            ConfigurationError: the command cannot be started, or a message is too long.
             SynclineError: it ended with another code than 0.
         """
-        running = self._start([*self._command, *arguments])
-        ear = threading.Thread(target=self._listen, args=[running.stderr or ()], daemon=True)
-        ear.start()
-        yield from running.stdout or ()
-        code = running.wait()
-        ear.join(_GRACE_SECONDS)
-        self._running = None
-        if code:
-            ending = f"ended with code {code}" if code > 0 else f"was ended by signal {-code}"
-            raise SynclineError(f"the tap {ending}" + (f": {self._last_words}" if self._last_words else ""))
+        return lines(self._output(*arguments), messages=True)
+
+    def output(self, *arguments: str) -> bytes:
+        """All of its standard output, which may have 256 MB; raises as `lines` does."""
+        output = bytearray()
+        for chunk in self._output(*arguments):
+            output += chunk
+            if len(output) > _LONGEST_OUTPUT_MEGABYTES << 20:
+                raise ConfigurationError(f"the tap's {arguments[-1]} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB")
+        return bytes(output)
 
     def stop(self) -> None:
         running, self._running = self._running, None
@@ -70,10 +74,28 @@ class Tap:
             running.kill()
             running.wait()
 
-    def masked(self, text: str) -> str:
+    def text(self, line: bytes) -> str:
+        """A line of free text as it may be shown: without secrets, in at most 16 Ki characters."""
+        text = line.decode(errors="replace")
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return text
+        # Only now: half a secret could not be found any more.
+        return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+    def _output(self, *arguments: str) -> Iterator[bytes]:
+        running = self._start([*self._command, *arguments])
+        if running.stdout is None or running.stderr is None:
+            raise RuntimeError("the tap was started without pipes")
+        with running.stdout as output:
+            ear = threading.Thread(target=self._listen, args=[running, running.stderr], daemon=True)
+            ear.start()
+            yield from chunks(output.fileno(), has_ended=lambda: running.poll() is not None)
+        code = running.wait()
+        ear.join(_GRACE_SECONDS)
+        self._running = None
+        if code:
+            ending = f"ended with code {code}" if code > 0 else f"was ended by signal {-code}"
+            raise SynclineError(f"the tap {ending}" + (f": {self._last_words}" if self._last_words else ""))
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:
@@ -83,19 +105,21 @@ class Tap:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                bufsize=_BUFFER_BYTES,
+                bufsize=0,
                 preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two system calls, loaded before the fork
             )
         except OSError as error:
             raise ConfigurationError(f"'command': cannot start {command[0]}: {error.strerror}") from None
         return self._running
 
-    def _listen(self, errors: Iterable[bytes]) -> None:
-        for line in errors:
-            text = self.masked(line.decode(errors="replace"))
-            sys.stderr.write(text)
-            sys.stderr.flush()
-            self._remember(" ".join(text.split())[:_HINT_CHARACTERS])
+    def _listen(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        with errors:
+            said = chunks(errors.fileno(), has_ended=lambda: running.poll() is not None)
+            for line in lines(said, messages=False):
+                text = self.text(line)
+                sys.stderr.write(f"{text}\n")
+                sys.stderr.flush()
+                self._remember(" ".join(text.split())[:_HINT_CHARACTERS])
 
     def _remember(self, words: str) -> None:
         """The last line that names an error says most; frameworks add footnotes to it."""
