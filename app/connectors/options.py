@@ -1,6 +1,6 @@
 """The options of every source and destination, checked when a catalogue is loaded and again by an attempt.
 
-Only pydantic is imported here, so that checking a catalogue loads no connector.
+Only pydantic is imported at first, so that checking a catalogue loads no connector.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from app.domain.errors import ConfigurationError
 Model = TypeVar("Model", bound=BaseModel)
 
 _PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
+_HIGHEST_PORT = 65535
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
 
 
@@ -112,12 +113,19 @@ class PostgresDestinationOptions(Options):
     type: Literal["postgres"] = "postgres"
     url: SecretStr | None = None
     host: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: int | None = Field(default=None, ge=1, le=_HIGHEST_PORT)
     user: str | None = None
     password: SecretStr | None = None
     database: str | None = None
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
     schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63)
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            _check_address(url.get_secret_value())
+        return url
 
     @model_validator(mode="after")
     def _has_one_address(self) -> Self:
@@ -127,6 +135,26 @@ class PostgresDestinationOptions(Options):
         if self.url is None and self.host is None:
             raise ValueError("'url' or 'host' (with port, user, password, database) is needed")
         return self
+
+
+def _check_address(url: str) -> None:
+    """Raises ValueError, without a word of `url`, which holds a password, if libpq does not understand it."""
+    # Only libpq knows all its options, and only catalogues with an address have to wait for it.
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    if not url.strip():
+        raise ValueError("it is empty: write postgresql://user:password@host:port/database")
+    try:
+        understood = conninfo_to_dict(url)
+    except (ProgrammingError, UnicodeError):
+        raise ValueError(
+            "it is not a PostgreSQL address, or has an option that PostgreSQL does not know: "
+            "write postgresql://user:password@host:port/database"
+        ) from None
+    for port in str(understood.get("port") or "").split(","):
+        if port and not (port.isdecimal() and 1 <= int(port[:6]) <= _HIGHEST_PORT):
+            raise ValueError(f"its port is not a number from 1 to {_HIGHEST_PORT}")
 
 
 class DuckdbDestinationOptions(Options):

@@ -9,6 +9,7 @@ import pytest
 from app.connectors.options import (
     DESTINATION_TYPES,
     SOURCE_TYPES,
+    PostgresDestinationOptions,
     SingerOptions,
     destination_options,
     source_options,
@@ -65,6 +66,39 @@ def test_a_postgres_destination_has_one_address() -> None:
     model = destination_options("postgres")
     assert "'url' or 'host'" in refusal(model, {})
     assert "remove 'host'" in refusal(model, {"url": "postgresql://a", "host": "b"})
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("", "it is empty"),
+        ("mysql://u:hunter2@host/db", "not a PostgreSQL address"),
+        ("mysql://u:hunter2@host/db?a=1", "not a PostgreSQL address"),
+        ("postgresql://u:hunter2@[::1/db", "not a PostgreSQL address"),
+        ("postgresql://u:hunter2@host/db?nosuchoption=1", "option that PostgreSQL does not know"),
+        ("postgresql://u:hunter2@host:99999/db", "from 1 to 65535"),
+        ("postgresql://u:hunter2@host:0/db", "from 1 to 65535"),
+        ("postgresql://u:hunter2@host,other:1e3/db", "from 1 to 65535"),
+    ],
+)
+def test_an_address_that_can_never_work_is_refused_and_not_shown(url: str, complaint: str) -> None:
+    said = refusal(destination_options("postgres"), {"url": url})
+    assert complaint in said
+    assert "here.url" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p%40[@[::1]:5432/db?sslmode=require&application_name=x",
+        "postgresql://one:1,two:65535/db?target_session_attrs=any",
+        "postgresql://u@%2Fvar%2Frun%2Fpostgresql/db",
+        "host=a port=5433 dbname=b password='://'",
+    ],
+)
+def test_every_form_of_address_that_postgresql_knows_is_accepted(url: str) -> None:
+    assert validated(PostgresDestinationOptions, {"url": url}, place="here").url
 
 
 def test_a_refused_value_is_not_shown() -> None:
