@@ -54,10 +54,9 @@ class Target:
 def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[str], str]) -> dict[str, str]:
     """Field → column. `fitted` makes a name fit the destination; names with equal `same` are one column there.
 
-    The columns that Syncline itself writes are left out: a table that was loaded by it may be a source again.
-
     Raises:
-        ConfigurationError: two fields would be one column, a field has no name, or a key field does not exist.
+        ConfigurationError: two fields would be one column, a field has no name or that of a column which Syncline
+            itself writes, or a key field does not exist.
     """
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
@@ -66,7 +65,10 @@ def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[
             raise ConfigurationError(f"table {table.name!r}: a field has the name {field!r}, which no column can have")
         name = fitted(field)
         if same(name) in {same(own) for own in _OWN_COLUMNS}:
-            continue
+            raise ConfigurationError(
+                f"table {table.name!r}: the field {field!r} has the name of a column that Syncline itself writes: "
+                "rename it in the source, or leave it out with 'catalog'"
+            )
         if (other := taken.setdefault(same(name), field)) and other != field:
             raise ConfigurationError(
                 f"table {table.name!r}: the fields {other!r} and {field!r} would both be the column {name!r}"

@@ -51,9 +51,11 @@ def test_a_key_that_is_no_field_is_refused_with_the_valid_ones() -> None:
         column_names(Table("t", {"id": Kind.INTEGER}, key=("uid",)), fitted=str, same=str)
 
 
-def test_columns_of_an_earlier_load_are_not_copied() -> None:
-    table = Table("t", {"id": Kind.INTEGER, "_syncline_task_id": Kind.TEXT})
-    assert column_names(table, fitted=str, same=str) == {"id": "id"}
+@pytest.mark.parametrize("name", ["_syncline_task_id", "_syncline_synced_at", "_SYNCLINE_ROW"])
+def test_a_field_named_like_a_column_of_our_own_is_refused_and_not_dropped(name: str) -> None:
+    table = Table("t", {"id": Kind.INTEGER, name: Kind.TEXT})
+    with pytest.raises(ConfigurationError, match=f"table 't': the field '{name}' has the name of a column"):
+        column_names(table, fitted=str, same=str.lower)
 
 
 def test_unannounced_fields_become_json_columns() -> None:
