@@ -161,6 +161,13 @@ def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -
     assert not failed.retryable
 
 
+def test_a_catalog_nested_too_deep_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "tap.py").write_text("""print('{"streams": ' + '[' * 50_000 + ']' * 50_000 + '}')""")
+    failed = run(job).failed
+    assert "nested too deep" in failed.error
+    assert not failed.retryable
+
+
 def test_a_package_that_cannot_be_installed_may_be_tried_again(job: dict[str, Any], tmp_path: Path) -> None:
     del job["source_config"]["command"]
     failed = run(job, package=f"tap-none @ file://{tmp_path}/tap_none-1.0-py3-none-any.whl").failed

@@ -91,6 +91,20 @@ def test_what_is_no_known_message_is_passed_over(line: bytes) -> None:
     assert parsed(line) is None
 
 
+def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
+    deep = b"[" * 50_000 + b"]" * 50_000
+    for line, complaint in (
+        (b'{"type":"RECORD","stream":"s","record":{"a":%s}}' % deep, "nested too deep"),
+        (b'{"type":"STATE","value":%s}' % deep, "nested too deep"),
+        (b'{"type":"STATE","value":%s}' % deep[49_800:-49_800], "a STATE with more than 100 levels"),
+        (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MB"),
+    ):
+        with pytest.raises(ConfigurationError, match=complaint):
+            parsed(line)
+    brackets_in_text = b'{"type":"STATE","value":{"a\\"%s":[[1]]}}' % (b"[" * 200)
+    assert parsed(brackets_in_text)
+
+
 @pytest.mark.parametrize("line", [b'{"type":"RECORD"', b'{"type":"RECORD","record":5}', b'{"type":"RECORD"}\xff\n'])
 def test_a_broken_message_is_an_error(line: bytes) -> None:
     with pytest.raises(SynclineError, match="not a Singer message"):
