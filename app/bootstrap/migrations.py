@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 _ROOT: Final = Path(__file__).parents[2]
 _PAUSE_SECONDS: Final = 0.5
-
-_logger = structlog.get_logger("syncline.migrations")
 
 
 def alembic_config(url: str | None = None) -> Config:

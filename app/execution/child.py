@@ -55,10 +55,6 @@ class AttemptProcess:
         self._heard_at = time.monotonic()
         self._passing_on = 0
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     @classmethod
     async def start(cls, job: AttemptJob, environment: Mapping[str, str]) -> AttemptProcess:
         """Start the child and hand it its job."""
