@@ -1,0 +1,107 @@
+"""What a benchmark has found: a table for people, and JSON in `benchmarks/results/` for `docs/benchmarks.md`.
+
+The machines are shared and noisy, so a figure keeps every run of every side, what is quoted is the median, and what is
+compared was measured in turn within one run of the benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+RESULTS: Final = Path(__file__).parent / "results"
+OURS: Final = "syncline"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One quantity: the value of each run, by side. `OURS` names our side."""
+
+    what: str
+    unit: str
+    runs: dict[str, list[float]]
+
+    def median(self, side: str = OURS) -> float:
+        return statistics.median(self.runs[side])
+
+    def ratio(self, side: str, *, ours: str = OURS) -> float:
+        """Our median over another side's."""
+        return self.median(ours) / self.median(side)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A goal and what was measured; it is met when the value is at least, or at most, the bound."""
+
+    text: str
+    measured: float
+    bound: float
+    kind: Literal["at least", "at most"]
+
+    @property
+    def met(self) -> bool:
+        return self.measured >= self.bound if self.kind == "at least" else self.measured <= self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one benchmark. `settings` are its sizes and the versions of what it ran against."""
+
+    name: str
+    title: str
+    settings: dict[str, str | int | float]
+    figures: list[Figure]
+    goals: list[Goal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def publish(report: Report) -> None:
+    """Print the tables and write `benchmarks/results/{name}.json`."""
+    print(table(report))
+    RESULTS.mkdir(exist_ok=True)
+    document = asdict(report) | {
+        "goals": [asdict(goal) | {"met": goal.met} for goal in report.goals],
+        "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "machine": machine(),
+    }
+    (RESULTS / f"{report.name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def table(report: Report) -> str:
+    """Markdown: the figures with median and range of each side, then the goals."""
+    lines = [f"### {report.title}", "", "| Figure | Side | Median | Lowest | Highest | Runs | Unit |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    for figure in report.figures:
+        for side, runs in figure.runs.items():
+            row = (shown(figure.median(side)), shown(min(runs)), shown(max(runs)), len(runs))
+            lines.append(f"| {figure.what} | {side} | {' | '.join(map(str, row))} | {figure.unit} |")
+    if report.goals:
+        lines += ["", "| Goal | Measured | |", "| --- | ---: | --- |"]
+        lines += [f"| {g.text} | {shown(g.measured)} | {'met' if g.met else '**missed**'} |" for g in report.goals]
+    lines += [f"\n{note}" for note in report.notes]
+    return "\n".join([*lines, ""])
+
+
+def shown(value: float) -> str:
+    """Three significant digits, whole numbers from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures depend on and says nothing about whose machine it is."""
+    cpu = Path("/proc/cpuinfo")
+    models = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return {
+        "processor": models[0].partition(":")[2].strip() if models else platform.machine(),
+        "cores": os.cpu_count() or 0,
+        "memory_gib": memory,
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": platform.python_version(),
+    }
