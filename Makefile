@@ -1,7 +1,7 @@
 # What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test static check format clean
+.PHONY: help install install-dev demo demo-rows test static check bench format clean
 
 BIN := .venv/bin
 

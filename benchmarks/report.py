@@ -13,7 +13,10 @@ import statistics
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RESULTS: Final = Path(__file__).parent / "results"
 OURS: Final = "syncline"
@@ -55,7 +58,7 @@ class Report:
 
     name: str
     title: str
-    settings: dict[str, str | int | float]
+    settings: Mapping[str, str | int | float]
     figures: list[Figure]
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -1,0 +1,153 @@
+"""How fast workers end no-op tasks that are queued already: one process, and two.
+
+Each drain has a fresh database. The workers are started, connected and idle; then they are held with SIGSTOP while the
+tasks are queued and ANALYZE and CHECKPOINT have run. The clock runs from their release until the queue is seen empty.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from benchmarks.peer_queues import peers_here
+from benchmarks.programs import held
+from benchmarks.queues import Queue, Syncline
+from benchmarks.report import OURS, Figure, Goal, Report
+from benchmarks.run import Size, is_wanted, main
+from benchmarks.server import Server, durable_server, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TASKS: Final = Size(full=60_000, small=6_000)
+REPETITIONS: Final = Size(full=3, small=1)
+PROCESSES: Final = (1, 2)
+_SETTLING_SECONDS: Final = 1.0
+_LONGEST_PAUSE: Final = 0.5
+_SHORTEST_PAUSE: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """One drain: tasks per second, and microseconds of CPU per task of the server and of the workers."""
+
+    rate: float
+    server: float
+    workers: float
+
+
+def measure() -> Report:
+    ours = Syncline()
+    peers, missing = peers_here()
+    sides: list[Queue] = [ours, *peers]
+    queues = [queue for queue in sides if is_wanted(queue.name)]
+    runs: dict[tuple[int, str], list[Drained]] = {}
+    with durable_server() as server:
+        for _ in range(REPETITIONS.value):
+            for processes in PROCESSES:
+                for queue in queues:
+                    drained = drain(server, queue, tasks=_tasks_of(queue), processes=processes)
+                    print(f"{queue.name}, {processes} process(es): {drained.rate:,.0f}/s", flush=True)
+                    runs.setdefault((processes, queue.name), []).append(drained)
+    figures = _figures(runs, [queue.name for queue in queues])
+    return Report(
+        name="drain",
+        title="Drain of queued no-op tasks",
+        settings={
+            "tasks": TASKS.value,
+            **{f"{peer.name} {peer.version()}": f"{peer.settings}; {_tasks_of(peer):,} tasks" for peer in peers},
+            ours.name: ours.settings,
+            **server.settings,
+        },
+        figures=figures,
+        goals=_goals(figures),
+        notes=missing,
+    )
+
+
+def _tasks_of(queue: Queue) -> int:
+    return round(TASKS.value * queue.share)
+
+
+def drain(server: Server, queue: Queue, *, tasks: int, processes: int) -> Drained:
+    """Raises RuntimeError when a task was started twice, or not at all."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = stack.enter_context(server.database(migrated=queue.migrated))
+        queue.prepare(url, directory, tasks)
+        workers = [stack.enter_context(queue.start_worker(url, directory, number)) for number in range(processes)]
+        time.sleep(_SETTLING_SECONDS)
+        with held(workers):
+            queue.fill(url, directory, tasks)
+            settle(url)
+            server_before = server.cpu_seconds()
+            workers_before = sum(worker.cpu_seconds() for worker in workers)
+            began = time.monotonic()
+        seconds = _until_empty(url, queue, began)
+        used = server.cpu_seconds() - server_before
+        workers_used = sum(worker.cpu_seconds() for worker in workers) - workers_before
+        for worker in workers:
+            worker.stop()
+        _check_each_once(queue, queue.starts(url, directory), tasks)
+    return Drained(tasks / seconds, used / tasks * 1e6, workers_used / tasks * 1e6)
+
+
+def _until_empty(url: str, queue: Queue, began: float) -> float:
+    """Seconds until no task is left. Counting costs the server time, so it is done seldom, and often near the end."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        total = left = _count(connection, queue)
+        while left:
+            passed = time.monotonic() - began
+            expected = passed * left / max(total - left, 1)
+            time.sleep(min(max(expected / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+            left = _count(connection, queue)
+        return time.monotonic() - began
+
+
+def _count(connection: psycopg.Connection[tuple[int]], queue: Queue) -> int:
+    row = connection.execute(queue.left.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _check_each_once(queue: Queue, starts: Sequence[tuple[int, float]], tasks: int) -> None:
+    started = sorted(number for number, _ in starts)
+    if started != list(range(tasks)):
+        raise RuntimeError(f"{queue.name}: {len(started)} starts of {len(set(started))} tasks, expected {tasks}")
+
+
+def _figures(runs: dict[tuple[int, str], list[Drained]], names: list[str]) -> list[Figure]:
+    def figure(what: str, unit: str, quantity: str, processes: int) -> Figure:
+        drains = {name: runs[processes, name] for name in names}
+        return Figure(what, unit, {name: [getattr(one, quantity) for one in own] for name, own in drains.items()})
+
+    return [
+        figure("drain, 1 process", "tasks/s", "rate", 1),
+        figure("drain, 2 processes", "tasks/s", "rate", 2),
+        figure("CPU of the server, 1 process", "µs/task", "server", 1),
+        figure("CPU of the worker, 1 process", "µs/task", "workers", 1),
+    ]
+
+
+def _goals(figures: list[Figure]) -> list[Goal]:
+    bounds = {"pgqueuer": 2.5, "pg-boss": 1.0, "graphile-worker": 0.9}
+    if OURS not in figures[0].runs:
+        return []
+    goals = [
+        Goal(f"≥ {bound:g} × {peer}, {words}", figure.ratio(peer), bound, "at least")
+        for figure, words in zip(figures[:2], ("1 process", "2 processes"), strict=True)
+        for peer, bound in bounds.items()
+        if peer in figure.runs
+    ]
+    gain = figures[1].median(OURS) / figures[0].median(OURS)
+    return [*goals, Goal("2 processes ≥ 1.3 × one", gain, 1.3, "at least")]
+
+
+if __name__ == "__main__":
+    main(measure)

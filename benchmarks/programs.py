@@ -1,0 +1,114 @@
+"""The processes that are measured: started, held, watched and ended alike, whoever wrote them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from app.lifeline import end_with_parent
+from benchmarks.server import cpu_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+PATIENCE_SECONDS: Final = 120.0
+
+
+class Program:
+    """A running program; what it says goes to the file `output`."""
+
+    def __init__(self, command: Sequence[str], *, output: Path, environment: Mapping[str, str]) -> None:
+        self._output = output
+        with output.open("wb") as sink:
+            self._process = subprocess.Popen(
+                command,
+                env={"PATH": os.environ["PATH"], "HOME": str(output.parent), **environment},
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # A program that is held with SIGSTOP heeds nothing but SIGKILL.
+                preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - two short calls that take no lock
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def cpu_seconds(self) -> float:
+        """User and system time since its start, ended children included."""
+        return sum(cpu_times(self.pid))
+
+    def resident_mib(self) -> float:
+        """What it and its children hold in memory now."""
+        pids = [self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())]
+        lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+    def hold(self) -> None:
+        """Let it do nothing until `release`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def release(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it the polite way. Raises RuntimeError with its last words when it fails or does not end."""
+        self._process.send_signal(signal.SIGTERM)
+        self.finish()
+
+    def finish(self, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait for its end. Raises RuntimeError with its last words when it fails or does not end."""
+        try:
+            code = self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            code = -1
+        if code:
+            raise RuntimeError(f"{self._process.args!r} ended with {code}: {self.said[-2000:]}")
+
+    def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
+        """The first true answer, while the program runs."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (answer := condition()):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{what} was waited for in vain: {self.said[-2000:]}")
+            time.sleep(0.02)
+        return answer
+
+    def wait_until_it_says(self, word: str) -> None:
+        self.wait_for(f"{word!r} of {self._process.args!r}", lambda: word in self.said)
+
+
+def run(command: Sequence[str], *, output: Path, environment: Mapping[str, str]) -> str:
+    """Run a program to its end: what it said."""
+    with Program(command, output=output, environment=environment) as program:
+        program.finish()
+        return program.said
+
+
+@contextmanager
+def held(programs: Sequence[Program]) -> Iterator[None]:
+    """Programs that do nothing within the block, and begin together after it."""
+    for program in programs:
+        program.hold()
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.release()

@@ -1,0 +1,130 @@
+"""A task queue that can be measured, and Syncline as one; the others are in `peer_queues`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import psycopg
+
+from app.store.database import DatabaseAddress, open_pool
+from app.store.queue import NewTask, schedule_tasks
+from benchmarks.product import TOKEN, Product, catalogue, names
+from benchmarks.report import OURS
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+    from pathlib import Path
+
+    from benchmarks.programs import Program
+
+_FILLED_AT_ONCE: Final = 1000
+
+
+class Call(NamedTuple):
+    """One task asked for: when the call was made and when it returned, in seconds since the epoch."""
+
+    task: int
+    called: float
+    returned: float
+
+
+class Queue(Protocol):
+    """One side of a comparison."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def share(self) -> float:
+        """What part of the tasks it is given: a small one where it is so slow that all would take too long."""
+
+    @property
+    def left(self) -> str:
+        """The query that counts the tasks that have not ended."""
+
+    @property
+    def migrated(self) -> bool:
+        """Whether it works on Syncline's schema."""
+
+    def prepare(self, url: str, directory: Path, tasks: int) -> None:
+        """Make the schema, and all that a worker needs to know."""
+
+    def start_worker(self, url: str, directory: Path, number: int) -> Program:
+        """A worker that is connected and idle."""
+
+    def fill(self, url: str, directory: Path, tasks: int) -> None:
+        """Queue tasks 0 … `tasks` - 1."""
+
+    def enqueue(self, url: str, directory: Path, tasks: int, pause: float) -> list[Call]:
+        """Ask for one task after the other, with `pause` seconds between."""
+
+    def starts(self, url: str, directory: Path) -> list[tuple[int, float]]:
+        """(task, time) of each start of a handler; to be asked when the workers have been stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syncline:
+    """`slots` attempts at once in each worker."""
+
+    name: str = OURS
+    share: float = 1
+    left: str = "SELECT count(*) FROM syncline.task_queue"
+    migrated: bool = True
+    slots: int = 1000
+
+    @property
+    def settings(self) -> str:
+        return f"uvloop, pool.size {self.slots}, log level warn"
+
+    def prepare(self, url: str, directory: Path, tasks: int) -> None:
+        Product(directory, url).write_catalogue(catalogue(tasks, slots=self.slots))
+
+    def start_worker(self, url: str, directory: Path, number: int) -> Program:
+        program = Product(directory, url).worker(number)
+        registered = "SELECT count(*) FROM syncline.workers WHERE state = 'active' AND pid = %s"
+        with psycopg.connect(url, autocommit=True) as connection:
+            program.wait_for("registration", lambda: connection.execute(registered, [program.pid]).fetchone() == (1,))
+        return program
+
+    def fill(self, url: str, directory: Path, tasks: int) -> None:  # noqa: ARG002 - the protocol's
+        asyncio.run(_schedule(url, tasks))
+
+    def enqueue(self, url: str, directory: Path, tasks: int, pause: float) -> list[Call]:
+        with Product(directory, url).api() as api, api.client() as client:
+            return [_post(client, number, pause) for number in range(tasks)]
+
+    def starts(self, url: str, directory: Path) -> list[tuple[int, float]]:  # noqa: ARG002 - the protocol's
+        # The attempt itself writes the first line of its log, the claim before it the event.
+        query = """
+            SELECT right(t.collection, 6)::integer, extract(epoch FROM greatest(e.at, l.at))::float
+            FROM syncline.events e JOIN syncline.tasks t USING (task)
+            LEFT JOIN syncline.log_events l ON l.task = e.task AND l.attempt = e.attempt AND l.line = 1
+            WHERE e.type = 'TaskStarted'
+        """
+        with psycopg.connect(url) as connection:
+            return [(number, at) for number, at in connection.execute(query)]
+
+
+def _post(client: HTTPConnection, number: int, pause: float) -> Call:
+    source, collection = names(number)
+    called = time.time()
+    client.request("POST", f"/api/v1/tasks?source={source}&collection={collection}", headers={"X-Admin-Token": TOKEN})
+    answer = client.getresponse()
+    answer.read()
+    returned = time.time()
+    assert answer.status == HTTPStatus.CREATED, answer.status
+    time.sleep(pause)
+    return Call(number, called, returned)
+
+
+async def _schedule(url: str, tasks: int) -> None:
+    async with open_pool(DatabaseAddress.of(url), name="benchmark", size=1) as pool:
+        for first in range(0, tasks, _FILLED_AT_ONCE):
+            batch = range(first, min(first + _FILLED_AT_ONCE, tasks))
+            new = [NewTask(*names(number), "synthetic", "api", 3, 3) for number in batch]
+            assert len(await schedule_tasks(pool, new)) == len(new)
+        await pool.execute("SELECT pg_notify('syncline', '')")

@@ -1,0 +1,53 @@
+"""What every benchmark shares: its sizes, its sides, and how it is started.
+
+A benchmark is a module with a function that measures and returns a `Report`; `main` makes a program of it:
+
+    .venv/bin/python -m benchmarks.drain                           # the sizes that docs/benchmarks.md quotes
+    .venv/bin/python -m benchmarks.drain --small                   # seconds, to see that it works
+    .venv/bin/python -m benchmarks.drain --sides syncline,pg-boss  # not every peer
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from benchmarks.report import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number that is smaller when the benchmark is only tried."""
+
+    full: int
+    small: int
+
+    @property
+    def value(self) -> int:
+        return self.small if _arguments().small else self.full
+
+
+def is_wanted(side: str) -> bool:
+    """Whether this run is to measure the side."""
+    wanted = _arguments().sides
+    return wanted is None or side in wanted
+
+
+def main(measure: Callable[[], Report]) -> None:
+    """Measure and publish."""
+    publish(measure())
+
+
+@cache
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true", help="small sizes and few repetitions, to see that it works")
+    parser.add_argument("--sides", type=lambda names: names.split(","), help="only these sides, separated by commas")
+    return parser.parse_args()

@@ -1,0 +1,99 @@
+"""The PostgreSQL server of a benchmark: durable, on disk, the same for every side."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from tests.database import create_database, drop_database, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SETTINGS: Final = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "30min",
+    "max_connections": "200",
+    "shared_preload_libraries": "pg_stat_statements",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`url` is a database for administration, `pid` the postmaster, `schema` the URL of a database with our tables."""
+
+    url: str
+    pid: int
+    version: str
+    schema: str
+
+    @contextmanager
+    def database(self, *, migrated: bool = False) -> Iterator[str]:
+        """The URL of a fresh database, empty or with Syncline's schema, which is dropped afterwards."""
+        url = create_database(self.url, template=self.schema if migrated else None)
+        try:
+            yield url
+        finally:
+            drop_database(url, server_url=self.url)
+
+    def cpu_seconds(self) -> float:
+        """Of the server since its start: user and system time of all its processes, those that have ended too."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        own, ended = cpu_times(self.pid)
+        return own + ended + sum(sum(cpu_times(int(child))) for child in children)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a report says about the server."""
+        return {"PostgreSQL": self.version} | {name: value for name, value in SETTINGS.items() if "preload" not in name}
+
+
+@contextmanager
+def durable_server() -> Iterator[Server]:
+    """A fresh server in a temporary directory (TMPDIR says where: it must be on the disk that is to be measured)."""
+    with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory:
+        home = Path(directory) / "postgres"
+        _configure(home)
+        with EmbeddedPostgres(home, durable=True) as postgres:
+            schema = create_database(postgres.url)
+            migrate(schema)
+            with psycopg.connect(postgres.url) as connection:
+                version = str(connection.info.parameter_status("server_version"))
+            pid = int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
+            yield Server(url=postgres.url, pid=pid, version=version, schema=schema)
+
+
+def settle(url: str) -> None:
+    """Fresh statistics, and no checkpoint that another measurement would pay for."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+        connection.execute("CHECKPOINT")
+
+
+def cpu_times(pid: int) -> tuple[float, float]:
+    """Seconds of user and system time of a process, and of its children that have ended; nothing once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0, 0.0
+    # proc_pid_stat(5): utime, stime, cutime, cstime are the fields 14 to 17; the first two stand before the bracket.
+    user, system, children_user, children_system = map(int, fields[11:15])
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + system) / tick, (children_user + children_system) / tick
+
+
+def _configure(home: Path) -> None:
+    with EmbeddedPostgres(home, durable=True) as postgres, psycopg.connect(postgres.url, autocommit=True) as connection:
+        for name, value in SETTINGS.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
