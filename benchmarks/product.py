@@ -42,8 +42,7 @@ class Product:
     @contextmanager
     def api(self) -> Iterator[Api]:
         """A replica that is ready."""
-        with socket.create_server((LOOPBACK, 0)) as probe:
-            port = int(probe.getsockname()[1])
+        port = free_port()
         with self._start("api", "api", "--port", str(port)) as program:
             api = Api(program, port)
             program.wait_for("the API", api.is_ready)
@@ -86,6 +85,11 @@ class Api:
         """A connection that is kept."""
         with closing(HTTPConnection(LOOPBACK, self.port, timeout=30)) as client:
             yield client
+
+
+def free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def names(number: int) -> tuple[str, str]:

@@ -55,11 +55,11 @@ class Program:
         """User and system time since its start, ended children included."""
         return sum(cpu_times(self.pid))
 
-    def resident_mib(self) -> float:
-        """What it and its children hold in memory now."""
+    def resident_megabytes(self) -> float:
+        """What it and its children hold in memory now (VmRSS), in units of 1,000,000 bytes."""
         pids = [self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())]
         lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-        return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+        return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
 
     def hold(self) -> None:
         """Let it do nothing until `release`."""

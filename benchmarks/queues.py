@@ -95,7 +95,11 @@ class Syncline:
 
     def enqueue(self, url: str, directory: Path, tasks: int, pause: float) -> list[Call]:
         with Product(directory, url).api() as api, api.client() as client:
-            return [_post(client, number, pause) for number in range(tasks)]
+            calls = []
+            for number in range(tasks):
+                calls.append(post(client, number))
+                time.sleep(pause)
+            return calls
 
     def starts(self, url: str, directory: Path) -> list[tuple[int, float]]:  # noqa: ARG002 - the protocol's
         # The attempt itself writes the first line of its log, the claim before it the event.
@@ -109,15 +113,16 @@ class Syncline:
             return [(number, at) for number, at in connection.execute(query)]
 
 
-def _post(client: HTTPConnection, number: int, pause: float) -> Call:
+def post(client: HTTPConnection, number: int) -> Call:
+    """Ask an API for the task with this number. Raises RuntimeError unless it is new."""
     source, collection = names(number)
     called = time.time()
     client.request("POST", f"/api/v1/tasks?source={source}&collection={collection}", headers={"X-Admin-Token": TOKEN})
     answer = client.getresponse()
-    answer.read()
+    said = answer.read()
     returned = time.time()
-    assert answer.status == HTTPStatus.CREATED, answer.status
-    time.sleep(pause)
+    if answer.status != HTTPStatus.CREATED:
+        raise RuntimeError(f"POST for task {number} was answered with {answer.status}: {said!r}")
     return Call(number, called, returned)
 
 

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -15,7 +16,7 @@ from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from tests.database import create_database, drop_database, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SETTINGS: Final = {
     "fsync": "on",
@@ -25,8 +26,8 @@ SETTINGS: Final = {
     "max_wal_size": "8GB",
     "checkpoint_timeout": "30min",
     "max_connections": "200",
-    "shared_preload_libraries": "pg_stat_statements",
 }
+COUNTING_STATEMENTS: Final = {"shared_preload_libraries": "pg_stat_statements"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,18 @@ class Server:
     @property
     def settings(self) -> dict[str, str]:
         """What a report says about the server."""
-        return {"PostgreSQL": self.version} | {name: value for name, value in SETTINGS.items() if "preload" not in name}
+        return {"PostgreSQL": self.version} | SETTINGS
 
 
 @contextmanager
-def durable_server() -> Iterator[Server]:
-    """A fresh server in a temporary directory (TMPDIR says where: it must be on the disk that is to be measured)."""
+def durable_server(more: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
+    """A fresh server in a temporary directory (TMPDIR says where: it must be on the disk that is to be measured).
+
+    It has SETTINGS and `more`.
+    """
     with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory:
         home = Path(directory) / "postgres"
-        _configure(home)
+        _configure(home, {**SETTINGS, **more})
         with EmbeddedPostgres(home, durable=True) as postgres:
             schema = create_database(postgres.url)
             migrate(schema)
@@ -93,7 +97,7 @@ def cpu_times(pid: int) -> tuple[float, float]:
     return (user + system) / tick, (children_user + children_system) / tick
 
 
-def _configure(home: Path) -> None:
+def _configure(home: Path, settings: Mapping[str, str]) -> None:
     with EmbeddedPostgres(home, durable=True) as postgres, psycopg.connect(postgres.url, autocommit=True) as connection:
-        for name, value in SETTINGS.items():
+        for name, value in settings.items():
             connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
