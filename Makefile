@@ -1,7 +1,7 @@
 # What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test static check bench format clean
+.PHONY: help install install-dev demo demo-rows test static check bench bench-report format clean
 
 BIN := .venv/bin
 
@@ -30,6 +30,7 @@ static: install-dev ## format, lint, types, layers, schema and openapi.json
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/mypy deploy/demo scripts
+	@$(BIN)/mypy --exclude benchmarks/peers/ benchmarks
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/throwaway_database.py sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
 	@$(BIN)/syncline openapi | cmp - openapi.json
@@ -39,10 +40,19 @@ check: ## everything: static, then test
 	@$(MAKE) --no-print-directory static
 	@$(MAKE) --no-print-directory test
 
+# A peer that cannot be installed is named in the report as not measured.
+bench: install-dev ## measure, beside the peers (ONLY=drain: not everything; SMALL=1: only to see that it works)
+	-@benchmarks/peers/install
+	@$(BIN)/python -m benchmarks $(ONLY) $(if $(SMALL),--small)
+
+bench-report: install-dev ## write docs/benchmarks.md from what was measured
+	@$(BIN)/python -m benchmarks.page
+
 format: install-dev ## rewrite the sources in the project's format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-clean: ## remove .venv and what tools cached; .syncline with its data stays
+clean: ## remove .venv, the peers, results and what tools cached; .syncline with its data stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find app deploy migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf benchmarks/.peers benchmarks/results
+	find app benchmarks deploy migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

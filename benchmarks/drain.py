@@ -94,7 +94,7 @@ def drain(server: Server, queue: Queue, *, tasks: int, processes: int) -> Draine
         workers_used = sum(worker.cpu_seconds() for worker in workers) - workers_before
         for worker in workers:
             worker.stop()
-        _check_each_once(queue, queue.starts(url, directory), tasks)
+        check_each_once(queue.name, queue.starts(url, directory), tasks)
     return Drained(tasks / seconds, used / tasks * 1e6, workers_used / tasks * 1e6)
 
 
@@ -116,10 +116,11 @@ def _count(connection: psycopg.Connection[tuple[int]], queue: Queue) -> int:
     return row[0]
 
 
-def _check_each_once(queue: Queue, starts: Sequence[tuple[int, float]], tasks: int) -> None:
+def check_each_once(name: str, starts: Sequence[tuple[int, float]], tasks: int) -> None:
+    """Raises RuntimeError unless each of the tasks 0 … `tasks` - 1 has one start."""
     started = sorted(number for number, _ in starts)
     if started != list(range(tasks)):
-        raise RuntimeError(f"{queue.name}: {len(started)} starts of {len(set(started))} tasks, expected {tasks}")
+        raise RuntimeError(f"{name}: {len(started)} starts of {len(set(started))} tasks, expected {tasks}")
 
 
 def _figures(runs: dict[tuple[int, str], list[Drained]], names: list[str]) -> list[Figure]:

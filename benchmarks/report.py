@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RESULTS: Final = Path(__file__).parent / "results"
+# Of runs that were smaller than those which docs/benchmarks.md quotes.
+TRIED: Final = RESULTS / "tried"
 OURS: Final = "syncline"
 
 
@@ -64,31 +66,63 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def publish(report: Report) -> None:
-    """Print the tables and write `benchmarks/results/{name}.json`."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A report as it was written, with the time (UTC) and the machine of its measurement."""
+
+    report: Report
+    measured_at: str
+    machine: dict[str, str | int]
+
+
+def publish(report: Report, results: Path = RESULTS) -> None:
+    """Print the tables and write `{results}/{name}.json`."""
     print(table(report))
-    RESULTS.mkdir(exist_ok=True)
+    results.mkdir(parents=True, exist_ok=True)
     document = asdict(report) | {
+        "settings": dict(report.settings),
         "goals": [asdict(goal) | {"met": goal.met} for goal in report.goals],
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": machine(),
     }
-    (RESULTS / f"{report.name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    (results / f"{report.name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_published(path: Path) -> Published:
+    """What `publish` has written."""
+    written = json.loads(path.read_text())
+    report = Report(
+        name=written["name"],
+        title=written["title"],
+        settings=written["settings"],
+        figures=[Figure(**figure) for figure in written["figures"]],
+        goals=[Goal(**{key: value for key, value in goal.items() if key != "met"}) for goal in written["goals"]],
+        notes=written["notes"],
+    )
+    return Published(report, written["measured_at"], written["machine"])
 
 
 def table(report: Report) -> str:
-    """Markdown: the figures with median and range of each side, then the goals."""
-    lines = [f"### {report.title}", "", "| Figure | Side | Median | Lowest | Highest | Runs | Unit |"]
-    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    """Markdown: the figures with median and range of each side, then the goals.
+
+    The ratio is our median over the side's.
+    """
+    lines = [f"### {report.title}", "", "| Figure | Side | Median | Lowest | Highest | Runs | Unit | Syncline ÷ side |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- | ---: |")
     for figure in report.figures:
         for side, runs in figure.runs.items():
             row = (shown(figure.median(side)), shown(min(runs)), shown(max(runs)), len(runs))
-            lines.append(f"| {figure.what} | {side} | {' | '.join(map(str, row))} | {figure.unit} |")
+            ratio = shown(figure.ratio(side)) if OURS in figure.runs and side != OURS and figure.median(side) else ""
+            lines.append(f"| {figure.what} | {side} | {' | '.join(map(str, row))} | {figure.unit} | {ratio} |")
     if report.goals:
         lines += ["", "| Goal | Measured | |", "| --- | ---: | --- |"]
-        lines += [f"| {g.text} | {shown(g.measured)} | {'met' if g.met else '**missed**'} |" for g in report.goals]
+        lines += [f"| {goal.text} | {shown(goal.measured)} | {verdict(goal)} |" for goal in report.goals]
     lines += [f"\n{note}" for note in report.notes]
     return "\n".join([*lines, ""])
+
+
+def verdict(goal: Goal) -> str:
+    return "met" if goal.met else "**missed**"
 
 
 def shown(value: float) -> str:

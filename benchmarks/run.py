@@ -12,14 +12,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from benchmarks.report import publish
+from benchmarks.report import RESULTS, TRIED, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.report import Report
+
+# Modules of this package, in the order in which `make bench` runs them and the page shows them.
+BENCHMARKS: Final = ("drain", "pickup", "post_tasks", "log_lines", "schedules", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ def is_wanted(side: str) -> bool:
 
 def main(measure: Callable[[], Report]) -> None:
     """Measure and publish."""
-    publish(measure())
+    arguments = _arguments()
+    publish(measure(), TRIED if arguments.small or arguments.sides else RESULTS)
 
 
 @cache

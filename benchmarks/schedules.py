@@ -45,9 +45,7 @@ _ENDED: Final = """
 
 def measure() -> Report:
     with durable_server() as server:
-        decided, ended = zip(*minutes_of_due_schedules(server), strict=True)
-        for seconds in decided:
-            print(f"{DUE.value:,} due schedules queued in {seconds:.2f} s", flush=True)
+        decided, ended = zip(*_told(minutes_of_due_schedules(server)), strict=True)
         loading, costs = idle_costs(server)
     shares = {"worker + server": [sum(cost) for cost in costs]}
     shares |= {part: [cost[place] for cost in costs] for place, part in enumerate(("worker", "server"))}
@@ -111,6 +109,12 @@ def idle_costs(server: Server) -> tuple[float, list[tuple[float, float]]]:
                 costs.append((100 * used[0] / WINDOW_SECONDS.value, 100 * used[1] / WINDOW_SECONDS.value))
             worker.stop()
     return loading, costs
+
+
+def _told(minutes: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    for queued, ended in minutes:
+        print(f"{DUE.value:,} due schedules queued after {queued:.2f} s, ended after {ended:.2f} s", flush=True)
+        yield queued, ended
 
 
 def _until_stored(connection: psycopg.Connection[Any], schedules: int) -> None:

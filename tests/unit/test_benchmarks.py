@@ -1,0 +1,72 @@
+"""The benchmarks' results: what is written is read again, and the page shows what was measured."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.bars import bars
+from benchmarks.drain import check_each_once
+from benchmarks.page import NOTES, page
+from benchmarks.report import OURS, Figure, Goal, Published, Report, publish, read_published
+from benchmarks.run import BENCHMARKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE = Figure("rate", "tasks/s", {OURS: [900.0, 1100.0, 1000.0], "<other> & co": [2000.0, 2200.0, 1900.0]})
+REPORT = Report(
+    name="made_up",
+    title="Made up, twice",
+    settings={"tasks": 60_000, "other 1.0": "batch 100"},
+    figures=[RATE, Figure("alone", "s", {OURS: [0.5]})],
+    goals=[Goal("≥ 0.9 × other", RATE.ratio("<other> & co"), 0.9, "at least"), Goal("≤ 1 s", 0.5, 1, "at most")],
+    notes=["third was not measured: it is not installed"],
+)
+MACHINE: dict[str, str | int] = {
+    "processor": "x", "cores": 2, "memory_gib": 8, "system": "Linux 6", "python": "3.11",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_is_a_program_that_measures(name: str) -> None:
+    assert callable(importlib.import_module(f"benchmarks.{name}").measure)
+
+
+def test_a_published_report_is_read_again_as_it_was(tmp_path: Path) -> None:
+    publish(REPORT, tmp_path)
+    published = read_published(tmp_path / "made_up.json")
+    assert published.report == REPORT
+    assert published.machine["cores"]
+
+
+def test_the_page_shows_medians_ratios_goals_and_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "made_up.svg").touch()
+    (tmp_path / "made_up-size.svg").touch()
+    (tmp_path / "made_up_too.svg").touch()
+    text = page([Published(REPORT, "2024-02-29T12:00:00Z", MACHINE)], tmp_path)
+    assert text.startswith((NOTES / "introduction.md").read_text().strip())
+    assert "1 of 2 goals are met" in text
+    assert "| [Made up, twice](#made-up-twice) | ≥ 0.9 × other | 0.5 | **missed** |" in text
+    assert "| rate | <other> & co | 2,000 | 1,900 | 2,200 | 3 | tasks/s | 0.5 |" in text
+    assert "third was not measured" in text
+    assert text.count(".svg)") == 2
+    assert "* tasks: 60,000" in text
+
+
+@pytest.mark.parametrize("started", [[0, 1], [0, 1, 1, 2], [0, 1, 3]])
+def test_a_drain_counts_only_when_every_task_has_started_once(started: list[int]) -> None:
+    check_each_once("side", [(2, 0.0), (0, 0.0), (1, 0.0)], 3)
+    with pytest.raises(RuntimeError, match=f"{len(started)} starts"):
+        check_each_once("side", [(number, 0.0) for number in started], 3)
+
+
+def test_bars_show_only_what_compares_sides() -> None:
+    drawn = bars(REPORT)
+    assert drawn is not None
+    root = ET.fromstring(drawn)  # noqa: S314 - our own
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["rate (tasks/s)", OURS, "1,000", "<other> & co", "2,000"]
