@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from app.api.authentication import KnownTokens
 from app.api.frame import RequestFrame
 from app.api.limits import RequestLimits
 from app.api.openapi import openapi_text
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from app.store.notify import Notifier
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
+    from app.store.tokens import Tokens
 
 
 def create_app(
     *,
     queue: TaskQueue,
     reader: Reader,
+    tokens: Tokens,
     notifier: Notifier,
     catalogue: Callable[[], Catalogue],
     config_problem: Callable[[], str | None],
@@ -44,6 +47,7 @@ def create_app(
     Args:
         queue: where tasks are asked for and canceled.
         reader: tasks, logs, collections and the schema's version; `/readyz` asks the database through it.
+        tokens: what the database knows of tokens; `server.admin_token` counts beside them, without the database.
         notifier: told of a new task, and of a running one that is to be canceled.
         catalogue: the catalogue of this moment; its `server.admin_token` counts from the next request on.
         config_problem: one line on why the newest configuration is not the running one, or None.
@@ -65,6 +69,7 @@ def create_app(
     app.state.services = Services(
         queue=queue,
         reader=reader,
+        known_tokens=KnownTokens(tokens),
         notifier=notifier,
         catalogue=catalogue,
         config_problem=config_problem,

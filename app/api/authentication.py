@@ -1,48 +1,115 @@
-"""The admin token: as header `X-Admin-Token` or as query parameter `token`, either alone is enough."""
+"""Who may do what: a token as header `X-Admin-Token` or as query parameter `token`, either alone is enough."""
 
 from __future__ import annotations
 
 import hmac
+import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from app.api.errors import RefusedError
+from app.api.shared import Shared
+from app.domain.api_token import TokenScope, is_token, token_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.api.services import Services
+    from app.store.tokens import Tokens
 
 HEADER: Final = b"x-admin-token"
 PARAMETER: Final = b"token"
+GRANTED: Final = "syncline.token_scope"
+
+MEMORY_SECONDS: Final = 1.0
+"""How long a revoked token may still be let in, and a new one be unknown."""
+
+# Header and query: more of them in one request are no client's doing.
+_TOKENS_A_REQUEST: Final = 2
 
 
-class AdminToken:
-    """Lets requests pass that know the token; unknown paths and methods behind it are refused alike."""
+class Authentication:
+    """Lets requests pass that know a token; unknown paths and methods behind it are refused alike."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         services: Services = scope["app"].state.services
-        check_token(scope, services.catalogue().server.admin_token)
+        scope[GRANTED] = await granted_scope(scope, services.catalogue().server.admin_token, services.known_tokens)
         await self._app(scope, receive, send)
 
 
-def check_token(scope: Scope, token: str) -> None:
-    """Compare as bytes, in constant time: whatever was sent is no text until it is known to be the token.
+async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> TokenScope:
+    """What the tokens of a request allow, the configuration's own first: it needs no database.
 
     Raises:
-        RefusedError: 401.
+        RefusedError: 401; no token of it counts.
     """
-    if not token:
-        raise RefusedError(HTTPStatus.UNAUTHORIZED, "admin_token must be configured")
-    expected = token.encode()
-    if not any(hmac.compare_digest(given, expected) for given in _given(scope)):
-        raise RefusedError(HTTPStatus.UNAUTHORIZED, "Admin token does not match")
+    given = list(_given(scope))
+    # As bytes: whatever was sent is no text until it is known to be the token.
+    expected = admin_token.encode()
+    if expected and any(hmac.compare_digest(one, expected) for one in given):
+        return TokenScope.ADMIN
+    ours = ((id_, one) for one in given if (id_ := token_id(one)))
+    scopes = [await known.scope_of(id_, one) for id_, one in islice(ours, _TOKENS_A_REQUEST)]
+    if granted := max(filter(None, scopes), key=list(TokenScope).index, default=None):
+        return granted
+    message = "Admin token does not match" if admin_token else "admin_token must be configured"
+    raise RefusedError(HTTPStatus.UNAUTHORIZED, message)
+
+
+def check_scope(scope: Scope, needed: TokenScope) -> None:
+    """Refuse what the request's token does not allow.
+
+    Raises:
+        RefusedError: 403.
+    """
+    granted: TokenScope = scope[GRANTED]
+    if not granted.covers(needed):
+        why = f"this needs a token of scope '{needed}', the one given has '{granted}'"
+        raise RefusedError(HTTPStatus.FORBIDDEN, "Token does not allow this", why)
+
+
+class KnownTokens:
+    """The tokens that count, as the database had them at most `MEMORY_SECONDS` ago.
+
+    They are read all at once, and only when a request brings something that looks like one of them. So whatever
+    clients send costs the database one statement a second, and a token that was revoked is soon out everywhere.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._known: Mapping[str, Any] = {}
+        self._noted: set[str] = set()
+        self._until = -MEMORY_SECONDS
+        self._refresh = Shared(self._read)
+
+    async def scope_of(self, id_: str, given: bytes) -> TokenScope | None:
+        """What the token allows; None if it does not count.
+
+        Raises:
+            DatabaseUnreachableError, or one of the driver's: nobody can say.
+        """
+        if time.monotonic() >= self._until:
+            await self._refresh()
+        row = self._known.get(id_)
+        if row is None or not is_token(given, row["hash"]):
+            return None
+        if row["use_is_news"] and id_ not in self._noted:
+            self._noted.add(id_)
+            await self._tokens.note_use(id_)
+        return TokenScope(row["scope"])
+
+    async def _read(self) -> None:
+        began = time.monotonic()
+        self._known = await self._tokens.valid()
+        self._until = began + MEMORY_SECONDS
+        self._noted = set()
 
 
 def _given(scope: Scope) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import ClientDisconnect
 
 from app.api.errors import answer_to
-from app.api.secrecy import Secrecy
+from app.api.secrecy import secrecy_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,7 +63,7 @@ class _Exchange:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         services: Services = scope["app"].state.services
-        self._secrecy = Secrecy(services.catalogue().server.admin_token)
+        self._secrecy = secrecy_of(services.catalogue().server.admin_token)
         given = Headers(scope=scope).get("x-request-id", "")
         plain = _SAFE_ID.fullmatch(given) and not self._secrecy.is_in(given)
         self.request_id = given if plain else secrets.token_hex(8)

@@ -29,7 +29,7 @@ class Liveness(Endpoint):
     """`/livez`."""
 
     operations: ClassVar[Mapping[str, Operation]] = {
-        "get": Operation(id="livez", summary="The process lives", answers={200: Done})
+        "get": Operation(id="livez", summary="The process lives", scope=None, answers={200: Done})
     }
 
     async def get(self, _request: Request) -> Response:
@@ -42,6 +42,7 @@ class Ready(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "get": Operation(
             id="readyz",
+            scope=None,
             summary="The process can serve: the database answers, its schema is new enough, no shutdown has begun",
             answers={200: Readiness, 503: Readiness},
         )

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from app.api.documents import Error
 from app.api.routes import BASE, GUARDED, OPEN
+from app.domain.api_token import TokenScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-_REFUSALS: Final = {414: Error, 431: Error, 500: Error, 503: Error}
+_REFUSALS: Final = {401: Error, 414: Error, 431: Error, 500: Error, 503: Error}
+_WHICH_TOKENS: Final = (
+    "`server.admin_token` of the configuration, which allows everything, or a token of `syncline token create`, whose "
+    "scope is `read`, `run` or `admin`; each includes those before it."
+)
 _TASK_ID: Final = {
     "name": "task_id",
     "in": "path",
@@ -44,12 +49,12 @@ def openapi_document() -> Document:
             "description": "Synchronisation tasks: ask for them, follow them, cancel them.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"header": []}, {"query": []}],
+        "security": _security(TokenScope.READ),
         "paths": _paths(),
         "components": {
             "securitySchemes": {
-                "header": {"type": "apiKey", "in": "header", "name": "X-Admin-Token"},
-                "query": {"type": "apiKey", "in": "query", "name": "token"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-Admin-Token", "description": _WHICH_TOKENS},
+                "query": {"type": "apiKey", "in": "query", "name": "token", "description": _WHICH_TOKENS},
             },
             "schemas": _schemas(),
         },
@@ -57,20 +62,17 @@ def openapi_document() -> Document:
 
 
 def _paths() -> Document:
-    guarded = {
-        BASE + path: _methods(path, endpoint.operations, {401: Error} | _REFUSALS, {})
-        for path, endpoint in GUARDED.items()
-    }
+    guarded = {BASE + path: _methods(path, endpoint.operations, _REFUSALS) for path, endpoint in GUARDED.items()}
     public = {
-        path: _methods(path, endpoint.operations, {414: Error, 431: Error}, {"security": []})
+        path: _methods(path, endpoint.operations, {414: Error, 431: Error})
         for path, endpoint in OPEN.items()
         if endpoint.operations
     }
     return guarded | public
 
 
-def _methods(path: str, operations: Any, refusals: dict[int, Any], more: Document) -> Document:
-    methods = {method: _operation(operation, refusals) | more for method, operation in operations.items()}
+def _methods(path: str, operations: Any, refusals: dict[int, Any]) -> Document:
+    methods = {method: _operation(operation, refusals) for method, operation in operations.items()}
     return ({"parameters": [_TASK_ID]} if "{task_id}" in path else {}) | methods
 
 
@@ -79,6 +81,8 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
         *(_parameter(parameter, required=True) for parameter in operation.required),
         *(_parameter(parameter, required=False) for parameter in operation.optional),
     ]
+    if operation.scope not in (None, TokenScope.READ):
+        refusals = refusals | {403: Error}
     body = {"required": True, "content": _content(operation.body)} if operation.body else None
     described = {
         "operationId": operation.id,
@@ -90,7 +94,13 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
             for status, document in sorted((refusals | dict(operation.answers)).items())
         },
     }
-    return {key: value for key, value in described.items() if value}
+    needed = {} if operation.scope is TokenScope.READ else {"security": _security(operation.scope)}
+    return {key: value for key, value in described.items() if value} | needed
+
+
+def _security(needed: TokenScope | None) -> list[Document]:
+    """Header or query, each with the scope that its token needs."""
+    return [{scheme: [needed.value]} for scheme in ("header", "query")] if needed else []
 
 
 def _parameter(parameter: Parameter[Any], *, required: bool) -> Document:

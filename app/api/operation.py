@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from starlette.endpoints import HTTPEndpoint
 from starlette.responses import Response
 
+from app.api.authentication import check_scope
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,14 +17,19 @@ if TYPE_CHECKING:
 
     from app.api.parameters import Parameter
     from app.api.services import Services
+    from app.domain.api_token import TokenScope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path: its parameters, its body, and the document of each status but those that all share."""
+    """One method of one path: its parameters, its body, and the document of each status but those that all share.
+
+    `scope` is what a token must allow; None where none is asked for.
+    """
 
     id: str
     summary: str
+    scope: TokenScope | None
     answers: Mapping[int, Any]
     required: tuple[Parameter[Any], ...] = ()
     optional: tuple[Parameter[Any], ...] = ()
@@ -33,6 +40,13 @@ class Endpoint(HTTPEndpoint):
     """A path. `operations` describes its methods; HEAD and OPTIONS come with them."""
 
     operations: ClassVar[Mapping[str, Operation]] = {}
+
+    async def dispatch(self) -> None:
+        method = self.scope["method"].lower()
+        operation = self.operations.get("get" if method == "head" else method)
+        if operation and operation.scope:
+            check_scope(self.scope, operation.scope)
+        await super().dispatch()
 
     @property
     def services(self) -> Services:

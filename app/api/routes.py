@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from app.api.authentication import AdminToken
+from app.api.authentication import Authentication
 from app.api.health import Liveness, OpenApi, Ready
 from app.api.sources import ClearCache, Sources, SourceTrial
 from app.api.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
@@ -35,8 +35,8 @@ OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Read
 
 
 def make_routes() -> list[BaseRoute]:
-    """All routes. What is below `BASE` asks for the token first, known or not."""
-    guard = [Middleware(AdminToken)]
+    """All routes. What is below `BASE` asks for a token first, known or not."""
+    guard = [Middleware(Authentication)]
     return [
         *(Route(path, endpoint) for path, endpoint in OPEN.items()),
         Mount(BASE, routes=[Route(path, endpoint) for path, endpoint in GUARDED.items()], middleware=guard),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from app.api.authentication import KnownTokens
     from app.api.trials import Trials
     from app.config.catalogue import Catalogue
     from app.store.notify import Notifier
@@ -21,6 +22,7 @@ class Services:
 
     queue: TaskQueue
     reader: Reader
+    known_tokens: KnownTokens
     notifier: Notifier
     catalogue: Callable[[], Catalogue]
     config_problem: Callable[[], str | None]

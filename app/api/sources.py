@@ -22,6 +22,7 @@ from app.api.errors import RefusedError
 from app.api.limits import read_object
 from app.api.operation import Endpoint, Operation
 from app.api.parameters import COLLECTION, SOURCE
+from app.domain.api_token import TokenScope
 from app.domain.errors import DatabaseUnreachableError, SynclineError
 from app.domain.task import task_id
 
@@ -43,6 +44,7 @@ class Sources(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "get": Operation(
             id="listSources",
+            scope=TokenScope.READ,
             summary="Every source with its collections, and those that were left out with what is wrong",
             answers={200: SourceList},
         )
@@ -67,6 +69,7 @@ class ClearCache(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "post": Operation(
             id="clearCache",
+            scope=TokenScope.ADMIN,
             summary="Forget a collection's bookmark, so that its next task loads everything",
             body=CollectionChoice,
             answers={200: Done, 400: Error, 404: Error, 413: Error},
@@ -86,6 +89,7 @@ class SourceTrial(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "post": Operation(
             id="testSource",
+            scope=TokenScope.ADMIN,
             summary="Let the connector try the source, or one of its collections; 400 has the connector's own error",
             body=SourceChoice,
             answers={200: Done, 400: Error, 404: Error, 413: Error, 429: Error},

@@ -16,6 +16,7 @@ from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLo
 from app.api.errors import unknown_task
 from app.api.operation import Endpoint, Operation
 from app.api.parameters import COLLECTION, END, LIMIT, SOURCE, START, STATUS
+from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, task_id
@@ -42,12 +43,14 @@ class Tasks(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "post": Operation(
             id="scheduleTask",
+            scope=TokenScope.RUN,
             summary="Ask for a task: 201 if it is new, 200 if the collection has an active one",
             required=(SOURCE, COLLECTION),
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
         ),
         "get": Operation(
             id="listTasks",
+            scope=TokenScope.READ,
             summary="The tasks of a source that were created in an interval, ascending by creation",
             required=(SOURCE, START, END),
             optional=(COLLECTION, STATUS, LIMIT),
@@ -94,6 +97,7 @@ class SingleTask(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "get": Operation(
             id="getTask",
+            scope=TokenScope.READ,
             summary="One task; with If-None-Match only if it has changed",
             answers={200: Task, 304: None, 404: Error},
         )
@@ -115,6 +119,7 @@ class TaskLogs(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "get": Operation(
             id="getTaskLogs",
+            scope=TokenScope.READ,
             summary="The log of a task, from the epoch until now unless an interval is given",
             optional=(START, END),
             answers={200: TaskLog, 400: Error, 404: Error},
@@ -133,6 +138,7 @@ class TaskCancel(Endpoint):
     operations: ClassVar[Mapping[str, Operation]] = {
         "post": Operation(
             id="cancelTask",
+            scope=TokenScope.RUN,
             summary="End a task: a queued one at once, a running one within seconds; a finished one stays as it is",
             answers={200: Done, 404: Error},
         )

@@ -25,6 +25,7 @@ from app.store.database import open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
+from app.store.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         app = create_app(
             queue=TaskQueue(pool),
             reader=reader,
+            tokens=Tokens(pool),
             notifier=notifier,
             catalogue=lambda: watcher.current,
             config_problem=lambda: watcher.problem,

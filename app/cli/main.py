@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 import click
 
-from app.domain.errors import (
-    ConfigurationError,
-    DatabaseUnreachableError,
-    SchemaVersionError,
-    SynclineError,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from app.config.settings import Settings
-
-Arguments = ParamSpec("Arguments")
-
-EXIT_CODES: Final = (
-    (ConfigurationError, 2),
-    (SchemaVersionError, 2),
-    (DatabaseUnreachableError, 3),
-    (SynclineError, 1),
-)
+from app.cli.running import run_loop, start, told, with_pool
+from app.cli.tokens import token
 
 _config = click.option(
     "--config", "config", type=click.Path(path_type=Path), help="The catalogue's YAML file; or set SYNCLINE_CONFIG."
@@ -53,60 +31,30 @@ def cli() -> None:
     """
 
 
-def _told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """One line instead of a traceback for every error that Syncline knows."""
-
-    @wraps(command)
-    def wrapper(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
-        try:
-            command(*arguments, **options)
-        except* SynclineError as group:
-            error = _first(group)
-            for line in _lines(error):
-                click.echo(f"syncline: {line}", err=True)
-            sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
-
-    return wrapper
-
-
-def _first(group: BaseExceptionGroup[SynclineError]) -> SynclineError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if not isinstance(error, SynclineError):
-        raise error
-    return error
-
-
-def _lines(error: SynclineError) -> list[str]:
-    problems = getattr(error, "problems", None)
-    return [str(problem) for problem in problems] if problems else [str(error)]
-
-
 @cli.command()
 @_config
 @_host
 @_port
-@_told
+@told
 def api(config: Path | None, host: str | None, port: int | None) -> None:
     """Serve the HTTP API; any number of replicas behind a load balancer."""
     from app.bootstrap.api import run_api
     from app.bootstrap.environment import config_path
 
-    settings = _start()
-    _run(run_api(settings, config_path(settings, config), host=host, port=port))
+    settings = start()
+    run_loop(run_api(settings, config_path(settings, config), host=host, port=port))
 
 
 @cli.command()
 @_config
-@_told
+@told
 def worker(config: Path | None) -> None:
     """Claim tasks, carry them out and look after the schedules; any number of replicas."""
     from app.bootstrap.environment import config_path
     from app.bootstrap.worker import run_worker
 
-    settings = _start()
-    _run(run_worker(settings, config_path(settings, config)))
+    settings = start()
+    run_loop(run_worker(settings, config_path(settings, config)))
 
 
 @cli.command()
@@ -114,19 +62,19 @@ def worker(config: Path | None) -> None:
 @_host
 @_port
 @click.option("--data", type=click.Path(path_type=Path), help="Where everything is kept.  [default: .syncline]")
-@_told
+@told
 def dev(config: Path | None, host: str | None, port: int | None, data: Path | None) -> None:
     """Run everything in one terminal: PostgreSQL (unless DATABASE_URL is set), migrations, API and worker."""
     from app.bootstrap.dev import run_dev
     from app.bootstrap.environment import config_path
 
-    settings = _start()
+    settings = start()
     path = config_path(settings, config)
     run_dev(settings, path, host=host, port=port, data=(data or settings.data_dir).absolute())
 
 
 @cli.command()
-@_told
+@told
 def migrate() -> None:
     """Bring the database's schema to this release."""
     from app.bootstrap.environment import database_address
@@ -134,14 +82,14 @@ def migrate() -> None:
     from app.bootstrap.migrations import migrate as bring_to_head
     from app.store.database import place
 
-    address = database_address(_start())
+    address = database_address(start())
     bring_to_head(address.direct, patience_seconds=30)
     click.echo(f"{place(address.direct)} is at version {head()}.")
 
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path), required=False)
-@_told
+@told
 def check(config: Path | None) -> None:
     """Tell everything that is wrong with the catalogue in the file CONFIG, or in SYNCLINE_CONFIG, at once."""
     from app.bootstrap.environment import config_path, substitution_environment
@@ -173,27 +121,30 @@ def projections() -> None:
 
 @projections.command()
 @click.argument("name")
-@_told
+@told
 def rebuild(name: str) -> None:
     """Build projection NAME anew from the events, while the service runs."""
     from app.projections.rebuild import rebuild as build
 
-    rows = _with_pool(lambda pool: build(pool, name))
+    rows = with_pool(lambda pool: build(pool, name))
     click.echo(f"{name}: {rows} rows.")
 
 
 @projections.command()
-@_told
+@told
 def verify() -> None:
     """Compare every projection with the events; the first differences and exit code 1 if there are any."""
     from app.projections.verify import verify as compare
 
-    drifts = _with_pool(compare)
+    drifts = with_pool(compare)
     for drift in drifts:
         click.echo(str(drift))
     if drifts:
         sys.exit(1)
     click.echo("Every projection equals its events.")
+
+
+cli.add_command(token)
 
 
 @cli.command()
@@ -202,36 +153,3 @@ def openapi() -> None:
     from app.api.openapi import openapi_text
 
     click.echo(openapi_text(), nl=False)
-
-
-def _start() -> Settings:
-    from app.bootstrap.logs import configure_logs
-    from app.config.settings import read_settings
-
-    settings = read_settings()
-    configure_logs(settings)
-    return settings
-
-
-def _with_pool(work: Callable[[Any], Any]) -> Any:
-    from app.bootstrap.environment import database_address
-    from app.bootstrap.migrations import require_schema
-    from app.store.database import open_pool
-    from app.store.reads import Reader
-
-    async def run() -> Any:
-        address = database_address(_start())
-        async with open_pool(address, name="syncline projections", statement_seconds=None) as pool:
-            await require_schema(Reader(pool))
-            return await work(pool)
-
-    return _run(run())
-
-
-def _run(coroutine: Any) -> Any:
-    """Run on uvloop where there is one."""
-    if os.name == "nt":
-        return asyncio.run(coroutine)
-    import uvloop
-
-    return uvloop.run(coroutine)

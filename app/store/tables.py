@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Interval,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -259,4 +260,19 @@ daily_collection_histogram = Table(
         "generation", "source", "collection", "day", "measure", "bucket", name="daily_collection_histogram_pkey"
     ),
     CheckConstraint("measure IN ('duration', 'queue_wait')", name="daily_collection_histogram_measure"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _required("id", Text),
+    _required("name", Text),
+    _required("scope", Text),
+    _required("hash", LargeBinary),
+    _required("created_at", INSTANT),
+    Column("expires_at", INSTANT),
+    Column("last_used_at", INSTANT),
+    Column("revoked_at", INSTANT),
+    PrimaryKeyConstraint("id", name="api_tokens_pkey"),
+    CheckConstraint("scope IN ('read', 'run', 'admin')", name="api_tokens_scope"),
 )

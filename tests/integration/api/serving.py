@@ -24,10 +24,12 @@ from app.store.database import DatabaseAddress, Pool, open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
+from app.store.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    import asyncpg
     from starlette.applications import Starlette
 
     from app.config.catalogue import Catalogue
@@ -82,11 +84,27 @@ class CountingNotifier(Notifier):
         super().notify()
 
 
+class CountingTokens(Tokens):
+    """Counts how often the database is asked for tokens, and what it is told of their use."""
+
+    read = 0
+    noted = 0
+
+    async def valid(self) -> dict[str, asyncpg.Record]:
+        self.read += 1
+        return await super().valid()
+
+    async def note_use(self, id_: str) -> None:
+        self.noted += 1
+        await super().note_use(id_)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpenedApi:
     app: Starlette
     pool: Pool
     notifier: CountingNotifier
+    tokens: CountingTokens
     surroundings: Surroundings
 
 
@@ -94,10 +112,11 @@ class OpenedApi:
 async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
     surroundings = Surroundings()
     async with open_pool(DatabaseAddress.of(database_url), name="api under test") as pool:
-        notifier = CountingNotifier(pool)
+        notifier, tokens = CountingNotifier(pool), CountingTokens(pool)
         app = create_app(
             queue=TaskQueue(pool),
             reader=Reader(pool),
+            tokens=tokens,
             notifier=notifier,
             catalogue=lambda: surroundings.catalogue,
             config_problem=lambda: surroundings.config_problem,
@@ -106,7 +125,7 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
             schema_version=surroundings.schema_version,
             draining=lambda: surroundings.draining,
         )
-        yield OpenedApi(app=app, pool=pool, notifier=notifier, surroundings=surroundings)
+        yield OpenedApi(app=app, pool=pool, notifier=notifier, tokens=tokens, surroundings=surroundings)
         await notifier.aclose()
 
 

@@ -23,7 +23,11 @@ def test_every_operation_says_what_it_answers_and_asks_for_the_token_where_it_mu
                 ids.append(operation["operationId"])
                 assert operation["responses"].keys() >= {"200", "414", "431"}
                 assert ("401" in operation["responses"]) == path.startswith("/api/v1/")
-                assert operation.get("security") == (None if path.startswith("/api/v1/") else [])
+                scopes = {"scheduleTask": "run", "cancelTask": "run", "clearCache": "admin", "testSource": "admin"}
+                scope = scopes.get(operation["operationId"])
+                assert ("403" in operation["responses"]) == bool(scope)
+                expected = [{"header": [scope]}, {"query": [scope]}] if scope else None
+                assert operation.get("security") == (expected if path.startswith("/api/v1/") else [])
     assert len(ids) == len(set(ids)) == 10
 
 

@@ -1,0 +1,45 @@
+"""The office of the API's tokens, opened for one command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from app.bootstrap.environment import database_address
+from app.domain.errors import ConfigurationError, SchemaVersionError
+from app.store.database import connect
+from app.store.tokens import TokenOffice
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.config.settings import Settings
+
+Result = TypeVar("Result")
+
+_SECONDS = 30
+
+
+async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Awaitable[Result]]) -> Result:
+    """Do `work` over a connection of the login itself: the application's role can make no tokens.
+
+    Raises:
+        ConfigurationError: the login has not the rights of the tables' owner.
+        SchemaVersionError: the schema is too old to know tokens.
+    """
+    connection = await connect(
+        database_address(settings).direct,
+        command_timeout=_SECONDS,
+        server_settings={"application_name": "syncline token"},
+    )
+    try:
+        return await work(TokenOffice(connection))
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+        raise SchemaVersionError("the database's schema knows no tokens yet: run `syncline migrate`") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConfigurationError(
+            f"DATABASE_URL: {error}; tokens are made by the login that migrates, a member of syncline_owner"
+        ) from error
+    finally:
+        await connection.close()

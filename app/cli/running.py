@@ -1,0 +1,95 @@
+"""What all commands have in common: how they start, run, and end with one line instead of a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
+
+import click
+
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseUnreachableError,
+    SchemaVersionError,
+    SynclineError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.config.settings import Settings
+
+Arguments = ParamSpec("Arguments")
+
+EXIT_CODES: Final = (
+    (ConfigurationError, 2),
+    (SchemaVersionError, 2),
+    (DatabaseUnreachableError, 3),
+    (SynclineError, 1),
+)
+
+
+def told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """One line instead of a traceback for every error that Syncline knows."""
+
+    @wraps(command)
+    def wrapper(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+        except* SynclineError as group:
+            error = _first(group)
+            for line in _lines(error):
+                click.echo(f"syncline: {line}", err=True)
+            sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+
+    return wrapper
+
+
+def _first(group: BaseExceptionGroup[SynclineError]) -> SynclineError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, SynclineError):
+        raise error
+    return error
+
+
+def _lines(error: SynclineError) -> list[str]:
+    problems = getattr(error, "problems", None)
+    return [str(problem) for problem in problems] if problems else [str(error)]
+
+
+def start() -> Settings:
+    from app.bootstrap.logs import configure_logs
+    from app.config.settings import read_settings
+
+    settings = read_settings()
+    configure_logs(settings)
+    return settings
+
+
+def with_pool(work: Callable[[Any], Any]) -> Any:
+    from app.bootstrap.environment import database_address
+    from app.bootstrap.migrations import require_schema
+    from app.store.database import open_pool
+    from app.store.reads import Reader
+
+    async def run() -> Any:
+        address = database_address(start())
+        async with open_pool(address, name="syncline projections", statement_seconds=None) as pool:
+            await require_schema(Reader(pool))
+            return await work(pool)
+
+    return run_loop(run())
+
+
+def run_loop(coroutine: Any) -> Any:
+    """Run on uvloop where there is one."""
+    if os.name == "nt":
+        return asyncio.run(coroutine)
+    import uvloop
+
+    return uvloop.run(coroutine)

@@ -1,0 +1,81 @@
+"""`syncline token`: making, listing and revoking tokens of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.cli.running import run_loop, start, told
+from app.domain.api_token import TokenScope, name_problem
+from app.domain.duration import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from app.store.tokens import TokenOffice
+
+
+@click.group()
+def token() -> None:
+    """The API's tokens, kept as hashes in the database. `server.admin_token` of the catalogue counts beside them."""
+
+
+@token.command()
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in TokenScope]),
+    required=True,
+    help="read: look; run: also ask for tasks and cancel them; admin: everything.",
+)
+@click.option("--name", default="", help="Whose it is, for the list.")
+@click.option("--expires", help="How long it counts, such as 12h or 90d.  [default: for ever]")
+@told
+def create(scope: str, name: str, expires: str | None) -> None:
+    """Make a token and print it, this once: only its hash is kept."""
+    if problem := name_problem(name):
+        raise click.BadParameter(problem, param_hint="--name")
+    lifetime = None if expires is None else parse_duration(expires)
+    if lifetime is not None and not lifetime:
+        raise click.BadParameter("it must count for longer than nothing", param_hint="--expires")
+    made = _at_the_office(lambda office: office.create(name, TokenScope(scope), lifetime))
+    click.echo(made.text)
+    click.echo(f"Keep it: it is shown this once. 'syncline token revoke {made.id}' ends it.", err=True)
+
+
+@token.command("list")
+@told
+def list_() -> None:
+    """Show every token: id, scope, how it stands, when it was made, last used (within an hour) and ends, its name."""
+    rows = _at_the_office(lambda office: office.list())
+    head = ("ID", "SCOPE", "STATE", "CREATED", "LAST USED", "EXPIRES", "NAME")
+    moments = ("created_at", "last_used_at", "expires_at")
+    lines = [
+        (row["id"], row["scope"], row["state"], *(_moment(row[key]) for key in moments), row["name"]) for row in rows
+    ]
+    for line in _aligned([head, *lines]):
+        click.echo(line)
+
+
+@token.command()
+@click.argument("id_", metavar="ID")
+@told
+def revoke(id_: str) -> None:
+    """End the token ID; within a second no API lets it in."""
+    _at_the_office(lambda office: office.revoke(id_))
+    click.echo(f"{id_} is revoked.")
+
+
+def _at_the_office(work: Callable[[TokenOffice], Awaitable[Any]]) -> Any:
+    from app.bootstrap.tokens import with_token_office
+
+    return run_loop(with_token_office(start(), work))
+
+
+def _moment(at: Any) -> str:
+    return f"{at:%Y-%m-%d %H:%M}Z" if at else "-"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
