@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -10,10 +11,12 @@ from starlette.middleware import Middleware
 
 from app.api.authentication import KnownTokens
 from app.api.frame import RequestFrame
+from app.api.health import look_at_database
 from app.api.limits import RequestLimits
 from app.api.openapi import openapi_text
 from app.api.routes import make_routes
 from app.api.services import Services
+from app.api.shared import Shared
 from app.api.trials import Trials
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def create_app(
     *,
     queue: TaskQueue,
     reader: Reader,
+    probe_reader: Reader,
     tokens: Tokens,
     notifier: Notifier,
     catalogue: Callable[[], Catalogue],
@@ -46,7 +50,8 @@ def create_app(
 
     Args:
         queue: where tasks are asked for and canceled.
-        reader: tasks, logs, collections and the schema's version; `/readyz` asks the database through it.
+        reader: tasks, logs and collections.
+        probe_reader: the schema's version and the lags for `/readyz`, by a connection that requests cannot take away.
         tokens: what the database knows of tokens; `server.admin_token` counts beside them, without the database.
         notifier: told of a new task, and of a running one that is to be canceled.
         catalogue: the catalogue of this moment; its `server.admin_token` counts from the next request on.
@@ -70,6 +75,7 @@ def create_app(
         queue=queue,
         reader=reader,
         known_tokens=KnownTokens(tokens),
+        database_state=Shared(partial(look_at_database, probe_reader)),
         notifier=notifier,
         catalogue=catalogue,
         config_problem=config_problem,

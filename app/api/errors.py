@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api.answers import JsonAnswer
 from app.domain.errors import (
     ConfigurationError,
+    DatabaseBusyError,
     DatabaseUnreachableError,
     SchemaVersionError,
     SynclineError,
@@ -67,7 +68,8 @@ def _refusal(error: Exception) -> RefusedError | None:
         case SchemaVersionError():
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
         case _ if _database_is_away(error):
-            why = "PostgreSQL does not answer; try again"
+            busy = isinstance(error, DatabaseBusyError)
+            why = "all database connections are busy; try again" if busy else "PostgreSQL does not answer; try again"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", why, headers=_RETRY_LATER)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -13,6 +14,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import ClientDisconnect
 
+from app.api.connection import CLIENT_LEFT
 from app.api.errors import answer_to
 from app.api.secrecy import secrecy_of
 
@@ -46,11 +48,15 @@ class RequestFrame:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
-        scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        plain = {**scope, "path": scope["path"].rstrip("/") or "/"}
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
-                await self._app(scope, receive, exchange.send)
+                await self._app(plain, receive, exchange.send)
             except ClientDisconnect:
+                exchange.client_left()
+            except asyncio.CancelledError:
+                if CLIENT_LEFT not in scope:
+                    raise
                 exchange.client_left()
             except Exception as error:  # noqa: BLE001 - every error is an answer, and logged
                 await exchange.fail(error, receive)

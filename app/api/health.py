@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import asyncpg
 from starlette.responses import Response
@@ -21,8 +21,31 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from app.store.reads import Reader
+
 # Shorter than the patience of whoever probes, so that it hears the reason instead of nothing.
 _DATABASE_SECONDS: Final = 3.0
+
+
+class DatabaseState(NamedTuple):
+    """Whether the database answers, at which migration it is and how far projections lag; None without a schema."""
+
+    reachable: bool
+    version: str | None = None
+    lags: dict[str, float] | None = None
+
+
+async def look_at_database(reader: Reader) -> DatabaseState:
+    """The state of the database behind `reader`, within three seconds."""
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            version = await reader.schema_version()
+            lags = await reader.projection_lags() if version else None
+            return DatabaseState(reachable=True, version=version, lags=lags)
+    except (DatabaseUnreachableError, *UNREACHABLE):
+        return DatabaseState(reachable=False)
+    except asyncpg.PostgresError:
+        return DatabaseState(reachable=True)
 
 
 class Liveness(Endpoint):
@@ -50,7 +73,7 @@ class Ready(Endpoint):
 
     async def get(self, _request: Request) -> Response:
         services = self.services
-        reachable, version, lags = await self._database()
+        reachable, version, lags = await services.database_state()
         draining = services.draining()
         reason = (
             "this process is draining"
@@ -74,18 +97,6 @@ class Ready(Endpoint):
             ),
             status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
         )
-
-    async def _database(self) -> tuple[bool, str | None, dict[str, float] | None]:
-        """Whether the database answers, at which migration it is and how far projections lag; None without a schema."""
-        reader = self.services.reader
-        try:
-            async with asyncio.timeout(_DATABASE_SECONDS):
-                version = await reader.schema_version()
-                return True, version, await reader.projection_lags() if version else None
-        except (DatabaseUnreachableError, *UNREACHABLE):
-            return False, None, None
-        except asyncpg.PostgresError:
-            return True, None, None
 
 
 def _schema_problem(version: str | None, expected: str) -> str | None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from app.api.authentication import KnownTokens
+    from app.api.health import DatabaseState
+    from app.api.shared import Shared
     from app.api.trials import Trials
     from app.config.catalogue import Catalogue
     from app.store.notify import Notifier
@@ -23,6 +25,7 @@ class Services:
     queue: TaskQueue
     reader: Reader
     known_tokens: KnownTokens
+    database_state: Shared[DatabaseState]
     notifier: Notifier
     catalogue: Callable[[], Catalogue]
     config_problem: Callable[[], str | None]

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import socket
+import sys
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import structlog
 import uvicorn
 
 from app.api.application import create_app
+from app.api.connection import MOST_CONNECTIONS, BoundedConnection
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.migrations import head, require_schema
 from app.bootstrap.signals import StopSignals
@@ -34,7 +36,14 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
 
 _PATIENCE_SECONDS = 30
-_CONNECTIONS = 16
+_CONNECTIONS = 15
+# Beside them, so that /readyz is answered when requests have taken all others.
+_PROBE_CONNECTIONS = 1
+# A client hears within their sum, and a little, that the database is busy.
+_QUEUE_SECONDS = 3
+_STATEMENT_SECONDS = 10
+# Files and sockets: the clients' connections and what a process needs beside them.
+_FILES = MOST_CONNECTIONS + 1000
 _BACKLOG = 2048
 _DRAIN_SECONDS = 10
 DEFAULT_HOST = "127.0.0.1"
@@ -45,15 +54,26 @@ _logger = structlog.get_logger("syncline.api")
 async def run_api(settings: Settings, config: Path, *, host: str | None, port: int | None) -> None:
     """Answer until SIGTERM or SIGINT, then finish the requests under way."""
     signals = StopSignals.listen()
+    _allow_open_files(_FILES)
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
     listener = bind(host or DEFAULT_HOST, watcher.current.server.port if port is None else port)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        pool = await stack.enter_async_context(
-            open_pool(address, name="syncline api", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
-        )
+        pool, probe_pool = [
+            await stack.enter_async_context(
+                open_pool(
+                    address,
+                    name="syncline api",
+                    size=size,
+                    patience_seconds=_PATIENCE_SECONDS,
+                    statement_seconds=_STATEMENT_SECONDS,
+                    queue_seconds=_QUEUE_SECONDS,
+                )
+            )
+            for size in (_CONNECTIONS, _PROBE_CONNECTIONS)
+        ]
         reader = Reader(pool)
         await require_schema(reader)
         notifier = Notifier(pool)
@@ -61,6 +81,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         app = create_app(
             queue=TaskQueue(pool),
             reader=reader,
+            probe_reader=Reader(probe_pool),
             tokens=Tokens(pool),
             notifier=notifier,
             catalogue=lambda: watcher.current,
@@ -84,6 +105,8 @@ async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher
     server = _Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
+            http=BoundedConnection,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -113,6 +136,18 @@ async def _stop_after(signals: StopSignals, server: uvicorn.Server) -> None:
     server.should_exit = True
     await signals.hurry.wait()
     server.force_exit = True
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Many systems start a process with 1,024, and let it have more for the asking."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not there on Windows
+
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if now != resource.RLIM_INFINITY and now < wanted:
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
+            )
 
 
 def bind(host: str, port: int) -> socket.socket:

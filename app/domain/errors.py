@@ -29,6 +29,10 @@ class DatabaseUnreachableError(SynclineError):
     """PostgreSQL does not answer."""
 
 
+class DatabaseBusyError(DatabaseUnreachableError):
+    """All connections that this process may have to PostgreSQL are taken, and none was free in time."""
+
+
 class LeaseLostError(SynclineError):
     """The worker's lease is over, or another attempt has taken the task: this attempt may write nothing more."""
 

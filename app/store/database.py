@@ -14,10 +14,10 @@ import asyncpg
 import orjson
 from sqlalchemy import URL, make_url
 
-from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from app.domain.errors import ConfigurationError, DatabaseBusyError, DatabaseUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -127,11 +127,13 @@ async def open_pool(
     size: int = 4,
     patience_seconds: float = 0,
     statement_seconds: float | None = 60,
+    queue_seconds: float | None = None,
 ) -> AsyncIterator[Pool]:
     """A pool whose connections act as the application's role and plan the hot statements the one right way.
 
-    `statement_seconds` bounds each statement; None is for maintenance over a long history. Behind a pooler the role
-    and the plans are the login's own business: start-up parameters do not pass it.
+    `statement_seconds` bounds each statement; None is for maintenance over a long history. `queue_seconds` bounds how
+    long a statement waits for a connection that is free, and raises `DatabaseBusyError` then; None waits for ever.
+    Behind a pooler the role and the plans are the login's own business: start-up parameters do not pass it.
 
     Raises:
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
@@ -140,17 +142,64 @@ async def open_pool(
     settings = {"application_name": name, "timezone": "UTC"}
     if not address.pooled:
         settings |= PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"} | role
-    async with asyncpg.create_pool(
+    async with _BoundedPool(
         address.url,
         min_size=1,
+        init_size=1,
         max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        connect=None,
+        setup=None,
+        loop=None,
         init=_prepare,
         reset=_keep,
         server_settings=settings,
         command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
+        queue_seconds=queue_seconds,
     ) as pool:
         yield pool
+
+
+class _BoundedPool(asyncpg.Pool):
+    """asyncpg's pool, whose convenient methods know no bound for the wait for a connection."""
+
+    def __init__(self, *arguments: Any, queue_seconds: float | None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._queue_seconds = queue_seconds
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        """All methods of the pool come by here."""
+        acquisition = super().acquire(timeout=timeout)
+        return acquisition if self._queue_seconds is None else _Acquisition(self, acquisition, self._queue_seconds)
+
+
+class _Acquisition:
+    """A connection of the pool, waited for no longer than `seconds`, and given back as soon."""
+
+    __slots__ = ("_acquisition", "_connection", "_pool", "_seconds")
+
+    def __init__(self, pool: Pool, acquisition: Awaitable[Connection], seconds: float) -> None:
+        self._pool = pool
+        self._acquisition = acquisition
+        self._seconds = seconds
+
+    async def __aenter__(self) -> Connection:
+        try:
+            async with asyncio.timeout(self._seconds):
+                self._connection = await self._acquisition
+        except TimeoutError:
+            if self._pool.get_size() == self._pool.get_max_size():
+                raise DatabaseBusyError("all database connections are busy") from None
+            raise
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        # The server may have to hear of a cancellation first.
+        await self._pool.release(self._connection, timeout=self._seconds)
 
 
 async def _application_role(address: DatabaseAddress, patience_seconds: float) -> dict[str, str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -16,11 +17,19 @@ import httpx
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
 TOKEN = "acceptance-token"
 DEADLINE_SECONDS = 60
+_PROGRAM = """
+from importlib import import_module
+for place, value in {bounds!r}.items():
+    module, _, name = place.rpartition(".")
+    getattr(import_module(module), name)
+    setattr(import_module(module), name, value)
+from app.cli import main
+main()
+"""
 
 
 def wait_until(what: str, condition: Callable[[], Any], *, seconds: float = DEADLINE_SECONDS) -> Any:
@@ -35,11 +44,13 @@ def wait_until(what: str, condition: Callable[[], Any], *, seconds: float = DEAD
 class Process:
     """One `syncline` command; its output is kept for the report of a failure."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], *arguments: str) -> None:
+    def __init__(
+        self, directory: Path, environment: dict[str, str], *arguments: str, program: Sequence[str] = ("-m", "app.cli")
+    ) -> None:
         self.output = directory / f"{'-'.join(arguments)}-{time.monotonic_ns()}.log".replace("/", "_")
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", *arguments],
+                [sys.executable, *program, *arguments],
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -59,6 +70,11 @@ class Process:
         """SIGTERM, and the exit code."""
         self._process.send_signal(signal.SIGTERM)
         return self.wait()
+
+    def memory(self) -> int:
+        """The resident size, in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
     def wait(self) -> int:
         return self._process.wait(timeout=DEADLINE_SECONDS)
@@ -100,19 +116,21 @@ class Cluster:
             for process in self.processes:
                 sys.stderr.write(f"--- {process.output.name}\n{process.text[-4000:]}\n")
 
-    def start(self, *arguments: str) -> Process:
-        process = Process(self.directory, self.environment, *arguments)
+    def start(self, *arguments: str, bounds: Mapping[str, float] | None = None) -> Process:
+        """`syncline` with these arguments; `bounds` replaces constants, `module.NAME`, so that a test need not wait."""
+        options = {"program": ("-c", _PROGRAM.format(bounds=dict(bounds)))} if bounds else {}
+        process = Process(self.directory, self.environment, *arguments, **options)
         self.processes.append(process)
         return process
 
     def worker(self) -> Process:
         return self.start("worker")
 
-    def api(self) -> Api:
+    def api(self, *, bounds: Mapping[str, float] | None = None) -> Api:
         """A replica that is ready."""
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        process = self.start("api", "--port", str(port))
+        process = self.start("api", "--port", str(port), bounds=bounds)
         api = Api(process, f"http://127.0.0.1:{port}")
         wait_until("the API is ready", api.is_ready)
         return api

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from app.api.application import create_app
+from app.api.connection import BoundedConnection
 from app.config.reader import load_catalogue
 from app.store.bookmarks import reset_collection
 from app.store.database import DatabaseAddress, Pool, open_pool
@@ -116,6 +117,7 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
         app = create_app(
             queue=TaskQueue(pool),
             reader=Reader(pool),
+            probe_reader=Reader(pool),
             tokens=tokens,
             notifier=notifier,
             catalogue=lambda: surroundings.catalogue,
@@ -167,7 +169,7 @@ class _TellingServer(uvicorn.Server):
 
 async def _serve(database_url: str, descriptor: int) -> None:
     async with opened_api(database_url) as api:
-        config = uvicorn.Config(api.app, access_log=False, log_level="critical", lifespan="off")
+        config = uvicorn.Config(api.app, http=BoundedConnection, access_log=False, log_level="critical", lifespan="off")
         await _TellingServer(config).serve(sockets=[socket.socket(fileno=descriptor)])
 
 

@@ -1,0 +1,178 @@
+"""A database that is busy or silent, behind `syncline api`: every answer comes in time, and all is well after."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+import httpx
+import pytest
+
+from app.domain.api_token import make_token
+from tests.acceptance.cluster import TOKEN, Api, Cluster
+from tests.acceptance.wire import AUTHORITY, wire
+from tests.harness import until
+from tests.proxy import proxied
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from tests.database import TcpServer
+
+CONFIG = f"""
+server: {{admin_token: {TOKEN}}}
+sources:
+  load: {{type: synthetic, destinations: [nowhere], collections: [quick]}}
+destinations:
+  nowhere: {{type: none}}
+"""
+# The real command with shorter bounds, so that the tests need not wait for them.
+QUEUE_SECONDS, STATEMENT_SECONDS = 1.0, 2.0
+BOUNDS = {"app.bootstrap.api._QUEUE_SECONDS": QUEUE_SECONDS, "app.bootstrap.api._STATEMENT_SECONDS": STATEMENT_SECONDS}
+CONNECTIONS = 15
+SLACK_SECONDS = 2.0  # on a machine that is busy with tests
+BUSY = "all database connections are busy; try again"
+SILENT = "PostgreSQL does not answer; try again"
+TASK = "/api/v1/tasks/load_quick_01980000-0000-7000-8000-000000000000"
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'syncline api' AND wait_event_type = 'Lock'
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, database_url: str) -> Iterator[Cluster]:
+    with Cluster(tmp_path, CONFIG, database_url) as cluster:
+        yield cluster
+
+
+@asynccontextmanager
+async def locked(database_url: str, table: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """A transaction keeps everybody else from the table; yields how many of the API's statements wait."""
+    owner, observer = [await asyncpg.connect(database_url) for _ in range(2)]
+    try:
+        async with owner.transaction():
+            await owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield lambda: observer.fetchval(WAITING)
+    finally:
+        await owner.close()
+        await observer.close()
+
+
+@asynccontextmanager
+async def client_of(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=200)
+    headers = {"X-Admin-Token": TOKEN}
+    async with httpx.AsyncClient(
+        base_url=api.address, headers=headers, limits=limits, timeout=30, trust_env=False
+    ) as client:
+        yield client
+
+
+async def crowd(client: httpx.AsyncClient, size: int = 60) -> list[httpx.Response]:
+    return await asyncio.gather(*(client.get(TASK) for _ in range(size)))
+
+
+def refusals(answers: list[httpx.Response]) -> Counter[str]:
+    """The reasons of answers that must all be 503 and tell when to come again."""
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.headers["Retry-After"] for answer in answers} == {"1"}
+    assert {answer.json()["message"] for answer in answers} == {"Database is not ready"}
+    return Counter(answer.json()["error"] for answer in answers)
+
+
+async def test_a_pool_that_is_taken_is_a_503_and_the_probes_go_on(cluster: Cluster, database_url: str) -> None:
+    api = await asyncio.to_thread(cluster.api, bounds=BOUNDS)
+    async with client_of(api) as client:
+        async with locked(database_url, "syncline.tasks") as waiting:
+            began = time.monotonic()
+            answers = asyncio.create_task(crowd(client))
+
+            async def all_are_taken() -> bool:
+                return await waiting() == CONNECTIONS
+
+            await until(all_are_taken)
+            for probe in ("/livez", "/readyz"):
+                assert (await client.get(probe)).status_code == 200
+            post = await client.post("/api/v1/tasks", params={"source": "load", "collection": "quick"})
+            assert refusals([post])[BUSY] == 1
+            told = refusals(await answers)
+            assert time.monotonic() - began < QUEUE_SECONDS + STATEMENT_SECONDS + SLACK_SECONDS
+            assert told[SILENT] >= CONNECTIONS
+            assert told[BUSY] >= len(answers.result()) - 2 * CONNECTIONS
+        began = time.monotonic()
+        assert {answer.status_code for answer in await crowd(client)} == {404}
+        assert time.monotonic() - began < SLACK_SECONDS
+
+
+async def test_readers_that_left_leave_their_places(cluster: Cluster, database_url: str) -> None:
+    api = await asyncio.to_thread(
+        cluster.api, bounds={"app.bootstrap.api._QUEUE_SECONDS": 20, "app.bootstrap.api._STATEMENT_SECONDS": 40}
+    )
+    async with locked(database_url, "syncline.tasks") as waiting:
+
+        async def come_and_go() -> None:
+            async with wire(api.address) as client:
+                await client.send(f"GET {TASK} HTTP/1.1\r\n".encode(), AUTHORITY, b"\r\n")
+                await leaving.wait()
+
+        async def are_waiting(number: int) -> bool:
+            return await waiting() == number
+
+        leaving = asyncio.Event()
+        clients = [asyncio.create_task(come_and_go()) for _ in range(60)]
+        await until(lambda: are_waiting(CONNECTIONS))
+        leaving.set()
+        await asyncio.gather(*clients)
+        await until(lambda: are_waiting(0), seconds=5)
+        async with client_of(api) as client:
+            assert (await client.get("/api/v1/sources")).status_code == 200
+    assert "request.failed" not in api.process.text
+    assert "Exception in ASGI" not in api.process.text
+    assert api.process.text.count('"status": 499') == 60
+
+
+async def test_a_network_that_falls_silent_is_a_503_in_time_and_nothing_stays_behind(
+    cluster: Cluster, database_url: str, tcp_postgres: TcpServer
+) -> None:
+    async with proxied(database_url, tcp_postgres) as (url, proxy):
+        cluster.environment["DATABASE_URL"] = url
+        api = await asyncio.to_thread(cluster.api, bounds=BOUNDS)
+        async with client_of(api) as client:
+            assert {answer.status_code for answer in await crowd(client)} == {404}
+            proxy.freeze()
+            began = time.monotonic()
+            refusals(await crowd(client))
+            # The statement's bound, then that of its cancellation.
+            assert time.monotonic() - began < 2 * QUEUE_SECONDS + STATEMENT_SECONDS + SLACK_SECONDS
+            began = time.monotonic()
+            assert (await client.get("/readyz")).json()["database"] == "unreachable"
+            assert (await client.get("/livez")).status_code == 200
+            assert time.monotonic() - began < 3 + SLACK_SECONDS
+            token = {"X-Admin-Token": make_token().text}
+            refusals([await client.get("/api/v1/sources", headers=token)])
+            proxy.mend()
+
+            async def is_well() -> bool:
+                return all(answer.status_code == 404 for answer in await crowd(client))
+
+            await until(is_well)
+            assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_table_of_tokens_that_is_locked_stops_only_those_who_need_it(
+    cluster: Cluster, database_url: str
+) -> None:
+    api = await asyncio.to_thread(cluster.api, bounds=BOUNDS)
+    async with client_of(api) as client, locked(database_url, "syncline.api_tokens"):
+        began = time.monotonic()
+        forged = [client.get("/api/v1/sources", headers={"X-Admin-Token": make_token().text}) for _ in range(100)]
+        answers = asyncio.gather(*forged)
+        assert (await client.get("/api/v1/sources")).status_code == 200
+        assert refusals(await answers) == {SILENT: 100}
+        assert time.monotonic() - began < QUEUE_SECONDS + STATEMENT_SECONDS + SLACK_SECONDS
