@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pydantic import TypeAdapter
 
-from app.api.documents import Error
+from app.api.documents import Error, ScheduledTask
 from app.api.routes import BASE, GUARDED, OPEN
 from app.domain.api_token import TokenScope
 
@@ -110,12 +110,26 @@ def _parameter(parameter: Parameter[Any], *, required: bool) -> Document:
         "required": required,
         "description": parameter.description,
         "schema": dict(parameter.schema),
-    }
+    } | ({} if required else {"allowEmptyValue": True})  # which counts as none
 
 
 def _response(status: int, document: Any) -> Document:
     described: Document = {"description": HTTPStatus(status).phrase}
-    return described if document is None else described | {"content": _content(document)}
+    if document is not None:
+        described["content"] = _content(document)
+    if document is ScheduledTask:
+        described["links"] = _task_links()
+    return described
+
+
+def _task_links() -> Document:
+    """What can be done with the id in a `ScheduledTask`."""
+    return {
+        operation.id: {"operationId": operation.id, "parameters": {"task_id": "$response.body#/task_id"}}
+        for path, endpoint in GUARDED.items()
+        for operation in endpoint.operations.values()
+        if "{task_id}" in path
+    }
 
 
 def _content(document: Any) -> Document:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -28,6 +33,17 @@ BOUNDED = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+# `make fuzz` looks longer, and each time elsewhere.
+FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS")
+EFFORT = ["--max-time", FUZZ_SECONDS] if FUZZ_SECONDS else ["--max-examples", "6", "--seed", "1"]
+# So that tasks are made, whose ids then lead to the other operations.
+KNOWN = """
+[[operations]]
+include-name = "POST /api/v1/tasks"
+parameters = {source = "load", collection = "quick"}
+"""
 
 
 def put_known_names(case: Case[Any], task_id: str) -> None:
@@ -57,3 +73,24 @@ def test_every_answer_is_one_that_the_document_describes(server: ServerProcess, 
             case.call_and_validate(headers=HEADERS)
 
         conforms()
+
+
+def test_every_check_of_schemathesis_passes_in_every_phase(server: ServerProcess, tmp_path: Path) -> None:
+    """Wrong values by design and by chance, missing and unknown methods, and ways from one operation to the next."""
+    (tmp_path / "schemathesis.toml").write_text(KNOWN)
+    ended = subprocess.run(
+        [
+            Path(sysconfig.get_path("scripts"), "schemathesis"),
+            *("run", f"{server.url}/openapi.json", "--header", f"X-Admin-Token: {TOKEN}", "--no-color"),
+            *("--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
+            *("--continue-on-failure", "--suppress-health-check", "all", "--max-response-time", "10", *EFFORT),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=None if FUZZ_SECONDS else 120,
+    )
+    assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr
+    assert re.search(r"Tested: +10\n", ended.stdout), ended.stdout
+    assert re.search(r"API Links: +[1-9]\d* covered", ended.stdout), ended.stdout
