@@ -51,7 +51,11 @@ class Problem:
     place: str = ""
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.path, self.message) if part)
+        """One line whatever the keys are: what would break it, or command a terminal, is escaped."""
+        text = ": ".join(part for part in (self.place, self.path, self.message) if part)
+        if text.isprintable():
+            return text
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 class CatalogueError(ConfigurationError):

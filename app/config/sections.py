@@ -12,6 +12,8 @@ from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule
 
 LONGEST_NAME = 255
+"""Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
+
 NOTHING = "none"
 """Written for a key that would otherwise be inherited: no schedule, no misfire window."""
 
@@ -23,8 +25,6 @@ def name_problem(name: str) -> str | None:
     """Why `name` cannot stand in ids, URLs and log lines; None if it can."""
     if not name:
         return "a name must not be empty"
-    if len(name) > LONGEST_NAME:
-        return f"a name must have at most {LONGEST_NAME} characters, not {len(name)}"
     if name != name.strip():
         return "a name must not begin or end with a space"
     if "/" in name:
@@ -32,6 +32,8 @@ def name_problem(name: str) -> str | None:
     # Letters of any script are printable; line separators and lone surrogates are not.
     if not name.isprintable():
         return "a name must not contain control characters"
+    if (size := len(name.encode())) > LONGEST_NAME:
+        return f"a name must have at most {LONGEST_NAME} bytes, not {size}"
     return None
 
 

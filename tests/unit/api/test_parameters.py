@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api.documents import written_time
 from app.api.parameters import LARGEST_LIMIT, read_limit, read_name, read_status, read_time
 from app.domain.task import Status
 
@@ -86,3 +87,34 @@ def test_a_status_is_read_in_any_case() -> None:
 def test_what_postgresql_cannot_hold_is_no_name(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         read_name(text)
+
+
+TIMES = st.builds(
+    "{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}{}{}".format,
+    st.integers(0, 9999),
+    st.integers(0, 13),
+    st.integers(0, 32),
+    st.sampled_from("Tt _"),
+    st.integers(0, 25),
+    st.integers(0, 61),
+    st.integers(0, 62),
+    st.just("") | st.integers(0, 10**9).map(".{}".format),
+    st.just("Z") | st.builds("{}{:02}:{:02}".format, st.sampled_from("+- "), st.integers(0, 25), st.integers(0, 61)),
+)
+
+
+@given(TIMES | st.text(max_size=40))
+def test_any_text_is_a_time_that_can_be_written_again_or_none(text: str) -> None:
+    try:
+        time = read_time(text)
+    except (ValueError, OverflowError):
+        return
+    assert time.tzinfo is UTC
+    assert read_time(written_time(time)) == time
+
+
+@given(time=st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), minutes=st.integers(-1439, 1439))  # noqa: DTZ001
+def test_a_leap_second_is_the_first_moment_after_it_in_any_zone(time: datetime, minutes: int) -> None:
+    before = time.replace(second=59, microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    written = before.isoformat()
+    assert read_time(written[:17] + "60" + written[19:]) == before + timedelta(seconds=1)

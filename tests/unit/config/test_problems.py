@@ -89,7 +89,8 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ("collections: [a/b]", ".collections[0].name: a name must not contain '/'"),
         ("collections: [' a']", ".collections[0].name: a name must not begin or end with a space"),
         ('collections: ["a\\nb"]', ".collections[0].name: a name must not contain control characters"),
-        (f"collections: [{'x' * 256}]", ".collections[0].name: a name must have at most 255 characters, not 256"),
+        (f"collections: [{'x' * 256}]", ".collections[0].name: a name must have at most 255 bytes, not 256"),
+        (f"collections: ['{'ü' * 128}']", ".collections[0].name: a name must have at most 255 bytes, not 256"),
         (
             "collections: [{name: a, tabel_name: b}]",
             f".collections[0].tabel_name: unknown key; did you mean 'table_name'? valid: {COLLECTION_KEYS}",
