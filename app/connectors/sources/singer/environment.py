@@ -74,7 +74,7 @@ def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
         [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *requirements],
         f"cannot install {' '.join(requirements)}",
     )
-    listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603
+    listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
     packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
     log("info", f"installed {len(packages)} packages")
     (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
@@ -84,7 +84,7 @@ def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
 def _run(command: list[str], failure: str) -> None:
     # The parent has one thread here, and a build must not go on without it.
     follow = end_with_parent(signal.SIGKILL)
-    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603
+    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603 -- pip
     if ended.returncode:
         raise SynclineError(f"{failure}: the command ended with {ended.returncode}, its output is in the log")
 
