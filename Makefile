@@ -1,7 +1,7 @@
 # What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test static check bench bench-report format clean
+.PHONY: help install install-dev demo demo-rows test static check bench bench-report audit fuzz format clean
 
 BIN := .venv/bin
 
@@ -47,6 +47,13 @@ bench: install-dev ## measure, beside the peers (ONLY=drain: not everything; SMA
 
 bench-report: install-dev ## write docs/benchmarks.md from what was measured
 	@$(BIN)/python -m benchmarks.page
+
+audit: install-dev ## known vulnerabilities of the locked packages, where their database can be reached
+	@$(BIN)/python scripts/audit.py
+
+fuzz: install-dev ## look for requests, catalogues and schedules that break something, for minutes and each time elsewhere
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/pytest --quiet --timeout 0 --hypothesis-profile thorough \
+	  tests/integration/api/test_openapi_conformance.py tests/unit/api tests/unit/config tests/unit/test_hostile_schedules.py
 
 format: install-dev ## rewrite the sources in the project's format
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from tests.database import Server, TcpServer, create_database, database_name, drop_database, migrate, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# What `make fuzz` asks for; tests that need few examples say so themselves.
+settings.register_profile("thorough", max_examples=3000, deadline=None)
 
 
 @pytest.fixture(scope="session")

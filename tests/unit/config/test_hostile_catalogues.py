@@ -111,13 +111,13 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 @given(st.text(max_size=200) | WORDS)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 def test_any_text_is_a_catalogue_or_tells_what_is_wrong_and_where(text: str) -> None:
     assert_told(findings(text))
 
 
 @given(document=mutated(), flow=st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None)
 def test_a_valid_document_that_was_changed_is_one_or_tells_what_is_wrong_and_where(
     document: Any, *, flow: bool
 ) -> None:

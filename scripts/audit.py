@@ -1,0 +1,49 @@
+"""Known vulnerabilities of the locked packages. Exit 1 if there are any; 0 if not, or if nobody here can tell."""  # noqa: INP001 - a script
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+UNREACHABLE = "Nothing was audited: the database of known vulnerabilities cannot be reached from here."
+
+
+def main() -> int:
+    requirements = [word for lock in LOCKS for word in ("--requirement", lock)]
+    options = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
+    command = [sys.executable, "-m", "pip_audit", *options, *requirements]
+    audited = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the Makefile's own
+    try:
+        found = json.loads(audited.stdout)
+    except ValueError:
+        last = (audited.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        found, lines, code = None, [UNREACHABLE, f"pip-audit: {last[:200]}"], 0
+    if found is not None:
+        lines, code = verdict(found)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return code
+
+
+def verdict(found: dict[str, Any]) -> tuple[list[str], int]:
+    """What pip-audit's JSON means, as lines and the exit code. What a database does not know is not audited."""
+    unknown = [one["name"] for one in found["dependencies"] if "skip_reason" in one]
+    audited = [one for one in found["dependencies"] if "skip_reason" not in one]
+    if not audited:
+        return [UNREACHABLE], 0
+    lines = [
+        f"{one['name']} {one['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'no version yet'}"
+        for one in audited
+        for flaw in one["vulns"]
+    ]
+    code = 1 if lines else 0
+    if unknown:
+        lines.append(f"Not audited, for the database does not know them: {', '.join(unknown)}.")
+    lines.append(f"{len(audited)} packages were audited{'' if code else '; none has a known vulnerability'}.")
+    return lines, code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
