@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from alembic import context
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # Any constant will do; it must only never change, so that an old and a new release wait for each other.
 MIGRATION_LOCK = 7_239_114_650_201
 
+PARTITION = re.compile(r"(events|log_events|fire_times)_(until_)?\d+(_\d+)?")
+
 
 def database_url() -> str:
     attributes = context.config.attributes
@@ -28,7 +31,7 @@ def database_url() -> str:
 
 def is_described(_item: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:  # noqa: FBT001 - Alembic's signature
     """Partitions come and go with time and are no part of the description."""
-    return not (kind == "table" and (name or "").startswith("log_events_"))
+    return not (kind == "table" and PARTITION.fullmatch(name or ""))
 
 
 def is_ours(name: str | None, kind: str, _parents: Any) -> bool:

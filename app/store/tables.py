@@ -66,6 +66,7 @@ events = Table(
     PrimaryKeyConstraint("task", "version", name="events_pkey"),
     CheckConstraint("version > 0", name="events_version_positive"),
     Index("events_xid", "xid"),
+    postgresql_partition_by="RANGE (task)",
 )
 
 log_events = Table(
@@ -190,6 +191,7 @@ fire_times = Table(
     _required("decided_at", INSTANT),
     PrimaryKeyConstraint("source", "collection", "fire_time", name="fire_times_pkey"),
     CheckConstraint("outcome IN ('started', 'skipped', 'missed')", name="fire_times_outcome"),
+    postgresql_partition_by="RANGE (fire_time)",
 )
 
 workers = Table(
@@ -228,6 +230,27 @@ checkpoints = Table(
     _required("updated_at", INSTANT),
     PrimaryKeyConstraint("projection", "generation", name="checkpoints_pkey"),
     CheckConstraint("state IN ('building', 'live')", name="checkpoints_state"),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    _required("one", Boolean, server_default=text("true")),
+    _required("rounds", BigInteger),
+    Column("sealed_before", Date),
+    Column("logs_seen_at", INSTANT),
+    PrimaryKeyConstraint("one", name="retention_pkey"),
+    CheckConstraint("one", name="retention_one"),
+)
+
+retired_failures = Table(
+    "retired_failures",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    Column("success", Uuid),
+    _required("failures", Integer),
+    PrimaryKeyConstraint("source", "collection", name="retired_failures_pkey"),
 )
 
 daily_collection_stats = Table(
