@@ -52,15 +52,17 @@ async def run_worker(settings: Settings, config: Path) -> None:
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         async with asyncio.TaskGroup() as beside:
+            # Housekeeping is among them, for a drain does not wait for what is retired just now: it is done another time.
+            housekeeping = Housekeeping(pool, lambda: watcher.current.server)
             endless = [
                 beside.create_task(watcher.run()),
+                beside.create_task(repeat("housekeeping", housekeeping.step, stop=stop)),
                 beside.create_task(listen(address.direct, worker.notified)),
             ]
             for name, step in (
                 ("definitions", Definitions(Schedules(pool), watcher).step),
                 ("scheduler", scheduler.step),
                 ("rescuer", Rescuer(pool, notifier).step),
-                ("housekeeping", Housekeeping(pool).step),
             ):
                 beside.create_task(repeat(name, step, stop=stop))
             beside.create_task(ProjectionRunner(pool).run(stop))

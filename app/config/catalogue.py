@@ -26,7 +26,6 @@ Rejected = dict[str, tuple[Problem, ...]]
 
 _SECTIONS = ("destinations", "notifications", "server", "sources")
 _NOT_EFFECTIVE = (
-    ("server", "sync_tasks", "store_logs", "last_runs"),
     ("server", "sync_tasks", "stalled", "observe_stalled_every_seconds"),
     ("server", "sync_tasks", "stalled", "last_activity_threshold_minutes"),
     ("notifications", "slack", "url"),

@@ -128,7 +128,19 @@ class Stalled(Section):
 
 
 class StoreLogs(Section):
+    """`last_runs` tasks of each collection keep their log lines; 0: all of them."""
+
     last_runs: int = Field(default=100, ge=0)
+
+
+def _days(value: Any) -> Any:
+    return 0 if value == NOTHING else value
+
+
+class Retention(Section):
+    """`days` after their end tasks and all that tells of them may go; 0: never."""
+
+    days: Annotated[int, BeforeValidator(_days)] = Field(default=90, ge=0, le=36_500)
 
 
 class SyncTasks(Section):
@@ -144,6 +156,7 @@ class Server(Section):
     port: int = Field(default=8001, ge=0, le=65_535)
     sources_reload_sec: float = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: float = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
+    retention: Retention = Retention()
     sync_tasks: SyncTasks = SyncTasks()
 
 

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from app.store.leases import Leases
-from app.store.log import ensure_partitions
+from app.store.partitions import ensure_partitions
+from app.store.retention import retire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.config.sections import Server
     from app.store.database import Pool
 
 _EVERY_SECONDS: Final = 3600.0
+_AGAIN_SECONDS: Final = 60.0
+
+_logger = structlog.get_logger("syncline.housekeeping")
 
 
 class Housekeeping:
-    """Log partitions for the months to come; rows of workers that are long gone."""
+    """Partitions for the weeks to come; what is too old; rows of workers that are long gone."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, server: Callable[[], Server]) -> None:
         self._pool = pool
+        self._server = server
 
     async def step(self) -> float:
         """One round; the seconds until the next."""
         await ensure_partitions(self._pool)
         await Leases(self._pool).forget()
-        return _EVERY_SECONDS
+        server = self._server()
+        days, last_runs = server.retention.days, server.sync_tasks.store_logs.last_runs
+        if await retire(self._pool, keep=timedelta(days=days) if days else None, last_runs=last_runs or None):
+            return _EVERY_SECONDS
+        _logger.info("retention.waits", reason="a long statement reads the events or log lines", seconds=_AGAIN_SECONDS)
+        return _AGAIN_SECONDS

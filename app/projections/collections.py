@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from app.domain.task import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from app.projections.histories import History, Saved
+    from app.store.projections import RetiredFailures
 
 Order: TypeAlias = tuple[bool, int]
 
@@ -42,9 +43,13 @@ class _Collection:
 
 
 class Collections:
-    """The projections with one row a collection, or a destination of it."""
+    """The projections with one row a collection, or a destination of it.
 
-    def __init__(self) -> None:
+    `retired` are failures, by source and collection, that no history tells of any more.
+    """
+
+    def __init__(self, retired: Mapping[tuple[str, str], RetiredFailures] | None = None) -> None:
+        self.retired = retired or {}
         self._collections: dict[tuple[str, str], _Collection] = {}
         self._active: dict[UUID, History] = {}
 
@@ -56,7 +61,7 @@ class Collections:
 
     def status_rows(self) -> list[dict[str, Any]]:
         """The rows of `collection_status`."""
-        return [_status_row(key, c.last, c) for key, c in self._collections.items() if c.last]
+        return [_status_row(key, c.last, c, self.retired.get(key)) for key, c in self._collections.items() if c.last]
 
     def saved(self) -> Iterator[tuple[UUID, int]]:
         """The events (task, version) whose bookmarks stand."""
@@ -73,7 +78,11 @@ def _later(one: History | None, other: History) -> History:
     return other if one is None or other.order >= one.order else one
 
 
-def _status_row(key: tuple[str, str], last: History, collection: _Collection) -> dict[str, Any]:
+def _status_row(
+    key: tuple[str, str], last: History, collection: _Collection, retired: RetiredFailures | None
+) -> dict[str, Any]:
+    success = collection.success.task.task if collection.success else None
+    failures = retired.failures if retired and retired.success == success else 0
     return {
         "source": key[0],
         "collection": key[1],
@@ -81,5 +90,5 @@ def _status_row(key: tuple[str, str], last: History, collection: _Collection) ->
         "last_status": last.task.status,
         "last_success_at": collection.success and collection.success.task.finished_at,
         "last_failure_at": collection.failure and collection.failure.task.finished_at,
-        "consecutive_failures": len(collection.failures_since_success),
+        "consecutive_failures": failures + len(collection.failures_since_success),
     }

@@ -78,6 +78,15 @@ async def _rebuild_bookmarks(pool: Pool) -> int:
 
 
 async def _rebuild_collections(pool: Pool, put: Callable[[Connection, Collections], Awaitable[int]]) -> int:
+    rows = None
+    while rows is None:
+        rows = await _rebuild_collections_once(pool, put)
+    return rows
+
+
+async def _rebuild_collections_once(pool: Pool, put: Callable[[Connection, Collections], Awaitable[int]]) -> int | None:
+    """The same, unless events were retired meanwhile: some were read and are gone, so that nothing may be put."""
+    begun = await store.retention(pool)
     collections = Collections()
 
     async def take(histories: list[History]) -> None:
@@ -88,6 +97,10 @@ async def _rebuild_collections(pool: Pool, put: Callable[[Connection, Collection
     await survey.read(pool, take)
     async with store.transaction(pool) as connection:
         await store.stop_the_queue(connection)
+        await store.hold_events(connection)
+        if await store.retention(connection) != begun:
+            return None
+        collections.retired = await store.retired_failures(connection)
         await take(await survey.rest(connection))
         return await put(connection, collections)
 
@@ -125,6 +138,7 @@ async def _rebuild_daily(pool: Pool) -> int:
             _, events = await apply_next(connection, generation, await _held(connection, generation))
     async with store.transaction(pool) as connection:
         await _overtake(connection, generation)
+        await _keep_sealed_days(connection, generation)
         await store.go_live(connection, DAILY, generation)
     async with store.transaction(pool) as connection:
         return await store.sweep_daily_stats(connection, generation)
@@ -137,6 +151,13 @@ async def _overtake(connection: Connection, generation: int) -> None:
     reached, events = await _held(connection, generation), 1
     while events and reached < (goal or 0):
         reached, events = await apply_next(connection, generation, reached)
+
+
+async def _keep_sealed_days(connection: Connection, generation: int) -> None:
+    """Days whose events were retired stay as they are. The live checkpoint is held: retention waits meanwhile."""
+    if live := await store.live_checkpoint(connection, DAILY):
+        sealed_before = (await store.retention(connection)).sealed_before
+        await store.keep_sealed_days(connection, generation, live[0], sealed_before)
 
 
 async def _held(connection: Connection, generation: int) -> int:

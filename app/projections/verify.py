@@ -1,6 +1,7 @@
 """Holds every projection against the fold of the events, while the service runs.
 
-One snapshot shows both. Streams are read in batches, so memory grows with collections and days, not with tasks.
+One snapshot shows both. Statistics of days whose events were retired are final and not compared. Streams are read in
+batches, so memory grows with collections and days, not with tasks.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class _Verification:
         self._daily = DailyStats()
 
     async def drifts(self) -> AsyncIterator[Drift]:
+        self._collections = Collections(await store.retired_failures(self._connection))
         generation, checkpoint = await store.live_checkpoint(self._connection, DAILY) or (0, 0)
         async for drift in self._streams_and_tasks(checkpoint):
             yield drift
@@ -133,17 +135,22 @@ class _Verification:
 
     async def _daily_stats(self, generation: int) -> Iterator[Drift]:
         day = ("day", "source", "collection")
+        sealed_before = (await store.retention(self._connection)).sealed_before
+
+        def open_days(rows: Iterable[_Row]) -> Iterator[_Row]:
+            return (row for row in rows if row["day"] >= sealed_before)
+
         stats = _compared(
             DAILY,
             day,
-            self._daily.stats_rows(generation),
-            await store.daily_stats_rows(self._connection, generation),
+            open_days(self._daily.stats_rows(generation)),
+            open_days(await store.daily_stats_rows(self._connection, generation)),
         )
         histogram = _compared(
             DAILY,
             (*day, "measure", "bucket"),
-            self._daily.histogram_rows(generation),
-            await store.daily_histogram_rows(self._connection, generation),
+            open_days(self._daily.histogram_rows(generation)),
+            open_days(await store.daily_histogram_rows(self._connection, generation)),
         )
         return (drift for drifts in (stats, histogram) for drift in drifts)
 

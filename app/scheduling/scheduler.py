@@ -11,6 +11,7 @@ from app.domain.errors import SynclineError
 from app.domain.misfire import FIRE_TIMES_PER_PASS, Decision, MisfirePolicy, MisfireRule, decide_fire_times
 from app.domain.priority import PriorityClass
 from app.domain.schedule import parse_schedule
+from app.store.partitions import with_partitions
 from app.store.schedules import Advance, FireTime, Schedules
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Scheduler:
     """Runs in every worker; the row locks share the schedules out, the ledger makes every fire time unique."""
 
     def __init__(self, pool: Pool, notifier: Notifier, worker: Callable[[], UUID | None]) -> None:
+        self._pool = pool
         self._schedules = Schedules(pool)
         self._notifier = notifier
         self._worker = worker
@@ -53,6 +55,9 @@ class Scheduler:
 
     async def decide_due(self, worker: UUID) -> int | None:
         """Decide what is due now: how many fire times were decided, None where no schedule was due."""
+        return await with_partitions(self._pool, lambda: self._decide_due(worker))
+
+    async def _decide_due(self, worker: UUID) -> int | None:
         async with self._schedules.due() as due:
             if not due.schedules:
                 return None

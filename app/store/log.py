@@ -53,8 +53,3 @@ async def append_lines(
     )
     written = {row["place"] for row in allowed}
     return {(claim.task, claim.attempt) for place, claim in enumerate(claims, 1) if place not in written}
-
-
-async def ensure_partitions(pool: Pool) -> None:
-    """Make the log's partitions of last month, this one and the next two, where they are missing."""
-    await pool.execute(_SQL["ensure_partitions"])

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from app.domain.events import TERMINAL, Event, upcast
@@ -44,11 +45,27 @@ class Stream:
         return self.events[0].task
 
 
+class Retention(NamedTuple):
+    """`rounds` grows whenever events were retired. Of days before `sealed_before` they may not be complete."""
+
+    rounds: int
+    sealed_before: date
+
+
+class RetiredFailures(NamedTuple):
+    """Failed tasks after the task `success` (None: before the first success) whose events were retired."""
+
+    success: UUID | None
+    failures: int
+
+
 @asynccontextmanager
 async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncIterator[Connection]:
     """A transaction that reads streams; with `snapshot` it only reads, every statement on one snapshot."""
     isolation: Literal["repeatable_read", "read_committed"] = "repeatable_read" if snapshot else "read_committed"
     async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=snapshot):
+        if snapshot:
+            await hold_events(connection)
         await connection.execute(_SQL["plan_streams"])
         yield connection
 
@@ -90,6 +107,30 @@ async def highest_xids(pool: Pool) -> tuple[int, int]:
     """The newest transaction id among the events (0 without events), and the id that the server gives next."""
     row = await pool.fetchrow(_SQL["highest_xid"])
     return (row["stored"] or 0, row["own"]) if row else (0, 0)
+
+
+async def hold_events(connection: Connection) -> None:
+    """No events are retired until this transaction ends."""
+    await connection.execute(_SQL["hold_events"])
+
+
+async def retention(on: Pool | Connection) -> Retention:
+    """How far retention has come."""
+    row = await on.fetchrow(_SQL["retention"])
+    return Retention(row["rounds"], row["sealed_before"] or date.min) if row else Retention(0, date.min)
+
+
+async def retired_failures(connection: Connection) -> dict[tuple[str, str], RetiredFailures]:
+    """What `consecutive_failures` counts beside the events, by source and collection."""
+    rows = await connection.fetch(_SQL["retired_failures"])
+    return {(row["source"], row["collection"]): RetiredFailures(row["success"], row["failures"]) for row in rows}
+
+
+async def keep_sealed_days(connection: Connection, generation: int, live: int, before: date) -> None:
+    """Let a new generation have the live one's days before this one, in place of what it made of the events left."""
+    for table in ("stats", "histogram"):
+        await connection.execute(_SQL[f"drop_sealed_{table}"], generation, before)
+        await connection.execute(_SQL[f"keep_sealed_{table}"], generation, live, before)
 
 
 async def stop_the_queue(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.errors import LeaseLostError, SynclineError
 from app.domain.task import Status, task_id
+from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class TaskQueue:
     async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
         """Ask for a task: (its UUID, True), or (the active task's, False)."""
         for _ in range(_ROUNDS):
-            if scheduled := await schedule_tasks(self._pool, [new]):
+            if scheduled := await with_partitions(self._pool, lambda: schedule_tasks(self._pool, [new])):
                 return scheduled[new.source, new.collection], True
             active: UUID | None = await self._pool.fetchval(_SQL["active_task"], new.source, new.collection)
             if active is not None:

@@ -17,7 +17,3 @@ WITH fence AS MATERIALIZED (
   ON CONFLICT (task, attempt, line) DO NOTHING
 )
 SELECT place::integer FROM writer
-
--- name: ensure_partitions
--- Partitions for the months to come.
-SELECT syncline.ensure_log_partitions()

@@ -143,6 +143,40 @@ DELETE FROM syncline.daily_collection_histogram WHERE generation NOT IN (
   SELECT generation FROM syncline.checkpoints WHERE projection = 'daily_collection_stats'
 )
 
+-- name: hold_events
+-- Until the end of the transaction no partition of the events is retired. A lock is no snapshot: the transaction that
+-- begins with it reads what is there once it has it.
+LOCK TABLE syncline.events IN ACCESS SHARE MODE
+
+-- name: retention
+-- How often tasks were retired; the day before which statistics are final, for events of earlier days may be gone.
+SELECT rounds, sealed_before FROM syncline.retention
+
+-- name: retired_failures
+-- The failures without events that collections still count, as long as the last success is this one.
+SELECT source, collection, success, failures FROM syncline.retired_failures
+
+-- name: drop_sealed_stats
+-- Totals of days before $2: there are no longer all the events to count them from.
+DELETE FROM syncline.daily_collection_stats WHERE generation = $1 AND day < $2
+
+-- name: drop_sealed_histogram
+-- Histograms of days before $2.
+DELETE FROM syncline.daily_collection_histogram WHERE generation = $1 AND day < $2
+
+-- name: keep_sealed_stats
+-- Takes the totals of days before $3 from generation $2 over into generation $1.
+INSERT INTO syncline.daily_collection_stats
+  (generation, day, source, collection, success, failed, canceled, rows, duration_microseconds, queue_wait_microseconds)
+SELECT $1, day, source, collection, success, failed, canceled, rows, duration_microseconds, queue_wait_microseconds
+FROM syncline.daily_collection_stats WHERE generation = $2 AND day < $3
+
+-- name: keep_sealed_histogram
+-- Takes the histograms of days before $3 from generation $2 over into generation $1.
+INSERT INTO syncline.daily_collection_histogram (generation, day, source, collection, measure, bucket, tasks)
+SELECT $1, day, source, collection, measure, bucket, tasks
+FROM syncline.daily_collection_histogram WHERE generation = $2 AND day < $3
+
 -- name: stop_the_queue
 -- Until the end of the transaction no event is appended. A table's lock, not the heads' row locks: a statement that waits
 -- for a row goes on with the snapshot from before, and would not see rows that were put back meanwhile; one that waits

@@ -23,7 +23,7 @@ COLLECTION_KEYS = (
     "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, start_date, "
     "sync_mode, table_name, timeout, timezone, type"
 )
-SERVER_KEYS = "admin_token, drain_seconds, port, sources_reload_sec, sync_tasks"
+SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 BY_HAND = "'none' means by hand only"
 DURATIONS = "valid are days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 

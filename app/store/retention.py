@@ -1,0 +1,44 @@
+"""Retention: what is old enough goes, partition by partition, and what must stay is folded together.
+
+The rules are the database's: see the functions of migration 0005 and docs/decisions/0011-retention.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from app.store.database import Pool
+
+_SQL: Final = load_statements("retention.sql")
+# A week of a large history is read for it, which takes longer than any statement of the service may.
+_PATIENCE_SECONDS: Final = 3600.0
+
+
+async def retire(pool: Pool, *, keep: timedelta | None, last_runs: int | None) -> bool:
+    """Retire all that is due; any number of replicas may call it at once, one of them does it.
+
+    `keep` is how long tasks and fire times are kept after their end, `last_runs` how many tasks of each collection keep
+    their log lines; None keeps them for ever. Returns False where somebody who reads or writes held a lock for too
+    long: what was done until then stays done, and the rest wants another try.
+    """
+    try:
+        if keep is not None:
+            await _all(pool, "retire_tasks", keep)
+            await _all(pool, "retire_fire_times", keep)
+        if keep is not None or last_runs is not None:
+            await _all(pool, "retire_logs", last_runs, keep)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        return False
+    return True
+
+
+async def _all(pool: Pool, statement: str, *values: object) -> None:
+    while await pool.fetchval(_SQL[statement], *values, timeout=_PATIENCE_SECONDS):
+        pass
