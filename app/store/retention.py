@@ -30,15 +30,15 @@ async def retire(pool: Pool, *, keep: timedelta | None, last_runs: int | None) -
     """
     try:
         if keep is not None:
-            await _all(pool, "retire_tasks", keep)
-            await _all(pool, "retire_fire_times", keep)
+            await _all(pool, _SQL["retire_tasks"], keep)
+            await _all(pool, _SQL["retire_fire_times"], keep)
         if keep is not None or last_runs is not None:
-            await _all(pool, "retire_logs", last_runs, keep)
+            await _all(pool, _SQL["retire_logs"], last_runs, keep)
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         return False
     return True
 
 
 async def _all(pool: Pool, statement: str, *values: object) -> None:
-    while await pool.fetchval(_SQL[statement], *values, timeout=_PATIENCE_SECONDS):
+    while await pool.fetchval(statement, *values, timeout=_PATIENCE_SECONDS):
         pass

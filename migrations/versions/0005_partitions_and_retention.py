@@ -379,24 +379,28 @@ BEGIN
 END $$;
 """
 
-# What was there becomes the first partition, as it is. It ends with the last month of log lines, so that the bounds of
-# events and log lines are equal from there on, or later where a clock that was ahead has made later tasks.
+# What was there becomes the first partition, as it is. It ends with the last month that has log lines, or with this week,
+# so that the bounds of events and log lines are equal from there on; later where a clock that was ahead has made later
+# tasks.
 PARTITIONED = """
 DO $$
 DECLARE
-  empty record;
-  month boolean;
+  month text;
+  filled boolean;
+  first timestamptz;
   bound timestamptz := date_trunc('week', syncline.clock() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '1 week';
   relation text;
   key text;
   last timestamptz;
 BEGIN
-  FOR empty IN SELECT * FROM syncline.partitions_of('log_events') ORDER BY low DESC LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM syncline.%I)', empty.partition) INTO month;
-    EXIT WHEN month OR empty.low < syncline.clock();
-    EXECUTE format('DROP TABLE syncline.%I', empty.partition);
+  FOR month IN SELECT p.partition FROM syncline.partitions_of('log_events') p LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM syncline.%I)', month) INTO filled;
+    IF NOT filled THEN
+      EXECUTE format('DROP TABLE syncline.%I', month);
+    END IF;
   END LOOP;
-  SELECT greatest(bound, max(high)) INTO bound FROM syncline.partitions_of('log_events');
+  SELECT greatest(bound, max(high)), min(low) INTO bound, first FROM syncline.partitions_of('log_events');
+  PERFORM syncline.create_like('log_events', 'log_events_next'), syncline.attach('log_events', 'log_events_next', NULL, coalesce(first, bound));
   FOREACH relation IN ARRAY ARRAY['events', 'fire_times'] LOOP
     key := CASE relation WHEN 'events' THEN 'task' ELSE 'fire_time' END;
     EXECUTE format('SELECT %s FROM (SELECT %I AS key FROM syncline.%I ORDER BY 1 DESC LIMIT 1) AS t',

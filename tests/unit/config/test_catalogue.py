@@ -147,9 +147,9 @@ def test_one_wrong_source_never_stops_the_others() -> None:
 
 
 def test_accepted_keys_without_an_effect_say_so() -> None:
-    text = "server: {sync_tasks: {store_logs: {last_runs: 7}, stalled: {last_activity_threshold_minutes: 5}}}\nnotifications: {slack: {url: 'https://hooks/x'}}"
+    text = "server: {sync_tasks: {stalled: {observe_stalled_every_seconds: 5}}}\nnotifications: {slack: {url: 'https://hooks/x'}}"
     assert [str(warning) for warning in load_catalogue(text, {}).warnings] == [
-        "catalogue:1: server.sync_tasks.stalled.last_activity_threshold_minutes: is accepted but has no effect yet",
+        "catalogue:1: server.sync_tasks.stalled.observe_stalled_every_seconds: is accepted but has no effect yet",
         "catalogue:2: notifications.slack.url: is accepted but has no effect yet",
     ]
 

@@ -1,0 +1,101 @@
+"""Log lines of the last runs stay, those of older ones go when their week is over; fire times go with the tasks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from app.domain.task import Status
+from app.store.retention import retire
+from app.store.schedules import ScheduleDefinition, Schedules
+from tests.integration.retention.lives import KEEP, Era
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+WEEK = timedelta(days=7)
+
+
+async def test_lines_of_the_last_runs_of_each_collection_stay(era: Era) -> None:
+    rare = await era.lived("rare", lines=20)
+    runs = [await era.lived("often", lines=20) for _ in range(10)]
+    failure = await era.lived("often", Status.FAILED)
+    last = await era.lived("often")
+    await era.go(WEEK)
+    everything = await era.tasks()
+    assert await era.retire(keep=None, last_runs=3)
+    assert await era.logged() == {rare, runs[-1], failure, last}
+    assert await era.tasks() == everything
+    assert await era.pool.fetchval("SELECT count(*) FROM syncline.log_events WHERE task = $1", runs[-1]) == 21
+    await era.is_sound()
+
+
+async def test_lines_of_this_week_stay(era: Era) -> None:
+    runs = {await era.lived("often") for _ in range(10)}
+    assert await era.retire(keep=None, last_runs=1)
+    assert await era.logged() == runs
+
+
+async def test_a_week_of_which_more_than_half_stays_is_left_alone(era: Era) -> None:
+    for collection in ("a", "a", "b", "c", "d"):
+        await era.lived(collection)
+    before = await era.partitions("log_events")
+    await era.go(WEEK)
+    assert await era.retire(keep=None, last_runs=1)
+    assert len(await era.logged()) == 5
+    assert set(before) <= set(await era.partitions("log_events"))
+
+
+async def test_the_last_success_keeps_its_lines_however_long_ago(era: Era) -> None:
+    success = await era.lived("orders")
+    failures = [await era.lived("orders", Status.FAILED) for _ in range(8)]
+    await era.go(WEEK)
+    assert await era.retire(keep=None, last_runs=2)
+    assert await era.logged() == {success, *failures[-2:]}
+
+
+async def test_a_week_is_looked_at_once_a_day(era: Era) -> None:
+    assert await era.retire(keep=None, last_runs=1)
+    runs = [await era.lived("often") for _ in range(4)]
+    seen = "SELECT logs_seen_at FROM syncline.retention"
+    before = await era.pool.fetchval(seen)
+    assert await era.retire(keep=None, last_runs=1)
+    assert await era.pool.fetchval(seen) == before
+    await era.go(WEEK)
+    assert await era.retire(keep=None, last_runs=1)
+    assert await era.pool.fetchval(seen) > before
+    assert await era.logged() == {runs[-1]}
+
+
+async def test_without_a_limit_everything_stays(era: Era) -> None:
+    for _ in range(4):
+        await era.lived("orders")
+    await era.go(10 * KEEP)
+    before = await era.logged(), await era.tasks(), await era.partitions("events")
+    assert await era.retire(keep=None, last_runs=None)
+    assert (await era.logged(), await era.tasks(), await era.partitions("events")) == before
+
+
+async def test_fire_times_go_with_the_tasks_but_none_that_is_still_to_be_decided(era: Era) -> None:
+    now: datetime = await era.pool.fetchval("SELECT syncline.clock()")
+    await era.go(timedelta(days=40))
+    await _decided(era, *(now + day * timedelta(days=1) for day in range(40)))
+    schedule = ScheduleDefinition("shop", "orders", "synthetic", 3, "@daily", "UTC", "all", None)
+    await Schedules(era.pool).put([(schedule, now + timedelta(days=15))])
+    assert await retire(era.pool, keep=KEEP, last_runs=None)
+    assert await _fire_times(era) == [now + day * timedelta(days=1) for day in range(14, 40)]
+    await Schedules(era.pool).end([schedule.key])
+    assert await retire(era.pool, keep=KEEP, last_runs=None)
+    assert await _fire_times(era) == [now + day * timedelta(days=1) for day in range(21, 40)]
+
+
+async def _decided(era: Era, *fire_times: datetime) -> None:
+    await era.pool.executemany(
+        "INSERT INTO syncline.fire_times (source, collection, fire_time, outcome, misfire, worker, decided_at)"
+        " VALUES ('shop', 'orders', $1, 'missed', 'skip', gen_random_uuid(), $1)",
+        [(fire_time,) for fire_time in fire_times],
+    )
+
+
+async def _fire_times(era: Era) -> list[datetime]:
+    return [row[0] for row in await era.pool.fetch("SELECT fire_time FROM syncline.fire_times ORDER BY 1")]

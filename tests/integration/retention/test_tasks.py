@@ -1,0 +1,233 @@
+"""Old tasks go with all that tells of them; what somebody still needs stays, and projections equal what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from app.domain.task import Status
+from app.projections import rebuild, verify
+from app.projections.rebuild import _Survey
+from app.store import projections as store
+from app.store.leases import Leases
+from app.store.retention import retire
+from tests.harness import opened
+from tests.integration.retention.lives import KEEP, Era
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.projections.histories import History
+    from app.store.database import Pool
+
+WEEK = timedelta(days=7)
+
+
+async def test_old_tasks_go_with_their_events_lines_and_rows(era: Era) -> None:
+    old = [await era.lived("orders") for _ in range(3)]
+    await era.go(KEEP + WEEK)
+    new = await era.lived("orders")
+    assert await era.retire()
+    assert await era.tasks() == await era.streams() == await era.logged() == {new}
+    assert len(old) == 3
+    await era.is_sound()
+
+
+async def test_a_task_that_ended_within_the_time_stays(era: Era) -> None:
+    await era.lived("orders")
+    await era.go(KEEP - timedelta(days=1))
+    await era.lived("orders")
+    everything = await era.tasks()
+    assert await era.retire()
+    assert await era.tasks() == everything
+
+
+async def test_the_last_task_success_and_failure_and_the_bookmarks_task_stay(era: Era) -> None:
+    saved = await era.lived("orders", save=True)
+    success, failure = await era.lived("orders"), await era.lived("orders", Status.FAILED)
+    last = await era.lived("orders", Status.CANCELED)
+    await era.lived("users")
+    only = await era.lived("users")
+    await era.go(KEEP + WEEK)
+    assert await era.retire()
+    assert await era.tasks() == await era.streams() == await era.logged() == {saved, success, failure, last, only}
+    await era.is_sound()
+
+
+async def test_a_week_with_an_active_task_stays_until_it_has_ended(era: Era) -> None:
+    long = await era.claimed("long")
+    await era.lived("orders")
+    await era.go(WEEK)
+    later = await era.lived("users")
+    await era.go(KEEP + WEEK)
+    newest = {await era.lived("users"), await era.lived("orders")}
+    before = await era.tasks()
+    assert await era.retire()
+    assert await era.tasks() == before - {later}
+    await era.service.queue.cancel(long.task, "canceled")
+    await Leases(era.pool).rescue()
+    await era.go(KEEP + WEEK)
+    assert await era.retire()
+    assert await era.tasks() == newest | {long.task}
+    await era.is_sound()
+
+
+async def test_failures_count_though_their_events_are_gone(era: Era) -> None:
+    await era.lived("orders")
+    for _ in range(3):
+        await era.lived("orders", Status.FAILED)
+        await era.lived("never", Status.FAILED)
+        await era.go(WEEK)
+        await era.retire()
+    for _ in range(2):
+        await era.lived("orders", Status.FAILED)
+        await era.go(KEEP + WEEK)
+        await era.retire()
+    counts = "SELECT collection, consecutive_failures FROM syncline.collection_status"
+    assert dict(await era.pool.fetch(counts)) == {"orders": 5, "never": 3}
+    assert len(await era.tasks()) < 6
+    await era.is_sound()
+    await era.lived("orders")
+    await era.lived("orders", Status.FAILED)
+    assert dict(await era.pool.fetch(counts)) == {"orders": 1, "never": 3}
+    await era.is_sound()
+
+
+async def test_statistics_outlive_the_tasks_and_a_rebuild_keeps_them(era: Era) -> None:
+    for _ in range(4):
+        await era.lived("orders")
+        await era.lived("orders", Status.FAILED)
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    assert await era.retire()
+    assert len(await era.tasks()) == 2
+    for _ in range(2):
+        rows = await era.admin.fetch("SELECT success, failed FROM reporting.daily_collection_stats ORDER BY day")
+        assert [tuple(row) for row in rows] == [(4, 4), (1, 0)]
+        await rebuild(era.pool, "daily_collection_stats")
+        await era.service.project()
+
+
+async def test_nothing_goes_that_the_statistics_have_not_seen(era: Era) -> None:
+    await era.lived("orders")
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    before = await era.tasks()
+    assert await retire(era.pool, keep=KEEP, last_runs=None)
+    assert await era.tasks() == before
+    assert await era.retire()
+    assert len(await era.tasks()) == 1
+
+
+async def test_a_year_of_weeks_is_one_partition_beside_those_within_the_time(era: Era) -> None:
+    for week in range(52):
+        await era.lived("rare" if week % 5 == 0 else "orders", save=week % 7 == 0)
+        await era.go(WEEK)
+        await era.retire()
+    for table in ("events", "log_events", "fire_times"):
+        assert len(await era.partitions(table)) <= 2 + 1 + 1 + 4
+    assert len(await era.tasks()) <= 2 * 4 + 3
+    await era.is_sound()
+
+
+async def test_two_replicas_at_once_under_load_lose_nothing(era: Era, database_url: str) -> None:
+    for _ in range(4):
+        for collection in range(8):
+            await era.lived(f"c{collection}", Status.FAILED if collection == 3 else Status.SUCCESS)
+        await era.go(WEEK)
+    await era.service.project()
+    stop = asyncio.Event()
+    lived = []
+
+    async def live(part: int) -> None:
+        while not stop.is_set():
+            lived.append(await era.lived(f"live{part}", lines=3))
+
+    async with opened(database_url) as other:
+        lives = [asyncio.create_task(live(0))]
+        done = [await asyncio.gather(retire(era.pool, keep=KEEP, last_runs=2), retire(other, keep=KEEP, last_runs=2))]
+        while not all(done[-1]):
+            done.append(await asyncio.gather(retire(era.pool, keep=KEEP, last_runs=2), retire(other, keep=KEEP, last_runs=2)))
+        stop.set()
+        await asyncio.gather(*lives)
+    assert set(lived) <= await era.tasks()
+    assert set(lived) <= await era.logged()
+    assert len(await era.partitions("events")) < 9
+    await era.is_sound()
+
+
+async def test_it_gives_way_to_whoever_reads_long_and_holds_nobody_up(era: Era, database_url: str) -> None:
+    await era.lived("orders")
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    before = await era.tasks()
+    async with opened(database_url) as other, other.acquire() as connection:
+        async with connection.transaction():
+            await connection.fetch("SELECT count(*) FROM syncline.events")
+            assert not await era.retire()
+            await era.lived("users")
+        assert before < await era.tasks()
+        assert await era.retire()
+    assert not before < await era.tasks()
+    await era.is_sound()
+
+
+async def test_a_comparison_sees_events_before_or_after_never_between(era: Era, database_url: str) -> None:
+    await era.lived("orders")
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    await era.service.project()
+    async with opened(database_url) as other, store.transaction(other, snapshot=True) as connection:
+        assert not await era.retire()
+        assert await connection.fetchval("SELECT count(DISTINCT task) FROM syncline.events") == 2
+    assert await era.retire()
+    assert await verify(era.pool) == []
+
+
+@pytest.mark.parametrize("name", ["collection_status", "task_queue", "bookmarks"])
+async def test_a_rebuild_begins_again_when_events_went_meanwhile(era: Era, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        await era.lived("orders", Status.FAILED, save=True)
+    await era.go(KEEP + WEEK)
+    await era.service.schedule("orders")
+    read = _Survey.read
+    surveys = []
+
+    async def overtaken(survey: _Survey, pool: Pool, take: Callable[[list[History]], Awaitable[None]]) -> None:
+        surveys.append(survey)
+        await read(survey, pool, take)
+        assert await era.retire()
+
+    monkeypatch.setattr(_Survey, "read", overtaken)
+    await rebuild(era.pool, name)
+    assert len(surveys) == 2
+    assert await verify(era.pool) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT syncline.retire_tasks('23 hours')",
+        "SELECT syncline.retire_tasks(NULL)",
+        "SELECT syncline.retire_logs(0, NULL)",
+        "SELECT syncline.retire_logs(1, '1 hour')",
+        "SELECT syncline.retire_fire_times('0')",
+        "SELECT syncline.replace_partitions('events', ARRAY['x'], 'x', NULL, now())",
+        "SELECT syncline.attach('events', 'x', NULL, now())",
+        "SELECT syncline.carry_failures(NULL, NULL, NULL)",
+        "UPDATE syncline.retention SET sealed_before = now()",
+        "DELETE FROM syncline.retired_failures",
+        "DROP TABLE syncline.{partition}",
+        "TRUNCATE syncline.{partition}",
+        "DELETE FROM syncline.{partition}",
+        "ALTER TABLE syncline.events DETACH PARTITION syncline.{partition}",
+    ],
+)
+async def test_the_application_has_no_other_way_to_be_rid_of_something(era: Era, statement: str) -> None:
+    partition = (await era.partitions("events"))[0]
+    with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError)):
+        await era.pool.execute(statement.format(partition=partition))
