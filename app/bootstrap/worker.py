@@ -52,7 +52,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         async with asyncio.TaskGroup() as beside:
-            # Housekeeping is among them, for a drain does not wait for what is retired just now: it is done another time.
+            # Housekeeping too: a drain does not wait for what is being retired, that is done another time.
             housekeeping = Housekeeping(pool, lambda: watcher.current.server)
             endless = [
                 beside.create_task(watcher.run()),

@@ -90,6 +90,10 @@ def _window(value: Any) -> Any:
     return NOTHING if value == NOTHING else _duration(value)
 
 
+def _days(value: Any) -> Any:
+    return 0 if value == NOTHING else value
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Names = Annotated[list[Name], BeforeValidator(_several)]
@@ -97,6 +101,7 @@ Schedule = Annotated[str, AfterValidator(_check_schedule)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[dt.timedelta, BeforeValidator(_positive_duration)]
 Window = Annotated[dt.timedelta | Literal["none"], BeforeValidator(_window)]
+Days = Annotated[int, BeforeValidator(_days)]
 Attempts = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -133,14 +138,14 @@ class StoreLogs(Section):
     last_runs: int = Field(default=100, ge=0)
 
 
-def _days(value: Any) -> Any:
-    return 0 if value == NOTHING else value
-
-
 class Retention(Section):
-    """`days` after their end tasks and all that tells of them may go; 0: never."""
+    """`days` after their end tasks and all that tells of them may go, `statistics_days` after it the days they made up.
 
-    days: Annotated[int, BeforeValidator(_days)] = Field(default=90, ge=0, le=36_500)
+    0 is never; statistics of days whose tasks are there stay in any case.
+    """
+
+    days: Days = Field(default=90, ge=0, le=36_500)
+    statistics_days: Days = Field(default=1095, ge=0, le=36_500)
 
 
 class SyncTasks(Section):

@@ -35,8 +35,17 @@ class Housekeeping:
         await ensure_partitions(self._pool)
         await Leases(self._pool).forget()
         server = self._server()
-        days, last_runs = server.retention.days, server.sync_tasks.store_logs.last_runs
-        if await retire(self._pool, keep=timedelta(days=days) if days else None, last_runs=last_runs or None):
+        done = await retire(
+            self._pool,
+            keep=_days(server.retention.days),
+            last_runs=server.sync_tasks.store_logs.last_runs or None,
+            keep_statistics=_days(server.retention.statistics_days),
+        )
+        if done:
             return _EVERY_SECONDS
         _logger.info("retention.waits", reason="a long statement reads the events or log lines", seconds=_AGAIN_SECONDS)
         return _AGAIN_SECONDS
+
+
+def _days(number: int) -> timedelta | None:
+    return timedelta(days=number) if number else None

@@ -21,12 +21,15 @@ _SQL: Final = load_statements("retention.sql")
 _PATIENCE_SECONDS: Final = 3600.0
 
 
-async def retire(pool: Pool, *, keep: timedelta | None, last_runs: int | None) -> bool:
+async def retire(
+    pool: Pool, *, keep: timedelta | None, last_runs: int | None, keep_statistics: timedelta | None = None
+) -> bool:
     """Retire all that is due; any number of replicas may call it at once, one of them does it.
 
     `keep` is how long tasks and fire times are kept after their end, `last_runs` how many tasks of each collection keep
-    their log lines; None keeps them for ever. Returns False where somebody who reads or writes held a lock for too
-    long: what was done until then stays done, and the rest wants another try.
+    their log lines, `keep_statistics` how long days are kept that no event is left of; None is for ever. Returns False
+    where somebody who reads or writes held a lock for too long: what was done until then stays done, and the rest wants
+    another try.
     """
     try:
         if keep is not None:
@@ -34,6 +37,9 @@ async def retire(pool: Pool, *, keep: timedelta | None, last_runs: int | None) -
             await _all(pool, _SQL["retire_fire_times"], keep)
         if keep is not None or last_runs is not None:
             await _all(pool, _SQL["retire_logs"], last_runs, keep)
+        if keep_statistics is not None:
+            await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_PATIENCE_SECONDS)
+            await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_PATIENCE_SECONDS)
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         return False
     return True

@@ -49,19 +49,25 @@ class Era:
         await self.go(monday - now)
 
     async def go(self, span: timedelta) -> None:
-        """Let time pass, for every connection; the worker's lease begins anew. The weeks to come get their partitions."""
+        """Let time pass, for every connection; there is a new worker, and the weeks to come have their partitions."""
         self._offset += span
-        statement = f"ALTER DATABASE {self.database} SET syncline.clock_offset = '{self._offset.total_seconds()} seconds'"
+        statement = (
+            f"ALTER DATABASE {self.database} SET syncline.clock_offset = '{self._offset.total_seconds()} seconds'"
+        )
         await self.admin.execute(statement)
         await self.admin.execute(f"SET syncline.clock_offset = '{self._offset.total_seconds()} seconds'")
         await self.pool.expire_connections()
         await ensure_partitions(self.pool)
         self.service = replace(
             self.service,
-            worker=await Leases(self.pool).register(host="here", pid=1, release="0", slots=16, length=timedelta(days=1)),
+            worker=await Leases(self.pool).register(
+                host="here", pid=1, release="0", slots=16, length=timedelta(days=1)
+            ),
         )
 
-    async def lived(self, collection: str, status: Status = Status.SUCCESS, *, lines: int = 1, save: bool = False) -> UUID:
+    async def lived(
+        self, collection: str, status: Status = Status.SUCCESS, *, lines: int = 1, save: bool = False
+    ) -> UUID:
         """A task from beginning to end, with log lines and perhaps a bookmark."""
         claim = await self.claimed(collection)
         await self.log(claim, lines)
@@ -111,7 +117,12 @@ class Era:
 
     async def _projected(self) -> dict[str, list[str]]:
         return {
-            name: [row[0] for row in await self.pool.fetch(f"SELECT (to_jsonb(p) - 'generation')::text FROM syncline.{name} p ORDER BY 1")]
+            name: [
+                row[0]
+                for row in await self.pool.fetch(
+                    f"SELECT (to_jsonb(p) - 'generation')::text FROM syncline.{name} p ORDER BY 1"
+                )
+            ]
             for name in (*PROJECTIONS, "daily_collection_histogram")
         }
 

@@ -27,7 +27,9 @@ QUEUE, READS, LOG, PROJECTIONS, SCHEDULES = (
 
 
 async def _bounds(era: Era, table: str) -> list[tuple[Any, Any]]:
-    return [(row["low"], row["high"]) for row in await era.admin.fetch("SELECT * FROM syncline.partitions_of($1)", table)]
+    return [
+        (row["low"], row["high"]) for row in await era.admin.fetch("SELECT * FROM syncline.partitions_of($1)", table)
+    ]
 
 
 async def _lose(era: Era, *, from_: int = 0) -> None:
@@ -45,7 +47,9 @@ async def scheduler(era: Era) -> AsyncIterator[Scheduler]:
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_there_is_no_hole_from_the_beginning_of_time_to_the_third_week_after_this_one(era: Era, table: str) -> None:
+async def test_there_is_no_hole_from_the_beginning_of_time_to_the_third_week_after_this_one(
+    era: Era, table: str
+) -> None:
     now = await era.pool.fetchval("SELECT syncline.clock()")
     bounds = await _bounds(era, table)
     assert bounds[0][0] is None
@@ -127,15 +131,19 @@ async def _scanned(era: Era, statement: str, values: list[str]) -> int:
         plan = await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE explained{given}")
         await transaction.rollback()
         await connection.execute("DEALLOCATE explained")
-    return len({
-        node["Relation Name"]
-        for node in nodes(json.loads(plan)[0]["Plan"])
-        if node.get("Relation Name", "").startswith(tuple(f"{table}_" for table in TABLES)) and node["Actual Loops"]
-    })
+    return len(
+        {
+            node["Relation Name"]
+            for node in nodes(json.loads(plan)[0]["Plan"])
+            if node.get("Relation Name", "").startswith(tuple(f"{table}_" for table in TABLES)) and node["Actual Loops"]
+        }
+    )
 
 
 async def _due(era: Era) -> int:
     now = await era.pool.fetchval("SELECT syncline.clock()")
-    definitions = [ScheduleDefinition("s", f"c{n}", "synthetic", 3, "@yearly", "UTC", "latest", None) for n in range(20)]
+    definitions = [
+        ScheduleDefinition("s", f"c{n}", "synthetic", 3, "@yearly", "UTC", "latest", None) for n in range(20)
+    ]
     await Schedules(era.pool).put([(definition, now - timedelta(minutes=1)) for definition in definitions])
     return len(definitions)

@@ -40,10 +40,13 @@ class Needed:
     ended: list[tuple[datetime, UUID]] = field(default_factory=list)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, last_runs=st.integers(1, 4))
 def test_what_is_needed_stays_and_what_is_left_is_sound(
-    postgres_server_url: str, migrated_template: str, steps: list[tuple[int, list[tuple[str, Status, bool, int]], bool]], last_runs: int
+    postgres_server_url: str,
+    migrated_template: str,
+    steps: list[tuple[int, list[tuple[str, Status, bool, int]], bool]],
+    last_runs: int,
 ) -> None:
     url = create_database(postgres_server_url, template=migrated_template)
     try:
@@ -73,7 +76,12 @@ async def _nothing_is_missed(era: Era, needed: dict[str, Needed], last_runs: int
     tasks, logged = await era.tasks(), await era.logged()
     cutoff: datetime = await era.pool.fetchval("SELECT date_trunc('day', syncline.clock()) - $1::interval", KEEP)
     young = {task for of in needed.values() for at, task in of.ended if at >= cutoff}
-    stay = {task for of in needed.values() for task in (of.last.get("any"), of.last.get(Status.SUCCESS), of.last.get(Status.FAILED), of.saved) if task}
+    stay = {
+        task
+        for of in needed.values()
+        for task in (of.last.get("any"), of.last.get(Status.SUCCESS), of.last.get(Status.FAILED), of.saved)
+        if task
+    }
     runs = {task for of in needed.values() for _, task in of.ended[-last_runs:]}
     assert young | stay <= tasks
     assert tasks == await era.streams()
