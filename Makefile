@@ -1,7 +1,7 @@
 # What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test static check bench bench-report audit fuzz format clean
+.PHONY: help install install-dev demo demo-rows test soak static check bench bench-report audit fuzz format clean
 
 BIN := .venv/bin
 
@@ -24,6 +24,9 @@ demo-rows: install ## let a week of new rows arrive in the demo's source
 # projects.
 test: install-dev ## the whole test suite
 	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2)
+
+soak: install-dev ## a million tasks in a hundred days that pass in minutes: does the store stay level?
+	@$(BIN)/python benchmarks/soak.py
 
 static: install-dev ## format, lint, types, layers, schema and openapi.json
 	@$(BIN)/ruff format --check --quiet .

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from tests.harness import Store
 
 KEEP_DAYS, LAST_RUNS, STATISTICS_DAYS = 14, 50, 28
-OFTEN, RARELY, EVERY_DAYS = 300, 40, 30
-CLAIMED_AT_ONCE, CONNECTIONS, LINES = 300, 2, 3
+OFTEN, RARELY, EVERY_DAYS = 500, 40, 30
+CLAIMED_AT_ONCE, CONNECTIONS, LINES = 500, 2, 3
 TEXT: Final = "x" * 110
 PLOTS: Final = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -109,10 +109,10 @@ class Soak:
         if self._worker is None:
             self._worker = await self.store.worker(lease=timedelta(days=10_000))
         # An attempt that runs for weeks: its week waits for it.
-        if number % 50 == 5:
+        if number % 33 == 5:
             await self.store.schedule("long")
             self._long = await self.store.claim(self._worker)
-        if number % 50 == 45 and self._long:
+        if number % 33 == 25 and self._long:
             await self.store.end(self._worker, self._long)
 
     async def _round(self, collections: list[str]) -> None:

@@ -128,12 +128,14 @@ class Era:
 
 
 @asynccontextmanager
-async def running_era(url: str) -> AsyncIterator[Era]:
+async def running_era(url: str, *, prepared: bool = True) -> AsyncIterator[Era]:
+    """With `prepared` it is Monday noon of a week that has its partitions."""
     admin = await connect(url)
     try:
         async with running_service(url) as service:
             era = Era(service, admin, url)
-            await era.begin()
+            if prepared:
+                await era.begin()
             yield era
     finally:
         await admin.close()

@@ -14,11 +14,12 @@ from app.store.notify import Notifier
 from app.store.partitions import ensure_partitions
 from app.store.queries import load_statements
 from app.store.schedules import ScheduleDefinition, Schedules
-from tests.integration.retention.lives import Era
 from tests.integration.store.test_plans import nodes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.integration.retention.lives import Era
 
 TABLES = ("events", "log_events", "fire_times")
 QUEUE, READS, LOG, PROJECTIONS, SCHEDULES = (

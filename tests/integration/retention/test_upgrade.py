@@ -1,0 +1,68 @@
+"""What an older release has left becomes partitions, is retired like the rest, and goes back without a loss."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+
+from app.store.leases import Leases
+from tests.database import ROOT
+from tests.integration.retention.lives import KEEP, running_era
+
+if TYPE_CHECKING:
+    from tests.integration.retention.lives import Era
+
+BEFORE = "0003"
+OLD_LINES = """
+INSERT INTO syncline.log_events SELECT syncline.uuid7(now() - interval '10 days' * n), 1, 1, now(), 'info', 'x'
+FROM generate_series(0, 2) n
+"""
+ROWS = """
+SELECT (SELECT count(*) FROM syncline.events), (SELECT count(*) FROM syncline.log_events),
+       (SELECT count(*) FROM syncline.fire_times)
+"""
+FIRE_TIMES = """
+INSERT INTO syncline.fire_times (source, collection, fire_time, outcome, misfire, worker, decided_at)
+SELECT 's', 'c', now() - n * interval '1 day', 'missed', 'skip', gen_random_uuid(), now()
+FROM generate_series(-40, 400) n
+"""
+
+
+async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_database_url: str) -> None:
+    _alembic(empty_database_url, "upgrade", BEFORE)
+    async with running_era(empty_database_url, prepared=False) as era:
+        await era.service.history()
+        await era.admin.execute(OLD_LINES + ";" + FIRE_TIMES)
+        before = await era.admin.fetchrow(ROWS)
+        stories = await _stories(era)
+    for direction, revision in (("upgrade", "0005"), ("downgrade", BEFORE), ("upgrade", "head")):
+        _alembic(empty_database_url, direction, revision)
+        async with running_era(empty_database_url, prepared=False) as era:
+            assert await era.admin.fetchrow(ROWS) == before
+            assert await _stories(era) == stories
+            await era.admin.execute("SELECT syncline.ensure_log_partitions()")
+    async with running_era(empty_database_url) as era:
+        await era.is_sound()
+        for row in await era.pool.fetch("SELECT task FROM syncline.task_queue"):
+            await era.service.queue.cancel(row["task"], "canceled")
+        await era.go(timedelta(days=35) + KEEP)
+        await Leases(era.pool).rescue()
+        await era.lived("orders")
+        before = await era.tasks()
+        assert await era.retire(last_runs=2)
+        assert await era.tasks() < before
+        assert await era.pool.fetchval("SELECT count(*) FROM syncline.fire_times") < 100
+        await era.is_sound()
+
+
+async def _stories(era: Era) -> list[object]:
+    return await era.admin.fetch("SELECT * FROM reporting.task_story ORDER BY task, position")
+
+
+def _alembic(url: str, direction: str, revision: str) -> None:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    getattr(command, direction)(config, revision)
