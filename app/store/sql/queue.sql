@@ -163,9 +163,10 @@ SELECT task, attempt FROM moved
 
 -- name: bookmark_head
 -- The version of a stream that worker $1 may append to, and whether commit $6 of the attempt is in it already.
+-- By $4 and not by the queue's row: so that the other partitions are left out before the plan begins.
 SELECT q.version, EXISTS (
   SELECT FROM syncline.events e
-  WHERE e.task = q.task AND e.attempt = q.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
+  WHERE e.task = $4 AND e.attempt = $5 AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
 ) AS saved
 FROM syncline.task_queue q
 WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.attempt = $5 AND q.worker = $1
@@ -235,7 +236,7 @@ WITH listed AS (
   SELECT task, version, 'CancelRequested', at, 'RUNNING', attempt, worker FROM asked
 ), told AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT e.task, e.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = e.task AND l.attempt = e.attempt), 0),
+  SELECT e.task, e.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = $1 AND l.attempt = e.attempt), 0),
          e.at, 'warn', $2
   FROM ended e
 )

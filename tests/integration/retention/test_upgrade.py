@@ -51,15 +51,15 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
         await era.go(timedelta(days=35) + KEEP)
         await Leases(era.pool).rescue()
         await era.lived("orders")
-        before = await era.tasks()
+        listed = await era.tasks()
         assert await era.retire(last_runs=2)
-        assert await era.tasks() < before
+        assert await era.tasks() < listed
         assert await era.pool.fetchval("SELECT count(*) FROM syncline.fire_times") < 100
         await era.is_sound()
 
 
 async def _stories(era: Era) -> list[object]:
-    return await era.admin.fetch("SELECT * FROM reporting.task_story ORDER BY task, position")
+    return [*await era.admin.fetch("SELECT * FROM reporting.task_story ORDER BY task, position")]
 
 
 def _alembic(url: str, direction: str, revision: str) -> None:
