@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _WIDTH, _HEIGHT = 720, 320
@@ -32,7 +32,7 @@ class Chart:
     x_label: str
     y_label: str
     x: Sequence[float]
-    lines: dict[str, Sequence[float]]
+    lines: Mapping[str, Sequence[float]]
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -565,6 +565,8 @@ WHERE d.classid = 'pg_rewrite'::regclass
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    # In the order in which a scheduler's pass takes them: neither waits for the other.
+    op.execute("LOCK TABLE syncline.fire_times, syncline.events, syncline.log_events IN ACCESS EXCLUSIVE MODE")
     for statements in (TABLES, BOUNDS, RETENTION):
         op.execute(statements)
     _beneath_their_readers(lambda: op.execute(PARTITIONED))

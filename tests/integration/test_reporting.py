@@ -200,9 +200,15 @@ async def test_percentiles_are_within_the_error_and_totals_exact(
 def test_filters_by_task_and_source_use_indexes(seeded_database_url: str, query: str) -> None:
     with psycopg.connect(seeded_database_url) as connection:
         lines = [line for (line,) in connection.execute(f"EXPLAIN SELECT * FROM reporting.{query}".encode())]
+        empty = {name for (name,) in connection.execute(EMPTY)}
     tables = ("tasks", "events", "log_events", "collection_status", "fire_times", "daily_collection")
     scans = [line for line in lines if "Seq Scan" in line and any(f" on {table}" in line for table in tables)]
+    scans = [line for line in scans if not empty.intersection(line.split())]
     assert scans == [], "\n".join(lines)
+
+
+# A week to come has no pages: reading all of it costs nothing.
+EMPTY = "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' AND pg_relation_size(oid) = 0"
 
 
 @pytest.fixture(scope="module")
