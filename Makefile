@@ -25,8 +25,8 @@ demo-rows: install ## let a week of new rows arrive in the demo's source
 test: install-dev ## the whole test suite
 	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2)
 
-soak: install-dev ## a million tasks in a hundred days that pass in minutes: does the store stay level?
-	@$(BIN)/python benchmarks/soak.py
+soak: install-dev ## a million tasks in a hundred days that pass in minutes: does the store stay level? (SMALL=1: only to see that it works)
+	@$(BIN)/python -m benchmarks.soak $(if $(SMALL),--small)
 
 static: install-dev ## format, lint, types, layers, schema and openapi.json
 	@$(BIN)/ruff format --check --quiet .

@@ -1,10 +1,10 @@
 """A hundred days in minutes: does retention keep size, dead rows and latency level?
 
-    .venv/bin/python benchmarks/soak.py [TASKS] [DAYS]
+A million tasks live through the store's own functions in a hundred days of the database's clock, on a durable embedded
+server with autovacuum as it is by default. Retention comes once a day, as housekeeping does it.
 
-TASKS (1,000,000) tasks live through the store's own functions in DAYS (100) days of the database's clock, on a durable
-embedded server with autovacuum as it is by default. Retention comes once a day, as housekeeping does it. Writes
-`benchmarks/results/soak.json` and the plots of `docs/benchmarks/`.
+    .venv/bin/python -m benchmarks.soak             # writes the plots of docs/benchmarks/
+    .venv/bin/python -m benchmarks.soak --small     # plots beside the results of what was tried
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -23,8 +22,6 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.config.sections import Retention, Server, StoreLogs, SyncTasks
 from app.domain.task import Status
@@ -34,7 +31,8 @@ from app.store.log import NumberedLine, append_lines
 from app.store.queue import schedule_tasks
 from app.store.reads import Reader, TaskFilter
 from benchmarks.plots import Chart
-from benchmarks.report import OURS, Figure, Goal, Report, publish
+from benchmarks.report import OURS, TRIED, Figure, Goal, Report
+from benchmarks.run import Size, main
 from tests.database import create_database, database_name, migrate
 from tests.harness import a_task, ending, opened_store
 
@@ -49,6 +47,7 @@ KEEP_DAYS, LAST_RUNS, STATISTICS_DAYS = 14, 50, 28
 OFTEN, RARELY, EVERY_DAYS = 500, 40, 30
 CLAIMED_AT_ONCE, CONNECTIONS, LINES = 500, 2, 3
 TEXT: Final = "x" * 110
+TASKS, DAYS = Size(1_000_000, 10_000), Size(100, 60)
 PLOTS: Final = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 SIZES = """
@@ -190,7 +189,7 @@ class Soak:
         return len(drifts), await self.store.admin.fetchval(LOST)
 
 
-async def soak(url: str, tasks: int, days: int) -> Soak:
+async def soak(url: str, tasks: int, days: int) -> Report:
     async with opened_store(url) as store:
         run = Soak(store, url, random.Random(7))  # noqa: S311 - it only has to vary
         began = time.perf_counter()
@@ -201,9 +200,8 @@ async def soak(url: str, tasks: int, days: int) -> Soak:
                 print(f"day {number + 1}: {run.lived:,} tasks, {size:,.0f} MiB, {dead:,.0f} dead rows", flush=True)
         seconds = time.perf_counter() - began
         drifts, lost = await run.checked()
-        publish(_report(run, days, seconds, drifts, lost))
         _plot(run, days)
-        return run
+        return _report(run, days, seconds, drifts, lost)
 
 
 def _report(run: Soak, days: int, seconds: float, drifts: int, lost: int) -> Report:
@@ -252,7 +250,7 @@ def _plot(run: Soak, days: int) -> None:
         chart = Chart(
             title, "days of the database's clock", unit, axis, {name: run.days[key] for name, key in lines.items()}
         )
-        chart.write(PLOTS / f"soak-{file}.svg")
+        chart.write((PLOTS if TASKS.value == TASKS.full else TRIED) / f"soak-{file}.svg")
 
     sizes = {
         "schema syncline": "size all",
@@ -272,17 +270,15 @@ def _plot(run: Soak, days: int) -> None:
     draw("reads", "Median latency of a read", "milliseconds", {"task": "task", "list of 100": "list", "log": "log"})
 
 
-def main() -> None:
-    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    days = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+def measure() -> Report:
     with (
         tempfile.TemporaryDirectory(prefix="syncline-soak-") as home,
         EmbeddedPostgres(Path(home), durable=True) as postgres,
     ):
         url = create_database(postgres.url)
         migrate(url)
-        uvloop.run(soak(url, tasks, days))
+        return uvloop.run(soak(url, TASKS.value, DAYS.value))
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)
