@@ -47,7 +47,7 @@ KEEP_DAYS, LAST_RUNS, STATISTICS_DAYS = 14, 50, 28
 OFTEN, RARELY, EVERY_DAYS = 500, 40, 30
 CLAIMED_AT_ONCE, CONNECTIONS, LINES = 500, 2, 3
 TEXT: Final = "x" * 110
-TASKS, DAYS = Size(1_000_000, 10_000), Size(100, 60)
+TASKS, DAYS = Size(1_000_000, 15_000), Size(100, 30)
 PLOTS: Final = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 SIZES = """

@@ -40,7 +40,7 @@ class Needed:
     ended: list[tuple[datetime, UUID]] = field(default_factory=list)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, last_runs=st.integers(1, 4))
 def test_what_is_needed_stays_and_what_is_left_is_sound(
     postgres_server_url: str,
