@@ -1,6 +1,6 @@
 """Retention: what is old enough goes, partition by partition, and what must stay is folded together.
 
-The rules are the database's: see the functions of migration 0005 and docs/decisions/0011-retention.md.
+The rules are the database's: see the functions of migration 0005 and docs/decisions/0013-retention.md.
 """
 
 from __future__ import annotations

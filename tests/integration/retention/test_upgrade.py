@@ -15,7 +15,7 @@ from tests.integration.retention.lives import KEEP, running_era
 if TYPE_CHECKING:
     from tests.integration.retention.lives import Era
 
-BEFORE = "0003"
+BEFORE = "0004"
 OLD_LINES = """
 INSERT INTO syncline.log_events SELECT syncline.uuid7(now() - interval '10 days' * n), 1, 1, now(), 'info', 'x'
 FROM generate_series(0, 2) n
