@@ -20,6 +20,7 @@ from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, task_id
+from app.failpoints import fail_point
 from app.store.queue import NewTask
 from app.store.reads import TaskFilter
 
@@ -71,6 +72,7 @@ class Tasks(Endpoint):
                 max_attempts=collection.max_attempts,
             )
         )
+        fail_point("task.scheduled")
         id_ = task_id(source.id, collection.name, task)
         if not is_new:
             return JsonAnswer({"task_id": id_})

@@ -16,6 +16,7 @@ from app.attempt.outbox import Outbox
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
 from app.domain.errors import ConfigurationError, SynclineError
+from app.failpoints import arm
 from app.lifeline import follow_parent
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Stopped(BaseException):
 def main() -> int:
     """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
+    arm(os.environ, allowed=True)  # its worker has passed it on, or there is nothing
     outbox = Outbox(int(os.environ.pop(EVENTS_FD_VARIABLE)))
     follow_parent(signal.SIGKILL)
     if outbox.has_no_reader():

@@ -14,6 +14,7 @@ from app.connectors.passes import Checkpoint, Fence, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
+from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,9 +168,11 @@ class Pass:
 
     def _commit(self, *, final: bool) -> None:
         self._flush()
+        fail_point("child.staged")
         for place in self._places:
             with blamed(place.name):
                 rows = place.destination.commit(self._bookmark, final=final)
+            fail_point("child.committed")
             self._report.committed(place, rows=rows, bookmark=self._bookmark)
         self._uncommitted = 0
         self._committed_at = time.monotonic()

@@ -32,7 +32,9 @@ _READY_SECONDS = 60
 _LOOK_SECONDS = 0.1
 
 
-def run_dev(settings: Settings, config: Path, *, host: str | None, port: int | None, data: Path) -> None:
+def run_dev(
+    settings: Settings, config: Path, *, host: str | None, port: int | None, data: Path, with_fail_points: bool = False
+) -> None:
     """Run everything until Ctrl-C. Not in an event loop: the embedded server wants the main thread."""
     with ExitStack() as stack:
         environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)} | _database(settings, data, stack)
@@ -41,7 +43,8 @@ def run_dev(settings: Settings, config: Path, *, host: str | None, port: int | N
         bind(host, port).close()
         migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
         with asyncio.Runner() as runner:
-            runner.run(_run(config, environment, host, port, catalogue))
+            shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
+            runner.run(_run(shared, environment, host, port, catalogue))
 
 
 def _database(settings: Settings, data: Path, stack: ExitStack) -> dict[str, str]:
@@ -57,10 +60,9 @@ def _database(settings: Settings, data: Path, stack: ExitStack) -> dict[str, str
     return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}
 
 
-async def _run(config: Path, environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:
+async def _run(shared: list[str], environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:
     signals = StopSignals.listen()
     children = Children(environment, signals.stop)
-    shared = ["--config", str(config)]
     async with asyncio.TaskGroup() as group:
         group.create_task(children.keep("API", ["api", *shared, "--host", host, "--port", str(port)]))
         group.create_task(children.keep("worker", ["worker", *shared]))

@@ -14,6 +14,7 @@ _config = click.option(
     "--config", "config", type=click.Path(path_type=Path), help="The catalogue's YAML file; or set SYNCLINE_CONFIG."
 )
 _host = click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+_fail_points = click.option("--with-fail-points", is_flag=True, hidden=True)
 _port = click.option("--port", type=click.IntRange(0, 65_535), help="The port to listen on.  [default: server.port]")
 
 
@@ -35,25 +36,27 @@ def cli() -> None:
 @_config
 @_host
 @_port
+@_fail_points
 @told
-def api(config: Path | None, host: str | None, port: int | None) -> None:
+def api(config: Path | None, host: str | None, port: int | None, *, with_fail_points: bool) -> None:
     """Serve the HTTP API; any number of replicas behind a load balancer."""
     from app.bootstrap.api import run_api
     from app.bootstrap.environment import config_path
 
-    settings = start()
+    settings = start(with_fail_points=with_fail_points)
     run_loop(run_api(settings, config_path(settings, config), host=host, port=port))
 
 
 @cli.command()
 @_config
+@_fail_points
 @told
-def worker(config: Path | None) -> None:
+def worker(config: Path | None, *, with_fail_points: bool) -> None:
     """Claim tasks, carry them out and look after the schedules; any number of replicas."""
     from app.bootstrap.environment import config_path
     from app.bootstrap.worker import run_worker
 
-    settings = start()
+    settings = start(with_fail_points=with_fail_points)
     run_loop(run_worker(settings, config_path(settings, config)))
 
 
@@ -62,15 +65,17 @@ def worker(config: Path | None) -> None:
 @_host
 @_port
 @click.option("--data", type=click.Path(path_type=Path), help="Where everything is kept.  [default: .syncline]")
+@_fail_points
 @told
-def dev(config: Path | None, host: str | None, port: int | None, data: Path | None) -> None:
+def dev(config: Path | None, host: str | None, port: int | None, data: Path | None, *, with_fail_points: bool) -> None:
     """Run everything in one terminal: PostgreSQL (unless DATABASE_URL is set), migrations, API and worker."""
     from app.bootstrap.dev import run_dev
     from app.bootstrap.environment import config_path
 
-    settings = start()
+    settings = start(with_fail_points=with_fail_points)
     path = config_path(settings, config)
-    run_dev(settings, path, host=host, port=port, data=(data or settings.data_dir).absolute())
+    data = (data or settings.data_dir).absolute()
+    run_dev(settings, path, host=host, port=port, data=data, with_fail_points=with_fail_points)
 
 
 @cli.command()

@@ -62,10 +62,12 @@ def _lines(error: SynclineError) -> list[str]:
     return [str(problem) for problem in problems] if problems else [str(error)]
 
 
-def start() -> Settings:
+def start(*, with_fail_points: bool = False) -> Settings:
     from app.bootstrap.logs import configure_logs
     from app.config.settings import read_settings
+    from app.failpoints import arm
 
+    arm(os.environ, allowed=with_fail_points)
     settings = read_settings()
     configure_logs(settings)
     return settings

@@ -22,6 +22,7 @@ from app.domain.errors import ConfigurationError, LeaseLostError
 from app.execution.child import AttemptProcess, finish
 from app.execution.jobs import make_job, runs_in_process
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
+from app.failpoints import fail_point
 from app.loops import to_its_end
 from app.store.database import is_refusal
 
@@ -182,6 +183,7 @@ class Attempt:
 
     async def _save_bookmark(self, committed: Committed) -> None:
         self._commits += 1
+        fail_point("bookmark.saving")
         await self._persist(
             partial(
                 self._context.queue.save_bookmark,

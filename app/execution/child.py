@@ -15,6 +15,7 @@ import msgspec
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage
 from app.domain.errors import SynclineError
 from app.execution.text import LineSplitter
+from app.failpoints import armed_environment
 from app.loops import to_its_end
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class AttemptProcess:
                 stdout=output.sending,
                 stderr=errors.sending,
                 pass_fds=(events.sending,),
-                env=child_environment(environment) | {EVENTS_FD_VARIABLE: str(events.sending)},
+                env=child_environment(environment) | armed_environment() | {EVENTS_FD_VARIABLE: str(events.sending)},
                 start_new_session=True,
             )
             child = cls(process, events, (output, errors))

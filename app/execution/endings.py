@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
+from app.failpoints import fail_point
 from app.store.database import is_refusal
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Endings:
 
     async def _send_batch(self, batch: list[_Waiting]) -> None:
         try:
+            fail_point("attempts.ending")
             refused = {e.claim.key for e in await self._queue.end_attempts(self._worker, [e for e, _ in batch])}
+            fail_point("attempts.ended")
         except Exception as error:  # noqa: BLE001 - handed to those who wait
             if is_refusal(error) and len(batch) > 1:
                 # One ending must not hold up those that were sent with it.

@@ -14,6 +14,7 @@ from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_BEGUN, ending_of
 from app.execution.task_log import TaskLog
+from app.failpoints import fail_point
 from app.loops import first_of, repeat
 from app.store.leases import Leases
 from app.store.queue import TaskQueue
@@ -117,6 +118,7 @@ class Tenure:
             return _POLL_SECONDS
         self._in_doubt = True
         claims = await self._queue.claim(self.worker, free)
+        fail_point("queue.claimed")
         self._in_doubt = False
         for claim in claims:
             self._start(claim)

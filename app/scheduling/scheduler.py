@@ -11,6 +11,7 @@ from app.domain.errors import SynclineError
 from app.domain.misfire import FIRE_TIMES_PER_PASS, Decision, MisfirePolicy, MisfireRule, decide_fire_times
 from app.domain.priority import PriorityClass
 from app.domain.schedule import parse_schedule
+from app.failpoints import fail_point
 from app.store.partitions import with_partitions
 from app.store.schedules import Advance, FireTime, Schedules
 
@@ -67,6 +68,7 @@ class Scheduler:
                 return 0
             advances = [decided.advance for decided in passes if decided.fire_times]
             outcomes = await due.record(worker, fire_times, advances, priority_class=PriorityClass.SCHEDULE)
+            fail_point("schedules.decided")
         self._tell(outcomes)
         return outcomes.total()
 

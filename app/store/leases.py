@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.errors import LeaseLostError
+from app.failpoints import fail_point
 from app.store.queries import load_statements
 from app.store.queue import rescue_attempts
 
@@ -54,6 +55,7 @@ class Leases:
             return []
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_SQL["mark_lost_workers"])
+            fail_point("workers.lost")
             return await rescue_attempts(connection)
 
     async def forget(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from app.failpoints import fail_point
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
@@ -51,5 +52,6 @@ async def append_lines(
         [line.level for _, line in flat],
         [line.message for _, line in flat],
     )
+    fail_point("log.appended")
     written = {row["place"] for row in allowed}
     return {(claim.task, claim.attempt) for place, claim in enumerate(claims, 1) if place not in written}

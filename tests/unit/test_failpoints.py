@@ -1,0 +1,86 @@
+"""Fail points: without effect unless armed, armed only for tests, and every mistake is one clear line."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from app import failpoints
+from app.cli.main import cli
+from app.domain.errors import ConfigurationError
+from app.failpoints import ACTIONS, POINTS, VARIABLE, FailPointError, arm, armed_environment, fail_point, parse
+
+APP = Path(__file__).parents[2] / "app"
+
+
+@pytest.fixture(autouse=True)
+def _disarmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failpoints, "_armed", {})
+    monkeypatch.setattr(failpoints, "_text", [])
+
+
+def test_a_point_that_is_not_armed_does_nothing() -> None:
+    arm({}, allowed=True)
+    for point in POINTS:
+        fail_point(point)
+    assert armed_environment() == {}
+
+
+def test_an_armed_point_fails_and_the_others_do_not() -> None:
+    arm({VARIABLE: "log.appended=error"}, allowed=True)
+    fail_point("queue.claimed")
+    with pytest.raises(FailPointError, match=r"log\.appended"):
+        fail_point("log.appended")
+    assert armed_environment() == {VARIABLE: "log.appended=error"}
+
+
+def test_the_probability_decides_how_often() -> None:
+    arm({VARIABLE: "log.appended=error:0"}, allowed=True)
+    for _ in range(100):
+        fail_point("log.appended")
+
+
+def test_a_process_is_killed_at_its_point() -> None:
+    program = f"from app.failpoints import *; arm({{'{VARIABLE}': 'queue.claimed=kill:1'}}, allowed=True); "
+    done = subprocess.run([sys.executable, "-c", program + "fail_point('queue.claimed')"], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nowhere=kill", f"fail point 'nowhere' is unknown, valid are {', '.join(sorted(POINTS))}"),
+        ("log.appended=explode", f"log.appended: action 'explode' is unknown, valid are {', '.join(ACTIONS)}"),
+        ("log.appended", "log.appended: action '' is unknown"),
+        ("log.appended=kill:2", "log.appended: probability '2' is none, valid is 0 to 1"),
+        ("log.appended=kill:often", "log.appended: probability 'often' is none"),
+        ("log.appended=kill:0.5,", "fail point '' is unknown"),
+    ],
+)
+def test_what_is_no_fail_point_is_one_clear_error(text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        parse(text)
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "dev"])
+def test_a_service_refuses_to_start_with_fail_points_unless_a_test_starts_it(command: str) -> None:
+    environment = {VARIABLE: "queue.claimed=kill:0.5", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    refused = CliRunner().invoke(cli, [command, "--config", "/nowhere.yaml"], env=environment)
+    assert refused.exit_code == 2
+    assert refused.stderr.splitlines() == [
+        f"syncline: {VARIABLE} is set, which makes processes crash on purpose: unset it (tests give --with-fail-points)"
+    ]
+    assert "--with-fail-points" not in CliRunner().invoke(cli, [command, "--help"]).output
+    started = CliRunner().invoke(cli, [command, "--with-fail-points", "--config", "/nowhere.yaml"], env=environment)
+    assert "nowhere.yaml" in started.stderr
+
+
+def test_every_point_stands_at_one_place_of_the_product() -> None:
+    named = [name for file in APP.rglob("*.py") for name in re.findall(r'fail_point\("([^"]+)"\)', file.read_text())]
+    assert sorted(named) == sorted(POINTS)
