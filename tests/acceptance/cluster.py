@@ -65,6 +65,14 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives."""
+        return self._process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -119,10 +127,13 @@ class Cluster:
             for process in self.processes:
                 sys.stderr.write(f"--- {process.output.name}\n{process.text[-4000:]}\n")
 
-    def start(self, *arguments: str, bounds: Mapping[str, float] | None = None) -> Process:
-        """`syncline` with these arguments; `bounds` replaces constants, `module.NAME`, so that a test need not wait."""
+    def start(self, *arguments: str, bounds: Mapping[str, float] | None = None, **environment: str) -> Process:
+        """`syncline` with these arguments; `bounds` replaces constants, `module.NAME`, so that a test need not wait.
+
+        `environment` is what it has beside or instead of the others' environment.
+        """
         options = {"program": ("-c", _PROGRAM.format(bounds=dict(bounds)))} if bounds else {}
-        process = Process(self.directory, self.environment, *arguments, **options)
+        process = Process(self.directory, self.environment | environment, *arguments, **options)
         self.processes.append(process)
         return process
 

@@ -1,6 +1,7 @@
 """A Singer tap for tests: numbered records, a STATE after each hundred, slow on demand.
 
-config: {"stream": name, "records": N, "seconds": how long it takes}. It goes on after the number in its state.
+config: {"stream": name, "records": N, "seconds": how long all of them take}, and optionally "at_once": how many of them
+one sync has. It goes on after the number in its state.
 """
 
 from __future__ import annotations
@@ -49,11 +50,12 @@ def stream(name: str) -> dict[str, object]:
 
 def copy(config: dict[str, object], *, after: int) -> None:
     name, records, seconds = str(config["stream"]), int(str(config["records"])), float(str(config["seconds"]))
+    last = min(records, after + int(str(config.get("at_once", records))))
     described = stream(name)
     say({"type": "SCHEMA", "stream": name, "schema": described["schema"], "key_properties": ["id"]})
-    for number in range(after + 1, records + 1):
+    for number in range(after + 1, last + 1):
         say({"type": "RECORD", "stream": name, "record": {"id": number, "text": f"record {number}"}})
-        if number % BATCH == 0 or number == records:
+        if number % BATCH == 0 or number == last:
             say({"type": "STATE", "value": {"bookmarks": {name: {"id": number}}}})
             sys.stderr.write(f"{number} of {records}\n")
             sys.stderr.flush()

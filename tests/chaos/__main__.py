@@ -1,0 +1,61 @@
+"""`python -m tests.chaos`: one seed after the other, a summary, and the results as JSON and as a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.run import run
+
+_NAMESPACE = ("unshare", "--map-root-user", "--mount")
+_INSIDE = "SYNCLINE_CHAOS_NAMESPACE"
+
+
+def main() -> int:
+    options = _options()
+    _enter_namespace()
+    results = []
+    for seed in options.seeds:
+        directory = Path(tempfile.mkdtemp(prefix="syncline-chaos-"))
+        directory.chmod(0o755)
+        try:
+            result = asyncio.run(run(seed, options.faults, directory, only=options.only))
+        finally:
+            if options.keep:
+                print(f"kept: {directory}")
+            else:
+                shutil.rmtree(directory, ignore_errors=True)
+        results.append(result)
+        for line in (*result.violations[:50], *result.problems):
+            print(line)
+        print(result.counts)
+    return 0 if all(result.holds for result in results) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1])
+    parser.add_argument("--faults", type=int, default=52, help="how many each seed injects")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="words in the names of faults")
+    parser.add_argument("--keep", action="store_true", help="leave the directory with the logs")
+    return parser.parse_args()
+
+
+def _enter_namespace() -> None:
+    """Go on in a namespace where this process may mount a small disk, and whose mounts end with it, if there can be one."""
+    if _INSIDE in os.environ or shutil.which("unshare") is None:
+        return
+    probe = subprocess.run([*_NAMESPACE, "true"], check=False, capture_output=True)
+    if probe.returncode == 0:
+        os.environ[_INSIDE] = "1"
+        os.execvp(_NAMESPACE[0], [*_NAMESPACE, sys.executable, "-m", "tests.chaos", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,398 @@
+"""The faults: each is injected, holds for a while, and is healed. What a fault touches, no other one touches meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from app.failpoints import POINTS
+from tests.chaos.clock import set_clock
+from tests.chaos.load import LEASE_SECONDS
+from tests.chaos.schema import newer_schema
+from tests.chaos.system import JUMPER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from tests.chaos.system import Replica, System
+
+    Injection = Callable[[System, int, float], AbstractAsyncContextManager[None]]
+
+# Longer than a lease; a moment; as long as an outage that is noticed.
+PAST_LEASE: Final = (LEASE_SECONDS * 1.2, LEASE_SECONDS * 2.0)
+NO_TIME: Final = (0.0, 0.0)
+A_WHILE: Final = (1.0, 3.0)
+_LOOK_SECONDS: Final = 0.05
+_FIND_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fault: the range of seconds that it holds, what it touches, and how it is injected and healed."""
+
+    inject: Injection
+    hold: tuple[float, float]
+    touches: frozenset[str]
+
+
+KINDS: Final[dict[str, Kind]] = {}
+
+
+def kind(name: str, *, touches: str, hold: tuple[float, float]) -> Callable[[Injection], Injection]:
+    def register(inject: Injection) -> Injection:
+        KINDS[name] = Kind(inject, hold, frozenset(touches.split()))
+        return inject
+
+    return register
+
+
+def faults_for(system: System) -> tuple[dict[str, Kind], dict[str, str]]:
+    """The kinds that this machine can have, and why it cannot have the others."""
+    skipped = {}
+    if not system.server.has_small_disk:
+        skipped["disk full"] = "no file system can be mounted: neither root nor user namespaces (unshare -rm)"
+    if system.clock is None:
+        skipped["clock jumps"] = "libfaketime does not work here"
+    return {name: kind for name, kind in KINDS.items() if name not in skipped}, skipped
+
+
+def _worker(system: System, victim: int) -> Replica:
+    return system.workers[victim % len(system.workers)]
+
+
+def _api(system: System, victim: int) -> Replica:
+    return system.apis[victim % len(system.apis)]
+
+
+def _any(system: System, victim: int) -> Replica:
+    return system.replicas[victim % len(system.replicas)]
+
+
+@kind("worker killed", touches="worker", hold=NO_TIME)
+@asynccontextmanager
+async def worker_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    _worker(system, victim).signal(signal.SIGKILL)
+    yield
+
+
+@kind("worker stopped past its lease", touches="worker", hold=PAST_LEASE)
+@asynccontextmanager
+async def worker_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    worker = _worker(system, victim)
+    worker.signal(signal.SIGSTOP)
+    yield
+    worker.signal(signal.SIGCONT)
+
+
+@kind("attempt killed", touches="attempt", hold=NO_TIME)
+@asynccontextmanager
+async def attempt_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    worker, pid = await _some_attempt(system, victim)
+    worker.signal_attempt(pid, signal.SIGKILL)
+    yield
+
+
+@kind("attempt stopped past the lease", touches="attempt", hold=PAST_LEASE)
+@asynccontextmanager
+async def attempt_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    worker, pid = await _some_attempt(system, victim)
+    worker.signal_attempt(pid, signal.SIGSTOP)
+    yield
+    worker.signal_attempt(pid, signal.SIGCONT)
+
+
+@kind("worker killed, its attempt stopped", touches="worker attempt", hold=PAST_LEASE)
+@asynccontextmanager
+async def orphan(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    """What follows its parent into death cannot when it is stopped: SIGKILL reaches it all the same."""
+    worker, pid = await _some_attempt(system, victim)
+    worker.signal_attempt(pid, signal.SIGSTOP)
+    worker.signal(signal.SIGKILL)
+    yield
+    worker.signal_attempt(pid, signal.SIGCONT)
+
+
+@kind("API killed", touches="api", hold=NO_TIME)
+@asynccontextmanager
+async def api_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    _api(system, victim).signal(signal.SIGKILL)
+    yield
+
+
+@kind("API stopped", touches="api", hold=A_WHILE)
+@asynccontextmanager
+async def api_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    api = _api(system, victim)
+    api.signal(signal.SIGSTOP)
+    yield
+    api.signal(signal.SIGCONT)
+
+
+@kind("PostgreSQL restarted", touches="server", hold=(0.2, 2.0))
+@asynccontextmanager
+async def server_restarted(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    system.server.stop(signal.SIGINT)
+    yield
+    system.server.start()
+
+
+@kind("PostgreSQL crashed", touches="server", hold=(0.2, 2.0))
+@asynccontextmanager
+async def server_crashed(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    system.server.stop(signal.SIGQUIT)
+    yield
+    system.server.start()
+
+
+@kind("PostgreSQL away past the lease", touches="server", hold=PAST_LEASE)
+@asynccontextmanager
+async def server_away(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    system.server.stop(signal.SIGQUIT)
+    yield
+    system.server.start()
+
+
+@kind("backends terminated", touches="backends", hold=NO_TIME)
+@asynccontextmanager
+async def backends_terminated(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    """All of them, or every third."""
+    which = "true" if victim % 2 else "pid % 3 = 0"
+    await _execute(
+        system,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}",
+    )
+    yield
+
+
+@kind("connections cut", touches="network", hold=A_WHILE)
+@asynccontextmanager
+async def connections_cut(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    proxy = _any(system, victim).proxy
+    proxy.cut()
+    yield
+    proxy.mend()
+
+
+@kind("worker's network silent past its lease", touches="network", hold=PAST_LEASE)
+@asynccontextmanager
+async def worker_blackholed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    proxy = _worker(system, victim).proxy
+    proxy.freeze()
+    yield
+    proxy.mend()
+
+
+@kind("API's network silent", touches="network", hold=A_WHILE)
+@asynccontextmanager
+async def api_blackholed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    proxy = _api(system, victim).proxy
+    proxy.freeze()
+    yield
+    proxy.mend()
+
+
+@kind("worker's machine lost", touches="worker network", hold=PAST_LEASE)
+@asynccontextmanager
+async def machine_lost(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    """The server never learns that its client is gone: the connections stay, whatever they hold."""
+    worker = _worker(system, victim)
+    worker.proxy.abandon()
+    worker.signal(signal.SIGKILL)
+    yield
+    worker.proxy.bury()
+
+
+@kind("disk full", touches="server", hold=(1.0, 4.0))
+@asynccontextmanager
+async def disk_full(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    await asyncio.to_thread(system.server.fill_disk)
+    yield
+    system.server.free_disk()
+    # Without space for its log the server crashes, and what is left of it may still be on its way down.
+    await asyncio.sleep(_LOOK_SECONDS)
+    system.server.start()
+
+
+@kind("queue locked", touches="locks", hold=(0.5, 1.5))
+@asynccontextmanager
+async def queue_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+    await _held(system, hold, "LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE")
+    yield
+
+
+@kind("workers' leases locked", touches="locks", hold=(0.5, 1.5))
+@asynccontextmanager
+async def leases_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+    await _held(system, hold, "SELECT FROM syncline.workers FOR UPDATE")
+    yield
+
+
+@kind("queue rows locked", touches="locks", hold=(0.5, 1.5))
+@asynccontextmanager
+async def rows_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+    await _held(system, hold, "SELECT FROM syncline.task_queue WHERE hashtext(collection) % 2 = 0 FOR UPDATE")
+    yield
+
+
+@kind("schedules locked", touches="locks", hold=(0.5, 1.5))
+@asynccontextmanager
+async def schedules_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+    await _held(system, hold, "SELECT FROM syncline.schedules WHERE hashtext(collection) % 2 = 0 FOR UPDATE")
+    yield
+
+
+@kind("long foreign transaction", touches="foreign", hold=(3.0, 6.0))
+@asynccontextmanager
+async def foreign_transaction(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+    """It writes, so that the horizon of all transactions stands still."""
+    await _held(system, hold, "CREATE TABLE IF NOT EXISTS foreign_rows (); INSERT INTO foreign_rows DEFAULT VALUES")
+    yield
+
+
+@kind("clock jumps", touches="clock", hold=A_WHILE)
+@asynccontextmanager
+async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    assert system.clock is not None
+    set_clock(system.clock, 600 if victim % 2 else -600)
+    yield
+    set_clock(system.clock, 0)
+
+
+@kind("worker started with a wrong clock", touches="clock worker", hold=A_WHILE)
+@asynccontextmanager
+async def wrong_clock(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    assert system.clock is not None
+    set_clock(system.clock, -600 if victim % 2 else 600)
+    system.workers[JUMPER].signal(signal.SIGKILL)
+    yield
+    set_clock(system.clock, 0)
+
+
+@kind("notifications repeated", touches="notifications", hold=A_WHILE)
+@asynccontextmanager
+async def notifications_repeated(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+    for replica in system.replicas:
+        replica.proxy.notifications = 5
+    await _execute(system, "SELECT pg_notify('syncline', n::text) FROM generate_series(1, 500) AS n")
+    await asyncio.sleep(hold)
+    yield
+    for replica in system.replicas:
+        replica.proxy.notifications = 1
+
+
+@kind("notifications lost", touches="notifications", hold=(3.0, 6.0))
+@asynccontextmanager
+async def notifications_lost(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    for replica in system.replicas:
+        replica.proxy.notifications = 0
+    yield
+    for replica in system.replicas:
+        replica.proxy.notifications = 1
+
+
+@kind("configuration changed", touches="configuration", hold=A_WHILE)
+@asynccontextmanager
+async def configuration_changed(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    """Schedules come, go and change; a version that is no YAML and one that lacks a destination come between."""
+    system.write_catalogue()
+    await asyncio.sleep(_LOOK_SECONDS)
+    system.may_refuse = True
+    system.write_catalogue("sources: [this is: no catalogue")
+    yield
+    system.write_catalogue()
+    system.may_refuse = False
+
+
+@kind("rolling restart", touches="worker api attempt network clock", hold=NO_TIME)
+@asynccontextmanager
+async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+    for replica in system.replicas:
+        if replica.lives:
+            await system.drain(replica)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIND_SECONDS):
+                    while not replica.lives:
+                        await asyncio.sleep(_LOOK_SECONDS)
+    yield
+
+
+@kind("newer schema", touches="server locks backends worker api", hold=A_WHILE)
+@asynccontextmanager
+async def migrated(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+    """Replicas of this release go on, and start, on the schema of a release that expands it."""
+    async with newer_schema(system.server.url):
+        _worker(system, victim).signal(signal.SIGKILL)
+        _api(system, victim).signal(signal.SIGKILL)
+        yield
+
+
+# How probable a fail point is made: those that are passed all the time, and those of an attempt that has rows.
+_NOW_AND_THEN: Final = 0.2
+_OFTEN: Final = 0.6
+_RARE: Final = {"bookmark.saving", "child.staged", "child.committed", "workers.lost"}
+
+
+def _fail_point(name: str, action: str) -> Injection:
+    @asynccontextmanager
+    async def inject(system: System, victim: int, hold: float) -> AsyncIterator[None]:
+        """One replica with the point armed, until it has died of it or long enough; then one without."""
+        replica = (_api if name == "task.scheduled" else _worker)(system, victim)
+        replica.fail_points = f"{name}={action}:{_OFTEN if name in _RARE else _NOW_AND_THEN}"
+        if replica.lives:
+            await replica.stop()
+        if name == "workers.lost":
+            next(worker for worker in system.workers if worker is not replica).signal(signal.SIGKILL)
+        await asyncio.sleep(hold)
+        replica.fail_points = ""
+        if replica.lives:
+            replica.signal(signal.SIGKILL)
+        yield
+
+    return inject
+
+
+for _name in sorted(POINTS):
+    _touched = frozenset({"api"}) if _name == "task.scheduled" else frozenset({"worker"})
+    for _action in ("kill",) if _name == "task.scheduled" else ("kill", "error"):
+        KINDS[f"fail point {_name}: {_action}"] = Kind(_fail_point(_name, _action), (3.0, 4.0), _touched)
+
+
+async def _some_attempt(system: System, victim: int) -> tuple[Replica, int]:
+    """A worker and one of its attempts' processes; waits for one.
+
+    Raises:
+        TimeoutError: there was none for long.
+    """
+    async with asyncio.timeout(4 * _FIND_SECONDS):
+        while True:
+            order = [*system.workers[victim % 3 :], *system.workers[: victim % 3]]
+            for worker in order:
+                if worker.lives and (found := worker.attempts()):
+                    return worker, found[victim % len(found)]
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _execute(system: System, statement: str) -> None:
+    def execute() -> None:
+        with suppress(psycopg.OperationalError), system.connect() as connection:
+            connection.execute(statement.encode())
+
+    await asyncio.to_thread(execute)
+
+
+async def _held(system: System, seconds: float, statement: str) -> None:
+    """Carry a statement out and leave its transaction open for a while; a server that goes away ends it."""
+
+    def hold() -> None:
+        with suppress(psycopg.OperationalError), system.connect() as connection, connection.transaction():
+            connection.execute(statement.encode())
+            connection.execute("SELECT pg_sleep(%s)", [seconds])
+
+    await asyncio.to_thread(hold)

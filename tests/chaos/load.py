@@ -1,0 +1,170 @@
+"""What the system has to do meanwhile: some 200 collections with schedules, and callers who ask for more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import httpx
+
+from tests.acceptance.cluster import TOKEN
+from tests.history.record import ShownLine
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from tests.history.record import Key
+
+LEASE_SECONDS: Final = 3
+TAP: Final = Path(__file__).parents[1] / "acceptance" / "tap.py"
+TAP_RECORDS: Final = 1_000_000
+TAPS: Final = ("orders", "events", "users")
+# Attempts that a fault ends count as failed: with so many, a task fails only by a fault of ours.
+_MANY: Final = 100
+_PAUSE_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 5.0
+
+ASKED: Final = [f"asked_{number:02}" for number in range(30)]
+LONG: Final = [f"long_{number:02}" for number in range(10)]
+FLAKY: Final = [f"flaky_{number:02}" for number in range(5)]
+MOVING: Final = [f"moving_{number:02}" for number in range(5)]
+CRON: Final = [f"cron_{number:02}" for number in range(5)]
+
+
+def catalogue(data: Path, *, version: int = 0) -> str:
+    """The configuration; every version gives other schedules to the moving collections, and to every third one none."""
+    document = {
+        "server": {
+            "admin_token": TOKEN,
+            "drain_seconds": 1,
+            "sources_reload_sec": 0.5,
+            "sync_tasks": {"pool": {"size": 24}, "stalled": {"last_heartbeat_threshold_seconds": LEASE_SECONDS}},
+        },
+        "sources": {
+            "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version)},
+            **{stream: _tap(stream) for stream in TAPS},
+        },
+        "destinations": {
+            "nowhere": {"type": "none"},
+            "warehouse": {"type": "postgres", "url": "${env.CHAOS_DESTINATION}", "schema": "warehouse"},
+            "file": {"type": "duckdb", "path": str(data / "warehouse.duckdb")},
+        },
+    }
+    return json.dumps(document, indent=1)
+
+
+def _synthetic(version: int) -> list[dict[str, Any]]:
+    collections = [
+        *(_ticking(f"tick_{number:03}", 4 + number % 5, log_lines=3) for number in range(100)),
+        *(_ticking(f"busy_{number:02}", 5, log_lines=5, seconds=2) for number in range(30)),
+        *(_ticking(f"all_{number:02}", 4, log_lines=1) | {"misfire": "all"} for number in range(5)),
+        *(_ticking(f"skip_{number:02}", 4, log_lines=1) | {"misfire": "skip"} for number in range(5)),
+        *(_ticking(f"window_{number:02}", 4, log_lines=1) | {"misfire_window": "15s"} for number in range(5)),
+        *(_ticking(name, 6, log_lines=1, fail_rate=0.3) | {"max_attempts": 1} for name in FLAKY),
+        *({"name": name, "schedule": "* * * * *", "parameters": {"log_lines": 1}} for name in CRON),
+        *({"name": name, "parameters": {"log_lines": 2, "seconds": 0.2}} for name in ASKED),
+        *({"name": name, "parameters": {"log_lines": 20, "seconds": 20}} for name in LONG),
+        *(
+            _ticking(name, 4 + (version + number) % 4, log_lines=1)
+            for number, name in enumerate(MOVING)
+            if (version + number) % 3
+        ),
+    ]
+    return [{"max_attempts": _MANY} | collection for collection in collections]
+
+
+def _ticking(name: str, period: int, **parameters: float) -> dict[str, Any]:
+    return {"name": name, "schedule": f"@every {period}s", "parameters": {"records": 10} | parameters}
+
+
+def _tap(stream: str) -> dict[str, Any]:
+    return {
+        "type": "singer",
+        "destinations": ["warehouse", "file"],
+        "max_attempts": _MANY,
+        "config": {
+            "command": [sys.executable, str(TAP)],
+            "config": {"stream": stream, "records": TAP_RECORDS, "seconds": TAP_RECORDS / 200, "at_once": 400},
+        },
+        "collections": [{"name": stream, "sync_mode": "incremental", "cursor_field": "id", "schedule": "@every 8s"}],
+    }
+
+
+def log_lines() -> dict[Key, int]:
+    """How many lines each synthetic collection writes."""
+    return {("load", c["name"]): int(c["parameters"]["log_lines"]) for c in _synthetic(1) + _synthetic(2)}
+
+
+def unsteady() -> set[Key]:
+    """The collections whose schedules a reload changes."""
+    return {("load", name) for name in MOVING}
+
+
+def may_fail() -> frozenset[Key]:
+    return frozenset(("load", name) for name in FLAKY)
+
+
+@dataclass
+class Callers:
+    """Clients of all replicas of the API: what they were promised, what they were shown, and what was no right answer."""
+
+    addresses: list[str]
+    rng: Random
+    posted: list[str] = field(default_factory=list)
+    shown: set[ShownLine] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    unanswered: int = 0
+
+    async def call_on(self, clients: int = 4) -> None:
+        """Until canceled."""
+        async with httpx.AsyncClient(
+            headers={"X-Admin-Token": TOKEN}, timeout=_PATIENCE_SECONDS, trust_env=False
+        ) as client:
+            await asyncio.gather(*(self._call(client) for _ in range(clients)))
+
+    async def _call(self, client: httpx.AsyncClient) -> None:
+        for number in count():
+            address = f"{self.rng.choice(self.addresses)}/api/v1/tasks"
+            with suppress(httpx.HTTPError, ValueError):  # a list that was cut short is no JSON
+                await self._post(client, address)
+                if number % 5 == 0 and self.posted:
+                    await self._read_log(client, address, self.rng.choice(self.posted[-50:]))
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _post(self, client: httpx.AsyncClient, address: str) -> None:
+        collection = self.rng.choice(ASKED * 3 + LONG)
+        answer = await self._answer(client, "POST", address, params={"source": "load", "collection": collection})
+        if answer is None:
+            return
+        task_id: str = answer.json()["task_id"]
+        self.posted.append(task_id)
+        if collection in LONG and self.rng.random() < 1 / 4:
+            await self._answer(client, "POST", f"{address}/{task_id}/cancel")
+
+    async def _read_log(self, client: httpx.AsyncClient, address: str, task_id: str) -> None:
+        answer = await self._answer(client, "GET", f"{address}/{task_id}/logs")
+        if answer is not None:
+            self.shown |= {ShownLine(UUID(task_id[-36:]), line["message"]) for line in answer.json()["logs"]}
+
+    async def _answer(
+        self, client: httpx.AsyncClient, method: str, address: str, **more: Any
+    ) -> httpx.Response | None:
+        """A good answer; None where there was none, or only the word that there cannot be one now."""
+        try:
+            answer = await client.request(method, address, **more)
+        except httpx.HTTPError:
+            self.unanswered += 1
+            raise
+        if answer.is_success:
+            return answer
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            self.wrong.append(f"{method} {address}: {answer.status_code} {answer.text}")
+        self.unanswered += 1
+        return None

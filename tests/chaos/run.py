@@ -1,0 +1,230 @@
+"""One seed from beginning to end: start, disturb, come to rest, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import duckdb
+import psycopg
+
+from tests.chaos.faults import KINDS, faults_for
+from tests.chaos.load import TAP_RECORDS, TAPS, Callers, log_lines, may_fail, unsteady
+from tests.chaos.plan import plan, text_of
+from tests.chaos.recovery import LIMIT_SECONDS, NotRecoveredError, TransactionWatch, recovered
+from tests.chaos.server import ChaosServer
+from tests.chaos.system import running_system
+from tests.history.reading import read_history
+from tests.history.record import Copied, History
+from tests.history.rules import check
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from pathlib import Path
+    from tests.chaos.plan import Planned
+    from tests.chaos.system import System
+
+_CALM_SECONDS: Final = 1.5
+_LOOK_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """A fault that was injected, and how many seconds after the healing of its volley everything ran again."""
+
+    kind: str
+    victim: int
+    hold: float
+    at: str
+    recovery_seconds: float
+
+
+@dataclass
+class Result:
+    """What one seed has shown. `problems` are processes that ended by themselves and answers that were none."""
+
+    seed: int
+    injected: list[Injected] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def late(self) -> list[Injected]:
+        return [one for one in self.injected if one.recovery_seconds > LIMIT_SECONDS]
+
+    @property
+    def holds(self) -> bool:
+        return not (self.violations or self.problems or self.late)
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = ()) -> Result:
+    """Inject `faults` faults as `seed` says, of all kinds or of those that contain a word of `only`."""
+    result = Result(seed)
+    async with AsyncExitStack() as stack:
+        server = ChaosServer(directory)
+        stack.callback(server.close)
+        system = await stack.enter_async_context(running_system(directory, server))
+        kinds, result.skipped = faults_for(system)
+        kinds = {name: kind for name, kind in kinds.items() if not only or any(word in name for word in only)}
+        volleys = plan(seed, faults, kinds)
+        print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
+        callers = Callers(system.addresses, Random(seed))  # noqa: S311 - no secret
+        watch = TransactionWatch(system)
+        async with _Beside(callers.call_on(), watch.run()):
+            await recovered(system, datetime.now(UTC))
+            print("everything runs", flush=True)
+            for number, volley in enumerate(volleys, 1):
+                if not await _volley(system, number, volley, watch, result):
+                    break
+        await _come_to_rest(system)
+        history = _history(system, callers, watch)
+        result.violations += map(str, check(history))
+        result.problems += [*system.problems, *callers.wrong]
+        result.counts = _counts(history, callers)
+    return result
+
+
+async def _volley(
+    system: System, number: int, volley: Sequence[Planned], watch: TransactionWatch, result: Result
+) -> bool:
+    """Inject faults that overlap, and wait until everything runs again: False if it did not."""
+    drains = len(system.drains)
+    began = datetime.now(UTC)
+    try:
+        await asyncio.gather(*(_inject(system, planned) for planned in volley))
+        seconds = await recovered(system, datetime.now(UTC))
+    except (NotRecoveredError, TimeoutError) as error:
+        result.problems.append(f"volley {number} ({'; '.join(map(str, volley))}): {error or type(error).__name__}")
+        return False
+    if len(volley) > 1:
+        del system.drains[drains:]  # what a drain left may be the other fault's doing
+    result.injected += [Injected(p.kind, p.victim, p.hold, began.isoformat(), round(seconds, 2)) for p in volley]
+    print(f"{number:4} {seconds:5.1f} s  {'; '.join(planned.kind for planned in volley)}", flush=True)
+    watch.calm.set()
+    await asyncio.sleep(_CALM_SECONDS if number % 5 == 0 else 0)
+    watch.calm.clear()
+    return True
+
+
+async def _inject(system: System, planned: Planned) -> None:
+    await asyncio.sleep(planned.delay)
+    async with KINDS[planned.kind].inject(system, planned.victim, planned.hold):
+        await asyncio.sleep(planned.hold)
+
+
+async def _come_to_rest(system: System) -> None:
+    """The workers drain, then the replicas of the API."""
+    while not all(replica.lives for replica in system.replicas):
+        await asyncio.sleep(_LOOK_SECONDS)
+    await asyncio.gather(*(system.drain(worker, for_good=True) for worker in system.workers))
+    await asyncio.gather(*(api.stop(for_good=True) for api in system.apis))
+
+
+def _history(system: System, callers: Callers, watch: TransactionWatch) -> History:
+    return read_history(
+        system.server.url,
+        unsteady=unsteady(),
+        posted=[_uuid(task_id) for task_id in callers.posted],
+        shown=list(callers.shown),
+        logged=log_lines(),
+        may_fail=may_fail(),
+        copied=_copied(system),
+        transactions=list(watch.seen.values()),
+        drains=system.drains,
+        drifts=_drifts(system),
+    )
+
+
+def _uuid(task_id: str) -> UUID:
+    return UUID(task_id[-36:])
+
+
+def _drifts(system: System) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "projections", "verify"],
+        env=system.cluster.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [] if done.returncode == 0 else [*done.stdout.splitlines(), *done.stderr.splitlines()]
+
+
+def _copied(system: System) -> list[Copied]:
+    """What both destinations have, by their own account of how far they are."""
+    rows: dict[tuple[str, str], Counter[int]] = {}
+    bookmarks: dict[tuple[str, str], int | None] = {}
+    marks = "SELECT source, bookmark::text FROM {}_syncline_bookmarks WHERE bookmark IS NOT NULL"
+    with psycopg.connect(system.server.url) as connection:
+        for source, text in connection.execute(marks.format("warehouse.").encode()):
+            bookmarks["warehouse", source] = _number(text)
+            found = connection.execute(f"SELECT id FROM warehouse.{source}_{source}".encode())
+            rows["warehouse", source] = Counter(id_ for (id_,) in found)
+    file = system.directory / "warehouse.duckdb"
+    if file.exists():
+        with duckdb.connect(str(file), read_only=True) as connection:
+            for source, text in connection.execute(marks.format("")).fetchall():
+                bookmarks["file", source] = _number(text)
+                found = connection.execute(f"SELECT id FROM {source}_{source}").fetchall()
+                rows["file", source] = Counter(id_ for (id_,) in found)
+    highest = max((number or 0 for number in bookmarks.values()), default=0)
+    wanted = frozenset(range(1, min(TAP_RECORDS, highest + 1000) + 1))
+    return [
+        Copied(source, source, destination, wanted, found, bookmarks[destination, source], complete=False)
+        for (destination, source), found in rows.items()
+        if source in TAPS
+    ]
+
+
+def _number(bookmark: str) -> int | None:
+    state = json.loads(bookmark)
+    [(_, reached)] = state["bookmarks"].items()
+    return int(reached["id"])
+
+
+def _counts(history: History, callers: Callers) -> dict[str, int]:
+    ended = Counter(task.status.value for task in history.tasks.values())
+    return {
+        "tasks": len(history.tasks),
+        "attempts": sum(task.attempt for task in history.tasks.values()),
+        "events": len(history.events),
+        "log_lines": len(history.lines),
+        "fire_times": len(history.fire_times),
+        "posts_acknowledged": len(callers.posted),
+        "calls_unanswered": callers.unanswered,
+        "lines_shown": len(callers.shown),
+        "records_copied": sum(sum(copied.found.values()) for copied in history.copied),
+        **ended,
+    }
+
+
+class _Beside:
+    """Coroutines that go on beside a block; one that fails fails the block's end."""
+
+    def __init__(self, *coroutines: Coroutine[Any, Any, None]) -> None:
+        self._coroutines = coroutines
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> None:
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in self._coroutines]
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended

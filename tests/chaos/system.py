@@ -1,0 +1,207 @@
+"""The system under test: two replicas of the API and three workers, each with its own way to one PostgreSQL server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from tests.acceptance.cluster import Cluster, Process
+from tests.chaos.clock import find_libfaketime, jumping_environment
+from tests.chaos.load import catalogue
+from tests.database import migrate
+from tests.history.record import Drain
+from tests.proxy import Proxy, proxied
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.chaos.server import ChaosServer
+
+APIS: Final = 2
+WORKERS: Final = 3
+# The worker whose clock can jump.
+JUMPER: Final = WORKERS - 1
+_LOOK_SECONDS: Final = 0.1
+_AGAIN_SECONDS: Final = 0.5
+_STOP_SECONDS: Final = 60.0
+# What a replica may end with: its clean end, a database that does not answer, a SIGKILL of ours.
+_EXPECTED_EXITS: Final = {0, 3, -signal.SIGKILL}
+EXIT_CONFIGURATION: Final = 2
+
+
+@dataclass
+class Replica:
+    """A process and all that it keeps over its lives."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    proxy: Proxy
+    cluster: Cluster
+    process: Process | None = None
+    fail_points: str = ""
+    held: bool = False
+    exits: list[tuple[float, int]] = field(default_factory=list)
+
+    def start(self) -> None:
+        armed = {"SYNCLINE_FAIL_POINTS": self.fail_points} if self.fail_points else {}
+        flags = ("--with-fail-points",) if armed else ()
+        self.process = self.cluster.start(*self.arguments, *flags, **self.environment, **armed)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def lives(self) -> bool:
+        return self.process is not None and self.process.exit_code is None
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.signal(number)
+
+    def attempts(self) -> list[int]:
+        """The pids of the child processes of its attempts, each the leader of its group."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError, IndexError):
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    if parent == self.pid and b"app.attempt" in (entry / "cmdline").read_bytes():
+                        found.append(int(entry.name))
+        return found
+
+    def signal_attempt(self, pid: int, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, number)
+
+    async def stop(self, *, for_good: bool = False) -> int:
+        """SIGTERM, and the exit code; the service manager does not look meanwhile, or never again."""
+        assert self.process is not None
+        self.held = True
+        try:
+            self.process.signal(signal.SIGTERM)
+            async with asyncio.timeout(_STOP_SECONDS):
+                while self.process.exit_code is None:
+                    await asyncio.sleep(_LOOK_SECONDS / 4)
+            return self.process.exit_code
+        finally:
+            self.held = for_good
+
+
+@dataclass
+class System:
+    """Everything that a fault can reach. `may_refuse` while a configuration or schema is there that none can start with."""
+
+    directory: Path
+    server: ChaosServer
+    cluster: Cluster
+    apis: list[Replica]
+    workers: list[Replica]
+    addresses: list[str]
+    clock: Path | None
+    version: int = 1
+    may_refuse: bool = False
+    problems: list[str] = field(default_factory=list)
+    drains: list[Drain] = field(default_factory=list)
+
+    @property
+    def replicas(self) -> list[Replica]:
+        return [*self.apis, *self.workers]
+
+    def connect(self) -> psycopg.Connection:
+        """A connection past every proxy."""
+        return psycopg.connect(self.server.url, autocommit=True, connect_timeout=2, application_name="nemesis")
+
+    def write_catalogue(self, text: str | None = None) -> None:
+        """The next version of the configuration, or this text."""
+        if text is None:
+            self.version += 1
+            text = catalogue(self.directory, version=self.version)
+        unfinished = self.cluster.config.with_suffix(".unfinished")
+        unfinished.write_text(text)
+        unfinished.rename(self.cluster.config)
+
+    async def drain(self, replica: Replica, *, for_good: bool = False) -> None:
+        """Stop a replica as an operator does; what a worker's stop does is kept for the checker."""
+        pid, began = replica.pid, datetime.now(UTC)
+        exit_code = await replica.stop(for_good=for_good)
+        if replica in self.workers:
+            self.drains.append(Drain(pid, began, datetime.now(UTC), exit_code))
+
+    async def manage(self) -> None:
+        """What a service manager does: start again what has died, after a short pause. Until canceled."""
+        while True:
+            for replica in self.replicas:
+                if not replica.lives and not replica.held and replica.process is not None:
+                    self._take_exit(replica, replica.process.exit_code or 0)
+                    asyncio.get_running_loop().call_later(_AGAIN_SECONDS, replica.start)
+                    replica.process = None
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _take_exit(self, replica: Replica, code: int) -> None:
+        replica.exits.append((datetime.now(UTC).timestamp(), code))
+        expected = code in _EXPECTED_EXITS or (code == EXIT_CONFIGURATION and self.may_refuse)
+        if not expected and replica.process is not None:
+            self.problems.append(f"{replica.name} ended with exit code {code}: {replica.process.text[-2000:]}")
+
+
+@asynccontextmanager
+async def running_system(directory: Path, server: ChaosServer) -> AsyncIterator[System]:
+    """All processes, started on a migrated database; they end with the block."""
+    migrate(server.url)
+    with server_connection(server) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse")
+    library = find_libfaketime()
+    clock = directory / "clock" if library else None
+    jumping = jumping_environment(library, clock) if library and clock else {}
+    async with AsyncExitStack() as stack:
+        cluster = stack.enter_context(Cluster(directory, catalogue(directory, version=1), server.url))
+        urls, proxies = [], []
+        for _ in range(APIS + WORKERS):
+            url, proxy = await stack.enter_async_context(proxied(server.url, server.tcp))
+            urls.append(url)
+            proxies.append(proxy)
+        environments = [{"DATABASE_URL": url, "CHAOS_DESTINATION": url} for url in urls]
+        ports = [_free_port() for _ in range(APIS)]
+        apis = [
+            Replica(f"api {n}", ("api", "--port", str(port)), environments[n], proxies[n], cluster)
+            for n, port in enumerate(ports)
+        ]
+        workers = [
+            Replica(f"worker {n}", ("worker",), environments[APIS + n], proxies[APIS + n], cluster)
+            for n in range(WORKERS)
+        ]
+        workers[JUMPER].environment |= jumping
+        system = System(
+            directory, server, cluster, apis, workers, [f"http://127.0.0.1:{port}" for port in ports], clock
+        )
+        for replica in system.replicas:
+            replica.start()
+        manager = asyncio.create_task(system.manage())
+        stack.push_async_callback(_canceled, manager)
+        yield system
+
+
+def server_connection(server: ChaosServer) -> psycopg.Connection:
+    return psycopg.connect(server.url, autocommit=True)
+
+
+async def _canceled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

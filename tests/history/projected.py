@@ -1,0 +1,92 @@
+"""The inline projections as they must be, folded from the events, against the rows that are there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from app.domain.events import BOOKMARK_SAVED
+from app.domain.task import TERMINAL, Status, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tests.history.record import History, Projections
+
+Row = dict[str, Any]
+_HEAD = ("source", "collection", "task", "status", "priority", "run_at", "version", "attempt", "failures")
+_HEAD += ("max_attempts", "worker", "cancel_requested", "changed_at")
+_LISTED = ("task", "source", "collection", "source_type", "trigger", "fire_time", "priority", "max_attempts", "status")
+_LISTED += ("attempt", "failures", "rows", "error", "created_at", "started_at", "finished_at", "version")
+
+
+def wrong_projections(history: History, found: Projections) -> Iterator[tuple[str, str]]:
+    """(row, what is wrong with it) of `tasks`, `task_queue`, `collection_status` and `bookmarks`."""
+    tasks = history.tasks.values()
+    active = [task for task in tasks if task.status not in TERMINAL]
+    yield from _compared("tasks", ("task",), [_row(task, _LISTED) for task in tasks], found.tasks)
+    yield from _compared("task_queue", ("source", "collection"), [_row(t, _HEAD) for t in active], found.task_queue)
+    yield from _compared("bookmarks", ("source", "collection", "destination"), _bookmarks(history), found.bookmarks)
+    if history.kept_since is None:  # what is counted over all tasks outlives those that were dropped
+        key = ("source", "collection")
+        yield from _compared("collection_status", key, _statuses(history), found.collection_status)
+
+
+def _row(task: Task, columns: Iterable[str]) -> Row:
+    return {column: getattr(task, column) for column in columns}
+
+
+def _statuses(history: History) -> list[Row]:
+    """Tasks of a collection never overlap, and their ids grow: the last one has the highest id."""
+    lives: dict[tuple[str, str], list[Task]] = defaultdict(list)
+    for task in sorted(history.tasks.values(), key=lambda task: task.task):
+        lives[task.source, task.collection].append(task)
+    return [_status(key, tasks) for key, tasks in lives.items()]
+
+
+def _status(key: tuple[str, str], tasks: Sequence[Task]) -> Row:
+    row: Row = {"last_success_at": None, "last_failure_at": None, "consecutive_failures": 0}
+    for task in tasks:
+        if task.status is Status.SUCCESS:
+            row |= {"last_success_at": task.finished_at, "consecutive_failures": 0}
+        elif task.status is Status.FAILED:
+            failures = row["consecutive_failures"] + 1
+            row |= {"last_failure_at": task.finished_at, "consecutive_failures": failures}
+    last = {"last_task": tasks[-1].task, "last_status": tasks[-1].status}
+    return {"source": key[0], "collection": key[1]} | last | row
+
+
+def _bookmarks(history: History) -> list[Row]:
+    """The last one saved for each destination of a collection; no reset is known here."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for id_ in sorted(history.tasks):
+        task = history.tasks[id_]
+        for event in history.streams[id_]:
+            if event.type == BOOKMARK_SAVED:
+                key = (task.source, task.collection, event.data["destination"])
+                rows[key] = {
+                    "source": key[0],
+                    "collection": key[1],
+                    "destination": key[2],
+                    "bookmark": event.data["bookmark"],
+                    "task": id_,
+                    "attempt": event.attempt,
+                    "saved_at": event.at,
+                }
+    return list(rows.values())
+
+
+def _compared(
+    projection: str, key: tuple[str, ...], wanted: Iterable[Row], found: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    rows = {tuple(row[column] for column in key): row for row in found}
+    for row in wanted:
+        identity = tuple(row[column] for column in key)
+        where = f"{projection} {'/'.join(map(str, identity))}"
+        kept = rows.pop(identity, None)
+        if kept is None:
+            yield where, "the row is missing"
+        elif wrong := [c for c, value in row.items() if kept[c] != value]:
+            yield where, "; ".join(f"{c} is {kept[c]}, the events say {row[c]}" for c in wrong)
+    for identity in rows:
+        yield f"{projection} {'/'.join(map(str, identity))}", "the row has no events"
