@@ -1,7 +1,7 @@
 # What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test soak static check bench bench-report audit fuzz format clean
+.PHONY: help install install-dev demo demo-rows test soak static check bench bench-report chaos audit fuzz format clean
 
 BIN := .venv/bin
 
@@ -57,6 +57,12 @@ audit: install-dev ## known vulnerabilities of the locked packages, where their 
 fuzz: install-dev ## look for requests, catalogues and schedules that break something, for minutes and each time elsewhere
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/pytest --quiet --timeout 0 --hypothesis-profile thorough \
 	  tests/integration/api/test_openapi_conformance.py tests/unit/api tests/unit/config tests/unit/test_hostile_schedules.py
+
+SEEDS ?= 1,2,3,4,5,6,7,8,9,10
+FAULTS ?= 52
+
+chaos: install-dev ## inject faults (SEEDS=1,2 FAULTS=52 for each), check the histories, put the tables into docs/reliability.md
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) --faults $(FAULTS) --page
 
 format: install-dev ## rewrite the sources in the project's format
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -11,9 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.chaos.results import put_into_page, tables, write
 from tests.chaos.run import run
 
 _NAMESPACE = ("unshare", "--map-root-user", "--mount")
+_MOST_SHOWN = 50
 _INSIDE = "SYNCLINE_CHAOS_NAMESPACE"
 
 
@@ -32,9 +34,11 @@ def main() -> int:
             else:
                 shutil.rmtree(directory, ignore_errors=True)
         results.append(result)
-        for line in (*result.violations[:50], *result.problems):
+        for line in (*result.violations[:_MOST_SHOWN], *result.problems):
             print(line)
-        print(result.counts)
+    print(f"\n{tables(results)}\n\nAll of it as JSON: {write(results)}")
+    if options.page:
+        put_into_page(results)
     return 0 if all(result.holds for result in results) else 1
 
 
@@ -43,18 +47,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1])
     parser.add_argument("--faults", type=int, default=52, help="how many each seed injects")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="words in the names of faults")
+    parser.add_argument("--page", action="store_true", help="put the tables into docs/reliability.md")
     parser.add_argument("--keep", action="store_true", help="leave the directory with the logs")
     return parser.parse_args()
 
 
 def _enter_namespace() -> None:
-    """Go on in a namespace where this process may mount a small disk, and whose mounts end with it, if there can be one."""
+    """Go on, where that is allowed, in a namespace where a small disk can be mounted; its mounts end with it."""
     if _INSIDE in os.environ or shutil.which("unshare") is None:
         return
     probe = subprocess.run([*_NAMESPACE, "true"], check=False, capture_output=True)
     if probe.returncode == 0:
         os.environ[_INSIDE] = "1"
-        os.execvp(_NAMESPACE[0], [*_NAMESPACE, sys.executable, "-m", "tests.chaos", *sys.argv[1:]])
+        os.execvp(_NAMESPACE[0], [*_NAMESPACE, sys.executable, "-m", "tests.chaos", *sys.argv[1:]])  # noqa: S606 - itself
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The faults: each is injected, holds for a while, and is healed. What a fault touches, no other one touches meanwhile."""
+"""The faults: each is injected, holds for a while, and is healed. Two that touch the same thing never overlap."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.chaos.clock import set_clock
 from tests.chaos.load import LEASE_SECONDS
 from tests.chaos.schema import newer_schema
 from tests.chaos.system import JUMPER
+from tests.harness import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,7 +30,7 @@ PAST_LEASE: Final = (LEASE_SECONDS * 1.2, LEASE_SECONDS * 2.0)
 NO_TIME: Final = (0.0, 0.0)
 A_WHILE: Final = (1.0, 3.0)
 _LOOK_SECONDS: Final = 0.05
-_FIND_SECONDS: Final = 5.0
+_FIND_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _any(system: System, victim: int) -> Replica:
 @kind("worker killed", touches="worker", hold=NO_TIME)
 @asynccontextmanager
 async def worker_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
-    _worker(system, victim).signal(signal.SIGKILL)
+    _worker(system, victim).send(signal.SIGKILL)
     yield
 
 
@@ -85,9 +86,9 @@ async def worker_killed(system: System, victim: int, _hold: float) -> AsyncItera
 @asynccontextmanager
 async def worker_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     worker = _worker(system, victim)
-    worker.signal(signal.SIGSTOP)
+    worker.send(signal.SIGSTOP)
     yield
-    worker.signal(signal.SIGCONT)
+    worker.send(signal.SIGCONT)
 
 
 @kind("attempt killed", touches="attempt", hold=NO_TIME)
@@ -113,7 +114,7 @@ async def orphan(system: System, victim: int, _hold: float) -> AsyncIterator[Non
     """What follows its parent into death cannot when it is stopped: SIGKILL reaches it all the same."""
     worker, pid = await _some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGSTOP)
-    worker.signal(signal.SIGKILL)
+    worker.send(signal.SIGKILL)
     yield
     worker.signal_attempt(pid, signal.SIGCONT)
 
@@ -121,7 +122,7 @@ async def orphan(system: System, victim: int, _hold: float) -> AsyncIterator[Non
 @kind("API killed", touches="api", hold=NO_TIME)
 @asynccontextmanager
 async def api_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
-    _api(system, victim).signal(signal.SIGKILL)
+    _api(system, victim).send(signal.SIGKILL)
     yield
 
 
@@ -129,9 +130,9 @@ async def api_killed(system: System, victim: int, _hold: float) -> AsyncIterator
 @asynccontextmanager
 async def api_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     api = _api(system, victim)
-    api.signal(signal.SIGSTOP)
+    api.send(signal.SIGSTOP)
     yield
-    api.signal(signal.SIGCONT)
+    api.send(signal.SIGCONT)
 
 
 @kind("PostgreSQL restarted", touches="server", hold=(0.2, 2.0))
@@ -204,7 +205,7 @@ async def machine_lost(system: System, victim: int, _hold: float) -> AsyncIterat
     """The server never learns that its client is gone: the connections stay, whatever they hold."""
     worker = _worker(system, victim)
     worker.proxy.abandon()
-    worker.signal(signal.SIGKILL)
+    worker.send(signal.SIGKILL)
     yield
     worker.proxy.bury()
 
@@ -270,7 +271,7 @@ async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterato
 async def wrong_clock(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     assert system.clock is not None
     set_clock(system.clock, -600 if victim % 2 else 600)
-    system.workers[JUMPER].signal(signal.SIGKILL)
+    system.workers[JUMPER].send(signal.SIGKILL)
     yield
     set_clock(system.clock, 0)
 
@@ -316,10 +317,7 @@ async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIt
     for replica in system.replicas:
         if replica.lives:
             await system.drain(replica)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FIND_SECONDS):
-                    while not replica.lives:
-                        await asyncio.sleep(_LOOK_SECONDS)
+            await until(replica.is_back, seconds=_FIND_SECONDS)
     yield
 
 
@@ -328,8 +326,8 @@ async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIt
 async def migrated(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     """Replicas of this release go on, and start, on the schema of a release that expands it."""
     async with newer_schema(system.server.url):
-        _worker(system, victim).signal(signal.SIGKILL)
-        _api(system, victim).signal(signal.SIGKILL)
+        _worker(system, victim).send(signal.SIGKILL)
+        _api(system, victim).send(signal.SIGKILL)
         yield
 
 
@@ -348,11 +346,11 @@ def _fail_point(name: str, action: str) -> Injection:
         if replica.lives:
             await replica.stop()
         if name == "workers.lost":
-            next(worker for worker in system.workers if worker is not replica).signal(signal.SIGKILL)
+            next(worker for worker in system.workers if worker is not replica).send(signal.SIGKILL)
         await asyncio.sleep(hold)
         replica.fail_points = ""
         if replica.lives:
-            replica.signal(signal.SIGKILL)
+            replica.send(signal.SIGKILL)
         yield
 
     return inject
@@ -368,15 +366,17 @@ async def _some_attempt(system: System, victim: int) -> tuple[Replica, int]:
     """A worker and one of its attempts' processes; waits for one.
 
     Raises:
-        TimeoutError: there was none for long.
+        AssertionError: there was none for long.
     """
-    async with asyncio.timeout(4 * _FIND_SECONDS):
-        while True:
-            order = [*system.workers[victim % 3 :], *system.workers[: victim % 3]]
-            for worker in order:
-                if worker.lives and (found := worker.attempts()):
-                    return worker, found[victim % len(found)]
-            await asyncio.sleep(_LOOK_SECONDS)
+    first = victim % len(system.workers)
+
+    async def found() -> tuple[Replica, int] | None:
+        for worker in (*system.workers[first:], *system.workers[:first]):
+            if worker.lives and (attempts := worker.attempts()):
+                return worker, attempts[victim % len(attempts)]
+        return None
+
+    return await until(found, seconds=_FIND_SECONDS)
 
 
 async def _execute(system: System, statement: str) -> None:

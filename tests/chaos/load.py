@@ -113,7 +113,7 @@ def may_fail() -> frozenset[Key]:
 
 @dataclass
 class Callers:
-    """Clients of all replicas of the API: what they were promised, what they were shown, and what was no right answer."""
+    """Clients of all replicas of the API: what they were promised and shown, and which answers were wrong."""
 
     addresses: list[str]
     rng: Random
@@ -153,9 +153,7 @@ class Callers:
         if answer is not None:
             self.shown |= {ShownLine(UUID(task_id[-36:]), line["message"]) for line in answer.json()["logs"]}
 
-    async def _answer(
-        self, client: httpx.AsyncClient, method: str, address: str, **more: Any
-    ) -> httpx.Response | None:
+    async def _answer(self, client: httpx.AsyncClient, method: str, address: str, **more: Any) -> httpx.Response | None:
         """A good answer; None where there was none, or only the word that there cannot be one now."""
         try:
             answer = await client.request(method, address, **more)

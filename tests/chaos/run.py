@@ -23,6 +23,7 @@ from tests.chaos.plan import plan, text_of
 from tests.chaos.recovery import LIMIT_SECONDS, NotRecoveredError, TransactionWatch, recovered
 from tests.chaos.server import ChaosServer
 from tests.chaos.system import running_system
+from tests.harness import until
 from tests.history.reading import read_history
 from tests.history.record import Copied, History
 from tests.history.rules import check
@@ -30,11 +31,11 @@ from tests.history.rules import check
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from pathlib import Path
+
     from tests.chaos.plan import Planned
     from tests.chaos.system import System
 
 _CALM_SECONDS: Final = 1.5
-_LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ async def _volley(
     try:
         await asyncio.gather(*(_inject(system, planned) for planned in volley))
         seconds = await recovered(system, datetime.now(UTC))
-    except (NotRecoveredError, TimeoutError) as error:
+    except (NotRecoveredError, AssertionError) as error:
         result.problems.append(f"volley {number} ({'; '.join(map(str, volley))}): {error or type(error).__name__}")
         return False
     if len(volley) > 1:
@@ -128,8 +129,8 @@ async def _inject(system: System, planned: Planned) -> None:
 
 async def _come_to_rest(system: System) -> None:
     """The workers drain, then the replicas of the API."""
-    while not all(replica.lives for replica in system.replicas):
-        await asyncio.sleep(_LOOK_SECONDS)
+    for replica in system.replicas:
+        await until(replica.is_back)
     await asyncio.gather(*(system.drain(worker, for_good=True) for worker in system.workers))
     await asyncio.gather(*(api.stop(for_good=True) for api in system.apis))
 
@@ -179,8 +180,8 @@ def _copied(system: System) -> list[Copied]:
         with duckdb.connect(str(file), read_only=True) as connection:
             for source, text in connection.execute(marks.format("")).fetchall():
                 bookmarks["file", source] = _number(text)
-                found = connection.execute(f"SELECT id FROM {source}_{source}").fetchall()
-                rows["file", source] = Counter(id_ for (id_,) in found)
+                ids = connection.execute(f"SELECT id FROM {source}_{source}").fetchall()
+                rows["file", source] = Counter(id_ for (id_,) in ids)
     highest = max((number or 0 for number in bookmarks.values()), default=0)
     wanted = frozenset(range(1, min(TAP_RECORDS, highest + 1000) + 1))
     return [

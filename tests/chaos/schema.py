@@ -11,7 +11,16 @@ import psycopg
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-_TABLES: Final = ("events", "log_events", "tasks", "task_queue", "collection_status", "bookmarks", "schedules", "workers")
+_TABLES: Final = (
+    "events",
+    "log_events",
+    "tasks",
+    "task_queue",
+    "collection_status",
+    "bookmarks",
+    "schedules",
+    "workers",
+)
 _EXPAND: Final = (
     *(f"ALTER TABLE syncline.{table} ADD COLUMN IF NOT EXISTS later text" for table in _TABLES),
     "CREATE INDEX CONCURRENTLY IF NOT EXISTS later ON syncline.tasks (created_at)",

@@ -78,10 +78,14 @@ class ChaosServer:
             self._server = self._serve()
 
     def fill_disk(self) -> None:
-        """Take all space that is left."""
-        space = os.statvfs(self._disk)
+        """Take all space that is left, to the last page, while the server writes as well."""
+        piece = DISK_MB << 20
         with (self._disk / "ballast").open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, space.f_bavail * space.f_frsize)
+            while piece >= os.sysconf("SC_PAGE_SIZE"):
+                try:
+                    os.posix_fallocate(ballast.fileno(), ballast.seek(0, os.SEEK_END), piece)
+                except OSError:
+                    piece //= 2
 
     def free_disk(self) -> None:
         (self._disk / "ballast").unlink(missing_ok=True)
@@ -97,6 +101,6 @@ class ChaosServer:
 
 
 def _mount(directory: Path) -> bool:
-    """A small tmpfs there, where this process may mount: as root, or in a user namespace (see `tests.chaos.__main__`)."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0700", "syncline-chaos", directory]
+    """A small tmpfs there, where this process may mount: as root, or in the namespace of `tests.chaos.__main__`."""
+    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0700", "syncline-chaos", directory]
     return os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0

@@ -32,7 +32,6 @@ WORKERS: Final = 3
 JUMPER: Final = WORKERS - 1
 _LOOK_SECONDS: Final = 0.1
 _AGAIN_SECONDS: Final = 0.5
-_STOP_SECONDS: Final = 60.0
 # What a replica may end with: its clean end, a database that does not answer, a SIGKILL of ours.
 _EXPECTED_EXITS: Final = {0, 3, -signal.SIGKILL}
 EXIT_CONFIGURATION: Final = 2
@@ -66,7 +65,11 @@ class Replica:
     def lives(self) -> bool:
         return self.process is not None and self.process.exit_code is None
 
-    def signal(self, number: signal.Signals) -> None:
+    async def is_back(self) -> bool:
+        """Whether the service manager has started it again."""
+        return self.lives
+
+    def send(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.signal(number)
 
@@ -91,17 +94,14 @@ class Replica:
         self.held = True
         try:
             self.process.signal(signal.SIGTERM)
-            async with asyncio.timeout(_STOP_SECONDS):
-                while self.process.exit_code is None:
-                    await asyncio.sleep(_LOOK_SECONDS / 4)
-            return self.process.exit_code
+            return await asyncio.to_thread(self.process.wait)
         finally:
             self.held = for_good
 
 
 @dataclass
 class System:
-    """Everything that a fault can reach. `may_refuse` while a configuration or schema is there that none can start with."""
+    """Everything that a fault can reach; `may_refuse` while no replica can start with what is configured."""
 
     directory: Path
     server: ChaosServer

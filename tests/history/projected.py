@@ -14,9 +14,29 @@ if TYPE_CHECKING:
     from tests.history.record import History, Projections
 
 Row = dict[str, Any]
-_HEAD = ("source", "collection", "task", "status", "priority", "run_at", "version", "attempt", "failures")
+_HEAD: tuple[str, ...] = (
+    "source",
+    "collection",
+    "task",
+    "status",
+    "priority",
+    "run_at",
+    "version",
+    "attempt",
+    "failures",
+)
 _HEAD += ("max_attempts", "worker", "cancel_requested", "changed_at")
-_LISTED = ("task", "source", "collection", "source_type", "trigger", "fire_time", "priority", "max_attempts", "status")
+_LISTED: tuple[str, ...] = (
+    "task",
+    "source",
+    "collection",
+    "source_type",
+    "trigger",
+    "fire_time",
+    "priority",
+    "max_attempts",
+    "status",
+)
 _LISTED += ("attempt", "failures", "rows", "error", "created_at", "started_at", "finished_at", "version")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -42,7 +43,7 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
                 )
             ],
             schedules=[
-                ScheduleRow(*row, row[:2] not in unsteady)
+                replace(ScheduleRow(*row), steady=row[:2] not in unsteady)
                 for row in _rows(
                     connection,
                     "source, collection, expression, timezone, next_fire_at, active",

@@ -35,6 +35,18 @@ _ENDS_ATTEMPT: Final = {
     events.ATTEMPT_HANDED_BACK,
     *events.TERMINAL,
 }
+_STATUS_AFTER: Final = {
+    events.TASK_SCHEDULED: "SCHEDULED",
+    events.TASK_STARTED: "RUNNING",
+    events.BOOKMARK_SAVED: "RUNNING",
+    events.CANCEL_REQUESTED: "RUNNING",
+    events.ATTEMPT_FAILED: "SCHEDULED",
+    events.ATTEMPT_RESCUED: "SCHEDULED",
+    events.ATTEMPT_HANDED_BACK: "SCHEDULED",
+    events.TASK_SUCCEEDED: "SUCCESS",
+    events.TASK_FAILED: "FAILED",
+    events.TASK_CANCELED: "CANCELED",
+}
 _NOT_BY_A_DRAIN: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.TASK_FAILED}
 _LAST_WORDS: Final = {
     Status.SUCCESS: "FINISHED SUCCESSFULLY",
@@ -138,10 +150,10 @@ def streams_keep_their_order(history: History) -> Iterator[tuple[str, str]]:
 
 def statuses_are_what_happened(history: History) -> Iterator[tuple[str, str]]:
     """Every event states the status after it."""
-    for id_, task in history.tasks.items():
-        stated = history.streams[id_][-1].status
-        if stated != task.status:
-            yield str(id_), f"its last event states {stated}, and the task is {task.status}"
+    for stored in history.events:
+        event = stored.event
+        if event.status != _STATUS_AFTER.get(event.type, event.status):
+            yield f"{event.task}, version {event.version}", f"{event.type} states {event.status}"
 
 
 def tasks_fail_only_where_they_are_made_to(history: History) -> Iterator[tuple[str, str]]:

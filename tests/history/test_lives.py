@@ -1,0 +1,85 @@
+"""The checker over many made-up lives: whatever happens legally is accepted, whatever is changed in it is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import events
+from tests.history.made import SECOND, WORKERS, Maker
+from tests.history.record import History, StoredEvent, WorkerRow
+from tests.history.rules import check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ATTEMPT_ENDS = (events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.ATTEMPT_HANDED_BACK)
+_TASK_ENDS = (events.TASK_SUCCEEDED, events.TASK_FAILED, events.TASK_CANCELED)
+# One task: how its attempts end, each with the bookmarks that it saves and its worker, and how it ends itself.
+_attempts = st.lists(st.tuples(st.sampled_from(_ATTEMPT_ENDS), st.integers(0, 2), st.sampled_from(WORKERS)), max_size=3)
+_life = st.tuples(st.sampled_from(["a", "b"]), _attempts, st.sampled_from(_TASK_ENDS))
+
+
+def history_of(lives: Sequence[tuple[str, Sequence[tuple[str, int, Any]], str]]) -> History:
+    made = Maker()
+    for collection, attempts, end in lives:
+        task = made.scheduled(collection)
+        for how, bookmarks, worker in attempts:
+            made.started(task, worker)
+            for number in range(bookmarks):
+                made.saved(task, number)
+            made.ended(task, how, error="boom")
+        if end != events.TASK_CANCELED:
+            made.started(task)
+        made.ended(task, end, error="boom")
+    later = made.now + SECOND
+    return made.history(workers=[WorkerRow(worker, 1, "active", later) for worker in WORKERS])
+
+
+histories = st.lists(_life, min_size=1, max_size=4).map(history_of)
+
+
+@given(histories)
+def test_legal_lives_are_accepted(history: History) -> None:
+    assert check(history) == []
+
+
+@given(histories, st.data())
+def test_a_lost_event_is_found(history: History, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(history.events) - 1))
+    kept = [stored for number, stored in enumerate(history.events) if number != place]
+    assert check(history.with_(events=kept))
+
+
+@given(histories, st.data())
+def test_an_event_that_came_twice_is_found(history: History, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(history.events) - 1))
+    twice = [*history.events[: place + 1], *history.events[place:]]
+    assert check(history.with_(events=twice))
+
+
+@given(histories, st.data())
+def test_two_events_that_changed_places_are_found(history: History, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(history.events) - 1))
+    stored = history.events[place]
+    other = data.draw(st.sampled_from([s for s in history.events if s.event.task == stored.event.task]))
+    if other is not stored:
+        what: dict[str, Any] = {"type": other.event.type, "status": other.event.status, "data": other.event.data}
+        swapped = {
+            id(stored): replace(stored.event, **what),
+            id(other): replace(other.event, type=stored.event.type, status=stored.event.status, data=stored.event.data),
+        }
+        changed = [StoredEvent(swapped.get(id(one), one.event), one.xid) for one in history.events]
+        assert check(history.with_(events=changed)) or what["type"] == stored.event.type
+
+
+@given(histories, st.data())
+def test_a_log_line_that_is_lost_is_found(history: History, data: st.DataObject) -> None:
+    lost = data.draw(st.sampled_from(history.lines))
+    after = [line for line in history.lines if (line.task, line.attempt) == (lost.task, lost.attempt)]
+    whole = [line for line in history.lines if line.task == lost.task]
+    if lost is not after[-1] or lost is whole[-1]:  # the last line of an attempt that is not the last tells nothing new
+        assert check(history.with_(lines=[line for line in history.lines if line is not lost]))
