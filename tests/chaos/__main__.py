@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.results import put_into_page, tables, write
+from tests.chaos.results import RESULTS, put_into_page, tables, write
 from tests.chaos.run import run
 
 _NAMESPACE = ("unshare", "--map-root-user", "--mount")
@@ -36,7 +36,8 @@ def main() -> int:
         results.append(result)
         for line in (*result.violations[:_MOST_SHOWN], *result.problems):
             print(line)
-    print(f"\n{tables(results)}\n\nAll of it as JSON: {write(results)}")
+    write(results, options.results)
+    print(f"\n{tables(results)}\n\nAll of it as JSON: {options.results}")
     if options.page:
         put_into_page(results)
     return 0 if all(result.holds for result in results) else 1
@@ -48,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=52, help="how many each seed injects")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="words in the names of faults")
     parser.add_argument("--page", action="store_true", help="put the tables into docs/reliability.md")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
     parser.add_argument("--keep", action="store_true", help="leave the directory with the logs")
     return parser.parse_args()
 

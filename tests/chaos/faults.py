@@ -14,11 +14,11 @@ from app.failpoints import POINTS
 from tests.chaos.clock import set_clock
 from tests.chaos.load import LEASE_SECONDS
 from tests.chaos.schema import newer_schema
-from tests.chaos.system import JUMPER
+from tests.chaos.system import JUMPER, WORKERS
 from tests.harness import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from tests.chaos.system import Replica, System
@@ -35,7 +35,10 @@ _FIND_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: the range of seconds that it holds, what it touches, and how it is injected and healed."""
+    """A kind of fault: how it is injected and healed, for how many seconds it may hold, and what it touches.
+
+    `worker` stands for the one that is its victim.
+    """
 
     inject: Injection
     hold: tuple[float, float]
@@ -45,9 +48,13 @@ class Kind:
 KINDS: Final[dict[str, Kind]] = {}
 
 
-def kind(name: str, *, touches: str, hold: tuple[float, float]) -> Callable[[Injection], Injection]:
+# Touched by what is about all workers: it overlaps with no other fault of a worker.
+EVERY_WORKER: Final = tuple(f"worker {number}" for number in range(WORKERS))
+
+
+def kind(name: str, *, touches: str | Sequence[str], hold: tuple[float, float]) -> Callable[[Injection], Injection]:
     def register(inject: Injection) -> Injection:
-        KINDS[name] = Kind(inject, hold, frozenset(touches.split()))
+        KINDS[name] = Kind(inject, hold, frozenset([touches] if isinstance(touches, str) else touches))
         return inject
 
     return register
@@ -108,7 +115,7 @@ async def attempt_stopped(system: System, victim: int, _hold: float) -> AsyncIte
     worker.signal_attempt(pid, signal.SIGCONT)
 
 
-@kind("worker killed, its attempt stopped", touches="worker attempt", hold=PAST_LEASE)
+@kind("worker killed, its attempt stopped", touches=("worker", "attempt"), hold=PAST_LEASE)
 @asynccontextmanager
 async def orphan(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     """What follows its parent into death cannot when it is stopped: SIGKILL reaches it all the same."""
@@ -199,7 +206,7 @@ async def api_blackholed(system: System, victim: int, _hold: float) -> AsyncIter
     proxy.mend()
 
 
-@kind("worker's machine lost", touches="worker network", hold=PAST_LEASE)
+@kind("worker's machine lost", touches=("worker", "network"), hold=PAST_LEASE)
 @asynccontextmanager
 async def machine_lost(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     """The server never learns that its client is gone: the connections stay, whatever they hold."""
@@ -266,7 +273,7 @@ async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterato
     set_clock(system.clock, 0)
 
 
-@kind("worker started with a wrong clock", touches="clock worker", hold=A_WHILE)
+@kind("worker started with a wrong clock", touches=("clock", f"worker {JUMPER}"), hold=A_WHILE)
 @asynccontextmanager
 async def wrong_clock(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     assert system.clock is not None
@@ -311,7 +318,7 @@ async def configuration_changed(system: System, _victim: int, _hold: float) -> A
     system.may_refuse = False
 
 
-@kind("rolling restart", touches="worker api attempt network clock", hold=NO_TIME)
+@kind("rolling restart", touches=(*EVERY_WORKER, "api", "attempt", "network", "clock"), hold=NO_TIME)
 @asynccontextmanager
 async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
     for replica in system.replicas:
@@ -321,7 +328,7 @@ async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIt
     yield
 
 
-@kind("newer schema", touches="server locks backends worker api", hold=A_WHILE)
+@kind("newer schema", touches=(*EVERY_WORKER, "server", "locks", "backends", "api"), hold=A_WHILE)
 @asynccontextmanager
 async def migrated(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     """Replicas of this release go on, and start, on the schema of a release that expands it."""

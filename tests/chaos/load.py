@@ -62,7 +62,7 @@ def catalogue(data: Path, *, version: int = 0) -> str:
 
 def _synthetic(version: int) -> list[dict[str, Any]]:
     collections = [
-        *(_ticking(f"tick_{number:03}", 4 + number % 5, log_lines=3) for number in range(100)),
+        *(_ticking(f"tick_{number:03}", 3 + number % 3, log_lines=3) for number in range(90)),
         *(_ticking(f"busy_{number:02}", 5, log_lines=5, seconds=2) for number in range(30)),
         *(_ticking(f"all_{number:02}", 4, log_lines=1) | {"misfire": "all"} for number in range(5)),
         *(_ticking(f"skip_{number:02}", 4, log_lines=1) | {"misfire": "skip"} for number in range(5)),
@@ -93,7 +93,7 @@ def _tap(stream: str) -> dict[str, Any]:
             "command": [sys.executable, str(TAP)],
             "config": {"stream": stream, "records": TAP_RECORDS, "seconds": TAP_RECORDS / 200, "at_once": 400},
         },
-        "collections": [{"name": stream, "sync_mode": "incremental", "cursor_field": "id", "schedule": "@every 8s"}],
+        "collections": [{"name": stream, "sync_mode": "incremental", "cursor_field": "id", "schedule": "@every 5s"}],
     }
 
 

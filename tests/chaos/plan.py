@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from tests.chaos.system import WORKERS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tests.chaos.faults import Kind
 
-MOST_AT_ONCE: Final = 3
+FEWEST_AT_ONCE: Final = 2
+MOST_AT_ONCE: Final = 4
+_ONE_WORKER: Final = "worker"
 _SPREAD_SECONDS: Final = 1.5
 
 
@@ -30,16 +34,19 @@ class Planned:
 
 
 def plan(seed: int, faults: int, kinds: Mapping[str, Kind]) -> list[list[Planned]]:
-    """Volleys of one to three faults that do not touch the same thing. Every kind comes before one comes again."""
+    """Volleys of faults that overlap and do not touch the same thing. Every kind comes before one comes again.
+
+    One worker of the three is left alone, but where a kind of fault is about all of them.
+    """
     rng = Random(seed)  # noqa: S311 - to be repeated, not to be guessed
     volleys: list[list[Planned]] = []
     waiting: list[str] = []
-    while faults > sum(map(len, volleys)):
+    while faults > (planned := sum(map(len, volleys))):
         if len(waiting) < MOST_AT_ONCE:
             deck = sorted(kinds)
             rng.shuffle(deck)
             waiting += deck
-        size = min(rng.randint(1, MOST_AT_ONCE), faults - sum(map(len, volleys)))
+        size = min(rng.randint(FEWEST_AT_ONCE, MOST_AT_ONCE), faults - planned)
         volleys.append(_volley(rng, waiting, size, kinds))
     return volleys
 
@@ -48,17 +55,24 @@ def _volley(rng: Random, waiting: list[str], size: int, kinds: Mapping[str, Kind
     chosen: list[Planned] = []
     touched: set[str] = set()
     for name in tuple(waiting):
-        kind = kinds[name]
-        if len(chosen) < size and not touched & kind.touches and name not in {one.kind for one in chosen}:
+        victim = rng.randrange(1000)
+        touches = _touched(kinds[name], victim)
+        fits = not touched & touches and len(_workers(touched | touches)) < WORKERS
+        if len(chosen) < size and (fits or not chosen) and name not in {one.kind for one in chosen}:
             waiting.remove(name)
-            touched |= kind.touches
-            chosen.append(_planned(rng, name, kind, first=not chosen))
+            touched |= touches
+            delay = rng.uniform(0, _SPREAD_SECONDS) if chosen else 0.0
+            chosen.append(Planned(name, victim, round(delay, 2), round(rng.uniform(*kinds[name].hold), 2)))
     return chosen
 
 
-def _planned(rng: Random, name: str, kind: Kind, *, first: bool) -> Planned:
-    delay = 0.0 if first else rng.uniform(0, _SPREAD_SECONDS)
-    return Planned(name, rng.randrange(1000), round(delay, 2), round(rng.uniform(*kind.hold), 2))
+def _touched(kind: Kind, victim: int) -> set[str]:
+    """What a fault touches; of the workers its victim."""
+    return {f"worker {victim % WORKERS}" if what == _ONE_WORKER else what for what in kind.touches}
+
+
+def _workers(touched: set[str]) -> set[str]:
+    return {what for what in touched if what.startswith(_ONE_WORKER)}
 
 
 def text_of(volleys: Sequence[Sequence[Planned]]) -> str:

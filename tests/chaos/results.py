@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 
     from tests.chaos.run import Result
 
-RESULTS: Final = Path(__file__).parent / "results"
+RESULTS: Final = Path(__file__).parent / "results" / "chaos.json"
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN: Final = "<!-- results of make chaos: begin -->"
 END: Final = "<!-- results of make chaos: end -->"
 
 
-def write(results: Sequence[Result]) -> Path:
-    """Keep the results as JSON: the file."""
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / "chaos.json"
+def write(results: Sequence[Result], file: Path) -> None:
+    """Keep the results as JSON."""
+    file.parent.mkdir(exist_ok=True)
     document = {
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": machine(),
@@ -34,7 +33,6 @@ def write(results: Sequence[Result]) -> Path:
         "seeds": [result.document() for result in results],
     }
     file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    return file
 
 
 def put_into_page(results: Sequence[Result]) -> None:

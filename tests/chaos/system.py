@@ -70,8 +70,9 @@ class Replica:
         return self.lives
 
     def send(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.signal(number)
+        """Nothing happens to one that is dead already."""
+        if self.process is not None:
+            self.process.signal(number)
 
     def attempts(self) -> list[int]:
         """The pids of the child processes of its attempts, each the leader of its group."""

@@ -1,0 +1,32 @@
+"""A seed means the same faults every time, every kind has its turn, and no two touch the same thing at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.chaos.faults import EVERY_WORKER, KINDS
+from tests.chaos.plan import MOST_AT_ONCE, plan
+
+
+def test_a_seed_gives_the_same_plan_again() -> None:
+    assert plan(7, 100, KINDS) == plan(7, 100, KINDS)
+    assert plan(7, 100, KINDS) != plan(8, 100, KINDS)
+
+
+def test_every_kind_has_its_turn() -> None:
+    volleys = plan(1, 3 * len(KINDS), KINDS)
+    times = Counter(planned.kind for volley in volleys for planned in volley)
+    assert times.total() == 3 * len(KINDS)
+    assert times.keys() == KINDS.keys()
+    assert max(times.values()) - min(times.values()) <= 2
+
+
+def test_faults_of_a_volley_touch_different_things_and_leave_a_worker_alone() -> None:
+    for volley in plan(3, 500, KINDS):
+        assert 1 <= len(volley) <= MOST_AT_ONCE
+        whole = [planned for planned in volley if KINDS[planned.kind].touches.issuperset(EVERY_WORKER)]
+        workers = [planned.victim % 3 for planned in volley if "worker" in KINDS[planned.kind].touches]
+        assert len(set(workers)) == len(workers)
+        assert len(workers) < 3
+        assert not (whole and workers)
+        assert len(whole) <= 1

@@ -1,0 +1,32 @@
+"""The short form of `make chaos`: one seed, some ten faults, every invariant."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Chosen for its faults: processes, network, server, disk, locks, configuration.
+SEED = 11
+FAULTS = 10
+
+
+@pytest.mark.timeout(300)
+def test_ten_faults_break_no_invariant_and_everything_runs_again_in_time(tmp_path: Path) -> None:
+    results = tmp_path / "chaos.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", "--seeds", str(SEED), "--faults", str(FAULTS), "--results", results],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-8000:]
+    [seed] = json.loads(results.read_text())["seeds"]
+    assert len(seed["injected"]) == FAULTS
+    assert seed["violations"] == seed["problems"] == []
+    assert seed["counts"]["SUCCESS"] > 100
