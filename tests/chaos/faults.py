@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,8 @@ NO_TIME: Final = (0.0, 0.0)
 A_WHILE: Final = (1.0, 3.0)
 _LOOK_SECONDS: Final = 0.05
 _FIND_SECONDS: Final = 20.0
+# From reading the configuration to the exit of a process that cannot use it.
+_START_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,15 +310,14 @@ async def notifications_lost(system: System, _victim: int, _hold: float) -> Asyn
 
 @kind("configuration changed", touches="configuration", hold=A_WHILE)
 @asynccontextmanager
-async def configuration_changed(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def configuration_changed(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
     """Schedules come, go and change; a version that is no YAML and one that lacks a destination come between."""
     system.write_catalogue()
     await asyncio.sleep(_LOOK_SECONDS)
-    system.may_refuse = True
+    system.may_refuse_until = time.monotonic() + hold + _START_SECONDS
     system.write_catalogue("sources: [this is: no catalogue")
     yield
     system.write_catalogue()
-    system.may_refuse = False
 
 
 @kind("rolling restart", touches=(*EVERY_WORKER, "api", "attempt", "network", "clock"), hold=NO_TIME)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,7 +103,7 @@ class Replica:
 
 @dataclass
 class System:
-    """Everything that a fault can reach; `may_refuse` while no replica can start with what is configured."""
+    """Everything that a fault can reach. Until `may_refuse_until` (monotonic) no replica may be able to start."""
 
     directory: Path
     server: ChaosServer
@@ -112,7 +113,7 @@ class System:
     addresses: list[str]
     clock: Path | None
     version: int = 1
-    may_refuse: bool = False
+    may_refuse_until: float = 0.0
     problems: list[str] = field(default_factory=list)
     drains: list[Drain] = field(default_factory=list)
 
@@ -152,7 +153,7 @@ class System:
 
     def _take_exit(self, replica: Replica, code: int) -> None:
         replica.exits.append((datetime.now(UTC).timestamp(), code))
-        expected = code in _EXPECTED_EXITS or (code == EXIT_CONFIGURATION and self.may_refuse)
+        expected = code in _EXPECTED_EXITS or (code == EXIT_CONFIGURATION and time.monotonic() < self.may_refuse_until)
         if not expected and replica.process is not None:
             self.problems.append(f"{replica.name} ended with exit code {code}: {replica.process.text[-2000:]}")
 

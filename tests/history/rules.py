@@ -294,7 +294,10 @@ def drains_hand_back(history: History) -> Iterator[tuple[str, str]]:
         for event in history.streams[id_]:
             owner = event.worker if event.type == events.TASK_STARTED else owner
             if owner in drained and event.at >= drained[owner] and event.type in _NOT_BY_A_DRAIN:
-                yield f"{event.task}, version {event.version}", f"{event.type}, while its worker {owner} was stopping"
+                yield (
+                    f"{event.task}, version {event.version}",
+                    f"{event.type}, its worker {owner} was stopping from {drained[owner]}",
+                )
 
 
 RULES: Final[dict[int, tuple[Callable[[History], Iterator[tuple[str, str]]], ...]]] = {
