@@ -62,7 +62,7 @@ SEEDS ?= 1,2,3,4,5,6,7,8,9,10
 FAULTS ?= 52
 
 chaos: install-dev ## inject faults (SEEDS=1,2 FAULTS=52 for each), check the histories, put the tables into docs/reliability.md
-	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) --faults $(FAULTS) --page
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) --faults $(FAULTS) --tap --page
 
 format: install-dev ## rewrite the sources in the project's format
 	@$(BIN)/ruff check --fix-only --quiet .

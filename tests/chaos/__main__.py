@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from app.connectors.sources.singer.environment import installed_command
+from tests.chaos.load import PACKAGE
 from tests.chaos.results import RESULTS, put_into_page, tables, write
 from tests.chaos.run import run
 
@@ -23,11 +25,12 @@ def main() -> int:
     options = _options()
     _enter_namespace()
     results = []
+    taps = _installed_tap() if options.tap else None
     for seed in options.seeds:
         directory = Path(tempfile.mkdtemp(prefix="syncline-chaos-"))
         directory.chmod(0o755)
         try:
-            result = asyncio.run(run(seed, options.faults, directory, only=options.only))
+            result = asyncio.run(run(seed, options.faults, directory, only=options.only, taps=taps))
         finally:
             if options.keep:
                 print(f"kept: {directory}")
@@ -48,10 +51,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1])
     parser.add_argument("--faults", type=int, default=52, help="how many each seed injects")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="words in the names of faults")
+    parser.add_argument("--tap", action="store_true", help=f"sync with {PACKAGE} too, installed on first use")
     parser.add_argument("--page", action="store_true", help="put the tables into docs/reliability.md")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
     parser.add_argument("--keep", action="store_true", help="leave the directory with the logs")
     return parser.parse_args()
+
+
+def _installed_tap() -> Path:
+    """Install the packaged tap where it is kept for the next time: the directory."""
+    taps = RESULTS.parent.absolute()
+    installed_command((PACKAGE,), executable=None, data_dir=taps, log=lambda _level, text: print(text))
+    return taps
 
 
 def _enter_namespace() -> None:

@@ -26,6 +26,9 @@ LEASE_SECONDS: Final = 3
 TAP: Final = Path(__file__).parents[1] / "acceptance" / "tap.py"
 TAP_RECORDS: Final = 1_000_000
 TAPS: Final = ("orders", "events", "users")
+# A tap as users install it, and the table that it reads.
+PACKAGE: Final = "meltanolabs-tap-postgres==0.10.0"
+PACKAGED: Final = "weather"
 # Attempts that a fault ends count as failed: with so many, a task fails only by a fault of ours.
 _MANY: Final = 100
 _PAUSE_SECONDS: Final = 0.1
@@ -38,8 +41,11 @@ MOVING: Final = [f"moving_{number:02}" for number in range(5)]
 CRON: Final = [f"cron_{number:02}" for number in range(5)]
 
 
-def catalogue(data: Path, *, version: int = 0) -> str:
-    """The configuration; every version gives other schedules to the moving collections, and to every third one none."""
+def catalogue(data: Path, *, version: int = 0, packaged: bool = False) -> str:
+    """The configuration, with the packaged tap or without.
+
+    Every version gives other schedules to the moving collections, and leaves some of them out.
+    """
     document = {
         "server": {
             "admin_token": TOKEN,
@@ -50,6 +56,7 @@ def catalogue(data: Path, *, version: int = 0) -> str:
         "sources": {
             "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version)},
             **{stream: _tap(stream) for stream in TAPS},
+            **({PACKAGED: _packaged_tap()} if packaged else {}),
         },
         "destinations": {
             "nowhere": {"type": "none"},
@@ -97,6 +104,18 @@ def _tap(stream: str) -> dict[str, Any]:
     }
 
 
+def _packaged_tap() -> dict[str, Any]:
+    collection = {"name": PACKAGED, "sync_mode": "incremental", "cursor_field": "id", "schedule": "@every 8s"}
+    config = {"sqlalchemy_url": "${env.CHAOS_DESTINATION}", "filter_schemas": ["public"]}
+    return {
+        "type": "singer",
+        "destinations": ["warehouse", "file"],
+        "max_attempts": _MANY,
+        "config": {"package": PACKAGE, "config": config},
+        "collections": [collection],
+    }
+
+
 def log_lines() -> dict[Key, int]:
     """How many lines each synthetic collection writes."""
     return {("load", c["name"]): int(c["parameters"]["log_lines"]) for c in _synthetic(1) + _synthetic(2)}
@@ -108,7 +127,8 @@ def unsteady() -> set[Key]:
 
 
 def may_fail() -> frozenset[Key]:
-    return frozenset(("load", name) for name in FLAKY)
+    """The collections that are made to fail, and those that a reload takes away while a task waits."""
+    return frozenset(("load", name) for name in FLAKY + MOVING)
 
 
 @dataclass

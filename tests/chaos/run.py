@@ -18,7 +18,7 @@ import duckdb
 import psycopg
 
 from tests.chaos.faults import KINDS, faults_for
-from tests.chaos.load import TAP_RECORDS, TAPS, Callers, log_lines, may_fail, unsteady
+from tests.chaos.load import PACKAGED, TAP_RECORDS, Callers, log_lines, may_fail, unsteady
 from tests.chaos.plan import plan, text_of
 from tests.chaos.recovery import LIMIT_SECONDS, NotRecoveredError, TransactionWatch, recovered
 from tests.chaos.server import ChaosServer
@@ -29,7 +29,7 @@ from tests.history.record import Copied, History
 from tests.history.rules import check
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from tests.chaos.plan import Planned
@@ -72,20 +72,20 @@ class Result:
         return asdict(self)
 
 
-async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = ()) -> Result:
+async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = (), taps: Path | None = None) -> Result:
     """Inject `faults` faults as `seed` says, of all kinds or of those that contain a word of `only`."""
     result = Result(seed)
     async with AsyncExitStack() as stack:
         server = ChaosServer(directory)
         stack.callback(server.close)
-        system = await stack.enter_async_context(running_system(directory, server))
+        system = await stack.enter_async_context(running_system(directory, server, taps=taps))
         kinds, result.skipped = faults_for(system)
         kinds = {name: kind for name, kind in kinds.items() if not only or any(word in name for word in only)}
         volleys = plan(seed, faults, kinds)
         print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
         callers = Callers(system.addresses, Random(seed))  # noqa: S311 - no secret
         watch = TransactionWatch(system)
-        async with _Beside(callers.call_on(), watch.run()):
+        async with _Beside(callers.call_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
             print("everything runs", flush=True)
             for number, volley in enumerate(volleys, 1):
@@ -167,34 +167,33 @@ def _drifts(system: System) -> list[str]:
 
 def _copied(system: System) -> list[Copied]:
     """What both destinations have, by their own account of how far they are."""
-    rows: dict[tuple[str, str], Counter[int]] = {}
-    bookmarks: dict[tuple[str, str], int | None] = {}
-    marks = "SELECT source, bookmark::text FROM {}_syncline_bookmarks WHERE bookmark IS NOT NULL"
     with psycopg.connect(system.server.url) as connection:
-        for source, text in connection.execute(marks.format("warehouse.").encode()):
-            bookmarks["warehouse", source] = _number(text)
-            found = connection.execute(f"SELECT id FROM warehouse.{source}_{source}".encode())
-            rows["warehouse", source] = Counter(id_ for (id_,) in found)
+        source = frozenset(id_ for (id_,) in connection.execute(f"SELECT id FROM {PACKAGED}".encode()))
+        found = _tables("warehouse", "warehouse.", lambda query: connection.execute(query.encode()).fetchall(), source)
     file = system.directory / "warehouse.duckdb"
     if file.exists():
         with duckdb.connect(str(file), read_only=True) as connection:
-            for source, text in connection.execute(marks.format("")).fetchall():
-                bookmarks["file", source] = _number(text)
-                ids = connection.execute(f"SELECT id FROM {source}_{source}").fetchall()
-                rows["file", source] = Counter(id_ for (id_,) in ids)
-    highest = max((number or 0 for number in bookmarks.values()), default=0)
-    wanted = frozenset(range(1, min(TAP_RECORDS, highest + 1000) + 1))
-    return [
-        Copied(source, source, destination, wanted, found, bookmarks[destination, source], complete=False)
-        for (destination, source), found in rows.items()
-        if source in TAPS
-    ]
+            found += _tables("file", "", lambda query: connection.execute(query).fetchall(), source)
+    return found
 
 
-def _number(bookmark: str) -> int | None:
-    state = json.loads(bookmark)
-    [(_, reached)] = state["bookmarks"].items()
-    return int(reached["id"])
+def _tables(
+    destination: str, schema: str, fetch: Callable[[str], list[tuple[Any, ...]]], packaged: frozenset[int]
+) -> list[Copied]:
+    copied = []
+    marks = f"SELECT source, bookmark::text FROM {schema}_syncline_bookmarks WHERE bookmark IS NOT NULL"
+    for source, text in fetch(marks):
+        reached = _number(text)
+        found = Counter(id_ for (id_,) in fetch(f"SELECT id FROM {schema}{source}_{source}"))
+        wanted = packaged if source == PACKAGED else frozenset(range(1, min(TAP_RECORDS, reached) + 1))
+        copied.append(Copied(source, source, destination, wanted, found, reached, complete=False))
+    return copied
+
+
+def _number(bookmark: str) -> int:
+    """Of the state of a tap: our own writes `id`, the Singer SDK `replication_key_value`."""
+    [(_, reached)] = json.loads(bookmark)["bookmarks"].items()
+    return int(reached["id"] if "id" in reached else reached["replication_key_value"])
 
 
 def _counts(history: History, callers: Callers) -> dict[str, int]:

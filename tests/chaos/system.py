@@ -17,7 +17,7 @@ import psycopg
 
 from tests.acceptance.cluster import Cluster, Process
 from tests.chaos.clock import find_libfaketime, jumping_environment
-from tests.chaos.load import catalogue
+from tests.chaos.load import PACKAGED, catalogue
 from tests.database import migrate
 from tests.history.record import Drain
 from tests.proxy import Proxy, proxied
@@ -112,6 +112,7 @@ class System:
     workers: list[Replica]
     addresses: list[str]
     clock: Path | None
+    packaged: bool = False
     version: int = 1
     may_refuse_until: float = 0.0
     problems: list[str] = field(default_factory=list)
@@ -125,11 +126,23 @@ class System:
         """A connection past every proxy."""
         return psycopg.connect(self.server.url, autocommit=True, connect_timeout=2, application_name="nemesis")
 
+    async def grow(self) -> None:
+        """Give the packaged tap's table a row now and then. Until canceled."""
+        statement = f"INSERT INTO {PACKAGED} SELECT coalesce(max(id), 0) + 1, 'new' FROM {PACKAGED}"
+
+        def insert() -> None:
+            with suppress(psycopg.Error), self.connect() as connection:
+                connection.execute(statement.encode())
+
+        while True:
+            await asyncio.to_thread(insert)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
     def write_catalogue(self, text: str | None = None) -> None:
         """The next version of the configuration, or this text."""
         if text is None:
             self.version += 1
-            text = catalogue(self.directory, version=self.version)
+            text = catalogue(self.directory, version=self.version, packaged=self.packaged)
         unfinished = self.cluster.config.with_suffix(".unfinished")
         unfinished.write_text(text)
         unfinished.rename(self.cluster.config)
@@ -159,16 +172,24 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(directory: Path, server: ChaosServer) -> AsyncIterator[System]:
-    """All processes, started on a migrated database; they end with the block."""
+async def running_system(directory: Path, server: ChaosServer, *, taps: Path | None) -> AsyncIterator[System]:
+    """All processes, started on a migrated database; they end with the block.
+
+    `taps` is where the packaged tap is installed; None: without it.
+    """
     migrate(server.url)
-    with server_connection(server) as connection:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE {PACKAGED} (id bigint PRIMARY KEY, note text)".encode())
+    if taps is not None:
+        (directory / "data").mkdir()
+        (directory / "data" / "venvs").symlink_to(taps / "venvs")
     library = find_libfaketime()
     clock = directory / "clock" if library else None
     jumping = jumping_environment(library, clock) if library and clock else {}
     async with AsyncExitStack() as stack:
-        cluster = stack.enter_context(Cluster(directory, catalogue(directory, version=1), server.url))
+        cluster = stack.enter_context(
+            Cluster(directory, catalogue(directory, version=1, packaged=taps is not None), server.url)
+        )
         urls, proxies = [], []
         for _ in range(APIS + WORKERS):
             url, proxy = await stack.enter_async_context(proxied(server.url, server.tcp))
@@ -186,17 +207,20 @@ async def running_system(directory: Path, server: ChaosServer) -> AsyncIterator[
         ]
         workers[JUMPER].environment |= jumping
         system = System(
-            directory, server, cluster, apis, workers, [f"http://127.0.0.1:{port}" for port in ports], clock
+            directory,
+            server,
+            cluster,
+            apis,
+            workers,
+            [f"http://127.0.0.1:{port}" for port in ports],
+            clock,
+            packaged=taps is not None,
         )
         for replica in system.replicas:
             replica.start()
         manager = asyncio.create_task(system.manage())
         stack.push_async_callback(_canceled, manager)
         yield system
-
-
-def server_connection(server: ChaosServer) -> psycopg.Connection:
-    return psycopg.connect(server.url, autocommit=True)
 
 
 async def _canceled(task: asyncio.Task[None]) -> None:

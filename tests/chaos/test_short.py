@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # Chosen for its faults: processes, network, server, disk, locks, configuration.
-SEED = 11
+SEED = 2504
 FAULTS = 10
 
 
