@@ -180,9 +180,6 @@ async def running_system(directory: Path, server: ChaosServer, *, taps: Path | N
     migrate(server.url)
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(f"CREATE TABLE {PACKAGED} (id bigint PRIMARY KEY, note text)".encode())
-    if taps is not None:
-        (directory / "data").mkdir()
-        (directory / "data" / "venvs").symlink_to(taps / "venvs")
     library = find_libfaketime()
     clock = directory / "clock" if library else None
     jumping = jumping_environment(library, clock) if library and clock else {}
@@ -190,6 +187,8 @@ async def running_system(directory: Path, server: ChaosServer, *, taps: Path | N
         cluster = stack.enter_context(
             Cluster(directory, catalogue(directory, version=1, packaged=taps is not None), server.url)
         )
+        if taps is not None:
+            cluster.environment["SYNCLINE_DATA_DIR"] = str(taps)
         urls, proxies = [], []
         for _ in range(APIS + WORKERS):
             url, proxy = await stack.enter_async_context(proxied(server.url, server.tcp))
