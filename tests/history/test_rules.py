@@ -266,6 +266,14 @@ def _copied(history: History, **changes: Any) -> History:
     return history.with_(copied=[replace(history.copied[0], **changes)])
 
 
+def test_what_a_process_had_lost_before_it_was_told_to_stop_is_no_fault_of_the_drain() -> None:
+    history = a_history()
+    lost, active = history.workers
+    drain = Drain(lost.pid, BEGIN + 20 * SECOND, BEGIN + 21 * SECOND, 0)
+    assert check(history.with_(drains=[drain]))
+    assert not check(history.with_(drains=[drain], workers=[lost, replace(active, pid=lost.pid)]))
+
+
 def test_old_tasks_may_have_been_dropped() -> None:
     history = a_history()
     first = history.events[0].event.task
