@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -41,7 +41,7 @@ ORDER BY 1
 _OPEN = """
 SELECT application_name, clock_timestamp() - xact_start, state || ': ' || left(query, 200)
 FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE 'syncline %' AND xact_start IS NOT NULL
+WHERE datname = current_database() AND application_name LIKE 'syncline %%' AND xact_start > %s
   AND wait_event_type IS DISTINCT FROM 'Lock'
 """
 
@@ -92,26 +92,32 @@ async def _ready(system: System) -> bool:
 
 
 class TransactionWatch:
-    """Looks for transactions of workers that stay open, while no fault holds them up."""
+    """Looks for transactions of workers that stay open, while no fault holds them up and none has done so before."""
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self.calm = asyncio.Event()
+        self._calm_since: datetime | None = None
         self.seen: dict[str, OpenTransaction] = {}
 
     async def run(self) -> None:
         """Until canceled."""
         while True:
-            await self.calm.wait()
-            with suppress(psycopg.Error):
-                found = await asyncio.to_thread(self._look)
-                if self.calm.is_set():
-                    self._take(found)
+            if since := self._calm_since:
+                with suppress(psycopg.Error):
+                    found = await asyncio.to_thread(self._look, since)
+                    if self._calm_since == since:
+                        self._take(found)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _look(self) -> list[OpenTransaction]:
+    async def calm(self, seconds: float) -> None:
+        """For so long nothing is done to the system."""
+        self._calm_since = datetime.now(UTC)
+        await asyncio.sleep(seconds)
+        self._calm_since = None
+
+    def _look(self, since: datetime) -> list[OpenTransaction]:
         with self._system.connect() as connection:
-            return [OpenTransaction(*row) for row in connection.execute(_OPEN)]
+            return [OpenTransaction(*row) for row in connection.execute(_OPEN, [since])]
 
     def _take(self, found: list[OpenTransaction]) -> None:
         """The oldest of each statement is enough to judge."""
@@ -119,7 +125,3 @@ class TransactionWatch:
             known = self.seen.get(one.statement)
             if known is None or known.age < one.age:
                 self.seen[one.statement] = one
-
-
-def longest(seen: dict[str, OpenTransaction]) -> timedelta:
-    return max((one.age for one in seen.values()), default=timedelta())

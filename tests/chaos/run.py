@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from tests.chaos.plan import Planned
     from tests.chaos.system import System
 
-_CALM_SECONDS: Final = 1.5
+# Long enough for a transaction to be open for too long.
+_CALM_SECONDS: Final = 4.0
+_VOLLEYS_BETWEEN_CALMS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = 
         watch = TransactionWatch(system)
         async with _Beside(callers.call_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
+            await watch.calm(_CALM_SECONDS)
             print("everything runs", flush=True)
             for number, volley in enumerate(volleys, 1):
                 if not await _volley(system, number, volley, watch, result):
@@ -115,9 +118,8 @@ async def _volley(
         del system.drains[drains:]  # what a drain left may be the other fault's doing
     result.injected += [Injected(p.kind, p.victim, p.hold, began.isoformat(), round(seconds, 2)) for p in volley]
     print(f"{number:4} {seconds:5.1f} s  {'; '.join(planned.kind for planned in volley)}", flush=True)
-    watch.calm.set()
-    await asyncio.sleep(_CALM_SECONDS if number % 5 == 0 else 0)
-    watch.calm.clear()
+    if number % _VOLLEYS_BETWEEN_CALMS == 0:
+        await watch.calm(_CALM_SECONDS)
     return True
 
 
