@@ -39,7 +39,7 @@ def main() -> int:
         results.append(result)
         for line in (*result.violations[:_MOST_SHOWN], *result.problems):
             print(line)
-    write(results, options.results)
+        write(results, options.results)  # after each seed, for whoever does not wait for the last
     print(f"\n{tables(results)}\n\nAll of it as JSON: {options.results}")
     if options.page:
         put_into_page(results)
