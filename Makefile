@@ -70,5 +70,5 @@ format: install-dev ## rewrite the sources in the project's format
 
 clean: ## remove .venv, the peers, results and what tools cached; .syncline with its data stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf benchmarks/.peers benchmarks/results
+	rm -rf benchmarks/.peers benchmarks/results tests/chaos/results
 	find app benchmarks deploy migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -127,13 +127,18 @@ class Cluster:
             for process in self.processes:
                 sys.stderr.write(f"--- {process.output.name}\n{process.text[-4000:]}\n")
 
-    def start(self, *arguments: str, bounds: Mapping[str, float] | None = None, **environment: str) -> Process:
+    def start(
+        self,
+        *arguments: str,
+        bounds: Mapping[str, float] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Process:
         """`syncline` with these arguments; `bounds` replaces constants, `module.NAME`, so that a test need not wait.
 
         `environment` is what it has beside or instead of the others' environment.
         """
         options = {"program": ("-c", _PROGRAM.format(bounds=dict(bounds)))} if bounds else {}
-        process = Process(self.directory, self.environment | environment, *arguments, **options)
+        process = Process(self.directory, self.environment | dict(environment or {}), *arguments, **options)
         self.processes.append(process)
         return process
 

@@ -55,7 +55,7 @@ class Replica:
     def start(self) -> None:
         armed = {"SYNCLINE_FAIL_POINTS": self.fail_points} if self.fail_points else {}
         flags = ("--with-fail-points",) if armed else ()
-        self.process = self.cluster.start(*self.arguments, *flags, **self.environment, **armed)
+        self.process = self.cluster.start(*self.arguments, *flags, environment=self.environment | armed)
 
     @property
     def pid(self) -> int:
