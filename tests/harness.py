@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,11 +21,12 @@ from app.execution.worker import Worker
 from app.loops import repeat
 from app.store.database import DatabaseAddress, connect, open_pool
 from app.store.leases import Leases
+from app.store.log import NumberedLine
 from app.store.notify import Notifier, listen
 from app.store.queue import Claim, Ending, NewTask, TaskQueue
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -190,9 +192,14 @@ def ending(
     *,
     line: int = 1_000,
     level: Level = "info",
+    before: Sequence[str] = (),
     **given: Any,
 ) -> Ending:
-    return Ending(claim=claim, type=type_, status=status, line=line, level=level, message=f"the end: {status}", **given)
+    """An ending whose last log line has the number `line`, with lines `before` it."""
+    texts = [*before, f"the end: {status}"]
+    numbers = range(line - len(before), line + 1)
+    lines = [NumberedLine(number, time.monotonic(), level, text) for number, text in zip(numbers, texts, strict=True)]
+    return Ending(claim=claim, type=type_, status=status, lines=lines, **given)
 
 
 def canceled(claim: Claim) -> Ending:

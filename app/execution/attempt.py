@@ -7,9 +7,9 @@ import os
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -20,7 +20,8 @@ from app.connectors.sources.synthetic import run_synthetic
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
 from app.execution.child import AttemptProcess, finish
-from app.execution.jobs import make_job, runs_in_process
+from app.execution.endings import PAUSE_SECONDS
+from app.execution.jobs import is_made_load, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.failpoints import fail_point
 from app.loops import to_its_end
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptJob, AttemptMessage
+    from app.execution.endings import Endings
     from app.execution.task_log import AttemptLog, TaskLog
-    from app.store.queue import Claim, Ending, TaskQueue
+    from app.store.queue import Claim, TaskQueue
 
-_PERSIST_PAUSE_SECONDS: Final = 0.5
+FIRST_LINE: Final = "Running task..."
 _SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
+_RNG: Final = random.Random()  # noqa: S311 - made load and jitter, no secret
 
 _logger = structlog.get_logger("syncline.attempt")
 
@@ -52,6 +55,18 @@ class StopReason(Enum):
     LEASE_LOST = "lease lost"
 
 
+class Redaction:
+    """Takes a catalogue's secrets out of texts; kept, for compiling them costs more than an attempt of made load."""
+
+    def __init__(self) -> None:
+        self._made: tuple[Catalogue, Callable[[str], str]] | None = None
+
+    def of(self, catalogue: Catalogue) -> Callable[[str], str]:
+        if self._made is None or self._made[0] is not catalogue:
+            self._made = catalogue, Redactor(catalogue.secrets()).redact
+        return self._made[1]
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
     """What all attempts of one worker's lease share."""
@@ -62,7 +77,8 @@ class AttemptContext:
     watcher: CatalogueWatcher
     data_dir: Path
     grace_seconds: float
-    end: Callable[[Ending], Awaitable[bool]]
+    endings: Endings
+    redaction: Redaction
 
 
 class Attempt:
@@ -71,7 +87,7 @@ class Attempt:
     def __init__(self, context: AttemptContext, claim: Claim) -> None:
         self.claim = claim
         self._context = context
-        self._log: AttemptLog = context.log.open(claim, _redaction(context.watcher.current.secrets()))
+        self._log: AttemptLog = context.log.open(claim, context.redaction.of(context.watcher.current))
         self._began = time.monotonic()
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
@@ -93,9 +109,8 @@ class Attempt:
 
     async def carry_out(self) -> None:
         """Copy, write the log, and end the task; nothing is written once the lease is lost."""
-        await self._log.write("info", "Running task...")
+        await self._log.write("info", FIRST_LINE)
         outcome = await self._outcome()
-        await self._log.stored()
         await self._end(outcome)
 
     async def _outcome(self) -> Outcome:
@@ -110,9 +125,10 @@ class Attempt:
     async def _copy(self) -> Outcome:
         try:
             catalogue, timeout = await self._find()
-            self._log.redact = _redaction(catalogue.secrets())
+            self._log.redact = self._context.redaction.of(catalogue)
             job = make_job(catalogue, self.claim, self._context.data_dir)
-            return await self._within(timeout, self._run_here(job) if runs_in_process(job) else self._run_child(job))
+            here = is_made_load(catalogue, catalogue.find_source(self.claim.source))
+            return await self._within(timeout, self._run_here(job) if here else self._run_child(job))
         except ConfigurationError as error:
             return Outcome(Result.FAILED, str(error), retryable=False)
         except LeaseLostError:
@@ -149,8 +165,8 @@ class Attempt:
             await self._hear(message)
 
         parameters = SyntheticParameters.model_validate(job.collection.parameters)
-        await run_synthetic(parameters, emit, rng=random.Random())  # noqa: S311 - made load, no secret
-        return _outcome_of(last[0], exit_code=0)
+        await run_synthetic(parameters, emit, rng=_RNG)
+        return outcome_of(last[0], exit_code=0)
 
     async def _run_child(self, job: AttemptJob) -> Outcome:
         child = self._child = await AttemptProcess.start(job, os.environ)
@@ -165,7 +181,7 @@ class Attempt:
             # A lost lease leaves no time to be polite: another worker may hold the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
             await to_its_end(finish(child, texts, grace_seconds=grace))
-        return _outcome_of(last, exit_code)
+        return outcome_of(last, exit_code)
 
     async def _hear(self, message: AttemptMessage) -> None:
         match message:
@@ -199,14 +215,15 @@ class Attempt:
     async def _end(self, outcome: Outcome) -> None:
         ending = ending_of(
             self.claim,
-            outcome if outcome.error is None else _redacted(outcome, self._log),
+            shown(outcome, self._log.presentable),
+            before=await self._log.rest(),
             line=self._log.next_line(),
             seconds=time.monotonic() - self._began,
-            rng=random.Random(),  # noqa: S311 - jitter, no secret
+            rng=_RNG,
         )
 
         async def end() -> None:
-            if not await self._context.end(ending):
+            if not await self._context.endings.put(ending):
                 raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
         with suppress(LeaseLostError):
@@ -234,17 +251,12 @@ class Attempt:
                 if is_refusal(error):
                     raise
                 _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
-                await asyncio.sleep(_PERSIST_PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
 
-@lru_cache(maxsize=4)
-def _redaction(secrets: frozenset[str]) -> Callable[[str], str]:
-    """Kept, because compiling a large catalogue's secrets for every attempt would cost more than made load does."""
-    return Redactor(secrets).redact
-
-
-def _outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
+def outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
+    """What an attempt came to whose last message this was."""
     match last:
         case Finished():
             return Outcome(Result.SUCCEEDED, records_read=last.records_read, rows_written=last.rows_written)
@@ -256,11 +268,8 @@ def _outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
             return Outcome(Result.FAILED, f"the attempt's process ended with exit code {exit_code} and no result")
 
 
-def _redacted(outcome: Outcome, log: AttemptLog) -> Outcome:
-    return Outcome(
-        outcome.result,
-        log.presentable(outcome.error or ""),
-        outcome.retryable,
-        outcome.records_read,
-        outcome.rows_written,
-    )
+def shown(outcome: Outcome, presentable: Callable[[str], str]) -> Outcome:
+    """The outcome with an error that is fit to be kept for ever."""
+    if outcome.error is None:
+        return outcome
+    return replace(outcome, error=presentable(outcome.error))

@@ -3,57 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from app.failpoints import fail_point
 from app.store.database import is_refusal
+from app.store.gathering import Gathering
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from app.store.queue import Ending, TaskQueue
 
+PAUSE_SECONDS: Final = 0.5
+"""Before an ending is tried again that could not be written."""
 
-_Waiting: TypeAlias = "tuple[Ending, asyncio.Future[bool]]"
+_logger = structlog.get_logger("syncline.attempt")
 
 
 class Endings:
-    """Gathers what comes while the statement before is under way; nobody waits for a timer."""
+    """The endings of one worker's attempts."""
 
     def __init__(self, queue: TaskQueue, worker: UUID) -> None:
         self._queue = queue
         self._worker = worker
-        self._waiting: list[_Waiting] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._gathering = Gathering(self._send)
 
-    async def end(self, ending: Ending) -> bool:
+    def put(self, ending: Ending) -> asyncio.Future[bool]:
         """End an attempt: False when it is not this worker's any more. Errors of the statement reach every caller."""
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((ending, answer))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send())
-        return await answer
+        return self._gathering.put(ending)
 
-    async def _send(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            await self._send_batch(batch)
+    async def end_all(self, endings: Sequence[Ending], lease_lost: Callable[[], bool]) -> list[Ending]:
+        """End attempts, trying again until they are ended or the lease is lost: those that could not be ended."""
+        refused: list[Ending] = []
+        while endings and not lease_lost():
+            left: list[Ending] = []
+            why = ""
+            answers = [(ending, self.put(ending)) for ending in endings]
+            for ending, answer in answers:
+                try:
+                    if not await answer:
+                        refused.append(ending)
+                except Exception as error:
+                    if is_refusal(error):
+                        _logger.exception("attempt.broken", task=ending.claim.task_id, attempt=ending.claim.attempt)
+                        refused.append(ending)
+                    else:
+                        left.append(ending)
+                        why = str(error) or type(error).__name__
+            if left:
+                _logger.warning("attempts.waiting", attempts=len(left), error=why)
+                await asyncio.sleep(PAUSE_SECONDS)
+            endings = left
+        return [*refused, *endings]
 
-    async def _send_batch(self, batch: list[_Waiting]) -> None:
-        try:
-            fail_point("attempts.ending")
-            refused = {e.claim.key for e in await self._queue.end_attempts(self._worker, [e for e, _ in batch])}
-            fail_point("attempts.ended")
-        except Exception as error:  # noqa: BLE001 - handed to those who wait
-            if is_refusal(error) and len(batch) > 1:
-                # One ending must not hold up those that were sent with it.
-                for waiting in batch:
-                    await self._send_batch([waiting])
-                return
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for ending, answer in batch:
-            if not answer.done():
-                answer.set_result(ending.claim.key not in refused)
+    async def _send(self, endings: Sequence[Ending]) -> list[bool]:
+        fail_point("attempts.ending")
+        refused = {ending.claim.key for ending in await self._queue.end_attempts(self._worker, endings)}
+        fail_point("attempts.ended")
+        return [ending.claim.key not in refused for ending in endings]

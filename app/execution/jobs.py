@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
+    from app.config.sources import Source
     from app.store.queue import Claim
 
 # What runs inside the worker: made load that nobody keeps needs no process of its own.
@@ -38,6 +39,6 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
     )
 
 
-def runs_in_process(job: AttemptJob) -> bool:
-    """Whether the worker itself follows the attempt's plan, without a child process."""
-    return job.source_type == _MADE_UP and all(options["type"] == _NOWHERE for options in job.destinations.values())
+def is_made_load(catalogue: Catalogue, source: Source) -> bool:
+    """Whether the worker itself follows the plan of the source's attempts, without a child process."""
+    return source.type == _MADE_UP and all(catalogue.destinations[id_].type == _NOWHERE for id_ in source.destinations)

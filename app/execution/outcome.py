@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain import events
 from app.domain.retry import retry_delay
 from app.domain.task import Status
+from app.store.log import NumberedLine
 from app.store.queue import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from app.domain.attempt_protocol import Level
@@ -47,36 +50,45 @@ HANDED_BACK: Final = Outcome(Result.HANDED_BACK, reason="the worker is stopping"
 NEVER_BEGUN: Final = Outcome(Result.HANDED_BACK, reason="the worker did not learn of its claim")
 
 
-def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng: Random) -> Ending:
-    """The event, the task's new status and the last line of the attempt's log.
+def ending_of(
+    claim: Claim,
+    outcome: Outcome,
+    *,
+    line: int,
+    before: Sequence[NumberedLine] = (),
+    seconds: float,
+    rng: Random,
+) -> Ending:
+    """The event, the task's new status and the last line of the attempt's log, which has the number `line`.
 
-    `seconds` is how long the attempt took, `line` the number of its last log line.
+    `before` are lines that are not stored yet, `seconds` is how long the attempt took.
     """
     took = f"in [{seconds:.2f}] seconds (~ {seconds / 60:.2f} minutes)"
     moved = {"records_read": outcome.records_read, "rows": outcome.rows_written, "seconds": round(seconds, 3)}
 
     def ending(type_: str, status: Status, level: Level, text: str, **more: Any) -> Ending:
+        last = NumberedLine(line, time.monotonic(), level, f"[{claim.task_id}] {text}")
         return Ending(
             claim=claim,
             type=type_,
             status=status,
-            line=line,
-            level=level,
-            message=f"[{claim.task_id}] {text}",
+            lines=(*before, last),
             error=outcome.error,
             details=moved,
             **more,
         )
 
-    canceled = ending(events.TASK_CANCELED, Status.CANCELED, "warn", f"CANCELED {took}")
+    def canceled() -> Ending:
+        return ending(events.TASK_CANCELED, Status.CANCELED, "warn", f"CANCELED {took}")
+
     match outcome.result:
         case Result.SUCCEEDED:
             return ending(events.TASK_SUCCEEDED, Status.SUCCESS, "info", f"FINISHED SUCCESSFULLY {took}")
         case Result.CANCELED:
-            return canceled
+            return canceled()
         case Result.HANDED_BACK:
             text = f"attempt {claim.attempt} is handed back after {seconds:.2f} seconds: {outcome.reason}"
-            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text, if_canceled=canceled)
+            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text, if_canceled=canceled())
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
             delay = retry_delay(claim.failures + 1, rng=rng)
             left = claim.max_attempts - claim.failures - 1
@@ -84,6 +96,6 @@ def ending_of(claim: Claim, outcome: Outcome, *, line: int, seconds: float, rng:
                 f"attempt {claim.attempt} failed {took}: {outcome.error}; "
                 f"next attempt in {delay.total_seconds():.0f} seconds, {left} left"
             )
-            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, "error", text, delay=delay, if_canceled=canceled)
+            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, "error", text, delay=delay, if_canceled=canceled())
         case _:
             return ending(events.TASK_FAILED, Status.FAILED, "error", f"FINISHED WITH ERROR {took}: {outcome.error}")

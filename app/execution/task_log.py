@@ -27,6 +27,9 @@ _MOST_LINES: Final = 20_000
 _MOST_CHARACTERS: Final = 16_000_000
 # Lines that come within this time share a statement; a reader sees a line well within 200 ms.
 _GATHER_SECONDS: Final = 0.02
+# More than this of an attempt's last lines does not travel with its ending.
+ENDING_LINES: Final = 100
+_ENDING_CHARACTERS: Final = 64_000
 _PAUSE_SECONDS: Final = 0.5
 
 _logger = structlog.get_logger("syncline.log")
@@ -45,6 +48,7 @@ class AttemptLog:
         self.all_stored.set()
         self.closed = False
         self._line = 0
+        self._prefix = f"[{claim.task_id}] "
 
     def next_line(self) -> int:
         """The number of the line after all that were written."""
@@ -55,16 +59,20 @@ class AttemptLog:
         if self.closed:
             return
         self._line += 1
-        text = f"[{self.claim.task_id}] {self.presentable(message)}"
+        text = self._prefix + self.presentable(message)
         await self._log.add(self, NumberedLine(self._line, time.monotonic(), level, text))
 
     def presentable(self, text: str) -> str:
         """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long."""
         return fit(self.redact(text))
 
-    async def stored(self) -> None:
-        """Return when every line written so far is stored, or the attempt may write no more."""
+    async def rest(self) -> Sequence[NumberedLine]:
+        """The last lines, for the attempt's ending to store with it; returns when all before them are stored."""
+        few = len(self.waiting) <= ENDING_LINES and sum(len(w.message) for w in self.waiting) <= _ENDING_CHARACTERS
+        if few and not self.under_way:
+            return self._log.take(self)
         await self.all_stored.wait()
+        return ()
 
     def close(self) -> None:
         """Forget what is not stored yet, and whatever is written from now on: the attempt may write no more."""
@@ -99,6 +107,12 @@ class TaskLog:
         while (self._lines > _MOST_LINES or self._characters > _MOST_CHARACTERS) and not log.closed:
             self._room.clear()
             await self._room.wait()
+
+    def take(self, log: AttemptLog) -> Sequence[NumberedLine]:
+        """The lines of a log of which nothing is under way: somebody else stores them."""
+        lines = tuple(log.waiting)
+        self.forget(log)
+        return lines
 
     def forget(self, log: AttemptLog) -> None:
         self._settle(log, [*log.under_way, *log.waiting])

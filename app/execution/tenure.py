@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.execution.attempt import Attempt, AttemptContext, StopReason
+from app.execution.at_once import AtOnce
+from app.execution.attempt import Attempt, AttemptContext, Redaction, StopReason
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_BEGUN, ending_of
@@ -20,17 +21,19 @@ from app.store.leases import Leases
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
     from typing import Any
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
-    from app.store.queue import Claim
+    from app.store.queue import Claim, Ending
 
 _POLL_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.02
+# While the attempts of one claim end, the next ones are claimed.
+_MOST_CLAIMED: Final = 250
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -53,10 +56,13 @@ class Tenure:
             watcher=watcher,
             data_dir=options.data_dir,
             grace_seconds=options.grace_seconds,
-            end=Endings(self._queue, worker).end,
+            endings=Endings(self._queue, worker),
+            redaction=Redaction(),
         )
+        self._at_once = AtOnce(watcher, self._context.redaction)
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
         self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[None]]] = {}
+        self._ending: dict[asyncio.Task[None], Sequence[Ending]] = {}
         self._lost = asyncio.Event()
         self._wake = asyncio.Event()
         self._look_for_cancels = asyncio.Event()
@@ -113,15 +119,14 @@ class Tenure:
 
     async def _claim(self) -> float:
         await self._hand_back_unknown()
-        free = self._options.slots - len(self._attempts)
+        free = self._options.slots - len(self._attempts) - sum(map(len, self._ending.values()))
         if free <= 0:
             return _POLL_SECONDS
         self._in_doubt = True
-        claims = await self._queue.claim(self.worker, free)
+        claims = await self._queue.claim(self.worker, min(free, _MOST_CLAIMED))
         fail_point("queue.claimed")
         self._in_doubt = False
-        for claim in claims:
-            self._start(claim)
+        self._begin(claims)
         return 0 if claims else _POLL_SECONDS
 
     async def _hand_back_unknown(self) -> None:
@@ -135,13 +140,34 @@ class Tenure:
             return
         self._looked_at = now
         # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
-        known = set(self._attempts)
+        known = {*self._attempts, *(ending.claim.key for endings in self._ending.values() for ending in endings)}
         for claim, lines in await self._queue.held(self.worker):
             if claim.key not in known:
                 _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
                 ending = ending_of(claim, NEVER_BEGUN, line=lines + 1, seconds=0, rng=Random())  # noqa: S311 - jitter
-                await self._context.end(ending)
+                await self._context.endings.put(ending)
         self._in_doubt = False
+
+    def _begin(self, claims: Sequence[Claim]) -> None:
+        endings = []
+        for claim in claims:
+            if ending := self._at_once.ending_of(claim):
+                endings.append(ending)
+            else:
+                self._start(claim)
+        if endings:
+            work = asyncio.create_task(self._end_all(endings))
+            self._ending[work] = endings
+            work.add_done_callback(self._all_at_once_ended)
+
+    async def _end_all(self, endings: Sequence[Ending]) -> None:
+        left = await self._context.endings.end_all(endings, lease_lost=self._lost.is_set)
+        self._in_doubt |= bool(left)
+        _logger.info("attempts.ended", attempts=len(endings) - len(left))
+
+    def _all_at_once_ended(self, work: asyncio.Task[None]) -> None:
+        del self._ending[work]
+        self._wake.set()
 
     def _start(self, claim: Claim) -> None:
         attempt = Attempt(self._context, claim)
@@ -175,8 +201,8 @@ class Tenure:
             attempt.stop(StopReason.DRAINED)
 
     async def _all_ended(self) -> None:
-        while self._attempts:
-            await asyncio.wait([work for _, work in self._attempts.values()])
+        while works := [*self._ending, *(work for _, work in self._attempts.values())]:
+            await asyncio.wait(works)
             await asyncio.sleep(0)
 
     def _refused(self, claim: Claim) -> None:

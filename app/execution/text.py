@@ -11,6 +11,8 @@ _MOST_KEPT: Final = 2 * LONGEST_TEXT
 
 def fit(text: str) -> str:
     """A message as PostgreSQL can keep it; what cannot be kept becomes replacement characters."""
+    if text.isascii() and len(text) <= LONGEST_TEXT and "\0" not in text:
+        return text
     raw = text.replace("\0", "\ufffd").encode("utf-8", errors="replace")
     if len(raw) <= LONGEST_TEXT:
         return raw.decode()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from app.failpoints import fail_point
 from app.store.queries import load_statements
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _SQL: Final = load_statements("log.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedLine:
+class NumberedLine(msgspec.Struct, frozen=True):
     """A line of an attempt's log. `written` is the worker's monotonic clock, in seconds: only its age is stored."""
 
     line: int
@@ -38,7 +37,6 @@ async def append_lines(
     `now` is the reading of the clock that `written` was read from. Returns the (task, attempt) pairs that were refused.
     """
     claims = [claim for claim, _ in lines]
-    flat = [(place, line) for place, (_, own) in enumerate(lines, 1) for line in own]
     allowed = await pool.fetch(
         _SQL["append_log"],
         worker,
@@ -46,12 +44,19 @@ async def append_lines(
         [claim.collection for claim in claims],
         [claim.task for claim in claims],
         [claim.attempt for claim in claims],
-        [place for place, _ in flat],
-        [line.line for _, line in flat],
-        [timedelta(seconds=max(0.0, now - line.written)) for _, line in flat],
-        [line.level for _, line in flat],
-        [line.message for _, line in flat],
+        *line_columns([own for _, own in lines], now=now),
     )
     fail_point("log.appended")
     written = {row["place"] for row in allowed}
     return {(claim.task, claim.attempt) for place, claim in enumerate(claims, 1) if place not in written}
+
+
+def line_columns(logs: Sequence[Sequence[NumberedLine]], *, now: float) -> list[list[Any]]:
+    """The lines of several attempts as statements take them: lists of places (from 1), numbers, ages, levels, texts."""
+    return [
+        [place for place, lines in enumerate(logs, 1) for _ in lines],
+        [line.line for lines in logs for line in lines],
+        [max(0.0, now - line.written) for lines in logs for line in lines],
+        [line.level for lines in logs for line in lines],
+        [line.message for lines in logs for line in lines],
+    ]

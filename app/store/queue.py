@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from app.domain.errors import LeaseLostError, SynclineError
 from app.domain.task import Status, task_id
+from app.store.gathering import Gathering
+from app.store.log import line_columns
 from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from app.domain.attempt_protocol import Level
     from app.store.database import Connection, Pool
+    from app.store.log import NumberedLine
 
 _SQL: Final = load_statements("queue.sql")
 
@@ -37,20 +43,26 @@ class NewTask:
     max_attempts: int
     fire_time: datetime | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.collection
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One attempt, given to one worker. `failures` counts the attempts that failed before it."""
 
-    task: UUID
+class Claim(msgspec.Struct, frozen=True):
+    """One attempt, given to one worker. `failures` counts the attempts that failed before it.
+
+    The fields stand in the order of the statements' columns.
+    """
+
     source: str
     collection: str
+    task: UUID
     attempt: int
     failures: int
     max_attempts: int
     cancel_requested: bool
-    generation: int
     at: datetime
+    generation: int
 
     @property
     def task_id(self) -> str:
@@ -61,23 +73,21 @@ class Claim:
         return self.task, self.attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an attempt ended: the event, the status it leads to and the last line of its log.
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended: the event, the status it leads to and those lines of its log that are not stored yet.
 
-    `delay` is the time until the next attempt where there is one; `if_canceled` the ending that stands instead of one
-    that leads back into the queue, when somebody has asked for the task's cancellation meanwhile.
+    The last line tells how it ended. `delay` is the time until the next attempt where there is one; `if_canceled` the
+    ending that stands instead of one that leads back into the queue, when somebody has asked for the task's
+    cancellation meanwhile.
     """
 
     claim: Claim
     type: str
     status: Status
-    line: int
-    level: Level
-    message: str
+    lines: Sequence[NumberedLine]
     error: str | None = None
     delay: timedelta = timedelta()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     if_canceled: Ending | None = None
 
 
@@ -86,32 +96,47 @@ class TaskQueue:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._asked = Gathering(self._schedule_all)
 
     async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
-        """Ask for a task: (its UUID, True), or (the active task's, False)."""
+        """Ask for a task: (its UUID, True), or (the active task's, False). Calls at the same time share a statement."""
+        return await self._asked.put(new)
+
+    async def _schedule_all(self, asked: Sequence[NewTask]) -> list[tuple[UUID, bool]]:
+        answers: dict[int, tuple[UUID, bool]] = {}
         for _ in range(_ROUNDS):
-            if scheduled := await with_partitions(self._pool, lambda: schedule_tasks(self._pool, [new])):
-                return scheduled[new.source, new.collection], True
-            active: UUID | None = await self._pool.fetchval(_SQL["active_task"], new.source, new.collection)
-            if active is not None:
-                return active, False
-            # It ended between the two statements: the next round makes a new one.
-        raise SynclineError(f"the queue of {new.source}/{new.collection} does not come to rest")
+            left = [place for place in range(len(asked)) if place not in answers]
+            if not left:
+                return [answers[place] for place in range(len(asked))]
+            wanted = [asked[place] for place in left]
+            scheduled = await with_partitions(self._pool, partial(schedule_tasks, self._pool, wanted))
+            for place in left:
+                # Of several that ask for one collection only the first has asked for a new task.
+                if task := scheduled.pop(asked[place].key, None):
+                    answers[place] = task, True
+            # A task that ends before it is found here is no more in the way: the next round makes a new one.
+            busy = [place for place in left if place not in answers]
+            active = await self._active_tasks({asked[place].key for place in busy})
+            answers |= {place: (active[asked[place].key], False) for place in busy if asked[place].key in active}
+        raise SynclineError("the queue of {}/{} does not come to rest".format(*asked[left[0]].key))
+
+    async def _active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+        if not collections:
+            return {}
+        rows = await self._pool.fetch(_SQL["active_tasks"], *map(list, zip(*collections, strict=True)))
+        return {(row["source"], row["collection"]): row["task"] for row in rows}
 
     async def claim(self, worker: UUID, limit: int) -> list[Claim]:
         """Up to `limit` due tasks for this worker; none when its lease is over."""
-        if not await self._pool.fetchval(_SQL["has_due_tasks"]):
-            return []
-        return [Claim(**row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit)]
+        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit)]
 
     async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:
         """End attempts together. Returns those that were refused: the worker has lost them."""
         left = list(endings)
         refused: list[Ending] = []
         for _ in range(_ROUNDS):
-            rows = await self._pool.fetch(_SQL["end_attempts"], worker, *_columns(left))
-            moved = {(row["task"], row["attempt"]) for row in rows}
-            left = [ending for ending in left if ending.claim.key not in moved]
+            rows = await self._pool.fetch(_SQL["end_attempts"], worker, *ending_columns(left))
+            left = [left[row["place"] - 1] for row in rows]
             if not left:
                 return refused
             # What is still ours was left alone because its row moved meanwhile, or because it is to be canceled.
@@ -128,8 +153,8 @@ class TaskQueue:
 
     async def held(self, worker: UUID) -> list[tuple[Claim, int]]:
         """The attempts that this worker may write for, each with the number of its last log line (0 for none)."""
-        rows = [dict(row) for row in await self._pool.fetch(_SQL["held_attempts"], worker)]
-        return [(Claim(**row), lines) for row in rows for lines in [row.pop("lines")]]
+        rows = await self._pool.fetch(_SQL["held_attempts"], worker)
+        return [(Claim(*claim), lines) for *claim, lines in rows]
 
     async def cancel_requests(self, worker: UUID) -> list[tuple[UUID, int]]:
         """The (task, attempt) pairs of this worker that somebody wants to end."""
@@ -187,22 +212,17 @@ async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in await on.fetch(_SQL["rescue_attempts"])]
 
 
-def _columns(endings: Sequence[Ending]) -> list[list[Any]]:
-    rows = (
-        (
-            e.claim.source,
-            e.claim.collection,
-            e.claim.task,
-            e.claim.attempt,
-            e.type,
-            e.status.value,
-            e.error,
-            e.delay,
-            dict(e.details),
-            e.line,
-            e.level,
-            e.message,
-        )
-        for e in endings
-    )
-    return [list(column) for column in zip(*rows, strict=True)]
+def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
+    """The values of `end_attempts`: a list for each column of the endings, and of their lines."""
+    return [
+        [e.claim.source for e in endings],
+        [e.claim.collection for e in endings],
+        [e.claim.task for e in endings],
+        [e.claim.attempt for e in endings],
+        [e.type for e in endings],
+        [e.status.value for e in endings],
+        [e.error for e in endings],
+        [e.delay for e in endings],
+        [e.details for e in endings],
+        *line_columns([e.lines for e in endings], now=time.monotonic()),
+    ]

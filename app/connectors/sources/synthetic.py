@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _RECORDS_A_STEP = 1000
 _STEPS_A_SECOND = 10
 _SECONDS_BETWEEN_PROGRESS = 1.0
+_LONGEST_TURN_SECONDS = 0.005
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _COLUMNS = {"id": Kind.INTEGER, "text": Kind.TEXT, "number": Kind.NUMBER, "timestamp": Kind.TIMESTAMP}
 
@@ -65,18 +66,31 @@ async def run_synthetic(
     The last message is `Finished`, or `Failed` with probability `fail_rate`.
     """
     loop = asyncio.get_running_loop()
-    started = reported = loop.time()
+    started = reported = rested = loop.time()
     for step in plan(parameters):
-        await asyncio.sleep(max(0.0, started + step.at - loop.time()))
+        now = loop.time()
+        # However much there is to tell, others get their turn.
+        if started + step.at > now or now - rested >= _LONGEST_TURN_SECONDS:
+            await asyncio.sleep(max(0.0, started + step.at - now))
+            rested = loop.time()
         for line in step.lines:
             await emit(LogLine(level="info", message=_line(line, parameters)))
-        if loop.time() - reported >= _SECONDS_BETWEEN_PROGRESS:
-            reported = loop.time()
+        if now - reported >= _SECONDS_BETWEEN_PROGRESS:
+            reported = now
             await emit(Progress(records_read=step.records.stop))
+    await emit(end_of(parameters, rng=rng))
+
+
+def lines_of(parameters: SyntheticParameters) -> list[str]:
+    """All log lines."""
+    return [_line(number, parameters) for number in range(1, parameters.log_lines + 1)]
+
+
+def end_of(parameters: SyntheticParameters, *, rng: random.Random | None = None) -> Finished | Failed:
+    """The last message of an attempt that keeps nothing."""
     if _fails(parameters, rng):
-        await emit(Failed(error=_failure(parameters)))
-        return
-    await emit(Finished(records_read=parameters.records, rows_written=0))
+        return Failed(error=_failure(parameters))
+    return Finished(records_read=parameters.records, rows_written=0)
 
 
 class SyntheticSource:

@@ -4,25 +4,30 @@
 -- `q.xid <= pg_current_xact_id()`: a statement that waited for the row's lock may hold an older transaction id than the
 -- writer it waited for. Appending then would turn the stream round for readers that go by transaction id; the statement
 -- leaves the row alone instead and is sent again.
+--
+-- `(x IN (SELECT …)) IS TRUE` is looked up in a hash. As a join it would compare every row with every other one: the
+-- hot statements' plans know no hash join.
 
 -- name: schedule_tasks
 -- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new.
 -- Destinations fence with the ids of a collection's tasks, so these grow even where the clock has stepped back.
-WITH wanted AS (
+WITH named AS MATERIALIZED (
   SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at,
          (SELECT last_task FROM syncline.collection_status s WHERE s.source = w.source AND s.collection = w.collection) AS last_task
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[])
     AS w (source, collection, source_type, trigger, class, fire_time, max_attempts)
+), wanted AS MATERIALIZED (
+  SELECT *, syncline.uuid7(at, last_task) AS task, class * 1000000000000 - floor(extract(epoch FROM at))::bigint AS priority
+  FROM named
 ), queued AS (
   INSERT INTO syncline.task_queue
     (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid)
-  SELECT source, collection, syncline.uuid7(at, last_task), 'SCHEDULED', class * 1000000000000 - floor(extract(epoch FROM at))::bigint, at,
-         1, 0, 0, max_attempts, false, at, pg_current_xact_id()
+  SELECT source, collection, task, 'SCHEDULED', priority, at, 1, 0, 0, max_attempts, false, at, pg_current_xact_id()
   FROM wanted
   ON CONFLICT (source, collection) DO NOTHING
-  RETURNING source, collection, task, priority, max_attempts, changed_at AS at
+  RETURNING source, collection, task
 ), asked AS (
-  SELECT q.*, w.source_type, w.trigger, w.fire_time FROM queued q JOIN wanted w USING (source, collection)
+  SELECT * FROM wanted WHERE (task IN (SELECT task FROM queued)) IS TRUE
 ), listed AS (
   INSERT INTO syncline.tasks
     (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, created_at, version)
@@ -40,20 +45,20 @@ WITH wanted AS (
 )
 SELECT source, collection, task FROM queued
 
--- name: active_task
--- The task that keeps a collection busy.
-SELECT task FROM syncline.task_queue WHERE source = $1 AND collection = $2
-
--- name: has_due_tasks
--- Whether a claim would find something: an empty claim burns a transaction id.
-SELECT EXISTS (
-  SELECT FROM syncline.task_queue WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
-)
+-- name: active_tasks
+-- The tasks that keep collections busy.
+SELECT w.source, w.collection, q.task
+FROM unnest($1::text[], $2::text[]) AS w (source, collection)
+JOIN syncline.task_queue q ON q.source = w.source AND q.collection = w.collection
 
 -- name: claim_tasks
 -- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped.
+-- Where nothing is due nothing is locked: an empty claim burns no transaction id.
 WITH fence AS MATERIALIZED (
-  SELECT FROM syncline.workers WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock() FOR KEY SHARE
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock()
+    AND EXISTS (SELECT FROM syncline.task_queue WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()))
+  FOR KEY SHARE
 ), due AS MATERIALIZED (
   SELECT source, collection FROM syncline.task_queue
   WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()) AND EXISTS (SELECT FROM fence)
@@ -108,16 +113,16 @@ SELECT EXISTS (
 )
 
 -- name: end_attempts
--- Ends attempts of worker $1, if its lease stands and they are still its own: returns the tasks that have moved.
--- The last log line of the attempt is part of it, so that a finished task's log always tells how it ended.
--- A task that is to be canceled does not go back into the queue: such an ending is left alone.
+-- Ends attempts of worker $1 ($2–$10), if its lease stands and they are still its own, with the last lines of their logs
+-- ($11–$15, $11 says whose): so a finished task's log always tells how it ended. Returns the places of those that have
+-- not moved. A task that is to be canceled does not go back into the queue: such an ending is left alone.
 WITH fence AS MATERIALIZED (
-  SELECT FROM syncline.workers
+  SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::interval[],
-                       $10::jsonb[], $11::integer[], $12::text[], $13::text[])
-    AS o (source, collection, task, attempt, type, status, error, delay, details, line, level, message)
+                       $10::jsonb[]) WITH ORDINALITY
+    AS o (source, collection, task, attempt, type, status, error, delay, details, place)
 ), requeued AS (
   UPDATE syncline.task_queue q
   SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock() + o.delay,
@@ -126,16 +131,15 @@ WITH fence AS MATERIALIZED (
   FROM outcome o
   WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
     AND o.status = 'SCHEDULED' AND NOT q.cancel_requested AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
-  RETURNING q.task, q.attempt, q.version, q.failures, q.changed_at AS at, q.run_at
+  RETURNING o.*, q.version, q.failures, q.changed_at AS at, q.run_at
 ), ended AS (
   DELETE FROM syncline.task_queue q USING outcome o
   WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
     AND o.status <> 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
-  RETURNING q.task, q.attempt, q.version + 1 AS version,
-            q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
+  RETURNING o.*, q.version + 1 AS version, q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
             syncline.clock() AS at, NULL::timestamptz AS run_at
 ), moved AS (
-  SELECT * FROM (SELECT * FROM requeued UNION ALL SELECT * FROM ended) AS m JOIN outcome o USING (task, attempt)
+  SELECT * FROM requeued UNION ALL SELECT * FROM ended
 ), listed AS (
   UPDATE syncline.tasks t
   SET status = m.status, failures = m.failures, version = m.version,
@@ -157,9 +161,11 @@ WITH fence AS MATERIALIZED (
   FROM moved
 ), told AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT task, attempt, line, at, level, message FROM moved
+  SELECT ($4::uuid[])[place], ($5::smallint[])[place], line, (SELECT at FROM fence) - age * interval '1 s', level, message
+  FROM unnest($11::integer[], $12::integer[], $13::float8[], $14::text[], $15::text[]) AS l (place, line, age, level, message)
+  WHERE (place IN (SELECT place FROM moved)) IS TRUE
 )
-SELECT task, attempt FROM moved
+SELECT place::integer FROM outcome WHERE (place IN (SELECT place FROM moved)) IS NOT TRUE
 
 -- name: bookmark_head
 -- The version of a stream that worker $1 may append to, and whether commit $6 of the attempt is in it already.
@@ -258,14 +264,14 @@ WITH gone AS MATERIALIZED (
   SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock(), failures = q.failures + 1,
       changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM gone g WHERE q.source = g.source AND q.collection = g.collection AND g.status = 'SCHEDULED'
-  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.failures, q.changed_at AS at, q.run_at
+  RETURNING g.*, q.task, q.version, q.attempt, q.failures, q.changed_at AS at, q.run_at
 ), ended AS (
   DELETE FROM syncline.task_queue q USING gone g
   WHERE q.source = g.source AND q.collection = g.collection AND g.status <> 'SCHEDULED'
-  RETURNING q.source, q.collection, q.task, q.version + 1 AS version, q.attempt,
+  RETURNING g.*, q.task, q.version + 1 AS version, q.attempt,
             q.failures + CASE WHEN g.status = 'FAILED' THEN 1 ELSE 0 END AS failures, syncline.clock() AS at, NULL::timestamptz AS run_at
 ), moved AS (
-  SELECT * FROM (SELECT * FROM requeued UNION ALL SELECT * FROM ended) AS m JOIN gone g USING (source, collection)
+  SELECT * FROM requeued UNION ALL SELECT * FROM ended
 ), listed AS (
   UPDATE syncline.tasks t
   SET status = m.status, failures = m.failures, version = m.version, error = m.error,

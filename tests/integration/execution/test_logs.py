@@ -131,7 +131,7 @@ async def test_a_log_that_cannot_be_stored_does_not_hold_up_the_others(store: St
     storing = asyncio.create_task(log.run())
     for one in (broken, whole):
         await one.write("info", "a line")
-    await asyncio.wait_for(whole.stored(), 10)
+    await asyncio.wait_for(whole.all_stored.wait(), 10)
     assert await store.messages(whole.claim.task) == ["a line"]
     broken.close()
     storing.cancel()

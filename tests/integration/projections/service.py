@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,7 @@ from app.domain.task import Status
 from app.projections import ProjectionRunner
 from app.store.database import DatabaseAddress, open_pool
 from app.store.leases import Leases
+from app.store.log import NumberedLine
 from app.store.queue import Claim, Ending, NewTask, TaskQueue
 from tests.harness import until
 
@@ -114,9 +116,7 @@ def ending(claim: Claim, status: Status) -> Ending:
         claim=claim,
         type=TYPES[status],
         status=status,
-        line=1,
-        level="info",
-        message=f"[{claim.task_id}] {status}",
+        lines=[NumberedLine(1, time.monotonic(), "info", f"[{claim.task_id}] {status}")],
         error=None if status is Status.SUCCESS else "it did not work",
         delay=timedelta(hours=1),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app.store.log import NumberedLine
 from app.store.queries import load_statements
-from app.store.queue import _columns
+from app.store.queue import ending_columns
 from tests.harness import ending
 
 if TYPE_CHECKING:
@@ -21,22 +20,22 @@ LEASES: Final = load_statements("leases.sql")
 LOG: Final = load_statements("log.sql")
 
 
-async def end_on(connection: Connection, worker: UUID, claim: Claim) -> list[Any]:
-    """The rows of `end_attempts`: empty when it was refused."""
-    return list(await connection.fetch(QUEUE["end_attempts"], worker, *_columns([ending(claim)])))
+async def end_on(connection: Connection, worker: UUID, claim: Claim) -> bool:
+    """Whether `end_attempts` accepted the ending."""
+    return await connection.fetch(QUEUE["end_attempts"], worker, *ending_columns([ending(claim)])) == []
 
 
-async def append_on(connection: Connection, worker: UUID, claim: Claim, line: int = 1) -> list[Any]:
-    """The rows of `append_log`: empty when it was refused."""
+async def append_on(connection: Connection, worker: UUID, claim: Claim, line: int = 1) -> bool:
+    """Whether `append_log` accepted the line."""
     attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt])
-    lines = ([1], [line], [timedelta()], ["info"], [f"line {line}"])
-    return list(await connection.fetch(LOG["append_log"], worker, *attempt, *lines))
+    lines = ([1], [line], [0.0], ["info"], [f"line {line}"])
+    return await connection.fetch(LOG["append_log"], worker, *attempt, *lines) != []
 
 
-async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version: int = 2) -> list[Any]:
-    """The rows of `save_bookmark` for a stream at this version: empty when it was refused."""
+async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version: int = 2) -> bool:
+    """Whether `save_bookmark` accepted a commit, for a stream at this version."""
     what = ("d", 1, {"at": 1}, 0, 1)
-    return list(await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), *what, version))
+    return await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), *what, version) != []
 
 
 def key_of(claim: Claim) -> tuple[str, str, UUID, int]:

@@ -65,13 +65,12 @@ class _PoolThatEnds:
     def __init__(self, store: Store, worker: UUID) -> None:
         self._store = store
         self._worker = worker
-        self.fetch = store.pool.fetch
 
-    async def fetchval(self, statement: str, *values: object) -> object:
-        assert statement == QUEUE["active_task"]
-        for claim in await self._store.queue.claim(self._worker, 1):
-            await self._store.end(self._worker, claim)
-        return await self._store.pool.fetchval(statement, *values)
+    async def fetch(self, statement: str, *values: object) -> object:
+        if statement == QUEUE["active_tasks"]:
+            for claim in await self._store.queue.claim(self._worker, 1):
+                await self._store.end(self._worker, claim)
+        return await self._store.pool.fetch(statement, *values)
 
 
 async def test_a_task_that_ends_between_the_two_statements_makes_room_for_a_new_one(store: Store) -> None:
@@ -79,6 +78,34 @@ async def test_a_task_that_ends_between_the_two_statements_makes_room_for_a_new_
     task, new = await _EndsBetween(store, worker).schedule(a_task())
     assert new
     assert task != first
+
+
+async def test_calls_at_the_same_time_share_statements_and_one_asks_for_the_new_task(store: Store) -> None:
+    counting = _CountingPool(store)
+    queue = TaskQueue(counting)  # type: ignore[arg-type]
+    answers = await asyncio.gather(*(queue.schedule(a_task(f"c{number % 20}")) for number in range(200)))
+    assert counting.statements == 2, "the new ones, and the active ones for those that came second"
+    assert [new for _, new in answers] == [True] * 20 + [False] * 180
+    for number, (task, _) in enumerate(answers):
+        assert task == answers[number % 20][0]
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 20
+
+
+async def test_what_the_database_refuses_does_not_hold_up_what_was_asked_for_with_it(store: Store) -> None:
+    asked = [a_task("good"), a_task("bad", max_attempts=2**20), a_task("also good")]
+    good, bad, also = await asyncio.gather(*map(store.queue.schedule, asked), return_exceptions=True)
+    assert isinstance(bad, Exception)
+    assert [type(good), type(also)] == [tuple, tuple]
+
+
+class _CountingPool:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.statements = 0
+
+    async def fetch(self, statement: str, *values: object) -> object:
+        self.statements += 1
+        return await self._store.pool.fetch(statement, *values)
 
 
 async def test_collections_whose_joined_names_are_equal_do_not_share_a_place(store: Store) -> None:
@@ -156,6 +183,24 @@ async def test_two_attempts_of_a_task_in_one_statement_are_told_apart(store: Sto
     refused = await store.queue.end_attempts(worker, [ending(claim, line=5), ending(again, line=6)])
     assert [ending.claim.attempt for ending in refused] == [1]
     assert (await store.types(claim.task))[-1] == "TaskSucceeded"
+
+
+async def test_a_claim_that_finds_nothing_burns_no_transaction_id(store: Store) -> None:
+    worker, other = await store.worker(), await store.worker()
+    await store.claimed(other)
+    before = await store.pool.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+    assert await store.queue.claim(worker, 10) == []
+    assert await store.pool.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())") == before
+
+
+async def test_lines_that_come_with_an_ending_are_refused_with_it(store: Store) -> None:
+    worker = await store.worker()
+    mine, lost = await store.claimed(worker, "mine"), await store.claimed(worker, "lost")
+    await store.end(worker, lost, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
+    endings = [ending(claim, before=["one", "two"], line=3) for claim in (lost, mine)]
+    assert [refused.claim for refused in await store.queue.end_attempts(worker, endings)] == [lost]
+    assert await store.messages(mine.task) == ["one", "two", "the end: SUCCESS"]
+    assert await store.messages(lost.task) == ["the end: SCHEDULED"]
 
 
 async def test_cancel_after_success_changes_nothing(store: Store) -> None:
@@ -311,7 +356,7 @@ async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
             await late.fetch(QUEUE["cancel_task"], claim.task, "unused")
             ending_it = asyncio.create_task(end_on(early, worker, claim))
             await until(lambda: store.is_waiting("outcome AS MATERIALIZED"))
-        assert await ending_it == [], "the older transaction id appends nothing"
+        assert not await ending_it, "the older transaction id appends nothing"
         await waiting.commit()
     await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await store.end(worker, claim)
@@ -331,9 +376,9 @@ async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactio
         )
         match claim:
             case None:
-                moved = await early.fetch(QUEUE[name], worker, 1)
+                moved = await early.fetch(QUEUE[name], worker, 1) != []
             case _ if name == "cancel_task":
-                moved = await early.fetch(QUEUE[name], task, "late")
+                moved = await early.fetch(QUEUE[name], task, "late") != []
             case _:
                 moved = await end_on(early, worker, claim)
         assert not moved

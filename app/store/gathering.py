@@ -1,0 +1,58 @@
+"""Many that ask at about the same time share a statement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from app.store.database import is_refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+MOST_AT_ONCE: Final = 1000
+
+
+class Gathering(Generic[Item, Answer]):
+    """Gathers what comes while the statement before is under way; nobody waits for a timer.
+
+    `send` answers each item at its place, or raises for all of them; it is called again only after it has returned.
+    """
+
+    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]) -> None:
+        self._send = send
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    def put(self, item: Item) -> asyncio.Future[Answer]:
+        """Send an item with the next statement: its answer to come. Errors of the statement reach all that it held."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all())
+        return answer
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
+
+    async def _send_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._send([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            if is_refusal(error) and len(batch) > 1:
+                # One item must not hold up those that were sent with it.
+                for waiting in batch:
+                    await self._send_batch([waiting])
+                return
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for (_, answer), given in zip(batch, answers, strict=True):
+            if not answer.done():
+                answer.set_result(given)
