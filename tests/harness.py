@@ -39,6 +39,8 @@ Found = TypeVar("Found")
 
 FOREVER = timedelta(hours=1)
 PATIENCE_SECONDS = 20.0
+# A rescuer of workers with this lease looks twice a second.
+_SHORT = timedelta(seconds=2)
 _COLUMNS = "task, version, type, at, status, attempt, worker, data, v"
 
 
@@ -274,7 +276,9 @@ async def running_worker(
         stack.push_async_callback(notifier.aclose)
         beside = [asyncio.create_task(listen(url, running.worker.notified))]
         if rescue:
-            beside.append(asyncio.create_task(repeat("rescuer", Rescuer(pool, notifier).step, stop=running.stop)))
+            beside.append(
+                asyncio.create_task(repeat("rescuer", Rescuer(pool, notifier, _SHORT).step, stop=running.stop))
+            )
         running.run = asyncio.create_task(running.worker.run(running.stop, running.hurry))
         try:
             yield running

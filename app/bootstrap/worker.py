@@ -48,7 +48,8 @@ async def run_worker(settings: Settings, config: Path) -> None:
         await require_schema(Reader(pool))
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
-        worker = Worker(pool, watcher, worker_options(settings, watcher.current))
+        options = worker_options(settings, watcher.current)
+        worker = Worker(pool, watcher, options)
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         async with asyncio.TaskGroup() as beside:
@@ -62,7 +63,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
             for name, step in (
                 ("definitions", Definitions(Schedules(pool), watcher).step),
                 ("scheduler", scheduler.step),
-                ("rescuer", Rescuer(pool, notifier).step),
+                ("rescuer", Rescuer(pool, notifier, options.lease).step),
             ):
                 beside.create_task(repeat(name, step, stop=stop))
             beside.create_task(ProjectionRunner(pool).run(stop))

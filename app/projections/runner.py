@@ -32,7 +32,7 @@ class ProjectionRunner:
         self._pool = pool
         self._checked = False
 
-    async def run(self, stop: asyncio.Event, *, interval_seconds: float = 1.0) -> None:
+    async def run(self, stop: asyncio.Event, *, interval_seconds: float = 2.0) -> None:
         """Apply events until `stop` is set; without new ones look again after `interval_seconds`.
 
         After events it rests as well, so that it takes a bounded share of the process: tasks go before statistics.

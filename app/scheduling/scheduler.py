@@ -48,9 +48,12 @@ class Scheduler:
         worker = self._worker()
         if worker is None:
             return _POLL_SECONDS
+        # One look while nothing is due, the transaction that locks only then.
+        if (seconds := await self._schedules.seconds_until_next()) > 0:
+            return min(_POLL_SECONDS, seconds)
         decided = await self.decide_due(worker)
         if decided is None:
-            return min(_POLL_SECONDS, max(_TURN_SECONDS, await self._schedules.seconds_until_next()))
+            return _TURN_SECONDS
         # What is due and cannot be decided, for this release does not understand it, is no reason to hurry.
         return 0 if decided else _POLL_SECONDS
 

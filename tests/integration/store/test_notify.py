@@ -1,0 +1,53 @@
+"""Notifications: the first goes at once, a storm of them becomes a few, and the last is never swallowed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from app.store.notify import Notifier, listen
+from tests.harness import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.harness import Store
+
+
+@asynccontextmanager
+async def listener(url: str) -> AsyncIterator[list[float]]:
+    """When each notification came, by the loop's clock; the listener wakes once by itself when it begins."""
+    loop = asyncio.get_running_loop()
+    heard: list[float] = []
+    listening = asyncio.create_task(listen(url, lambda: heard.append(loop.time())))
+    try:
+        await until(lambda: asyncio.sleep(0, len(heard)))
+        heard.clear()
+        yield heard
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_storm_becomes_a_few_notifications_and_what_comes_last_is_told(store: Store, database_url: str) -> None:
+    notifier = Notifier(store.pool)
+    async with listener(database_url) as heard:
+        for _ in range(1000):
+            notifier.notify()
+            await asyncio.sleep(0)
+        await notifier.aclose()
+        sent = asyncio.get_running_loop().time()
+        notifier.notify()
+        await notifier.aclose()
+        await until(lambda: asyncio.sleep(0, any(at > sent for at in heard)))
+    assert len(heard) < 100
+
+
+async def test_a_notification_leaves_the_durability_of_its_connection_as_it_was(store: Store) -> None:
+    async with store.pool.acquire() as connection:
+        before = await connection.fetchval("SHOW synchronous_commit")
+        notifier = Notifier(connection)  # type: ignore[arg-type]
+        notifier.notify()
+        await notifier.aclose()
+        assert await connection.fetchval("SHOW synchronous_commit") == before
