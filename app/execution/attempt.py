@@ -28,7 +28,7 @@ from app.loops import to_its_end
 from app.store.database import is_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import timedelta
     from pathlib import Path
     from uuid import UUID
@@ -160,9 +160,12 @@ class Attempt:
     async def _run_here(self, job: AttemptJob) -> Outcome:
         last: list[AttemptMessage] = []
 
-        async def emit(message: AttemptMessage) -> None:
-            last[:] = [message]
-            await self._hear(message)
+        async def emit(messages: Sequence[AttemptMessage]) -> None:
+            last[:] = messages[-1:]
+            lines = [(line.level, line.message) for line in messages if isinstance(line, LogLine)]
+            await self._log.write_all(lines)
+            for message in messages[len(lines) :]:
+                await self._hear(message)
 
         parameters = SyntheticParameters.model_validate(job.collection.parameters)
         await run_synthetic(parameters, emit, rng=_RNG)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.store.database import Pool
     from app.store.queue import Claim
 
-_BATCH_LINES: Final = 2000
+_BATCH_LINES: Final = 5000
 _BATCH_CHARACTERS: Final = 4_000_000
 _MOST_LINES: Final = 20_000
 _MOST_CHARACTERS: Final = 16_000_000
@@ -56,11 +56,21 @@ class AttemptLog:
 
     async def write(self, level: Level, message: str) -> None:
         """Add a line; waits while too much of this worker's logs is not stored yet."""
-        if self.closed:
+        await self.write_all([(level, message)])
+
+    async def write_all(self, lines: Sequence[tuple[Level, str]]) -> None:
+        """Add lines that come together."""
+        if self.closed or not lines:
             return
-        self._line += 1
-        text = self._prefix + self.presentable(message)
-        await self._log.add(self, NumberedLine(self._line, time.monotonic(), level, text))
+        now, first = time.monotonic(), self._line + 1
+        self._line += len(lines)
+        await self._log.add(
+            self,
+            [
+                NumberedLine(number, now, level, self._prefix + self.presentable(message))
+                for number, (level, message) in enumerate(lines, first)
+            ],
+        )
 
     def presentable(self, text: str) -> str:
         """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long."""
@@ -97,12 +107,12 @@ class TaskLog:
     def open(self, claim: Claim, redact: Callable[[str], str]) -> AttemptLog:
         return AttemptLog(self, claim, redact)
 
-    async def add(self, log: AttemptLog, line: NumberedLine) -> None:
-        log.waiting.append(line)
+    async def add(self, log: AttemptLog, lines: Sequence[NumberedLine]) -> None:
+        log.waiting.extend(lines)
         log.all_stored.clear()
         self._unstored[log] = None
-        self._lines += 1
-        self._characters += len(line.message)
+        self._lines += len(lines)
+        self._characters += sum(len(line.message) for line in lines)
         self._something.set()
         while (self._lines > _MOST_LINES or self._characters > _MOST_CHARACTERS) and not log.closed:
             self._room.clear()
@@ -130,10 +140,12 @@ class TaskLog:
                 await self._store_batch()
 
     async def _store_batch(self) -> None:
+        # What is under way already was sent before, and may be there.
+        again = any(log.under_way for log in self._unstored)
         batch = self._take()
         lines = [(log.claim, tuple(log.under_way)) for log in batch]
         try:
-            refused = await append_lines(self._pool, self._worker, lines, now=time.monotonic())
+            refused = await append_lines(self._pool, self._worker, lines, now=time.monotonic(), again=again)
         except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is over
             _logger.warning("log.waiting", lines=sum(len(own) for _, own in lines), error=str(error))
             # A log that the database answers with an error must not hold up the others.

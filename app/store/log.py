@@ -30,9 +30,9 @@ class NumberedLine(msgspec.Struct, frozen=True):
 
 
 async def append_lines(
-    pool: Pool, worker: UUID, lines: Sequence[tuple[Claim, Sequence[NumberedLine]]], *, now: float
+    pool: Pool, worker: UUID, lines: Sequence[tuple[Claim, Sequence[NumberedLine]]], *, now: float, again: bool = False
 ) -> set[tuple[UUID, int]]:
-    """Append lines of several attempts in one statement; sent again, it changes nothing.
+    """Append lines of several attempts in one statement; with `again` those that are there already are left alone.
 
     `now` is the reading of the clock that `written` was read from. Returns the (task, attempt) pairs that were refused.
     """
@@ -45,6 +45,7 @@ async def append_lines(
         [claim.task for claim in claims],
         [claim.attempt for claim in claims],
         *line_columns([own for _, own in lines], now=now),
+        again,
     )
     fail_point("log.appended")
     written = {row["place"] for row in allowed}

@@ -18,13 +18,14 @@ from app.domain.attempt_protocol import Failed, Finished, LogLine, Progress
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from app.connectors.options import SyntheticParameters
     from app.connectors.passes import Log
     from app.domain.attempt_protocol import AttemptMessage
 
 _RECORDS_A_STEP = 1000
+_LINES_AT_ONCE = 1000
 _STEPS_A_SECOND = 10
 _SECONDS_BETWEEN_PROGRESS = 1.0
 _LONGEST_TURN_SECONDS = 0.005
@@ -43,8 +44,12 @@ class Step:
 
 def plan(parameters: SyntheticParameters) -> Iterator[Step]:
     """Steps in order of time that spread records and lines evenly."""
+    lines_a_step = 1 if parameters.seconds > 0 else _LINES_AT_ONCE
     steps = max(
-        round(parameters.seconds * _STEPS_A_SECOND), -(-parameters.records // _RECORDS_A_STEP), parameters.log_lines, 1
+        round(parameters.seconds * _STEPS_A_SECOND),
+        -(-parameters.records // _RECORDS_A_STEP),
+        -(-parameters.log_lines // lines_a_step),
+        1,
     )
     for number in range(1, steps + 1):
         before, now = (number - 1, number)
@@ -57,13 +62,13 @@ def plan(parameters: SyntheticParameters) -> Iterator[Step]:
 
 async def run_synthetic(
     parameters: SyntheticParameters,
-    emit: Callable[[AttemptMessage], Awaitable[None]],
+    emit: Callable[[Sequence[AttemptMessage]], Awaitable[None]],
     *,
     rng: random.Random | None = None,
 ) -> None:
     """Follows the plan without keeping a record, telling what a child process would tell; ends by cancellation.
 
-    The last message is `Finished`, or `Failed` with probability `fail_rate`.
+    `emit` gets what comes together at once. The last message is `Finished`, or `Failed` with probability `fail_rate`.
     """
     loop = asyncio.get_running_loop()
     started = reported = rested = loop.time()
@@ -73,12 +78,12 @@ async def run_synthetic(
         if started + step.at > now or now - rested >= _LONGEST_TURN_SECONDS:
             await asyncio.sleep(max(0.0, started + step.at - now))
             rested = loop.time()
-        for line in step.lines:
-            await emit(LogLine(level="info", message=_line(line, parameters)))
+        if step.lines:
+            await emit([LogLine(level="info", message=_line(line, parameters)) for line in step.lines])
         if now - reported >= _SECONDS_BETWEEN_PROGRESS:
             reported = now
-            await emit(Progress(records_read=step.records.stop))
-    await emit(end_of(parameters, rng=rng))
+            await emit([Progress(records_read=step.records.stop)])
+    await emit([end_of(parameters, rng=rng)])
 
 
 def lines_of(parameters: SyntheticParameters) -> list[str]:

@@ -135,3 +135,30 @@ async def test_a_log_that_cannot_be_stored_does_not_hold_up_the_others(store: St
     assert await store.messages(whole.claim.task) == ["a line"]
     broken.close()
     storing.cancel()
+
+
+async def test_lines_whose_storing_was_never_acknowledged_are_there_once(store: Store) -> None:
+    worker = await store.worker()
+    log = TaskLog(_ForgetfulPool(store), worker, refused=lambda _: None)  # type: ignore[arg-type]
+    own = log.open(await store.claimed(worker), str)
+    storing = asyncio.create_task(log.run())
+    for number in (1, 2, 3):
+        await own.write("info", f"line {number}")
+    await asyncio.wait_for(own.all_stored.wait(), 10)
+    storing.cancel()
+    assert await store.messages(own.claim.task) == ["line 1", "line 2", "line 3"]
+
+
+class _ForgetfulPool:
+    """Carries the first statement out, and loses its answer."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lost = False
+
+    async def fetch(self, statement: str, *values: object) -> object:
+        rows = await self._store.pool.fetch(statement, *values)
+        if not self._lost:
+            self._lost = True
+            raise OSError("the connection is lost")
+        return rows

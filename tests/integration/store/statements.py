@@ -29,7 +29,8 @@ async def append_on(connection: Connection, worker: UUID, claim: Claim, line: in
     """Whether `append_log` accepted the line."""
     attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt])
     lines = ([1], [line], [0.0], ["info"], [f"line {line}"])
-    return await connection.fetch(LOG["append_log"], worker, *attempt, *lines) != []
+    again = False
+    return await connection.fetch(LOG["append_log"], worker, *attempt, *lines, again) != []
 
 
 async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version: int = 2) -> bool:

@@ -239,7 +239,7 @@ async def test_log_lines_sent_twice_are_there_once(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
     for lines in (numbered(1, 2), numbered(1, 2, 3), numbered(2)):
-        assert await append_lines(store.pool, worker, [(claim, lines)], now=0) == set()
+        assert await append_lines(store.pool, worker, [(claim, lines)], now=0, again=True) == set()
     assert [row["line"] for row in await store.log(claim.task)] == [1, 2, 3]
 
 

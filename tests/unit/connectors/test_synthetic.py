@@ -13,10 +13,14 @@ from app.domain.attempt_protocol import Failed, Finished, LogLine
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.domain.attempt_protocol import AttemptMessage
 
 
-@pytest.mark.parametrize(("records", "lines", "seconds"), [(0, 0, 0.0), (10, 3, 0.5), (2500, 50, 0.0), (7, 500, 2.0)])
+@pytest.mark.parametrize(
+    ("records", "lines", "seconds"), [(0, 0, 0.0), (10, 3, 0.5), (2500, 50, 0.0), (7, 500, 2.0), (3, 2500, 0.0)]
+)
 def test_a_plan_has_every_record_and_every_line_once_and_in_order(records: int, lines: int, seconds: float) -> None:
     steps = list(plan(SyntheticParameters(records=records, log_lines=lines, seconds=seconds)))
     assert [number for step in steps for number in step.records] == list(range(records))
@@ -40,8 +44,8 @@ async def test_a_failure_is_the_last_message_and_may_be_retried() -> None:
 async def test_a_running_one_can_be_canceled() -> None:
     begun = asyncio.Event()
 
-    async def emit(message: AttemptMessage) -> None:
-        assert message
+    async def emit(messages: Sequence[AttemptMessage]) -> None:
+        assert messages
         begun.set()
 
     running = asyncio.create_task(run_synthetic(SyntheticParameters(log_lines=100, seconds=60), emit))
@@ -75,8 +79,8 @@ def test_the_source_fails_as_often_as_it_was_told() -> None:
 async def told(parameters: SyntheticParameters) -> list[AttemptMessage]:
     heard: list[AttemptMessage] = []
 
-    async def emit(message: AttemptMessage) -> None:
-        heard.append(message)
+    async def emit(messages: Sequence[AttemptMessage]) -> None:
+        heard.extend(messages)
 
     await run_synthetic(parameters, emit)
     return heard
