@@ -17,7 +17,7 @@ import uvicorn
 from app.api.application import create_app
 from app.api.connection import MOST_CONNECTIONS, BoundedConnection
 from app.bootstrap.environment import database_address, substitution_environment
-from app.bootstrap.migrations import head, require_schema
+from app.bootstrap.schema_version import head, require_schema
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.errors import ConfigurationError

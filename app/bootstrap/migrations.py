@@ -1,22 +1,19 @@
-"""The schema's version: bringing a database to it, and refusing one that is behind."""
+"""Bringing a database to this release's schema."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
+from app.bootstrap.schema_version import head
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
 from app.store.database import place
-
-if TYPE_CHECKING:
-    from app.store.reads import Reader
 
 _ROOT: Final = Path(__file__).parents[2]
 _PAUSE_SECONDS: Final = 0.5
@@ -56,38 +53,3 @@ def _unreachable(url: str, error: OperationalError) -> Exception:
     if "FATAL" in text and "starting up" not in text:
         return ConfigurationError(f"DATABASE_URL: the server refuses it: {text}")
     return DatabaseUnreachableError(f"PostgreSQL at {place(url)} does not answer: {text}")
-
-
-def head() -> str:
-    """The version of this release's schema."""
-    version = _scripts().get_current_head()
-    if version is None:
-        raise RuntimeError("there are no migrations")
-    return version
-
-
-def is_current(version: str | None) -> bool:
-    """Whether this release can work on a schema of this version: its own, or a newer one that it does not know."""
-    return version is not None and (version == head() or version not in _known())
-
-
-async def require_schema(reader: Reader) -> None:
-    """Refuse a database whose schema is older than this release's.
-
-    Raises:
-        SchemaVersionError: it was not migrated.
-    """
-    version = await reader.schema_version()
-    if not is_current(version):
-        state = f"at version {version}" if version else "not made yet"
-        raise SchemaVersionError(
-            f"the database's schema is {state}, this release needs {head()}: run `syncline migrate`"
-        )
-
-
-def _known() -> set[str]:
-    return {script.revision for script in _scripts().walk_revisions()}
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(alembic_config())

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from app.bootstrap.environment import database_address, substitution_environment
-from app.bootstrap.migrations import require_schema
+from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.execution.housekeeping import Housekeeping
@@ -66,7 +66,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
             ):
                 beside.create_task(repeat(name, step, stop=stop))
-            beside.create_task(ProjectionRunner(pool).run(stop))
+            beside.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))
             await worker.run(stop, signals.hurry)
             for task in endless:
                 task.cancel()

@@ -83,8 +83,8 @@ def dev(config: Path | None, host: str | None, port: int | None, data: Path | No
 def migrate() -> None:
     """Bring the database's schema to this release."""
     from app.bootstrap.environment import database_address
-    from app.bootstrap.migrations import head
     from app.bootstrap.migrations import migrate as bring_to_head
+    from app.bootstrap.schema_version import head
     from app.store.database import place
 
     address = database_address(start())

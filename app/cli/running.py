@@ -75,7 +75,7 @@ def start(*, with_fail_points: bool = False) -> Settings:
 
 def with_pool(work: Callable[[Any], Any]) -> Any:
     from app.bootstrap.environment import database_address
-    from app.bootstrap.migrations import require_schema
+    from app.bootstrap.schema_version import require_schema
     from app.store.database import open_pool
     from app.store.reads import Reader
 

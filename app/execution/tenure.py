@@ -68,6 +68,7 @@ class Tenure:
         self._look_for_cancels = asyncio.Event()
         self._looked_at = registered_at
         self._in_doubt = False
+        self.found_tasks = False
 
     def notified(self) -> None:
         """The queue has changed: there may be tasks to claim, or to cancel."""
@@ -126,6 +127,7 @@ class Tenure:
         claims = await self._queue.claim(self.worker, min(free, _MOST_CLAIMED))
         fail_point("queue.claimed")
         self._in_doubt = False
+        self.found_tasks = bool(claims)
         self._begin(claims)
         return 0 if claims else _POLL_SECONDS
 

@@ -39,6 +39,10 @@ class Worker:
         """Under which id this process works now; a lost lease brings a new one."""
         return self._tenure.worker if self._tenure else None
 
+    def is_busy(self) -> bool:
+        """Whether there was something to claim at the last look."""
+        return self._tenure is not None and self._tenure.found_tasks
+
     def notified(self) -> None:
         """The queue has changed: look now instead of at the next poll."""
         if self._tenure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -63,13 +63,8 @@ class DailyStats:
     def stats_rows(self, generation: int) -> Iterator[dict[str, Any]]:
         """The rows of `daily_collection_stats`."""
         for (day, source, collection), totals in self.totals.items():
-            yield {
-                "generation": generation,
-                "day": day,
-                "source": source,
-                "collection": collection,
-                **asdict(totals),
-            }
+            counted = {column: getattr(totals, column) for column in DayTotals.__slots__}
+            yield {"generation": generation, "day": day, "source": source, "collection": collection, **counted}
 
     def histogram_rows(self, generation: int) -> Iterator[dict[str, Any]]:
         """The rows of `daily_collection_histogram`."""

@@ -1,0 +1,87 @@
+"""Endings of many attempts together: through an outage, with one that the database refuses, and after the lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.execution import endings
+from app.execution.endings import Endings
+from tests.harness import ending
+from tests.integration.store.statements import LEASES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from app.store.queue import Ending
+    from tests.harness import Store
+
+
+@dataclass
+class Queue:
+    """The store's queue behind a network that fails as often as it is told, before or after the statement."""
+
+    store: Store
+    failures: list[str] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+
+    async def end_attempts(self, worker: UUID, together: Sequence[Ending]) -> list[Ending]:
+        self.sent.append(len(together))
+        failure = self.failures.pop() if self.failures else None
+        if failure == "before":
+            raise OSError("the network is away")
+        refused = await self.store.queue.end_attempts(worker, together)
+        if failure == "after":
+            raise OSError("the answer is lost")
+        return refused
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endings, "PAUSE_SECONDS", 0.01)
+
+
+async def test_endings_put_together_share_a_statement_and_outlast_an_outage(store: Store) -> None:
+    worker, queue = await store.worker(), Queue(store, failures=["before", "before"])
+    claims = [await store.claimed(worker, f"c{number}") for number in range(5)]
+    left = await Endings(queue, worker).end_all([ending(claim) for claim in claims], never)  # type: ignore[arg-type]
+    assert left == []
+    assert queue.sent == [5, 5, 5]
+    assert [await store.status(claim.task) for claim in claims] == ["SUCCESS"] * 5
+
+
+async def test_an_ending_whose_acknowledgement_is_lost_stands_once(store: Store) -> None:
+    worker, queue = await store.worker(), Queue(store, failures=["after"])
+    claim = await store.claimed(worker)
+    sent = ending(claim, before=["one"], line=2)
+    # Sent again it is refused: the attempt is not ours any more, because it has ended.
+    assert await Endings(queue, worker).end_all([sent], never) == [sent]  # type: ignore[arg-type]
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
+    assert await store.messages(claim.task) == ["one", "the end: SUCCESS"]
+
+
+async def test_an_ending_that_the_database_refuses_does_not_hold_up_the_others(store: Store) -> None:
+    worker, queue = await store.worker(), Queue(store)
+    good, bad, also = [await store.claimed(worker, name) for name in ("good", "bad", "also")]
+    broken = ending(bad, line=2**31)  # more than the column holds
+    left = await Endings(queue, worker).end_all([ending(good), broken, ending(also)], never)  # type: ignore[arg-type]
+    assert left == [broken]
+    assert [await store.status(claim.task) for claim in (good, bad, also)] == ["SUCCESS", "RUNNING", "SUCCESS"]
+
+
+async def test_nothing_is_ended_without_the_lease(store: Store) -> None:
+    worker, queue = await store.worker(), Queue(store, failures=["before"] * 3)
+    claim = await store.claimed(worker)
+    await store.pool.execute(LEASES["stop_worker"], worker)
+    sent = ending(claim)
+    assert await Endings(queue, worker).end_all([sent], lambda: len(queue.sent) > 1) == [sent]  # type: ignore[arg-type]
+    assert len(queue.sent) == 2
+    assert await Endings(store.queue, worker).end_all([sent], never) == [sent]
+    assert await store.status(claim.task) == "RUNNING"

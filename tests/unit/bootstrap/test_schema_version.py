@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from app.bootstrap.migrations import alembic_config
+from app.bootstrap.schema_version import head, is_current
+
+
+def test_the_version_is_the_one_that_alembic_migrates_to() -> None:
+    assert head() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def test_older_schemas_are_refused_and_newer_ones_are_not() -> None:
+    older = [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][1:]
+    assert older
+    assert not any(is_current(version) for version in [*older, None])
+    assert all(is_current(version) for version in [head(), "ffff"])
+
+
+@pytest.mark.parametrize("process", ["api", "worker"])
+def test_the_services_load_no_tool_of_migrations(process: str) -> None:
+    tested = f"import sys, app.bootstrap.{process}; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", tested], check=False).returncode == 0
