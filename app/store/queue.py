@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -199,7 +200,8 @@ async def schedule_tasks(on: Pool | Connection, new: Sequence[NewTask]) -> dict[
     columns = zip(
         *(
             (n.source, n.collection, n.source_type, n.trigger, n.priority_class, n.fire_time, n.max_attempts)
-            for n in new
+            # In one order by all: two replicas with the same collections would wait for each other for ever.
+            for n in sorted(new, key=attrgetter("key"))
         ),
         strict=True,
     )

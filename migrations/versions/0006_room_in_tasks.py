@@ -5,7 +5,7 @@ each of the three indexes. In a page filled to 45 % both updates stay where they
 are; the list takes nearly twice the space in exchange for an eighth of the server's time for a task.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -33,6 +33,18 @@ async def test_of_200_at_once_one_schedules_and_all_learn_the_same_task(database
         assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 1
 
 
+async def test_batches_take_their_collections_in_one_order_so_that_none_waits_for_another_for_ever(
+    database_url: str,
+) -> None:
+    async with opened_store(database_url) as store:
+        async with store.pool.acquire() as other, other.transaction():
+            await schedule_tasks(other, [a_task("a")])
+            batch = asyncio.create_task(schedule_tasks(store.pool, [a_task("b"), a_task("a")]))
+            await until(partial(store.is_waiting, "WITH named"))
+            assert [*await schedule_tasks(store.pool, [a_task("b")])] == [("s", "b")]
+        assert await batch == {}
+
+
 async def test_scheduling_while_tasks_come_and_go_never_fails_and_never_makes_two(database_url: str) -> None:
     async with opened_store(database_url, size=20) as store:
         worker = await store.worker()
