@@ -35,13 +35,15 @@ class Housekeeping:
         await ensure_partitions(self._pool)
         await Leases(self._pool).forget()
         server = self._server()
-        done = await retire(
+        retired = await retire(
             self._pool,
             keep=_days(server.retention.days),
             last_runs=server.sync_tasks.store_logs.last_runs or None,
             keep_statistics=_days(server.retention.statistics_days),
         )
-        if done:
+        if retired.runs:
+            _logger.info("retention.done", runs_of_partitions=retired.runs)
+        if retired.complete:
             return _EVERY_SECONDS
         _logger.info("retention.waits", reason="a long statement reads the events or log lines", seconds=_AGAIN_SECONDS)
         return _AGAIN_SECONDS

@@ -5,7 +5,7 @@ The rules are the database's: see the functions of migration 0005 and docs/decis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
@@ -21,30 +21,39 @@ _SQL: Final = load_statements("retention.sql")
 _PATIENCE_SECONDS: Final = 3600.0
 
 
+class Retired(NamedTuple):
+    """What a call of `retire` did: how many runs of partitions, and whether nothing was left for another try."""
+
+    runs: int
+    complete: bool
+
+
 async def retire(
     pool: Pool, *, keep: timedelta | None, last_runs: int | None, keep_statistics: timedelta | None = None
-) -> bool:
+) -> Retired:
     """Retire all that is due; any number of replicas may call it at once, one of them does it.
 
     `keep` is how long tasks and fire times are kept after their end, `last_runs` how many tasks of each collection keep
-    their log lines, `keep_statistics` how long days are kept that no event is left of; None is for ever. Returns False
-    where somebody who reads or writes held a lock for too long: what was done until then stays done, and the rest wants
-    another try.
+    their log lines, `keep_statistics` how long days are kept that no event is left of; None is for ever. A kind
+    for which somebody who reads or writes held a lock for too long wants another try; the others do not wait for it.
     """
+    kinds: list[tuple[str, tuple[object, ...]]] = []
+    if keep is not None:
+        kinds += [("retire_tasks", (keep,)), ("retire_fire_times", (keep,))]
+    if keep is not None or last_runs is not None:
+        kinds.append(("retire_logs", (last_runs, keep)))
+    results = [await _all_of(pool, _SQL[name], *values) for name, values in kinds]
+    if keep_statistics is not None:
+        await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_PATIENCE_SECONDS)
+        await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_PATIENCE_SECONDS)
+    return Retired(sum(result.runs for result in results), all(result.complete for result in results))
+
+
+async def _all_of(pool: Pool, statement: str, *values: object) -> Retired:
+    runs = 0
     try:
-        if keep is not None:
-            await _all(pool, _SQL["retire_tasks"], keep)
-            await _all(pool, _SQL["retire_fire_times"], keep)
-        if keep is not None or last_runs is not None:
-            await _all(pool, _SQL["retire_logs"], last_runs, keep)
-        if keep_statistics is not None:
-            await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_PATIENCE_SECONDS)
-            await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_PATIENCE_SECONDS)
+        while await pool.fetchval(statement, *values, timeout=_PATIENCE_SECONDS):
+            runs += 1
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-        return False
-    return True
-
-
-async def _all(pool: Pool, statement: str, *values: object) -> None:
-    while await pool.fetchval(statement, *values, timeout=_PATIENCE_SECONDS):
-        pass
+        return Retired(runs, complete=False)
+    return Retired(runs, complete=True)

@@ -20,17 +20,17 @@ depends_on = None
 
 TABLES = """
 -- How often tasks were retired, and the day before which events are no longer complete: its statistics are final.
-CREATE TABLE syncline.retention (
+CREATE TABLE IF NOT EXISTS syncline.retention (
   one           boolean     NOT NULL DEFAULT true CONSTRAINT retention_one CHECK (one),
   rounds        bigint      NOT NULL,
   sealed_before date,
   logs_seen_at  timestamptz,
   CONSTRAINT retention_pkey PRIMARY KEY (one)
 ) WITH (fillfactor = 50);
-INSERT INTO syncline.retention (rounds) VALUES (0);
+INSERT INTO syncline.retention (rounds) VALUES (0) ON CONFLICT DO NOTHING;
 
 -- Failed tasks whose events are gone and that consecutive_failures counts, as long as the last success is this task.
-CREATE TABLE syncline.retired_failures (
+CREATE TABLE IF NOT EXISTS syncline.retired_failures (
   source     text    NOT NULL,
   collection text    NOT NULL,
   success    uuid,
@@ -69,6 +69,16 @@ SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
   SELECT CASE WHEN at IS NULL THEN 'MINVALUE' WHEN parent = 'fire_times' THEN quote_literal(at)
               ELSE quote_literal(syncline.uuid7_floor(at)) END
 $$;
+
+-- The clock's offset is a door for tests that any session could open. Age decides here what goes, so it is the owner's.
+CREATE FUNCTION syncline.refuse_shifted_clock() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF coalesce(current_setting('syncline.clock_offset', true), '') <> ''
+     AND NOT pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = 'syncline.events'::regclass), 'USAGE') THEN
+    RAISE EXCEPTION 'syncline.clock_offset is set: only the owner of the tables may shift the clock here'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+END $$;
 
 -- A table like the parent, not attached yet; settings for tables that are only appended to.
 CREATE FUNCTION syncline.create_like(parent text, name text) RETURNS void LANGUAGE plpgsql
@@ -111,7 +121,9 @@ DECLARE
   following timestamptz;
   piece record;
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('syncline.ensure_log_partitions'));
+  PERFORM syncline.refuse_shifted_clock();
+  -- A lock that only those can take who may append: another one at this waits, appends go on.
+  LOCK TABLE ONLY syncline.events IN SHARE UPDATE EXCLUSIVE MODE;
   week := date_trunc('week', syncline.clock());
   FOREACH parent IN ARRAY ARRAY['events', 'log_events', 'fire_times'] LOOP
     upto := NULL;
@@ -220,13 +232,15 @@ DECLARE
   streams bigint;
   seen xid8;
 BEGIN
+  PERFORM syncline.refuse_shifted_clock();
   IF keep IS NULL OR keep < interval '1 day' THEN
     RAISE EXCEPTION 'tasks are kept for a day at least, not %', keep USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF NOT pg_try_advisory_xact_lock(hashtext('syncline.retention')) THEN
+  PERFORM FROM syncline.retention FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
     RETURN false;
   END IF;
-  cutoff := date_trunc('day', syncline.clock()) - keep;
+  cutoff := date_trunc('day', syncline.clock() - keep);
   FOR run IN SELECT * FROM syncline.quiet_runs('events', cutoff) LOOP
     lowest := coalesce(syncline.uuid7_floor(run.low), '00000000-0000-0000-0000-000000000000');
     highest := syncline.uuid7_floor(run.high);
@@ -287,9 +301,9 @@ SET search_path = pg_catalog, pg_temp AS $$
       failures = excluded.failures + CASE WHEN r.success IS NOT DISTINCT FROM excluded.success THEN r.failures ELSE 0 END
 $$;
 
--- Retires the log lines of all but the last `last_runs` tasks of each collection (null: of none), and of tasks whose events
--- are gone; what spare_tasks spares keeps its lines. This week's stay; those older than `keep` (null: none) are folded
--- together. Says whether it did something: then it wants to be called again.
+-- Retires the log lines of all but the last `last_runs` tasks of each collection (null keeps all), and of tasks whose
+-- events are gone; what spare_tasks does not name keeps its lines. This week's stay; those older than `keep` (null: for
+-- ever) are folded together. Says whether it did something: then it wants to be called again.
 CREATE FUNCTION syncline.retire_logs(last_runs integer, keep interval) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET jit = off SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = on SET enable_bitmapscan = on SET enable_hashjoin = on SET enable_mergejoin = on AS $$
@@ -301,14 +315,16 @@ DECLARE
   stay uuid[];
   logs bigint;
 BEGIN
+  PERFORM syncline.refuse_shifted_clock();
   IF last_runs < 1 OR keep < interval '1 day' THEN
     RAISE EXCEPTION 'logs are kept for a run and a day at least' USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF NOT pg_try_advisory_xact_lock(hashtext('syncline.retention'))
-     OR (SELECT syncline.clock() BETWEEN logs_seen_at AND logs_seen_at + interval '20 hours' FROM syncline.retention) THEN
+  PERFORM FROM syncline.retention
+  WHERE (syncline.clock() BETWEEN logs_seen_at AND logs_seen_at + interval '20 hours') IS NOT TRUE FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
     RETURN false;
   END IF;
-  cutoff := coalesce(date_trunc('day', syncline.clock()) - keep, '-infinity');
+  cutoff := coalesce(date_trunc('day', syncline.clock() - keep), '-infinity');
   FOR run IN
     SELECT r.* FROM syncline.quiet_runs('log_events', cutoff) r
     UNION ALL
@@ -360,14 +376,16 @@ SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
   run record;
 BEGIN
+  PERFORM syncline.refuse_shifted_clock();
   IF keep IS NULL OR keep < interval '1 day' THEN
     RAISE EXCEPTION 'fire times are kept for a day at least, not %', keep USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF NOT pg_try_advisory_xact_lock(hashtext('syncline.retention')) THEN
+  PERFORM FROM syncline.retention FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
     RETURN false;
   END IF;
   FOR run IN SELECT * FROM syncline.quiet_runs('fire_times', least(
-    date_trunc('day', syncline.clock()) - keep, (SELECT min(next_fire_at) FROM syncline.schedules WHERE active)
+    date_trunc('day', syncline.clock() - keep), (SELECT min(next_fire_at) FROM syncline.schedules WHERE active)
   )) LOOP
     PERFORM syncline.still(run.partitions);
     CONTINUE WHEN cardinality(run.partitions) = 1 AND NOT EXISTS (SELECT FROM syncline.fire_times WHERE fire_time < run.high);
@@ -584,9 +602,13 @@ def downgrade() -> None:
         " syncline.replace_partitions(text, text[], text, timestamptz, timestamptz), syncline.still(text[]),"
         " syncline.spare_tasks(timestamptz, timestamptz), syncline.quiet_runs(text, timestamptz), syncline.ensure_partitions(),"
         " syncline.attach(text, text, timestamptz, timestamptz), syncline.create_like(text, text),"
-        " syncline.bound(text, timestamptz), syncline.partitions_of(text), syncline.uuid7_time(uuid)"
+        " syncline.bound(text, timestamptz), syncline.partitions_of(text), syncline.uuid7_time(uuid),"
+        " syncline.refuse_shifted_clock()"
     )
-    op.execute("DROP TABLE syncline.retired_failures, syncline.retention")
+    # What is gone stays gone: coming back, statistics and counts of failures begin from what these say.
+    retired = op.get_bind().exec_driver_sql("SELECT rounds > 0 FROM syncline.retention").scalar_one()
+    if not retired:
+        op.execute("DROP TABLE syncline.retired_failures, syncline.retention")
 
 
 def _beneath_their_readers(change: Callable[[], None]) -> None:

@@ -89,7 +89,7 @@ class Era:
         """One round of retention, after the statistics have seen everything."""
         if await self.streams():
             await self.service.project()
-        return await retire(self.pool, keep=keep, last_runs=last_runs)
+        return (await retire(self.pool, keep=keep, last_runs=last_runs)).complete
 
     async def tasks(self) -> set[UUID]:
         return {row["task"] for row in await self.pool.fetch("SELECT task FROM syncline.tasks")}

@@ -82,10 +82,10 @@ async def test_fire_times_go_with_the_tasks_but_none_that_is_still_to_be_decided
     await _decided(era, *(now + day * timedelta(days=1) for day in range(40)))
     schedule = ScheduleDefinition("shop", "orders", "synthetic", 3, "@daily", "UTC", "all", None)
     await Schedules(era.pool).put([(schedule, now + timedelta(days=15))])
-    assert await retire(era.pool, keep=KEEP, last_runs=None)
+    assert (await retire(era.pool, keep=KEEP, last_runs=None)).complete
     assert await _fire_times(era) == [now + day * timedelta(days=1) for day in range(14, 40)]
     await Schedules(era.pool).end([schedule.key])
-    assert await retire(era.pool, keep=KEEP, last_runs=None)
+    assert (await retire(era.pool, keep=KEEP, last_runs=None)).complete
     assert await _fire_times(era) == [now + day * timedelta(days=1) for day in range(21, 40)]
 
 

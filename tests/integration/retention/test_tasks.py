@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -121,7 +122,7 @@ async def test_nothing_goes_that_the_statistics_have_not_seen(era: Era) -> None:
     await era.go(KEEP + WEEK)
     await era.lived("orders")
     before = await era.tasks()
-    assert await retire(era.pool, keep=KEEP, last_runs=None)
+    assert (await retire(era.pool, keep=KEEP, last_runs=None)).complete
     assert await era.tasks() == before
     assert await era.retire()
     assert len(await era.tasks()) == 1
@@ -164,6 +165,37 @@ async def test_two_replicas_at_once_under_load_lose_nothing(era: Era, database_u
     assert set(lived) <= await era.logged()
     assert len(await era.partitions("events")) < 9
     await era.is_sound()
+
+
+async def test_a_time_that_is_no_whole_number_of_days_seals_no_day_too_few(era: Era) -> None:
+    for _ in range(4):
+        await era.lived("orders")
+        await era.go(timedelta(days=5, hours=7))
+    assert (await retire(era.pool, keep=timedelta(hours=36), last_runs=None)).complete
+    await era.is_sound()
+
+
+async def test_only_the_owner_may_shift_the_clock_that_decides_what_is_old(era: Era) -> None:
+    await era.lived("orders")
+    before = await era.streams()
+    role = f"stranger_{uuid4().hex}"
+    await era.admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x' IN ROLE syncline_app")
+    try:
+        async with era.admin.transaction():
+            await era.admin.execute(f"SET LOCAL SESSION AUTHORIZATION {role}")
+            await era.admin.execute("SET LOCAL syncline.clock_offset = '400 days'")
+            for statement in (
+                "retire_tasks('1 day')",
+                "retire_fire_times('1 day')",
+                "retire_logs(1, NULL)",
+                "ensure_partitions()",
+            ):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only the owner of the tables may shift"):
+                    async with era.admin.transaction():
+                        await era.admin.execute(f"SELECT syncline.{statement}")
+    finally:
+        await era.admin.execute(f"DROP ROLE {role}")
+    assert await era.streams() == before
 
 
 async def test_it_gives_way_to_whoever_reads_long_and_holds_nobody_up(era: Era, database_url: str) -> None:

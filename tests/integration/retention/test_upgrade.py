@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from alembic import command
 from alembic.config import Config
 
+from app.domain.task import Status
 from app.store.leases import Leases
 from tests.database import ROOT
 from tests.integration.retention.lives import KEEP, running_era
@@ -55,6 +56,19 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
         assert await era.retire(last_runs=2)
         assert await era.tasks() < listed
         assert await era.pool.fetchval("SELECT count(*) FROM syncline.fire_times") < 100
+        await era.is_sound()
+
+
+async def test_what_is_gone_is_remembered_on_the_way_back_and_forth(empty_database_url: str) -> None:
+    async with running_era(empty_database_url) as era:
+        for _ in range(3):
+            await era.lived("orders", Status.FAILED)
+        await era.go(timedelta(days=35) + KEEP)
+        await era.lived("orders", Status.FAILED)
+        assert await era.retire()
+    for direction, revision in (("downgrade", BEFORE), ("upgrade", "head")):
+        _alembic(empty_database_url, direction, revision)
+    async with running_era(empty_database_url, prepared=False) as era:
         await era.is_sound()
 
 
