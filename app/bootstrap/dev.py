@@ -86,7 +86,7 @@ async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, st
     token = catalogue.server.admin_token
     click.echo(f"\nSyncline runs: API at {address}, one worker, {_database_text(environment)}.")
     if not token:
-        click.echo("server.admin_token is not set: the API refuses every call until it is.\n")
+        click.echo("server.admin_token is not set: only tokens of 'syncline token create' are let in.\n")
         return
     source, collection = _example(catalogue)
     task = f"{address}/api/v1/tasks"

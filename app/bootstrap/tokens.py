@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
 from app.bootstrap.environment import database_address
-from app.domain.errors import ConfigurationError, SchemaVersionError
-from app.store.database import connect
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
+from app.store.database import UNREACHABLE, connect
 from app.store.tokens import TokenOffice
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _SECONDS = 30
+_CLOSING_SECONDS = 2
 
 
 async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Awaitable[Result]]) -> Result:
@@ -26,6 +28,7 @@ async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Aw
 
     Raises:
         ConfigurationError: the login has not the rights of the tables' owner.
+        DatabaseUnreachableError: the database does not answer, or the tokens are locked.
         SchemaVersionError: the schema is too old to know tokens.
     """
     connection = await connect(
@@ -41,5 +44,9 @@ async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Aw
         raise ConfigurationError(
             f"DATABASE_URL: {error}; tokens are made by the login that migrates, a member of syncline_owner"
         ) from error
+    except UNREACHABLE as error:
+        why = str(error) or f"no answer within {_SECONDS} seconds; another session may have locked the tokens"
+        raise DatabaseUnreachableError(f"the tokens cannot be reached: {why}") from error
     finally:
-        await connection.close()
+        with suppress(*UNREACHABLE):
+            await connection.close(timeout=_CLOSING_SECONDS)

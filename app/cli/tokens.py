@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli.running import run_loop, start, told
-from app.domain.api_token import TokenScope, name_problem
+from app.domain.api_token import TokenScope, id_in, name_problem
 from app.domain.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -58,10 +58,14 @@ def list_() -> None:
 
 
 @token.command()
-@click.argument("id_", metavar="ID")
+@click.argument("given", metavar="ID")
 @told
-def revoke(id_: str) -> None:
-    """End the token ID; within a second no API lets it in."""
+def revoke(given: str) -> None:
+    """End the token ID; within a second no API lets it in. The token itself will do, for its id is in it."""
+    id_ = id_in(given)
+    if id_ is None:
+        # Not shown: it may be a secret that was pasted by mistake.
+        raise click.BadParameter("16 hexadecimal digits, as 'syncline token list' shows them", param_hint="ID")
     _at_the_office(lambda office: office.revoke(id_))
     click.echo(f"{id_} is revoked.")
 

@@ -14,6 +14,7 @@ from app.domain.schedule import parse_schedule
 LONGEST_NAME = 255
 """Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
 
+MOST_RUNS = 1_000_000
 NOTHING = "none"
 """Written for a key that would otherwise be inherited: no schedule, no misfire window."""
 
@@ -90,6 +91,13 @@ def _window(value: Any) -> Any:
     return NOTHING if value == NOTHING else _duration(value)
 
 
+def _whole(value: Any) -> Any:
+    # Python's True is 1: who writes `days: true` does not mean a day.
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 (pydantic passes TypeError through)
+    return value
+
+
 def _days(value: Any) -> Any:
     return 0 if value == NOTHING else value
 
@@ -101,8 +109,9 @@ Schedule = Annotated[str, AfterValidator(_check_schedule)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[dt.timedelta, BeforeValidator(_positive_duration)]
 Window = Annotated[dt.timedelta | Literal["none"], BeforeValidator(_window)]
-Days = Annotated[int, BeforeValidator(_days)]
-Attempts = Annotated[int, Field(ge=1, le=100)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Days = Annotated[Whole, BeforeValidator(_days)]
+Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
 
 class Section(BaseModel):
@@ -121,7 +130,7 @@ class Section(BaseModel):
 class Pool(Section):
     """`size` attempts run at once in one worker; 0: this process runs none."""
 
-    size: int = Field(default=16, ge=0, le=1000)
+    size: Whole = Field(default=16, ge=0, le=1000)
 
 
 class Stalled(Section):
@@ -135,7 +144,7 @@ class Stalled(Section):
 class StoreLogs(Section):
     """`last_runs` tasks of each collection keep their log lines; 0: all of them."""
 
-    last_runs: int = Field(default=100, ge=0)
+    last_runs: Whole = Field(default=100, ge=0, le=MOST_RUNS)
 
 
 class Retention(Section):
@@ -158,7 +167,7 @@ class Server(Section):
     """`server:`; without `admin_token` every call of the API is refused."""
 
     admin_token: str = Field(default="", repr=False)
-    port: int = Field(default=8001, ge=0, le=65_535)
+    port: Whole = Field(default=8001, ge=0, le=65_535)
     sources_reload_sec: float = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: float = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
     retention: Retention = Retention()

@@ -69,6 +69,12 @@ def token_id(given: bytes) -> str | None:
     return found[1] if found else None
 
 
+def id_in(text: str) -> str | None:
+    """The public id that somebody gave, by itself, in a token or in the beginning of one; None if there is none."""
+    found = re.fullmatch(r"(?:syncline_)?([0-9a-f]{16})(?:_[0-9a-f]*)?", text)
+    return found[1] if found else None
+
+
 def is_token(given: bytes, expected_hash: bytes) -> bool:
     """Whether `given` is the token of this hash, in constant time."""
     return hmac.compare_digest(hashlib.sha256(given).digest(), expected_hash)

@@ -11,7 +11,7 @@ import psycopg
 from app.domain.api_token import WRITTEN
 
 
-def syncline(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def syncline(url: str, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DATABASE_URL": url}
     environment.pop("DATABASE_DIRECT_URL", None)
     command = [sys.executable, "-m", "app.cli", "token", *arguments]
@@ -32,16 +32,22 @@ def test_a_token_is_made_listed_and_revoked(database_url: str) -> None:
         assert row.split()[:3] == [found[1], "run", state]
         assert row.endswith("the büro's")
         assert token[-64:] not in listed.stdout
-        revoked = syncline(database_url, "revoke", found[1])
+        # The second time as somebody pastes it in a hurry: the whole token, which is not shown again.
+        revoked = syncline(database_url, "revoke", found[1] if state == "valid" else token)
         assert (revoked.returncode, revoked.stdout) == (0, f"{found[1]} is revoked.\n")
 
 
 def test_what_cannot_be_done_is_one_clear_line(database_url: str) -> None:
-    unknown = syncline(database_url, "revoke", "nobody")
+    unknown = syncline(database_url, "revoke", "0123456789abcdef")
     assert (unknown.returncode, unknown.stderr) == (
         2,
-        "syncline: there is no token nobody: 'syncline token list' shows their ids\n",
+        "syncline: there is no token 0123456789abcdef: 'syncline token list' shows their ids\n",
     )
+    for wrong in ("nobody", b"\xff"):
+        refused = syncline(database_url, "revoke", wrong)
+        assert refused.returncode == 2
+        assert "Invalid value for ID: 16 hexadecimal digits" in refused.stderr
+        assert "Traceback" not in refused.stderr
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP TABLE syncline.api_tokens")
     old = syncline(database_url, "list")
