@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from app.connectors.options import SyntheticParameters
 from app.connectors.sources.synthetic import end_of, lines_of
@@ -22,22 +23,24 @@ from app.execution.text import fit
 from app.store.log import NumberedLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from typing import Any
 
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
     from app.execution.attempt import Redaction
-    from app.execution.outcome import Outcome
     from app.store.queue import Claim, Ending
 
 _MOST_PLANS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plan:
-    lines: list[str]
-    outcome: Callable[[], Outcome]
+    """What attempts with the same parameters have in common: their lines, and the first successful ending of them."""
+
+    parameters: SyntheticParameters
+    lines: Sequence[str]
+    success: Ending | None = None
 
 
 class AtOnce:
@@ -56,14 +59,15 @@ class AtOnce:
         if plan is None:
             return None
         now, prefix = time.monotonic(), f"[{claim.task_id}] "
-        return ending_of(
-            claim,
-            plan.outcome(),
-            before=[NumberedLine(number, now, "info", prefix + text) for number, text in enumerate(plan.lines, 1)],
-            line=len(plan.lines) + 1,
-            seconds=0.0,
-            rng=self._rng,
-        )
+        lines = [NumberedLine(number, now, "info", prefix + text) for number, text in enumerate(plan.lines, 1)]
+        if plan.success is not None:
+            return replace(plan.success, claim=claim, lines=lines)
+        outcome = shown(outcome_of(end_of(plan.parameters, rng=self._rng), exit_code=0), self._presentable)
+        ending = ending_of(claim, outcome, before=lines, line=len(lines) + 1, seconds=0.0, rng=self._rng)
+        if not plan.parameters.fail_rate:
+            plan.success = ending
+            plan.lines = [line.message.removeprefix(prefix) for line in ending.lines]
+        return ending
 
     def _plan(self, claim: Claim) -> _Plan | None:
         catalogue = self._watcher.current
@@ -86,12 +90,7 @@ class AtOnce:
         parameters = SyntheticParameters.model_validate(given)
         if parameters.seconds > 0 or parameters.log_lines >= ENDING_LINES:
             return None
-        lines = [self._presentable(text) for text in (FIRST_LINE, *lines_of(parameters))]
-        outcome = partial(self._outcome, parameters)
-        return _Plan(lines, outcome if parameters.fail_rate else cache(outcome))
-
-    def _outcome(self, parameters: SyntheticParameters) -> Outcome:
-        return shown(outcome_of(end_of(parameters, rng=self._rng), exit_code=0), self._presentable)
+        return _Plan(parameters, [self._presentable(text) for text in (FIRST_LINE, *lines_of(parameters))])
 
     def _presentable(self, text: str) -> str:
         return fit(self._redaction.of(self._watcher.current)(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -34,6 +35,8 @@ _POLL_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.02
 # While the attempts of one claim end, the next ones are claimed.
 _MOST_CLAIMED: Final = 250
+# Then one look at what the database has given without our knowing.
+_CLAIMS_IN_TURN: Final = 20
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -64,11 +67,13 @@ class Tenure:
         self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[None]]] = {}
         self._ending: dict[asyncio.Task[None], Sequence[Ending]] = {}
         self._lost = asyncio.Event()
+        self._over = asyncio.Event()
+        self._asked = 0
         self._wake = asyncio.Event()
         self._look_for_cancels = asyncio.Event()
         self._looked_at = registered_at
         self._in_doubt = False
-        self.found_tasks = False
+        self.claimed_at = float("-inf")
 
     def notified(self) -> None:
         """The queue has changed: there may be tasks to claim, or to cancel."""
@@ -108,28 +113,49 @@ class Tenure:
         return _POLL_SECONDS
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
-        over = asyncio.Event()
-
         async def watch() -> None:
             await first_of(stop, self._lost, timeout=None)
-            over.set()
+            self._over.set()
 
         # A claim under way is never broken off: what the database has given must be carried out or handed back.
         async with _Background(watch()):
-            await repeat("claim", self._claim, stop=over, wake=self._wake)
+            await repeat("claim", self._claim, stop=self._over, wake=self._wake)
 
     async def _claim(self) -> float:
+        # With no claim under way: what one has given is not known before its answer is here.
         await self._hand_back_unknown()
-        free = self._options.slots - len(self._attempts) - sum(map(len, self._ending.values()))
-        if free <= 0:
+        if not await self._claim_once():
             return _POLL_SECONDS
-        self._in_doubt = True
-        claims = await self._queue.claim(self.worker, min(free, _MOST_CLAIMED))
-        fail_point("queue.claimed")
-        self._in_doubt = False
-        self.found_tasks = bool(claims)
+        # While what one claim gave is begun, the other is under way; neither goes on alone after this step.
+        for ended in await asyncio.gather(self._claim_often(), self._claim_often(), return_exceptions=True):
+            if ended is not None:
+                raise ended
+        return 0
+
+    async def _claim_often(self) -> None:
+        for _ in range(_CLAIMS_IN_TURN):
+            if self._over.is_set() or self._in_doubt or not await self._claim_once():
+                return
+
+    async def _claim_once(self) -> bool:
+        """Claim for the free slots: whether there may be more to claim."""
+        busy = len(self._attempts) + sum(map(len, self._ending.values())) + self._asked
+        asked = min(self._options.slots - busy, _MOST_CLAIMED)
+        if asked <= 0:
+            return False
+        self._asked += asked
+        try:
+            claims = await self._queue.claim(self.worker, asked)
+            fail_point("queue.claimed")
+        except BaseException:
+            self._in_doubt = True
+            raise
+        finally:
+            self._asked -= asked
+        if claims:
+            self.claimed_at = time.monotonic()
         self._begin(claims)
-        return 0 if claims else _POLL_SECONDS
+        return len(claims) == asked
 
     async def _hand_back_unknown(self) -> None:
         """Give back what the database has given without our knowing.
@@ -143,11 +169,12 @@ class Tenure:
         self._looked_at = now
         # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
         known = {*self._attempts, *(ending.claim.key for endings in self._ending.values() for ending in endings)}
-        for claim, lines in await self._queue.held(self.worker):
-            if claim.key not in known:
-                _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
-                ending = ending_of(claim, NEVER_BEGUN, line=lines + 1, seconds=0, rng=Random())  # noqa: S311 - jitter
-                await self._context.endings.put(ending)
+        unknown = [(claim, lines) for claim, lines in await self._queue.held(self.worker) if claim.key not in known]
+        for claim, _ in unknown:
+            _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
+        rng = Random()  # noqa: S311 - jitter
+        endings = [ending_of(claim, NEVER_BEGUN, line=lines + 1, seconds=0, rng=rng) for claim, lines in unknown]
+        await asyncio.gather(*map(self._context.endings.put, endings))
         self._in_doubt = False
 
     def _begin(self, claims: Sequence[Claim]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -40,8 +41,8 @@ class Worker:
         return self._tenure.worker if self._tenure else None
 
     def is_busy(self) -> bool:
-        """Whether there was something to claim at the last look."""
-        return self._tenure is not None and self._tenure.found_tasks
+        """Whether tasks were claimed within the last second."""
+        return self._tenure is not None and time.monotonic() - self._tenure.claimed_at < 1
 
     def notified(self) -> None:
         """The queue has changed: look now instead of at the next poll."""

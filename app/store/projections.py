@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("projections.sql")
 _BATCH_EVENTS: Final = 5000
+# Folded by a process that has tasks to carry out meanwhile: what takes longer would hold these up.
+_BATCH_FOLLOWED: Final = 1000
 _BEFORE_ALL: Final = UUID(int=0)
 _TERMINAL: Final = sorted(TERMINAL)
 
@@ -229,7 +231,7 @@ async def move_checkpoint(connection: Connection, projection: str, generation: i
 
 async def next_transactions(connection: Connection, after: int) -> tuple[int, int] | None:
     """The next whole transactions: (the last one's id, how many events they hold); None when there are none."""
-    row = await connection.fetchrow(_SQL["next_transactions"], after, _BATCH_EVENTS)
+    row = await connection.fetchrow(_SQL["next_transactions"], after, _BATCH_FOLLOWED)
     return (row["xid"], row["events"]) if row else None
 
 
