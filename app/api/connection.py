@@ -106,10 +106,11 @@ class BoundedConnection(HttpToolsProtocol):
         if self._stall:
             self._stall.cancel()
             self._stall = None
+        self._watch_closing()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        self._watch_unread()  # closing waits until everything is written
+        self._watch_closing()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
@@ -117,6 +118,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         task = self.loop.create_task(cycle.run_asgi(app))
         task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda _: self._watch_closing())
         self.tasks.add(task)
         self._running = cycle, task
 
@@ -133,6 +135,12 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"a request must be here within {REQUEST_SECONDS:g} seconds")
         else:
             self.transport.close()
+            self._watch_closing()
+
+    def _watch_closing(self) -> None:
+        """Closing waits until everything is written, which may be little enough that nobody is asked to pause."""
+        if self.transport.is_closing():
+            self._watch_unread()
 
     def _watch_unread(self) -> None:
         self._unread = self.transport.get_write_buffer_size()
