@@ -20,10 +20,11 @@ MOST_AT_ONCE: Final = 1000
 class Gathering(Generic[Item, Answer]):
     """Gathers what comes while the statement before is under way; nobody waits for a timer.
 
-    `send` answers each item at its place, or raises for all of them; it is called again only after it has returned.
+    `send` answers each item at its place, with an exception where that item alone has failed, or raises for all of
+    them; it is called again only after it has returned.
     """
 
-    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]) -> None:
+    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]) -> None:
         self._send = send
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -54,5 +55,9 @@ class Gathering(Generic[Item, Answer]):
                     answer.set_exception(error)
             return
         for (_, answer), given in zip(batch, answers, strict=True):
-            if not answer.done():
+            if answer.done():
+                continue
+            if isinstance(given, Exception):
+                answer.set_exception(given)
+            else:
                 answer.set_result(given)

@@ -103,12 +103,12 @@ class TaskQueue:
         """Ask for a task: (its UUID, True), or (the active task's, False). Calls at the same time share a statement."""
         return await self._asked.put(new)
 
-    async def _schedule_all(self, asked: Sequence[NewTask]) -> list[tuple[UUID, bool]]:
+    async def _schedule_all(self, asked: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
         answers: dict[int, tuple[UUID, bool]] = {}
         for _ in range(_ROUNDS):
             left = [place for place in range(len(asked)) if place not in answers]
             if not left:
-                return [answers[place] for place in range(len(asked))]
+                break
             wanted = [asked[place] for place in left]
             scheduled = await with_partitions(self._pool, partial(schedule_tasks, self._pool, wanted))
             for place in left:
@@ -119,7 +119,7 @@ class TaskQueue:
             busy = [place for place in left if place not in answers]
             active = await self._active_tasks({asked[place].key for place in busy})
             answers |= {place: (active[asked[place].key], False) for place in busy if asked[place].key in active}
-        raise SynclineError("the queue of {}/{} does not come to rest".format(*asked[left[0]].key))
+        return [answers.get(place) or _restless(new) for place, new in enumerate(asked)]
 
     async def _active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
         if not collections:
@@ -207,6 +207,10 @@ async def schedule_tasks(on: Pool | Connection, new: Sequence[NewTask]) -> dict[
     )
     rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns))
     return {(row["source"], row["collection"]): row["task"] for row in rows}
+
+
+def _restless(new: NewTask) -> SynclineError:
+    return SynclineError("the queue of {}/{} does not come to rest".format(*new.key))
 
 
 async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:

@@ -110,6 +110,36 @@ async def test_what_the_database_refuses_does_not_hold_up_what_was_asked_for_wit
     assert [type(good), type(also)] == [tuple, tuple]
 
 
+async def test_a_collection_that_does_not_come_to_rest_fails_alone(store: Store) -> None:
+    await store.schedule("restless")
+    queue = TaskQueue(_PoolThatHides(store, "restless"))  # type: ignore[arg-type]
+    asked = [a_task("good"), a_task("restless"), a_task("good")]
+    good, restless, also = await asyncio.gather(*map(queue.schedule, asked), return_exceptions=True)
+    assert isinstance(restless, SynclineError)
+    assert str(restless) == "the queue of s/restless does not come to rest"
+    assert isinstance(good, tuple)
+    assert also == (good[0], False)
+
+
+async def test_what_the_last_round_has_answered_is_answered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.queue._ROUNDS", 1)
+    task, new = await store.queue.schedule(a_task())
+    assert new
+    assert await store.queue.schedule(a_task()) == (task, False)
+
+
+class _PoolThatHides:
+    """A pool in whose active tasks one collection is never found."""
+
+    def __init__(self, store: Store, collection: str) -> None:
+        self._store = store
+        self._collection = collection
+
+    async def fetch(self, statement: str, *values: object) -> object:
+        rows = await self._store.pool.fetch(statement, *values)
+        return [row for row in rows if row["collection"] != self._collection]
+
+
 class _CountingPool:
     def __init__(self, store: Store) -> None:
         self._store = store
