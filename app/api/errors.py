@@ -68,9 +68,9 @@ def _refusal(error: Exception) -> RefusedError | None:
         case SchemaVersionError():
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
         case _ if _database_is_away(error):
-            busy = isinstance(error, DatabaseBusyError)
-            why = "all database connections are busy; try again" if busy else "PostgreSQL does not answer; try again"
-            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", why, headers=_RETRY_LATER)
+            why = str(error) if isinstance(error, DatabaseBusyError) else "PostgreSQL does not answer"
+            again = f"{why}; try again"
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", again, headers=_RETRY_LATER)
     return None
 
 

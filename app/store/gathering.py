@@ -30,7 +30,10 @@ class Gathering(Generic[Item, Answer]):
         self._sender: asyncio.Task[None] | None = None
 
     def put(self, item: Item) -> asyncio.Future[Answer]:
-        """Send an item with the next statement: its answer to come. Errors of the statement reach all that it held."""
+        """Send an item with the next statement: its answer to come. Errors of the statement reach all that it held.
+
+        Who cancels the answer before the statement begins has asked for nothing.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._sender is None or self._sender.done():
@@ -42,6 +45,9 @@ class Gathering(Generic[Item, Answer]):
             await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
 
     async def _send_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        batch = [waiting for waiting in batch if not waiting[1].done()]
+        if not batch:
+            return
         try:
             answers = await self._send([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - handed to those who wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app.domain.errors import LeaseLostError, SynclineError
+from app.domain.errors import DatabaseBusyError, LeaseLostError, SynclineError
 from app.domain.task import Status, task_id
 from app.store.gathering import Gathering
 from app.store.log import line_columns
@@ -95,13 +96,25 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class TaskQueue:
     """The queue as the API, the scheduler and the workers use it."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, answer_seconds: float | None = None) -> None:
+        """`answer_seconds` bounds how long `schedule` waits, its place behind others' statement included."""
         self._pool = pool
+        self._answer_seconds = answer_seconds
         self._asked = Gathering(self._schedule_all)
 
     async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
-        """Ask for a task: (its UUID, True), or (the active task's, False). Calls at the same time share a statement."""
-        return await self._asked.put(new)
+        """Ask for a task: (its UUID, True), or (the active task's, False). Calls at the same time share a statement.
+
+        Raises:
+            DatabaseBusyError: no answer within `answer_seconds`; a statement that is under way may still make the task.
+        """
+        try:
+            async with asyncio.timeout(self._answer_seconds) as patience:
+                return await self._asked.put(new)
+        except TimeoutError:
+            if patience.expired():
+                raise DatabaseBusyError("tasks that were asked for before are still waiting") from None
+            raise
 
     async def _schedule_all(self, asked: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
         answers: dict[int, tuple[UUID, bool]] = {}

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -37,6 +38,7 @@ BOUNDS = {"app.bootstrap.api._QUEUE_SECONDS": QUEUE_SECONDS, "app.bootstrap.api.
 CONNECTIONS = 15
 SLACK_SECONDS = 2.0  # on a machine that is busy with tests
 BUSY = "all database connections are busy; try again"
+BEHIND = "tasks that were asked for before are still waiting; try again"
 SILENT = "PostgreSQL does not answer; try again"
 TASK = "/api/v1/tasks/load_quick_01980000-0000-7000-8000-000000000000"
 WAITING = """
@@ -108,6 +110,23 @@ async def test_a_pool_that_is_taken_is_a_503_and_the_probes_go_on(cluster: Clust
         began = time.monotonic()
         assert {answer.status_code for answer in await crowd(client)} == {404}
         assert time.monotonic() - began < SLACK_SECONDS
+
+
+async def test_a_post_behind_others_that_wait_for_the_database_is_a_503_in_time(
+    cluster: Cluster, database_url: str
+) -> None:
+    api = await asyncio.to_thread(cluster.api, bounds=BOUNDS)
+
+    async def one_waits() -> bool:
+        return await waiting() == 1
+
+    async with client_of(api) as client, locked(database_url, "syncline.task_queue") as waiting:
+        ask = partial(client.post, "/api/v1/tasks", params={"source": "load", "collection": "quick"})
+        first = asyncio.create_task(ask())
+        await until(one_waits)
+        # Alone it would wait for a statement's bound after the first one's.
+        behind = await ask()
+        assert refusals([behind, await first]) == {BEHIND: 1, SILENT: 1}
 
 
 async def test_readers_that_left_leave_their_places(cluster: Cluster, database_url: str) -> None:

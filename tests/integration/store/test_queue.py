@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.domain.errors import SynclineError
+from app.domain.errors import DatabaseBusyError, SynclineError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
 from app.store.queue import TaskQueue, schedule_tasks
@@ -138,6 +138,22 @@ class _PoolThatHides:
     async def fetch(self, statement: str, *values: object) -> object:
         rows = await self._store.pool.fetch(statement, *values)
         return [row for row in rows if row["collection"] != self._collection]
+
+
+async def test_who_waits_behind_a_statement_that_is_stuck_hears_in_time_and_has_asked_for_nothing(store: Store) -> None:
+    queue = TaskQueue(store.pool, answer_seconds=0.5)
+    async with store.pool.acquire() as other, other.transaction():
+        await schedule_tasks(other, [a_task("stuck")])
+        stuck = asyncio.create_task(queue.schedule(a_task("stuck")))
+        await until(partial(store.is_waiting, "WITH named"))
+        async with asyncio.timeout(5):
+            for asked in (queue.schedule(a_task("behind")), stuck):
+                with pytest.raises(DatabaseBusyError, match="asked for before"):
+                    await asked
+    patient = TaskQueue(store.pool)
+    assert (await patient.schedule(a_task("stuck")))[1] is False
+    await queue.schedule(a_task("next"))
+    assert (await patient.schedule(a_task("behind")))[1] is True
 
 
 class _CountingPool:
