@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from http import HTTPStatus
@@ -86,6 +87,7 @@ class KnownTokens:
         self._tokens = tokens
         self._known: Mapping[str, Any] = {}
         self._noted: set[str] = set()
+        self._noting: set[asyncio.Task[None]] = set()
         self._until = -MEMORY_SECONDS
         self._refresh = Shared(self._read)
 
@@ -102,7 +104,9 @@ class KnownTokens:
             return None
         if row["use_is_news"] and id_ not in self._noted:
             self._noted.add(id_)
-            await self._tokens.note_use(id_)
+            noting = asyncio.create_task(self._tokens.note_use(id_))
+            self._noting.add(noting)  # the loop itself keeps no task alive
+            noting.add_done_callback(self._noting.discard)
         return TokenScope(row["scope"])
 
     async def _read(self) -> None:

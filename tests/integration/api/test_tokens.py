@@ -199,6 +199,24 @@ async def test_a_use_is_noted_once_an_hour_and_never_waited_for(
     assert api.tokens.noted == noted
 
 
+async def test_a_request_is_answered_while_the_use_of_its_token_is_being_noted(
+    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await office.create("", TokenScope.READ, None)
+    noted = asyncio.Event()
+    begun: list[str] = []
+
+    async def note_use(id_: str) -> None:
+        begun.append(id_)
+        await noted.wait()
+
+    monkeypatch.setattr(api.tokens, "note_use", note_use)
+    async with asyncio.timeout(5):
+        assert await lets_in(stranger, made.text)
+    noted.set()
+    assert begun == [made.id]
+
+
 async def test_a_token_of_the_database_is_in_no_log_no_answer_and_no_table(
     stranger: httpx.AsyncClient, api: OpenedApi, office: TokenOffice, database_url: str
 ) -> None:
