@@ -7,6 +7,7 @@ import hmac
 import time
 from http import HTTPStatus
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -58,7 +59,7 @@ async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> T
         return TokenScope.ADMIN
     ours = ((id_, one) for one in given if (id_ := token_id(one)))
     scopes = [await known.scope_of(id_, one) for id_, one in islice(ours, _TOKENS_A_REQUEST)]
-    if granted := max(filter(None, scopes), key=list(TokenScope).index, default=None):
+    if granted := max(filter(None, scopes), key=attrgetter("rank"), default=None):
         return granted
     message = "Admin token does not match" if admin_token else "admin_token must be configured"
     raise RefusedError(HTTPStatus.UNAUTHORIZED, message)

@@ -30,9 +30,13 @@ class TokenScope(StrEnum):
     RUN = "run"
     ADMIN = "admin"
 
+    @property
+    def rank(self) -> int:
+        """Its place among the scopes, the narrowest first."""
+        return list(TokenScope).index(self)
+
     def covers(self, needed: TokenScope) -> bool:
-        order = list(TokenScope)
-        return order.index(self) >= order.index(needed)
+        return self.rank >= needed.rank
 
 
 @dataclass(frozen=True, slots=True)
