@@ -16,6 +16,8 @@ from tests.chaos.load import PACKAGE
 from tests.chaos.results import RESULTS, put_into_page, tables, write
 from tests.chaos.run import run
 
+# Beside the results they would be taken for some.
+TAPS = Path(__file__).parents[2] / ".syncline" / "chaos"
 _NAMESPACE = ("unshare", "--map-root-user", "--mount")
 _MOST_SHOWN = 50
 _INSIDE = "SYNCLINE_CHAOS_NAMESPACE"
@@ -60,9 +62,8 @@ def _options() -> argparse.Namespace:
 
 def _installed_tap() -> Path:
     """Install the packaged tap where it is kept for the next time: the directory."""
-    taps = RESULTS.parent.absolute()
-    installed_command((PACKAGE,), executable=None, data_dir=taps, log=lambda _level, text: print(text))
-    return taps
+    installed_command((PACKAGE,), executable=None, data_dir=TAPS, log=lambda _level, text: print(text))
+    return TAPS
 
 
 def _enter_namespace() -> None:
