@@ -7,6 +7,7 @@ import signal
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -36,9 +37,16 @@ _FIND_SECONDS: Final = 20.0
 _START_SECONDS: Final = 10.0
 
 
+class Need(StrEnum):
+    """What a fault needs of the machine: the words that say why it cannot be had."""
+
+    SMALL_DISK = "no file system can be mounted: neither root nor user namespaces (unshare -rm)"
+    LIBFAKETIME = "libfaketime does not work here"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: how it is injected and healed, for how many seconds it may hold, and what it touches.
+    """A kind of fault: how it is injected and healed, for how many seconds it may hold, what it touches and needs.
 
     `worker` stands for the one that is its victim.
     """
@@ -46,6 +54,7 @@ class Kind:
     inject: Injection
     hold: tuple[float, float]
     touches: frozenset[str]
+    needs: Need | None = None
 
 
 KINDS: Final[dict[str, Kind]] = {}
@@ -55,22 +64,20 @@ KINDS: Final[dict[str, Kind]] = {}
 EVERY_WORKER: Final = tuple(f"worker {number}" for number in range(WORKERS))
 
 
-def kind(name: str, *, touches: str | Sequence[str], hold: tuple[float, float]) -> Callable[[Injection], Injection]:
+def kind(
+    name: str, *, touches: str | Sequence[str], hold: tuple[float, float], needs: Need | None = None
+) -> Callable[[Injection], Injection]:
     def register(inject: Injection) -> Injection:
-        KINDS[name] = Kind(inject, hold, frozenset([touches] if isinstance(touches, str) else touches))
+        KINDS[name] = Kind(inject, hold, frozenset([touches] if isinstance(touches, str) else touches), needs)
         return inject
 
     return register
 
 
-def faults_for(system: System) -> tuple[dict[str, Kind], dict[str, str]]:
-    """The kinds that this machine can have, and why it cannot have the others."""
-    skipped = {}
-    if not system.server.has_small_disk:
-        skipped["disk full"] = "no file system can be mounted: neither root nor user namespaces (unshare -rm)"
-    if system.clock is None:
-        skipped["clock jumps"] = "libfaketime does not work here"
-    return {name: kind for name, kind in KINDS.items() if name not in skipped}, skipped
+def skipped_kinds(*, small_disk: bool, libfaketime: bool) -> dict[str, str]:
+    """The kinds that a machine with or without these cannot have, each with the reason."""
+    there = {Need.SMALL_DISK: small_disk, Need.LIBFAKETIME: libfaketime}
+    return {name: kind.needs.value for name, kind in KINDS.items() if kind.needs and not there[kind.needs]}
 
 
 def _worker(system: System, victim: int) -> Replica:
@@ -220,7 +227,7 @@ async def machine_lost(system: System, victim: int, _hold: float) -> AsyncIterat
     worker.proxy.bury()
 
 
-@kind("disk full", touches="server", hold=(1.0, 4.0))
+@kind("disk full", touches="server", hold=(1.0, 4.0), needs=Need.SMALL_DISK)
 @asynccontextmanager
 async def disk_full(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
     await asyncio.to_thread(system.server.fill_disk)
@@ -267,7 +274,7 @@ async def foreign_transaction(system: System, _victim: int, hold: float) -> Asyn
     yield
 
 
-@kind("clock jumps", touches="clock", hold=A_WHILE)
+@kind("clock jumps", touches="clock", hold=A_WHILE, needs=Need.LIBFAKETIME)
 @asynccontextmanager
 async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     assert system.clock is not None
@@ -276,7 +283,12 @@ async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterato
     set_clock(system.clock, 0)
 
 
-@kind("worker started with a wrong clock", touches=("clock", f"worker {JUMPER}"), hold=A_WHILE)
+@kind(
+    "worker started with a wrong clock",
+    touches=("clock", f"worker {JUMPER}"),
+    hold=A_WHILE,
+    needs=Need.LIBFAKETIME,
+)
 @asynccontextmanager
 async def wrong_clock(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
     assert system.clock is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.chaos.faults import EVERY_WORKER, KINDS
+from tests.chaos.faults import EVERY_WORKER, KINDS, skipped_kinds
 from tests.chaos.plan import MOST_AT_ONCE, plan
 
 
@@ -30,3 +30,11 @@ def test_faults_of_a_volley_touch_different_things_and_leave_a_worker_alone() ->
         assert len(workers) < 3
         assert not (whole and workers)
         assert len(whole) <= 1
+
+
+def test_what_the_machine_cannot_do_is_left_out_with_its_reason() -> None:
+    assert skipped_kinds(small_disk=True, libfaketime=True) == {}
+    assert skipped_kinds(small_disk=False, libfaketime=True).keys() == {"disk full"}
+    without = skipped_kinds(small_disk=True, libfaketime=False)
+    assert without.keys() == {"clock jumps", "worker started with a wrong clock"}
+    assert set(without.values()) == {"libfaketime does not work here"}
