@@ -40,7 +40,7 @@ EXIT_CONFIGURATION: Final = 2
 
 @dataclass
 class Replica:
-    """A process and all that it keeps over its lives."""
+    """A process and all that it keeps over its lives; one that has died starts again at `start_at` (monotonic)."""
 
     name: str
     arguments: tuple[str, ...]
@@ -50,6 +50,7 @@ class Replica:
     process: Process | None = None
     fail_points: str = ""
     held: bool = False
+    start_at: float = 0.0
     exits: list[tuple[float, int]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -158,9 +159,11 @@ class System:
         """What a service manager does: start again what has died, after a short pause. Until canceled."""
         while True:
             for replica in self.replicas:
-                if not replica.lives and not replica.held and replica.process is not None:
+                if replica.process is None and time.monotonic() >= replica.start_at:
+                    replica.start()
+                elif replica.process is not None and not replica.lives and not replica.held:
                     self._take_exit(replica, replica.process.exit_code or 0)
-                    asyncio.get_running_loop().call_later(_AGAIN_SECONDS, replica.start)
+                    replica.start_at = time.monotonic() + _AGAIN_SECONDS
                     replica.process = None
             await asyncio.sleep(_LOOK_SECONDS)
 
