@@ -81,9 +81,7 @@ async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = 
         server = ChaosServer(directory)
         stack.callback(server.close)
         system = await stack.enter_async_context(running_system(directory, server, taps=taps))
-        result.skipped = skipped_kinds(
-            small_disk=server.has_small_disk, libfaketime=system.clock is not None
-        )
+        result.skipped = skipped_kinds(small_disk=server.has_small_disk, libfaketime=system.clock is not None)
         kinds = {
             name: kind
             for name, kind in KINDS.items()
