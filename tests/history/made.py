@@ -196,4 +196,5 @@ def a_history() -> History:
         transactions=[OpenTransaction("syncline worker", SECOND, "active: SELECT")],
         drains=[Drain(12, made.now, made.now + SECOND, 0)],
         may_fail=frozenset({("s", "flaky")}),
+        lease=3 * SECOND,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from app.domain.task import Task, fold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
     from app.domain.events import Event
@@ -142,7 +143,7 @@ class History:
     `posted` are the tasks that the API has promised to callers; `logged` how many lines a successful attempt of a
     collection writes itself, where that is known; `may_fail` the collections whose tasks are made to fail; `kept_since`
     the time before which ended tasks may have been dropped; `changed` the changes of recorded events that the database
-    did not refuse; `drifts` what `syncline projections verify` has found.
+    did not refuse; `drifts` what `syncline projections verify` has found; `lease` for how long a worker has its lease.
     """
 
     events: Sequence[StoredEvent]
@@ -161,6 +162,7 @@ class History:
     kept_since: datetime | None = None
     changed: Sequence[str] = ()
     drifts: Sequence[str] = ()
+    lease: timedelta = timedelta(seconds=10)
 
     @cached_property
     def streams(self) -> dict[UUID, list[Event]]:

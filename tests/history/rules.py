@@ -208,10 +208,11 @@ def attempts_write_nothing_after_their_end(history: History) -> Iterator[tuple[s
 
 
 def workers_write_nothing_without_a_lease(history: History) -> Iterator[tuple[str, str]]:
+    """A statement looks at the lease before it waits for rows; nobody locks those for as long as a lease."""
     lost = {row.worker: row.lease_until for row in history.workers if row.state == "lost"}
     for stored in history.events:
         event = stored.event
-        if event.worker in lost and event.at > lost[event.worker] + WAIT:
+        if event.worker in lost and event.at > lost[event.worker] + history.lease:
             yield f"{event.task}, version {event.version}", f"written after the lease of {event.worker} was over"
 
 
@@ -230,16 +231,26 @@ def fire_times_have_one_outcome(history: History) -> Iterator[tuple[str, str]]:
 
 
 def schedules_leave_no_fire_time_out(history: History) -> Iterator[tuple[str, str]]:
-    """From one row of the ledger to the next, and to the schedule's own next fire time, there is no hole."""
+    """From the first event to the schedule's own next fire time there is no hole in the ledger, and none is overdue."""
+    if not history.events:
+        return
+    times_seen = [stored.event.at for stored in history.events]
+    begin, end = min(times_seen), max(times_seen)
     ledger: dict[Key, list[datetime]] = defaultdict(list)
     for row in history.fire_times:
         ledger[row.key].append(row.fire_time)
     for schedule in history.schedules:
-        if schedule.steady and schedule.active and schedule.key in ledger:
+        if schedule.steady and schedule.active:
+            name, comes = "/".join(schedule.key), schedule.next_fire_at
             times = sorted(ledger[schedule.key])
-            for fire_time, found in zip(times, [*times[1:], schedule.next_fire_at], strict=True):
+            for fire_time, found in zip(times, [*times[1:], comes], strict=bool(times)):
                 if (wanted := _next(schedule, fire_time)) != found:
-                    yield f"{'/'.join(schedule.key)} after {fire_time}", f"comes {wanted}, found {found}"
+                    yield f"{name} after {fire_time}", f"comes {wanted}, found {found}"
+            latest = _next(schedule, begin + WAIT)
+            if not times and latest is not None and (comes is None or comes > latest):
+                yield name, f"never fired, its first fire time was at {latest} or before, found {comes}"
+            if comes is not None and comes < end - WAIT:
+                yield name, f"was due at {comes}, and nobody has decided until {end}"
 
 
 def skipped_fire_times_had_an_active_task(history: History) -> Iterator[tuple[str, str]]:
@@ -263,6 +274,8 @@ def destinations_equal_their_sources(history: History) -> Iterator[tuple[str, st
     """No row twice, none that the source does not have, none missing up to the bookmark that stands for them."""
     for copied in history.copied:
         where = f"{copied.source}/{copied.collection} in {copied.destination}"
+        if copied.bookmark is None:
+            yield where, "nothing has been copied"
         if twice := sorted(id_ for id_, times in copied.found.items() if times > 1):
             yield where, f"records are there twice: {_shortened(twice)}"
         if strange := sorted(copied.found.keys() - copied.wanted):

@@ -142,6 +142,13 @@ def a_lost_worker_wrote(history: History) -> History:
     return history.with_(workers=[replace(history.workers[0], lease_until=BEGIN - timedelta(minutes=1))])
 
 
+@breaks("workers_write_nothing_without_a_lease")
+def a_lost_worker_wrote_after_another_lease_could_have_begun(history: History) -> History:
+    lost = history.workers[0]
+    last = max(stored.event.at for stored in history.events if stored.event.worker == lost.worker)
+    return history.with_(workers=[replace(lost, lease_until=last - 4 * SECOND)])
+
+
 @breaks("fire_times_have_one_outcome")
 def a_fire_time_has_two_outcomes(history: History) -> History:
     return history.with_(fire_times=[*history.fire_times, history.fire_times[0]])
@@ -177,6 +184,18 @@ def a_fire_time_was_left_out(history: History) -> History:
 @breaks("schedules_leave_no_fire_time_out")
 def the_next_fire_time_is_too_late(history: History) -> History:
     return history.with_(schedules=[replace(history.schedules[0], next_fire_at=BEGIN + 70 * SECOND)])
+
+
+@breaks("schedules_leave_no_fire_time_out")
+def a_schedule_never_fired(history: History) -> History:
+    idle = replace(history.schedules[0], collection="idle")
+    return history.with_(schedules=[*history.schedules, idle])
+
+
+@breaks("schedules_leave_no_fire_time_out")
+def a_fire_time_is_overdue(history: History) -> History:
+    idle = replace(history.schedules[0], collection="idle", next_fire_at=BEGIN + 5 * SECOND)
+    return history.with_(schedules=[*history.schedules, idle])
 
 
 @breaks("skipped_fire_times_had_an_active_task")
@@ -232,6 +251,16 @@ def a_record_came_before_its_bookmark(history: History) -> History:
 def a_bookmark_came_before_its_records(history: History) -> History:
     found = {id_: 1 for id_ in history.copied[0].found if id_ <= 20}
     return _copied(history, found=found, complete=False)
+
+
+@breaks("destinations_equal_their_sources")
+def a_destination_is_empty(history: History) -> History:
+    return _copied(history, found={}, bookmark=None, complete=False)
+
+
+@breaks("destinations_equal_their_sources")
+def the_end_of_the_source_is_missing(history: History) -> History:
+    return _copied(history, found={id_: 1 for id_ in history.copied[0].found if id_ <= 20}, bookmark=20)
 
 
 @breaks("no_transaction_stays_open")
