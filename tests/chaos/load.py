@@ -26,6 +26,9 @@ LEASE_SECONDS: Final = 3
 TAP: Final = Path(__file__).parents[1] / "acceptance" / "tap.py"
 TAP_RECORDS: Final = 1_000_000
 TAPS: Final = ("orders", "events", "users")
+# A tap that has told all that it knows after a few seconds.
+FINITE: Final = "countries"
+FINITE_RECORDS: Final = 1_000
 # A tap as users install it, and the table that it reads.
 PACKAGE: Final = "meltanolabs-tap-postgres==0.10.0"
 PACKAGED: Final = "weather"
@@ -55,7 +58,8 @@ def catalogue(data: Path, *, version: int = 0, packaged: bool = False) -> str:
         },
         "sources": {
             "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version)},
-            **{stream: _tap(stream) for stream in TAPS},
+            **{stream: _tap(stream, TAP_RECORDS, at_once=400) for stream in TAPS},
+            FINITE: _tap(FINITE, FINITE_RECORDS, at_once=FINITE_RECORDS),
             **({PACKAGED: _packaged_tap()} if packaged else {}),
         },
         "destinations": {
@@ -91,14 +95,14 @@ def _ticking(name: str, period: int, **parameters: float) -> dict[str, Any]:
     return {"name": name, "schedule": f"@every {period}s", "parameters": {"records": 10} | parameters}
 
 
-def _tap(stream: str) -> dict[str, Any]:
+def _tap(stream: str, records: int, *, at_once: int) -> dict[str, Any]:
     return {
         "type": "singer",
         "destinations": ["warehouse", "file"],
         "max_attempts": _MANY,
         "config": {
             "command": [sys.executable, str(TAP)],
-            "config": {"stream": stream, "records": TAP_RECORDS, "seconds": TAP_RECORDS / 200, "at_once": 400},
+            "config": {"stream": stream, "records": records, "seconds": records / 200, "at_once": at_once},
         },
         "collections": [{"name": stream, "sync_mode": "incremental", "cursor_field": "id", "schedule": "@every 5s"}],
     }

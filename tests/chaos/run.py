@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-import duckdb
-import psycopg
-
+from tests.chaos.copies import all_copied, copied
 from tests.chaos.faults import KINDS, skipped_kinds
-from tests.chaos.load import PACKAGED, TAP_RECORDS, Callers, log_lines, may_fail, unsteady
+from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unsteady
 from tests.chaos.plan import plan, text_of
 from tests.chaos.recovery import LIMIT_SECONDS, NotRecoveredError, TransactionWatch, recovered
 from tests.chaos.server import ChaosServer
 from tests.chaos.system import running_system
 from tests.harness import until
 from tests.history.reading import read_history
-from tests.history.record import Copied, History
 from tests.history.rules import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Coroutine, Sequence
     from pathlib import Path
 
     from tests.chaos.plan import Planned
     from tests.chaos.system import System
+    from tests.history.record import History
 
 # Long enough for a transaction to be open for too long.
 _CALM_SECONDS: Final = 4.0
@@ -98,6 +95,7 @@ async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = 
             for number, volley in enumerate(volleys, 1):
                 if not await _volley(system, number, volley, watch, result):
                     break
+        result.problems += await all_copied(system)
         await _come_to_rest(system)
         history = _history(system, callers, watch)
         result.violations += map(str, check(history))
@@ -149,10 +147,11 @@ def _history(system: System, callers: Callers, watch: TransactionWatch) -> Histo
         shown=list(callers.shown),
         logged=log_lines(),
         may_fail=may_fail(),
-        copied=_copied(system),
+        copied=copied(system),
         transactions=list(watch.seen.values()),
         drains=system.drains,
         drifts=_drifts(system),
+        lease=timedelta(seconds=LEASE_SECONDS),
     )
 
 
@@ -169,37 +168,6 @@ def _drifts(system: System) -> list[str]:
         check=False,
     )
     return [] if done.returncode == 0 else [*done.stdout.splitlines(), *done.stderr.splitlines()]
-
-
-def _copied(system: System) -> list[Copied]:
-    """What both destinations have, by their own account of how far they are."""
-    with psycopg.connect(system.server.url) as connection:
-        source = frozenset(id_ for (id_,) in connection.execute(f"SELECT id FROM {PACKAGED}".encode()))
-        found = _tables("warehouse", "warehouse.", lambda query: connection.execute(query.encode()).fetchall(), source)
-    file = system.directory / "warehouse.duckdb"
-    if file.exists():
-        with duckdb.connect(str(file), read_only=True) as connection:
-            found += _tables("file", "", lambda query: connection.execute(query).fetchall(), source)
-    return found
-
-
-def _tables(
-    destination: str, schema: str, fetch: Callable[[str], list[tuple[Any, ...]]], packaged: frozenset[int]
-) -> list[Copied]:
-    copied = []
-    marks = f"SELECT source, bookmark::text FROM {schema}_syncline_bookmarks WHERE bookmark IS NOT NULL"
-    for source, text in fetch(marks):
-        reached = _number(text)
-        found = Counter(id_ for (id_,) in fetch(f"SELECT id FROM {schema}{source}_{source}"))
-        wanted = packaged if source == PACKAGED else frozenset(range(1, min(TAP_RECORDS, reached) + 1))
-        copied.append(Copied(source, source, destination, wanted, found, reached, complete=False))
-    return copied
-
-
-def _number(bookmark: str) -> int:
-    """Of the state of a tap: our own writes `id`, the Singer SDK `replication_key_value`."""
-    [(_, reached)] = json.loads(bookmark)["bookmarks"].items()
-    return int(reached["id"] if "id" in reached else reached["replication_key_value"])
 
 
 def _counts(history: History, callers: Callers) -> dict[str, int]:
