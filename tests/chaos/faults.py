@@ -48,13 +48,15 @@ class Need(StrEnum):
 class Kind:
     """A kind of fault: how it is injected and healed, for how many seconds it may hold, what it touches and needs.
 
-    `worker` stands for the one that is its victim.
+    `worker` stands for the one that is its victim. `alone`: nothing else may happen meanwhile, for what it shows could be
+    the other fault's doing.
     """
 
     inject: Injection
     hold: tuple[float, float]
     touches: frozenset[str]
     needs: Need | None = None
+    alone: bool = False
 
 
 KINDS: Final[dict[str, Kind]] = {}
@@ -65,10 +67,15 @@ EVERY_WORKER: Final = tuple(f"worker {number}" for number in range(WORKERS))
 
 
 def kind(
-    name: str, *, touches: str | Sequence[str], hold: tuple[float, float], needs: Need | None = None
+    name: str,
+    *,
+    touches: str | Sequence[str],
+    hold: tuple[float, float],
+    needs: Need | None = None,
+    alone: bool = False,
 ) -> Callable[[Injection], Injection]:
     def register(inject: Injection) -> Injection:
-        KINDS[name] = Kind(inject, hold, frozenset([touches] if isinstance(touches, str) else touches), needs)
+        KINDS[name] = Kind(inject, hold, frozenset([touches] if isinstance(touches, str) else touches), needs, alone)
         return inject
 
     return register
@@ -332,7 +339,7 @@ async def configuration_changed(system: System, _victim: int, hold: float) -> As
     system.write_catalogue()
 
 
-@kind("rolling restart", touches=(*EVERY_WORKER, "api", "attempt", "network", "clock"), hold=NO_TIME)
+@kind("rolling restart", touches=(*EVERY_WORKER, "api"), hold=NO_TIME, alone=True)
 @asynccontextmanager
 async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
     for replica in system.replicas:

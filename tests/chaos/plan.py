@@ -36,7 +36,8 @@ class Planned:
 def plan(seed: int, faults: int, kinds: Mapping[str, Kind]) -> list[list[Planned]]:
     """Volleys of faults that overlap and do not touch the same thing. Every kind comes before one comes again.
 
-    One worker of the three is left alone, but where a kind of fault is about all of them.
+    One worker of the three is left alone, but where a kind of fault is about all of them. A kind that is to be alone has a
+    volley of its own.
     """
     rng = Random(seed)  # noqa: S311 - to be repeated, not to be guessed
     volleys: list[list[Planned]] = []
@@ -58,6 +59,7 @@ def _volley(rng: Random, waiting: list[str], size: int, kinds: Mapping[str, Kind
         victim = rng.randrange(1000)
         touches = _touched(kinds[name], victim)
         fits = not touched & touches and len(_workers(touched | touches)) < WORKERS
+        fits = fits and not any(kinds[one].alone for one in (name, *(planned.kind for planned in chosen)))
         if len(chosen) < size and (fits or not chosen) and name not in {one.kind for one in chosen}:
             waiting.remove(name)
             touched |= touches

@@ -108,7 +108,6 @@ async def _volley(
     system: System, number: int, volley: Sequence[Planned], watch: TransactionWatch, result: Result
 ) -> bool:
     """Inject faults that overlap, and wait until everything runs again: False if it did not."""
-    drains = len(system.drains)
     began = datetime.now(UTC)
     try:
         await asyncio.gather(*(_inject(system, planned) for planned in volley))
@@ -116,8 +115,6 @@ async def _volley(
     except (NotRecoveredError, AssertionError) as error:
         result.problems.append(f"volley {number} ({'; '.join(map(str, volley))}): {error or type(error).__name__}")
         return False
-    if len(volley) > 1:
-        del system.drains[drains:]  # what a drain left may be the other fault's doing
     result.injected += [Injected(p.kind, p.victim, p.hold, began.isoformat(), round(seconds, 2)) for p in volley]
     print(f"{number:4} {seconds:5.1f} s  {'; '.join(planned.kind for planned in volley)}", flush=True)
     if number % _VOLLEYS_BETWEEN_CALMS == 0:

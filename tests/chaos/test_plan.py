@@ -32,6 +32,12 @@ def test_faults_of_a_volley_touch_different_things_and_leave_a_worker_alone() ->
         assert len(whole) <= 1
 
 
+def test_a_fault_that_is_to_be_alone_has_a_volley_of_its_own() -> None:
+    shared = [volley for volley in plan(3, 500, KINDS) if len(volley) > 1]
+    assert not [planned for volley in shared for planned in volley if KINDS[planned.kind].alone]
+    assert KINDS["rolling restart"].alone
+
+
 def test_what_the_machine_cannot_do_is_left_out_with_its_reason() -> None:
     assert skipped_kinds(small_disk=True, libfaketime=True) == {}
     assert skipped_kinds(small_disk=False, libfaketime=True).keys() == {"disk full"}
