@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tests.chaos.system import WORKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from tests.chaos.faults import Kind
 
@@ -36,8 +36,8 @@ class Planned:
 def plan(seed: int, faults: int, kinds: Mapping[str, Kind]) -> list[list[Planned]]:
     """Volleys of faults that overlap and do not touch the same thing. Every kind comes before one comes again.
 
-    One worker of the three is left alone, but where a kind of fault is about all of them. A kind that is to be alone has a
-    volley of its own.
+    One worker of the three is left alone, but where a kind of fault is about all of them. A kind that is to be alone has
+    a volley of its own.
     """
     rng = Random(seed)  # noqa: S311 - to be repeated, not to be guessed
     volleys: list[list[Planned]] = []
@@ -50,6 +50,12 @@ def plan(seed: int, faults: int, kinds: Mapping[str, Kind]) -> list[list[Planned
         size = min(rng.randint(FEWEST_AT_ONCE, MOST_AT_ONCE), faults - planned)
         volleys.append(_volley(rng, waiting, size, kinds))
     return volleys
+
+
+def without(volleys: Sequence[Sequence[Planned]], skipped: Container[str]) -> list[list[Planned]]:
+    """The plan but for some kinds: all else is as it was."""
+    kept = ([planned for planned in volley if planned.kind not in skipped] for volley in volleys)
+    return [volley for volley in kept if volley]
 
 
 def _volley(rng: Random, waiting: list[str], size: int, kinds: Mapping[str, Kind]) -> list[Planned]:

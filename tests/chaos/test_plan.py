@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.chaos.faults import EVERY_WORKER, KINDS, skipped_kinds
-from tests.chaos.plan import MOST_AT_ONCE, plan
+from tests.chaos.plan import MOST_AT_ONCE, plan, without
 
 
 def test_a_seed_gives_the_same_plan_again() -> None:
@@ -30,6 +30,13 @@ def test_faults_of_a_volley_touch_different_things_and_leave_a_worker_alone() ->
         assert len(workers) < 3
         assert not (whole and workers)
         assert len(whole) <= 1
+
+
+def test_a_seed_means_the_same_faults_where_some_cannot_be_had() -> None:
+    whole = plan(7, 200, KINDS)
+    left = [planned for volley in without(whole, {"disk full"}) for planned in volley]
+    assert left == [planned for volley in whole for planned in volley if planned.kind != "disk full"]
+    assert without([whole[0]], {planned.kind for planned in whole[0]}) == []
 
 
 def test_a_fault_that_is_to_be_alone_has_a_volley_of_its_own() -> None:
