@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
-
-import psycopg
 
 from app.failpoints import POINTS
 from tests.chaos.clock import set_clock
 from tests.chaos.load import LEASE_SECONDS
 from tests.chaos.schema import newer_schema
+from tests.chaos.statements import execute, held
 from tests.chaos.system import JUMPER, WORKERS
 from tests.harness import until
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.system import Replica, System
 
-    Injection = Callable[[System, int, float], AbstractAsyncContextManager[None]]
+    Injection = Callable[[System, int], AbstractAsyncContextManager[None]]
 
 # Longer than a lease; a moment; as long as an outage that is noticed.
 PAST_LEASE: Final = (LEASE_SECONDS * 1.2, LEASE_SECONDS * 2.0)
@@ -48,8 +48,8 @@ class Need(StrEnum):
 class Kind:
     """A kind of fault: how it is injected and healed, for how many seconds it may hold, what it touches and needs.
 
-    `worker` stands for the one that is its victim. `alone`: nothing else may happen meanwhile, for what it shows could be
-    the other fault's doing.
+    `worker` stands for the one that is its victim. `alone`: nothing else may happen meanwhile, for what comes of it is
+    judged, and could be the other fault's doing.
     """
 
     inject: Injection
@@ -101,14 +101,14 @@ def _any(system: System, victim: int) -> Replica:
 
 @kind("worker killed", touches="worker", hold=NO_TIME)
 @asynccontextmanager
-async def worker_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def worker_killed(system: System, victim: int) -> AsyncIterator[None]:
     _worker(system, victim).send(signal.SIGKILL)
     yield
 
 
 @kind("worker stopped past its lease", touches="worker", hold=PAST_LEASE)
 @asynccontextmanager
-async def worker_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def worker_stopped(system: System, victim: int) -> AsyncIterator[None]:
     worker = _worker(system, victim)
     worker.send(signal.SIGSTOP)
     yield
@@ -117,7 +117,7 @@ async def worker_stopped(system: System, victim: int, _hold: float) -> AsyncIter
 
 @kind("attempt killed", touches="attempt", hold=NO_TIME)
 @asynccontextmanager
-async def attempt_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def attempt_killed(system: System, victim: int) -> AsyncIterator[None]:
     worker, pid = await _some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGKILL)
     yield
@@ -125,7 +125,7 @@ async def attempt_killed(system: System, victim: int, _hold: float) -> AsyncIter
 
 @kind("attempt stopped past the lease", touches="attempt", hold=PAST_LEASE)
 @asynccontextmanager
-async def attempt_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def attempt_stopped(system: System, victim: int) -> AsyncIterator[None]:
     worker, pid = await _some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGSTOP)
     yield
@@ -134,7 +134,7 @@ async def attempt_stopped(system: System, victim: int, _hold: float) -> AsyncIte
 
 @kind("worker killed, its attempt stopped", touches=("worker", "attempt"), hold=PAST_LEASE)
 @asynccontextmanager
-async def orphan(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def orphan(system: System, victim: int) -> AsyncIterator[None]:
     """What follows its parent into death cannot when it is stopped: SIGKILL reaches it all the same."""
     worker, pid = await _some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGSTOP)
@@ -145,14 +145,14 @@ async def orphan(system: System, victim: int, _hold: float) -> AsyncIterator[Non
 
 @kind("API killed", touches="api", hold=NO_TIME)
 @asynccontextmanager
-async def api_killed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def api_killed(system: System, victim: int) -> AsyncIterator[None]:
     _api(system, victim).send(signal.SIGKILL)
     yield
 
 
 @kind("API stopped", touches="api", hold=A_WHILE)
 @asynccontextmanager
-async def api_stopped(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def api_stopped(system: System, victim: int) -> AsyncIterator[None]:
     api = _api(system, victim)
     api.send(signal.SIGSTOP)
     yield
@@ -161,7 +161,7 @@ async def api_stopped(system: System, victim: int, _hold: float) -> AsyncIterato
 
 @kind("PostgreSQL restarted", touches="server", hold=(0.2, 2.0))
 @asynccontextmanager
-async def server_restarted(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def server_restarted(system: System, _victim: int) -> AsyncIterator[None]:
     system.server.stop(signal.SIGINT)
     yield
     system.server.start()
@@ -169,7 +169,7 @@ async def server_restarted(system: System, _victim: int, _hold: float) -> AsyncI
 
 @kind("PostgreSQL crashed", touches="server", hold=(0.2, 2.0))
 @asynccontextmanager
-async def server_crashed(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def server_crashed(system: System, _victim: int) -> AsyncIterator[None]:
     system.server.stop(signal.SIGQUIT)
     yield
     system.server.start()
@@ -177,7 +177,7 @@ async def server_crashed(system: System, _victim: int, _hold: float) -> AsyncIte
 
 @kind("PostgreSQL away past the lease", touches="server", hold=PAST_LEASE)
 @asynccontextmanager
-async def server_away(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def server_away(system: System, _victim: int) -> AsyncIterator[None]:
     system.server.stop(signal.SIGQUIT)
     yield
     system.server.start()
@@ -185,10 +185,10 @@ async def server_away(system: System, _victim: int, _hold: float) -> AsyncIterat
 
 @kind("backends terminated", touches="backends", hold=NO_TIME)
 @asynccontextmanager
-async def backends_terminated(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def backends_terminated(system: System, victim: int) -> AsyncIterator[None]:
     """All of them, or every third."""
     which = "true" if victim % 2 else "pid % 3 = 0"
-    await _execute(
+    await execute(
         system,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}",
@@ -198,7 +198,7 @@ async def backends_terminated(system: System, victim: int, _hold: float) -> Asyn
 
 @kind("connections cut", touches="network", hold=A_WHILE)
 @asynccontextmanager
-async def connections_cut(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def connections_cut(system: System, victim: int) -> AsyncIterator[None]:
     proxy = _any(system, victim).proxy
     proxy.cut()
     yield
@@ -207,7 +207,7 @@ async def connections_cut(system: System, victim: int, _hold: float) -> AsyncIte
 
 @kind("worker's network silent past its lease", touches="network", hold=PAST_LEASE)
 @asynccontextmanager
-async def worker_blackholed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def worker_blackholed(system: System, victim: int) -> AsyncIterator[None]:
     proxy = _worker(system, victim).proxy
     proxy.freeze()
     yield
@@ -216,7 +216,7 @@ async def worker_blackholed(system: System, victim: int, _hold: float) -> AsyncI
 
 @kind("API's network silent", touches="network", hold=A_WHILE)
 @asynccontextmanager
-async def api_blackholed(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def api_blackholed(system: System, victim: int) -> AsyncIterator[None]:
     proxy = _api(system, victim).proxy
     proxy.freeze()
     yield
@@ -225,7 +225,7 @@ async def api_blackholed(system: System, victim: int, _hold: float) -> AsyncIter
 
 @kind("worker's machine lost", touches=("worker", "network"), hold=PAST_LEASE)
 @asynccontextmanager
-async def machine_lost(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def machine_lost(system: System, victim: int) -> AsyncIterator[None]:
     """The server never learns that its client is gone: the connections stay, whatever they hold."""
     worker = _worker(system, victim)
     worker.proxy.abandon()
@@ -236,7 +236,7 @@ async def machine_lost(system: System, victim: int, _hold: float) -> AsyncIterat
 
 @kind("disk full", touches="server", hold=(1.0, 4.0), needs=Need.SMALL_DISK)
 @asynccontextmanager
-async def disk_full(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def disk_full(system: System, _victim: int) -> AsyncIterator[None]:
     await asyncio.to_thread(system.server.fill_disk)
     yield
     system.server.free_disk()
@@ -247,43 +247,43 @@ async def disk_full(system: System, _victim: int, _hold: float) -> AsyncIterator
 
 @kind("queue locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
-async def queue_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
-    await _held(system, hold, "LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE")
-    yield
+async def queue_locked(system: System, _victim: int) -> AsyncIterator[None]:
+    async with held(system, "LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE"):
+        yield
 
 
 @kind("workers' leases locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
-async def leases_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
-    await _held(system, hold, "SELECT FROM syncline.workers FOR UPDATE")
-    yield
+async def leases_locked(system: System, _victim: int) -> AsyncIterator[None]:
+    async with held(system, "SELECT FROM syncline.workers FOR UPDATE"):
+        yield
 
 
 @kind("queue rows locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
-async def rows_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
-    await _held(system, hold, "SELECT FROM syncline.task_queue WHERE hashtext(collection) % 2 = 0 FOR UPDATE")
-    yield
+async def rows_locked(system: System, _victim: int) -> AsyncIterator[None]:
+    async with held(system, "SELECT FROM syncline.task_queue WHERE hashtext(collection) % 2 = 0 FOR UPDATE"):
+        yield
 
 
 @kind("schedules locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
-async def schedules_locked(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
-    await _held(system, hold, "SELECT FROM syncline.schedules WHERE hashtext(collection) % 2 = 0 FOR UPDATE")
-    yield
+async def schedules_locked(system: System, _victim: int) -> AsyncIterator[None]:
+    async with held(system, "SELECT FROM syncline.schedules WHERE hashtext(collection) % 2 = 0 FOR UPDATE"):
+        yield
 
 
 @kind("long foreign transaction", touches="foreign", hold=(3.0, 6.0))
 @asynccontextmanager
-async def foreign_transaction(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+async def foreign_transaction(system: System, _victim: int) -> AsyncIterator[None]:
     """It writes, so that the horizon of all transactions stands still."""
-    await _held(system, hold, "CREATE TABLE IF NOT EXISTS foreign_rows (); INSERT INTO foreign_rows DEFAULT VALUES")
-    yield
+    async with held(system, "CREATE TABLE IF NOT EXISTS foreign_rows (); INSERT INTO foreign_rows DEFAULT VALUES"):
+        yield
 
 
 @kind("clock jumps", touches="clock", hold=A_WHILE, needs=Need.LIBFAKETIME)
 @asynccontextmanager
-async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def clock_jumps(system: System, victim: int) -> AsyncIterator[None]:
     assert system.clock is not None
     set_clock(system.clock, 600 if victim % 2 else -600)
     yield
@@ -297,7 +297,7 @@ async def clock_jumps(system: System, victim: int, _hold: float) -> AsyncIterato
     needs=Need.LIBFAKETIME,
 )
 @asynccontextmanager
-async def wrong_clock(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def wrong_clock(system: System, victim: int) -> AsyncIterator[None]:
     assert system.clock is not None
     set_clock(system.clock, -600 if victim % 2 else 600)
     system.workers[JUMPER].send(signal.SIGKILL)
@@ -307,11 +307,10 @@ async def wrong_clock(system: System, victim: int, _hold: float) -> AsyncIterato
 
 @kind("notifications repeated", touches="notifications", hold=A_WHILE)
 @asynccontextmanager
-async def notifications_repeated(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+async def notifications_repeated(system: System, _victim: int) -> AsyncIterator[None]:
     for replica in system.replicas:
         replica.proxy.notifications = 5
-    await _execute(system, "SELECT pg_notify('syncline', n::text) FROM generate_series(1, 500) AS n")
-    await asyncio.sleep(hold)
+    await execute(system, "SELECT pg_notify('syncline', n::text) FROM generate_series(1, 500) AS n")
     yield
     for replica in system.replicas:
         replica.proxy.notifications = 1
@@ -319,7 +318,7 @@ async def notifications_repeated(system: System, _victim: int, hold: float) -> A
 
 @kind("notifications lost", touches="notifications", hold=(3.0, 6.0))
 @asynccontextmanager
-async def notifications_lost(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def notifications_lost(system: System, _victim: int) -> AsyncIterator[None]:
     for replica in system.replicas:
         replica.proxy.notifications = 0
     yield
@@ -329,19 +328,20 @@ async def notifications_lost(system: System, _victim: int, _hold: float) -> Asyn
 
 @kind("configuration changed", touches="configuration", hold=A_WHILE)
 @asynccontextmanager
-async def configuration_changed(system: System, _victim: int, hold: float) -> AsyncIterator[None]:
+async def configuration_changed(system: System, _victim: int) -> AsyncIterator[None]:
     """Schedules come, go and change; a version that is no YAML and one that lacks a destination come between."""
     system.write_catalogue()
     await asyncio.sleep(_LOOK_SECONDS)
-    system.may_refuse_until = time.monotonic() + hold + _START_SECONDS
+    system.may_refuse_until = math.inf
     system.write_catalogue("sources: [this is: no catalogue")
     yield
     system.write_catalogue()
+    system.may_refuse_until = time.monotonic() + _START_SECONDS
 
 
 @kind("rolling restart", touches=(*EVERY_WORKER, "api"), hold=NO_TIME, alone=True)
 @asynccontextmanager
-async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIterator[None]:
+async def rolling_restart(system: System, _victim: int) -> AsyncIterator[None]:
     for replica in system.replicas:
         if replica.lives:
             await system.drain(replica)
@@ -351,7 +351,7 @@ async def rolling_restart(system: System, _victim: int, _hold: float) -> AsyncIt
 
 @kind("newer schema", touches=(*EVERY_WORKER, "server", "locks", "backends", "api"), hold=A_WHILE)
 @asynccontextmanager
-async def migrated(system: System, victim: int, _hold: float) -> AsyncIterator[None]:
+async def migrated(system: System, victim: int) -> AsyncIterator[None]:
     """Replicas of this release go on, and start, on the schema of a release that expands it."""
     async with newer_schema(system.server.url):
         _worker(system, victim).send(signal.SIGKILL)
@@ -367,7 +367,7 @@ _RARE: Final = {"bookmark.saving", "child.staged", "child.committed", "workers.l
 
 def _fail_point(name: str, action: str) -> Injection:
     @asynccontextmanager
-    async def inject(system: System, victim: int, hold: float) -> AsyncIterator[None]:
+    async def inject(system: System, victim: int) -> AsyncIterator[None]:
         """One replica with the point armed, until it has died of it or long enough; then one without."""
         replica = (_api if name == "task.scheduled" else _worker)(system, victim)
         replica.fail_points = f"{name}={action}:{_OFTEN if name in _RARE else _NOW_AND_THEN}"
@@ -375,11 +375,10 @@ def _fail_point(name: str, action: str) -> Injection:
             await replica.stop()
         if name == "workers.lost":
             next(worker for worker in system.workers if worker is not replica).send(signal.SIGKILL)
-        await asyncio.sleep(hold)
+        yield
         replica.fail_points = ""
         if replica.lives:
             replica.send(signal.SIGKILL)
-        yield
 
     return inject
 
@@ -405,22 +404,3 @@ async def _some_attempt(system: System, victim: int) -> tuple[Replica, int]:
         return None
 
     return await until(found, seconds=_FIND_SECONDS)
-
-
-async def _execute(system: System, statement: str) -> None:
-    def execute() -> None:
-        with suppress(psycopg.OperationalError), system.connect() as connection:
-            connection.execute(statement.encode())
-
-    await asyncio.to_thread(execute)
-
-
-async def _held(system: System, seconds: float, statement: str) -> None:
-    """Carry a statement out and leave its transaction open for a while; a server that goes away ends it."""
-
-    def hold() -> None:
-        with suppress(psycopg.OperationalError), system.connect() as connection, connection.transaction():
-            connection.execute(statement.encode())
-            connection.execute("SELECT pg_sleep(%s)", [seconds])
-
-    await asyncio.to_thread(hold)

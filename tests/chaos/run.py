@@ -120,7 +120,7 @@ async def _volley(
 
 async def _inject(system: System, planned: Planned) -> None:
     await asyncio.sleep(planned.delay)
-    async with KINDS[planned.kind].inject(system, planned.victim, planned.hold):
+    async with KINDS[planned.kind].inject(system, planned.victim):
         await asyncio.sleep(planned.hold)
 
 

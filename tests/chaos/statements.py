@@ -1,0 +1,33 @@
+"""Statements past every proxy; a server that goes away meanwhile is no matter."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.chaos.system import System
+
+
+async def execute(system: System, statement: str) -> None:
+    def connect_and_execute() -> None:
+        with suppress(psycopg.OperationalError), system.connect() as connection:
+            connection.execute(statement.encode())
+
+    await asyncio.to_thread(connect_and_execute)
+
+
+@asynccontextmanager
+async def held(system: System, statement: str) -> AsyncIterator[None]:
+    """Within, a statement is carried out and its transaction open; it is rolled back afterwards."""
+    async with AsyncExitStack() as stack:
+        with suppress(psycopg.OperationalError):
+            connection = await asyncio.to_thread(system.connect)
+            stack.push_async_callback(asyncio.to_thread, connection.close)
+            await asyncio.to_thread(connection.execute, f"BEGIN; {statement}".encode())
+        yield
