@@ -36,8 +36,8 @@ class Planned:
 def plan(seed: int, faults: int, kinds: Mapping[str, Kind]) -> list[list[Planned]]:
     """Volleys of faults that overlap and do not touch the same thing. Every kind comes before one comes again.
 
-    One worker of the three is left alone, but where a kind of fault is about all of them. A kind that is to be alone has
-    a volley of its own.
+    One worker of the three is left alone, but where a kind of fault is about all of them. A kind that is to be alone
+    has a volley of its own.
     """
     rng = Random(seed)  # noqa: S311 - to be repeated, not to be guessed
     volleys: list[list[Planned]] = []

@@ -24,8 +24,11 @@ _HEAD: tuple[str, ...] = (
     "version",
     "attempt",
     "failures",
+    "max_attempts",
+    "worker",
+    "cancel_requested",
+    "changed_at",
 )
-_HEAD += ("max_attempts", "worker", "cancel_requested", "changed_at")
 _LISTED: tuple[str, ...] = (
     "task",
     "source",
@@ -36,8 +39,15 @@ _LISTED: tuple[str, ...] = (
     "priority",
     "max_attempts",
     "status",
+    "attempt",
+    "failures",
+    "rows",
+    "error",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "version",
 )
-_LISTED += ("attempt", "failures", "rows", "error", "created_at", "started_at", "finished_at", "version")
 
 
 def wrong_projections(history: History, found: Projections) -> Iterator[tuple[str, str]]:
