@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import signal
 import subprocess
@@ -40,10 +41,17 @@ def test_an_armed_point_fails_and_the_others_do_not() -> None:
     assert armed_environment() == {VARIABLE: "log.appended=error"}
 
 
-def test_the_probability_decides_how_often() -> None:
-    arm({VARIABLE: "log.appended=error:0"}, allowed=True)
-    for _ in range(100):
-        fail_point("log.appended")
+@pytest.mark.parametrize(("probability", "fewest", "most"), [("0", 0, 0), ("0.5", 400, 600), ("1", 1000, 1000)])
+def test_the_probability_decides_how_often(probability: str, fewest: int, most: int) -> None:
+    arm({VARIABLE: f"log.appended=error:{probability}"}, allowed=True)
+    random.seed(7)
+    reached = 0
+    for _ in range(1000):
+        try:
+            fail_point("log.appended")
+        except FailPointError:
+            reached += 1
+    assert fewest <= reached <= most
 
 
 def test_a_process_is_killed_at_its_point() -> None:
