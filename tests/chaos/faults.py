@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from app.failpoints import POINTS
+from tests.chaos.attempts import FIND_SECONDS, some_attempt
 from tests.chaos.clock import set_clock
 from tests.chaos.load import LEASE_SECONDS
 from tests.chaos.schema import newer_schema
@@ -32,7 +33,6 @@ PAST_LEASE: Final = (LEASE_SECONDS * 1.2, LEASE_SECONDS * 2.0)
 NO_TIME: Final = (0.0, 0.0)
 A_WHILE: Final = (1.0, 3.0)
 _LOOK_SECONDS: Final = 0.05
-_FIND_SECONDS: Final = 20.0
 # From reading the configuration to the exit of a process that cannot use it.
 _START_SECONDS: Final = 10.0
 
@@ -118,7 +118,7 @@ async def worker_stopped(system: System, victim: int) -> AsyncIterator[None]:
 @kind("attempt killed", touches="attempt", hold=NO_TIME)
 @asynccontextmanager
 async def attempt_killed(system: System, victim: int) -> AsyncIterator[None]:
-    worker, pid = await _some_attempt(system, victim)
+    worker, pid = await some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGKILL)
     yield
 
@@ -126,7 +126,7 @@ async def attempt_killed(system: System, victim: int) -> AsyncIterator[None]:
 @kind("attempt stopped past the lease", touches="attempt", hold=PAST_LEASE)
 @asynccontextmanager
 async def attempt_stopped(system: System, victim: int) -> AsyncIterator[None]:
-    worker, pid = await _some_attempt(system, victim)
+    worker, pid = await some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGSTOP)
     yield
     worker.signal_attempt(pid, signal.SIGCONT)
@@ -136,7 +136,7 @@ async def attempt_stopped(system: System, victim: int) -> AsyncIterator[None]:
 @asynccontextmanager
 async def orphan(system: System, victim: int) -> AsyncIterator[None]:
     """What follows its parent into death cannot when it is stopped: SIGKILL reaches it all the same."""
-    worker, pid = await _some_attempt(system, victim)
+    worker, pid = await some_attempt(system, victim)
     worker.signal_attempt(pid, signal.SIGSTOP)
     worker.send(signal.SIGKILL)
     yield
@@ -345,7 +345,7 @@ async def rolling_restart(system: System, _victim: int) -> AsyncIterator[None]:
     for replica in system.replicas:
         if replica.lives:
             await system.drain(replica)
-            await until(replica.is_back, seconds=_FIND_SECONDS)
+            await until(replica.is_back, seconds=FIND_SECONDS)
     yield
 
 
@@ -387,20 +387,3 @@ for _name in sorted(POINTS):
     _touched = frozenset({"api"}) if _name == "task.scheduled" else frozenset({"worker"})
     for _action in ("kill",) if _name == "task.scheduled" else ("kill", "error"):
         KINDS[f"fail point {_name}: {_action}"] = Kind(_fail_point(_name, _action), (3.0, 4.0), _touched)
-
-
-async def _some_attempt(system: System, victim: int) -> tuple[Replica, int]:
-    """A worker and one of its attempts' processes; waits for one.
-
-    Raises:
-        AssertionError: there was none for long.
-    """
-    first = victim % len(system.workers)
-
-    async def found() -> tuple[Replica, int] | None:
-        for worker in (*system.workers[first:], *system.workers[:first]):
-            if worker.lives and (attempts := worker.attempts()):
-                return worker, attempts[victim % len(attempts)]
-        return None
-
-    return await until(found, seconds=_FIND_SECONDS)
