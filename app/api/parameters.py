@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from app.api.documents import NAME_PATTERN
 from app.api.errors import RefusedError
 from app.domain.task import Status
+from app.store.reads import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 LARGEST_LIMIT: Final = 2**31 - 1
+LARGEST_ATTEMPT: Final = 2**15 - 1
 
 # RFC 3339 section 5.6. The plus of an offset arrives as a space from clients that do not escape it.
 _TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
+
+_PLACE: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,31 @@ def read_limit(text: str) -> int:
     return int(text)
 
 
+def read_tail(text: str) -> int:
+    """A count of lines that come in one piece.
+
+    Raises:
+        ValueError: not a whole number from 1 to `PAGE`.
+    """
+    count = read_limit(text)
+    if not 0 < count <= PAGE:
+        raise ValueError("not a tail")
+    return count
+
+
+def read_place(text: str) -> tuple[int, int]:
+    """The place of a log line, `2.17`: attempt and line; beyond every line that there can be, the last of these.
+
+    Raises:
+        ValueError: not two numbers.
+    """
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise ValueError("not a place")
+    attempt, line = map(int, found.groups())
+    return min(attempt, LARGEST_ATTEMPT), min(line, LARGEST_LIMIT)
+
+
 def read_status(text: str) -> Status:
     """A task's status in any case.
 
@@ -176,4 +205,25 @@ LIMIT: Final = Parameter(
     f"a whole number from 0 to {LARGEST_LIMIT}",
     {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
     read_limit,
+)
+LINES: Final = Parameter(
+    "limit",
+    "At most so many lines; 0 takes all.",
+    f"a whole number from 0 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
+    read_limit,
+)
+AFTER: Final = Parameter(
+    "after",
+    "Only lines after this one, `attempt.line`: the next page, or what was written since.",
+    "the place of a line, attempt.line, such as 1.20",
+    {"type": "string", "pattern": "^[0-9]{1,5}\\.[0-9]{1,10}$", "examples": ["1.20"]},
+    read_place,
+)
+TAIL: Final = Parameter(
+    "tail",
+    "Only the last so many lines, before `limit` is looked at.",
+    f"a whole number from 1 to {PAGE}",
+    {"type": "integer", "minimum": 1, "maximum": PAGE},
+    read_tail,
 )

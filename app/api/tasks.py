@@ -15,14 +15,14 @@ from app.api.answers import JsonAnswer, list_answer
 from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
 from app.api.errors import unknown_task
 from app.api.operation import Endpoint, Operation
-from app.api.parameters import COLLECTION, END, LIMIT, SOURCE, START, STATUS
+from app.api.parameters import AFTER, COLLECTION, END, LIMIT, LINES, SOURCE, START, STATUS, TAIL
 from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, task_id
 from app.failpoints import fail_point
 from app.store.queue import NewTask
-from app.store.reads import TaskFilter
+from app.store.reads import BEFORE_ALL_LINES, LogFilter, TaskFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,16 +122,22 @@ class TaskLogs(Endpoint):
         "get": Operation(
             id="getTaskLogs",
             scope=TokenScope.READ,
-            summary="The log of a task, from the epoch until now unless an interval is given",
-            optional=(START, END),
+            summary="The log of a task, whole unless an interval, a page (`limit`, `after`) or its `tail` is asked for",
+            optional=(START, END, AFTER, TAIL, LINES),
             answers={200: TaskLog, 400: Error, 404: Error},
         )
     }
 
     async def get(self, request: Request) -> Response:
-        start, end = START.optional(request) or _EPOCH, END.optional(request) or _END_OF_TIME
+        wanted = LogFilter(
+            start=START.optional(request) or _EPOCH,
+            end=END.optional(request) or _END_OF_TIME,
+            after=AFTER.optional(request) or BEFORE_ALL_LINES,
+            tail=TAIL.optional(request),
+            limit=LINES.optional(request) or 0,
+        )
         row = await _find_task(self.services, request)
-        return await list_answer(request, "logs", self.services.reader.log(row["task"], start, end), log_document)
+        return await list_answer(request, "logs", self.services.reader.log(row["task"], wanted), log_document)
 
 
 class TaskCancel(Endpoint):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _SQL: Final = load_statements("reads.sql")
 _DIALECT: Final = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 PAGE: Final = 1000
+BEFORE_ALL_LINES: Final = (-1, 0)
 
 _SHOWN: Final = tuple(column for column in tasks.columns if column.name != "version")
 
@@ -48,6 +49,20 @@ class TaskFilter:
     end: datetime
     collection: str | None = None
     status: str | None = None
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Lines written in [start, end], after the place `after` (attempt, line).
+
+    `tail` takes the last so many of them, at most `PAGE`; `limit` the first so many of what is left, 0 all.
+    """
+
+    start: datetime
+    end: datetime
+    after: tuple[int, int] = BEFORE_ALL_LINES
+    tail: int | None = None
     limit: int = 0
 
 
@@ -90,16 +105,23 @@ class Reader:
                 return
             after = (page[-1]["created_at"], page[-1]["task"])
 
-    async def log(self, task: UUID, start: datetime, end: datetime) -> AsyncIterator[list[asyncpg.Record]]:
+    async def log(self, task: UUID, wanted: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Pages of a task's log, in the order in which it was written, attempt after attempt."""
-        after = (-1, 0)
-        while True:
-            page = await self._pool.fetch(_SQL["log_page"], task, *after, start, end, PAGE)
+        interval = wanted.start, wanted.end
+        if wanted.tail is not None:
+            page = await self._pool.fetch(_SQL["log_tail"], task, *wanted.after, *interval, wanted.tail)
+            yield page[::-1][: wanted.limit or None]
+            return
+        after, left = wanted.after, wanted.limit or None
+        while left != 0:
+            size = PAGE if left is None else min(PAGE, left)
+            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size)
             if page:
                 yield page
-            if len(page) < PAGE:
+            if len(page) < size:
                 return
             after = (page[-1]["attempt"], page[-1]["line"])
+            left = None if left is None else left - size
 
     async def _fetch(self, query: Select[Any]) -> list[asyncpg.Record]:
         compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})

@@ -15,6 +15,13 @@ WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 A
 ORDER BY attempt, line
 LIMIT $6
 
+-- name: log_tail
+-- The last $6 lines of a task's log after (attempt $2, line $3), written from $4 to $5, the last one first.
+SELECT attempt, line, at, level, message FROM syncline.log_events
+WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
+ORDER BY attempt DESC, line DESC
+LIMIT $6
+
 -- name: collection_rows
 -- What is known of collections: the last task's status, success and failure, and the next fire time.
 SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collection) AS collection,

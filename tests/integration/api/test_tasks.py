@@ -266,23 +266,62 @@ async def test_a_running_task_is_asked_to_end_and_its_worker_woken(client: httpx
 
 async def test_the_log_comes_in_order_as_it_is_stored(client: httpx.AsyncClient, api: OpenedApi) -> None:
     id_ = await scheduled(client)
+    await add_log(api, id_, attempts=2, lines=3)
+    assert await lines(client, id_) == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]
+    assert await lines(client, id_, start="2021-03-10T00:00:02Z", end="2021-03-10T00:00:02Z") == ["1.2", "2.2"]
+    assert await lines(client, id_, end="2021-03-10T00:00:00Z") == []
+    malformed = await client.get(f"/api/v1/tasks/{id_}/logs", params={"start": "now"})
+    assert (malformed.status_code, malformed.json()["message"]) == (400, "Error parsing 'start' query parameter")
+
+
+async def test_the_log_can_be_paged_and_followed(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    await add_log(api, id_, attempts=2, lines=3)
+    assert await lines(client, id_, limit="4") == ["1.1", "1.2", "1.3", "2.1"]
+    assert await lines(client, id_, limit="4", after="2.1") == ["2.2", "2.3"]
+    assert await lines(client, id_, after="1.99", limit="1") == ["2.1"]
+    assert await lines(client, id_, after="2.3") == []
+    assert await lines(client, id_, limit="0", after="0.0") == await lines(client, id_)
+
+
+async def test_the_tail_of_a_log_is_its_last_lines_in_order(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    await add_log(api, id_, attempts=2, lines=3)
+    assert await lines(client, id_, tail="4") == ["1.3", "2.1", "2.2", "2.3"]
+    assert await lines(client, id_, tail="1000") == await lines(client, id_)
+    assert await lines(client, id_, tail="1", end="2021-03-10T00:00:02Z") == ["2.2"]
+    assert await lines(client, id_, tail="4", after="2.2") == ["2.3"]
+    assert await lines(client, id_, tail="4", limit="2") == ["1.3", "2.1"]
+    refused = await client.get(f"/api/v1/tasks/{id_}/logs", params={"tail": "1001"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "'tail' must be a whole number from 1 to 1000")
+
+
+@pytest.mark.parametrize("limit", ["999", "1000", "1001", "2000", "2001", "2100"])
+async def test_a_page_of_a_log_may_be_longer_than_one_of_ours(
+    client: httpx.AsyncClient, api: OpenedApi, limit: str
+) -> None:
+    id_ = await scheduled(client)
+    await add_log(api, id_, attempts=1, lines=2050)
+    expected = min(int(limit), 2050)
+    assert await lines(client, id_, limit=limit) == [f"1.{line}" for line in range(1, expected + 1)]
+
+
+async def add_log(api: OpenedApi, id_: str, *, attempts: int, lines: int) -> None:
+    """Each line says where it stands; line N was written N seconds after midnight."""
     await api.pool.execute(
         "INSERT INTO syncline.log_events"
         " SELECT $1, attempt, line, $2::timestamptz + line * interval '1 second', 'info',"
         " format('[%s] %s.%s', $3::text, attempt, line)"
-        " FROM generate_series(1, 2) AS attempt, generate_series(1, 3) AS line",
+        " FROM generate_series(1, $4) AS attempt, generate_series(1, $5) AS line",
         uuid.UUID(id_[-36:]),
         datetime(2021, 3, 10, tzinfo=UTC),
         id_,
+        attempts,
+        lines,
     )
 
-    async def lines(**query: str) -> list[str]:
-        answer = await client.get(f"/api/v1/tasks/{id_}/logs", params=query)
-        assert answer.status_code == 200
-        return [line["message"].removeprefix(f"[{id_}] ") for line in answer.json()["logs"]]
 
-    assert await lines() == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]
-    assert await lines(start="2021-03-10T00:00:02Z", end="2021-03-10T00:00:02Z") == ["1.2", "2.2"]
-    assert await lines(end="2021-03-10T00:00:00Z") == []
-    malformed = await client.get(f"/api/v1/tasks/{id_}/logs", params={"start": "now"})
-    assert (malformed.status_code, malformed.json()["message"]) == (400, "Error parsing 'start' query parameter")
+async def lines(client: httpx.AsyncClient, id_: str, **query: str) -> list[str]:
+    answer = await client.get(f"/api/v1/tasks/{id_}/logs", params=query)
+    assert answer.status_code == 200
+    return [line["message"].removeprefix(f"[{id_}] ") for line in answer.json()["logs"]]

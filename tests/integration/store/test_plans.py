@@ -111,6 +111,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one]),
         "append_log": (LOG, [worker, array, array, tasks, one, *lines, "true"]),
         "log_page": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
+        "log_tail": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
         "task_row": (READS, [task]),
         "due_schedules": (SCHEDULES, [hour]),
         "seconds_until_next": (SCHEDULES, [hour]),

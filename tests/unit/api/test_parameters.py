@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.documents import written_time
-from app.api.parameters import LARGEST_LIMIT, read_limit, read_name, read_status, read_time
+from app.api.parameters import (
+    LARGEST_ATTEMPT,
+    LARGEST_LIMIT,
+    read_limit,
+    read_name,
+    read_place,
+    read_status,
+    read_tail,
+    read_time,
+)
 from app.domain.task import Status
 
 
@@ -118,3 +127,19 @@ def test_a_leap_second_is_the_first_moment_after_it_in_any_zone(time: datetime, 
     before = time.replace(second=59, microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
     written = before.isoformat()
     assert read_time(written[:17] + "60" + written[19:]) == before + timedelta(seconds=1)
+
+
+def test_a_tail_is_a_count_that_fits_into_one_page() -> None:
+    assert [read_tail(text) for text in ("1", "100", "1000")] == [1, 100, 1000]
+    for text in ("0", "1001", "-1", "x", ""):
+        with pytest.raises(ValueError, match="not a"):
+            read_tail(text)
+
+
+def test_a_place_is_an_attempt_and_a_line_of_it() -> None:
+    assert read_place("2.17") == (2, 17)
+    assert read_place("0.0") == (0, 0)
+    assert read_place("99999.9999999999") == (LARGEST_ATTEMPT, LARGEST_LIMIT)
+    for text in ("2", "2.", ".17", "2.17.1", "-1.2", "2,17", " 2.17", "2.17\n", "100000.1", "1.10000000000"):
+        with pytest.raises(ValueError, match="not a place"):
+            read_place(text)
