@@ -128,11 +128,13 @@ def projections() -> None:
 @click.argument("name")
 @told
 def rebuild(name: str) -> None:
-    """Build projection NAME anew from the events, while the service runs."""
+    """Build projection NAME anew from the events, or `all` of them in one reading, while the service runs."""
+    from app.projections.rebuild import ALL, rebuild_all
     from app.projections.rebuild import rebuild as build
 
-    rows = with_pool(lambda pool: build(pool, name))
-    click.echo(f"{name}: {rows} rows.")
+    counts = with_pool(rebuild_all) if name == ALL else {name: with_pool(lambda pool: build(pool, name))}
+    for projection, rows in counts.items():
+        click.echo(f"{projection}: {rows} rows.")
 
 
 @projections.command()

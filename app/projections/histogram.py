@@ -18,9 +18,9 @@ GAMMA: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 # The bucket of the values that are no positive number of microseconds: a clock that was set back makes some.
 ZERO: Final = -1
 
-_LOG_GAMMA: Final = log(GAMMA)
+LOG_GAMMA: Final = log(GAMMA)
 
 
 def bucket_of(microseconds: int) -> int:
     """The bucket that a value belongs to."""
-    return ceil(log(microseconds) / _LOG_GAMMA) if microseconds > 0 else ZERO
+    return ceil(log(microseconds) / LOG_GAMMA) if microseconds > 0 else ZERO

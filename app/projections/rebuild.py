@@ -1,8 +1,9 @@
-"""Rebuilds a projection from the events while the service runs.
+"""Rebuilds projections from the events while the service runs.
 
-The inline ones in two steps. First all streams are read, batch after batch, while appends go on: a task that has ended
-stays as it is, so its rows can be put right at once. Then the queue stands still for a moment, and the tasks that were
-active, or have moved since, are read once more.
+All that are asked for at once are made in one reading of the events, in two steps. First all streams are read, batch
+after batch, while appends go on: a task that has ended stays as it is, so its rows can be put right at once. Then the
+queue stands still for a moment, and the tasks that were active, or have moved since, are read once more. The daily
+statistics grow as a new generation beside the live one, catch up with it and take its place.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from typing import TYPE_CHECKING, Final
 from app.domain.errors import ConfigurationError, SynclineError
 from app.projections.collections import Collections
 from app.projections.daily import DAILY
-from app.projections.histories import History
 from app.projections.runner import apply_next
+from app.projections.survey import Survey
 from app.store import projections as store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from uuid import UUID
-
+    from app.projections.histories import History
     from app.store.database import Connection, Pool
+
+PROJECTIONS: Final = ("tasks", "task_queue", "collection_status", "bookmarks", DAILY)
+ALL: Final = "all"
 
 
 async def rebuild(pool: Pool, name: str) -> int:
@@ -30,108 +32,89 @@ async def rebuild(pool: Pool, name: str) -> int:
         ConfigurationError: no projection has this name.
         IllegalTransitionError: the events themselves are no legal history; nothing can be folded from them.
     """
-    if name not in _REBUILDS:
-        raise ConfigurationError(f"projection '{name}' is unknown; valid are {', '.join(_REBUILDS)}")
-    return await _REBUILDS[name](pool)
+    if name not in PROJECTIONS:
+        raise ConfigurationError(f"projection '{name}' is unknown; valid are {', '.join((*PROJECTIONS, ALL))}")
+    return (await _rebuild(pool, {name}))[name]
 
 
-async def _rebuild_tasks(pool: Pool) -> int:
-    async def put_right(histories: list[History]) -> None:
+async def rebuild_all(pool: Pool) -> dict[str, int]:
+    """The same for all of them in one reading of the events. Returns how many rows each has."""
+    return await _rebuild(pool, set(PROJECTIONS))
+
+
+async def _rebuild(pool: Pool, names: set[str]) -> dict[str, int]:
+    counts = None
+    while counts is None:
+        counts = await _rebuild_once(pool, names)
+    return counts
+
+
+async def _rebuild_once(pool: Pool, names: set[str]) -> dict[str, int] | None:
+    """The same, unless events were retired meanwhile: some were read and are gone, and collections hang on them."""
+    begun = await store.retention(pool)
+    generation = await _begin_generation(pool) if DAILY in names else None
+    survey = Survey(
+        tasks="tasks" in names,
+        generation=generation,
+        collections=(collections := Collections() if names - {"tasks", DAILY} else None),
+        since=(since := await store.horizon(pool)),
+    )
+    await survey.read(pool)
+    counts: dict[str, int] = {}
+    if names - {DAILY}:
         async with store.transaction(pool) as connection:
-            await store.replace_tasks(connection, [history.tasks_row() for history in histories])
-
-    survey = _Survey()
-    await survey.read(pool, put_right)
-    async with store.transaction(pool) as connection:
-        await store.stop_the_queue(connection)
-        await store.replace_tasks(connection, [history.tasks_row() for history in await survey.rest(connection)])
-    async with store.transaction(pool) as connection:
-        return await store.drop_stray_tasks(connection)
-
-
-async def _rebuild_task_queue(pool: Pool) -> int:
-    async def put(connection: Connection, collections: Collections) -> int:
-        newest = {history.key: history for history in sorted(collections.active(), key=lambda history: history.order)}
-        displaced = [history.task.task for history in collections.active() if newest[history.key] is not history]
-        if displaced:
-            await store.cancel_displaced(connection, displaced, "the queue had lost it, and a newer task is active")
-        await store.replace_all(connection, "task_queue", [history.queue_row() for history in newest.values()])
-        return len(newest)
-
-    return await _rebuild_collections(pool, put)
+            await store.stop_the_queue(connection)
+            await store.hold_events(connection)
+            if collections is not None:
+                if await store.retention(connection) != begun:
+                    return None
+                collections.retired = await store.retired_failures(connection)
+            rest = await survey.rest(connection)
+            if "tasks" in names:
+                await store.replace_tasks(connection, [history.tasks_row() for history in rest])
+            if collections is not None:
+                counts |= await _replace_rows_of_collections(connection, names, collections)
+    if "tasks" in names:
+        counts["tasks"] = await store.count_tasks(pool)
+    if generation is not None:
+        counts[DAILY] = await _finish_generation(pool, generation, since)
+    return counts
 
 
-async def _rebuild_collection_status(pool: Pool) -> int:
-    async def put(connection: Connection, collections: Collections) -> int:
+async def _replace_rows_of_collections(
+    connection: Connection, names: set[str], collections: Collections
+) -> dict[str, int]:
+    counts = {}
+    if "task_queue" in names:
+        counts["task_queue"] = await _replace_task_queue(connection, collections.active())
+    if "collection_status" in names:
         rows = collections.status_rows()
         await store.replace_all(connection, "collection_status", rows)
-        return len(rows)
-
-    return await _rebuild_collections(pool, put)
-
-
-async def _rebuild_bookmarks(pool: Pool) -> int:
-    async def put(connection: Connection, collections: Collections) -> int:
-        return await store.replace_bookmarks(connection, collections.saved())
-
-    return await _rebuild_collections(pool, put)
+        counts["collection_status"] = len(rows)
+    if "bookmarks" in names:
+        counts["bookmarks"] = await store.replace_bookmarks(connection, collections.saved())
+    return counts
 
 
-async def _rebuild_collections(pool: Pool, put: Callable[[Connection, Collections], Awaitable[int]]) -> int:
-    rows = None
-    while rows is None:
-        rows = await _rebuild_collections_once(pool, put)
-    return rows
+async def _replace_task_queue(connection: Connection, active: list[History]) -> int:
+    newest = {history.key: history for history in sorted(active, key=lambda history: history.order)}
+    displaced = [history.task.task for history in active if newest[history.key] is not history]
+    if displaced:
+        await store.cancel_displaced(connection, displaced, "the queue had lost it, and a newer task is active")
+    await store.replace_all(connection, "task_queue", [history.queue_row() for history in newest.values()])
+    return len(newest)
 
 
-async def _rebuild_collections_once(pool: Pool, put: Callable[[Connection, Collections], Awaitable[int]]) -> int | None:
-    """The same, unless events were retired meanwhile: some were read and are gone, so that nothing may be put."""
-    begun = await store.retention(pool)
-    collections = Collections()
-
-    async def take(histories: list[History]) -> None:
-        for history in histories:
-            collections.take(history)
-
-    survey = _Survey()
-    await survey.read(pool, take)
+async def _begin_generation(pool: Pool) -> int:
     async with store.transaction(pool) as connection:
-        await store.stop_the_queue(connection)
-        await store.hold_events(connection)
-        if await store.retention(connection) != begun:
-            return None
-        collections.retired = await store.retired_failures(connection)
-        await take(await survey.rest(connection))
-        return await put(connection, collections)
+        return await store.begin_generation(connection, DAILY)
 
 
-class _Survey:
-    """Every task's history, exactly once."""
-
-    def __init__(self) -> None:
-        self._since = 0
-        self._recent: set[UUID] = set()
-        self._active: set[UUID] = set()
-
-    async def read(self, pool: Pool, take: Callable[[list[History]], Awaitable[None]]) -> None:
-        """Take the tasks that have ended, while the service runs."""
-        self._since = await store.horizon(pool)
-        async for streams in store.stream_batches(pool):
-            histories = [History.of(stream) for stream in streams]
-            ended = [history for history in histories if history.ended]
-            self._active.update(history.task.task for history in histories if not history.ended)
-            self._recent.update(history.task.task for history in ended if history.xid >= self._since)
-            await take(ended)
-
-    async def rest(self, connection: Connection) -> list[History]:
-        """What `read` has not taken: tasks that were active then, and new ones. The queue has to stand still."""
-        new = await store.tasks_touched_since(connection, self._since) - self._recent
-        return [History.of(stream) for stream in await store.streams_of(connection, new | self._active)]
-
-
-async def _rebuild_daily(pool: Pool) -> int:
+async def _finish_generation(pool: Pool, generation: int, since: int) -> int:
+    """Add what has ended in transaction `since` and later, let reports read it: returns how many rows it has."""
     async with store.transaction(pool) as connection:
-        generation = await store.begin_generation(connection, DAILY)
+        await _held(connection, generation)
+        await store.move_checkpoint(connection, DAILY, generation, since - 1)
     events = 1
     while events:
         async with store.transaction(pool) as connection:
@@ -165,13 +148,3 @@ async def _held(connection: Connection, generation: int) -> int:
     if checkpoint is None:
         raise SynclineError(f"another rebuild of {DAILY} has begun and this one has given way to it")
     return checkpoint
-
-
-_REBUILDS: Final[Mapping[str, Callable[[Pool], Awaitable[int]]]] = {
-    "tasks": _rebuild_tasks,
-    "task_queue": _rebuild_task_queue,
-    "collection_status": _rebuild_collection_status,
-    "bookmarks": _rebuild_bookmarks,
-    DAILY: _rebuild_daily,
-}
-PROJECTIONS: Final = tuple(_REBUILDS)

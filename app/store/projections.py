@@ -72,18 +72,6 @@ async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncIterator[Co
         yield connection
 
 
-async def stream_batches(pool: Pool) -> AsyncIterator[list[Stream]]:
-    """All streams, in the order of their tasks, each batch as it is when it is read."""
-    after: UUID | None = None
-    while True:
-        async with transaction(pool) as connection:
-            batch = await stream_batch(connection, after)
-        if not batch:
-            return
-        yield batch
-        after = batch[-1].task
-
-
 async def stream_batch(connection: Connection, after: UUID | None) -> list[Stream]:
     """The next whole streams after a task's, or the first ones, in the order of their tasks; none at the end."""
     return _streams(await connection.fetch(_SQL["stream_batch"], after or _BEFORE_ALL, _BATCH_EVENTS))
@@ -147,11 +135,9 @@ async def replace_tasks(connection: Connection, rows: Sequence[Row]) -> None:
     await connection.execute(_SQL["add_missing_tasks"], _plain(rows))
 
 
-async def drop_stray_tasks(connection: Connection) -> int:
-    """Drop rows of tasks that have no event; returns how many rows the list has then."""
-    await connection.execute(_SQL["plan_sets"])
-    await connection.execute(_SQL["drop_stray_tasks"])
-    count: int = await connection.fetchval(_SQL["count_tasks"])
+async def count_tasks(pool: Pool) -> int:
+    """How long the list is."""
+    count: int = await pool.fetchval(_SQL["count_tasks"])
     return count
 
 
@@ -221,6 +207,12 @@ async def take_checkpoint(connection: Connection, projection: str, generation: i
 async def hold_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
     """Lock a generation's checkpoint as soon as it is free: its transaction id; None when it is gone."""
     xid: int | None = await connection.fetchval(_SQL["hold_checkpoint"], projection, generation)
+    return xid
+
+
+async def share_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
+    """Keep a generation's checkpoint from being given up: its transaction id; None when it is gone."""
+    xid: int | None = await connection.fetchval(_SQL["share_checkpoint"], projection, generation)
     return xid
 
 

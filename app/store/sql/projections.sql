@@ -51,6 +51,10 @@ SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 F
 -- The checkpoint of generation $2 of projection $1, locked, whoever has to be waited for.
 SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 FOR UPDATE
 
+-- name: share_checkpoint
+-- The checkpoint of generation $2 of projection $1, kept from being given up by another rebuild.
+SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 FOR SHARE
+
 -- name: live_checkpoint
 -- What reports read of projection $1, and up to which transaction.
 SELECT generation, xid FROM syncline.checkpoints WHERE projection = $1 AND state = 'live'
@@ -191,10 +195,6 @@ WHERE t.task = w.task AND t IS DISTINCT FROM w
 -- name: add_missing_tasks
 -- Rows of the given tasks that are not there.
 INSERT INTO syncline.tasks SELECT * FROM jsonb_populate_recordset(NULL::syncline.tasks, $1) ON CONFLICT DO NOTHING
-
--- name: drop_stray_tasks
--- Rows of tasks that have no event.
-DELETE FROM syncline.tasks t WHERE NOT EXISTS (SELECT FROM syncline.events e WHERE e.task = t.task)
 
 -- name: count_tasks
 -- How long the list is.

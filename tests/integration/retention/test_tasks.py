@@ -12,7 +12,7 @@ import pytest
 
 from app.domain.task import Status
 from app.projections import rebuild, verify
-from app.projections.rebuild import _Survey
+from app.projections.survey import Survey
 from app.store import projections as store
 from app.store.leases import Leases
 from app.store.retention import retire
@@ -20,9 +20,6 @@ from tests.harness import opened
 from tests.integration.retention.lives import KEEP, Era
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from app.projections.histories import History
     from app.store.database import Pool
 
 WEEK = timedelta(days=7)
@@ -234,15 +231,15 @@ async def test_a_rebuild_begins_again_when_events_went_meanwhile(
         await era.lived("orders", Status.FAILED, save=True)
     await era.go(KEEP + WEEK)
     await era.service.schedule("orders")
-    read = _Survey.read
+    read = Survey.read
     surveys = []
 
-    async def overtaken(survey: _Survey, pool: Pool, take: Callable[[list[History]], Awaitable[None]]) -> None:
+    async def overtaken(survey: Survey, pool: Pool) -> None:
         surveys.append(survey)
-        await read(survey, pool, take)
+        await read(survey, pool)
         assert await era.retire()
 
-    monkeypatch.setattr(_Survey, "read", overtaken)
+    monkeypatch.setattr(Survey, "read", overtaken)
     await rebuild(era.pool, name)
     assert len(surveys) == 2
     assert await verify(era.pool) == []

@@ -1,0 +1,66 @@
+"""The fold of whole streams by sets, as `folding.sql` has it: what a rebuild needs to read a long history fast.
+
+The functions here are for one connection inside a transaction that `app.store.projections` has opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from app.domain.events import UPCASTS
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from app.store.database import Connection
+
+_SQL: Final = load_statements("folding.sql")
+_BATCH_EVENTS: Final = 100_000
+
+BEFORE_ALL: Final = UUID(int=0)
+AFTER_ALL: Final = UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a fold is for.
+
+    `tasks`: the list. `collections`: what is folded over the tasks of each collection. `generation`: the generation of
+    the daily statistics that takes the tasks which ended before transaction `since`; `bucket_width` is the logarithm of
+    the width of its histogram's buckets.
+    """
+
+    tasks: bool
+    collections: bool
+    generation: int | None
+    bucket_width: float
+    since: int
+
+
+async def end_of_batch(connection: Connection, after: UUID) -> UUID:
+    """The last task of the next batch of whole streams; `AFTER_ALL` for the last batch."""
+    task: UUID | None = await connection.fetchval(_SQL["end_of_batch"], after, _BATCH_EVENTS)
+    return task or AFTER_ALL
+
+
+async def fold_streams(connection: Connection, after: UUID, upto: UUID, wanted: Wanted) -> list[asyncpg.Record]:
+    """Fold the streams after one task up to another one and put right what hangs on each of them alone.
+
+    Returns rows of kind, task, source, collection, name (a status or a destination) and xid: what has to be looked at
+    further, as `folding.sql` tells it.
+    """
+    await connection.execute(_SQL["plan_folds"])
+    return await connection.fetch(
+        _SQL["fold_streams"],
+        after,
+        upto,
+        wanted.tasks,
+        wanted.generation,
+        wanted.bucket_width,
+        wanted.since,
+        [type_ for type_, v in UPCASTS if v == 1],
+        wanted.collections,
+    )

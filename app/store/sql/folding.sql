@@ -1,0 +1,135 @@
+-- The fold of whole streams by sets, for rebuilds. What `app.domain.task.evolve` says is said here once more, for streams
+-- that have ended and hold nothing but what this release writes itself; all others are left to `evolve`.
+
+-- name: plan_folds
+-- From here to the end of the transaction the rows of a batch are joined and sorted in memory.
+SELECT set_config('enable_hashjoin', 'on', true), set_config('work_mem', '64MB', true)
+
+-- name: end_of_batch
+-- The task up to which the streams after task $1 hold about $2 events; nothing when they hold fewer.
+SELECT task FROM syncline.events WHERE task > $1 ORDER BY task OFFSET $2::bigint - 1 LIMIT 1
+
+-- name: fold_streams
+-- Folds the streams after task $1 up to task $2 and puts right what hangs on each of them alone:
+-- if $3, the rows of the list, of which those that differ are written and those without events dropped;
+-- if $4 is a generation, the days' totals and histograms ($5: the logarithm of a bucket's width) of tasks that ended before
+-- transaction $6.
+-- Events of the types $7, or in another version than the first, are not read here.
+--
+-- Returns what has to be looked at further: `left` streams that are not folded; tasks that ended in transaction $6 or later
+-- (`recent`); if $8, of each collection the tasks of which one may be its last, its last success, its last failure or one of
+-- the failures since (`collection`), and of each destination of it those that may have saved its bookmark (`bookmark`).
+WITH lives AS MATERIALIZED (
+  SELECT task, count(*) AS events, max(version) AS version,
+         string_agg(CASE
+           WHEN v <> 1 OR type = ANY ($7::text[]) THEN '?'
+           WHEN type = 'TaskStarted' THEN 's'
+           WHEN type = 'TaskScheduled' THEN 'q'
+           WHEN type = 'TaskSucceeded' AND status = 'SUCCESS' THEN 'S'
+           WHEN type = 'BookmarkSaved' THEN 'b'
+           WHEN type IN ('AttemptFailed', 'AttemptRescued') THEN 'f'
+           WHEN type = 'AttemptHandedBack' THEN 'h'
+           WHEN type = 'CancelRequested' THEN 'c'
+           WHEN type = 'TaskFailed' AND status = 'FAILED' THEN 'F'
+           WHEN type = 'TaskCanceled' AND status = 'CANCELED' THEN 'C'
+           ELSE '?' END, '' ORDER BY version) AS life,
+         (array_agg(data) FILTER (WHERE version = 1))[1] AS asked,
+         max(at) FILTER (WHERE version = 1) AS created_at,
+         max(at) FILTER (WHERE version = 2 AND type = 'TaskStarted') AS started_at,
+         max(at) FILTER (WHERE type IN ('TaskSucceeded', 'TaskFailed', 'TaskCanceled')) AS finished_at,
+         max(xid) FILTER (WHERE type IN ('TaskSucceeded', 'TaskFailed', 'TaskCanceled')) AS xid,
+         max(version::bigint << 16 | attempt) FILTER (WHERE type = 'TaskStarted') & 65535 AS attempt,
+         array_agg(data ->> 'error' ORDER BY version) FILTER (
+           WHERE data ? 'error' AND type IN ('AttemptFailed', 'AttemptRescued', 'AttemptHandedBack', 'TaskFailed', 'TaskCanceled')
+         ) AS errors,
+         sum((data ->> 'rows')::bigint) FILTER (WHERE type = 'BookmarkSaved') AS rows,
+         array_agg(data ->> 'destination') FILTER (WHERE type = 'BookmarkSaved') AS destinations,
+         array_agg(xid) FILTER (WHERE type = 'BookmarkSaved') AS saved
+  FROM syncline.events
+  WHERE task > $1 AND task <= $2
+  GROUP BY task
+), ended AS MATERIALIZED (
+  SELECT task, asked ->> 'source' AS source, asked ->> 'collection' AS collection, asked ->> 'source_type' AS source_type,
+         asked ->> 'trigger' AS trigger, nullif(asked ->> 'fire_time', '')::timestamptz AS fire_time,
+         (asked ->> 'priority')::bigint AS priority, (asked ->> 'max_attempts')::smallint AS max_attempts,
+         CASE right(life, 1) WHEN 'S' THEN 'SUCCESS' WHEN 'F' THEN 'FAILED' ELSE 'CANCELED' END AS status,
+         coalesce(attempt, 0)::smallint AS attempt, (length(life) - length(translate(life, 'fF', '')))::smallint AS failures,
+         coalesce(rows, 0)::bigint AS rows,
+         CASE right(life, 1) WHEN 'S' THEN NULL ELSE errors[cardinality(errors)] END AS error,
+         created_at, started_at, finished_at, version, xid, destinations, saved
+  FROM lives
+  -- Written as CASE, of which the planner believes that it is true for half of all: it is for nearly all of them, and joins
+  -- that are planned for one row are nested loops.
+  WHERE CASE WHEN version = events THEN life ~ '^q(s[bc]*[fh])*(s[bc]*[SFC]|C)$' ELSE false END
+), stray AS (
+  DELETE FROM syncline.tasks t
+  WHERE $3 AND t.task > $1 AND t.task <= $2 AND NOT EXISTS (SELECT FROM lives l WHERE l.task = t.task)
+), listed AS (
+  INSERT INTO syncline.tasks AS t
+    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+     created_at, started_at, finished_at, version)
+  SELECT e.task, e.source, e.collection, e.source_type, e.trigger, e.fire_time, e.priority, e.max_attempts, e.status, e.attempt,
+         e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version
+  FROM ended e
+  LEFT JOIN (SELECT * FROM syncline.tasks WHERE task > $1 AND task <= $2) AS t ON t.task = e.task
+  WHERE $3 AND (
+    t.task, t.source, t.collection, t.source_type, t.trigger, t.fire_time, t.priority, t.max_attempts, t.status, t.attempt,
+    t.failures, t.rows, t.error, t.created_at, t.started_at, t.finished_at, t.version
+  ) IS DISTINCT FROM (
+    e.task, e.source, e.collection, e.source_type, e.trigger, e.fire_time, e.priority, e.max_attempts, e.status, e.attempt,
+    e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version
+  )
+  ON CONFLICT (task) DO UPDATE
+  SET source = excluded.source, collection = excluded.collection, source_type = excluded.source_type,
+      trigger = excluded.trigger, fire_time = excluded.fire_time, priority = excluded.priority,
+      max_attempts = excluded.max_attempts, status = excluded.status, attempt = excluded.attempt,
+      failures = excluded.failures, rows = excluded.rows, error = excluded.error, created_at = excluded.created_at,
+      started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version
+), timed AS (
+  SELECT source, collection, status, rows, (finished_at AT TIME ZONE 'UTC')::date AS day,
+         greatest(0, (extract(epoch FROM finished_at - started_at) * 1000000)::bigint) AS duration,
+         greatest(0, (extract(epoch FROM started_at - created_at) * 1000000)::bigint) AS queue_wait,
+         started_at IS NOT NULL AS was_started
+  FROM ended WHERE $4::integer IS NOT NULL AND xid < $6
+), totals AS (
+  INSERT INTO syncline.daily_collection_stats AS s
+    (generation, day, source, collection, success, failed, canceled, rows, duration_microseconds, queue_wait_microseconds)
+  SELECT $4, day, source, collection, count(*) FILTER (WHERE status = 'SUCCESS'), count(*) FILTER (WHERE status = 'FAILED'),
+         count(*) FILTER (WHERE status = 'CANCELED'), sum(rows), coalesce(sum(duration) FILTER (WHERE was_started), 0),
+         coalesce(sum(queue_wait) FILTER (WHERE was_started), 0)
+  FROM timed GROUP BY source, collection, day ORDER BY source COLLATE "C", collection COLLATE "C", day
+  ON CONFLICT (generation, source, collection, day) DO UPDATE
+  SET success = s.success + excluded.success, failed = s.failed + excluded.failed, canceled = s.canceled + excluded.canceled,
+      rows = s.rows + excluded.rows, duration_microseconds = s.duration_microseconds + excluded.duration_microseconds,
+      queue_wait_microseconds = s.queue_wait_microseconds + excluded.queue_wait_microseconds
+), histogram AS (
+  INSERT INTO syncline.daily_collection_histogram AS h (generation, day, source, collection, measure, bucket, tasks)
+  SELECT $4, day, source, collection, measure, bucket, count(*)
+  FROM timed CROSS JOIN LATERAL (VALUES ('duration', duration), ('queue_wait', queue_wait)) AS m (measure, microseconds)
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN microseconds > 0 THEN ceil(ln(microseconds::float8) / $5::float8)::integer ELSE -1 END AS bucket
+  ) AS b
+  WHERE was_started
+  GROUP BY source, collection, day, measure, bucket ORDER BY source COLLATE "C", collection COLLATE "C", day, measure COLLATE "C", bucket
+  ON CONFLICT (generation, source, collection, day, measure, bucket) DO UPDATE SET tasks = h.tasks + excluded.tasks
+), newest AS MATERIALIZED (
+  SELECT source, collection, max(xid) AS last, max(xid) FILTER (WHERE status = 'SUCCESS') AS success,
+         max(xid) FILTER (WHERE status = 'FAILED') AS failure
+  FROM ended WHERE $8 GROUP BY source, collection
+), saves AS MATERIALIZED (
+  SELECT e.source, e.collection, s.destination, s.xid, e.task
+  FROM ended e CROSS JOIN LATERAL unnest(e.destinations, e.saved) AS s (destination, xid)
+  WHERE $8 AND e.saved IS NOT NULL
+)
+SELECT 'left' AS kind, l.task, NULL AS source, NULL AS collection, NULL AS name, NULL::xid8 AS xid
+FROM lives l WHERE NOT EXISTS (SELECT FROM ended e WHERE e.task = l.task)
+UNION ALL
+SELECT 'recent', task, NULL, NULL, NULL, NULL FROM ended WHERE xid >= $6
+UNION ALL
+SELECT 'collection', e.task, e.source, e.collection, e.status, e.xid
+FROM ended e JOIN newest n ON n.source = e.source AND n.collection = e.collection
+WHERE e.xid IN (n.last, n.success, n.failure) OR (e.status = 'FAILED' AND (n.success IS NULL OR e.xid > n.success))
+UNION ALL
+SELECT 'bookmark', s.task, s.source, s.collection, s.destination, s.xid
+FROM saves s JOIN (SELECT source, collection, destination, max(xid) AS xid FROM saves GROUP BY source, collection, destination) AS n
+  ON n.source = s.source AND n.collection = s.collection AND n.destination = s.destination AND n.xid = s.xid
