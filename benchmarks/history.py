@@ -1,0 +1,204 @@
+"""Databases with a long past: tasks of some months with their events and logs, as the service would have left them.
+
+    .venv/bin/python -m benchmarks.history DIRECTORY TASKS…
+
+One busy source runs its 40 collections in every round, the other 360 collections take turns in eight rounds. Of a
+thousand tasks 50 are retried, 30 fail, 10 are canceled in the queue and 100 save a bookmark; each has twenty log lines,
+one in ten thousand has 10,000. Facts are written by SQL, with the transaction ids of a scheduler and workers that act
+round by round; every projection is what the product's own rebuild makes of them. `syncline projections verify` holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.projections import rebuild_all
+from app.store.database import DatabaseAddress, open_pool
+from tests.database import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+# A directory that is kept, so that several benchmarks share what was generated once.
+DIRECTORY_VARIABLE: Final = "SYNCLINE_BENCHMARK_HISTORY"
+
+BUSY_SOURCE: Final = "source_0"
+SOURCES: Final = 10
+COLLECTIONS_OF_A_SOURCE: Final = 40
+LONG_LOG_EVERY: Final = 10_000
+LONG_LOG_LINES: Final = 10_000
+
+_TURNS: Final = 8
+A_ROUND: Final = COLLECTIONS_OF_A_SOURCE + (SOURCES - 1) * COLLECTIONS_OF_A_SOURCE // _TURNS
+_FACTS: Final = Path(__file__).with_suffix(".sql").read_text()
+# `transactions` of a round: asked for, started, failed, started again, saved, ended.
+_SHAPE: Final = {
+    "a_round": A_ROUND,
+    "busy": COLLECTIONS_OF_A_SOURCE,
+    "turns": _TURNS,
+    "own": COLLECTIONS_OF_A_SOURCE,
+    "long_every": LONG_LOG_EVERY,
+    "long_lines": LONG_LOG_LINES,
+    "transactions": 6,
+}
+_TASKS_AT_ONCE: Final = 20_000
+_CONNECTIONS: Final = 2
+_WORKER: Final = "01900000-0000-7000-8000-000000000001"
+_SETTINGS: Final = {
+    "shared_buffers": "1GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "30min",
+    "maintenance_work_mem": "256MB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """A server whose databases have pasts of different lengths; they are made when they are first asked for."""
+
+    server_url: str
+
+    def database(self, tasks: int, *, logs: bool = True) -> str:
+        """The URL of a database with so many tasks; what has been run on it before is still there."""
+        name = f"history_{tasks}"
+        url = urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+                return url
+            began = time.monotonic()
+            unfinished = f"{name}_unfinished"
+            for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}"):
+                connection.execute(sql.SQL(statement).format(sql.Identifier(unfinished)))
+            _make(urlsplit(self.server_url)._replace(path=f"/{unfinished}").geturl(), tasks, logs=logs)
+            rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            connection.execute(rename.format(sql.Identifier(unfinished), sql.Identifier(name)))
+        print(f"{tasks:,} tasks were made in {time.monotonic() - began:.0f} s.", file=sys.stderr)
+        return url
+
+
+@contextmanager
+def histories() -> Iterator[Histories]:
+    """A durable server, in the directory that `SYNCLINE_BENCHMARK_HISTORY` names or in a temporary one."""
+    kept = os.environ.get(DIRECTORY_VARIABLE)
+    if kept:
+        with _server(Path(kept)) as url:
+            yield Histories(url)
+    else:
+        with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory, _server(Path(directory)) as url:
+            yield Histories(url)
+
+
+@contextmanager
+def _server(home: Path) -> Iterator[str]:
+    with EmbeddedPostgres(home, durable=True) as postgres, _connected(postgres.url) as connection:
+        for name, value in _SETTINGS.items():
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    with EmbeddedPostgres(home, durable=True) as postgres:
+        yield postgres.url
+
+
+def _make(url: str, tasks: int, *, logs: bool) -> None:
+    span = timedelta(days=max(90, tasks // 25_000))
+    let_time_pass(url, span)
+    with _connected(url) as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
+        fill(url, tasks, span=span, logs=logs)
+        asyncio.run(_rebuild(url))
+        connection.execute("VACUUM (ANALYZE, FREEZE)")
+        connection.execute("ALTER SYSTEM RESET autovacuum")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CHECKPOINT")
+
+
+def let_time_pass(url: str, span: timedelta) -> None:
+    """Migrate an empty database as it was done `span` ago, and make the partitions as workers did since then."""
+    name = urlsplit(url).path.removeprefix("/")
+    with _connected(url) as connection:
+        offset = sql.SQL("ALTER DATABASE {} SET syncline.clock_offset = {}")
+        connection.execute(offset.format(sql.Identifier(name), sql.Literal(f"-{span.days + 1} days")))
+        migrate(url)
+        connection.execute(sql.SQL("ALTER DATABASE {} RESET syncline.clock_offset").format(sql.Identifier(name)))
+        for days in range(span.days + 1, -1, -7):
+            connection.execute("SELECT set_config('syncline.clock_offset', %s, false)", [f"-{days} days"])
+            connection.execute("SELECT syncline.ensure_log_partitions()")
+
+
+def fill(url: str, tasks: int, *, span: timedelta, logs: bool = True) -> None:
+    """Write the facts of so many ended tasks, the last of them an hour old; no projection knows of them yet."""
+    rounds = -(-tasks // A_ROUND)
+    with _connected(url) as connection:
+        facts = _SHAPE | {
+            "logs": logs,
+            "xid": _reserve_transactions(connection, rounds * _SHAPE["transactions"]),
+            "between": span / rounds,
+            "began": _one(connection, "SELECT syncline.clock() - %s - interval '1 hour'", span),
+            "worker": _WORKER,
+        }
+        connection.execute(
+            "INSERT INTO syncline.workers VALUES (%s, 'history', 1, '0', 100, 'stopped', %s, now(), now())",
+            [_WORKER, facts["began"]],
+        )
+    parts = [
+        facts | {"first": first, "last": min(first + _TASKS_AT_ONCE, tasks) - 1}
+        for first in range(0, tasks, _TASKS_AT_ONCE)
+    ]
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        list(pool.map(lambda part: _write(url, part), parts))
+
+
+def _write(url: str, facts: Mapping[str, Any]) -> None:
+    with _connected(url) as connection:
+        connection.execute("SET synchronous_commit = off; SET work_mem = '128MB'; SET jit = off")
+        connection.execute(_FACTS.encode(), facts)
+
+
+def _reserve_transactions(connection: psycopg.Connection[Any], count: int) -> int:
+    """The first of so many successive transaction ids that nothing else bears."""
+    first: int = _one(connection, "SELECT pg_current_xact_id()::text::bigint + 1")
+    burn = "DO $$ BEGIN FOR i IN 1..{} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+    connection.execute(sql.SQL(burn).format(sql.Literal(count + 1)))
+    return first
+
+
+def _one(connection: psycopg.Connection[Any], query: LiteralString, *values: object) -> Any:
+    row = connection.execute(query, values).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def _rebuild(url: str) -> None:
+    async with open_pool(DatabaseAddress.of(url), name="history", statement_seconds=None) as pool:
+        await rebuild_all(pool)
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        yield connection
+
+
+def main(directory: str, tasks: Sequence[int]) -> None:
+    os.environ[DIRECTORY_VARIABLE] = directory
+    with histories() as made:
+        for count in tasks:
+            print(made.database(count))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], [int(count) for count in sys.argv[2:]])
