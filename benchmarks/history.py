@@ -1,7 +1,5 @@
 """Databases with a long past: tasks of some months with their events and logs, as the service would have left them.
 
-    .venv/bin/python -m benchmarks.history DIRECTORY TASKS…
-
 One busy source runs its 40 collections in every round, the other 360 collections take turns in eight rounds. Of a
 thousand tasks 50 are retried, 30 fail, 10 are canceled in the queue and 100 save a bookmark; each has twenty log lines,
 one in ten thousand has 10,000. Facts are written by SQL, with the transaction ids of a scheduler and workers that act
@@ -29,10 +27,11 @@ from psycopg import sql
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import rebuild_all
 from app.store.database import DatabaseAddress, open_pool
+from benchmarks.server import SETTINGS
 from tests.database import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 # A directory that is kept, so that several benchmarks share what was generated once.
 DIRECTORY_VARIABLE: Final = "SYNCLINE_BENCHMARK_HISTORY"
@@ -59,12 +58,7 @@ _SHAPE: Final = {
 _TASKS_AT_ONCE: Final = 20_000
 _CONNECTIONS: Final = 2
 _WORKER: Final = "01900000-0000-7000-8000-000000000001"
-_SETTINGS: Final = {
-    "shared_buffers": "1GB",
-    "max_wal_size": "16GB",
-    "checkpoint_timeout": "30min",
-    "maintenance_work_mem": "256MB",
-}
+_SETTINGS: Final = SETTINGS | {"max_wal_size": "16GB", "maintenance_work_mem": "256MB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +130,7 @@ def let_time_pass(url: str, span: timedelta) -> None:
         connection.execute(sql.SQL("ALTER DATABASE {} RESET syncline.clock_offset").format(sql.Identifier(name)))
         for days in range(span.days + 1, -1, -7):
             connection.execute("SELECT set_config('syncline.clock_offset', %s, false)", [f"-{days} days"])
-            connection.execute("SELECT syncline.ensure_log_partitions()")
+            connection.execute("SELECT syncline.ensure_partitions()")
 
 
 def fill(url: str, tasks: int, *, span: timedelta, logs: bool = True) -> None:
@@ -191,14 +185,3 @@ async def _rebuild(url: str) -> None:
 def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         yield connection
-
-
-def main(directory: str, tasks: Sequence[int]) -> None:
-    os.environ[DIRECTORY_VARIABLE] = directory
-    with histories() as made:
-        for count in tasks:
-            print(made.database(count))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], [int(count) for count in sys.argv[2:]])

@@ -29,7 +29,7 @@ from app.execution.housekeeping import Housekeeping
 from app.projections import ProjectionRunner, verify
 from app.store.log import NumberedLine, append_lines
 from app.store.queue import schedule_tasks
-from app.store.reads import Reader, TaskFilter
+from app.store.reads import LogFilter, Reader, TaskFilter
 from benchmarks.plots import Chart
 from benchmarks.report import OURS, TRIED, Figure, Goal, Report
 from benchmarks.run import Size, main
@@ -160,7 +160,7 @@ class Soak:
             with self._timed("task"):
                 assert await reader.task(page[-1]["task"])
             with self._timed("log"):
-                assert [rows async for rows in reader.log(page[-1]["task"], *far)]
+                assert [rows async for rows in reader.log(page[-1]["task"], LogFilter(*far))]
 
     async def _sample(self) -> None:
         sizes = await self.store.admin.fetchrow(SIZES)

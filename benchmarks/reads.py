@@ -1,0 +1,136 @@
+"""GETs over a long history, beside the same statements behind a bare starlette, and beside a short history.
+
+A task, lists, and pages of logs, with 1,000,000 tasks and 20,000,000 log lines and with 10,000 tasks. Four servers
+answer in turn: `syncline api` and the bare one, over each of the histories, with the same options of uvicorn and the
+same settings of the connections to the database.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.bare_api import CONNECTIONS as DATABASE_CONNECTIONS
+from benchmarks.history import COLLECTIONS_OF_A_SOURCE, SOURCES, histories
+from benchmarks.product import TOKEN, Api, Product, free_port
+from benchmarks.programs import Program, run
+from benchmarks.report import OURS, Figure, Goal, Report
+from benchmarks.requests import requests
+from benchmarks.run import Size, main
+from benchmarks.server import SETTINGS
+from tests.database import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONG: Final = Size(full=1_000_000, small=20_000)
+SHORT: Final = Size(full=10_000, small=10_000)
+REQUESTS: Final = Size(full=2000, small=200)
+REPETITIONS: Final = Size(full=5, small=1)
+CONNECTIONS: Final = 4
+BARE: Final = "bare starlette + asyncpg"
+OURS_SHORT: Final = f"{OURS}, short history"
+BARE_SHORT: Final = f"{BARE}, short history"
+
+
+def measure() -> Report:
+    with histories() as made, tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        short, long = made.database(SHORT.value), made.database(LONG.value)
+        sides = {
+            OURS: stack.enter_context(_ours(Path(name) / "long", long)),
+            BARE: stack.enter_context(_bare(Path(name) / "long", long)),
+            OURS_SHORT: stack.enter_context(_ours(Path(name) / "short", short)),
+            BARE_SHORT: stack.enter_context(_bare(Path(name) / "short", short)),
+        }
+        asked = {OURS: requests(long), OURS_SHORT: requests(short)}
+        asked |= {BARE: asked[OURS], BARE_SHORT: asked[OURS_SHORT]}
+        figures, goals = [], []
+        for kind in asked[OURS]:
+            paths = {side: [f"/api/v1{get.target}" for get in gets[kind]] for side, gets in asked.items()}
+            runs = _in_turn(sides, paths, Path(name))
+            rates = Figure(kind, "requests/s", {side: [run["rate"] for run in own] for side, own in runs.items()})
+            p95 = Figure(f"{kind}, p95", "ms", {side: [run["p95"] for run in own] for side, own in runs.items()})
+            figures += [rates, p95]
+            goals += [
+                Goal(f"{kind}: ≥ 0.6 × bare", rates.ratio(BARE), 0.6, "at least"),
+                Goal(f"{kind}: p95 < 20 ms", p95.median(), 20, "at most"),
+                Goal(
+                    f"{kind}: costs ≤ 1.3 × what it costs with {SHORT.value:,} tasks",
+                    1 / rates.ratio(OURS_SHORT),
+                    1.3,
+                    "at most",
+                ),
+            ]
+    return Report(
+        name="reads",
+        title=f"Reads with {LONG.value:,} tasks",
+        settings={
+            "tasks": LONG.value,
+            "tasks of the short history": SHORT.value,
+            "requests a run": REQUESTS.value,
+            "connections": CONNECTIONS,
+            "connections to the database": DATABASE_CONNECTIONS,
+            **SETTINGS,
+        },
+        figures=figures,
+        goals=goals,
+    )
+
+
+def _in_turn(sides: dict[str, Api], paths: dict[str, list[str]], directory: Path) -> dict[str, list[dict[str, Any]]]:
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    for number in range(REPETITIONS.value + 1):
+        for side, api in sides.items():
+            measured = _load(api, paths[side], directory)
+            if number:  # the first turn fills the caches
+                runs[side].append(measured)
+    return runs
+
+
+def _load(api: Api, paths: list[str], directory: Path) -> dict[str, Any]:
+    file = directory / "paths"
+    file.write_text("\n".join(paths))
+    numbers = (api.port, CONNECTIONS, REQUESTS.value)
+    command = [sys.executable, "-m", "benchmarks.get_load", *map(str, numbers), str(file)]
+    said: dict[str, Any] = json.loads(
+        run(command, output=directory / "load.log", environment={"PYTHONPATH": str(ROOT)})
+    )
+    if said["statuses"] != {"200": REQUESTS.value}:
+        raise RuntimeError(f"expected {REQUESTS.value} × 200, got {said['statuses']}")
+    return said | {"rate": REQUESTS.value / said["seconds"]}
+
+
+@contextmanager
+def _ours(directory: Path, url: str) -> Iterator[Api]:
+    directory.mkdir(exist_ok=True)
+    product = Product(directory, url)
+    collections = [f"collection_{number}" for number in range(COLLECTIONS_OF_A_SOURCE)]
+    source = {"type": "synthetic", "destinations": ["nowhere"], "collections": collections}
+    product.write_catalogue(
+        {
+            "server": {"admin_token": TOKEN},
+            "destinations": {"nowhere": {"type": "none"}},
+            "sources": {f"source_{number}": source for number in range(SOURCES)},
+        }
+    )
+    with product.api() as api:
+        yield api
+
+
+@contextmanager
+def _bare(directory: Path, url: str) -> Iterator[Api]:
+    directory.mkdir(exist_ok=True)
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare_reads", url, str(port)]
+    with Program(command, output=directory / "bare.log", environment={"PYTHONPATH": str(ROOT)}) as program:
+        api = Api(program, port)
+        program.wait_for("the bare API", api.is_ready)
+        yield api
+
+
+if __name__ == "__main__":
+    main(measure)
