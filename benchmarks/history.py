@@ -69,10 +69,10 @@ class Histories:
 
     def database(self, tasks: int, *, logs: bool = True) -> str:
         """The URL of a database with so many tasks; what has been run on it before is still there."""
-        name = f"history_{tasks}"
+        name = f"history_{tasks}" if logs else f"history_{tasks}_without_logs"
         url = urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
         with psycopg.connect(self.server_url, autocommit=True) as connection:
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 return url
             began = time.monotonic()
             unfinished = f"{name}_unfinished"
@@ -135,6 +135,8 @@ def let_time_pass(url: str, span: timedelta) -> None:
 
 def fill(url: str, tasks: int, *, span: timedelta, logs: bool = True) -> None:
     """Write the facts of so many ended tasks, the last of them an hour old; no projection knows of them yet."""
+    if not tasks:
+        return
     rounds = -(-tasks // A_ROUND)
     with _connected(url) as connection:
         facts = _SHAPE | {

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 LONG: Final = Size(full=1_000_000, small=20_000)
 SHORT: Final = Size(full=10_000, small=10_000)
-REQUESTS: Final = Size(full=2000, small=200)
-REPETITIONS: Final = Size(full=5, small=1)
+REQUESTS: Final = Size(full=500, small=200)
+REPETITIONS: Final = Size(full=3, small=1)
 CONNECTIONS: Final = 4
 BARE: Final = "bare starlette + asyncpg"
 OURS_SHORT: Final = f"{OURS}, short history"
@@ -51,7 +51,7 @@ def measure() -> Report:
         figures, goals = [], []
         for kind in asked[OURS]:
             paths = {side: [f"/api/v1{get.target}" for get in gets[kind]] for side, gets in asked.items()}
-            runs = _in_turn(sides, paths, Path(name))
+            runs = _in_turn(kind, sides, paths, Path(name))
             rates = Figure(kind, "requests/s", {side: [run["rate"] for run in own] for side, own in runs.items()})
             p95 = Figure(f"{kind}, p95", "ms", {side: [run["p95"] for run in own] for side, own in runs.items()})
             figures += [rates, p95]
@@ -81,13 +81,16 @@ def measure() -> Report:
     )
 
 
-def _in_turn(sides: dict[str, Api], paths: dict[str, list[str]], directory: Path) -> dict[str, list[dict[str, Any]]]:
+def _in_turn(
+    kind: str, sides: dict[str, Api], paths: dict[str, list[str]], directory: Path
+) -> dict[str, list[dict[str, Any]]]:
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for number in range(REPETITIONS.value + 1):
         for side, api in sides.items():
             measured = _load(api, paths[side], directory)
             if number:  # the first turn fills the caches
                 runs[side].append(measured)
+            print(f"{kind}, {side}: {measured['rate']:,.0f}/s", flush=True)
     return runs
 
 

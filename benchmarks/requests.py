@@ -28,7 +28,7 @@ _DIFFERENT: Final = 200
 # Tasks come in the order in which they were made; see `benchmarks/history.sql` for which of them have a long log.
 _NUMBERED: Final = """
     SELECT task, source, collection
-    FROM (SELECT *, row_number() OVER (ORDER BY task) - 1 AS i, count(*) OVER () AS tasks FROM syncline.tasks) AS numbered
+    FROM (SELECT *, row_number() OVER (ORDER BY task) - 1 AS i, count(*) OVER () AS tasks FROM syncline.tasks) AS made
 """
 _EVERY_SO_MANY: Final = f"{_NUMBERED} WHERE mod(i, greatest(1, tasks / %s)) = 0"
 _LONG_LOGS: Final = f"{_NUMBERED} WHERE mod(i, %s) = %s"
