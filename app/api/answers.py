@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 
 
+def as_json(content: Any) -> bytes:
+    """A document as it is sent; its times are in UTC."""
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+
+
 class JsonAnswer(Response):
     """A document that is written at once."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
+        return as_json(content)
 
 
 async def list_answer(
@@ -55,4 +60,4 @@ async def _written(
 
 
 def _elements(page: Sequence[Row], shown: Callable[[Row], Any]) -> bytes:
-    return orjson.dumps([shown(row) for row in page])[1:-1]
+    return as_json([shown(row) for row in page])[1:-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import time
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 _PROBES: Final = frozenset({"/livez", "/readyz"})
 # Chosen, not left out: nothing else of a query is written anywhere, whatever name a token was given by mistake.
-_LOGGED_PARAMETERS: Final = ("source", "collection", "start", "end", "status", "limit")
+_LOGGED_PARAMETERS: Final = ("source", "collection", "start", "end", "status", "limit", "after", "tail")
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 # No HTTP status: the mark that access logs give to a request whose client left before there was an answer.
 _CLIENT_LEFT: Final = 499
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -105,8 +107,11 @@ class _Exchange:
 
     def log(self) -> None:
         path = self._scope["path"]
+        level = "debug" if path in _PROBES and self._status == HTTPStatus.OK else "info"
+        if not _logger.is_enabled_for(_LEVELS[level]):
+            return  # a line that nobody wants costs as much as half of the rest of the frame
         self._write(
-            "debug" if path in _PROBES and self._status == HTTPStatus.OK else "info",
+            level,
             "request",
             method=self._scope["method"],
             path=path,
@@ -120,6 +125,8 @@ class _Exchange:
         getattr(_logger, level)(event, **self._secrecy.fields(fields))
 
     def _parameters(self) -> dict[str, Any]:
+        if not self._scope["query_string"]:
+            return {}
         query = QueryParams(self._scope["query_string"])
         return {name: query[name] for name in _LOGGED_PARAMETERS if name in query}
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from app.api.answers import JsonAnswer, list_answer
+from app.api.answers import JsonAnswer, as_json, list_answer
 from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
 from app.api.errors import unknown_task
 from app.api.operation import Endpoint, Operation
@@ -106,13 +106,12 @@ class SingleTask(Endpoint):
     }
 
     async def get(self, request: Request) -> Response:
-        answer = JsonAnswer(task_document(await _find_task(self.services, request)))
-        tag = f'"{hashlib.blake2b(answer.body, digest_size=12).hexdigest()}"'
+        document = as_json(task_document(await _find_task(self.services, request)))
+        tag = f'"{hashlib.blake2b(document, digest_size=12).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if _matches(request.headers.get("If-None-Match", ""), tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        answer.headers.update(headers)
-        return answer
+        return Response(document, headers=headers, media_type=JsonAnswer.media_type)
 
 
 class TaskLogs(Endpoint):
@@ -190,7 +189,7 @@ async def _check_known(services: Services, source: str) -> None:
     catalogue = services.catalogue()
     if source in catalogue.sources or source in catalogue.rejected:
         return
-    if not any(row["source"] == source for row in await services.reader.collections()):
+    if not await services.reader.has_had_tasks(source):
         raise UnknownSourceError(source)
 
 

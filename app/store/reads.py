@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
+    ColumnClause,
     ColumnElement,
+    Integer,
     Select,
     TableValuedAlias,
     Text,
     Uuid,
+    bindparam,
     column,
     func,
-    literal,
     select,
     true,
     tuple_,
@@ -27,8 +31,7 @@ from app.store.queries import load_statements
 from app.store.tables import INSTANT, collection_status, tasks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from app.store.database import Pool
 
@@ -36,6 +39,8 @@ _SQL: Final = load_statements("reads.sql")
 _DIALECT: Final = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 PAGE: Final = 1000
 BEFORE_ALL_LINES: Final = (-1, 0)
+
+Place: TypeAlias = tuple[datetime, UUID]
 
 _SHOWN: Final = tuple(column for column in tasks.columns if column.name != "version")
 
@@ -89,21 +94,40 @@ class Reader:
         """The task's row of the list."""
         return await self._pool.fetchrow(_SQL["task_row"], task)
 
+    async def has_had_tasks(self, source: str) -> bool:
+        """Whether a collection of this source ever had a task or has a schedule."""
+        known: bool = await self._pool.fetchval(_SQL["source_is_known"], source)
+        return known
+
     async def collections(self) -> list[asyncpg.Record]:
         """Every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
     async def tasks(self, wanted: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Pages of the list, ascending by creation."""
-        windows = await self._fetch(_newest_of_each_collection(wanted)) if wanted.limit else None
-        after: tuple[datetime, UUID] | None = None
+        values: dict[str, Any] = asdict(wanted) | {"page": PAGE}
+        filters = _Filters(wanted.collection is not None, wanted.status is not None)
+        if filters.collection and 0 < wanted.limit <= PAGE:
+            newest = await self._fetch(_newest_of_one(filters), values)
+            if newest:
+                yield newest[::-1]
+            return
+        windows = None
+        if wanted.limit:
+            values |= {"before_oldest": wanted.limit - 1}
+            windows = [_Window(*row) for row in await self._fetch(_newest_of_each_collection(filters), values)]
+        after: Place | None = None
         while windows is None or windows:
-            page = await self._fetch(_page(wanted, windows, after))
+            if windows is not None:
+                values |= zip(_Window._fields, map(list, zip(*windows, strict=True)), strict=True)
+            page = await self._fetch(_page(filters, in_windows=windows is not None, goes_on=after is not None), values)
             if page:
                 yield page
             if len(page) < PAGE:
                 return
             after = (page[-1]["created_at"], page[-1]["task"])
+            values |= {"after_at": after[0], "after": after[1]}
+            windows = windows and [window.beyond(after) for window in windows if window.reaches_beyond(after)]
 
     async def log(self, task: UUID, wanted: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Pages of a task's log, in the order in which it was written, attempt after attempt."""
@@ -123,32 +147,79 @@ class Reader:
             after = (page[-1]["attempt"], page[-1]["line"])
             left = None if left is None else left - size
 
-    async def _fetch(self, query: Select[Any]) -> list[asyncpg.Record]:
-        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        values = [compiled.params[name] for name in compiled.positiontup or ()]
-        return await self._pool.fetch(compiled.string, *values)
+    async def _fetch(self, statement: _Statement, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+        given = {**statement.constants, **values}
+        return await self._pool.fetch(statement.text, *(given[name] for name in statement.names))
 
 
-def _page(
-    wanted: TaskFilter, windows: Sequence[asyncpg.Record] | None, after: tuple[datetime, UUID] | None
-) -> Select[Any]:
+class _Filters(NamedTuple):
+    """Which filters a statement has beside source and interval."""
+
+    collection: bool
+    status: bool
+
+
+class _Window(NamedTuple):
+    """From which to which task a collection's part of the answer goes."""
+
+    window_collection: str
+    oldest_at: datetime
+    oldest: UUID
+    newest_at: datetime
+    newest: UUID
+
+    def reaches_beyond(self, place: Place) -> bool:
+        return (self.newest_at, self.newest) > place
+
+    def beyond(self, place: Place) -> _Window:
+        """The same without what the index would be walked through in vain."""
+        at, task = max((self.oldest_at, self.oldest), place)
+        return self._replace(oldest_at=at, oldest=task)
+
+
+class _Statement(NamedTuple):
+    """SQL, the names of its values in their order, and those values that are the same each time."""
+
+    text: str
+    names: Sequence[str]
+    constants: Mapping[str, Any]
+
+
+def _compiled(query: Select[Any]) -> _Statement:
+    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return _Statement(compiled.string, compiled.positiontup or (), compiled.params)
+
+
+@cache
+def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
     place = tuple_(tasks.c.created_at, tasks.c.task)
-    query = select(*_SHOWN).where(*_conditions(wanted)).order_by(tasks.c.created_at, tasks.c.task).limit(PAGE)
-    if after:
-        query = query.where(place > tuple_(*after))
-    if windows is None:
-        return query
-    window = _as_table(windows)
+    query = select(*_SHOWN).order_by(tasks.c.created_at, tasks.c.task).limit(bindparam("page", type_=Integer))
+    if goes_on:
+        query = query.where(place > tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid)))
+    if not in_windows:
+        return _compiled(query.where(*_conditions(filters), _interval()))
+    window = _windows()
+    # Without the interval, in which the windows lie: of two lower bounds the index might be walked from the wrong one.
     listed = query.where(
-        tasks.c.collection == window.c.collection,
+        *_conditions(filters),
+        tasks.c.collection == window.c.window_collection,
         place >= tuple_(window.c.oldest_at, window.c.oldest),
         place <= tuple_(window.c.newest_at, window.c.newest),
     ).lateral("listed")
     merged = select(listed).select_from(window).join(listed, true())
-    return merged.order_by(listed.c.created_at, listed.c.task).limit(PAGE)
+    return _compiled(merged.order_by(listed.c.created_at, listed.c.task).limit(bindparam("page", type_=Integer)))
 
 
-def _newest_of_each_collection(wanted: TaskFilter) -> Select[Any]:
+@cache
+def _newest_of_one(filters: _Filters) -> _Statement:
+    """The `limit` newest of one collection, the newest first."""
+    query = select(*_SHOWN).where(*_conditions(filters), _interval())
+    newest_first = query.order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
+    return _compiled(newest_first.limit(bindparam("limit", type_=Integer)))
+
+
+@cache
+def _newest_of_each_collection(filters: _Filters) -> _Statement:
     """From which to which task the `limit` newest of each collection go, found by walking back along the index.
 
     The windows stand for the whole answer: what is created while its pages are read is not in it.
@@ -156,37 +227,43 @@ def _newest_of_each_collection(wanted: TaskFilter) -> Select[Any]:
     known = collection_status
     back = (
         select(tasks.c.created_at, tasks.c.task)
-        .where(*_conditions(wanted), tasks.c.collection == known.c.collection)
+        .where(*_conditions(filters), _interval(), tasks.c.collection == known.c.collection)
         .order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
         .limit(1)
     )
-    newest, oldest = back.lateral("newest"), back.offset(wanted.limit - 1).lateral("oldest")
-    return (
+    newest = back.lateral("newest_task")
+    oldest = back.offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
+    return _compiled(
         select(
             known.c.collection,
-            func.coalesce(oldest.c.created_at, wanted.start).label("oldest_at"),
-            func.coalesce(oldest.c.task, UUID(int=0)).label("oldest"),
-            newest.c.created_at.label("newest_at"),
-            newest.c.task.label("newest"),
+            func.coalesce(oldest.c.created_at, bindparam("start", type_=INSTANT)),
+            func.coalesce(oldest.c.task, UUID(int=0)),
+            newest.c.created_at,
+            newest.c.task,
         )
         .select_from(known)
         .join(newest, true())
         .outerjoin(oldest, true())
-        .where(known.c.source == wanted.source)
+        .where(known.c.source == bindparam("source", type_=Text))
     )
 
 
-def _as_table(windows: Sequence[asyncpg.Record]) -> TableValuedAlias:
-    """The windows as a table of the next query."""
-    columns = (("collection", Text), ("oldest_at", INSTANT), ("oldest", Uuid), ("newest_at", INSTANT), ("newest", Uuid))
-    arrays = [literal([window[name] for window in windows], ARRAY(kind)) for name, kind in columns]
-    return func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in columns)).render_derived("window")
+def _windows() -> TableValuedAlias:
+    """The windows as a table."""
+    kinds: tuple[Any, ...] = (Text, INSTANT, Uuid, INSTANT, Uuid)
+    columns: list[ColumnClause[Any]] = [column(name, kind) for name, kind in zip(_Window._fields, kinds, strict=True)]
+    arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
+    return func.unnest(*arrays).table_valued(*columns).render_derived("window")
 
 
-def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
-    conditions = [tasks.c.source == wanted.source, tasks.c.created_at.between(wanted.start, wanted.end)]
-    if wanted.collection is not None:
-        conditions.append(tasks.c.collection == wanted.collection)
-    if wanted.status is not None:
-        conditions.append(tasks.c.status == wanted.status)
+def _conditions(filters: _Filters) -> list[ColumnElement[bool]]:
+    conditions = [tasks.c.source == bindparam("source", type_=Text)]
+    if filters.collection:
+        conditions.append(tasks.c.collection == bindparam("collection", type_=Text))
+    if filters.status:
+        conditions.append(tasks.c.status == bindparam("status", type_=Text))
     return conditions
+
+
+def _interval() -> ColumnElement[bool]:
+    return tasks.c.created_at.between(bindparam("start", type_=INSTANT), bindparam("end", type_=INSTANT))

@@ -30,6 +30,11 @@ SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collecti
 FROM syncline.collection_status c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
 
+-- name: source_is_known
+-- Whether a collection of source $1 ever had a task or has a schedule.
+SELECT EXISTS (SELECT FROM syncline.collection_status WHERE source = $1)
+    OR EXISTS (SELECT FROM syncline.schedules WHERE source = $1 AND active)
+
 -- name: projection_lags
 -- For each asynchronous projection the seconds since the oldest event was appended that it has not seen; 0 for none.
 SELECT c.projection, coalesce(extract(epoch FROM syncline.clock() - (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from datetime import UTC, datetime
@@ -113,6 +114,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "log_page": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
         "log_tail": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
         "task_row": (READS, [task]),
+        "source_is_known": (READS, ["'s'"]),
         "due_schedules": (SCHEDULES, [hour]),
         "seconds_until_next": (SCHEDULES, [hour]),
         "busy_collections": (SCHEDULES, [array, array]),
@@ -133,12 +135,13 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
 class _Explaining:
     """A pool that keeps the plan of every statement that a reader sends."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, options: str = "VERBOSE") -> None:
         self._pool = store.pool
+        self._options = options
         self.plans: list[list[dict[str, Any]]] = []
 
     async def fetch(self, statement: str, *values: object) -> list[Any]:
-        explained = await self._pool.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values)
+        explained = await self._pool.fetchval(f"EXPLAIN (FORMAT JSON, {self._options}) {statement}", *values)
         self.plans.append(list(nodes(json.loads(explained)[0]["Plan"])))
         return await self._pool.fetch(statement, *values)
 
@@ -165,3 +168,28 @@ async def test_the_pages_of_the_task_list_are_read_in_the_order_of_an_index(
     for plan in explaining.plans:
         assert bad_nodes(plan, sort=wanted.limit > 0) == []
         assert [node for node in plan if node.get("Index Name", "").startswith(index)]
+
+
+async def test_the_newest_of_each_collection_are_read_from_where_they_begin(store: Store) -> None:
+    """Of two lower bounds an index may be walked from the wrong one: from the beginning of the history."""
+    await schedule_tasks(store.pool, [a_task(f"c{number}") for number in range(3)])
+    await store.admin.execute(
+        "INSERT INTO syncline.tasks SELECT (jsonb_populate_record(t, jsonb_build_object('task', syncline.uuid7(at),"
+        " 'created_at', at, 'status', 'SUCCESS'))).*"
+        " FROM syncline.tasks t, generate_series(1, 4000) n,"
+        " LATERAL (SELECT t.created_at - n * interval '1 min' AS at) AS a"
+    )
+    await store.admin.execute("VACUUM ANALYZE syncline.tasks, syncline.collection_status")
+    everything = await listed(Reader(store.pool))
+    assert len(everything) == 12_003
+    for limit in (3, 700, 5000):
+        newest = [[row for row in everything if row["collection"] == f"c{number}"][-limit:] for number in range(3)]
+        expected = sorted(itertools.chain(*newest), key=lambda row: (row["created_at"], row["task"]))
+        assert await listed(Reader(store.pool), limit=limit) == expected
+    explaining = _Explaining(store, "ANALYZE, BUFFERS")
+    await listed(Reader(explaining), limit=3)  # type: ignore[arg-type]
+    assert sum(plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"] for plan in explaining.plans) < 60
+
+
+async def listed(reader: Reader, *, limit: int = 0) -> list[Any]:
+    return [row async for page in reader.tasks(TaskFilter("s", LONG_AGO, LATER, limit=limit)) for row in page]
