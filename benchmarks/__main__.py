@@ -7,11 +7,14 @@ failure.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+import tempfile
 import time
 
 from benchmarks import page
+from benchmarks.history import DIRECTORY_VARIABLE
 from benchmarks.run import BENCHMARKS
 
 
@@ -22,7 +25,9 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in BENCHMARKS]:
         parser.error(f"{unknown[0]} is unknown; valid are {', '.join(BENCHMARKS)}")
-    failed = [name for name in asked.names or BENCHMARKS if not run(name, small=asked.small)]
+    with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory:
+        os.environ.setdefault(DIRECTORY_VARIABLE, directory)  # long histories are made once for all of them
+        failed = [name for name in asked.names or BENCHMARKS if not run(name, small=asked.small)]
     if not asked.small:
         page.main()
     if failed:

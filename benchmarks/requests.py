@@ -30,7 +30,7 @@ _NUMBERED: Final = """
     SELECT task, source, collection
     FROM (SELECT *, row_number() OVER (ORDER BY task) - 1 AS i, count(*) OVER () AS tasks FROM syncline.tasks) AS made
 """
-_EVERY_SO_MANY: Final = f"{_NUMBERED} WHERE mod(i, greatest(1, tasks / %s)) = 0"
+_EVERY_SO_MANY: Final = f"{_NUMBERED} WHERE mod(i, greatest(2, tasks / %s)) = 1"
 _LONG_LOGS: Final = f"{_NUMBERED} WHERE mod(i, %s) = %s"
 
 
