@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MIDDLE: Final = Size(full=1_000_000, small=10_000)
 LONG: Final = Size(full=10_000_000, small=20_000)
-TURNS: Final = Size(full=400, small=10)
+TURNS: Final = Size(full=300, small=10)
 REPETITIONS: Final = Size(full=5, small=1)
 BATCHES: Final = (1, 100)
 STEPS: Final = ("schedule", "claim", "end")

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 LONG: Final = Size(full=1_000_000, small=20_000)
 SHORT: Final = Size(full=10_000, small=10_000)
-REQUESTS: Final = Size(full=2000, small=200)
-REPETITIONS: Final = Size(full=5, small=1)
+REQUESTS: Final = Size(full=1000, small=100)
+REPETITIONS: Final = Size(full=4, small=1)
 CONNECTIONS: Final = 4
 BARE: Final = "bare starlette + asyncpg"
 OURS_SHORT: Final = f"{OURS}, short history"
