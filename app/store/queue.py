@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
 import msgspec
 
 from app.domain.errors import DatabaseBusyError, LeaseLostError, SynclineError
@@ -200,7 +202,10 @@ class TaskQueue:
         Returns CANCELED, or RUNNING while a worker still has to end it.
         """
         for _ in range(_ROUNDS):
-            status: str | None = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
+            status: str | None = None
+            # It waited for an attempt that went back into the queue, and has not seen the line that this has written.
+            with suppress(asyncpg.UniqueViolationError):
+                status = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
             if status is not None:
                 return Status(status)
             if not await self._pool.fetchval(_SQL["is_active"], task):

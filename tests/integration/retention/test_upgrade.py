@@ -60,6 +60,7 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
 
 
 async def test_what_is_gone_is_remembered_on_the_way_back_and_forth(empty_database_url: str) -> None:
+    _alembic(empty_database_url, "upgrade", "head")
     async with running_era(empty_database_url) as era:
         for _ in range(3):
             await era.lived("orders", Status.FAILED)

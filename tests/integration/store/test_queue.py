@@ -13,7 +13,7 @@ import pytest
 from app.domain.errors import DatabaseBusyError, SynclineError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
-from app.store.queue import TaskQueue, schedule_tasks
+from app.store.queue import TaskQueue, ending_columns, schedule_tasks
 from tests.harness import a_task, canceled, ending, opened_store, until
 from tests.integration.store.statements import QUEUE, end_on, save_on
 
@@ -319,6 +319,18 @@ async def test_a_task_that_is_to_be_canceled_does_not_go_back_into_the_queue(
     assert await store.queue.end_attempts(worker, [back]) == []
     assert await store.status(claim.task) == "CANCELED"
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested", "TaskCanceled"]
+
+
+async def test_a_cancel_that_waits_for_an_attempt_to_be_handed_back_ends_the_task(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    back = ending(claim, "AttemptHandedBack", Status.SCHEDULED, line=1)
+    async with store.pool.acquire() as connection, connection.transaction():
+        await connection.fetch(QUEUE["end_attempts"], worker, *ending_columns([back]))
+        cancel = asyncio.create_task(store.queue.cancel(claim.task, "CANCELED by a user"))
+        await until(lambda: store.is_waiting("cancel_requested"))
+    assert await cancel is Status.CANCELED
+    assert (await store.messages(claim.task))[-1] == "CANCELED by a user"
 
 
 async def test_a_cancel_that_waits_for_a_claim_asks_the_attempt(store: Store) -> None:
