@@ -39,10 +39,10 @@ async def retire(
     """
     kinds: list[tuple[str, tuple[object, ...]]] = []
     if keep is not None:
-        kinds += [("retire_tasks", (keep,)), ("retire_fire_times", (keep,))]
+        kinds += [(_SQL["retire_tasks"], (keep,)), (_SQL["retire_fire_times"], (keep,))]
     if keep is not None or last_runs is not None:
-        kinds.append(("retire_logs", (last_runs, keep)))
-    results = [await _all_of(pool, _SQL[name], *values) for name, values in kinds]
+        kinds.append((_SQL["retire_logs"], (last_runs, keep)))
+    results = [await _all_of(pool, statement, *values) for statement, values in kinds]
     if keep_statistics is not None:
         await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_PATIENCE_SECONDS)
         await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_PATIENCE_SECONDS)
