@@ -88,6 +88,9 @@ class Tenure:
                 await self._drain(hurry)
             await self._all_ended()
             if not self._lost.is_set():
+                # A last claim whose answer was lost: the rescuer would count it as failed.
+                self._in_doubt = True
+                await self._hand_back_unknown()
                 await self._leases.stop(self.worker)
 
     async def _vital(self, work: Coroutine[Any, Any, None]) -> None:

@@ -120,6 +120,18 @@ async def test_a_claim_whose_answer_was_lost_is_handed_back(store: Store, databa
     assert (await store.folded(task)).failures == 0
 
 
+async def test_a_drain_hands_back_a_claim_whose_answer_was_lost(store: Store, database_url: str, config: Path) -> None:
+    async with running_worker(database_url, config, rescue=False) as running:
+        worker = await running.registered()
+        async with store.pool.acquire() as connection, connection.transaction():
+            scheduled = await schedule_tasks(connection, [a_task("good")])
+            await connection.fetch(QUEUE["claim_tasks"], worker, 1)
+        await running.stopped()
+    task = scheduled["s", "good"]
+    assert await store.types(task) == ["TaskScheduled", "TaskStarted", "AttemptHandedBack"]
+    assert (await store.folded(task)).failures == 0
+
+
 async def test_a_stop_drains_and_hands_back_what_still_runs(store: Store, database_url: str, config: Path) -> None:
     task = await store.schedule("slow", max_attempts=1)
     async with running_worker(database_url, config, drain_seconds=0.5) as running:
