@@ -102,7 +102,7 @@ class Syncline:
             return calls
 
     def starts(self, url: str, directory: Path) -> list[tuple[int, float]]:  # noqa: ARG002 - the protocol's
-        # The attempt itself writes the first line of its log, the claim before it the event.
+        # The event is the claim's, the first line of the log the attempt's own.
         query = """
             SELECT right(t.collection, 6)::integer, extract(epoch FROM greatest(e.at, l.at))::float
             FROM syncline.events e JOIN syncline.tasks t USING (task)
