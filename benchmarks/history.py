@@ -68,11 +68,12 @@ class Histories:
     server_url: str
 
     def database(self, tasks: int, *, logs: bool = True) -> str:
-        """The URL of a database with so many tasks; what has been run on it before is still there."""
+        """The URL of a database with so many tasks, at the newest schema; what was run on it before is still there."""
         name = f"history_{tasks}" if logs else f"history_{tasks}_without_logs"
         url = urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
         with psycopg.connect(self.server_url, autocommit=True) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                migrate(url)
                 return url
             began = time.monotonic()
             unfinished = f"{name}_unfinished"
