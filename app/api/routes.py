@@ -35,12 +35,12 @@ OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Read
 
 
 def make_routes() -> list[BaseRoute]:
-    """All routes. What is below `BASE` asks for a token first, known or not."""
+    """All routes, which are tried in turn. What is below `BASE` asks for a token first, known or not."""
     guard = [Middleware(Authentication)]
     return [
-        *(Route(path, endpoint) for path, endpoint in OPEN.items()),
         Mount(BASE, routes=[Route(path, endpoint) for path, endpoint in GUARDED.items()], middleware=guard),
         Route(BASE, _Nothing(), middleware=guard),
+        *(Route(path, endpoint) for path, endpoint in OPEN.items()),
     ]
 
 

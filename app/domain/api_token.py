@@ -33,10 +33,13 @@ class TokenScope(StrEnum):
     @property
     def rank(self) -> int:
         """Its place among the scopes, the narrowest first."""
-        return list(TokenScope).index(self)
+        return _RANKS[self]
 
     def covers(self, needed: TokenScope) -> bool:
         return self.rank >= needed.rank
+
+
+_RANKS: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 
 @dataclass(frozen=True, slots=True)
