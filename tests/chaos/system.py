@@ -50,12 +50,14 @@ class Replica:
     process: Process | None = None
     fail_points: str = ""
     held: bool = False
+    asked_to_stop: bool = False
     start_at: float = 0.0
     exits: list[tuple[float, int]] = field(default_factory=list)
 
     def start(self) -> None:
         armed = {"SYNCLINE_FAIL_POINTS": self.fail_points} if self.fail_points else {}
         flags = ("--with-fail-points",) if armed else ()
+        self.asked_to_stop = False
         self.process = self.cluster.start(*self.arguments, *flags, environment=self.environment | armed)
 
     @property
@@ -94,7 +96,7 @@ class Replica:
     async def stop(self, *, for_good: bool = False) -> int:
         """SIGTERM, and the exit code; the service manager does not look meanwhile, or never again."""
         assert self.process is not None
-        self.held = True
+        self.held = self.asked_to_stop = True
         try:
             self.process.signal(signal.SIGTERM)
             return await asyncio.to_thread(self.process.wait)
@@ -169,7 +171,12 @@ class System:
 
     def _take_exit(self, replica: Replica, code: int) -> None:
         replica.exits.append((datetime.now(UTC).timestamp(), code))
-        expected = code in _EXPECTED_EXITS or (code == EXIT_CONFIGURATION and time.monotonic() < self.may_refuse_until)
+        expected = (
+            code in _EXPECTED_EXITS
+            or (code == EXIT_CONFIGURATION and time.monotonic() < self.may_refuse_until)
+            # It was told to stop before it had come to listen for that.
+            or (code == -signal.SIGTERM and replica.asked_to_stop)
+        )
         if not expected and replica.process is not None:
             self.problems.append(f"{replica.name} ended with exit code {code}: {replica.process.text[-2000:]}")
 
