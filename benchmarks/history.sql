@@ -35,7 +35,7 @@ WITH numbered AS (
          CASE WHEN line < count OR is_last THEN 'info' ELSE 'error' END,
          '[' || task_id || '] ' || CASE
            WHEN line < count THEN 'Loaded batch ' || line || ' of ' || count || ': 1000 rows, 12 columns'
-           WHEN NOT is_last THEN 'Attempt 1 of 3 failed: the connection was lost'
+           WHEN NOT is_last THEN 'attempt 1 failed in [5.00] seconds: the connection was lost'
            WHEN kind = 'canceled' THEN 'CANCELED while it was queued'
            WHEN kind = 'failed' THEN 'FINISHED WITH ERROR: the source refuses this password'
            ELSE 'FINISHED SUCCESSFULLY in [' || round(extract(epoch FROM duration), 2) || '] seconds' END

@@ -35,11 +35,11 @@ SECOND = timedelta(seconds=1)
 WORKERS = [UUID(int=number) for number in (1, 2)]
 _LAST = {
     events.TASK_SUCCEEDED: ("SUCCESS", "FINISHED SUCCESSFULLY in [1.00] seconds"),
-    events.TASK_FAILED: ("FAILED", "FINISHED WITH ERROR: boom"),
+    events.TASK_FAILED: ("FAILED", "FINISHED WITH ERROR: {error}"),
     events.TASK_CANCELED: ("CANCELED", "CANCELED"),
-    events.ATTEMPT_FAILED: ("SCHEDULED", "attempt failed: boom"),
-    events.ATTEMPT_RESCUED: ("SCHEDULED", "attempt is taken over"),
-    events.ATTEMPT_HANDED_BACK: ("SCHEDULED", "attempt is handed back"),
+    events.ATTEMPT_FAILED: ("SCHEDULED", "attempt {attempt} failed: {error}"),
+    events.ATTEMPT_RESCUED: ("SCHEDULED", "attempt {attempt} is taken over: {error}"),
+    events.ATTEMPT_HANDED_BACK: ("SCHEDULED", "attempt {attempt} is handed back"),
 }
 
 
@@ -93,7 +93,7 @@ class Maker:
         more |= {"run_at": self.now.isoformat()} if status == "SCHEDULED" else {}
         worker = None if type_ == events.ATTEMPT_RESCUED or last.status != "RUNNING" else last.worker
         self._append(task, type_, status, last.attempt, worker, more)
-        self._tell(task, last.attempt, message)
+        self._tell(task, last.attempt, message.format(attempt=last.attempt, error=more.get("error", "")))
 
     def skipped(self, collection: str, fire_time: datetime) -> None:
         self.fire_times.append(FireTime("s", collection, fire_time, "skipped", "overlap", None, self.now))

@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 WAIT: Final = timedelta(seconds=10)
 LONGEST_TRANSACTION: Final = timedelta(seconds=2)
 
-_ENDS_ATTEMPT: Final = {
-    events.ATTEMPT_FAILED,
-    events.ATTEMPT_RESCUED,
-    events.ATTEMPT_HANDED_BACK,
-    *events.TERMINAL,
-}
 _STATUS_AFTER: Final = {
     events.TASK_SCHEDULED: "SCHEDULED",
     events.TASK_STARTED: "RUNNING",
@@ -48,11 +42,16 @@ _STATUS_AFTER: Final = {
     events.TASK_CANCELED: "CANCELED",
 }
 _NOT_BY_A_DRAIN: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.TASK_FAILED}
+# What the log says of the end of an attempt, or of its task; `{}` is the attempt.
 _LAST_WORDS: Final = {
-    Status.SUCCESS: "FINISHED SUCCESSFULLY",
-    Status.FAILED: "FINISHED WITH ERROR",
-    Status.CANCELED: "CANCELED",
+    events.ATTEMPT_FAILED: "] attempt {} failed",
+    events.ATTEMPT_RESCUED: "] attempt {} is taken over",
+    events.ATTEMPT_HANDED_BACK: "] attempt {} is handed back",
+    events.TASK_SUCCEEDED: "] FINISHED SUCCESSFULLY",
+    events.TASK_FAILED: "] FINISHED WITH ERROR",
+    events.TASK_CANCELED: "] CANCELED",
 }
+_WITH_ERROR: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.TASK_FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +110,22 @@ def logs_have_every_line(history: History) -> Iterator[tuple[str, str]]:
             yield f"{id_}, attempt {ended.attempt}", f"a success wrote {wanted} lines and kept fewer"
 
 
-def logs_tell_the_end(history: History) -> Iterator[tuple[str, str]]:
-    last = {line.task: line for line in history.lines}  # ordered by attempt and line
-    for id_, task in history.tasks.items():
-        if task.status in _LAST_WORDS:
-            line = last.get(id_)
-            if line is None or line.attempt != task.attempt or _LAST_WORDS[task.status] not in line.message:
-                yield str(id_), f"ended as {task.status}, and its log ends with: {line.message if line else 'nothing'}"
+def logs_tell_every_end(history: History) -> Iterator[tuple[str, str]]:
+    """The last lines of an attempt's log tell how it ended; what was canceled while it waited has one more."""
+    lines: dict[tuple[UUID, int], list[str]] = defaultdict(list)
+    for line in history.lines:
+        lines[line.task, line.attempt].append(line.message)
+    for id_ in history.tasks:
+        ends: dict[int, list[Event]] = defaultdict(list)
+        for event in history.streams[id_]:
+            if event.type in _LAST_WORDS:
+                ends[event.attempt].append(event)
+        for attempt, ended in ends.items():
+            last = lines[id_, attempt][-len(ended) :]
+            missing = [""] * (len(ended) - len(last))
+            for end, message in zip(ended, [*last, *missing], strict=True):
+                if not _tells(message, end):
+                    yield f"{id_}, version {end.version}", f"{end.type}, and its log says: {message or 'nothing'}"
 
 
 def lines_belong_to_tasks(history: History) -> Iterator[tuple[str, str]]:
@@ -198,7 +206,7 @@ def attempts_write_nothing_after_their_end(history: History) -> Iterator[tuple[s
                 owner = event.worker
             elif event.worker is not None and event.worker != owner:
                 yield where, f"{event.type} by worker {event.worker}, while the attempt was {owner}'s"
-            if event.type in _ENDS_ATTEMPT:
+            if event.type in _LAST_WORDS:
                 ends.setdefault((event.task, event.attempt), event.at)
                 owner = None
     for line in history.lines:
@@ -321,7 +329,7 @@ RULES: Final[dict[int, tuple[Callable[[History], Iterator[tuple[str, str]]], ...
         promised_tasks_are_there,
         shown_lines_are_there,
         logs_have_every_line,
-        logs_tell_the_end,
+        logs_tell_every_end,
         lines_belong_to_tasks,
     ),
     2: (
@@ -345,6 +353,12 @@ def _may_be_dropped(history: History, task: UUID) -> bool:
     if history.kept_since is None:
         return False
     return datetime.fromtimestamp((task.int >> 80) / 1000, UTC) < history.kept_since
+
+
+def _tells(message: str, end: Event) -> bool:
+    """Whether a line says what the event says: how the attempt ended, and with which error."""
+    error = end.data.get("error", "") if end.type in _WITH_ERROR else ""
+    return _LAST_WORDS[end.type].format(end.attempt) in message and error in message
 
 
 def _tells_a_cancellation(history: History, task: UUID, at: datetime) -> bool:

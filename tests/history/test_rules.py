@@ -16,6 +16,7 @@ from tests.history.rules import RULES, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from app.domain.events import Event
 
@@ -55,9 +56,28 @@ def a_success_kept_fewer_lines_than_it_wrote(history: History) -> History:
     return history.with_(logged={("s", "c"): 2})
 
 
-@breaks("logs_tell_the_end")
+@breaks("logs_tell_every_end")
 def the_last_line_is_missing(history: History) -> History:
     return history.with_(lines=[line for line in history.lines if line.line < 3])
+
+
+@breaks("logs_tell_every_end")
+def two_attempts_of_a_task_changed_the_way_they_went_back(history: History) -> History:
+    failed = _first(history, events.ATTEMPT_FAILED)
+    return _went_back(history, failed, _first(history, events.ATTEMPT_HANDED_BACK, of=failed.task))
+
+
+@breaks("logs_tell_every_end")
+def attempts_of_two_tasks_changed_the_way_they_went_back(history: History) -> History:
+    return _went_back(history, _first(history, events.ATTEMPT_FAILED), _first(history, events.ATTEMPT_RESCUED))
+
+
+@breaks("logs_tell_every_end")
+def an_attempt_failed_of_something_else(history: History) -> History:
+    failed = _first(history, events.TASK_FAILED)
+    return _changed(history, lambda event: event is failed, data={**failed.data, "error": "bang"}).with_(
+        projections=None
+    )
 
 
 @breaks("lines_belong_to_tasks")
@@ -278,6 +298,17 @@ def a_drain_ended_badly(history: History) -> History:
     return history.with_(drains=[replace(history.drains[0], exit_code=1)])
 
 
+def _first(history: History, type_: str, *, of: UUID | None = None) -> Event:
+    found = (stored.event for stored in history.events)
+    return next(event for event in found if event.type == type_ and of in {None, event.task})
+
+
+def _went_back(history: History, one: Event, other: Event) -> History:
+    """The same history, but for the two events having each other's type."""
+    changed = _changed(history, lambda event: event is one, type=other.type)
+    return _changed(changed, lambda event: event is other, type=one.type)
+
+
 def _changed(history: History, which: Callable[[Event], bool], **changes: Any) -> History:
     return history.with_(
         events=[
@@ -316,6 +347,18 @@ def test_old_tasks_may_have_been_dropped() -> None:
 
 def test_a_legal_history_is_accepted() -> None:
     assert check(a_history()) == []
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        two_attempts_of_a_task_changed_the_way_they_went_back,
+        attempts_of_two_tasks_changed_the_way_they_went_back,
+        an_attempt_failed_of_something_else,
+    ],
+)
+def test_how_an_attempt_went_back_is_known_from_its_log_alone(mutation: Callable[[History], History]) -> None:
+    assert {violation.rule for violation in check(mutation(a_history()))} == {"logs_tell_every_end"}
 
 
 def test_every_rule_has_a_history_that_breaks_it() -> None:
