@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -12,8 +11,9 @@ import tempfile
 from pathlib import Path
 
 from app.connectors.sources.singer.environment import installed_command
+from tests.chaos.arguments import parse
 from tests.chaos.load import PACKAGE
-from tests.chaos.results import RESULTS, put_into_page, tables, write
+from tests.chaos.results import put_into_page, tables, write
 from tests.chaos.run import run
 
 # Beside the results they would be taken for some.
@@ -24,7 +24,7 @@ _INSIDE = "SYNCLINE_CHAOS_NAMESPACE"
 
 
 def main() -> int:
-    options = _options()
+    options = parse()
     _enter_namespace()
     results = []
     taps = _installed_tap() if options.tap else None
@@ -46,18 +46,6 @@ def main() -> int:
     if options.page:
         put_into_page(results)
     return 0 if all(result.holds for result in results) else 1
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1])
-    parser.add_argument("--faults", type=int, default=52, help="how many each seed injects")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="words in the names of faults")
-    parser.add_argument("--tap", action="store_true", help=f"sync with {PACKAGE} too, installed on first use")
-    parser.add_argument("--page", action="store_true", help="put the tables into docs/reliability.md")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
-    parser.add_argument("--keep", action="store_true", help="leave the directory with the logs")
-    return parser.parse_args()
 
 
 def _installed_tap() -> Path:

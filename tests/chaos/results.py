@@ -25,7 +25,7 @@ END: Final = "<!-- results of make chaos: end -->"
 
 def write(results: Sequence[Result], file: Path) -> None:
     """Keep the results as JSON."""
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": machine(),
