@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -201,19 +200,31 @@ class Attempt:
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:
+        """Try until it is saved: what was committed must not be forgotten for a short outage.
+
+        Raises:
+            LeaseLostError: the attempt may write no more.
+        """
         self._commits += 1
         fail_point("bookmark.saving")
-        await self._persist(
-            partial(
-                self._context.queue.save_bookmark,
-                self._context.worker,
-                self.claim,
-                commit=self._commits,
-                destination=committed.destination,
-                rows=committed.rows,
-                bookmark=committed.bookmark,
-            )
-        )
+        while not self._has_lost_lease():
+            try:
+                return await self._context.queue.save_bookmark(
+                    self._context.worker,
+                    self.claim,
+                    commit=self._commits,
+                    destination=committed.destination,
+                    rows=committed.rows,
+                    bookmark=committed.bookmark,
+                )
+            except LeaseLostError:
+                raise
+            except Exception as error:
+                if is_refusal(error):
+                    raise
+                _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
+                await asyncio.sleep(PAUSE_SECONDS)
+        raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
     async def _end(self, outcome: Outcome) -> None:
         ending = ending_of(
@@ -224,13 +235,8 @@ class Attempt:
             seconds=time.monotonic() - self._began,
             rng=_RNG,
         )
-
-        async def end() -> None:
-            if not await self._context.endings.put(ending):
-                raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
-
-        with suppress(LeaseLostError):
-            await self._persist(end)
+        # What the database refuses is still held by this worker, which then hands it back.
+        if not await self._context.endings.end_all([ending], lease_lost=self._has_lost_lease):
             _logger.info(
                 "attempt.ended",
                 task=self.claim.task_id,
@@ -239,23 +245,8 @@ class Attempt:
                 error=ending.error,
             )
 
-    async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Try until it is written or the lease is lost: what happened must not be forgotten for a short outage.
-
-        Raises:
-            LeaseLostError: the attempt may write no more.
-        """
-        while self._stopped is not StopReason.LEASE_LOST:
-            try:
-                return await write()
-            except LeaseLostError:
-                raise
-            except Exception as error:
-                if is_refusal(error):
-                    raise
-                _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
-                await asyncio.sleep(PAUSE_SECONDS)
-        raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
+    def _has_lost_lease(self) -> bool:
+        return self._stopped is StopReason.LEASE_LOST
 
 
 def outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from app.store.queue import schedule_tasks
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(seconds=3)
 ROOT = Path(__file__).parents[3]
+REFUSE_FIRST_SUCCESS = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'data_exception'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON syncline.events FOR EACH ROW
+  WHEN (NEW.type = 'TaskSucceeded' AND NEW.attempt = 1) EXECUTE FUNCTION refuse();
+"""
 
 
 @pytest.fixture
@@ -116,6 +123,21 @@ async def test_a_claim_whose_answer_was_lost_is_handed_back(store: Store, databa
         assert await store.ended(task) == "SUCCESS"
     assert await store.types(task) == [
         *("TaskScheduled", "TaskStarted", "AttemptHandedBack", "TaskStarted", "BookmarkSaved", "TaskSucceeded")
+    ]
+    assert (await store.folded(task)).failures == 0
+
+
+async def test_an_attempt_whose_ending_the_database_refuses_is_handed_back(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={"seconds": 0.1})})
+    with psycopg.connect(database_url) as connection:
+        connection.execute(REFUSE_FIRST_SUCCESS)
+    task = await store.schedule()
+    async with running_worker(database_url, config, lease=timedelta(seconds=8)):
+        assert await store.ended(task) == "SUCCESS"
+    assert await store.types(task) == [
+        *("TaskScheduled", "TaskStarted", "AttemptHandedBack", "TaskStarted", "TaskSucceeded")
     ]
     assert (await store.folded(task)).failures == 0
 
