@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 15.0
@@ -55,6 +56,21 @@ async def first_of(*signals: asyncio.Event, timeout: float | None) -> None:  # n
         # Not awaited: a cancellation that came meanwhile would be swallowed with theirs.
         for wait in waits:
             wait.cancel()
+
+
+@asynccontextmanager
+async def beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let coroutines go on beside a block and end with it; one that failed meanwhile fails the end of the block."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -17,7 +17,7 @@ from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_BEGUN, ending_of
 from app.execution.task_log import TaskLog
 from app.failpoints import fail_point
-from app.loops import first_of, repeat
+from app.loops import beside, first_of, repeat
 from app.store.leases import Leases
 from app.store.queue import TaskQueue
 
@@ -82,7 +82,7 @@ class Tenure:
 
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
-        async with _Background(*map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_for_cancels()))):
+        async with beside(*map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_for_cancels()))):
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)
@@ -121,7 +121,7 @@ class Tenure:
             self._over.set()
 
         # A claim under way is never broken off: what the database has given must be carried out or handed back.
-        async with _Background(watch()):
+        async with beside(watch()):
             await repeat("claim", self._claim, stop=self._over, wake=self._wake)
 
     async def _claim(self) -> float:
@@ -227,7 +227,7 @@ class Tenure:
             await self._all_ended()
             ended.set()
 
-        async with _Background(watch()):
+        async with beside(watch()):
             await first_of(ended, hurry, self._lost, timeout=self._options.drain_seconds)
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.DRAINED)
@@ -240,19 +240,3 @@ class Tenure:
     def _refused(self, claim: Claim) -> None:
         if claim.key in self._attempts:
             self._attempts[claim.key][0].stop(StopReason.LEASE_LOST)
-
-
-class _Background:
-    """Coroutines that go on beside a block and end with it."""
-
-    def __init__(self, *coroutines: Coroutine[Any, Any, None]) -> None:
-        self._coroutines = coroutines
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> None:
-        self._tasks = [asyncio.create_task(coroutine) for coroutine in self._coroutines]
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from app.loops import beside
 from tests.chaos.copies import all_copied, copied
 from tests.chaos.faults import KINDS, skipped_kinds
 from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unsteady
@@ -25,7 +26,7 @@ from tests.history.reading import read_history
 from tests.history.rules import check
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.chaos.plan import Planned
@@ -84,7 +85,7 @@ async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = 
         print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
         callers = Callers(system.addresses, Random(seed))  # noqa: S311 - no secret
         watch = TransactionWatch(system)
-        async with _Beside(callers.call_on(), watch.run(), system.grow()):
+        async with beside(callers.call_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
             await watch.calm(_CALM_SECONDS)
             print("everything runs", flush=True)
@@ -177,21 +178,3 @@ def _counts(history: History, callers: Callers) -> dict[str, int]:
         "records_copied": sum(sum(copied.found.values()) for copied in history.copied),
         **ended,
     }
-
-
-class _Beside:
-    """Coroutines that go on beside a block; one that fails fails the block's end."""
-
-    def __init__(self, *coroutines: Coroutine[Any, Any, None]) -> None:
-        self._coroutines = coroutines
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> None:
-        self._tasks = [asyncio.create_task(coroutine) for coroutine in self._coroutines]
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended

@@ -1,0 +1,57 @@
+"""What goes on beside a block ends with it, and no failure of it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.loops import beside
+
+
+class Beside:
+    """Goes on until it is canceled, or fails once it has begun."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.began = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._failure = failure
+
+    async def run(self) -> None:
+        self.began.set()
+        if self._failure:
+            raise self._failure
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # the end of the block waits for it
+            self.ended.set()
+
+
+async def block(*others: Beside, failure: Exception | None = None) -> None:
+    async with beside(*(other.run() for other in others)):
+        for other in others:
+            await other.began.wait()
+            assert not other.ended.is_set()
+        if failure:
+            raise failure
+
+
+async def test_what_goes_on_beside_a_block_ends_with_it() -> None:
+    others = Beside(), Beside()
+    await block(*others)
+    assert all(other.ended.is_set() for other in others)
+
+
+async def test_a_failure_beside_a_block_fails_the_end_of_the_block() -> None:
+    failing, other = Beside(OSError("beside")), Beside()
+    with pytest.raises(OSError, match="beside"):
+        await block(failing, other)
+    assert other.ended.is_set()
+
+
+async def test_a_block_that_fails_itself_tells_its_own_failure() -> None:
+    other = Beside()
+    with pytest.raises(ValueError, match="within"):
+        await block(Beside(OSError("beside")), other, failure=ValueError("within"))
+    assert other.ended.is_set()
