@@ -1,7 +1,4 @@
-"""Figures as horizontal bars, one SVG for a report: medians, with a line from the lowest to the highest run.
-
-Colours are legible on light and on dark ground; what is text follows the reader's scheme.
-"""
+"""Figures as horizontal bars, one SVG for a report: medians, with a line from the lowest to the highest run."""
 
 from __future__ import annotations
 
@@ -9,13 +6,13 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.report import OURS, shown
+from benchmarks.svg import WIDTH, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.report import Figure, Report
 
-WIDTH: Final = 720
 _LEFT: Final = 190
 _RIGHT: Final = 110
 _BAR: Final = 16
@@ -23,17 +20,10 @@ _STEP: Final = 24
 _TITLE: Final = 30
 _GAP: Final = 14
 _STYLE: Final = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2328 }
-  .title { font-weight: 600 }
-  .range { stroke: #59636e; stroke-width: 1.5 }
-  .ours { fill: #2f7de1 }
-  .other { fill: #9aa4af }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 }
-    .range { stroke: #d1d9e0 }
-    .other { fill: #6e7781 }
-  }
+.range { stroke: #59636e; stroke-width: 1.5 }
+.ours { fill: #2f7de1 } .other { fill: #9aa4af }
 """
+_DARK: Final = ".range { stroke: #d1d9e0 } .other { fill: #6e7781 }"
 
 
 def bars(report: Report) -> str | None:
@@ -46,8 +36,7 @@ def bars(report: Report) -> str | None:
     for figure in figures:
         parts += _panel(figure, top)
         top += _TITLE + _STEP * len(figure.runs) + _GAP
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top:g}" width="{WIDTH}" role="img">'
-    return "\n".join([head, f"<title>{escape(report.title)}</title>", f"<style>{_STYLE}</style>", *parts, "</svg>", ""])
+    return framed(report.title, parts, height=top, style=_STYLE, dark=_DARK)
 
 
 def _panel(figure: Figure, top: float) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Line charts as SVG: small, for light and dark pages, axes with their units."""
+"""Line charts as SVG: small, axes with their units."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.svg import WIDTH, framed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-_WIDTH, _HEIGHT = 720, 320
+_HEIGHT: Final = 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 16, 58, 46
 _STYLE: Final = """
-text { font: 12px system-ui, sans-serif; fill: #3d4450 } .title { font-size: 15px; font-weight: 600 }
-.grid { stroke: #d5d9df } path { fill: none; stroke-width: 2 }
+.title { font-size: 15px } .grid { stroke: #d5d9df } path { fill: none; stroke-width: 2 }
 .s0 { stroke: #1f6feb } .s1 { stroke: #c2410c } .s2 { stroke: #15803d } .s3 { stroke: #7e22ce }
-@media (prefers-color-scheme: dark) {
-text { fill: #c9d1d9 } .grid { stroke: #3a414b }
+"""
+_DARK: Final = """
+.grid { stroke: #3a414b }
 .s0 { stroke: #79b8ff } .s1 { stroke: #ff9d5c } .s2 { stroke: #5bd17f } .s3 { stroke: #c99bff }
-}
 """
 
 
@@ -36,13 +37,13 @@ class Chart:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(_svg(self)) + "\n")
+        path.write_text(framed(self.title, _parts(self), height=_HEIGHT, style=_STYLE, dark=_DARK))
 
 
-def _svg(chart: Chart) -> Iterator[str]:
+def _parts(chart: Chart) -> Iterator[str]:
     x_step, x_end = _scale(max(chart.x))
     y_step, y_end = _scale(max(max(values) for values in chart.lines.values()))
-    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+    bottom, right = _HEIGHT - _BOTTOM, WIDTH - _RIGHT
 
     def across(value: float) -> float:
         return round(_LEFT + value / x_end * (right - _LEFT), 1)
@@ -50,9 +51,6 @@ def _svg(chart: Chart) -> Iterator[str]:
     def up(value: float) -> float:
         return round(bottom - value / y_end * (bottom - _TOP), 1)
 
-    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(chart.title)}">'
-    yield f"<style>{_STYLE}</style>"
     yield f'<text class="title" x="{_LEFT}" y="20">{escape(chart.title)}</text>'
     for tick in _ticks(y_step, y_end):
         yield f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{up(tick)}" y2="{up(tick)}"/>'
@@ -68,7 +66,6 @@ def _svg(chart: Chart) -> Iterator[str]:
         yield f'<path class="s{number}" d="M{points}"/>'
         yield f'<path class="s{number}" d="M{legend} 38h18"/><text x="{legend + 24}" y="42">{escape(name)}</text>'
         legend += 44 + 7 * len(name)
-    yield "</svg>"
 
 
 def _scale(highest: float) -> tuple[float, float]:

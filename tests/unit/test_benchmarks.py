@@ -68,5 +68,7 @@ def test_bars_show_only_what_compares_sides() -> None:
     drawn = bars(REPORT)
     assert drawn is not None
     root = ET.fromstring(drawn)  # noqa: S314 - our own
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == REPORT.title
+    assert "prefers-color-scheme: dark" in drawn
     texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["rate (tasks/s)", OURS, "1,000", "<other> & co", "2,000"]

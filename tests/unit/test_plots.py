@@ -23,6 +23,7 @@ def test_a_chart_has_its_labels_and_every_line_within_its_frame(tmp_path: Path, 
     text = (tmp_path / "plots" / "latency.svg").read_text()
     root = ET.fromstring(text)  # noqa: S314 - our own
     texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert root.findtext(f"{SVG}title") == "Latency"
     assert {"Latency", "days", "milliseconds", *lines} <= set(texts)
     assert len(text) < 50_000
     assert "prefers-color-scheme: dark" in text
