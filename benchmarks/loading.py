@@ -1,24 +1,22 @@
-"""How fast recorded Singer messages arrive: `python benchmarks/loading.py postgresql://… [rows] [repetitions]`.
+"""How fast recorded Singer messages arrive: through the parser alone, in nothing, in PostgreSQL and in DuckDB.
 
-The same messages go one after another through the parser alone, to `none`, to PostgreSQL (append, upsert into a
-filled table) and to DuckDB, several times in turn, so that every path meets the same machine. Prints median rows/s.
-The schema `syncline_benchmark` of the database is dropped before and afterwards.
+The messages of one file go along every way, in the next turn those of another with the same keys and other values: so
+an upsert has to write every row again. The first turn is not counted: it fills the tables. Each run has to read every
+record, and to write it where there is something to write to.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
-import sys
 import tempfile
 import time
 import uuid
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-
-from app.attempt.copying import Pass, Place, Report
+from app.attempt import copying
+from app.attempt.copying import Pass, Place
 from app.attempt.outbox import Outbox
 from app.connectors.destinations import make_destination
 from app.connectors.options import SingerOptions
@@ -26,50 +24,71 @@ from app.connectors.passes import Fence
 from app.connectors.sources.singer import SingerSource
 from app.connectors.sources.singer.messages import parsed
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from benchmarks.report import OURS, Figure, Report
+from benchmarks.run import Size, is_wanted, main
+from benchmarks.server import durable_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCHEMA = "syncline_benchmark"
+RECORDS: Final = Size(full=200_000, small=10_000)
+REPETITIONS: Final = Size(full=3, small=1)
+PARSER: Final = "parser alone"
+_RECORDS_A_STATE: Final = 10_000
+_SCHEMA: Final = "loaded"
 
 
-def main(url: str, rows: int = 200_000, repetitions: int = 3) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        recorded = record(Path(directory), rows)
-        paths: dict[str, Callable[[int], float]] = {
-            "parse only": lambda _: parse(recorded),
-            "none": lambda n: load(recorded, {"type": "none"}, key=False, number=n),
-            "postgres append": lambda n: load(recorded, postgres(url), key=False, number=n),
-            "postgres upsert": lambda n: load(recorded, postgres(url), key=True, number=n),
-            "duckdb append": lambda n: load(recorded, duckdb(recorded, "append"), key=False, number=n),
-            "duckdb upsert": lambda n: load(recorded, duckdb(recorded, "upsert"), key=True, number=n),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in paths}
-        for number in range(repetitions + 1):
-            for name, run in paths.items():
-                taken = run(number)
-                if number:  # the first turn fills the tables
-                    seconds[name].append(taken)
-        for name, taken_by in seconds.items():
-            print(f"{name:16} {rows / statistics.median(taken_by):>10,.0f} rows/s")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE".encode())
+def measure() -> Report:
+    with durable_server() as server, server.database() as url, tempfile.TemporaryDirectory() as name:
+        recorded = [record(Path(name, f"{price}.jsonl"), RECORDS.value, price=price) for price in (1, 2)]
+        ways = {side: way for side, way in _ways(Path(name), url).items() if is_wanted(side)}
+        runs: dict[str, list[float]] = {side: [] for side in ways}
+        for turn in range(REPETITIONS.value + 1):
+            for side, seconds in ways.items():
+                rate = RECORDS.value / seconds(recorded[turn % 2])
+                if turn:
+                    runs[side].append(rate)
+                    print(f"{side}: {rate:,.0f} records/s", flush=True)
+        return Report(
+            name="loading",
+            title="Records from a Singer tap into a destination",
+            settings={
+                "records": RECORDS.value,
+                "columns": 8,
+                "records for each state": _RECORDS_A_STATE,
+                **server.settings,
+            },
+            figures=[Figure("one pass, from the start of the tap to the last commit", "records/s", runs)],
+        )
 
 
-def record(directory: Path, rows: int) -> Path:
+def _ways(directory: Path, url: str) -> dict[str, Callable[[Path], float]]:
+    """By side, what takes the seconds of one run."""
+    postgres = {"type": "postgres", "url": url, "schema": _SCHEMA}
+    duckdb = {"type": "duckdb", "path": str(directory / "loaded.duckdb")}
+    return {
+        PARSER: parse,
+        f"{OURS}, into nothing": partial(load, {"type": "none"}, key=False),
+        f"{OURS}, postgres append": partial(load, postgres, key=False),
+        f"{OURS}, postgres upsert": partial(load, postgres, key=True),
+        f"{OURS}, duckdb append": partial(load, duckdb, key=False),
+        f"{OURS}, duckdb upsert": partial(load, duckdb, key=True),
+    }
+
+
+def record(path: Path, rows: int, *, price: float) -> Path:
     """A file of messages of eight columns, as a tap would write them."""
     text, moment = {"type": ["null", "string"]}, {"type": ["null", "string"], "format": "date-time"}
     properties = {"id": {"type": "integer"}, "name": text, "city": text, "at": moment, "price": {"type": "number"}}
     properties |= {"count": {"type": ["null", "integer"]}, "active": {"type": "boolean"}, "note": text}
-    path = directory / "messages.jsonl"
     with path.open("w") as file:
         schema = {"type": "SCHEMA", "stream": "made", "schema": {"properties": properties}, "key_properties": []}
         file.write(json.dumps(schema) + "\n")
         for number in range(rows):
             made = {"id": number, "name": f"name {number}", "city": "Genève", "at": "2024-02-29T12:00:00.5+00:00"}
-            made |= {"price": number / 8, "count": None, "active": True, "note": "x" * 20}
+            made |= {"price": price + number / 8, "count": None, "active": True, "note": "x" * 20}
             file.write(json.dumps({"type": "RECORD", "stream": "made", "record": made}) + "\n")
-            if number % 10_000 == 0:
+            if number % _RECORDS_A_STATE == 0:
                 file.write(json.dumps({"type": "STATE", "value": {"id": number}}) + "\n")
     return path
 
@@ -82,7 +101,7 @@ def parse(recorded: Path) -> float:
     return time.perf_counter() - started
 
 
-def load(recorded: Path, options: dict[str, Any], *, key: bool, number: int) -> float:
+def load(options: dict[str, Any], recorded: Path, *, key: bool) -> float:
     """Seconds of one whole pass, connecting and the tap (`cat`) included."""
     name = f"{options['type']}_{'upsert' if key else 'append'}"
     collection = CollectionJob(
@@ -96,7 +115,7 @@ def load(recorded: Path, options: dict[str, Any], *, key: bool, number: int) -> 
     catalog = {"streams": [{"tap_stream_id": "made", "stream": "made", "schema": {}}]}
     command = ["sh", "-c", 'cat "$0"', str(recorded)]
     job = AttemptJob(
-        task=str(uuid.UUID(int=number)),
+        task=str(uuid.UUID(int=time.time_ns())),  # a destination refuses a task that is older than its last one
         task_id="made",
         attempt=1,
         source=name,
@@ -115,18 +134,15 @@ def load(recorded: Path, options: dict[str, Any], *, key: bool, number: int) -> 
         place = Place(name, destination, destination.open())
         tap = SingerOptions(command=tuple(command), catalog=catalog)
         source = SingerSource(tap, job, work_dir=Path(work), log=lambda *_: None)
-        Pass(source, [place], bookmark=place.position.bookmark, report=Report(outbox)).run()
+        report = copying.Report(outbox)
+        Pass(source, [place], bookmark=place.position.bookmark, report=report).run()
         destination.close()
-        return time.perf_counter() - started
-
-
-def postgres(url: str) -> dict[str, Any]:
-    return {"type": "postgres", "url": url, "schema": SCHEMA}
-
-
-def duckdb(recorded: Path, name: str) -> dict[str, Any]:
-    return {"type": "duckdb", "path": str(recorded.with_name(f"{name}.duckdb"))}
+        seconds = time.perf_counter() - started
+    written = 0 if options["type"] == "none" else RECORDS.value
+    if (report.records_read, report.rows_written) != (RECORDS.value, written):
+        raise RuntimeError(f"{name}: {report.records_read} records were read, {report.rows_written} were written")
+    return seconds
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(measure)

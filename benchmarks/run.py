@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from benchmarks.report import Report
 
 # Modules of this package, in the order in which `make bench` runs them and the page shows them.
-BENCHMARKS: Final = ("drain", "pickup", "post_tasks", "log_lines", "schedules", "idle", "reads", "growth", "rebuild")
+BENCHMARKS: Final = (
+    "drain",
+    "pickup",
+    "post_tasks",
+    "log_lines",
+    "loading",
+    "schedules",
+    "idle",
+    "reads",
+    "growth",
+    "rebuild",
+)
 
 
 @dataclass(frozen=True, slots=True)
