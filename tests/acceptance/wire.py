@@ -60,7 +60,8 @@ class Wire:
         return await self.answer()
 
     async def read(self, size: int) -> bytes:
-        return await self._reader.read(size)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self._reader.read(size)
 
     async def closed(self) -> bytes:
         """What comes until the other side has closed; nothing more where it has broken off."""
