@@ -3,7 +3,8 @@
 A real worker on a real clock. Due: the time from the minute's beginning until the last of the schedules is decided and,
 for information, until the last of their no-op tasks has ended; the worker carries them out at the same time. Waiting:
 the processor time of the worker and of the whole server while nothing is due, in windows that are long enough for what
-the worker does once a minute.
+the worker does once a minute. In the first one it compares every definition with what it has just stored, which it does
+once after a change.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 DUE: Final = Size(full=10_000, small=500)
 MINUTES: Final = Size(full=3, small=1)
 WAITING: Final = Size(full=100_000, small=2_000)
-WINDOWS: Final = Size(full=2, small=1)
+WINDOWS: Final = Size(full=3, small=1)
 WINDOW_SECONDS: Final = Size(full=61, small=5)
 _PATIENCE_SECONDS: Final = 120
 _EVERY_MINUTE: Final = "* * * * *"

@@ -88,18 +88,29 @@ class Schedules:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def all(self) -> tuple[list[StoredSchedule], datetime]:
-        """Every schedule that the table knows, ended ones too, and the database's now."""
-        rows = await self._pool.fetch(_SQL["all_schedules"])
-        now: datetime = await self._pool.fetchval(_SQL["now"])
-        return [
+    async def all(self) -> tuple[list[StoredSchedule], int, datetime]:
+        """Every schedule that the table knows, ended ones too, their digest, and the database's now."""
+        # One snapshot: a digest of other rows than those returned would vouch for what nobody has compared.
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            rows = await connection.fetch(_SQL["all_schedules"])
+            digest = int(await connection.fetchval(_SQL["digest_of_schedules"]))
+            now: datetime = await connection.fetchval(_SQL["now"])
+        schedules = [
             StoredSchedule(
                 ScheduleDefinition(*(row[column] for column in _DEFINITION)),
                 row["last_fire_at"],
                 row["active"],
             )
             for row in rows
-        ], now
+        ]
+        return schedules, digest, now
+
+    async def digest(self) -> int:
+        """A number that changes with every definition, and with every schedule that ends or comes back."""
+        return int(await self._pool.fetchval(_SQL["digest_of_schedules"]))
 
     async def put(self, schedules: Sequence[tuple[ScheduleDefinition, datetime | None]]) -> None:
         """Add and change schedules; the time given is where a new or changed one begins."""

@@ -7,6 +7,13 @@ SELECT syncline.clock()
 SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, last_fire_at, active
 FROM syncline.schedules
 
+-- name: digest_of_schedules
+-- One number for all of the above but the times, whatever the order of the rows.
+SELECT coalesce(sum(hash_record_extended(
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, active), 0
+)), 0)
+FROM syncline.schedules
+
 -- name: put_schedules
 -- Adds schedules and changes those that differ. A new, changed or re-added one begins at its next fire time: the past
 -- never fires. One that is unchanged keeps its place, so that what a downtime missed is caught up.

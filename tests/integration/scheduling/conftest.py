@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import Store, opened_store
+from tests.integration.scheduling.scheduling import Scheduling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -14,3 +15,10 @@ if TYPE_CHECKING:
 async def store(database_url: str) -> AsyncIterator[Store]:
     async with opened_store(database_url) as store:
         yield store
+
+
+@pytest.fixture
+async def scheduling(store: Store) -> AsyncIterator[Scheduling]:
+    scheduling = Scheduling(store)
+    yield scheduling
+    await scheduling.notifier.aclose()

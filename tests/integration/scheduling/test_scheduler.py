@@ -5,93 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import asyncpg
 import pytest
 
-from app.config.watch import CatalogueWatcher
-from app.scheduling import definitions as definitions_module
 from app.scheduling import scheduler as scheduler_module
-from app.scheduling.definitions import Definitions, put_definitions
-from app.scheduling.scheduler import Scheduler
 from app.store import schedules as schedules_module
-from app.store.notify import Notifier
 from app.store.queries import load_statements
-from app.store.schedules import Advance, FireTime, ScheduleDefinition, Schedules
-from tests.harness import opened_store, until, write_config
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from tests.harness import Store
+from app.store.schedules import Advance, FireTime
+from tests.harness import opened_store, until
+from tests.integration.scheduling.scheduling import HOUR, NOBODY, Scheduling, a_schedule, five_minutes_before
 
 SCHEDULES = load_statements("schedules.sql")
-NOBODY = UUID(int=1)
-HOUR = timedelta(hours=1)
-
-
-def a_schedule(collection: str = "c", expression: str = "*/5 * * * *", **given: Any) -> ScheduleDefinition:
-    defaults: dict[str, Any] = {
-        "source": "s",
-        "source_type": "synthetic",
-        "max_attempts": 3,
-        "timezone": "UTC",
-        "misfire": "latest",
-        "misfire_window": None,
-    }
-    return ScheduleDefinition(collection=collection, expression=expression, **(defaults | given))
-
-
-class Scheduling:
-    """A scheduler and the ledger that it writes."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.schedules = Schedules(store.pool)
-        self.notifier = Notifier(store.pool)
-        self.scheduler = Scheduler(store.pool, self.notifier, lambda: NOBODY)
-
-    async def put(self, begin: datetime, *definitions: ScheduleDefinition) -> None:
-        await self.schedules.put([(definition, begin) for definition in definitions])
-
-    async def decide(self) -> int:
-        """Pass after pass until nothing is due: how many fire times were decided."""
-        decided = 0
-        while now := await self.scheduler.decide_due(NOBODY):
-            decided += now
-        return decided
-
-    async def ledger(self, collection: str = "c") -> list[tuple[datetime, str, str | None]]:
-        rows = await self.store.pool.fetch(
-            "SELECT fire_time, outcome, reason FROM syncline.fire_times WHERE collection = $1 ORDER BY fire_time",
-            collection,
-        )
-        return [tuple(row) for row in rows]
-
-    async def outcomes(self, collection: str = "c") -> Counter[str]:
-        return Counter(outcome for _, outcome, _ in await self.ledger(collection))
-
-    async def row(self) -> Any:
-        return await self.store.pool.fetchrow("SELECT * FROM syncline.schedules WHERE collection = 'c'")
-
-    async def now(self) -> datetime:
-        now: datetime = await self.store.pool.fetchval("SELECT syncline.clock()")
-        return now
-
-
-@pytest.fixture
-async def scheduling(store: Store) -> AsyncIterator[Scheduling]:
-    scheduling = Scheduling(store)
-    yield scheduling
-    await scheduling.notifier.aclose()
-
-
-def five_minutes_before(now: datetime) -> datetime:
-    """The last time of */5 that was due."""
-    return now.replace(second=0, microsecond=0) - timedelta(minutes=now.minute % 5)
 
 
 async def test_two_schedulers_share_a_thousand_due_schedules_without_firing_one_twice(database_url: str) -> None:
@@ -278,133 +203,6 @@ async def test_every_goes_on_from_the_stored_fire_time_after_a_restart(schedulin
     assert await again.decide() == 0
     assert [row[0] for row in await again.ledger()] == [begin, begin + timedelta(minutes=90)]
     assert (await again.row())["next_fire_at"] == begin + timedelta(minutes=180)
-
-
-class Catalogues:
-    """The configuration of one source whose collection `c` has a schedule, as versions of a file."""
-
-    def __init__(self, scheduling: Scheduling, directory: Path) -> None:
-        self._scheduling = scheduling
-        self._file = directory / "config.yaml"
-        self._watcher = CatalogueWatcher(self._file, {})
-        self._definitions = Definitions(scheduling.schedules, self._watcher)
-
-    async def write(self, schedule: str | None, **more: Any) -> None:
-        collection = {"name": "c"} | ({"schedule": schedule} if schedule else {}) | more
-        write_config(self._file, {"s": {"type": "synthetic", "destinations": ["nowhere"], "collections": [collection]}})
-        await self._watcher.refresh()
-        await self._definitions.step()
-
-    def forget(self) -> None:
-        """A new process, which knows no previous version of the file."""
-        self._watcher = CatalogueWatcher(self._file, {})
-        self._definitions = Definitions(self._scheduling.schedules, self._watcher)
-
-    async def step(self) -> None:
-        await self._definitions.step()
-
-    async def restart(self) -> None:
-        """A new process reads the same file."""
-        await put_definitions(self._scheduling.schedules, self._watcher.current)
-
-
-@pytest.fixture
-def catalogues(scheduling: Scheduling, tmp_path: Path) -> Catalogues:
-    return Catalogues(scheduling, tmp_path)
-
-
-async def went_down(scheduling: Scheduling, hours: int = 3) -> datetime:
-    """As if the last look at the schedule had been hours ago: the fire time that was due next then."""
-    fire_time = five_minutes_before(await scheduling.now()) - hours * HOUR
-    await scheduling.store.pool.execute("UPDATE syncline.schedules SET next_fire_at = $1", fire_time)
-    return fire_time
-
-
-async def test_an_unchanged_schedule_keeps_its_place_over_a_restart(
-    scheduling: Scheduling, catalogues: Catalogues
-) -> None:
-    await catalogues.write("*/5 * * * *")
-    place = await went_down(scheduling)
-    await catalogues.restart()
-    assert (await scheduling.row())["next_fire_at"] == place
-    await scheduling.decide()
-    assert (await scheduling.outcomes())["started"] == 1
-    assert (await scheduling.outcomes())["missed"] >= 35
-
-
-@pytest.mark.parametrize("edit", ["0 * * * *", "@every 7m", "CRON_TZ=Europe/Berlin */5 * * * *"])
-async def test_an_edited_schedule_never_fires_the_past(
-    scheduling: Scheduling, catalogues: Catalogues, edit: str
-) -> None:
-    await catalogues.write("*/5 * * * *")
-    await went_down(scheduling)
-    await catalogues.write(edit)
-    assert (await scheduling.row())["next_fire_at"] > await scheduling.now()
-    assert await scheduling.decide() == 0
-    assert await scheduling.ledger() == []
-
-
-async def test_an_edited_time_zone_never_fires_the_past(scheduling: Scheduling, catalogues: Catalogues) -> None:
-    await catalogues.write("0 3 * * *")
-    await went_down(scheduling, hours=48)
-    await catalogues.write("0 3 * * *", timezone="Asia/Tokyo")
-    assert await scheduling.decide() == 0
-
-
-async def test_a_change_of_what_is_not_the_time_keeps_the_place(scheduling: Scheduling, catalogues: Catalogues) -> None:
-    await catalogues.write("*/5 * * * *")
-    place = await went_down(scheduling)
-    await catalogues.write("*/5 * * * *", max_attempts=7)
-    row = await scheduling.row()
-    assert (row["next_fire_at"], row["max_attempts"]) == (place, 7)
-
-
-async def test_a_schedule_taken_away_and_added_again_never_fires_the_past(
-    scheduling: Scheduling, catalogues: Catalogues
-) -> None:
-    await catalogues.write("*/5 * * * *")
-    await went_down(scheduling)
-    await catalogues.write(None)
-    assert await scheduling.decide() == 0
-    row = await scheduling.row()
-    assert (row["active"], row["next_fire_at"]) == (False, None)
-    await catalogues.write("*/5 * * * *")
-    assert (await scheduling.row())["next_fire_at"] > await scheduling.now()
-    assert await scheduling.decide() == 0
-
-
-async def test_a_rejected_source_keeps_its_schedule(scheduling: Scheduling, catalogues: Catalogues) -> None:
-    """This replica cannot read it; another one may."""
-    await catalogues.write("*/5 * * * *")
-    catalogues.forget()
-    await catalogues.write("*/5 * * * *", unknown_key=1)
-    assert (await scheduling.row())["active"]
-
-
-async def test_a_schedule_that_an_older_replica_has_ended_comes_back(
-    scheduling: Scheduling, catalogues: Catalogues, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await catalogues.write("*/5 * * * *")
-    await scheduling.schedules.end([("s", "c")])
-    monkeypatch.setattr(definitions_module, "_PUT_SECONDS", 0)
-    await catalogues.step()
-    assert (await scheduling.row())["active"]
-
-
-async def test_a_fire_time_in_the_ledger_is_never_decided_again(scheduling: Scheduling, catalogues: Catalogues) -> None:
-    await catalogues.write("*/5 * * * *")
-    place = await went_down(scheduling)
-    await scheduling.decide()
-    before = await scheduling.ledger()
-    await scheduling.store.pool.execute("UPDATE syncline.schedules SET next_fire_at = $1", place)
-    await scheduling.decide()
-    assert await scheduling.ledger() == before
-
-
-async def test_replicas_that_read_the_same_file_at_once_agree(scheduling: Scheduling, catalogues: Catalogues) -> None:
-    await catalogues.write("*/5 * * * *")
-    await asyncio.gather(*(catalogues.restart() for _ in range(4)))
-    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.schedules") == 1
 
 
 async def test_the_databases_clock_decides_not_the_machines(scheduling: Scheduling) -> None:

@@ -1,0 +1,196 @@
+"""The table says what the catalogue says, whoever else writes into it; the past never fires."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.scheduling import definitions as definitions_module
+from tests.integration.scheduling.scheduling import Catalogues, a_schedule, went_down
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.scheduling.scheduling import Scheduling
+
+
+@pytest.fixture
+def catalogues(scheduling: Scheduling, tmp_path: Path) -> Catalogues:
+    return Catalogues(scheduling, tmp_path)
+
+
+async def test_an_unchanged_schedule_keeps_its_place_over_a_restart(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    place = await went_down(scheduling)
+    await catalogues.restart()
+    assert (await scheduling.row())["next_fire_at"] == place
+    await scheduling.decide()
+    assert (await scheduling.outcomes())["started"] == 1
+    assert (await scheduling.outcomes())["missed"] >= 35
+
+
+@pytest.mark.parametrize("edit", ["0 * * * *", "@every 7m", "CRON_TZ=Europe/Berlin */5 * * * *"])
+async def test_an_edited_schedule_never_fires_the_past(
+    scheduling: Scheduling, catalogues: Catalogues, edit: str
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    await went_down(scheduling)
+    await catalogues.write(edit)
+    assert (await scheduling.row())["next_fire_at"] > await scheduling.now()
+    assert await scheduling.decide() == 0
+    assert await scheduling.ledger() == []
+
+
+async def test_an_edited_time_zone_never_fires_the_past(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    await catalogues.write("0 3 * * *")
+    await went_down(scheduling, hours=48)
+    await catalogues.write("0 3 * * *", timezone="Asia/Tokyo")
+    assert await scheduling.decide() == 0
+
+
+async def test_a_change_of_what_is_not_the_time_keeps_the_place(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    await catalogues.write("*/5 * * * *")
+    place = await went_down(scheduling)
+    await catalogues.write("*/5 * * * *", max_attempts=7)
+    row = await scheduling.row()
+    assert (row["next_fire_at"], row["max_attempts"]) == (place, 7)
+
+
+async def test_a_schedule_taken_away_and_added_again_never_fires_the_past(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    await went_down(scheduling)
+    await catalogues.write(None)
+    assert await scheduling.decide() == 0
+    row = await scheduling.row()
+    assert (row["active"], row["next_fire_at"]) == (False, None)
+    await catalogues.write("*/5 * * * *")
+    assert (await scheduling.row())["next_fire_at"] > await scheduling.now()
+    assert await scheduling.decide() == 0
+
+
+async def test_a_rejected_source_keeps_its_schedule(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    """This replica cannot read it; another one may."""
+    await catalogues.write("*/5 * * * *")
+    catalogues.forget()
+    await catalogues.write("*/5 * * * *", unknown_key=1)
+    assert (await scheduling.row())["active"]
+
+
+@pytest.fixture
+def looking_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is one at which a minute has passed since the last look."""
+    monkeypatch.setattr(definitions_module, "_PUT_SECONDS", -1)
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_a_schedule_that_an_older_replica_has_ended_comes_back(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    await catalogues.step()
+    await scheduling.schedules.end([("s", "c")])
+    await catalogues.step()
+    assert (await scheduling.row())["active"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM syncline.schedules",
+        "UPDATE syncline.schedules SET active = false",
+        "UPDATE syncline.schedules SET expression = '@daily'",
+        "UPDATE syncline.schedules SET timezone = 'Asia/Tokyo'",
+        "UPDATE syncline.schedules SET misfire = 'all'",
+        "UPDATE syncline.schedules SET misfire_window = NULL",
+        "UPDATE syncline.schedules SET misfire_window = '2 hours'",
+        "UPDATE syncline.schedules SET source_type = 'singer'",
+        "UPDATE syncline.schedules SET max_attempts = 99",
+        "UPDATE syncline.schedules SET collection = 'd'",
+    ],
+)
+@pytest.mark.usefixtures("looking_always")
+async def test_a_row_that_somebody_has_changed_is_put_right(
+    scheduling: Scheduling, catalogues: Catalogues, change: str
+) -> None:
+    await catalogues.write("*/5 * * * *", misfire_window="1h")
+    await catalogues.step()
+    [before] = (await scheduling.schedules.all())[0]
+    await scheduling.store.admin.execute(change)
+    await catalogues.step()
+    schedules, *_ = await scheduling.schedules.all()
+    assert [schedule for schedule in schedules if schedule.active] == [before]
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_two_replicas_with_different_files_both_put_theirs_again(scheduling: Scheduling, tmp_path: Path) -> None:
+    """Neither of them takes the other one's table for its own, however often it has seen it."""
+    mine, other = (Catalogues(scheduling, tmp_path, name) for name in ("mine", "other"))
+    await mine.write("*/5 * * * *")
+    await mine.step()
+    await other.write("@daily")
+    for _ in range(2):
+        await mine.step()
+        assert (await scheduling.row())["expression"] == "*/5 * * * *"
+        await other.step()
+        assert (await scheduling.row())["expression"] == "@daily"
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_what_changes_between_a_put_and_the_next_look_is_put_right(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    """The look after a put compares every definition: what was put may be gone already."""
+    await catalogues.write("*/5 * * * *")
+    await scheduling.schedules.end([("s", "c")])
+    await catalogues.step()
+    assert (await scheduling.row())["active"]
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_a_rejected_sources_schedule_is_left_alone_by_every_look(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    catalogues.forget()
+    await catalogues.write("*/5 * * * *", unknown_key=1)
+    await scheduling.schedules.put([(a_schedule(expression="@daily"), None)])
+    await catalogues.step()
+    row = await scheduling.row()
+    assert (row["expression"], row["active"]) == ("@daily", True)
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_a_table_that_is_right_is_not_compared_again(
+    scheduling: Scheduling, catalogues: Catalogues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fire times move on all the time: they are no reason to compare a hundred thousand definitions."""
+    await catalogues.write("*/5 * * * *")
+    await catalogues.step()
+    compared: list[object] = []
+    monkeypatch.setattr(definitions_module, "put_definitions", lambda *given: compared.append(given))
+    await went_down(scheduling)
+    await scheduling.decide()
+    await catalogues.step()
+    assert not compared
+
+
+async def test_a_fire_time_in_the_ledger_is_never_decided_again(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    await catalogues.write("*/5 * * * *")
+    place = await went_down(scheduling)
+    await scheduling.decide()
+    before = await scheduling.ledger()
+    await scheduling.store.pool.execute("UPDATE syncline.schedules SET next_fire_at = $1", place)
+    await scheduling.decide()
+    assert await scheduling.ledger() == before
+
+
+async def test_replicas_that_read_the_same_file_at_once_agree(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    await catalogues.write("*/5 * * * *")
+    await asyncio.gather(*(catalogues.restart() for _ in range(4)))
+    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.schedules") == 1
