@@ -44,6 +44,7 @@ def create_app(
     reset_collection: Callable[[str, str], Awaitable[object]],
     test_source: Callable[[str, str | None], Awaitable[None]],
     schema_version: str,
+    schema_problem: Callable[[str | None], str | None],
     draining: Callable[[], bool],
 ) -> Starlette:
     """The API over what others have opened: it connects to nothing, starts nothing and closes nothing.
@@ -59,7 +60,8 @@ def create_app(
         reset_collection: `(source, collection)`, forgets a collection's bookmarks.
         test_source: `(source, collection or None)`, lets the connector try; raises SynclineError with its error, and is
             canceled when the client leaves.
-        schema_version: the migration that this release needs; `/readyz` accepts newer ones.
+        schema_version: the migration that this release needs, for `/readyz` to tell.
+        schema_problem: one line on why a database at this migration (None: at none) is not ready, or None.
         draining: whether a shutdown has begun.
 
     The access log is the API's own (structlog, `syncline.api`); a server's own would show the token of queries.
@@ -82,6 +84,7 @@ def create_app(
         reset_collection=reset_collection,
         trials=Trials(test_source),
         schema_version=schema_version,
+        schema_problem=schema_problem,
         draining=draining,
     )
     return app

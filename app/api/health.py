@@ -80,7 +80,7 @@ class Ready(Endpoint):
             if draining
             else "PostgreSQL does not answer"
             if not reachable
-            else _schema_problem(version, services.schema_version)
+            else services.schema_problem(version)
         )
         return JsonAnswer(
             present(
@@ -97,14 +97,6 @@ class Ready(Endpoint):
             ),
             status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
         )
-
-
-def _schema_problem(version: str | None, expected: str) -> str | None:
-    """A newer schema is no problem: it was migrated for the next release, and every release bears its successor's."""
-    if version is not None and version >= expected:
-        return None
-    found = f"at version {version}" if version else "not there"
-    return f"the database's schema is {found}, version {expected} is needed: run 'syncline migrate'"
 
 
 class OpenApi(Endpoint):

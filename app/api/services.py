@@ -32,4 +32,5 @@ class Services:
     reset_collection: Callable[[str, str], Awaitable[object]]
     trials: Trials
     schema_version: str
+    schema_problem: Callable[[str | None], str | None]
     draining: Callable[[], bool]

@@ -17,7 +17,7 @@ import uvicorn
 from app.api.application import create_app
 from app.api.connection import MOST_CONNECTIONS, BoundedConnection
 from app.bootstrap.environment import database_address, substitution_environment
-from app.bootstrap.schema_version import head, require_schema
+from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.errors import ConfigurationError
@@ -95,6 +95,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
                 today=dt.datetime.now(dt.UTC).date(),
             ),
             schema_version=head(),
+            schema_problem=schema_problem,
             draining=signals.stop.is_set,
         )
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))

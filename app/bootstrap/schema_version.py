@@ -34,9 +34,15 @@ def head() -> str:
     return ends.pop()
 
 
-def is_current(version: str | None) -> bool:
-    """Whether this release can work on a schema of this version: its own, or a newer one that it does not know."""
-    return version is not None and (version == head() or version not in _known())
+def schema_problem(version: str | None) -> str | None:
+    """Why this release cannot work on a schema of this version; None if it can.
+
+    It can on its own, and on a newer one, which it does not know: every release bears its successor's.
+    """
+    if version is not None and (version == head() or version not in _known()):
+        return None
+    state = f"at version {version}" if version else "not made yet"
+    return f"the database's schema is {state}, this release needs {head()}: run 'syncline migrate'"
 
 
 async def require_schema(reader: Reader) -> None:
@@ -45,12 +51,8 @@ async def require_schema(reader: Reader) -> None:
     Raises:
         SchemaVersionError: it was not migrated.
     """
-    version = await reader.schema_version()
-    if not is_current(version):
-        state = f"at version {version}" if version else "not made yet"
-        raise SchemaVersionError(
-            f"the database's schema is {state}, this release needs {head()}: run `syncline migrate`"
-        )
+    if problem := schema_problem(await reader.schema_version()):
+        raise SchemaVersionError(problem)
 
 
 def _known() -> set[str]:

@@ -19,6 +19,7 @@ import uvicorn
 
 from app.api.application import create_app
 from app.api.connection import BoundedConnection
+from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.bookmarks import reset_collection
 from app.store.database import DatabaseAddress, Pool, open_pool
@@ -62,7 +63,6 @@ class Surroundings:
     catalogue: Catalogue = field(default_factory=lambda: load_catalogue(CATALOGUE, {}))
     config_problem: str | None = None
     draining: bool = False
-    schema_version: str = "0001"
     tried: list[tuple[str, str | None]] = field(default_factory=list)
     trial: Callable[[str, str | None], Awaitable[None]] | None = None
     trial_error: Exception | None = None
@@ -124,7 +124,8 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
             config_problem=lambda: surroundings.config_problem,
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
-            schema_version=surroundings.schema_version,
+            schema_version=head(),
+            schema_problem=schema_problem,
             draining=lambda: surroundings.draining,
         )
         yield OpenedApi(app=app, pool=pool, notifier=notifier, tokens=tokens, surroundings=surroundings)

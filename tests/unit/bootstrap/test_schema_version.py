@@ -7,7 +7,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from app.bootstrap.migrations import alembic_config
-from app.bootstrap.schema_version import head, is_current
+from app.bootstrap.schema_version import head, schema_problem
 
 
 def test_the_version_is_the_one_that_alembic_migrates_to() -> None:
@@ -17,8 +17,12 @@ def test_the_version_is_the_one_that_alembic_migrates_to() -> None:
 def test_older_schemas_are_refused_and_newer_ones_are_not() -> None:
     older = [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][1:]
     assert older
-    assert not any(is_current(version) for version in [*older, None])
-    assert all(is_current(version) for version in [head(), "ffff"])
+    for version in older:
+        told = f"the database's schema is at version {version}, this release needs {head()}: run 'syncline migrate'"
+        assert schema_problem(version) == told
+    told = f"the database's schema is not made yet, this release needs {head()}: run 'syncline migrate'"
+    assert schema_problem(None) == told
+    assert [schema_problem(version) for version in (head(), "ffff")] == [None, None]
 
 
 @pytest.mark.parametrize("process", ["api", "worker"])
