@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import time
 from http import HTTPStatus
-from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
@@ -29,6 +28,10 @@ GRANTED: Final = "syncline.token_scope"
 
 MEMORY_SECONDS: Final = 1.0
 """How long a revoked token may still be let in, and a new one be unknown."""
+
+_NO_MATCH: Final = "Admin token does not match"
+# Which of the three is for those to know who may list the tokens.
+_ENDED: Final = "the token is unknown, was revoked or has expired: 'syncline token create' makes another"
 
 # Header and query: more of them in one request are no client's doing.
 _TOKENS_A_REQUEST: Final = 2
@@ -57,12 +60,13 @@ async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> T
     expected = admin_token.encode()
     if expected and any(hmac.compare_digest(one, expected) for one in given):
         return TokenScope.ADMIN
-    ours = ((id_, one) for one in given if (id_ := token_id(one)))
-    scopes = [await known.scope_of(id_, one) for id_, one in islice(ours, _TOKENS_A_REQUEST)]
+    ours = [(id_, one) for one in given if (id_ := token_id(one))]
+    scopes = [await known.scope_of(id_, one) for id_, one in ours[:_TOKENS_A_REQUEST]]
     if granted := max(filter(None, scopes), key=attrgetter("rank"), default=None):
         return granted
-    message = "Admin token does not match" if admin_token else "admin_token must be configured"
-    raise RefusedError(HTTPStatus.UNAUTHORIZED, message)
+    if ours:
+        raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH, _ENDED)
+    raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH if admin_token else "admin_token must be configured")
 
 
 def check_scope(scope: Scope, needed: TokenScope) -> None:

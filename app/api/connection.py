@@ -112,6 +112,9 @@ class BoundedConnection(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
         self._watch_closing()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nobody of ours has failed when a client would rather speak another protocol: it is answered in this one."""
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
 

@@ -37,14 +37,22 @@ def run_dev(
 ) -> None:
     """Run everything until Ctrl-C. Not in an event loop: the embedded server wants the main thread."""
     with ExitStack() as stack:
-        environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)} | _database(settings, data, stack)
-        catalogue = load_catalogue(config, environment)
+        environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)}
+        # A wrong catalogue and a taken port are told before a database is started, which takes a while.
+        catalogue = load_catalogue(config, environment | _database_to_be(settings))
         host, port = host or DEFAULT_HOST, catalogue.server.port if port is None else port
         bind(host, port).close()
+        environment |= _database(settings, data, stack)
         migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
         with asyncio.Runner() as runner:
             shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
             runner.run(_run(shared, environment, host, port, catalogue))
+
+
+def _database_to_be(settings: Settings) -> dict[str, str]:
+    """What a catalogue may name of the database; of one that has not been started only the form is known."""
+    url = database_address(settings).url if settings.database_url else "postgresql://app:password@127.0.0.1/app"
+    return url_parts(url) | {"DATABASE_URL": url, "DATABASE_DIRECT_URL": url}
 
 
 def _database(settings: Settings, data: Path, stack: ExitStack) -> dict[str, str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import subprocess
     from types import TracebackType
 
+_READY = "ready.json"
 _POLL_SECONDS = 0.01
 _PORT_CHOICES = 5
 _SOCKET_PATH_BYTES = 100  # Linux takes 107, macOS 103
@@ -44,6 +45,15 @@ class TcpAddress:
 class _Address:
     socket_directory: str
     port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ROLE}@/{ROLE}?host={quote(self.socket_directory)}&port={self.port}"
+
+    def is_served(self) -> bool:
+        """Whether somebody listens there: what a killed owner has published stays until the next one starts."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(f"{self.socket_directory}/.s.PGSQL.{self.port}") == 0
 
 
 class EmbeddedPostgres:
@@ -75,8 +85,7 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """The database `app` over the Unix socket, as its superuser."""
-        address = self._running()
-        return f"postgresql://{ROLE}@/{ROLE}?host={quote(address.socket_directory)}&port={address.port}"
+        return self._running().url
 
     @property
     def is_owned(self) -> bool:
@@ -122,7 +131,7 @@ class EmbeddedPostgres:
 
     @property
     def _ready_file(self) -> Path:
-        return self._home / "ready.json"
+        return self._home / _READY
 
     def _running(self) -> _Address:
         if self._address is None:
@@ -162,10 +171,7 @@ class EmbeddedPostgres:
         return address if probe.returncode == 0 and address == self._published() else None
 
     def _published(self) -> _Address | None:
-        try:
-            return _Address(**json.loads(self._ready_file.read_bytes()))
-        except (FileNotFoundError, ValueError):  # a crash of the machine may leave it empty
-            return None
+        return _read_address(self._ready_file)
 
     def _publish(self) -> None:
         unfinished = self._ready_file.with_suffix(".unfinished")
@@ -217,6 +223,19 @@ class EmbeddedPostgres:
                 port = int(probe.getsockname()[1])
             kept.write_text(str(port))
         return port
+
+
+def running_server(home: Path) -> str | None:
+    """The URL of the server that another process runs on `home`, as `EmbeddedPostgres.url`; None without one."""
+    address = _read_address(home.absolute() / _READY)
+    return address.url if address and address.is_served() else None
+
+
+def _read_address(file: Path) -> _Address | None:
+    try:
+        return _Address(**json.loads(file.read_bytes()))
+    except (FileNotFoundError, ValueError):  # a crash of the machine may leave it empty
+        return None
 
 
 def _is_free(port: int) -> bool:

@@ -27,6 +27,26 @@ def database_address(settings: Settings) -> DatabaseAddress:
     return DatabaseAddress.of(settings.database_url, settings.database_direct_url)
 
 
+def database_in_reach(settings: Settings) -> DatabaseAddress:
+    """The same for a command beside the service: without DATABASE_URL the embedded server of a running `syncline dev`.
+
+    Raises:
+        ConfigurationError: nobody has said where, and no `syncline dev` runs on the data directory.
+    """
+    if settings.database_url:
+        return database_address(settings)
+    # Here, for the services start without it.
+    from app.bootstrap.embedded_postgres import running_server  # noqa: PLC0415
+
+    data = settings.data_dir.absolute()
+    if url := running_server(data / "postgres"):
+        return DatabaseAddress.of(url)
+    raise ConfigurationError(
+        f"DATABASE_URL is not set, and no 'syncline dev' runs on {data}: start it, set SYNCLINE_DATA_DIR to its "
+        "--data, or set DATABASE_URL to postgresql://user:password@host:5432/database"
+    )
+
+
 def config_path(settings: Settings, given: Path | None, *, way: str = "--config FILE") -> Path:
     """The catalogue's file: the one given on the command line, in the way that the message shows, or SYNCLINE_CONFIG.
 

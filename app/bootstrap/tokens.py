@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from app.bootstrap.environment import database_address
+from app.bootstrap.environment import database_in_reach
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
 from app.store.database import UNREACHABLE, connect
 from app.store.tokens import TokenOffice
@@ -27,12 +27,12 @@ async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Aw
     """Do `work` over a connection of the login itself: the application's role can make no tokens.
 
     Raises:
-        ConfigurationError: the login has not the rights of the tables' owner.
+        ConfigurationError: there is no database in reach, or the login has not the rights of the tables' owner.
         DatabaseUnreachableError: the database does not answer, or the tokens are locked.
         SchemaVersionError: the schema is too old to know tokens.
     """
     connection = await connect(
-        database_address(settings).direct,
+        database_in_reach(settings).direct,
         command_timeout=_SECONDS,
         server_settings={"application_name": "syncline token"},
     )

@@ -74,13 +74,13 @@ def start(*, with_fail_points: bool = False) -> Settings:
 
 
 def with_pool(work: Callable[[Any], Any]) -> Any:
-    from app.bootstrap.environment import database_address
+    from app.bootstrap.environment import database_in_reach
     from app.bootstrap.schema_version import require_schema
     from app.store.database import open_pool
     from app.store.reads import Reader
 
     async def run() -> Any:
-        address = database_address(start())
+        address = database_in_reach(start())
         async with open_pool(address, name="syncline projections", statement_seconds=None) as pool:
             await require_schema(Reader(pool))
             return await work(pool)

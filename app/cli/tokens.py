@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def token() -> None:
-    """The API's tokens, kept as hashes in the database. `server.admin_token` of the catalogue counts beside them."""
+    """The API's tokens, kept as hashes in the database. `server.admin_token` of the catalogue counts beside them.
+
+    The database is that of DATABASE_URL; without it, that of the 'syncline dev' which runs on SYNCLINE_DATA_DIR
+    (.syncline).
+    """
 
 
 @token.command()

@@ -169,6 +169,25 @@ def test_kill_9_leaves_no_process_behind(dev: Dev) -> None:
     dev.welcomed()
 
 
+def test_a_token_can_be_made_beside_it(dev: Dev) -> None:
+    code, text = a_token(dev)
+    assert code == 2, text
+    assert text.startswith(f"syncline: DATABASE_URL is not set, and no 'syncline dev' runs on {dev.data}: ")
+    first = dev.start()
+    dev.welcomed()
+    code, text = a_token(dev)
+    assert code == 0, text
+    answer = httpx.get(
+        f"http://127.0.0.1:{dev.port}/api/v1/sources", params={"token": text.split()[0]}, trust_env=False
+    )
+    assert answer.status_code == httpx.codes.OK
+    # A killed one leaves word of where its database was.
+    first.kill()
+    first.wait()
+    wait_until("nothing is left", lambda: not dev.processes())
+    assert a_token(dev)[0] == 2
+
+
 def test_a_dead_worker_is_started_again(dev: Dev) -> None:
     dev.start()
     dev.welcomed()
@@ -195,12 +214,14 @@ def test_a_wrong_configuration_is_told_and_exits_with_2(dev: Dev, break_it: obje
     code, text = refused(dev)
     assert code == 2, text
     assert message in text
+    assert not dev.data.exists(), "a database was started for nothing"
 
 
 def test_a_taken_port_is_one_line_and_exits_with_2(dev: Dev) -> None:
     with socket.create_server(("127.0.0.1", dev.port)):
         code, text = refused(dev)
     assert code == 2, text
+    assert not dev.data.exists(), "a database was started for nothing"
     mend = "choose another with --port or server.port"
     assert text == f"syncline: cannot listen on 127.0.0.1:{dev.port}: Address already in use; {mend}\n"
 
@@ -218,6 +239,14 @@ def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
 
 def refused(dev: Dev) -> tuple[int, str]:
     done = subprocess.run(dev.command(), env=dev.environment(), capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def a_token(dev: Dev) -> tuple[int, str]:
+    """What `syncline token create` says on the same data directory."""
+    command = [sys.executable, "-m", "app.cli", "token", "create", "--scope", "read"]
+    environment = dev.environment() | {"SYNCLINE_DATA_DIR": str(dev.data)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -272,6 +272,14 @@ async def test_pipelined_requests_are_answered_in_order_and_not_without_end(api:
     assert api.process.memory() - memory < MEMORY
 
 
+async def test_whoever_would_rather_speak_another_protocol_is_answered_in_this_one(api: Api) -> None:
+    async with wire(api.address) as client:
+        for protocol in ("websocket", "h2c", "websocket"):
+            answer = await client.request("GET", "/api/v1/sources", "Connection: Upgrade", f"Upgrade: {protocol}")
+            assert answer.status == 200
+    assert "pgrade" not in api.process.text
+
+
 async def test_a_thousand_idle_connections_disturb_nobody(api: Api) -> None:
     memory = api.process.memory()
     async with AsyncExitStack() as stack:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 QUICK = {"source": "load", "collection": "quick"}
 SOURCES = "/api/v1/sources"
 UNKNOWN = {"message": "Admin token does not match"}
+ENDED = UNKNOWN | {"error": "the token is unknown, was revoked or has expired: 'syncline token create' makes another"}
 
 # One request for each operation, and the scope that it needs. Those of `admin` come last.
 REQUESTS = [
@@ -112,9 +113,12 @@ async def test_what_only_looks_like_a_token_is_401(stranger: httpx.AsyncClient, 
     made = await office.create("", TokenScope.ADMIN, None)
     forged = make_token().text
     swapped = f"syncline_{made.id}_{forged[-64:]}"
-    for given in (forged, swapped, made.text[:-1], made.text + "0", made.text.upper(), made.id, made.hash.hex()):
+    for given in (made.text[:-1], made.text + "0", made.text.upper(), made.id, made.hash.hex()):
         answer = await stranger.get(SOURCES, headers=bearing(given))
         assert (answer.status_code, answer.json()) == (401, UNKNOWN)
+    for given in (forged, swapped):
+        answer = await stranger.get(SOURCES, headers=bearing(given))
+        assert (answer.status_code, answer.json()) == (401, ENDED)
 
 
 async def test_without_a_token_in_the_configuration_those_of_the_database_count(
@@ -123,8 +127,12 @@ async def test_without_a_token_in_the_configuration_those_of_the_database_count(
     token = (await office.create("", TokenScope.READ, None)).text
     api.surroundings.catalogue = load_catalogue("{}", {})
     assert await lets_in(stranger, token)
-    answer = await stranger.get(SOURCES, headers=bearing(make_token().text))
+    answer = await stranger.get(SOURCES, headers=bearing("wrong"))
     assert (answer.status_code, answer.json()) == (401, {"message": "admin_token must be configured"})
+    # To configure one would help nobody whose own token has ended.
+    over = await office.create("", TokenScope.READ, timedelta(milliseconds=1))
+    answer = await stranger.get(SOURCES, headers=bearing(over.text))
+    assert (answer.status_code, answer.json()) == (401, ENDED)
 
 
 async def test_a_token_ends_when_it_is_revoked_or_over(stranger: httpx.AsyncClient, office: TokenOffice) -> None:
