@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.connectors.options import Number, Whole
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule
@@ -91,15 +92,14 @@ def _window(value: Any) -> Any:
     return NOTHING if value == NOTHING else _duration(value)
 
 
-def _whole(value: Any) -> Any:
-    # Python's True is 1: who writes `days: true` does not mean a day.
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004 (pydantic passes TypeError through)
-    return value
-
-
 def _days(value: Any) -> Any:
-    return 0 if value == NOTHING else value
+    return 0 if value == NOTHING else _said(value)
+
+
+def _said(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must not be empty: 0 means for ever, without the key the default counts")
+    return value
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
@@ -109,8 +109,8 @@ Schedule = Annotated[str, AfterValidator(_check_schedule)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[dt.timedelta, BeforeValidator(_positive_duration)]
 Window = Annotated[dt.timedelta | Literal["none"], BeforeValidator(_window)]
-Whole = Annotated[int, BeforeValidator(_whole)]
 Days = Annotated[Whole, BeforeValidator(_days)]
+Runs = Annotated[Whole, BeforeValidator(_said)]
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
 
@@ -136,18 +136,27 @@ class Pool(Section):
 class Stalled(Section):
     """`last_heartbeat_threshold_seconds` is the length of a worker's lease."""
 
-    last_heartbeat_threshold_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
-    observe_stalled_every_seconds: float = Field(default=20, gt=0, le=86_400, allow_inf_nan=False)
-    last_activity_threshold_minutes: float = Field(default=10, gt=0, allow_inf_nan=False)
+    last_heartbeat_threshold_seconds: Number = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
+    observe_stalled_every_seconds: Number = Field(default=20, gt=0, le=86_400, allow_inf_nan=False)
+    last_activity_threshold_minutes: Number = Field(default=10, gt=0, allow_inf_nan=False)
 
 
-class StoreLogs(Section):
+class Kept(Section):
+    """How long something is kept: an empty value could mean for ever as well as the default, and is neither."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class StoreLogs(Kept):
     """`last_runs` tasks of each collection keep their log lines; 0: all of them."""
 
-    last_runs: Whole = Field(default=100, ge=0, le=MOST_RUNS)
+    last_runs: Runs = Field(default=100, ge=0, le=MOST_RUNS)
 
 
-class Retention(Section):
+class Retention(Kept):
     """`days` after their end tasks and all that tells of them may go, `statistics_days` after it the days they made up.
 
     0 is never; statistics of days whose tasks are there stay in any case.
@@ -168,8 +177,8 @@ class Server(Section):
 
     admin_token: str = Field(default="", repr=False)
     port: Whole = Field(default=8001, ge=0, le=65_535)
-    sources_reload_sec: float = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
-    drain_seconds: float = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
+    sources_reload_sec: Number = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
+    drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
     retention: Retention = Retention()
     sync_tasks: SyncTasks = SyncTasks()
 

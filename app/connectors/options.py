@@ -25,6 +25,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 _HIGHEST_PORT = 65535
+_WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
 
 
@@ -42,6 +44,25 @@ def _words(value: Any) -> Any:
 def _joined(text: str) -> str:
     return re.sub(r"\s*(==|@)\s*", r"\1", text)
 
+
+def _whole(value: Any) -> Any:
+    return _written_number(value, _WHOLE, "must be a whole number")
+
+
+def _number(value: Any) -> Any:
+    return _written_number(value, _NUMBER, "must be a number")
+
+
+def _written_number(value: Any, form: re.Pattern[str], message: str) -> Any:
+    # Python's True is 1, and it reads `1_000`: who writes `days: true` does not mean a day.
+    if isinstance(value, bool) or (isinstance(value, str) and not form.fullmatch(value.strip())):
+        raise ValueError(message)
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Number = Annotated[float, BeforeValidator(_number)]
+"""Numbers of the configuration, which may be texts: a placeholder makes one of every value."""
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
 # An object, its JSON text, or the path of a file that holds it.
@@ -101,10 +122,10 @@ class SyntheticOptions(Options):
 class SyntheticParameters(Options):
     """What to make: `records` and `log_lines` spread evenly over `seconds`, then fail with probability `fail_rate`."""
 
-    records: int = Field(default=100, ge=0)
-    log_lines: int = Field(default=1, ge=0)
-    seconds: float = Field(default=0, ge=0, allow_inf_nan=False)
-    fail_rate: float = Field(default=0, ge=0, le=1)
+    records: Whole = Field(default=100, ge=0)
+    log_lines: Whole = Field(default=1, ge=0)
+    seconds: Number = Field(default=0, ge=0, allow_inf_nan=False)
+    fail_rate: Number = Field(default=0, ge=0, le=1)
 
 
 class PostgresDestinationOptions(Options):
@@ -113,7 +134,7 @@ class PostgresDestinationOptions(Options):
     type: Literal["postgres"] = "postgres"
     url: SecretStr | None = None
     host: str | None = None
-    port: int | None = Field(default=None, ge=1, le=_HIGHEST_PORT)
+    port: Whole | None = Field(default=None, ge=1, le=_HIGHEST_PORT)
     user: str | None = None
     password: SecretStr | None = None
     database: str | None = None

@@ -50,6 +50,13 @@ def test_the_contract_s_example_loads() -> None:
     assert catalogue.server.sync_tasks.stalled.last_heartbeat_threshold_seconds == 60
 
 
+def test_a_number_may_be_the_text_that_a_placeholder_makes_of_it() -> None:
+    environment = {"PORT": "9000", "SECONDS": "1.5", "DAYS": "none"}
+    text = "{port: '${env.PORT}', drain_seconds: '${env.SECONDS}', retention: {days: '${env.DAYS}'}}"
+    server = load_catalogue(f"server: {text}", environment).server
+    assert (server.port, server.drain_seconds, server.retention.days) == (9000, 1.5, 0)
+
+
 def test_a_collection_has_all_defaults() -> None:
     quick = one_source("type: synthetic, collections: [quick]").collections["quick"]
     assert (quick.name, quick.type, quick.table_name) == ("quick", "quick", "s_quick")

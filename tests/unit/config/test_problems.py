@@ -24,6 +24,7 @@ COLLECTION_KEYS = (
     "sync_mode, table_name, timeout, timezone, type"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
+EMPTY = "must not be empty: 0 means for ever, without the key the default counts"
 BY_HAND = "'none' means by hand only"
 DURATIONS = "valid are days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 
@@ -46,6 +47,16 @@ def all_problems(text: str) -> list[str]:
         ("destinations: http://x/y", "destinations: must be a mapping (id: …); only sources may be a URL or a file"),
         ("server: {prt: 1}", f"server.prt: unknown key; did you mean 'port'? valid: {SERVER_KEYS}"),
         ("server: {port: x}", "server.port: must be a whole number"),
+        ("server: {port: '1_000'}", "server.port: must be a whole number"),
+        ("server: {port: true}", "server.port: must be a whole number"),
+        ("server: {drain_seconds: '1_0'}", "server.drain_seconds: must be a number"),
+        ("server: {drain_seconds: true}", "server.drain_seconds: must be a number"),
+        ("server: {retention: {days: null}}", f"server.retention.days: {EMPTY}"),
+        ("server: {retention: {statistics_days: }}", f"server.retention.statistics_days: {EMPTY}"),
+        (
+            "server: {sync_tasks: {store_logs: {last_runs: }}}",
+            f"server.sync_tasks.store_logs.last_runs: {EMPTY}",
+        ),
         ("server: {port: 70000}", "server.port: must be less than or equal to 65535"),
         ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0"),
         ("server: {admin_token: [hunter22]}", "server.admin_token: must be text"),
