@@ -27,7 +27,7 @@ from app.config.sections import Retention, Server, StoreLogs, SyncTasks
 from app.domain.task import Status
 from app.execution.housekeeping import Housekeeping
 from app.projections import ProjectionRunner, verify
-from app.store.log import NumberedLine, append_lines
+from app.store.log import LineBlock, append_lines
 from app.store.queue import schedule_tasks
 from app.store.reads import LogFilter, Reader, TaskFilter
 from benchmarks.plots import Chart
@@ -129,7 +129,7 @@ class Soak:
             if not claims:
                 self._seconds["claim"].pop()
                 return
-            lines = [NumberedLine(number + 1, 0.0, "info", TEXT) for number in range(LINES)]
+            lines = [LineBlock.of(1, 0.0, "info", [TEXT] * LINES)]
             with self._timed("log lines"):
                 await append_lines(self.store.pool, self._worker, [(claim, lines) for claim in claims], now=0.0)
             for claim in claims:

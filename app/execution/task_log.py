@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.execution.text import fit
+from app.execution.text import presentable
 from app.store.database import UNREACHABLE
-from app.store.log import NumberedLine, append_lines
+from app.store.log import LineBlock, append_lines, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
     from app.domain.attempt_protocol import Level
     from app.store.database import Pool
+    from app.store.log import NumberedLine
     from app.store.queue import Claim
 
 _BATCH_LINES: Final = 5000
+_BLOCK_LINES: Final = 1000
 _BATCH_CHARACTERS: Final = 4_000_000
 _MOST_LINES: Final = 20_000
 _MOST_CHARACTERS: Final = 16_000_000
@@ -42,8 +46,8 @@ class AttemptLog:
         self._log = log
         self.redact = redact
         self.claim = claim
-        self.waiting: deque[NumberedLine] = deque()
-        self.under_way: list[NumberedLine] = []
+        self.waiting: deque[LineBlock] = deque()
+        self.under_way: list[LineBlock] = []
         self.all_stored = asyncio.Event()
         self.all_stored.set()
         self.closed = False
@@ -56,29 +60,35 @@ class AttemptLog:
 
     async def write(self, level: Level, message: str) -> None:
         """Add a line; waits while too much of this worker's logs is not stored yet."""
-        await self.write_all([(level, message)])
+        if not self.closed:
+            await self._log.add(self, [self._block(level, [message])])
 
     async def write_all(self, lines: Sequence[tuple[Level, str]]) -> None:
         """Add lines that come together."""
-        if self.closed or not lines:
-            return
-        now, first = time.monotonic(), self._line + 1
-        self._line += len(lines)
-        await self._log.add(
-            self,
-            [
-                NumberedLine(number, now, level, self._prefix + self.presentable(message))
-                for number, (level, message) in enumerate(lines, first)
-            ],
-        )
+        for start in range(0, len(lines), _BLOCK_LINES):
+            if self.closed:
+                return
+            # Those of one level that follow each other as one.
+            by_level = groupby(lines[start : start + _BLOCK_LINES], itemgetter(0))
+            blocks = [self._block(level, [message for _, message in together]) for level, together in by_level]
+            await self._log.add(self, blocks)
+
+    def _block(self, level: Level, messages: Sequence[str]) -> LineBlock:
+        """The next lines with their numbers."""
+        first = self.next_line()
+        self._line += len(messages)
+        cleaned = presentable(messages, self.redact)
+        return LineBlock.of(first, time.monotonic(), level, cleaned, prefix=self._prefix)
 
     def presentable(self, text: str) -> str:
         """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long."""
-        return fit(self.redact(text))
+        [cleaned] = presentable([text], self.redact)
+        return cleaned
 
     async def rest(self) -> Sequence[NumberedLine]:
         """The last lines, for the attempt's ending to store with it; returns when all before them are stored."""
-        few = len(self.waiting) <= ENDING_LINES and sum(len(w.message) for w in self.waiting) <= _ENDING_CHARACTERS
+        lines, characters = _size(self.waiting)
+        few = lines <= ENDING_LINES and characters <= _ENDING_CHARACTERS
         if few and not self.under_way:
             return self._log.take(self)
         await self.all_stored.wait()
@@ -107,12 +117,13 @@ class TaskLog:
     def open(self, claim: Claim, redact: Callable[[str], str]) -> AttemptLog:
         return AttemptLog(self, claim, redact)
 
-    async def add(self, log: AttemptLog, lines: Sequence[NumberedLine]) -> None:
-        log.waiting.extend(lines)
+    async def add(self, log: AttemptLog, blocks: Sequence[LineBlock]) -> None:
+        log.waiting.extend(blocks)
         log.all_stored.clear()
         self._unstored[log] = None
-        self._lines += len(lines)
-        self._characters += sum(len(line.message) for line in lines)
+        lines, characters = _size(blocks)
+        self._lines += lines
+        self._characters += characters
         self._something.set()
         while (self._lines > _MOST_LINES or self._characters > _MOST_CHARACTERS) and not log.closed:
             self._room.clear()
@@ -120,7 +131,7 @@ class TaskLog:
 
     def take(self, log: AttemptLog) -> Sequence[NumberedLine]:
         """The lines of a log of which nothing is under way: somebody else stores them."""
-        lines = tuple(log.waiting)
+        lines = [line for block in log.waiting for line in block.lines()]
         self.forget(log)
         return lines
 
@@ -143,11 +154,11 @@ class TaskLog:
         # What is under way already was sent before, and may be there.
         again = any(log.under_way for log in self._unstored)
         batch = self._take()
-        lines = [(log.claim, tuple(log.under_way)) for log in batch]
+        blocks = [(log.claim, tuple(log.under_way)) for log in batch]
         try:
-            refused = await append_lines(self._pool, self._worker, lines, now=time.monotonic(), again=again)
+            refused = await append_lines(self._pool, self._worker, blocks, now=time.monotonic(), again=again)
         except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is over
-            _logger.warning("log.waiting", lines=sum(len(own) for _, own in lines), error=str(error))
+            _logger.warning("log.waiting", lines=sum(_size(own)[0] for _, own in blocks), error=str(error))
             # A log that the database answers with an error must not hold up the others.
             self._one_by_one = not isinstance(error, UNREACHABLE)
             for log in batch:
@@ -169,13 +180,15 @@ class TaskLog:
         lines, characters = _BATCH_LINES, _BATCH_CHARACTERS
         batch = []
         for log in self._unstored:
-            lines -= len(log.under_way)
-            characters -= sum(len(line.message) for line in log.under_way)
+            sent_lines, sent_characters = _size(log.under_way)
+            lines -= sent_lines
+            characters -= sent_characters
+            taken = []
             while log.waiting and lines > 0 and characters > 0:
-                line = log.waiting.popleft()
-                log.under_way.append(line)
-                lines -= 1
-                characters -= len(line.message)
+                taken.append(log.waiting.popleft())
+                lines -= taken[-1].count
+                characters -= taken[-1].characters
+            log.under_way += joined(taken)
             batch.append(log)
             if lines <= 0 or characters <= 0 or self._one_by_one:
                 break
@@ -195,8 +208,18 @@ class TaskLog:
             del self._unstored[log]
             self._unstored[log] = None
 
-    def _settle(self, log: AttemptLog, lines: Sequence[NumberedLine]) -> None:
-        self._lines -= len(lines)
-        self._characters -= sum(len(line.message) for line in lines)
+    def _settle(self, log: AttemptLog, blocks: Sequence[LineBlock]) -> None:
+        lines, characters = _size(blocks)
+        self._lines -= lines
+        self._characters -= characters
         log.under_way.clear()
         self._room.set()
+
+
+def _size(blocks: Iterable[LineBlock]) -> tuple[int, int]:
+    """Lines and characters."""
+    lines = characters = 0
+    for block in blocks:
+        lines += block.count
+        characters += block.characters
+    return lines, characters

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from app.domain.attempt_protocol import Level
     from tests.harness import Store
 
 SECRET = "hunter2-hunter2"
 MEGABYTE = 1024
+# What has a meaning where PostgreSQL writes an array as text.
+STRANGE = ['"', "\\", '\\"', ",", "{}", '{"a","b"}', "NULL", "", " ", "two\nlines\t", "é 𝄞", "\x01\x1f", "'; --", "$1"]
 
 
 @pytest.fixture
@@ -147,6 +150,51 @@ async def test_lines_whose_storing_was_never_acknowledged_are_there_once(store: 
     await asyncio.wait_for(own.all_stored.wait(), 10)
     storing.cancel()
     assert await store.messages(own.claim.task) == ["line 1", "line 2", "line 3"]
+
+
+async def test_lines_that_come_together_keep_their_texts_and_levels(store: Store) -> None:
+    worker = await store.worker()
+    log = TaskLog(store.pool, worker, refused=lambda _: None)
+    own = log.open(await store.claimed(worker), str)
+    storing = asyncio.create_task(log.run())
+    lines: list[tuple[Level, str]] = [("info", text) for text in STRANGE] + [
+        ("error", "of another level"),
+        ("info", "x"),
+    ]
+    await own.write_all(lines)
+    await asyncio.wait_for(own.all_stored.wait(), 10)
+    storing.cancel()
+    stored = await store.log(own.claim.task)
+    assert [row["line"] for row in stored] == list(range(1, len(lines) + 1))
+    assert [(row["level"], row["message"]) for row in stored] == [
+        (level, f"[{own.claim.task_id}] {text}") for level, text in lines
+    ]
+    assert (log._lines, log._characters) == (0, 0), "what is stored leaves its room to others"
+
+
+async def test_however_many_lines_come_together_they_wait_for_room(store: Store) -> None:
+    worker = await store.worker()
+    log = TaskLog(store.pool, worker, refused=lambda _: None)
+    own = log.open(await store.claimed(worker), str)
+    writing = asyncio.create_task(own.write_all([("info", f"line {number}") for number in range(60_000)]))
+    assert await _settled(own.next_line) < 25_000, "nobody stores them"
+    own.close()
+    await asyncio.wait_for(writing, 10)
+    assert await _settled(own.next_line) < 25_000, "what is written after the end is forgotten"
+
+
+async def test_lines_written_one_by_one_travel_together(store: Store) -> None:
+    worker = await store.worker()
+    log = TaskLog(store.pool, worker, refused=lambda _: None)
+    own = log.open(await store.claimed(worker), str)
+    for number in range(1000):
+        await own.write("info", f"line {number}")
+    [batch] = log._take()
+    assert len(batch.under_way) < 100
+    storing = asyncio.create_task(log.run())
+    await asyncio.wait_for(own.all_stored.wait(), 10)
+    storing.cancel()
+    assert await store.messages(own.claim.task) == [f"line {number}" for number in range(1000)]
 
 
 class _ForgetfulPool:

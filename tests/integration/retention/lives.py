@@ -11,7 +11,7 @@ from app.domain.task import Status
 from app.projections import PROJECTIONS, rebuild, verify
 from app.store.database import connect
 from app.store.leases import Leases
-from app.store.log import NumberedLine, append_lines
+from app.store.log import LineBlock, append_lines
 from app.store.partitions import ensure_partitions
 from app.store.retention import retire
 from tests.database import database_name
@@ -82,8 +82,8 @@ class Era:
         return claim
 
     async def log(self, claim: Claim, lines: int = 1) -> None:
-        numbered = [NumberedLine(100 + number, 0.0, "info", f"line {number}") for number in range(lines)]
-        assert not await append_lines(self.pool, self.service.worker, [(claim, numbered)], now=0.0)
+        block = LineBlock.of(100, 0.0, "info", [f"line {number}" for number in range(lines)])
+        assert not await append_lines(self.pool, self.service.worker, [(claim, [block])], now=0.0)
 
     async def retire(self, *, keep: timedelta | None = KEEP, last_runs: int | None = None) -> bool:
         """One round of retention, after the statistics have seen everything."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.store.log import NumberedLine
+from app.store.log import LineBlock
 from app.store.queries import load_statements
 from app.store.queue import ending_columns
 from tests.harness import ending
@@ -28,7 +28,7 @@ async def end_on(connection: Connection, worker: UUID, claim: Claim) -> bool:
 async def append_on(connection: Connection, worker: UUID, claim: Claim, line: int = 1) -> bool:
     """Whether `append_log` accepted the line."""
     attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt])
-    lines = ([1], [line], [0.0], ["info"], [f"line {line}"])
+    lines = ([1], [line], [line], [0.0], ["info"], [f'{{"line {line}"}}'])
     again = False
     return await connection.fetch(LOG["append_log"], worker, *attempt, *lines, again) != []
 
@@ -43,5 +43,6 @@ def key_of(claim: Claim) -> tuple[str, str, UUID, int]:
     return claim.source, claim.collection, claim.task, claim.attempt
 
 
-def numbered(*lines: int) -> list[NumberedLine]:
-    return [NumberedLine(line, 0.0, "info", f"line {line}") for line in lines]
+def numbered(*lines: int) -> list[LineBlock]:
+    """Each line as a block."""
+    return [LineBlock.of(line, 0.0, "info", [f"line {line}"]) for line in lines]

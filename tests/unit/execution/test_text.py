@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.execution.text import LONGEST_TEXT, LineSplitter, fit
+from app.config.redaction import Redactor
+from app.execution.text import LONGEST_TEXT, LineSplitter, fit, presentable
 
 
 @given(st.lists(st.binary(max_size=50)))
@@ -43,3 +44,36 @@ def test_every_text_becomes_one_that_postgresql_can_keep(text: str) -> None:
     kept = fit(text)
     kept.encode()
     assert "\0" not in kept
+
+
+_SECRETS = st.sampled_from(["hunter2", "swordfish", "sword\0fish"])
+_TEXTS = st.lists(_SECRETS | st.sampled_from(["sword", "fish", "\0", "\ud800"]) | st.text(max_size=5), max_size=4).map(
+    "".join
+)
+
+
+@given(st.lists(_TEXTS, max_size=6), st.lists(_SECRETS))
+def test_texts_that_come_together_become_what_each_of_them_becomes_alone(texts: list[str], secrets: list[str]) -> None:
+    redact = Redactor(secrets).redact
+    assert presentable(texts, redact) == [fit(redact(text)) for text in texts]
+
+
+def test_one_of_several_texts_that_is_too_long_is_cut() -> None:
+    whole, cut, last = presentable(["a", "x" * (LONGEST_TEXT + 1), "b"], str)
+    assert (whole, last) == ("a", "b")
+    assert len(cut.encode()) <= LONGEST_TEXT
+
+
+def test_a_secret_is_not_found_across_two_texts() -> None:
+    assert presentable(["sword", "fish"], Redactor(["sword\0fish"]).redact) == ["sword", "fish"]
+
+
+def test_plain_texts_are_cleaned_in_one_pass() -> None:
+    passes = []
+
+    def redact(text: str) -> str:
+        passes.append(text)
+        return text.replace("hunter2", "***")
+
+    assert presentable(["the first", "is hunter2", ""], redact) == ["the first", "is ***", ""]
+    assert len(passes) == 1
