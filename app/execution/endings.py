@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 PAUSE_SECONDS: Final = 0.5
 """Before an ending is tried again that could not be written."""
 
+# While the server ends some attempts, the next ones are encoded and sent. No two endings touch the same rows: a
+# collection has one active task.
+_AT_ONCE: Final = 2
+
 _logger = structlog.get_logger("syncline.attempt")
 
 
@@ -29,7 +33,7 @@ class Endings:
     def __init__(self, queue: TaskQueue, worker: UUID) -> None:
         self._queue = queue
         self._worker = worker
-        self._gathering = Gathering(self._send)
+        self._gathering = Gathering(self._send, at_once=_AT_ONCE)
 
     def put(self, ending: Ending) -> asyncio.Future[bool]:
         """End an attempt: False when it is not this worker's any more. Errors of the statement reach every caller."""

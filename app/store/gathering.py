@@ -18,16 +18,20 @@ MOST_AT_ONCE: Final = 1000
 
 
 class Gathering(Generic[Item, Answer]):
-    """Gathers what comes while the statement before is under way; nobody waits for a timer.
+    """Gathers what comes while the statements before are under way; nobody waits for a timer.
 
     `send` answers each item at its place, with an exception where that item alone has failed, or raises for all of
-    them; it is called again only after it has returned.
+    them. As many as `at_once` of its calls are under way together, by default one: then what comes later is sent later.
     """
 
-    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]) -> None:
+    def __init__(
+        self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]], *, at_once: int = 1
+    ) -> None:
         self._send = send
+        self._at_once = at_once
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._sender: asyncio.Task[None] | None = None
+        self._senders: set[asyncio.Task[None]] = set()
+        self._begun = True
 
     def put(self, item: Item) -> asyncio.Future[Answer]:
         """Send an item with the next statement: its answer to come. Errors of the statement reach all that it held.
@@ -36,13 +40,18 @@ class Gathering(Generic[Item, Answer]):
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all())
+        # A sender that has not begun yet takes this one too.
+        if self._begun and len(self._senders) < self._at_once:
+            self._begun = False
+            self._senders.add(asyncio.create_task(self._send_all()))
         return answer
 
     async def _send_all(self) -> None:
+        self._begun = True
         while self._waiting:
             await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
+        # Here and not when the task is done, which is later: nobody would take what is put in between.
+        self._senders -= {asyncio.current_task()}
 
     async def _send_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         batch = [waiting for waiting in batch if not waiting[1].done()]

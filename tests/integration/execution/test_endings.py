@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,16 @@ class Queue:
     store: Store
     failures: list[str] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
+    gates: list[asyncio.Event] = field(default_factory=list)
+    """What the next statements wait for, the last one first."""
+    waits: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def end_attempts(self, worker: UUID, together: Sequence[Ending]) -> list[Ending]:
         self.sent.append(len(together))
         failure = self.failures.pop() if self.failures else None
+        if self.gates:
+            self.waits.set()
+            await self.gates.pop().wait()
         if failure == "before":
             raise OSError("the network is away")
         refused = await self.store.queue.end_attempts(worker, together)
@@ -85,3 +92,35 @@ async def test_nothing_is_ended_without_the_lease(store: Store) -> None:
     assert len(queue.sent) == 2
     assert await Endings(store.queue, worker).end_all([sent], never) == [sent]
     assert await store.status(claim.task) == "RUNNING"
+
+
+async def test_endings_that_come_while_others_are_under_way_do_not_wait_for_them(store: Store) -> None:
+    slow, worker = asyncio.Event(), await store.worker()
+    queue = Queue(store, gates=[slow])
+    first, second = await store.claimed(worker, "first"), await store.claimed(worker, "second")
+    together = Endings(queue, worker)  # type: ignore[arg-type]
+    held = asyncio.create_task(together.end_all([ending(first)], never))
+    await queue.waits.wait()
+    async with asyncio.timeout(10):
+        assert await together.end_all([ending(second)], never) == []
+    assert [await store.status(claim.task) for claim in (first, second)] == ["RUNNING", "SUCCESS"]
+    slow.set()
+    assert await held == []
+    assert await store.status(first.task) == "SUCCESS"
+
+
+async def test_of_two_statements_under_way_each_learns_of_its_own_fate(store: Store) -> None:
+    """One loses its answer, the other its lease; what was ended stands once, what was not is refused."""
+    slow, worker = asyncio.Event(), await store.worker()
+    queue = Queue(store, failures=["after", ""], gates=[slow])
+    late, lost = await store.claimed(worker, "late"), await store.claimed(worker, "lost")
+    together, too_late, answered = Endings(queue, worker), ending(late), ending(lost)  # type: ignore[arg-type]
+    held = asyncio.create_task(together.end_all([too_late], never))
+    await queue.waits.wait()
+    async with asyncio.timeout(10):
+        assert await together.end_all([answered], never) == [answered]
+    await store.pool.execute(LEASES["stop_worker"], worker)
+    slow.set()
+    assert await held == [too_late]
+    assert await store.types(lost.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
+    assert await store.types(late.task) == ["TaskScheduled", "TaskStarted"]
