@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import version
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 8
+_COLLECTED_AFTER = 10_000
 
 
 async def run_worker(settings: Settings, config: Path) -> None:
@@ -41,6 +43,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
+    _spare_the_collector()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             open_pool(address, name="syncline worker", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
@@ -70,6 +73,16 @@ async def run_worker(settings: Settings, config: Path) -> None:
             await worker.run(stop, signals.hurry)
             for task in endless:
                 task.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Let Python look less often for cycles, and not among what is loaded by now and stays.
+
+    With a catalogue of 30,000 collections, looking took a quarter of a busy worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_AFTER, 10, 10)
 
 
 def worker_options(settings: Settings, catalogue: Catalogue) -> WorkerOptions:

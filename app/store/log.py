@@ -24,7 +24,7 @@ _BETWEEN: Final = "\0"
 _SAME_MOMENT_SECONDS: Final = 0.001
 
 
-class NumberedLine(msgspec.Struct, frozen=True):
+class NumberedLine(msgspec.Struct, frozen=True, gc=False):
     """A line of an attempt's log. `written` is the worker's monotonic clock, in seconds: only its age is stored."""
 
     line: int

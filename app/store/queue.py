@@ -52,7 +52,7 @@ class NewTask:
         return self.source, self.collection
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """One attempt, given to one worker. `failures` counts the attempts that failed before it.
 
     The fields stand in the order of the statements' columns.
@@ -77,7 +77,7 @@ class Claim(msgspec.Struct, frozen=True):
         return self.task, self.attempt
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
+class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an attempt ended: the event, the status it leads to and those lines of its log that are not stored yet.
 
     The last line tells how it ended. `delay` is the time until the next attempt where there is one; `if_canceled` the
