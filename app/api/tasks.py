@@ -76,7 +76,6 @@ class Tasks(Endpoint):
         id_ = task_id(source.id, collection.name, task)
         if not is_new:
             return JsonAnswer({"task_id": id_})
-        services.notifier.notify()
         location = {"Location": f"/api/v1/tasks/{quote(id_)}"}
         return JsonAnswer({"task_id": id_}, status_code=HTTPStatus.CREATED, headers=location)
 

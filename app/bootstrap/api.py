@@ -79,7 +79,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
         app = create_app(
-            queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS),
+            queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
             probe_reader=Reader(probe_pool),
             tokens=Tokens(pool),

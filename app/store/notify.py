@@ -46,6 +46,18 @@ class Notifier:
             self._sending.add(self._pending)
             self._pending.add_done_callback(self._sending.discard)
 
+    def goes_along(self) -> bool:
+        """Whether the caller's next statement may carry the notification; it counts as sent then.
+
+        Who is listening hears of it as soon as the statement is durable. Not again within a few milliseconds: a
+        commit that notifies holds up all others that do, until the disk has it.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._pending is not None or now - self._sent_at < _COALESCE_SECONDS:
+            return False
+        self._sent_at = now
+        return True
+
     async def aclose(self) -> None:
         """Wait for the notifications under way."""
         await asyncio.gather(*self._sending, return_exceptions=True)

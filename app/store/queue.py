@@ -18,6 +18,7 @@ from app.domain.errors import DatabaseBusyError, LeaseLostError, SynclineError
 from app.domain.task import Status, task_id
 from app.store.gathering import Gathering
 from app.store.log import line_columns
+from app.store.notify import CHANNEL
 from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from app.store.database import Connection, Pool
     from app.store.log import NumberedLine
+    from app.store.notify import Notifier
 
 _SQL: Final = load_statements("queue.sql")
 
@@ -98,9 +100,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class TaskQueue:
     """The queue as the API, the scheduler and the workers use it."""
 
-    def __init__(self, pool: Pool, *, answer_seconds: float | None = None) -> None:
-        """`answer_seconds` bounds how long `schedule` waits, its place behind others' statement included."""
+    def __init__(self, pool: Pool, *, answer_seconds: float | None = None, notifier: Notifier | None = None) -> None:
+        """`answer_seconds` bounds how long `schedule` waits, its place behind others' statement included.
+
+        `notifier` tells the workers of the tasks that `schedule` makes.
+        """
         self._pool = pool
+        self._notifier = notifier
         self._answer_seconds = answer_seconds
         self._asked = Gathering(self._schedule_all)
 
@@ -125,7 +131,7 @@ class TaskQueue:
             if not left:
                 break
             wanted = [asked[place] for place in left]
-            scheduled = await with_partitions(self._pool, partial(schedule_tasks, self._pool, wanted))
+            scheduled = await self._schedule_and_tell(wanted)
             for place in left:
                 # Of several that ask for one collection only the first has asked for a new task.
                 if task := scheduled.pop(asked[place].key, None):
@@ -135,6 +141,15 @@ class TaskQueue:
             active = await self._active_tasks({asked[place].key for place in busy})
             answers |= {place: (active[asked[place].key], False) for place in busy if asked[place].key in active}
         return [answers.get(place) or _restless(new) for place, new in enumerate(asked)]
+
+    async def _schedule_and_tell(self, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
+        along = self._notifier is not None and self._notifier.goes_along()
+        scheduled = await with_partitions(
+            self._pool, partial(schedule_tasks, self._pool, new, channel=CHANNEL if along else None)
+        )
+        if scheduled and self._notifier is not None and not along:
+            self._notifier.notify()
+        return scheduled
 
     async def _active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
         if not collections:
@@ -213,8 +228,10 @@ class TaskQueue:
         return None
 
 
-async def schedule_tasks(on: Pool | Connection, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
-    """Queue the tasks whose collection has no active one: {(source, collection): task}."""
+async def schedule_tasks(
+    on: Pool | Connection, new: Sequence[NewTask], *, channel: str | None = None
+) -> dict[tuple[str, str], UUID]:
+    """Queue the tasks whose collection has no active one: {(source, collection): task}; tell a channel of new ones."""
     columns = zip(
         *(
             (n.source, n.collection, n.source_type, n.trigger, n.priority_class, n.fire_time, n.max_attempts)
@@ -223,7 +240,7 @@ async def schedule_tasks(on: Pool | Connection, new: Sequence[NewTask]) -> dict[
         ),
         strict=True,
     )
-    rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns))
+    rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns), channel)
     return {(row["source"], row["collection"]): row["task"] for row in rows}
 
 

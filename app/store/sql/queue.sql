@@ -9,7 +9,8 @@
 -- hot statements' plans know no hash join.
 
 -- name: schedule_tasks
--- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new.
+-- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new, of which the
+-- channel $8 is told where it is given.
 -- Destinations fence with the ids of a collection's tasks, so these grow even where the clock has stepped back.
 WITH named AS MATERIALIZED (
   SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at,
@@ -43,7 +44,7 @@ WITH named AS MATERIALIZED (
                             'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
   FROM asked
 )
-SELECT source, collection, task FROM queued
+SELECT source, collection, task, (SELECT pg_notify($8::text, '') WHERE $8::text IS NOT NULL) FROM queued
 
 -- name: active_tasks
 -- The tasks that keep collections busy.

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app.store.notify import Notifier, listen
-from tests.harness import until
+from app.store.queue import TaskQueue
+from tests.harness import a_task, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,3 +52,43 @@ async def test_a_notification_leaves_the_durability_of_its_connection_as_it_was(
         notifier.notify()
         await notifier.aclose()
         assert await connection.fetchval("SHOW synchronous_commit") == before
+
+
+async def test_a_new_task_is_told_with_the_statement_that_makes_it_and_the_next_ones_together(
+    store: Store, database_url: str
+) -> None:
+    notifier = _Sent(store.pool)
+    queue = TaskQueue(store.pool, notifier=notifier)
+    async with listener(database_url) as heard:
+        await queue.schedule(a_task("first"))
+        await until(lambda: asyncio.sleep(0, heard))
+        assert notifier.alone == 0
+        heard.clear()
+        notifier.still = True
+        await asyncio.gather(*(queue.schedule(a_task(f"c{number}")) for number in range(20)))
+        assert notifier.alone == 1
+        await notifier.aclose()
+        await until(lambda: asyncio.sleep(0, heard))
+
+
+async def test_who_asks_for_an_active_task_tells_nobody(store: Store, database_url: str) -> None:
+    await store.schedule("busy")
+    async with listener(database_url) as heard:
+        assert not (await TaskQueue(store.pool, notifier=Notifier(store.pool)).schedule(a_task("busy")))[1]
+        await store.admin.execute("SELECT pg_notify('syncline', '')")
+        await until(lambda: asyncio.sleep(0, heard))
+        assert len(heard) == 1
+
+
+class _Sent(Notifier):
+    """Counts the notifications that no statement has carried; while it is `still` none may."""
+
+    alone = 0
+    still = False
+
+    def notify(self) -> None:
+        self.alone += 1
+        super().notify()
+
+    def goes_along(self) -> bool:
+        return not self.still and super().goes_along()
