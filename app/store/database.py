@@ -252,10 +252,10 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_jsonb, decoder=orjson.loads)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=jsonb_text, decoder=orjson.loads)
 
 
-def _jsonb(value: Any) -> str:
+def jsonb_text(value: Any) -> str:
     """JSON that jsonb accepts: NUL and lone surrogates, which it refuses, become replacement characters."""
     try:
         text = orjson.dumps(value).decode()

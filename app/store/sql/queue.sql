@@ -122,7 +122,7 @@ WITH fence AS MATERIALIZED (
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::interval[],
-                       $10::jsonb[]) WITH ORDINALITY
+                       $10::text[]) WITH ORDINALITY
     AS o (source, collection, task, attempt, type, status, error, delay, details, place)
 ), requeued AS (
   UPDATE syncline.task_queue q
@@ -158,7 +158,7 @@ WITH fence AS MATERIALIZED (
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, type, at, status, attempt, $1,
-         details || jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
+         details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
   FROM moved
 ), told AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)

@@ -106,7 +106,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "cancel_task": (QUEUE, [task, "'x'"]),
         "end_attempts": (
             QUEUE,
-            [worker, array, array, tasks, one, array, array, array, interval, "ARRAY['{}'::jsonb]", *lines],
+            [worker, array, array, tasks, one, array, array, array, interval, "ARRAY['{}']", *lines],
         ),
         "save_bookmark": (QUEUE, [worker, "'s'", "'c'", task, "1", "'d'", "1", "'{}'", "0", "1", "2"]),
         "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, "'syncline'"]),
