@@ -29,7 +29,6 @@ TASKS: Final = Size(full=60_000, small=6_000)
 REPETITIONS: Final = Size(full=3, small=1)
 PROCESSES: Final = (1, 2)
 _SETTLING_SECONDS: Final = 1.0
-_FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
 _SHORTEST_PAUSE: Final = 0.005
 
@@ -105,8 +104,9 @@ def _until_empty(url: str, queue: Queue, began: float) -> float:
         total = left = _count(connection, queue)
         while left:
             passed = time.monotonic() - began
-            expected = passed * left / (total - left) if left < total else 2 * _FIRST_PAUSE
-            time.sleep(min(max(expected / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+            expected = passed * left / max(total - left, 1)
+            # A first guess says little: no pause is longer than a quarter of the time so far.
+            time.sleep(max(min(expected / 2, passed / 4, _LONGEST_PAUSE), _SHORTEST_PAUSE))
             left = _count(connection, queue)
         return time.monotonic() - began
 
