@@ -28,7 +28,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     committed = ",".join(map(str, SEEDS))
     parser.add_argument("--seeds", type=_seeds, default=list(SEEDS), help=f"separated by commas ({committed})")
     parser.add_argument("--faults", type=_faults, default=FAULTS, help=f"how many each seed injects ({FAULTS})")
-    parser.add_argument("--jobs", type=_jobs, default=1, help="how many seeds at once; each has all its processes (1)")
     parser.add_argument("--only", type=_words, default=[], help="words in the names of faults, separated by commas")
     parser.add_argument("--tap", action="store_true", help=f"sync with {PACKAGE} too, installed on first use")
     parser.add_argument("--page", action="store_true", help="put the tables into docs/reliability.md")
@@ -52,16 +51,8 @@ def _seeds(text: str) -> list[int]:
 
 
 def _faults(text: str) -> int:
-    return _at_least_one(text, "number of faults")
-
-
-def _jobs(text: str) -> int:
-    return _at_least_one(text, "number of seeds at once")
-
-
-def _at_least_one(text: str, what: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}; valid are whole numbers from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of faults; valid are whole numbers from 1")
     return int(text)
 
 

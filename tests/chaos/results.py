@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.report import machine
 from tests.chaos.recovery import LIMIT_SECONDS
-from tests.chaos.run import Injected, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from tests.chaos.run import Result
 
 RESULTS: Final = Path(__file__).parent / "results" / "chaos.json"
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -32,14 +33,6 @@ def write(results: Sequence[Result], file: Path) -> None:
         "seeds": [result.document() for result in results],
     }
     file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-
-
-def read(file: Path) -> list[Result]:
-    """What `write` has kept."""
-    return [
-        Result(**{**seed, "injected": [Injected(**one) for one in seed["injected"]]})
-        for seed in json.loads(file.read_text())["seeds"]
-    ]
 
 
 def put_into_page(results: Sequence[Result]) -> None:

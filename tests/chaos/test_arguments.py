@@ -20,7 +20,6 @@ from tests.chaos.arguments import FAULTS, SEEDS, parse
         (["--seeds", "1,2,1"], "--seeds: seed 1 is there twice"),
         (["--faults", "0"], "--faults: '0' is no number of faults; valid are whole numbers from 1"),
         (["--faults", "many"], "--faults: 'many' is no number of faults"),
-        (["--jobs", "0"], "--jobs: '0' is no number of seeds at once; valid are whole numbers from 1"),
         (["--only", "nosuch"], "--only: no fault has 'nosuch' in its name; valid are words of: "),
         (["--only", "rolling,"], "--only: no fault has '' in its name"),
         (["--page", "--tap", "--seeds", "1,2,3"], "and this one is without seeds 4, 5, 6, 7, 8, 9, 10"),
