@@ -271,7 +271,7 @@ async def running_worker(
         watcher = CatalogueWatcher(config, {})
         await watcher.refresh()
         options = WorkerOptions(slots, lease, drain_seconds, data_dir=config.parent / "data", release="test")
-        running = RunningWorker(Worker(pool, watcher, options), watcher)
+        running = RunningWorker(Worker(pool, Leases(pool), watcher, options), watcher)
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
         beside = [asyncio.create_task(listen(url, running.worker.notified))]

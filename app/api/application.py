@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.config.catalogue import Catalogue
-    from app.store.notify import Notifier
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
     from app.store.tokens import Tokens
@@ -38,7 +37,6 @@ def create_app(
     reader: Reader,
     probe_reader: Reader,
     tokens: Tokens,
-    notifier: Notifier,
     catalogue: Callable[[], Catalogue],
     config_problem: Callable[[], str | None],
     reset_collection: Callable[[str, str], Awaitable[object]],
@@ -54,7 +52,6 @@ def create_app(
         reader: tasks, logs and collections.
         probe_reader: the schema's version and the lags for `/readyz`, by a connection that requests cannot take away.
         tokens: what the database knows of tokens; `server.admin_token` counts beside them, without the database.
-        notifier: told of a new task, and of a running one that is to be canceled.
         catalogue: the catalogue of this moment; its `server.admin_token` counts from the next request on.
         config_problem: one line on why the newest configuration is not the running one, or None.
         reset_collection: `(source, collection)`, forgets a collection's bookmarks.
@@ -78,7 +75,6 @@ def create_app(
         reader=reader,
         known_tokens=KnownTokens(tokens),
         database_state=Shared(partial(look_at_database, probe_reader)),
-        notifier=notifier,
         catalogue=catalogue,
         config_problem=config_problem,
         reset_collection=reset_collection,

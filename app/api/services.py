@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from app.api.shared import Shared
     from app.api.trials import Trials
     from app.config.catalogue import Catalogue
-    from app.store.notify import Notifier
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
 
@@ -26,7 +25,6 @@ class Services:
     reader: Reader
     known_tokens: KnownTokens
     database_state: Shared[DatabaseState]
-    notifier: Notifier
     catalogue: Callable[[], Catalogue]
     config_problem: Callable[[], str | None]
     reset_collection: Callable[[str, str], Awaitable[object]]

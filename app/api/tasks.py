@@ -19,7 +19,7 @@ from app.api.parameters import AFTER, COLLECTION, END, LIMIT, LINES, SOURCE, STA
 from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.priority import PriorityClass
-from app.domain.task import Status, task_id
+from app.domain.task import task_id
 from app.failpoints import fail_point
 from app.store.queue import NewTask
 from app.store.reads import BEFORE_ALL_LINES, LogFilter, TaskFilter
@@ -154,8 +154,7 @@ class TaskCancel(Endpoint):
         services = self.services
         row = await _find_task(services, request)
         last_line = f"[{request.path_params['task_id']}] CANCELED while it was queued"
-        if await services.queue.cancel(row["task"], last_line) is Status.RUNNING:
-            services.notifier.notify()
+        await services.queue.cancel(row["task"], last_line)
         return JsonAnswer({"status": "ok"})
 
 

@@ -83,7 +83,6 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             reader=reader,
             probe_reader=Reader(probe_pool),
             tokens=Tokens(pool),
-            notifier=notifier,
             catalogue=lambda: watcher.current,
             config_problem=lambda: watcher.problem,
             reset_collection=partial(reset_collection, pool),

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
-from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below, running_server
 from app.bootstrap.environment import database_address, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
@@ -38,34 +38,47 @@ def run_dev(
     """Run everything until Ctrl-C. Not in an event loop: the embedded server wants the main thread."""
     with ExitStack() as stack:
         environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)}
-        # A wrong catalogue and a taken port are told before a database is started, which takes a while.
-        catalogue = load_catalogue(config, environment | _database_to_be(settings))
-        host, port = host or DEFAULT_HOST, catalogue.server.port if port is None else port
-        bind(host, port).close()
-        environment |= _database(settings, data, stack)
+        given = _given_database(settings)
+        # A wrong catalogue, a second `dev` and a taken port are told before a database is started, which takes a while.
+        catalogue = load_catalogue(config, environment | (given or _named("postgresql://app@127.0.0.1/app")))
+        if not given and running_server(home_below(data)):
+            raise _second_one(data)
+        host = host or DEFAULT_HOST
+        bind(host, catalogue.server.port if port is None else port).close()
+        environment |= given or _embedded_database(data, stack)
+        # Again, for it may name what was not known before.
+        catalogue = load_catalogue(config, environment)
+        port = catalogue.server.port if port is None else port
         migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
         with asyncio.Runner() as runner:
             shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
             runner.run(_run(shared, environment, host, port, catalogue))
 
 
-def _database_to_be(settings: Settings) -> dict[str, str]:
-    """What a catalogue may name of the database; of one that has not been started only the form is known."""
-    url = database_address(settings).url if settings.database_url else "postgresql://app:password@127.0.0.1/app"
+def _given_database(settings: Settings) -> dict[str, str] | None:
+    """The environment that names the user's database; None without one."""
+    if not settings.database_url:
+        return None
+    address = database_address(settings)
+    return _named(address.url) | {"DATABASE_DIRECT_URL": address.direct}
+
+
+def _named(url: str) -> dict[str, str]:
     return url_parts(url) | {"DATABASE_URL": url, "DATABASE_DIRECT_URL": url}
 
 
-def _database(settings: Settings, data: Path, stack: ExitStack) -> dict[str, str]:
-    """The environment that names the database: the user's, or the embedded one, which is started."""
-    if settings.database_url:
-        address = database_address(settings)
-        return url_parts(address.url) | {"DATABASE_URL": address.url, "DATABASE_DIRECT_URL": address.direct}
-    server = stack.enter_context(EmbeddedPostgres(data / "postgres"))
+def _embedded_database(data: Path, stack: ExitStack) -> dict[str, str]:
+    """The same of the embedded one, which is started."""
+    server = stack.enter_context(EmbeddedPostgres(home_below(data)))
     if not server.is_owned:
-        raise ConfigurationError(f"another `syncline dev` runs on {data}: choose another --data, or set DATABASE_URL")
+        raise _second_one(data)
     tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
     parts = url_parts(tcp.render_as_string(hide_password=False))
     return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}
+
+
+def _second_one(data: Path) -> ConfigurationError:
+    return ConfigurationError(f"another `syncline dev` runs on {data}: choose another --data, or set DATABASE_URL")
 
 
 async def _run(shared: list[str], environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:

@@ -225,16 +225,21 @@ class EmbeddedPostgres:
         return port
 
 
+def home_below(data: Path) -> Path:
+    """Where the server of a data directory lives."""
+    return data.absolute() / "postgres"
+
+
 def running_server(home: Path) -> str | None:
     """The URL of the server that another process runs on `home`, as `EmbeddedPostgres.url`; None without one."""
-    address = _read_address(home.absolute() / _READY)
+    address = _read_address(home / _READY)
     return address.url if address and address.is_served() else None
 
 
 def _read_address(file: Path) -> _Address | None:
     try:
         return _Address(**json.loads(file.read_bytes()))
-    except (FileNotFoundError, ValueError):  # a crash of the machine may leave it empty
+    except (OSError, ValueError, TypeError):  # not there, not ours to read, or left empty by a crash of the machine
         return None
 
 

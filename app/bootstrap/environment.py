@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import click
 from sqlalchemy import make_url
 
 from app.domain.errors import ConfigurationError
@@ -36,10 +37,12 @@ def database_in_reach(settings: Settings) -> DatabaseAddress:
     if settings.database_url:
         return database_address(settings)
     # Here, for the services start without it.
-    from app.bootstrap.embedded_postgres import running_server  # noqa: PLC0415
+    from app.bootstrap.embedded_postgres import home_below, running_server  # noqa: PLC0415
 
     data = settings.data_dir.absolute()
-    if url := running_server(data / "postgres"):
+    if url := running_server(home_below(data)):
+        # Nobody has named it: a token made here by mistake would be refused elsewhere.
+        click.echo(f"In the database of the 'syncline dev' on {data}:", err=True)
         return DatabaseAddress.of(url)
     raise ConfigurationError(
         f"DATABASE_URL is not set, and no 'syncline dev' runs on {data}: start it, set SYNCLINE_DATA_DIR to its "

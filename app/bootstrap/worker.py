@@ -22,6 +22,7 @@ from app.projections.runner import ProjectionRunner
 from app.scheduling.definitions import Definitions
 from app.scheduling.scheduler import Scheduler
 from app.store.database import open_pool
+from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.reads import Reader
 from app.store.schedules import Schedules
@@ -48,11 +49,13 @@ async def run_worker(settings: Settings, config: Path) -> None:
         pool = await stack.enter_async_context(
             open_pool(address, name="syncline worker", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
         )
+        # Statements that wait for a lock may take every connection of the pool, and the lease would run out meanwhile.
+        lease_pool = await stack.enter_async_context(open_pool(address, name="syncline worker lease", size=1))
         await require_schema(Reader(pool))
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
         options = worker_options(settings, watcher.current)
-        worker = Worker(pool, watcher, options)
+        worker = Worker(pool, Leases(lease_pool), watcher, options)
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         async with asyncio.TaskGroup() as beside:

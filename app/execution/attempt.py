@@ -106,11 +106,11 @@ class Attempt:
         if self._work is not None:
             self._work.cancel()
 
-    async def carry_out(self) -> None:
-        """Copy, write the log, and end the task; nothing is written once the lease is lost."""
+    async def carry_out(self) -> bool:
+        """Copy, write the log, and end the task: whether it has ended. Nothing is written once the lease is lost."""
         await self._log.write("info", FIRST_LINE)
         outcome = await self._outcome()
-        await self._end(outcome)
+        return await self._end(outcome)
 
     async def _outcome(self) -> Outcome:
         if self._stopped is None:
@@ -226,7 +226,7 @@ class Attempt:
                 await asyncio.sleep(PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, outcome: Outcome) -> bool:
         ending = ending_of(
             self.claim,
             shown(outcome, self._log.presentable),
@@ -235,8 +235,8 @@ class Attempt:
             seconds=time.monotonic() - self._began,
             rng=_RNG,
         )
-        # What the database refuses is still held by this worker, which then hands it back.
-        if not await self._context.endings.end_all([ending], lease_lost=self._has_lost_lease):
+        left = await self._context.endings.end_all([ending], lease_lost=self._has_lost_lease)
+        if not left:
             _logger.info(
                 "attempt.ended",
                 task=self.claim.task_id,
@@ -244,6 +244,7 @@ class Attempt:
                 status=ending.status.value,
                 error=ending.error,
             )
+        return not left
 
     def _has_lost_lease(self) -> bool:
         return self._stopped is StopReason.LEASE_LOST

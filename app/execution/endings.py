@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PAUSE_SECONDS: Final = 0.5
 """Before an ending is tried again that could not be written."""
 
-# While the server ends some attempts, the next ones are encoded and sent. No two endings touch the same rows: a
-# collection has one active task.
+# While the server ends some attempts, the next ones are encoded and sent. Endings of different attempts touch different
+# rows, for a collection has one active task; one that is sent again waits for its own row.
 _AT_ONCE: Final = 2
 
 _logger = structlog.get_logger("syncline.attempt")

@@ -18,7 +18,6 @@ from app.execution.outcome import NEVER_BEGUN, ending_of
 from app.execution.task_log import TaskLog
 from app.failpoints import fail_point
 from app.loops import beside, first_of, repeat
-from app.store.leases import Leases
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
+    from app.store.leases import Leases
     from app.store.queue import Claim, Ending
 
 _POLL_SECONDS: Final = 1.0
@@ -45,11 +45,18 @@ class Tenure:
     """One lease. `work` returns when the worker has drained, or when the lease is lost and every attempt is gone."""
 
     def __init__(
-        self, pool: Pool, watcher: CatalogueWatcher, options: WorkerOptions, worker: UUID, registered_at: float
+        self,
+        pool: Pool,
+        leases: Leases,
+        watcher: CatalogueWatcher,
+        options: WorkerOptions,
+        *,
+        worker: UUID,
+        registered_at: float,
     ) -> None:
         self.worker = worker
         self._options = options
-        self._leases = Leases(pool)
+        self._leases = leases
         self._queue = TaskQueue(pool)
         self._log = TaskLog(pool, worker, refused=self._refused)
         self._context = AttemptContext(
@@ -64,7 +71,7 @@ class Tenure:
         )
         self._at_once = AtOnce(watcher, self._context.redaction)
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
-        self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[None]]] = {}
+        self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[bool]]] = {}
         self._ending: dict[asyncio.Task[None], Sequence[Ending]] = {}
         self._lost = asyncio.Event()
         self._over = asyncio.Event()
@@ -209,10 +216,12 @@ class Tenure:
         if self._lost.is_set():
             attempt.stop(StopReason.LEASE_LOST)
 
-    def _ended(self, claim: Claim, work: asyncio.Task[None]) -> None:
+    def _ended(self, claim: Claim, work: asyncio.Task[bool]) -> None:
         del self._attempts[claim.key]
         if not work.cancelled() and (error := work.exception()):
             _logger.error("attempt.broken", task=claim.task_id, attempt=claim.attempt, exc_info=error)
+        # What has not ended is still held by this worker, which then hands it back.
+        if work.cancelled() or work.exception() or not work.result():
             self._in_doubt = True
         self._wake.set()
 

@@ -12,7 +12,6 @@ import structlog
 from app.execution.lease import lease_clock
 from app.execution.tenure import Tenure
 from app.loops import repeat
-from app.store.leases import Leases
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
+    from app.store.leases import Leases
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -28,9 +28,10 @@ _logger = structlog.get_logger("syncline.worker")
 class Worker:
     """Claims tasks and carries them out."""
 
-    def __init__(self, pool: Pool, watcher: CatalogueWatcher, options: WorkerOptions) -> None:
+    def __init__(self, pool: Pool, leases: Leases, watcher: CatalogueWatcher, options: WorkerOptions) -> None:
+        """`leases` reaches the database by a way that no other statement can block."""
         self._pool = pool
-        self._leases = Leases(pool)
+        self._leases = leases
         self._watcher = watcher
         self._options = options
         self._tenure: Tenure | None = None
@@ -73,4 +74,6 @@ class Worker:
             length=self._options.lease,
         )
         _logger.info("worker.started", worker=str(worker), slots=self._options.slots)
-        return Tenure(self._pool, self._watcher, self._options, worker, registered_at)
+        return Tenure(
+            self._pool, self._leases, self._watcher, self._options, worker=worker, registered_at=registered_at
+        )

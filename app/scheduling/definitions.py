@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.store.schedules import Schedules, StoredSchedule
 
-_LOOK_SECONDS: Final = 0.5
-_PUT_SECONDS: Final = 60.0
+# How often the catalogue is looked at, and how often the table.
+_CATALOGUE_SECONDS: Final = 0.5
+_TABLE_SECONDS: Final = 60.0
 
 _logger = structlog.get_logger("syncline.scheduler")
 
@@ -97,17 +98,14 @@ class Definitions:
     async def step(self) -> float:
         """Put what has changed; the seconds until the next look."""
         catalogue = self._watcher.current
-        if catalogue is not self._put or (self._is_time_to_look() and not await self._is_right()):
-            self._right = await put_definitions(self._schedules, catalogue)
-            self._put, self._looked_at = catalogue, time.monotonic()
-        return _LOOK_SECONDS
-
-    def _is_time_to_look(self) -> bool:
-        return time.monotonic() - self._looked_at > _PUT_SECONDS
+        is_new = catalogue is not self._put
+        if is_new or time.monotonic() - self._looked_at > _TABLE_SECONDS:
+            if is_new or not await self._is_right():
+                self._right = await put_definitions(self._schedules, catalogue)
+                self._put = catalogue
+            self._looked_at = time.monotonic()
+        return _CATALOGUE_SECONDS
 
     async def _is_right(self) -> bool:
         """Whether the table is as it was when it said what the catalogue says."""
-        if self._right is None or await self._schedules.digest() != self._right:
-            return False
-        self._looked_at = time.monotonic()
-        return True
+        return self._right is not None and await self._schedules.digest() == self._right

@@ -31,7 +31,6 @@ class Gathering(Generic[Item, Answer]):
         self._at_once = at_once
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._senders: set[asyncio.Task[None]] = set()
-        self._begun = True
 
     def put(self, item: Item) -> asyncio.Future[Answer]:
         """Send an item with the next statement: its answer to come. Errors of the statement reach all that it held.
@@ -40,18 +39,18 @@ class Gathering(Generic[Item, Answer]):
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        # A sender that has not begun yet takes this one too.
-        if self._begun and len(self._senders) < self._at_once:
-            self._begun = False
+        # Where others wait already, a sender is about to take them, and takes this one too.
+        if not self._senders or (len(self._waiting) == 1 and len(self._senders) < self._at_once):
             self._senders.add(asyncio.create_task(self._send_all()))
         return answer
 
     async def _send_all(self) -> None:
-        self._begun = True
-        while self._waiting:
-            await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
-        # Here and not when the task is done, which is later: nobody would take what is put in between.
-        self._senders -= {asyncio.current_task()}
+        try:
+            while self._waiting:
+                await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
+        finally:
+            # Here and not when the task is done, which is later: nobody would take what is put in between.
+            self._senders -= {asyncio.current_task()}
 
     async def _send_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         batch = [waiting for waiting in batch if not waiting[1].done()]

@@ -7,7 +7,7 @@ whoever waits here polls as well.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -17,7 +17,7 @@ from app.domain.errors import SynclineError
 from app.store.database import UNREACHABLE, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from app.store.database import Pool
 
@@ -25,6 +25,8 @@ CHANNEL: Final = "syncline"
 _COALESCE_SECONDS: Final = 0.005
 # Nothing is lost when a crash takes a notification with it, so its transaction does not wait for the disk.
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
+# Times the duration of a statement that carried a notification.
+_REST_AFTER_CARRYING: Final = 9
 _PROBE_SECONDS: Final = 15.0
 
 _logger = structlog.get_logger("syncline.notify")
@@ -38,6 +40,7 @@ class Notifier:
         self._pending: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._sent_at = float("-inf")
+        self._carries_from = float("-inf")
 
     def notify(self) -> None:
         """Return at once. The notification follows at once too, but a few milliseconds after the one before."""
@@ -46,17 +49,24 @@ class Notifier:
             self._sending.add(self._pending)
             self._pending.add_done_callback(self._sending.discard)
 
-    def goes_along(self) -> bool:
-        """Whether the caller's next statement may carry the notification; it counts as sent then.
+    @asynccontextmanager
+    async def carried(self) -> AsyncIterator[str | None]:
+        """Around a statement: the channel for it to tell, by which a listener hears as soon as it is durable; or None.
 
-        Who is listening hears of it as soon as the statement is durable. Not again within a few milliseconds: a
-        commit that notifies holds up all others that do, until the disk has it.
+        A commit that notifies holds up all others that do until the disk has it, so one carries at a time, and all
+        that carry take a tenth of the time at most.
         """
-        now = asyncio.get_running_loop().time()
-        if self._pending is not None or now - self._sent_at < _COALESCE_SECONDS:
-            return False
-        self._sent_at = now
-        return True
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        if self._pending is not None or began < self._carries_from:
+            yield None
+            return
+        self._carries_from = float("inf")
+        try:
+            yield CHANNEL
+        finally:
+            ended = clock()
+            self._carries_from = ended + max(_COALESCE_SECONDS, (ended - began) * _REST_AFTER_CARRYING)
 
     async def aclose(self) -> None:
         """Wait for the notifications under way."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,6 @@ from app.domain.task import Status, task_id
 from app.store.database import jsonb_text
 from app.store.gathering import Gathering
 from app.store.log import line_columns
-from app.store.notify import CHANNEL
 from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
@@ -104,7 +103,7 @@ class TaskQueue:
     def __init__(self, pool: Pool, *, answer_seconds: float | None = None, notifier: Notifier | None = None) -> None:
         """`answer_seconds` bounds how long `schedule` waits, its place behind others' statement included.
 
-        `notifier` tells the workers of the tasks that `schedule` makes.
+        `notifier` tells the workers of tasks that are new and of running ones that are to be canceled.
         """
         self._pool = pool
         self._notifier = notifier
@@ -144,13 +143,23 @@ class TaskQueue:
         return [answers.get(place) or _restless(new) for place, new in enumerate(asked)]
 
     async def _schedule_and_tell(self, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
-        along = self._notifier is not None and self._notifier.goes_along()
-        scheduled = await with_partitions(
-            self._pool, partial(schedule_tasks, self._pool, new, channel=CHANNEL if along else None)
-        )
-        if scheduled and self._notifier is not None and not along:
-            self._notifier.notify()
+        async with self._notifier.carried() if self._notifier else nullcontext() as channel:
+            try:
+                scheduled = await self._schedule(new, channel)
+                told = channel is not None
+            except asyncpg.ProgramLimitExceededError:
+                # A full queue of notifications must not keep tasks away.
+                scheduled, told = await self._schedule(new, None), False
+        if scheduled and not told:
+            self._tell()
         return scheduled
+
+    async def _schedule(self, new: Sequence[NewTask], channel: str | None) -> dict[tuple[str, str], UUID]:
+        return await with_partitions(self._pool, partial(schedule_tasks, self._pool, new, channel=channel))
+
+    def _tell(self) -> None:
+        if self._notifier:
+            self._notifier.notify()
 
     async def _active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
         if not collections:
@@ -223,6 +232,8 @@ class TaskQueue:
             with suppress(asyncpg.UniqueViolationError):
                 status = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
             if status is not None:
+                if status == Status.RUNNING:
+                    self._tell()
                 return Status(status)
             if not await self._pool.fetchval(_SQL["is_active"], task):
                 break

@@ -252,6 +252,14 @@ async def queue_locked(system: System, _victim: int) -> AsyncIterator[None]:
         yield
 
 
+@kind("queue locked past the lease", touches="locks", hold=PAST_LEASE)
+@asynccontextmanager
+async def queue_locked_for_long(system: System, _victim: int) -> AsyncIterator[None]:
+    """However many statements wait for the queue, none of them may keep a lease from being renewed."""
+    async with held(system, "LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE"):
+        yield
+
+
 @kind("workers' leases locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
 async def leases_locked(system: System, _victim: int) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.arguments import FAULTS, SEEDS, parse
+from tests.chaos.arguments import FAULTS, SEEDS, left_out, parse
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,6 @@ from tests.chaos.arguments import FAULTS, SEEDS, parse
         (["--faults", "many"], "--faults: 'many' is no number of faults"),
         (["--only", "nosuch"], "--only: no fault has 'nosuch' in its name; valid are words of: "),
         (["--only", "rolling,"], "--only: no fault has '' in its name"),
-        (["--page", "--tap", "--seeds", "1,2,3"], "and this one is without seeds 4, 5, 6, 7, 8, 9, 10"),
-        (["--page", "--tap", "--faults", str(FAULTS - 1)], f"without {FAULTS} faults for each seed"),
-        (["--page", "--only", "rolling"], "without every kind of fault (--only); the packaged tap (--tap)"),
     ],
 )
 def test_what_cannot_be_done_is_refused(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,10 +31,22 @@ def test_what_cannot_be_done_is_refused(arguments: list[str], told: str, capsys:
     assert told in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        (["--tap", "--seeds", "1,2,3"], "seeds 4, 5, 6, 7, 8, 9, 10"),
+        (["--tap", "--faults", str(FAULTS - 1)], f"{FAULTS} faults for each seed"),
+        (["--only", "rolling"], "every kind of fault (--only); the packaged tap (--tap)"),
+        (["--tap", "--seeds", "11,10,9,8,7,6,5,4,3,2,1"], ""),
+    ],
+)
+def test_a_part_of_the_run_is_not_for_the_page(arguments: list[str], missing: str) -> None:
+    assert left_out(parse(arguments)) == missing
+
+
 def test_the_committed_run_is_what_is_done_unless_something_else_is_asked_for() -> None:
     whole = parse(["--tap", "--page"])
     assert (whole.seeds, whole.faults, whole.only) == (list(SEEDS), FAULTS, [])
-    assert parse(["--tap", "--page", "--seeds", "11,10,9,8,7,6,5,4,3,2,1"]).page
     assert parse(["--seeds", "3", "--faults", "20", "--only", "disk full,rolling"]).only == ["disk full", "rolling"]
 
 

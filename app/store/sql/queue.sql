@@ -10,7 +10,8 @@
 
 -- name: schedule_tasks
 -- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new, of which the
--- channel $8 is told where it is given.
+-- channel $8 is told where it is given: once, and only where there is one, for a subquery of its own is not evaluated
+-- for each row, nor for none.
 -- Destinations fence with the ids of a collection's tasks, so these grow even where the clock has stepped back.
 WITH named AS MATERIALIZED (
   SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at,

@@ -80,8 +80,9 @@ class CountingNotifier(Notifier):
 
     told = 0
 
-    def goes_along(self) -> bool:
-        return False
+    @asynccontextmanager
+    async def carried(self) -> AsyncIterator[str | None]:
+        yield None
 
     def notify(self) -> None:
         self.told += 1
@@ -122,7 +123,6 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
             reader=Reader(pool),
             probe_reader=Reader(pool),
             tokens=tokens,
-            notifier=notifier,
             catalogue=lambda: surroundings.catalogue,
             config_problem=lambda: surroundings.config_problem,
             reset_collection=partial(reset_collection, pool),

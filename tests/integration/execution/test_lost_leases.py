@@ -134,7 +134,8 @@ async def test_an_attempt_whose_ending_the_database_refuses_is_handed_back(
     with psycopg.connect(database_url) as connection:
         connection.execute(REFUSE_FIRST_SUCCESS)
     task = await store.schedule()
-    async with running_worker(database_url, config, lease=timedelta(seconds=8)):
+    async with running_worker(database_url, config, lease=timedelta(minutes=2)):
+        # Long before the look that comes every quarter of a lease.
         assert await store.ended(task) == "SUCCESS"
     assert await store.types(task) == [
         *("TaskScheduled", "TaskStarted", "AttemptHandedBack", "TaskStarted", "TaskSucceeded")
@@ -283,6 +284,34 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing_more(
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
+
+
+async def test_the_lease_is_renewed_by_a_connection_that_statements_on_the_queue_cannot_take(
+    store: Store, database_url: str, slow_tap: Path
+) -> None:
+    task = await store.schedule()
+    process = start_worker(database_url, slow_tap)
+    try:
+        await tap_of(store, task, 1)
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            await connection.execute("LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE")
+            locked_at = await store.admin.fetchval("SELECT clock_timestamp()")
+
+            async def outlasted() -> bool:
+                [row] = await store.admin.fetch("SELECT state, renewed_at FROM syncline.workers")
+                assert row["state"] == "active"
+                return bool(row["renewed_at"] > locked_at + LEASE)
+
+            await until(outlasted)
+            last = await store.admin.fetchval(
+                "SELECT query FROM pg_stat_activity"
+                " WHERE application_name = 'syncline worker lease' AND datname = current_database()"
+            )
+        assert "SET renewed_at" in last
+        assert (await store.types(task)) == ["TaskScheduled", "TaskStarted"]
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def test_a_killed_worker_leaves_no_process_and_its_task_is_taken_over_soon(

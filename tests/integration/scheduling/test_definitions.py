@@ -85,7 +85,7 @@ async def test_a_rejected_source_keeps_its_schedule(scheduling: Scheduling, cata
 @pytest.fixture
 def looking_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step is one at which a minute has passed since the last look."""
-    monkeypatch.setattr(definitions_module, "_PUT_SECONDS", -1)
+    monkeypatch.setattr(definitions_module, "_TABLE_SECONDS", -1)
 
 
 @pytest.mark.usefixtures("looking_always")

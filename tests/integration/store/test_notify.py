@@ -6,13 +6,21 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import asyncpg
+
+from app.store import queue as queue_module
 from app.store.notify import Notifier, listen
-from app.store.queue import TaskQueue
+from app.store.queue import TaskQueue, schedule_tasks
 from tests.harness import a_task, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+    from uuid import UUID
 
+    import pytest
+
+    from app.store.database import Pool
+    from app.store.queue import NewTask
     from tests.harness import Store
 
 
@@ -71,6 +79,38 @@ async def test_a_new_task_is_told_with_the_statement_that_makes_it_and_the_next_
         await until(lambda: asyncio.sleep(0, heard))
 
 
+async def test_statements_that_carry_a_notification_leave_the_others_nine_tenths_of_the_time(store: Store) -> None:
+    notifier = Notifier(store.pool)
+    async with notifier.carried() as channel:
+        began = asyncio.get_running_loop().time()
+        assert channel is not None
+        async with notifier.carried() as second:
+            assert second is None
+        await asyncio.sleep(0.02)
+    took = asyncio.get_running_loop().time() - began
+    async with notifier.carried() as channel:
+        assert channel is None
+    await asyncio.sleep(10 * took)
+    async with notifier.carried() as channel:
+        assert channel is not None
+
+
+async def test_a_full_queue_of_notifications_keeps_no_task_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = []
+
+    async def full(pool: Pool, new: Sequence[NewTask], *, channel: str | None) -> dict[tuple[str, str], UUID]:
+        channels.append(channel)
+        if channel:
+            raise asyncpg.ProgramLimitExceededError("too many notifications in the NOTIFY queue")
+        return await schedule_tasks(pool, new)
+
+    monkeypatch.setattr(queue_module, "schedule_tasks", full)
+    notifier = _Sent(store.pool)
+    assert (await TaskQueue(store.pool, notifier=notifier).schedule(a_task("first")))[1]
+    assert (channels, notifier.alone) == (["syncline", None], 1)
+    await notifier.aclose()
+
+
 async def test_who_asks_for_an_active_task_tells_nobody(store: Store, database_url: str) -> None:
     await store.schedule("busy")
     async with listener(database_url) as heard:
@@ -90,5 +130,7 @@ class _Sent(Notifier):
         self.alone += 1
         super().notify()
 
-    def goes_along(self) -> bool:
-        return not self.still and super().goes_along()
+    @asynccontextmanager
+    async def carried(self) -> AsyncIterator[str | None]:
+        async with super().carried() as channel:
+            yield None if self.still else channel
