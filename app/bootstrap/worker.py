@@ -7,7 +7,7 @@ import gc
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import require_schema
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 8
-_COLLECTED_AFTER = 10_000
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 
 async def run_worker(settings: Settings, config: Path) -> None:
@@ -85,7 +85,7 @@ def _spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECTED_AFTER, 10, 10)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 def worker_options(settings: Settings, catalogue: Catalogue) -> WorkerOptions:

@@ -33,7 +33,7 @@ class NumberedLine(msgspec.Struct, frozen=True, gc=False):
     message: str
 
 
-class LineBlock(msgspec.Struct, frozen=True):
+class LineBlock(msgspec.Struct, frozen=True, gc=False):
     """Lines of one log that follow each other and were written together: numbers `first`, `first` + 1, … (`count`).
 
     `written` is as of a `NumberedLine`. `text` is all messages with a NUL between two, which is cheaper to keep and to
