@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from app.connectors.options import Number, Whole
+from app.connectors.numbers import Number, Whole
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule
@@ -142,8 +142,12 @@ class Stalled(Section):
 
 
 class Kept(Section):
-    """How long something is kept: an empty value could mean for ever as well as the default, and is neither."""
+    """How long something is kept.
 
+    An empty key is refused (it could mean for ever or the default); an empty section says nothing.
+    """
+
+    # In place of Section's, of the same name: that one would drop empty keys.
     @model_validator(mode="before")
     @classmethod
     def _empty_is_absent(cls, value: Any) -> Any:
@@ -173,7 +177,7 @@ class SyncTasks(Section):
 
 
 class Server(Section):
-    """`server:`; without `admin_token` every call of the API is refused."""
+    """`server:`; without `admin_token` only tokens of the database count."""
 
     admin_token: str = Field(default="", repr=False)
     port: Whole = Field(default=8001, ge=0, le=65_535)

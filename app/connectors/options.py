@@ -19,14 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.domain.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 _HIGHEST_PORT = 65535
-_WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
 
 
@@ -44,25 +43,6 @@ def _words(value: Any) -> Any:
 def _joined(text: str) -> str:
     return re.sub(r"\s*(==|@)\s*", r"\1", text)
 
-
-def _whole(value: Any) -> Any:
-    return _written_number(value, _WHOLE, "must be a whole number")
-
-
-def _number(value: Any) -> Any:
-    return _written_number(value, _NUMBER, "must be a number")
-
-
-def _written_number(value: Any, form: re.Pattern[str], message: str) -> Any:
-    # Python's True is 1, and it reads `1_000`: who writes `days: true` does not mean a day.
-    if isinstance(value, bool) or (isinstance(value, str) and not form.fullmatch(value.strip())):
-        raise ValueError(message)
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, BeforeValidator(_number)]
-"""Numbers of the configuration, which may be texts: a placeholder makes one of every value."""
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
 # An object, its JSON text, or the path of a file that holds it.
