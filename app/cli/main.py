@@ -121,7 +121,11 @@ def _counted(number: int, noun: str) -> str:
 
 @cli.group()
 def projections() -> None:
-    """What is derived from the events: build it anew, or hold it against them."""
+    """What is derived from the events: build it anew, or hold it against them.
+
+    The database is that of DATABASE_URL; without it, that of the 'syncline dev' which runs on SYNCLINE_DATA_DIR
+    (.syncline).
+    """
 
 
 @projections.command()
