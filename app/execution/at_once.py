@@ -19,7 +19,7 @@ from app.execution.attempt import FIRST_LINE, outcome_of, shown
 from app.execution.jobs import is_made_load
 from app.execution.outcome import ending_of
 from app.execution.task_log import ENDING_LINES
-from app.execution.text import fit
+from app.execution.text import clean, clean_all
 from app.store.log import NumberedLine
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class AtOnce:
         lines = [NumberedLine(number, now, "info", prefix + text) for number, text in enumerate(plan.lines, 1)]
         if plan.success is not None:
             return replace(plan.success, claim=claim, lines=lines)
-        outcome = shown(outcome_of(end_of(plan.parameters, rng=self._rng), exit_code=0), self._presentable)
+        outcome = shown(outcome_of(end_of(plan.parameters, rng=self._rng), exit_code=0), self._clean)
         ending = ending_of(claim, outcome, before=lines, line=len(lines) + 1, seconds=0.0, rng=self._rng)
         if not plan.parameters.fail_rate:
             plan.success = ending
@@ -90,7 +90,10 @@ class AtOnce:
         parameters = SyntheticParameters.model_validate(given)
         if parameters.seconds > 0 or parameters.log_lines >= ENDING_LINES:
             return None
-        return _Plan(parameters, [self._presentable(text) for text in (FIRST_LINE, *lines_of(parameters))])
+        return _Plan(parameters, clean_all([FIRST_LINE, *lines_of(parameters)], self._redact))
 
-    def _presentable(self, text: str) -> str:
-        return fit(self._redaction.of(self._watcher.current)(text))
+    def _clean(self, text: str) -> str:
+        return clean(text, self._redact)
+
+    def _redact(self, text: str) -> str:
+        return self._redaction.of(self._watcher.current)(text)

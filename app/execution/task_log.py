@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.execution.text import presentable
+from app.execution.text import clean, clean_all
 from app.store.database import UNREACHABLE
 from app.store.log import LineBlock, append_lines, joined
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.store.queue import Claim
 
 _BATCH_LINES: Final = 5000
+# A writer waits for room between two blocks, never within one: a log passes the bounds below by no more lines.
 _BLOCK_LINES: Final = 1000
 _BATCH_CHARACTERS: Final = 4_000_000
 _MOST_LINES: Final = 20_000
@@ -77,13 +78,12 @@ class AttemptLog:
         """The next lines with their numbers."""
         first = self.next_line()
         self._line += len(messages)
-        cleaned = presentable(messages, self.redact)
+        cleaned = clean_all(messages, self.redact)
         return LineBlock.of(first, time.monotonic(), level, cleaned, prefix=self._prefix)
 
     def presentable(self, text: str) -> str:
-        """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long."""
-        [cleaned] = presentable([text], self.redact)
-        return cleaned
+        """A text of the attempt, cleaned as its lines are."""
+        return clean(text, self.redact)
 
     async def rest(self) -> Sequence[NumberedLine]:
         """The last lines, for the attempt's ending to store with it; returns when all before them are stored."""

@@ -12,8 +12,12 @@ _MARK: Final = f"… [cut: longer than {LONGEST_TEXT} bytes]"
 _MOST_KEPT: Final = 2 * LONGEST_TEXT
 
 
-def fit(text: str) -> str:
-    """A message as PostgreSQL can keep it; what cannot be kept becomes replacement characters."""
+def clean(text: str, redact: Callable[[str], str]) -> str:
+    """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long.
+
+    What cannot be kept becomes replacement characters.
+    """
+    text = redact(text)
     if text.isascii() and len(text) <= LONGEST_TEXT and "\0" not in text:
         return text
     raw = text.replace("\0", "\ufffd").encode("utf-8", errors="replace")
@@ -22,22 +26,22 @@ def fit(text: str) -> str:
     return raw[: LONGEST_TEXT - len(_MARK.encode())].decode("utf-8", errors="ignore") + _MARK
 
 
-def presentable(texts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
-    """Texts fit to be kept for ever: each without secrets, and then as `fit` has it.
+def clean_all(texts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
+    """Each text as `clean` has it.
 
-    All in one pass where that is the same: `redact` replaces what it finds wherever it stands, and finds nothing that
-    reaches from one text into the next one.
+    All in one pass where that is the same: `redact` replaces what it finds wherever it stands. Where a match reached
+    across two texts the breaks are fewer, and each is cleaned by itself.
     """
     breaks, together = len(texts) - 1, "\0".join(texts)
     if breaks > 0 and together.isascii() and together.count("\0") == breaks:
         cleaned = redact(together).split("\0")
         if len(cleaned) == len(texts) and max(map(len, cleaned)) <= LONGEST_TEXT and all(map(str.isascii, cleaned)):
             return cleaned
-    return [fit(redact(text)) for text in texts]
+    return [clean(text, redact) for text in texts]
 
 
 class LineSplitter:
-    """Bytes into lines of text. Of an endless line the beginning is kept: more than `fit` leaves of it.
+    """Bytes into lines of text. Of an endless line the beginning is kept: more than `clean` leaves of it.
 
     The cut comes after the redaction: it could halve a secret, and half a secret is not recognised.
     """

@@ -73,12 +73,16 @@ def joined(blocks: Iterable[LineBlock]) -> list[LineBlock]:
             runs[-1].append(block)
         else:
             runs.append([block])
-    return [run[0] if len(run) == 1 else _joined(run) for run in runs]
-
-
-def _joined(run: Sequence[LineBlock]) -> LineBlock:
-    first, count = run[0], sum(block.count for block in run)
-    return LineBlock(first.first, count, first.written, first.level, _BETWEEN.join(block.text for block in run))
+    return [
+        LineBlock(
+            run[0].first,
+            sum(block.count for block in run),
+            run[0].written,
+            run[0].level,
+            _BETWEEN.join(block.text for block in run),
+        )
+        for run in runs
+    ]
 
 
 async def append_lines(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config.redaction import Redactor
-from app.execution.text import LONGEST_TEXT, LineSplitter, fit, presentable
+from app.execution.text import LONGEST_TEXT, LineSplitter, clean, clean_all
 
 
 @given(st.lists(st.binary(max_size=50)))
@@ -30,18 +30,18 @@ def test_an_endless_line_keeps_a_bounded_beginning() -> None:
 
 
 def test_a_text_that_is_too_long_is_cut_with_a_mark() -> None:
-    text = fit("é" * LONGEST_TEXT)
+    text = clean("é" * LONGEST_TEXT, str)
     assert len(text.encode()) <= LONGEST_TEXT
     assert text.endswith("é… [cut: longer than 16384 bytes]")
 
 
 def test_a_text_of_the_greatest_length_stays_whole() -> None:
-    assert fit("x" * LONGEST_TEXT) == "x" * LONGEST_TEXT
+    assert clean("x" * LONGEST_TEXT, str) == "x" * LONGEST_TEXT
 
 
 @given(st.text(st.characters(codec=None)))
 def test_every_text_becomes_one_that_postgresql_can_keep(text: str) -> None:
-    kept = fit(text)
+    kept = clean(text, str)
     kept.encode()
     assert "\0" not in kept
 
@@ -55,17 +55,17 @@ _TEXTS = st.lists(_SECRETS | st.sampled_from(["sword", "fish", "\0", "\ud800"]) 
 @given(st.lists(_TEXTS, max_size=6), st.lists(_SECRETS))
 def test_texts_that_come_together_become_what_each_of_them_becomes_alone(texts: list[str], secrets: list[str]) -> None:
     redact = Redactor(secrets).redact
-    assert presentable(texts, redact) == [fit(redact(text)) for text in texts]
+    assert clean_all(texts, redact) == [clean(text, redact) for text in texts]
 
 
 def test_one_of_several_texts_that_is_too_long_is_cut() -> None:
-    whole, cut, last = presentable(["a", "x" * (LONGEST_TEXT + 1), "b"], str)
+    whole, cut, last = clean_all(["a", "x" * (LONGEST_TEXT + 1), "b"], str)
     assert (whole, last) == ("a", "b")
     assert len(cut.encode()) <= LONGEST_TEXT
 
 
 def test_a_secret_is_not_found_across_two_texts() -> None:
-    assert presentable(["sword", "fish"], Redactor(["sword\0fish"]).redact) == ["sword", "fish"]
+    assert clean_all(["sword", "fish"], Redactor(["sword\0fish"]).redact) == ["sword", "fish"]
 
 
 def test_plain_texts_are_cleaned_in_one_pass() -> None:
@@ -75,5 +75,5 @@ def test_plain_texts_are_cleaned_in_one_pass() -> None:
         passes.append(text)
         return text.replace("hunter2", "***")
 
-    assert presentable(["the first", "is hunter2", ""], redact) == ["the first", "is ***", ""]
+    assert clean_all(["the first", "is hunter2", ""], redact) == ["the first", "is ***", ""]
     assert len(passes) == 1
