@@ -51,6 +51,7 @@ _LAST_WORDS: Final = {
     events.TASK_FAILED: "] FINISHED WITH ERROR",
     events.TASK_CANCELED: "] CANCELED",
 }
+_ENDS_ATTEMPT: Final = _LAST_WORDS.keys()
 _WITH_ERROR: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.TASK_FAILED}
 
 
@@ -118,7 +119,7 @@ def logs_tell_every_end(history: History) -> Iterator[tuple[str, str]]:
     for id_ in history.tasks:
         ends: dict[int, list[Event]] = defaultdict(list)
         for event in history.streams[id_]:
-            if event.type in _LAST_WORDS:
+            if event.type in _ENDS_ATTEMPT:
                 ends[event.attempt].append(event)
         for attempt, ended in ends.items():
             last = lines[id_, attempt][-len(ended) :]
@@ -206,7 +207,7 @@ def attempts_write_nothing_after_their_end(history: History) -> Iterator[tuple[s
                 owner = event.worker
             elif event.worker is not None and event.worker != owner:
                 yield where, f"{event.type} by worker {event.worker}, while the attempt was {owner}'s"
-            if event.type in _LAST_WORDS:
+            if event.type in _ENDS_ATTEMPT:
                 ends.setdefault((event.task, event.attempt), event.at)
                 owner = None
     for line in history.lines:

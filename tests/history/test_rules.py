@@ -357,7 +357,7 @@ def test_a_legal_history_is_accepted() -> None:
         an_attempt_failed_of_something_else,
     ],
 )
-def test_how_an_attempt_went_back_is_known_from_its_log_alone(mutation: Callable[[History], History]) -> None:
+def test_how_an_attempt_ended_is_known_from_its_log_alone(mutation: Callable[[History], History]) -> None:
     assert {violation.rule for violation in check(mutation(a_history()))} == {"logs_tell_every_end"}
 
 

@@ -7,17 +7,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
+import pytest
 
 from app.store import queue as queue_module
-from app.store.notify import Notifier, listen
+from app.store.notify import CHANNEL, Notifier, listen
 from app.store.queue import TaskQueue, schedule_tasks
 from tests.harness import a_task, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
-
-    import pytest
 
     from app.store.database import Pool
     from app.store.queue import NewTask
@@ -86,7 +85,7 @@ async def test_statements_that_carry_a_notification_leave_the_others_nine_tenths
         assert channel is not None
         async with notifier.carried() as second:
             assert second is None
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
     took = asyncio.get_running_loop().time() - began
     async with notifier.carried() as channel:
         assert channel is None
@@ -111,13 +110,18 @@ async def test_a_full_queue_of_notifications_keeps_no_task_away(store: Store, mo
     await notifier.aclose()
 
 
-async def test_who_asks_for_an_active_task_tells_nobody(store: Store, database_url: str) -> None:
+@pytest.mark.parametrize("alone", [pytest.param(False, id="with its statement"), pytest.param(True, id="alone")])
+async def test_who_asks_for_an_active_task_tells_nobody(store: Store, *, alone: bool) -> None:
+    notifier = _Sent(store.pool)
+    notifier.still = alone
+    heard: list[object] = []
     await store.schedule("busy")
-    async with listener(database_url) as heard:
-        assert not (await TaskQueue(store.pool, notifier=Notifier(store.pool)).schedule(a_task("busy")))[1]
-        await store.admin.execute("SELECT pg_notify('syncline', '')")
-        await until(lambda: asyncio.sleep(0, heard))
-        assert len(heard) == 1
+    await store.admin.add_listener(CHANNEL, lambda *notification: heard.append(notification[-1]))
+    assert not (await TaskQueue(store.pool, notifier=notifier).schedule(a_task("busy")))[1]
+    await notifier.aclose()
+    await store.pool.execute("SELECT pg_notify($1, 'the last')", CHANNEL)
+    await until(lambda: asyncio.sleep(0, "the last" in heard))
+    assert heard == ["the last"]
 
 
 class _Sent(Notifier):
