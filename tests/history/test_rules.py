@@ -12,7 +12,7 @@ import pytest
 from app.domain import events
 from tests.history.made import BEGIN, SECOND, WORKERS, a_history, projected
 from tests.history.record import Drain, History, OpenTransaction, ShownLine, StoredEvent
-from tests.history.rules import RULES, check
+from tests.history.rules import RULES, check, workers_write_nothing_without_a_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -343,6 +343,13 @@ def test_old_tasks_may_have_been_dropped() -> None:
     )
     assert check(dropped) != []
     assert check(dropped.with_(kept_since=BEGIN + 15 * SECOND)) == []
+
+
+def test_somebody_may_ask_for_the_end_of_what_a_lost_worker_had() -> None:
+    history = a_lost_worker_wrote(a_history())
+    asked = [replace(one, event=replace(one.event, type=events.CANCEL_REQUESTED)) for one in history.events]
+    assert list(workers_write_nothing_without_a_lease(history))
+    assert not list(workers_write_nothing_without_a_lease(history.with_(events=asked)))
 
 
 def test_a_legal_history_is_accepted() -> None:
