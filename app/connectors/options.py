@@ -26,6 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 _HIGHEST_PORT = 65535
+_IMPORTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
 
 
@@ -93,6 +94,26 @@ class SingerOptions(Options):
             if getattr(self, key) is not None and getattr(self, classic) is not None:
                 raise ValueError(f"'{key}' and '{classic}' exclude each other")
         return self
+
+
+class PythonOptions(Options):
+    """A `function` by its import path, `package.module:name`, or a module whose functions have the collections' names.
+
+    `path` are directories to import from, `config` is handed to the function.
+    """
+
+    function: str
+    path: Annotated[tuple[str, ...], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)] = ()
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("function")
+    @classmethod
+    def _is_an_import_path(cls, function: str) -> str:
+        if not _IMPORTED.fullmatch(function):
+            raise ValueError(f"{function!r} is no import path: write package.module:name, or package.module")
+        if (top := re.split("[.:]", function)[0]) in {"app", "syncline"}:
+            raise ValueError(f"the package {top!r} is Syncline's own: give yours another name")
+        return function
 
 
 class SyntheticOptions(Options):
@@ -172,7 +193,11 @@ class NoneDestinationOptions(Options):
     type: Literal["none"] = "none"
 
 
-_SOURCES: dict[str, type[BaseModel]] = {"singer": SingerOptions, "synthetic": SyntheticOptions}
+_SOURCES: dict[str, type[BaseModel]] = {
+    "singer": SingerOptions,
+    "python": PythonOptions,
+    "synthetic": SyntheticOptions,
+}
 _PARAMETERS: dict[str, type[BaseModel]] = {"synthetic": SyntheticParameters}
 _DESTINATIONS: dict[str, type[BaseModel]] = {
     "postgres": PostgresDestinationOptions,

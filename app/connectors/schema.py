@@ -53,7 +53,11 @@ def columns_of(schema: dict[str, Any]) -> dict[str, Kind]:
 
 def kind_of(schema: Any) -> Kind:
     """The one kind that keeps every value `schema` allows."""
-    kinds = _kinds(schema)
+    return merged(_kinds(schema))
+
+
+def merged(kinds: set[Kind]) -> Kind:
+    """The one kind that keeps every value of all `kinds`."""
     if len(kinds) == 1:
         return next(iter(kinds))
     if kinds and kinds <= _INTEGERS:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.options import SOURCE_TYPES, SingerOptions, SyntheticParameters, source_options, validated
+from app.connectors.options import (
+    SOURCE_TYPES,
+    PythonOptions,
+    SingerOptions,
+    SyntheticParameters,
+    source_options,
+    validated,
+)
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,6 +37,10 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
         from app.connectors.sources.singer import SingerSource  # noqa: PLC0415 -- only when needed
 
         return SingerSource(options, job, work_dir=work_dir, log=log)
+    if isinstance(options, PythonOptions):
+        from app.connectors.sources.python import PythonSource  # noqa: PLC0415 -- only when needed
+
+        return PythonSource(options, job, log=log)
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 
     parameters = validated(

@@ -1,0 +1,96 @@
+"""A function of the user's own as a source; `syncline` is what it is written with."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.sources.python.blame import Blame
+from app.connectors.sources.python.function import declared_schema, find_function
+from app.connectors.sources.python.reading import Reading
+from app.domain.secret_values import secrets_in
+from syncline import Context, Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.connectors.options import PythonOptions
+    from app.connectors.passes import Checkpoint, Log, Rows
+    from app.connectors.schema import Table
+    from app.domain.attempt_protocol import AttemptJob, Level
+
+
+class PythonSource:
+    def __init__(self, options: PythonOptions, job: AttemptJob, *, log: Log) -> None:
+        self._options = options
+        self._job = job
+        self._blame = Blame(
+            job.source,
+            job.collection.name,
+            secrets=secrets_in(job.source_config) | secrets_in(job.collection.parameters),
+        )
+        self._logger = logger_to(log, masked=self._blame.masked)
+
+    def check(self) -> None:
+        self._found()
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        function, declared = self._found()
+
+        def call(given: Any) -> Any:
+            return function(self._context(given))
+
+        yield from Reading(call, declared, self._job.collection, blame=self._blame).items(bookmark)
+
+    def close(self) -> None:
+        """A generator ends with the reading that runs it."""
+
+    def _found(self) -> tuple[Callable[..., Any], Schema]:
+        options = self._options
+        function = find_function(options.function, options.path, default=self._job.collection.type, blame=self._blame)
+        return function, declared_schema(function, self._blame)
+
+    def _context(self, bookmark: Any) -> Context:
+        collection = self._job.collection
+        return Context(
+            source=self._job.source,
+            collection=collection.name,
+            config=copy.deepcopy(self._options.config),
+            parameters=copy.deepcopy(collection.parameters),
+            bookmark=bookmark,
+            start_date=dt.date.fromisoformat(collection.start_date),
+            log=self._logger,
+        )
+
+
+def logger_to(log: Log, *, masked: Callable[[str], str]) -> logging.Logger:
+    """A logger of its own, known to no other, that speaks to a task's log."""
+    logger = logging.Logger("syncline.source")  # noqa: LOG001 -- the shared ones belong to the user's code
+    logger.addHandler(_Forwarding(log, masked))
+    return logger
+
+
+class _Forwarding(logging.Handler):
+    def __init__(self, log: Log, masked: Callable[[str], str]) -> None:
+        super().__init__()
+        self._log = log
+        self._masked = masked
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            lines = self.format(record).splitlines()
+        except Exception:  # noqa: BLE001 -- as logging itself does it: a wrong format ends no program
+            self.handleError(record)
+            return
+        for line in lines:
+            self._log(_level(record.levelno), self._masked(line))
+
+
+def _level(number: int) -> Level:
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warn"
+    return "info" if number >= logging.INFO else "debug"

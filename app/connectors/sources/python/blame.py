@@ -1,0 +1,117 @@
+"""Errors that name the source, the collection and the place in the user's file, and no secret."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.domain.errors import ConfigurationError, SynclineError
+from syncline import PermanentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+
+_LONGEST_MESSAGE = 2000
+# Not GeneratorExit, nor what stops an attempt: those are nobody's fault.
+_THEIR_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
+
+
+class Blame:
+    """What goes wrong in the user's code, told to the user.
+
+    `roots` are the directories and files of that code; it grows when the function is found.
+    """
+
+    def __init__(
+        self, source: str, collection: str, *, roots: Iterable[Path] = (), secrets: Iterable[str] = ()
+    ) -> None:
+        self.roots = [root.resolve() for root in roots]
+        self._title = f"source {source!r}, collection {collection!r}"
+        self._secrets = sorted(secrets, key=len, reverse=True)
+
+    def refusal(self, complaint: str, place: str = "") -> ConfigurationError:
+        """For what another try cannot mend."""
+        return ConfigurationError(self._told(complaint, place))
+
+    @contextmanager
+    def at(self, doing: str = "", *, permanent: bool = False) -> Iterator[None]:
+        """The user's code runs inside; whatever it raises comes out as an error that names its place.
+
+        Raises:
+            ConfigurationError: with `permanent`, and for a `PermanentError`.
+            SynclineError: for everything else.
+        """
+        try:
+            yield
+        except _THEIR_ERRORS as error:
+            kind = ConfigurationError if permanent or isinstance(error, PermanentError) else SynclineError
+            raise kind(self._told(doing + _described(error), self.place_of(error))) from error
+        except GeneratorExit:
+            raise
+        except BaseException as stop:
+            # The attempt is stopped, perhaps because the code hangs: its log is to tell where.
+            if place := self.place_of(stop):
+                sys.stderr.write(f"{self._told('stopped here', place)}\n")
+                sys.stderr.flush()
+            raise
+
+    def place_of(self, error: BaseException) -> str:
+        """The last line of the user's code that `error` came through; empty if it came through none."""
+        place, step = "", error.__traceback__
+        while step is not None:
+            place = self._place(step.tb_frame, step.tb_lineno) or place
+            step = step.tb_next
+        if isinstance(error, SyntaxError) and (file := self._shown(error.filename or "")):
+            return f"{file}, line {error.lineno}"
+        return place
+
+    def place_in(self, iterator: Any) -> str:
+        """Where a generator of the user stands; empty for other iterators."""
+        frames = []
+        while inspect.isgenerator(iterator) and iterator.gi_frame is not None:
+            frames.append(iterator.gi_frame)
+            iterator = iterator.gi_yieldfrom
+        return next(filter(None, (self._place(frame, frame.f_lineno) for frame in reversed(frames))), "")
+
+    def masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _told(self, complaint: str, place: str) -> str:
+        told = self.masked(" ".join(complaint.split()))
+        # Only now: half a secret could not be found any more.
+        cut = told if len(told) <= _LONGEST_MESSAGE else told[:_LONGEST_MESSAGE] + "…"
+        return ": ".join(filter(None, [self._title, place, cut]))
+
+    def _place(self, frame: FrameType, line: int | None) -> str:
+        file = self._shown(frame.f_code.co_filename)
+        return f"{file}, line {line}, in {frame.f_code.co_name}" if file else ""
+
+    def _shown(self, file: str) -> str:
+        """`file` as seen from the directory that it was found in; empty if it is not the user's."""
+        path = Path(file)
+        for root in self.roots:
+            for form in (path, path.resolve()):
+                if form == root:
+                    return form.name
+                if form.is_relative_to(root):
+                    inside = form.relative_to(root)
+                    return "" if "site-packages" in inside.parts else str(inside)
+        return ""
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 -- a message of the user's own making
+        text = ""
+    if isinstance(error, PermanentError):
+        return text or "it gave up"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,109 @@
+"""Values of Python in the form that destinations know: what JSON has, exactly, or a refusal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import uuid
+from decimal import Decimal
+from typing import Any
+
+_DEEPEST = 100
+_BASE_BYTES = 16
+
+
+class Refused(Exception):  # noqa: N818 -- a verdict on its way to an error that names the place
+    """Why a value cannot be taken."""
+
+
+def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
+    """`value` as text, numbers, truth values, None, and lists and dicts of them; and about how many bytes it takes.
+
+    Times become text in ISO 8601, a UUID its text, tuples lists.
+
+    Raises:
+        Refused: it is something else, not a finite number, or nested too deep.
+    """
+    kind = type(value)
+    if kind is str:
+        return value, _text_bytes(value)
+    if value is None or kind is int or kind is bool:
+        return value, _BASE_BYTES
+    if depth > _DEEPEST:
+        raise Refused(f"it is nested deeper than {_DEEPEST} levels")
+    if isinstance(value, dict):
+        return _plain_dict(value, depth)
+    if isinstance(value, (list, tuple)):
+        items = [plain(item, depth=depth + 1) for item in value]
+        return [item for item, _ in items], _BASE_BYTES + sum(size for _, size in items)
+    return _scalar(value), 3 * _BASE_BYTES
+
+
+def bookmark(value: Any, *, depth: int = 0) -> None:
+    """Raises `Refused` unless `value` comes back from JSON as it is."""
+    if depth > _DEEPEST:
+        raise Refused(f"it is nested deeper than {_DEEPEST} levels")
+    if type(value) is dict:
+        for name, inner in value.items():
+            if type(name) is not str:
+                raise Refused(f"its key {name!r} is not text")
+            bookmark(name, depth=depth + 1)
+            bookmark(inner, depth=depth + 1)
+    elif type(value) is list:
+        for inner in value:
+            bookmark(inner, depth=depth + 1)
+    elif type(value) is str:
+        _text_bytes(value)
+    elif type(value) is float:
+        _finite(value)
+    elif value is not None and type(value) not in (int, bool):
+        raise Refused(f"it is of type {_named(value)}, which JSON does not have: make it text or a number")
+
+
+def _plain_dict(value: dict[Any, Any], depth: int) -> tuple[dict[str, Any], int]:
+    size, fields = _BASE_BYTES, {}
+    for name, inner in value.items():
+        if type(name) is not str:
+            raise Refused(f"its key {name!r} is not text")
+        fields[name], inner_size = plain(inner, depth=depth + 1)
+        size += inner_size + _text_bytes(name)
+    return fields, size
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, (float, Decimal)):
+        return _finite(value)
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    # Members of enumerations of text and whole numbers.
+    if isinstance(value, str):
+        _text_bytes(value)
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise Refused("it is bytes: decode them, or write them as text (base64)")
+    raise Refused(f"it is of type {_named(value)}: make it text, a number, a list or a dict")
+
+
+def _finite(value: float | Decimal) -> float | Decimal:
+    if not math.isfinite(value):
+        raise Refused(f"it is {value}, which no column can hold: use None")
+    return Decimal(value) if isinstance(value, Decimal) else float(value)
+
+
+def _text_bytes(text: str) -> int:
+    """About how many bytes `text` takes; refuses what is no Unicode text."""
+    if text.isascii():
+        return len(text) + _BASE_BYTES
+    try:
+        return len(text.encode()) + _BASE_BYTES
+    except UnicodeEncodeError:
+        raise Refused("it is text with a lone surrogate, which is no Unicode character") from None
+
+
+def _named(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,101 @@
+"""What a function says about the table that its records become."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+
+ColumnType: TypeAlias = Literal[
+    "boolean", "integer", "big integer", "number", "text", "timestamp", "date", "time", "json"
+]
+"""`integer` has 64 bits, `big integer` any size, `number` is decimal, `json` holds whatever JSON can."""
+
+Mode: TypeAlias = Literal["full_refresh", "incremental"]
+"""All records each time, which replace those of the last time; or what is new since the bookmark."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PYTHON_TYPES: Final[Mapping[type, ColumnType]] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    Decimal: "number",
+    str: "text",
+    dt.datetime: "timestamp",
+    dt.date: "date",
+    dt.time: "time",
+    dict: "json",
+    list: "json",
+    object: "json",
+}
+DECLARED: Final = "__syncline_schema__"
+
+
+class Schema:
+    """Columns, key and mode of a collection: the decorator of its function, or the first thing that it yields.
+
+    Args:
+        columns: each column's type, as a `ColumnType` or as the Python type that stands for it (`bool`, `int`, `float`,
+            `Decimal`, `str`, `datetime`, `date`, `time`; `dict`, `list` and `object` are `json`). Fields that are not
+            named here get the type of their first values.
+        key: the column, or the columns, that tell records apart: a record replaces the one with the same key.
+        mode: `full_refresh` (the default) or `incremental`.
+        cursor_field: the column that only grows. Without a key, records that come again at or below its highest value
+            are recognised by it.
+
+    What the catalogue says of the collection (`primary_key`, `sync_mode`, `cursor_field`) comes before what is said
+    here.
+
+    Raises:
+        TypeError, ValueError: a type, a mode or a column of the key does not exist.
+    """
+
+    __slots__ = ("columns", "cursor_field", "key", "mode")
+
+    def __init__(
+        self,
+        *,
+        columns: Mapping[str, ColumnType | type] | None = None,
+        key: str | Iterable[str] = (),
+        mode: Mode | None = None,
+        cursor_field: str | None = None,
+    ) -> None:
+        self.columns: dict[str, ColumnType] = {
+            _name(name): _column_type(name, given) for name, given in (columns or {}).items()
+        }
+        self.key: tuple[str, ...] = (key,) if isinstance(key, str) else tuple(map(_name, key))
+        self.mode: Mode | None = mode
+        self.cursor_field = cursor_field
+        if mode is not None and mode not in get_args(Mode):
+            raise ValueError(f"mode {mode!r} does not exist, valid are: {', '.join(get_args(Mode))}")
+        named = [*self.key, *([cursor_field] if cursor_field else [])]
+        if self.columns and (missing := [name for name in named if name not in self.columns]):
+            raise ValueError(f"{', '.join(missing)}: no such column, valid are: {', '.join(self.columns)}")
+
+    def __call__(self, function: Function) -> Function:
+        """Declares this schema for `function`, which stays as it is."""
+        setattr(function, DECLARED, self)
+        return function
+
+    def __repr__(self) -> str:
+        said = ((name, getattr(self, name)) for name in ("columns", "key", "mode", "cursor_field"))
+        return f"Schema({', '.join(f'{name}={value!r}' for name, value in said if value)})"
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a column is text, not {name!r}")
+    return name
+
+
+def _column_type(name: str, given: Any) -> ColumnType:
+    if isinstance(given, type) and given in PYTHON_TYPES:
+        return PYTHON_TYPES[given]
+    found: ColumnType | None = next((known for known in get_args(ColumnType) if known == given), None)
+    if found is None:
+        shown = given.__name__ if isinstance(given, type) else repr(given)
+        valid = ", ".join(get_args(ColumnType))
+        raise ValueError(f"column {name!r} has the type {shown}, which does not exist; valid are: {valid}")
+    return found
