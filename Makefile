@@ -32,7 +32,7 @@ static: install-dev ## format, lint, types, layers, schema and openapi.json
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/mypy deploy/demo scripts
+	@$(BIN)/mypy deploy/demo deploy/examples scripts
 	@$(BIN)/mypy --exclude benchmarks/peers/ benchmarks
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/throwaway_database.py sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'

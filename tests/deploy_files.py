@@ -28,3 +28,4 @@ def _module(path: Path) -> Any:
 
 
 demo_source = _module(DEPLOY / "demo" / "source.py")
+example_flights = _module(DEPLOY / "examples" / "flights.py")

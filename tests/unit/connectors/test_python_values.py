@@ -1,0 +1,141 @@
+"""What a user's function yields arrives as it is, or is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import json
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.connectors.casting import cast_columns
+from app.connectors.destinations.postgres.columns import NEW_TYPES, column
+from app.connectors.schema import Kind
+from app.connectors.sources.python.columns import inferred
+from app.connectors.sources.python.values import Refused, bookmark, plain
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=20,
+)
+VALUES = (
+    JSON
+    | st.decimals(allow_nan=False, allow_infinity=False, places=5)
+    | st.datetimes()
+    | st.datetimes(timezones=st.just(dt.UTC))
+    | st.dates()
+    | st.times()
+    | st.uuids()
+)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+@given(JSON)
+def test_what_json_has_stays_as_it_is(value: Any) -> None:
+    assert plain(value)[0] == value
+
+
+@given(JSON)
+def test_a_bookmark_that_is_accepted_comes_back_equal_and_of_the_same_type(value: Any) -> None:
+    bookmark(value)
+    back = json.loads(json.dumps(value))
+    assert back == value
+    assert repr(back) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value", [dt.date(2024, 1, 1), Decimal(1), (1, 2), {1: 2}, float("nan"), {1, 2}, b"x", "\ud800", {"a": [object()]}]
+)
+def test_a_bookmark_that_would_come_back_as_something_else_is_refused(value: Any) -> None:
+    with pytest.raises(Refused):
+        bookmark(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC), "2024-01-01T12:00:00+00:00"),
+        (dt.date(2024, 1, 1), "2024-01-01"),
+        (dt.time(12, 30), "12:30:00"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ({"at": [dt.date(2024, 1, 1)]}, {"at": ["2024-01-01"]}),
+        ((1, "a"), [1, "a"]),
+        (Decimal("1.10"), Decimal("1.10")),
+    ],
+)
+def test_values_of_python_get_the_form_of_json(value: Any, expected: Any) -> None:
+    assert plain(value)[0] == expected
+
+
+@pytest.mark.parametrize(("value", "kind"), [(Colour.RED, str), (Number.ONE, int)])
+def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: type) -> None:
+    assert type(plain(value)[0]) is kind
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (float("nan"), "it is nan"),
+        (Decimal("Infinity"), "it is Infinity"),
+        (b"\x00", "it is bytes"),
+        ("\ud800", "lone surrogate"),
+        ({"deep": {1: 2}}, "its key 1 is not text"),
+        ({1, 2}, "of type set"),
+        (pytest, "of type module"),
+    ],
+)
+def test_what_no_destination_could_keep_is_refused(value: Any, complaint: str) -> None:
+    with pytest.raises(Refused, match=complaint):
+        plain(value)
+
+
+def test_values_without_a_bottom_are_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    for check in (plain, bookmark):
+        with pytest.raises(Refused, match="nested deeper than 100"):
+            check(endless)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), max_size=8))
+def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: list[dict[str, Any]]) -> None:
+    kinds = inferred(records, known=())
+    assert set(kinds) == {name for record in records for name, value in record.items() if value is not None}
+    columns = {name: column(name, NEW_TYPES[kind]) for name, kind in kinds.items()}
+    cast_columns([plain(record)[0] for record in records], columns, table="t")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([True, None], Kind.BOOLEAN),
+        ([1, -(2**63)], Kind.INTEGER),
+        ([1, 2**63], Kind.BIG_INTEGER),
+        ([1, 1.5], Kind.NUMBER),
+        ([Decimal(1)], Kind.NUMBER),
+        ([dt.datetime(2024, 1, 1), dt.date(2024, 1, 1)], Kind.TEXT),  # noqa: DTZ001 - as users write them
+        ([dt.date(2024, 1, 1)], Kind.DATE),
+        ([dt.time(1)], Kind.TIME),
+        (["a", uuid.UUID(int=1)], Kind.TEXT),
+        ([1, "1"], Kind.JSON),
+        ([True, 1], Kind.JSON),
+        ([{"a": 1}], Kind.JSON),
+    ],
+)
+def test_a_field_gets_the_kind_that_keeps_its_first_values(values: list[Any], kind: Kind) -> None:
+    assert inferred([{"field": value} for value in values], known=()) == {"field": kind}
+    assert inferred([{"field": value} for value in values], known=["field"]) == {}
