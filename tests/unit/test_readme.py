@@ -20,6 +20,7 @@ from app.config.settings import Settings
 from app.connectors.options import (
     DESTINATION_TYPES,
     SOURCE_TYPES,
+    PythonOptions,
     SingerOptions,
     SyntheticParameters,
     destination_options,
@@ -54,6 +55,7 @@ KEYS = {
     "Source or collection": INHERITED,
     "Collection": set(WrittenCollection.model_fields) - INHERITED,
     "Singer": set(SingerOptions.model_fields),
+    "Python": set(PythonOptions.model_fields),
     "Synthetic": set(SyntheticParameters.model_fields),
 } | {
     f"Destination {name}": {field.alias or key for key, field in model.model_fields.items()}

@@ -1,0 +1,50 @@
+"""What docs/connectors.md shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.config.reader import load_catalogue
+from app.connectors.options import PythonOptions
+from tests.deploy_files import ROOT
+from tests.unit.test_readme import ENVIRONMENT, FENCE, first_cells
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = (ROOT / "docs" / "connectors.md").read_text()
+BLOCKS = FENCE.findall(PAGE)
+
+
+def section(kind: str) -> str:
+    found = re.search(rf"^## {kind}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found, kind
+    return found[1]
+
+
+@pytest.mark.parametrize("text", [block for language, block in BLOCKS if language == "yaml"])
+def test_the_catalogues_shown_can_be_used(text: str) -> None:
+    catalogue = load_catalogue(text, ENVIRONMENT)
+    assert catalogue.problems == []
+    assert catalogue.warnings == ()
+
+
+def test_the_table_of_python_has_every_key() -> None:
+    assert first_cells(section("python"))[:3] == list(PythonOptions.model_fields)
+
+
+def test_the_function_shown_passes_the_test_shown_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+    shown = "\n".join(block for language, block in BLOCKS if language == "python")
+    module(shown).test_orders(tmp_path)
+    with pytest.raises(AssertionError, match=r"going on from bookmark 0 .* loses 1 records"):
+        module(shown.replace("Bookmark(path.stem)", "Bookmark('9')")).test_orders(tmp_path)
+
+
+def module(code: str) -> Any:
+    made = ModuleType("page")
+    exec(code, vars(made))  # noqa: S102 - our own page
+    return made
