@@ -116,6 +116,43 @@ class PythonOptions(Options):
         return function
 
 
+class RedisOptions(Options):
+    """A `url`, or its parts; `tls_skip_verify` trusts any certificate, as Jitsu Classic can be told to."""
+
+    url: SecretStr | None = None
+    host: str | None = Field(default=None, min_length=1)
+    port: Whole = Field(default=6379, ge=1, le=_HIGHEST_PORT)
+    username: str | None = None
+    password: SecretStr | None = None
+    database: Whole = Field(default=0, ge=0)
+    tls: bool = False
+    tls_skip_verify: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it is no address of Redis: write redis://user:password@host:6379/0, or rediss://")
+        return url
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        parts = [
+            key for key in ("host", "port", "username", "password", "database", "tls") if key in self.model_fields_set
+        ]
+        if self.url is not None and parts:
+            raise ValueError(f"'url' already says it: remove {', '.join(map(repr, parts))}")
+        if self.url is None and self.host is None:
+            raise ValueError("'url' or 'host' (with port, username, password, database, tls) is needed")
+        return self
+
+
+class RedisParameters(Options):
+    """Which keys: `redis_key` is one, or a pattern with `*`, `?` or `[…]`."""
+
+    redis_key: str = Field(min_length=1)
+
+
 class SyntheticOptions(Options):
     """A made-up source has no options; its collections have `SyntheticParameters`."""
 
@@ -196,9 +233,10 @@ class NoneDestinationOptions(Options):
 _SOURCES: dict[str, type[BaseModel]] = {
     "singer": SingerOptions,
     "python": PythonOptions,
+    "redis": RedisOptions,
     "synthetic": SyntheticOptions,
 }
-_PARAMETERS: dict[str, type[BaseModel]] = {"synthetic": SyntheticParameters}
+_PARAMETERS: dict[str, type[BaseModel]] = {"redis": RedisParameters, "synthetic": SyntheticParameters}
 _DESTINATIONS: dict[str, type[BaseModel]] = {
     "postgres": PostgresDestinationOptions,
     "duckdb": DuckdbDestinationOptions,

@@ -21,6 +21,8 @@ from app.connectors.options import (
     DESTINATION_TYPES,
     SOURCE_TYPES,
     PythonOptions,
+    RedisOptions,
+    RedisParameters,
     SingerOptions,
     SyntheticParameters,
     destination_options,
@@ -56,6 +58,7 @@ KEYS = {
     "Collection": set(WrittenCollection.model_fields) - INHERITED,
     "Singer": set(SingerOptions.model_fields),
     "Python": set(PythonOptions.model_fields),
+    "Redis": {*RedisOptions.model_fields, *RedisParameters.model_fields},
     "Synthetic": set(SyntheticParameters.model_fields),
 } | {
     f"Destination {name}": {field.alias or key for key, field in model.model_fields.items()}

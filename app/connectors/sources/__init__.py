@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from app.connectors.options import (
     SOURCE_TYPES,
     PythonOptions,
+    RedisOptions,
+    RedisParameters,
     SingerOptions,
     SyntheticParameters,
     source_options,
@@ -41,9 +43,13 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
         from app.connectors.sources.python import PythonSource  # noqa: PLC0415 -- only when needed
 
         return PythonSource(options, job, log=log)
+    parameters_place = f"{place}.collections.{job.collection.name}.parameters"
+    if isinstance(options, RedisOptions):
+        from app.connectors.sources.redis import RedisSource  # noqa: PLC0415 -- only when needed
+
+        wanted = validated(RedisParameters, job.collection.parameters, place=parameters_place)
+        return RedisSource(options, wanted, job, log=log)
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 
-    parameters = validated(
-        SyntheticParameters, job.collection.parameters, place=f"{place}.collections.{job.collection.name}.parameters"
-    )
+    parameters = validated(SyntheticParameters, job.collection.parameters, place=parameters_place)
     return SyntheticSource(parameters, table=job.collection.table_name, log=log)

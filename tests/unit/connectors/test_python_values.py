@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from app.connectors.casting import cast_columns
 from app.connectors.destinations.postgres.columns import NEW_TYPES, column
+from app.connectors.inference import inferred
 from app.connectors.schema import Kind
-from app.connectors.sources.python.columns import inferred
 from app.connectors.sources.python.values import Refused, bookmark, plain
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.inference import inferred, without_unknown
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
-from app.connectors.sources.python.columns import inferred
 from app.connectors.sources.python.values import Refused, bookmark, plain
 from syncline import Bookmark, Schema
 
@@ -140,10 +140,7 @@ class Reading:
             self._announced = table
         if table is None or not self._records:
             return
-        for name in set().union(*self._records) - table.columns.keys():
-            # Nothing but None so far, so nothing is known of its kind.
-            for record in self._records:
-                record.pop(name, None)
+        without_unknown(self._records, table.columns)
         yield Rows(table.name, self._records, self._size)
         self._given, self._records, self._size = [], [], 0
 

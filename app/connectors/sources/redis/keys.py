@@ -1,0 +1,180 @@
+"""From keys to records: one for each element, and for each object that an element has as JSON.
+
+https://redis.io/docs/latest/commands/scan/: a scan returns everything that is there from its beginning to its end, and
+may return it more than once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors import jsontext
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from redis import Redis
+
+_AT_ONCE = 1000
+_BYTES_AT_ONCE = 1 << 20
+_LARGEST_VALUE_MEGABYTES = 64
+_WILD = set("*?[")
+_TYPES = ("string", "hash", "list", "set", "zset")
+_KEY, _FIELD, _INDEX, _SCORE, _VALUE = "redis_key", "redis_hash", "redis_index", "redis_score", "value"
+
+
+class Keys:
+    """The keys of a pattern; `count` are those that were read."""
+
+    def __init__(self, client: Redis, pattern: str) -> None:
+        self._client: Any = client  # its answers are typed for asynchronous use as well
+        self._pattern = pattern
+        self.count = 0
+
+    def records(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """Each with about how many bytes it takes.
+
+        Raises:
+            ConfigurationError: a key is of another type, or what it has is no text in UTF-8 or too large.
+            redis.RedisError: the server does not answer, or refuses.
+        """
+        for names in self._pages():
+            strings: list[bytes] = []
+            waiting = 0
+            for name, kind, length in self._described(names):
+                self.count += 1
+                if kind != "string":
+                    yield from self._elements(name, kind)
+                    continue
+                if strings and waiting + length > _BYTES_AT_ONCE:
+                    yield from self._strings(strings)
+                    strings, waiting = [], 0
+                strings.append(name)
+                waiting += length
+            yield from self._strings(strings)
+
+    def _pages(self) -> Iterator[list[bytes]]:
+        if not _WILD & set(self._pattern):
+            yield [self._pattern.encode()]
+            return
+
+        def scan(cursor: int) -> tuple[int, list[tuple[bytes, None]]]:
+            cursor, names = self._client.scan(cursor, match=self._pattern, count=_AT_ONCE)
+            return cursor, [(name, None) for name in names]
+
+        for page in _scanned(scan):
+            yield [name for name, _ in page]
+
+    def _described(self, names: list[bytes]) -> Iterator[tuple[bytes, str, int]]:
+        """Name, type and, of a string, its bytes; without keys that are gone by now."""
+        asking = self._client.pipeline(transaction=False)
+        for name in names:
+            asking.type(name)
+            asking.strlen(name)
+        answers = asking.execute(raise_on_error=False)
+        for name, kind, length in zip(names, answers[::2], answers[1::2], strict=True):
+            if isinstance(kind, Exception):
+                raise kind
+            told = kind.decode()
+            if told == "none":
+                continue
+            if told not in _TYPES:
+                raise ConfigurationError(
+                    f"key {_shown(name)} is of type {told}, valid are: {', '.join(_TYPES)}; narrow 'redis_key'"
+                )
+            if told == "string" and length > _LARGEST_VALUE_MEGABYTES << 20:
+                raise ConfigurationError(f"key {_shown(name)} has more than {_LARGEST_VALUE_MEGABYTES} MB")
+            yield name, told, length if told == "string" else 0
+
+    def _strings(self, names: list[bytes]) -> Iterator[tuple[dict[str, Any], int]]:
+        values = self._client.mget(names) if names else []
+        for name, value in zip(names, values, strict=True):
+            if value is not None:
+                yield from _records(name, value, {})
+
+    def _elements(self, name: bytes, kind: str) -> Iterator[tuple[dict[str, Any], int]]:
+        match kind:
+            case "hash":
+                for page in _scanned(lambda cursor: _pairs(self._client.hscan(name, cursor, count=_AT_ONCE))):
+                    for field, value in page:
+                        yield from _records(name, value, {_FIELD: _text(name, field)})
+            case "set":
+                for page in _scanned(lambda cursor: _singles(self._client.sscan(name, cursor, count=_AT_ONCE))):
+                    for member, _ in page:
+                        yield from _records(name, member, {})
+            case "zset":
+                for page in _scanned(lambda cursor: self._client.zscan(name, cursor, count=_AT_ONCE)):
+                    for member, score in page:
+                        yield from _records(name, member, {_SCORE: _number(name, score)})
+            case _:
+                yield from self._list(name)
+
+    def _list(self, name: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+        begin = 0
+        while values := self._client.lrange(name, begin, begin + _AT_ONCE - 1):
+            for index, value in enumerate(values, begin):
+                yield from _records(name, value, {_INDEX: index})
+            begin += len(values)
+
+
+def _scanned(scan: Callable[[int], tuple[int, Iterable[tuple[bytes, Any]]]]) -> Iterator[list[tuple[bytes, Any]]]:
+    """The pages of a scan, each element once."""
+    seen: set[bytes] = set()
+    cursor = 0
+    while True:
+        cursor, found = scan(cursor)
+        page = [(name, value) for name, value in dict(found).items() if name not in seen]
+        if page:
+            yield page
+        if not cursor:
+            return
+        seen.update(name for name, _ in page)
+
+
+def _pairs(answer: tuple[int, dict[bytes, bytes]]) -> tuple[int, Iterable[tuple[bytes, Any]]]:
+    cursor, fields = answer
+    return cursor, fields.items()
+
+
+def _singles(answer: tuple[int, Iterable[bytes]]) -> tuple[int, Iterable[tuple[bytes, Any]]]:
+    cursor, members = answer
+    return cursor, [(member, None) for member in members]
+
+
+def _records(key: bytes, value: bytes, place: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
+    """An object's fields are the record's, an array is a record for each of its items, other text is a `value`."""
+    own = {_KEY: _text(key, key)} | place
+    parts = _parsed(_text(key, value))
+    for part in parts:
+        yield (part if isinstance(part, dict) else {_VALUE: part}) | own, 64 + len(key) + len(value) // len(parts)
+
+
+def _parsed(text: str) -> list[Any]:
+    if not text.startswith(("{", "[")):
+        return [text]
+    try:
+        found = jsontext.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return [text]
+    return found if isinstance(found, list) else [found]
+
+
+def _number(key: bytes, score: float) -> float:
+    if not math.isfinite(score):
+        raise ConfigurationError(f"key {_shown(key)} has the score {score}, which no column of numbers can hold")
+    return score
+
+
+def _text(key: bytes, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"key {_shown(key)} has bytes that are no text in UTF-8") from None
+
+
+def _shown(key: bytes) -> str:
+    return repr(key.decode(errors="backslashreplace")[:200])

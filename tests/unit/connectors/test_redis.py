@@ -1,0 +1,102 @@
+"""How keys become records, without a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.connectors.options import RedisOptions, RedisParameters, validated
+from app.connectors.sources import make_source
+from app.connectors.sources.redis.keys import _records, _scanned
+from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NAMES = st.binary(min_size=1, max_size=3)
+
+
+@given(st.lists(st.lists(NAMES, max_size=5), min_size=1, max_size=6))
+def test_whatever_a_scan_returns_twice_comes_once(pages: list[list[bytes]]) -> None:
+    def scan(cursor: int) -> tuple[int, Iterable[tuple[bytes, Any]]]:
+        return (cursor + 1) % len(pages), [(name, cursor) for name in pages[cursor]]
+
+    found = [name for page in _scanned(scan) for name, _ in page]
+    assert len(found) == len(set(found))
+    assert set(found) == {name for page in pages for name in page}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not text.startswith(("{", "["))))
+def test_text_that_is_no_object_and_no_array_stays_as_it_is(text: str) -> None:
+    assert [record for record, _ in _records(b"k", text.encode(), {})] == [{"redis_key": "k", "value": text}]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "redis_key"]), st.integers())))
+def test_each_object_is_a_record_under_its_own_key(objects: list[dict[str, int]]) -> None:
+    records = [record for record, _ in _records(b"k", json.dumps(objects).encode(), {"redis_index": 1})]
+    assert records == [each | {"redis_key": "k", "redis_index": 1} for each in objects]
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({}, "'url' or 'host'"),
+        ({"host": ""}, "here.host"),
+        ({"host": "a", "prot": 1}, "here.prot"),
+        ({"host": "a", "port": 0}, "here.port"),
+        ({"url": "http://user:hunter22@a"}, "it is no address of Redis"),
+        ({"url": "redis://:hunter22@a", "host": "b", "tls": True}, "remove 'host', 'tls'"),
+    ],
+)
+def test_wrong_options_are_refused_and_not_shown(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        validated(RedisOptions, given, place="here")
+    assert complaint in str(refused.value)
+    assert "hunter22" not in str(refused.value)
+
+
+def test_the_options_of_classic_are_understood() -> None:
+    given = {"host": "a", "port": "6380", "password": "p", "tls_skip_verify": "false"}
+    assert validated(RedisOptions, given, place="here").port == 6380
+    with pytest.raises(ConfigurationError, match="redis_key: Field required"):
+        validated(RedisParameters, {}, place="here")
+
+
+def made(**collection: Any) -> None:
+    job = AttemptJob(
+        task="t",
+        task_id="t",
+        attempt=1,
+        source="cache",
+        source_type="redis",
+        source_config={"url": "redis://a:port"} if collection.pop("broken", None) else {"host": "a"},
+        collection=CollectionJob(
+            name="c", type="c", table_name="t", start_date="2024-01-01", parameters={"redis_key": "*"}, **collection
+        ),
+        destinations={},
+        generation=0,
+        data_dir="",
+    )
+    make_source(job, work_dir=Path(), log=lambda _level, _line: None).close()
+
+
+def test_what_cannot_be_is_told_with_its_collection() -> None:
+    with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': sync_mode: Redis does not tell"):
+        made(sync_mode="incremental")
+    with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': config.url: it is no address"):
+        made(broken=True)
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("app.connectors.sources.redis")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'syncline\[redis\]'"):
+        made()
