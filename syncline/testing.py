@@ -32,6 +32,7 @@ from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema
 from app.connectors.sources.python.reading import Reading as _Reading
 from app.domain.attempt_protocol import CollectionJob
+from app.domain.errors import SynclineError
 from app.domain.secret_values import secrets_in
 from syncline.reading import Context, Item
 
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from syncline.schema import ColumnType, Mode
+
+__all__ = ["Reading", "SourceError", "check_resumes", "run"]
+
+SourceError = SynclineError
+"""What `run` raises where an attempt would fail."""
 
 _SHOWN = 3
 
@@ -90,7 +96,7 @@ def run(
     `sync_mode` stands for the key of the catalogue; `collection` is by default named as the function.
 
     Raises:
-        app.domain.errors.SynclineError: as in an attempt, with the place in the function's file.
+        SourceError: as in an attempt, with the place in the function's file.
     """
     name = collection or str(getattr(function, "__name__", "collection"))
     job = CollectionJob(name=name, type=name, table_name=name, start_date=start_date.isoformat(), sync_mode=sync_mode)

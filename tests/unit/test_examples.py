@@ -10,7 +10,7 @@ import pytest
 
 from app.config.reader import load_catalogue
 from app.connectors.options import PythonOptions, validated
-from syncline.testing import check_resumes, run
+from syncline.testing import SourceError, check_resumes, run
 from tests.deploy_files import DEPLOY, example_flights
 
 CONFIG = {"directory": str(DEPLOY / "demo" / "data")}
@@ -39,7 +39,7 @@ def test_the_weather_goes_on_after_the_last_whole_month() -> None:
 
 
 def test_a_wrong_directory_is_told() -> None:
-    with pytest.raises(Exception, match=r"flights.py, line \d+, in _rows: there is no file"):
+    with pytest.raises(SourceError, match=r"flights.py, line \d+, in _rows: there is no file"):
         run(example_flights.airlines, config={"directory": "/nowhere"})
 
 

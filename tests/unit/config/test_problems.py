@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from app.config.check import examine_config
 from app.config.problems import CatalogueError, model_problems
 from app.config.reader import load_catalogue
+from app.connectors.options import SOURCE_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ COLLECTION_KEYS = (
     "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, start_date, "
     "sync_mode, table_name, timeout, timezone, type"
 )
+TYPES = ", ".join(sorted(SOURCE_TYPES))
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means for ever, without the key the default counts"
 BY_HAND = "'none' means by hand only"
@@ -81,8 +83,8 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
     ("keys", "problem"),
     [
         ("colections: []", f".colections: unknown key; did you mean 'collections'? valid: {SOURCE_KEYS}"),
-        ("type: singr", ".type: unknown type 'singr'; did you mean 'singer'? valid: singer, synthetic"),
-        ("type: [singer]", ".type: must be text; valid: singer, synthetic"),
+        ("type: singr", ".type: unknown type 'singr'; did you mean 'singer'? valid: " + TYPES),
+        ("type: [singer]", ".type: must be text; valid: " + TYPES),
         ("destinations: []", ".destinations: names no destination; defined: broken, nowhere"),
         (
             "destinations: [nwhere]",

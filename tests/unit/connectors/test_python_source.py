@@ -121,6 +121,18 @@ def test_columns_that_nobody_declares_come_with_their_first_values(made: Made) -
     assert [each.records for each in (rows, more) if isinstance(each, Rows)] == [[{"id": 1}], [{"id": 2, "more": 1.5}]]
 
 
+def test_a_record_that_is_filled_again_and_again_counts_each_time(made: Made) -> None:
+    source = made("""
+        def orders(context):
+            row = {}
+            for row["id"] in (1.5, 2):
+                yield row
+    """)
+    table, rows, _ = items(source)
+    assert isinstance(rows, Rows)
+    assert (table, rows.records) == (Table("t", {"id": Kind.NUMBER}, full_refresh=True), [{"id": 1.5}, {"id": 2}])
+
+
 def test_everything_anew_is_read_without_the_bookmark_of_earlier_times(made: Made) -> None:
     """The function was incremental once: what is replaced has to be whole."""
     source = made("""

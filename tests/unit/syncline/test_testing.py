@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline import Bookmark, Context, PermanentError, Records, Schema
-from syncline.testing import check_resumes, run
+from syncline.testing import SourceError, check_resumes, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,9 @@ def test_errors_name_the_place_in_the_function() -> None:
     def function(_: Context) -> Records:
         raise PermanentError("no such shop")
 
-    with pytest.raises(Exception, match=r"collection 'function': test_testing.py, line \d+, in function: no such shop"):
+    with pytest.raises(
+        SourceError, match=r"collection 'function': test_testing.py, line \d+, in function: no such shop"
+    ):
         run(function)
 
 

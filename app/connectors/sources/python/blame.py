@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import app
 from app.domain.errors import ConfigurationError, SynclineError
 from syncline import PermanentError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _LONGEST_MESSAGE = 2000
+_OURS = Path(app.__file__).resolve().parent
 # Not GeneratorExit, nor what stops an attempt: those are nobody's fault.
 _THEIR_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
@@ -95,6 +97,8 @@ class Blame:
     def _shown(self, file: str) -> str:
         """`file` as seen from the directory that it was found in; empty if it is not the user's."""
         path = Path(file)
+        if path.resolve().is_relative_to(_OURS):
+            return ""
         for root in self.roots:
             for form in (path, path.resolve()):
                 if form == root:

@@ -128,7 +128,8 @@ class Reading:
                 raise self._refusal(f"a record has no value for the key {name!r}")
         if size > _LARGEST_RECORD_MEGABYTES << 20:
             raise self._refusal(f"a record takes more than {_LARGEST_RECORD_MEGABYTES} MB")
-        self._given.append(record if type(record) is dict else dict(record))
+        # A copy: some functions fill and yield the same dict again and again.
+        self._given.append(dict(record))
         self._records.append(fields)
         self._size += size
         self._uncovered += 1
