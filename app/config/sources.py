@@ -148,8 +148,9 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
         if "name" in settings and name in names:
             entry.refuse(("collections", index), f"collection '{name}' is there already; names are unique")
         names.add(name)
-        if parameters and settings.get("parameters") is not None:
-            entry.validated(parameters, settings["parameters"], ("collections", index, "parameters"))
+        if parameters:
+            given = settings.get("parameters")
+            entry.validated(parameters, {} if given is None else given, ("collections", index, "parameters"))
 
 
 def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.domain.errors import ConfigurationError
 
@@ -234,9 +235,14 @@ _SOURCES: dict[str, type[BaseModel]] = {
     "singer": SingerOptions,
     "python": PythonOptions,
     "redis": RedisOptions,
+    "files": FilesOptions,
     "synthetic": SyntheticOptions,
 }
-_PARAMETERS: dict[str, type[BaseModel]] = {"redis": RedisParameters, "synthetic": SyntheticParameters}
+_PARAMETERS: dict[str, type[BaseModel]] = {
+    "redis": RedisParameters,
+    "files": FilesParameters,
+    "synthetic": SyntheticParameters,
+}
 _DESTINATIONS: dict[str, type[BaseModel]] = {
     "postgres": PostgresDestinationOptions,
     "duckdb": DuckdbDestinationOptions,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.config.reader import load_catalogue
+from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.options import PythonOptions
 from tests.deploy_files import ROOT
 from tests.unit.test_readme import ENVIRONMENT, FENCE, first_cells
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
 
 PAGE = (ROOT / "docs" / "connectors.md").read_text()
 BLOCKS = FENCE.findall(PAGE)
+KEYS = {
+    "python": set(PythonOptions.model_fields),
+    "Files config": set(FilesOptions.model_fields),
+    "Files parameters": set(FilesParameters.model_fields),
+}
 
 
-def section(kind: str) -> str:
-    found = re.search(rf"^## {kind}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    assert found, kind
+def section(heading: str) -> str:
+    found = re.search(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found, heading
     return found[1]
 
 
@@ -33,8 +39,9 @@ def test_the_catalogues_shown_can_be_used(text: str) -> None:
     assert catalogue.warnings == ()
 
 
-def test_the_table_of_python_has_every_key() -> None:
-    assert first_cells(section("python"))[:3] == list(PythonOptions.model_fields)
+@pytest.mark.parametrize("heading", KEYS)
+def test_a_table_of_options_has_every_key_and_no_other(heading: str) -> None:
+    assert sorted(first_cells(section(heading))) == sorted(KEYS[heading])
 
 
 def test_the_function_shown_passes_the_test_shown_and_a_wrong_one_does_not(tmp_path: Path) -> None:

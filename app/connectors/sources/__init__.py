@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.options import (
     SOURCE_TYPES,
     PythonOptions,
@@ -49,6 +50,11 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
 
         wanted = validated(RedisParameters, job.collection.parameters, place=parameters_place)
         return RedisSource(options, wanted, job, log=log)
+    if isinstance(options, FilesOptions):
+        from app.connectors.sources.files import FilesSource  # noqa: PLC0415 -- only when needed
+
+        files = validated(FilesParameters, job.collection.parameters, place=parameters_place)
+        return FilesSource(options, files, job, work_dir=work_dir, log=log)
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 
     parameters = validated(SyntheticParameters, job.collection.parameters, place=parameters_place)

@@ -24,9 +24,9 @@ COLLECTION_KEYS = (
     "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, start_date, "
     "sync_mode, table_name, timeout, timezone, type"
 )
-TYPES = ", ".join(sorted(SOURCE_TYPES))
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means for ever, without the key the default counts"
+TYPES = ", ".join(sorted(SOURCE_TYPES))
 BY_HAND = "'none' means by hand only"
 DURATIONS = "valid are days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 
@@ -83,8 +83,8 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
     ("keys", "problem"),
     [
         ("colections: []", f".colections: unknown key; did you mean 'collections'? valid: {SOURCE_KEYS}"),
-        ("type: singr", ".type: unknown type 'singr'; did you mean 'singer'? valid: " + TYPES),
-        ("type: [singer]", ".type: must be text; valid: " + TYPES),
+        ("type: singr", f".type: unknown type 'singr'; did you mean 'singer'? valid: {TYPES}"),
+        ("type: [singer]", f".type: must be text; valid: {TYPES}"),
         ("destinations: []", ".destinations: names no destination; defined: broken, nowhere"),
         (
             "destinations: [nwhere]",

@@ -1,0 +1,128 @@
+"""The options of the source `files`: where files are, how they are packed, and how their text becomes values."""
+
+from __future__ import annotations
+
+import codecs
+import importlib.util
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+_PROTOCOL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# What has to be installed for a kind of address, and the extra that brings it.
+_NEEDS: Final = {
+    "file": ("fsspec", "files"),
+    "http": ("aiohttp", "files"),
+    "https": ("aiohttp", "files"),
+    "s3": ("s3fs", "files-s3"),
+    "gs": ("gcsfs", "files-gs"),
+}
+_CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
+_TEXT_ONLY: Final = ("encoding", *_CSV_ONLY)
+
+Format = Literal["csv", "jsonl", "parquet"]
+Compression = Literal["none", "gzip", "zip"]
+TypeName = Literal["boolean", "integer", "number", "text", "timestamp", "date", "time", "json"]
+
+
+def protocol_of(address: str) -> str:
+    """`s3` of `s3://bucket/key`; `file` where an address names none."""
+    found = _PROTOCOL.match(address)
+    return found[1].lower() if found else "file"
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _one_character(value: str | None) -> str | None:
+    if value is not None and (len(value) != 1 or value in "\r\n\0"):
+        raise ValueError("must be one character, and no line end")
+    return value
+
+
+def _check_installed(module: str, extra: str, what: str) -> None:
+    # Found, not imported: a catalogue is checked often, and by processes that never read a file.
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(f"{what} needs packages that are not installed: pip install 'syncline[{extra}]'")
+
+
+class FilesOptions(BaseModel):
+    """What all collections of a source have in common: `storage_options` go to fsspec's file system as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+
+class FilesParameters(BaseModel):
+    """The files of one collection. What is None is taken from a file's name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1, repr=False)]
+    format: Format | None = None
+    compression: Compression | None = None
+    members: str = Field(default="*", min_length=1)
+    encoding: str = "utf-8"
+    header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
+    delimiter: str | None = None
+    quote: str = '"'
+    escape: str | None = None
+    nulls: tuple[str, ...] = ()
+    types: dict[str, TypeName] = Field(default_factory=dict)
+    add_columns: tuple[Literal["_file", "_line"], ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
+        _check_installed("fsspec", "files", "type 'files'")
+        for address in path:
+            protocol = protocol_of(address)
+            if not address.strip():
+                raise ValueError("an address must not be empty")
+            if "::" in address or protocol not in _NEEDS:
+                valid = ", ".join(f"{known}://" for known in _NEEDS)
+                raise ValueError(f"an address begins with {protocol}://, valid are local paths and {valid}")
+            _check_installed(*_NEEDS[protocol], f"an address {protocol}://")
+        return path
+
+    @field_validator("delimiter", "escape")
+    @classmethod
+    def _is_one_character(cls, value: str | None) -> str | None:
+        return _one_character(value)
+
+    @field_validator("quote")
+    @classmethod
+    def _is_one_character_or_none(cls, value: str) -> str:
+        return value if value == "none" else str(_one_character(value))
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            name = codecs.lookup(encoding).name
+            "".encode(encoding)
+        except (LookupError, ValueError):
+            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from None
+        # Programs that write a byte order mark before UTF-8 do not say so.
+        return "utf-8-sig" if name == "utf-8" else name
+
+    @field_validator("header")
+    @classmethod
+    def _has_different_names(cls, header: bool | tuple[str, ...]) -> bool | tuple[str, ...]:  # noqa: FBT001 -- an option
+        if isinstance(header, tuple) and len(set(header)) < len(header):
+            raise ValueError("names a column twice")
+        return header
+
+    @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        needless = {"csv": (), "jsonl": _CSV_ONLY, "parquet": _TEXT_ONLY, None: ()}[self.format]
+        if given := sorted(self.model_fields_set & set(needless)):
+            raise ValueError(f"format {self.format!r} has no {', '.join(map(repr, given))}")
+        if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
+            raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
+        if self.format == "parquet" or any(".parquet" in address for address in self.path):
+            _check_installed("pyarrow", "files", "format 'parquet'")
+        return self

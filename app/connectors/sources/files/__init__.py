@@ -1,0 +1,196 @@
+"""Files as a source: local, over HTTP, in S3 or Google Cloud Storage; only what is new or has changed is read.
+
+A file is one unit: a checkpoint follows it, and the bookmark has a signature of each file that is loaded.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.passes import Checkpoint, Rows
+from app.connectors.schema import Kind, Table
+from app.connectors.sources.files.columns import Batch, Columns
+from app.connectors.sources.files.signatures import Bookmark
+from app.connectors.sources.files.storage import Storage
+from app.connectors.sources.files.unpacking import Part, parts_of
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.connectors.files_options import FilesOptions, FilesParameters
+    from app.connectors.passes import Log
+    from app.connectors.sources.files.storage import Found
+    from app.domain.attempt_protocol import AttemptJob
+
+_ADDED = {"_file": Kind.TEXT, "_line": Kind.INTEGER}
+
+
+class FilesSource:
+    def __init__(
+        self, options: FilesOptions, parameters: FilesParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
+        collection = job.collection
+        self._place = f"source {job.source!r}, collection {collection.name!r}"
+        self._parameters = parameters
+        self._table_name = collection.table_name
+        self._key = tuple(collection.primary_key or ())
+        self._full_refresh = collection.sync_mode == "full_refresh"
+        self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir)
+        self._log = log
+        if collection.cursor_field is not None:
+            raise ConfigurationError(f"{self._place}: files have no 'cursor_field': new and changed files are read")
+
+    def check(self) -> None:
+        """Looks for the files and reads the beginning of the first."""
+        with self._blamed():
+            found = self._storage.found()
+            if not found:
+                raise self._nothing_found()
+            table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={})
+            next(self._items(found[0], table), None)
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        with self._blamed():
+            loaded = Bookmark.parsed(bookmark)
+            found = self._storage.found(loaded=loaded.files)
+            if self._full_refresh:
+                yield from self._all_anew(found, loaded)
+            else:
+                yield from self._what_is_new(found, loaded)
+
+    def close(self) -> None:
+        """Holds nothing between two files."""
+
+    def _what_is_new(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+        """Appends or upserts new and changed files; the rows of files that are gone stay."""
+        wanted: list[Found] = []
+        for file in found:
+            if loaded.files.get(file.name) == file.signature:
+                file.forget()
+            else:
+                wanted.append(file)
+        self._log("info" if found else "warn", f"{len(wanted)} of {len(found)} files are new or changed")
+        if not self._key:
+            self._refuse_changed(wanted, loaded)
+        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded.columns)
+        for file in wanted:
+            yield from self._whole(file, table)
+            loaded.files[file.name] = file.signature
+            yield Checkpoint(loaded.text())
+
+    def _all_anew(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+        """Replaces the table by all files, if one of them is new, changed or gone."""
+        present = {file.name: file.signature for file in found}
+        if loaded.files == present and present:
+            self._log("info", f"none of {len(found)} files has changed")
+            return
+        if not found:
+            raise self._nothing_found()
+        self._log("info", f"reading all of {len(found)} files")
+        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
+        for file in found:
+            yield from self._whole(file, table)
+        yield Checkpoint(Bookmark(files=present, columns=table.kinds).text())
+
+    def _refuse_changed(self, wanted: list[Found], loaded: Bookmark) -> None:
+        if changed := [file.name for file in wanted if file.name in loaded.files]:
+            others = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+            raise ConfigurationError(
+                f"{changed[0]}{others} has changed since it was loaded, and without a key its old rows cannot be told "
+                "from the new ones: set 'primary_key', or 'sync_mode: full_refresh' to replace the table by all files"
+            )
+
+    def _whole(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+        self._log("info", f"reading {file.name}")
+        yield from self._items(file, table)
+        # With a key the next run reads it again. Without one half of it would stay for ever.
+        if not (self._key and not self._full_refresh) and not self._storage.is_as_found(file):
+            raise SynclineError(f"{file.name} has changed while it was read")
+        file.forget()
+
+    def _items(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+        for part in parts_of(file, self._parameters, self._storage):
+            for batch in _batches(part, self._parameters, table.columns):
+                records = self._with_added(batch, part, table.kinds)
+                if (announced := table.announcement(part.name)) is not None:
+                    yield announced
+                if records:
+                    yield Rows(self._table_name, records, batch.size)
+
+    def _with_added(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
+        added = self._parameters.add_columns
+        if not added:
+            return batch.records
+        for name in added:
+            if batch.records and name in batch.records[0]:
+                raise ConfigurationError(f"{part.name} has a column {name!r} itself: leave it out of 'add_columns'")
+            kinds.setdefault(name, _ADDED[name])
+        for record, line in zip(batch.records, batch.lines, strict=True):
+            if "_file" in added:
+                record["_file"] = part.name
+            if "_line" in added:
+                record["_line"] = line
+        return batch.records
+
+    def _nothing_found(self) -> ConfigurationError:
+        return ConfigurationError("no file is there that 'path' names; the table stays as it is")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except SynclineError as error:
+            raise type(error)(f"{self._place}: {error}") from error
+
+
+class _GrowingTable:
+    """The collection's table, to be announced whenever a file has brought a column."""
+
+    def __init__(
+        self,
+        parameters: FilesParameters,
+        *,
+        name: str,
+        key: tuple[str, ...],
+        known: dict[str, Kind],
+        full_refresh: bool = False,
+    ) -> None:
+        self.columns = Columns(parameters.types, key=key, known=known)
+        self._name = name
+        self._key = key
+        self._full_refresh = full_refresh
+        self._announced: dict[str, Kind] | None = None
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        return self.columns.kinds
+
+    def announcement(self, file: str) -> Table | None:
+        """The table if it is not announced as it is now; raises ConfigurationError if `file` lacks the key."""
+        if self._announced == self.kinds:
+            return None
+        if missing := [name for name in self._key if name not in self.kinds]:
+            columns = ", ".join(self.kinds)
+            raise ConfigurationError(f"{file} has no column {', '.join(missing)} of 'primary_key'; it has: {columns}")
+        self._announced = dict(self.kinds)
+        return Table(self._name, dict(self.kinds), self._key, full_refresh=self._full_refresh)
+
+
+def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
+    """The rows of `part`. What reads a format is imported with its first file."""
+    match part.format:
+        case "csv":
+            from app.connectors.sources.files.delimited import read_csv  # noqa: PLC0415 -- only when needed
+
+            return read_csv(part, parameters, columns)
+        case "jsonl":
+            from app.connectors.sources.files.jsonl import read_jsonl  # noqa: PLC0415 -- only when needed
+
+            return read_jsonl(part, parameters, columns)
+        case "parquet":
+            from app.connectors.sources.files.parquet import read_parquet  # noqa: PLC0415 -- heavy
+
+            return read_parquet(part, columns)

@@ -1,0 +1,67 @@
+"""JSON Lines: https://jsonlines.org; lines without anything are left out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from app.connectors import jsontext
+from app.connectors.sources.files.columns import Batch
+from app.connectors.sources.files.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.files_options import FilesParameters
+    from app.connectors.sources.files.columns import Columns
+    from app.connectors.sources.files.unpacking import Part
+
+_RECORDS_AT_ONCE: Final = 5000
+_CHARACTERS_AT_ONCE: Final = 1 << 20
+_AT_BYTE: Final = re.compile(r" \(byte (\d+)\)$")
+
+
+def read_jsonl(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
+    """The objects of `part`.
+
+    Raises:
+        ConfigurationError: a line is no JSON object, or a value is not of its column's kind; names file, line, column.
+    """
+    with part.stream() as stream:
+        lines = Lines(stream, name=part.name, encoding=parameters.encoding)
+        for batch in _batches(lines):
+            columns.of_values(batch, file=part.name)
+            yield batch
+
+
+def _batches(lines: Lines) -> Iterator[Batch]:
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    begun = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        records.append(_record(line, lines))
+        numbers.append(lines.number)
+        if len(records) == _RECORDS_AT_ONCE or lines.size - begun >= _CHARACTERS_AT_ONCE:
+            yield Batch(records, numbers, lines.size - begun)
+            records, numbers, begun = [], [], lines.size
+    if records:
+        yield Batch(records, numbers, lines.size - begun)
+
+
+def _record(line: str, lines: Lines) -> dict[str, Any]:
+    try:
+        record = jsontext.decode(line)
+    except msgspec.DecodeError as error:
+        text = str(error)
+        found = _AT_BYTE.search(text)
+        column = len(line.encode()[: int(found[1])].decode(errors="ignore")) if found else len(line.rstrip("\r\n"))
+        problem = _AT_BYTE.sub("", text)
+        raise lines.flaw(f"it is no JSON: {problem}", line=lines.number, column=column + 1) from None
+    if not isinstance(record, dict):
+        column = 1 + len(line) - len(line.lstrip())
+        raise lines.flaw("it is no JSON object", line=lines.number, column=column)
+    return record

@@ -1,0 +1,91 @@
+"""Lines of text out of a stream of bytes, in bounded memory, with the place of what is wrong."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, Final
+
+from app.connectors.sources.files.unpacking import BrokenFileError
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.sources.files.storage import Readable
+
+_CHUNK_BYTES: Final = 256 << 10
+LONGEST_LINE: Final = 16 << 20
+"""Characters. Without a bound a file without line ends would fill the memory."""
+
+
+class Lines:
+    """An iterator over lines, their ends included; `number` is that of the last one, `size` counts characters."""
+
+    def __init__(self, stream: Readable, *, name: str, encoding: str) -> None:
+        self.number = 0
+        self.size = 0
+        self._stream = stream
+        self._name = name
+        self._encoding = encoding
+        self._lines = self._read()
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self.size += len(line)
+        return line
+
+    def flaw(self, problem: str, *, line: int, column: int) -> ConfigurationError:
+        """The one error for something malformed; `line` and `column` count from 1, `column` in characters."""
+        return ConfigurationError(f"{self._name}, line {line}, column {column}: {problem}")
+
+    def _read(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        begun: list[str] = []
+        length, complete = 0, 0
+        ended = False
+        while not ended:
+            chunk = self._chunk(complete)
+            ended = not chunk
+            text = self._decoded(decoder, chunk, complete, length)
+            *ends, rest = text.split("\n")
+            for end in ends:
+                complete += 1
+                line = "".join([*begun, end, "\n"]) if begun else end + "\n"
+                begun, length = [], 0
+                yield line
+            if rest:
+                begun.append(rest)
+                length += len(rest)
+            if length > LONGEST_LINE:
+                problem = f"it is longer than {LONGEST_LINE >> 20} Mi characters"
+                raise self.flaw(problem, line=complete + 1, column=LONGEST_LINE)
+        if begun:
+            yield "".join(begun)
+
+    def _chunk(self, complete: int) -> bytes:
+        try:
+            return self._stream.read(_CHUNK_BYTES)
+        except BrokenFileError as error:
+            raise SynclineError(f"{self._name}, after line {complete}: {error}") from None
+
+    def _decoded(self, decoder: codecs.IncrementalDecoder, chunk: bytes, complete: int, length: int) -> str:
+        before = decoder.getstate()
+        try:
+            return decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            lenient = codecs.getincrementaldecoder(self._encoding)("replace")
+            lenient.setstate(before)
+            # What the decoder tried begins before the chunk with what was left over, or after a byte order mark.
+            good = lenient.decode(chunk[: max(0, error.start + len(chunk) - len(error.object))])
+            lines = good.count("\n")
+            column = len(good) - good.rfind("\n") + (0 if lines else length)
+            byte = error.object[error.start]
+            problem = f"the byte 0x{byte:02x} is no {self._encoding.removesuffix('-sig')}: set 'encoding'"
+            raise self.flaw(problem, line=complete + lines + 1, column=column) from None
+        except UnicodeError:  # Python's own for UTF-16 and UTF-32 whose byte order nobody tells
+            problem = f"there is no byte order mark: set 'encoding' to {self._encoding}-le or {self._encoding}-be"
+            raise self.flaw(problem, line=1, column=1) from None

@@ -1,0 +1,126 @@
+"""Parquet, read by row groups: its own types say what columns are, and its values come as JSON would have them."""
+
+from __future__ import annotations
+
+import base64
+import math
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from app.connectors.schema import Kind
+from app.connectors.sources.files.columns import Batch
+from app.domain.errors import ConfigurationError
+
+try:
+    import pyarrow as pa  # type: ignore[import-untyped]
+    from pyarrow import parquet
+except ImportError:
+    raise ConfigurationError(
+        "format 'parquet' needs packages that are not installed: pip install 'syncline[files]'"
+    ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.connectors.sources.files.columns import Columns
+    from app.connectors.sources.files.unpacking import Part
+
+_RECORDS_AT_ONCE: Final = 5000
+_BUFFER_BYTES: Final = 1 << 20
+# In this order: an unsigned integer of 64 bits is an integer, too.
+_KINDS: Final[tuple[tuple[Callable[[Any], bool], Kind], ...]] = (
+    (pa.types.is_boolean, Kind.BOOLEAN),
+    (pa.types.is_uint64, Kind.BIG_INTEGER),
+    (pa.types.is_integer, Kind.INTEGER),
+    (pa.types.is_floating, Kind.NUMBER),
+    (pa.types.is_decimal, Kind.NUMBER),
+    (pa.types.is_string, Kind.TEXT),
+    (pa.types.is_large_string, Kind.TEXT),
+    (pa.types.is_binary, Kind.TEXT),
+    (pa.types.is_large_binary, Kind.TEXT),
+    (pa.types.is_fixed_size_binary, Kind.TEXT),
+    (pa.types.is_timestamp, Kind.TIMESTAMP),
+    (pa.types.is_date, Kind.DATE),
+    (pa.types.is_time, Kind.TIME),
+    (pa.types.is_nested, Kind.JSON),
+)
+
+
+def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
+    """The rows of `part`; a row's number stands for its line.
+
+    Raises:
+        ConfigurationError: it is no Parquet, or has a value or a type that no column keeps; names row and column.
+    """
+    with part.on_disk() as path, _explained(part.name), parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+        kinds = {field.name: _kind(field, part.name) for field in file.schema_arrow if not pa.types.is_null(field.type)}
+        columns.of_a_file(kinds, file=part.name)
+        row = 1
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(_RECORDS_AT_ONCE, row_groups=[group], use_threads=False):
+                yield _rows(batch, list(kinds), file=part.name, row=row)
+                row += batch.num_rows
+        if row == 1:
+            yield Batch([], [], 0)
+
+
+def _kind(field: Any, file: str) -> Kind:
+    found = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    for is_of, kind in _KINDS:
+        if is_of(found):
+            return kind
+    raise ConfigurationError(f"{file}, column {field.name!r}: nothing is known that keeps its type {field.type}")
+
+
+def _rows(batch: Any, names: list[str], *, file: str, row: int) -> Batch:
+    values: dict[str, list[Any]] = {}
+    for name in names:
+        try:
+            values[name] = _plain_values(batch.column(name))
+        except (ValueError, OverflowError) as error:
+            place = f"{file}, column {name!r}, between rows {row} and {row + batch.num_rows - 1}"
+            raise ConfigurationError(f"{place}: {' '.join(str(error).split())}") from None
+    records = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
+    return Batch(records, range(row, row + len(records)), batch.nbytes)
+
+
+def _plain_values(column: Any) -> list[Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    # Python knows no nanoseconds. The cast refuses to cut any.
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.timestamp("us", kind.tz))
+    elif pa.types.is_time64(kind):
+        column = column.cast(pa.time64("us"))
+    plain: list[Any] = column.to_pylist()
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
+        return plain
+    return [_plain(value) for value in plain]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: moments in ISO 8601, bytes in base64."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the value {value} is no number that a column keeps")
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise ValueError(f"the value {value} is no number that a column keeps")
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigurationError(f"{name}: it cannot be read as Parquet: {' '.join(str(error).split())}") from None

@@ -1,0 +1,55 @@
+"""What tells whether a file is still the one that was read, and what a bookmark remembers of all of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from app.connectors.schema import Kind  # noqa: TC001 -- msgspec reads the annotations
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ETAGS: Final = ("ETag", "etag")
+_TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime")
+
+
+def signature_of(described: Mapping[str, Any]) -> str | None:
+    """The signature of a file as its file system describes it; None if it says nothing that changes with the file.
+
+    An ETag, else the time of the last change, each with the size: a size alone stays when a digit changes.
+    """
+    size = described.get("size")
+    for key in _ETAGS:
+        if tag := described.get(key):
+            return f"etag {tag} {size}"
+    for key in _TIMES:
+        if (moment := described.get(key)) is not None:
+            return f"time {moment.isoformat() if isinstance(moment, datetime) else moment} {size}"
+    return None
+
+
+class Bookmark(msgspec.Struct, forbid_unknown_fields=True):
+    """`files`: name → signature of all that is loaded, also where it is gone; `columns`: what they turned out to be."""
+
+    files: dict[str, str] = {}
+    columns: dict[str, Kind] = {}
+
+    @classmethod
+    def parsed(cls, text: str | None) -> Bookmark:
+        """Raises ConfigurationError for a bookmark of another kind of source."""
+        if text is None:
+            return cls()
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError:
+            raise ConfigurationError(
+                "the bookmark of this collection is not one of files: another kind of source has written it; "
+                "give the collection another name"
+            ) from None
+
+    def text(self) -> str:
+        return msgspec.json.encode(self).decode()

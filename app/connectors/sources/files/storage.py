@@ -1,0 +1,270 @@
+"""Where files are: found by their addresses, described, and opened for reading from begin to end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from app.connectors.files_options import protocol_of
+from app.connectors.sources.files.signatures import signature_of
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.secret_values import is_secret_name, secrets_in
+
+try:
+    import fsspec  # type: ignore[import-untyped]
+except ImportError:
+    raise ConfigurationError(
+        "type 'files' needs packages that are not installed: pip install 'syncline[files]'"
+    ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CHUNK_BYTES: Final = 1 << 20
+_MAGIC: Final = frozenset("*?[")
+_GONE: Final = (404, 410)
+_SILENT_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file: `address` for its file system, `name` for people and bookmarks, without secrets.
+
+    `copy` is where it lies if it had to be fetched to learn its signature.
+    """
+
+    address: str
+    name: str
+    signature: str
+    copy: Path | None = None
+
+    def forget(self) -> None:
+        """Removes the copy: it takes as much room as the file."""
+        if self.copy is not None:
+            self.copy.unlink(missing_ok=True)
+
+
+class Readable(Protocol):
+    """A stream that may give fewer bytes than it is asked for, and none at its end."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class Storage:
+    """All files of one collection; `work_dir` takes what must lie on a disk to be read."""
+
+    def __init__(self, addresses: Iterable[str], options: dict[str, Any], *, work_dir: Path) -> None:
+        self._addresses = tuple(addresses)
+        self._options = options
+        self._work_dir = work_dir
+        self._systems: dict[str, Any] = {}
+        self._secrets = sorted(secrets_in(options) | secrets_in(list(self._addresses)), key=len, reverse=True)
+
+    def found(self, *, loaded: Iterable[str] = ()) -> list[Found]:
+        """The files that are there now: addresses in the order given, what a pattern matches by name.
+
+        Raises:
+            ConfigurationError: an address without a pattern has no file, and never had one among `loaded`.
+            SynclineError: the storage does not answer.
+        """
+        earlier = set(loaded)
+        by_name: dict[str, Found] = {}
+        for address in self._addresses:
+            for each in self._matches(address):
+                name = self._name(each)
+                described = self._described(each, missing_ok=each != address or name in earlier)
+                if described is None:
+                    continue
+                if (other := by_name.get(name)) is None:
+                    by_name[name] = self._signed(each, described)
+                elif other.address != each and protocol_of(each) != "file":
+                    raise ConfigurationError(f"two addresses differ only in their secrets and are both {name}")
+        return list(by_name.values())
+
+    def is_as_found(self, file: Found) -> bool:
+        """Whether nobody has written to it since it was found."""
+        if file.copy is not None:
+            return True
+        described = self._described(file.address, missing_ok=True)
+        return described is not None and signature_of(described) == file.signature
+
+    @contextmanager
+    def stream(self, file: Found) -> Iterator[Readable]:
+        """Its bytes from the beginning."""
+        with self._opened(file) as opened:
+            yield _Explained(opened, self, file.name)
+
+    @contextmanager
+    def on_disk(self, file: Found) -> Iterator[Path]:
+        """A local file with its bytes: itself, or a copy for as long as it is needed."""
+        if file.copy is not None:
+            yield file.copy
+        elif protocol_of(file.address) == "file":
+            yield Path(file.name)
+        else:
+            with self.stream(file) as stream:
+                copy, _ = self.copied(stream)
+            try:
+                yield copy
+            finally:
+                copy.unlink()
+
+    def copied(self, stream: Readable) -> tuple[Path, str]:
+        """The path of a new file with all of `stream`, and its SHA-256."""
+        digest = hashlib.sha256()
+        handle, path = tempfile.mkstemp(dir=self._work_dir, prefix="file-")
+        with os.fdopen(handle, "wb") as copy:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                copy.write(chunk)
+        return Path(path), digest.hexdigest()
+
+    @contextmanager
+    def explained(self, name: str) -> Iterator[None]:
+        """Turns whatever a file system raises into one of Syncline's errors, without a secret."""
+        try:
+            yield
+        except SynclineError:
+            raise
+        except FileNotFoundError as error:
+            if (reason := _unreached(error)) is None:
+                raise ConfigurationError(f"there is no file {name}") from None
+            raise SynclineError(f"cannot read {name}: {self._masked(reason)}") from None
+        except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+            raise ConfigurationError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
+        except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
+            raise SynclineError(f"cannot read {name}: {self._masked(_told(error))}") from None
+
+    def _matches(self, address: str) -> list[str]:
+        protocol = protocol_of(address)
+        # In a URL `?` and `*` are ordinary, and no server lists what matches.
+        if protocol in ("http", "https") or not _MAGIC & set(address):
+            return [address]
+        with self.explained(shown(address)):
+            system = self._system(address)
+            if protocol == "file" and system.exists(address):
+                return [address]
+            found = system.glob(address, detail=True)
+        return sorted(system.unstrip_protocol(path) for path, each in found.items() if each["type"] == "file")
+
+    def _described(self, address: str, *, missing_ok: bool) -> dict[str, Any] | None:
+        name = self._name(address)
+        with self.explained(name):
+            system = self._system(address)
+            system.invalidate_cache()
+            try:
+                described = dict(system.info(address))
+            except FileNotFoundError as error:
+                if missing_ok and _unreached(error) is None:
+                    return None
+                raise
+            if described.get("type") == "directory":
+                raise ConfigurationError(f"{name} is a directory: write {name.rstrip('/')}/*")
+            if protocol_of(address) == "file":
+                # fsspec's is a float, which forgets the last digits.
+                described["mtime_ns"] = Path(name).stat().st_mtime_ns
+        return described
+
+    def _signed(self, address: str, described: dict[str, Any]) -> Found:
+        name, signature = self._name(address), signature_of(described)
+        if signature is not None:
+            return Found(address, name, signature)
+        with self.stream(Found(address, name, "")) as stream:
+            copy, digest = self.copied(stream)
+        return Found(address, name, f"sha256 {digest}", copy)
+
+    @contextmanager
+    def _opened(self, file: Found) -> Iterator[IO[bytes]]:
+        if file.copy is not None:
+            opened = file.copy.open("rb")
+        else:
+            system, more = self._system(file.address), {}
+            if protocol_of(file.address) in ("http", "https"):
+                # One request from begin to end: many servers know no ranges. The size is of no use then.
+                more = {"block_size": 0, "size": 1}
+            with self.explained(file.name):
+                opened = system.open(file.address, "rb", **more)
+        with opened:
+            yield opened
+
+    def _system(self, address: str) -> Any:
+        protocol = protocol_of(address)
+        if protocol not in self._systems:
+            options = dict(self._options)
+            if protocol in ("http", "https"):
+                options = _http_options(options)
+            try:
+                self._systems[protocol] = fsspec.filesystem(protocol, skip_instance_cache=True, **options)
+            except ImportError as error:
+                raise ConfigurationError(f"addresses {protocol}:// need a package: {error}") from None
+            except (TypeError, ValueError) as error:
+                raise ConfigurationError(f"'storage_options': {self._masked(str(error))}") from None
+        return self._systems[protocol]
+
+    def _name(self, address: str) -> str:
+        """What bookmarks know a file by: the whole path, wherever Syncline is started."""
+        if protocol_of(address) == "file":
+            return str(self._system(address)._strip_protocol(address))  # noqa: SLF001 -- fsspec has no other
+        return shown(address)
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+class _Explained:
+    """A stream whose errors name the file."""
+
+    def __init__(self, stream: IO[bytes], storage: Storage, name: str) -> None:
+        self._stream = stream
+        self._storage = storage
+        self._name = name
+
+    def read(self, size: int = _CHUNK_BYTES, /) -> bytes:
+        with self._storage.explained(self._name):
+            return self._stream.read(size)
+
+
+def shown(address: str) -> str:
+    """`address` without a password and without the values of secret parameters; a local path is itself."""
+    if protocol_of(address) not in ("http", "https"):
+        return address
+    url = urlsplit(address)
+    host = url.netloc.rpartition("@")[2]
+    fields = parse_qsl(url.query, keep_blank_values=True)
+    query = url.query
+    if any(is_secret_name(name) for name, _ in fields):
+        query = urlencode([(name, "***" if is_secret_name(name) else value) for name, value in fields], safe="*")
+    return url._replace(netloc=host, query=query, fragment="").geturl()
+
+
+def _http_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Bytes as they lie there, for as long as some come: aiohttp's own limit of five minutes ends any large file."""
+    from aiohttp import ClientTimeout  # noqa: PLC0415 -- only for these addresses
+
+    waiting = ClientTimeout(total=None, sock_connect=_SILENT_SECONDS, sock_read=_SILENT_SECONDS)
+    client = {"timeout": waiting, "trust_env": True} | dict(options.get("client_kwargs") or {})
+    headers = {"Accept-Encoding": "identity"} | dict(options.get("headers") or {})
+    return options | {"client_kwargs": client, "headers": headers}
+
+
+def _unreached(error: FileNotFoundError) -> str | None:
+    """Why a file could not be asked for, None if it is missing: over HTTP fsspec calls every failure a missing file."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in _GONE:
+        return None
+    return _told(cause)
+
+
+def _told(error: BaseException) -> str:
+    """An error in words; the text of a server's refusal would repeat the whole URL."""
+    if (status := getattr(error, "status", None)) is not None:
+        return f"the server answered {status} {getattr(error, 'message', '')}".rstrip()
+    return " ".join((str(error) or type(error).__name__).split())

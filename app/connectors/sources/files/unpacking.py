@@ -1,0 +1,142 @@
+"""A file as what is packed in it: itself, the content of a gzip file, the members of a zip file."""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from app.connectors.sources.files.formats import compression_of, format_of
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from app.connectors.files_options import FilesParameters, Format
+    from app.connectors.sources.files.storage import Found, Readable, Storage
+
+_BROKEN: Final = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
+_ENCRYPTED: Final = 0x1
+
+
+class BrokenFileError(Exception):
+    """The bytes of a packed file are wrong from here on; whoever reads knows the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one format. `stream` reads them once from the beginning, `on_disk` gives them as a local file."""
+
+    name: str
+    format: Format
+    stream: Callable[[], AbstractContextManager[Readable]]
+    on_disk: Callable[[], AbstractContextManager[Path]]
+
+
+def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iterator[Part]:
+    """What is to be read of `file`, one after the other; a part can be read until the next is asked for.
+
+    Raises:
+        ConfigurationError: it is not packed as its name or the options say, or nothing in it is wanted.
+    """
+    match compression_of(file.name, parameters):
+        case "zip":
+            yield from _members(file, parameters, storage)
+        case "gzip":
+            unpacked = _Unpacked(storage, file.name, partial(_gunzipped, file, storage))
+            yield unpacked.part(format_of(file.name, parameters))
+        case "none":
+            yield Part(
+                file.name,
+                format_of(file.name, parameters),
+                stream=partial(storage.stream, file),
+                on_disk=partial(storage.on_disk, file),
+            )
+
+
+def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iterator[Part]:
+    with storage.on_disk(file) as path:
+        try:
+            archive = zipfile.ZipFile(path)
+        except zipfile.BadZipFile:
+            raise SynclineError(f"{file.name} is no zip file, or its end is missing") from None
+        with archive:
+            members = [each for each in archive.infolist() if _is_wanted(each, parameters.members)]
+            if not members:
+                raise ConfigurationError(f"{file.name} has no member {parameters.members!r}")
+            for member in members:
+                name = f"{file.name}/{member.filename}"
+                if member.flag_bits & _ENCRYPTED:
+                    raise ConfigurationError(f"{name} is encrypted, which is not supported")
+                unpacked = _Unpacked(storage, name, partial(archive.open, member))
+                yield unpacked.part(format_of(name, parameters))
+
+
+def _is_wanted(member: zipfile.ZipInfo, pattern: str) -> bool:
+    # macOS puts a shadow of each file into this directory.
+    return (
+        not member.is_dir()
+        and not member.filename.startswith("__MACOSX/")
+        and fnmatch.fnmatchcase(member.filename, pattern)
+    )
+
+
+@contextmanager
+def _gunzipped(file: Found, storage: Storage) -> Iterator[Readable]:
+    with storage.stream(file) as stream, gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:  # type: ignore[call-overload]
+        yield unpacked
+
+
+class _Unpacked:
+    """A stream out of a packed file, whose flaws are its own and not those of a program."""
+
+    def __init__(self, storage: Storage, name: str, opened: Callable[[], AbstractContextManager[Readable]]) -> None:
+        self._storage = storage
+        self._name = name
+        self._opened = opened
+
+    def part(self, format_: Format) -> Part:
+        return Part(self._name, format_, stream=self._stream, on_disk=self._on_disk)
+
+    @contextmanager
+    def _stream(self) -> Iterator[Readable]:
+        try:
+            opened = self._opened()
+            with opened as stream:
+                yield _Guarded(stream)
+        except NotImplementedError as error:
+            raise ConfigurationError(f"{self._name}: {error}") from None
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[Path]:
+        with self._stream() as stream:
+            try:
+                copy, _ = self._storage.copied(stream)
+            except BrokenFileError as error:
+                raise SynclineError(f"{self._name}: {error}") from None
+        try:
+            yield copy
+        finally:
+            copy.unlink()
+
+
+class _Guarded:
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except gzip.BadGzipFile as error:
+            raise BrokenFileError(f"it is no gzip file, or is damaged: {error}") from None
+        except EOFError:
+            raise BrokenFileError("the packed file is truncated: its end is missing") from None
+        except _BROKEN as error:
+            raise BrokenFileError(f"the packed file is damaged: {error}") from None

@@ -1,0 +1,108 @@
+"""What a collection of files may say, and what it needs installed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from app.config.check import examine_config
+from app.connectors.files_options import FilesParameters, protocol_of
+from app.connectors.options import validated
+from app.domain.errors import ConfigurationError
+
+CATALOGUE = """
+sources:
+  shelf:
+    type: files
+    destinations: [nothing]
+    collections:
+      - name: a
+        parameters: {parameters}
+destinations:
+  nothing: {{type: none}}
+"""
+
+
+def refusal(**given: Any) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        validated(FilesParameters, {"path": "a.csv"} | given, place="here")
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"path": []}, "here.path"),
+        ({"path": " "}, "an address must not be empty"),
+        (
+            {"path": "ftp://host/a.csv"},
+            "begins with ftp://, valid are local paths and file://, http://, https://, s3://",
+        ),
+        ({"path": "zip://a.csv::https://host/a.zip"}, "begins with zip://"),
+        ({"format": "xml"}, "here.format"),
+        ({"compression": "xz"}, "here.compression"),
+        ({"delimiter": ";;"}, "here.delimiter: Value error, must be one character"),
+        ({"delimiter": "\n"}, "must be one character, and no line end"),
+        ({"quote": ""}, "here.quote: Value error, must be one character"),
+        ({"delimiter": '"'}, "'delimiter' must differ from 'quote' and 'escape'"),
+        ({"encoding": "utf-9"}, "'utf-9' is no encoding of text"),
+        ({"encoding": "base64"}, "'base64' is no encoding of text"),
+        ({"header": ["a", "a"]}, "names a column twice"),
+        ({"types": {"a": "money"}}, "here.types.a"),
+        ({"add_columns": ["_row"]}, "here.add_columns.0"),
+        ({"format": "jsonl", "delimiter": ";"}, "format 'jsonl' has no 'delimiter'"),
+        ({"format": "parquet", "encoding": "latin-1", "header": False}, "format 'parquet' has no 'encoding', 'header'"),
+    ],
+)
+def test_wrong_options_are_refused(given: dict[str, Any], complaint: str) -> None:
+    assert complaint in refusal(**given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"path": ["a.csv", "https://host/b.jsonl.gz?x=*"], "header": False, "quote": "none", "escape": "\\"},
+        {"path": "data/**/*.tsv", "header": ["a", "b"], "encoding": "windows-1252", "nulls": ["", "NA"]},
+        {"path": "export.zip", "members": "*.csv", "types": {"a": "integer"}, "add_columns": ["_file", "_line"]},
+        {"path": "C:\\data.parquet", "format": "parquet"},
+    ],
+)
+def test_what_people_write_is_understood(given: dict[str, Any]) -> None:
+    assert validated(FilesParameters, given, place="here")
+
+
+@pytest.mark.parametrize(
+    ("address", "protocol"), [("a.csv", "file"), ("/a:b.csv", "file"), ("S3://b/k", "s3"), ("file:///a", "file")]
+)
+def test_an_address_names_its_protocol(address: str, protocol: str) -> None:
+    assert protocol_of(address) == protocol
+
+
+@pytest.mark.parametrize(
+    ("missing", "path", "extra"),
+    [
+        ("fsspec", "a.csv", "files"),
+        ("aiohttp", "https://host/a.csv", "files"),
+        ("pyarrow", "a.parquet", "files"),
+        ("s3fs", "s3://bucket/*.csv", "files-s3"),
+        ("gcsfs", "gs://bucket/*.csv", "files-gs"),
+    ],
+)
+def test_the_check_of_a_catalogue_names_the_extra_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, missing: str, path: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    catalogue = tmp_path / "syncline.yaml"
+    catalogue.write_text(CATALOGUE.format(parameters=f"{{path: '{path}'}}"))
+    (problem,) = examine_config(catalogue, {}).problems
+    assert problem.path.startswith("sources.shelf.collections[0].parameters")
+    assert problem.message.endswith(f"needs packages that are not installed: pip install 'syncline[{extra}]'")
+
+
+def test_a_collection_without_a_path_is_found_by_the_check(tmp_path: Any) -> None:
+    catalogue = tmp_path / "syncline.yaml"
+    catalogue.write_text(CATALOGUE.replace("        parameters: {parameters}\n", "").format())
+    (problem,) = examine_config(catalogue, {}).problems
+    assert problem.path == "sources.shelf.collections[0].parameters.path"

@@ -1,0 +1,186 @@
+"""The rules of reading files: what a signature tells, what a name shows, how text becomes rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.connectors.files_options import FilesParameters
+from app.connectors.schema import Kind
+from app.connectors.sources.files.columns import Columns
+from app.connectors.sources.files.delimited import first_flaw, read_csv
+from app.connectors.sources.files.jsonl import read_jsonl
+from app.connectors.sources.files.lines import Lines
+from app.connectors.sources.files.signatures import Bookmark, signature_of
+from app.connectors.sources.files.storage import shown
+from app.connectors.sources.files.unpacking import Part
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIELDS = st.text(st.sampled_from('ab",;\n\\ é\t'), max_size=6)
+
+
+def part(content: bytes, name: str = "a.csv") -> Part:
+    @contextmanager
+    def stream() -> Iterator[Any]:
+        yield io.BytesIO(content)
+
+    return Part(name, "csv", stream=stream, on_disk=lambda: pytest.fail("it is text"))
+
+
+def rows_of(content: bytes, **options: Any) -> list[dict[str, Any]]:
+    parameters = FilesParameters.model_validate({"path": "a.csv"} | options)
+    columns = Columns(parameters.types, key=(), known={})
+    return [record for batch in read_csv(part(content), parameters, columns) for record in batch.records]
+
+
+@given(st.lists(st.tuples(FIELDS, FIELDS), max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]))
+def test_whatever_is_written_as_csv_comes_back(rows: list[tuple[str, str]], delimiter: str, end: str) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=end)
+    writer.writerow(["a", "b"])
+    writer.writerows(rows)
+    read = rows_of(out.getvalue().encode(), delimiter=delimiter)
+    assert [(record["a"], record["b"]) for record in read] == rows
+
+
+@given(st.text(st.sampled_from('a",\n'), max_size=12))
+def test_a_flaw_is_found_where_the_parser_stops_and_nowhere_else(text: str) -> None:
+    try:
+        list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        flawed = False
+    except csv.Error:
+        flawed = True
+    at, problem = first_flaw(text, delimiter=",", quote='"', escape=None)
+    assert bool(problem) == flawed
+    assert 0 <= at <= len(text)
+
+
+def test_a_quote_that_never_ends_is_found_in_time() -> None:
+    assert first_flaw('"' + "a" * 1_000_000, delimiter=",", quote='"', escape="\\")[0] == 0
+
+
+@given(st.binary(max_size=40), st.sampled_from(["utf-8-sig", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
+@settings(max_examples=300)
+def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, encoding: str, piece: int) -> None:
+    class Pieces(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            return super().read(piece)
+
+    try:
+        expected = io.StringIO(content.decode(encoding), newline="\n").readlines()
+    except UnicodeDecodeError:
+        with pytest.raises(ConfigurationError, match=r"a, line [1-9][0-9]*, column [1-9][0-9]*: the byte 0x"):
+            list(Lines(Pieces(content), name="a", encoding=encoding))
+    else:
+        assert list(Lines(Pieces(content), name="a", encoding=encoding)) == expected
+
+
+@given(st.text(st.sampled_from("aé€\n"), max_size=30), st.booleans())
+def test_a_wrong_byte_is_named_by_line_and_column(before: str, marked: bool) -> None:  # noqa: FBT001 -- an example
+    content = (b"\xef\xbb\xbf" if marked else b"") + before.encode() + b"\xffrest"
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    with pytest.raises(ConfigurationError, match=f"line {line}, column {column}: the byte 0xff is no utf-8:"):
+        list(Lines(io.BytesIO(content), name="a", encoding="utf-8-sig"))
+
+
+def test_utf_16_needs_to_say_its_byte_order() -> None:
+    assert rows_of("a\né\n".encode("utf-16"), encoding="utf-16") == [{"a": "é"}]
+    assert rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16-be") == [{"a": "é"}]
+    with pytest.raises(ConfigurationError, match="line 1, column 1: there is no byte order mark: set 'encoding' to"):
+        rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16")
+
+
+def test_headers_may_be_given_or_missing() -> None:
+    assert rows_of(b"1,2\n") == []
+    assert rows_of(b"1,2\n", header=False) == [{"column_1": "1", "column_2": "2"}]
+    assert rows_of(b"1,2\n", header=["a", "b"]) == [{"a": "1", "b": "2"}]
+    assert rows_of(b"a,\n1,2\n") == [{"a": "1", "column_2": "2"}]
+    assert rows_of(b"") == []
+
+
+def test_options_of_csv() -> None:
+    assert rows_of(b"a|b\n'x|y'|1\n", delimiter="|", quote="'") == [{"a": "x|y", "b": "1"}]
+    assert rows_of(b'a,b\n"x\\"y",\\,\n', escape="\\") == [{"a": 'x"y', "b": ","}]
+    assert rows_of(b'a,b\n"x,1\n', quote="none") == [{"a": '"x', "b": "1"}]
+    assert rows_of("a\né\n".encode("cp1252"), encoding="windows-1252") == [{"a": "é"}]
+    assert rows_of(b"a,b\n,NA\n", nulls=["NA"]) == [{"a": "", "b": None}]
+
+
+def test_lines_of_rows_are_where_they_begin() -> None:
+    parameters = FilesParameters(path=("a.csv",))
+    (batch,) = read_csv(part(b'a\n"x\ny"\n\nz\n'), parameters, Columns({}, key=(), known={}))
+    assert list(batch.lines) == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds"),
+    [
+        (
+            '{"n": 1, "t": "a", "b": true, "j": {}, "none": null}',
+            {"n": "number", "t": "text", "b": "boolean", "j": "json"},
+        ),
+        ('{"n": 9007199254740993}', {"n": "integer"}),
+        ('{"n": 9223372036854775808}', {"n": "number"}),
+        ('{"id": 1}', {"id": "integer"}),
+        ('{"n": 1}\n{"n": 1.5}\n{"n": null}', {"n": "number"}),
+        ('{"n": 1}\n{"n": "1"}', {"n": "json"}),
+        ('{"n": true}\n{"n": 1}', {"n": "json"}),
+    ],
+)
+def test_json_has_the_kinds_of_its_values(content: str, kinds: dict[str, str]) -> None:
+    columns = Columns({}, key=["id"], known={})
+    list(read_jsonl(part(content.encode(), "a.jsonl"), FilesParameters(path=("a.jsonl",)), columns))
+    assert {name: kind.value for name, kind in columns.kinds.items()} == kinds
+
+
+@pytest.mark.parametrize(
+    ("described", "signature"),
+    [
+        ({"size": 3, "ETag": '"a"', "Last-Modified": "now"}, 'etag "a" 3'),
+        ({"size": 3, "Last-Modified": "now"}, "time now 3"),
+        ({"size": 3, "mtime": 1.5, "mtime_ns": 1_500_000_001}, "time 1500000001 3"),
+        ({"size": 3, "LastModified": datetime(2024, 5, 1, tzinfo=UTC)}, "time 2024-05-01T00:00:00+00:00 3"),
+        ({"size": 3, "mtime_ns": 0}, "time 0 3"),
+        ({"size": 3, "ETag": "", "Last-Modified": None}, None),
+    ],
+)
+def test_a_signature_is_what_changes_with_the_file(described: dict[str, Any], signature: str | None) -> None:
+    assert signature_of(described) == signature
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5)),
+    st.dictionaries(st.text(max_size=5), st.sampled_from(Kind)),
+)
+def test_a_bookmark_is_read_as_it_was_written(files: dict[str, str], columns: dict[str, Kind]) -> None:
+    bookmark = Bookmark(files=files, columns=columns)
+    assert Bookmark.parsed(bookmark.text()) == bookmark
+
+
+def test_a_bookmark_of_another_kind_of_source_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="another kind of source has written it"):
+        Bookmark.parsed('{"at": 5}')
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://user:hunter2@host:8/a.csv", "https://host:8/a.csv"),
+        ("https://host/a.csv?token=hunter2&x=1#f", "https://host/a.csv?token=***&x=1"),
+        ("https://host/a.csv?X-Amz-Signature=hunter2", "https://host/a.csv?X-Amz-Signature=***"),
+        ("https://host/a.csv?x=%20+", "https://host/a.csv?x=%20+"),
+        ("s3://bucket/a b?.csv", "s3://bucket/a b?.csv"),
+    ],
+)
+def test_a_name_shows_no_secret(address: str, name: str) -> None:
+    assert shown(address) == name
