@@ -132,11 +132,16 @@ gzip_of = gzip.compress
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Gives a directory away. `validators` is what it says of a file's version; `status` what it answers instead."""
+    """Gives a directory away. `validators` is what it says of a file's version; `status` what it answers instead.
+
+    It breaks off after `cut` bytes.
+    """
 
     validators: str = "modified"
     status: HTTPStatus | None = None
     gets: int = 0
+    authorization: str | None = None
+    cut: int | None = None
 
     @property
     def url(self) -> str:
@@ -151,10 +156,14 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.gets += 1
+        self.server.authorization = self.headers["Authorization"]
         if self.server.status is None:
             super().do_GET()
         else:
             self.send_error(self.server.status)
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        outputfile.write(source.read(self.server.cut))
 
     def do_HEAD(self) -> None:
         if self.server.status is None:

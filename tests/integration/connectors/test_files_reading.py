@@ -107,6 +107,25 @@ def test_a_server_that_fails_is_tried_again_and_a_missing_file_is_not(shelf: Fil
     assert "hunter2" not in f"{busy}{missing}{unreachable}"
 
 
+def test_headers_are_sent_and_not_shown(shelf: Filing) -> None:
+    shelf.write("a.csv", csv_of(range(3)))
+    shelf.config["storage_options"] = {"headers": {"Authorization": "Bearer hunter2"}}
+    with serving(shelf.inbox) as server:
+        shelf.parameters["path"] = f"{server.url}/a.csv"
+        assert len(shelf.read()[0]) == 3
+        assert server.authorization == "Bearer hunter2"
+        assert "hunter2" not in repr(shelf.source())
+
+
+def test_a_download_that_breaks_off_may_be_tried_again(shelf: Filing) -> None:
+    shelf.write("a.csv", csv_of(range(100_000)))
+    with serving(shelf.inbox) as server:
+        server.cut = 500_000
+        failed = shelf.failure(path=f"{server.url}/a.csv")
+    assert f"cannot read {server.url}/a.csv" in str(failed)
+    assert not isinstance(failed, ConfigurationError)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
