@@ -10,7 +10,9 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
+from pyarrow import parquet
 
 from app.connectors.passes import Rows
 from app.domain.errors import ConfigurationError, SynclineError
@@ -105,6 +107,18 @@ def test_a_server_that_fails_is_tried_again_and_a_missing_file_is_not(shelf: Fil
     assert "cannot read http://127.0.0.1" in str(unreachable)
     assert list(bookmark["files"]) == [f"{server.url}/a.csv?token=***"]
     assert "hunter2" not in f"{busy}{missing}{unreachable}"
+
+
+def test_a_huge_row_group_is_read_in_pieces(shelf: Filing) -> None:
+    path = shelf.inbox / "a.parquet"
+    rows = pa.table({"text": [f"row {number} {'x' * 100}" for number in range(200_000)]})
+    parquet.write_table(rows, path, row_group_size=200_000, compression="none", use_dictionary=False)
+    assert path.stat().st_size > 20 << 20
+    del rows
+    before = pa.total_allocated_bytes()
+    taken = [pa.total_allocated_bytes() - before for _ in shelf.source().read(None)]
+    assert len(taken) == 42
+    assert max(taken) < 8 << 20
 
 
 def test_headers_are_sent_and_not_shown(shelf: Filing) -> None:

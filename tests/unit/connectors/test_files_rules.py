@@ -93,6 +93,12 @@ def test_a_wrong_byte_is_named_by_line_and_column(before: str, marked: bool) -> 
         list(Lines(io.BytesIO(content), name="a", encoding="utf-8-sig"))
 
 
+def test_a_field_without_end_is_refused_where_it_begins() -> None:
+    content = b'a,b\n1,2\n3,"' + b"x\n" * (5 << 20)
+    with pytest.raises(ConfigurationError, match=r"a\.csv, line 3, column 3: the field is longer than 8 Mi characters"):
+        rows_of(content)
+
+
 def test_utf_16_needs_to_say_its_byte_order() -> None:
     assert rows_of("a\né\n".encode("utf-16"), encoding="utf-16") == [{"a": "é"}]
     assert rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16-be") == [{"a": "é"}]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.casting import Unfit
 from app.connectors.sources.files.columns import Batch, parser, refused
 from app.connectors.sources.files.formats import delimiter_of
-from app.connectors.sources.files.lines import LONGEST_LINE, Lines
+from app.connectors.sources.files.lines import LONGEST_FIELD, Lines
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
     Raises:
         ConfigurationError: a line is malformed or a value is not of its column's kind; names file, line and column.
     """
-    csv.field_size_limit(LONGEST_LINE)
+    csv.field_size_limit(LONGEST_FIELD)
     with part.stream() as stream:
         rows = _Rows(Lines(stream, name=part.name, encoding=parameters.encoding), part.name, parameters)
         first = rows.next()
@@ -100,6 +100,8 @@ class _Rows:
         at, problem = first_flaw(text, delimiter=self._delimiter, quote=self._quote, escape=self._escape)
         before = text[:at]
         line, column = self.line + before.count("\n"), at - (before.rfind("\n") + 1) + 1
+        if "field larger" in str(error):
+            problem = f"the field is longer than {LONGEST_FIELD >> 20} Mi characters, or its quote is not closed"
         return self._lines.flaw(problem or str(error), line=line, column=column)
 
 

@@ -17,6 +17,9 @@ _CHUNK_BYTES: Final = 256 << 10
 LONGEST_LINE: Final = 16 << 20
 """Characters. Without a bound a file without line ends would fill the memory."""
 
+LONGEST_FIELD: Final = 8 << 20
+"""Characters. A quote that is never closed takes all that follows, and Python's parser up to eight bytes for each."""
+
 
 class Lines:
     """An iterator over lines, their ends included; `number` is that of the last one, `size` counts characters."""

@@ -54,7 +54,9 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
     Raises:
         ConfigurationError: it is no Parquet, or has a value or a type that no column keeps; names row and column.
     """
-    with part.on_disk() as path, _explained(part.name), parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+    # Without these two a whole row group is in memory, and some writers make a file of one.
+    bounded = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
+    with part.on_disk() as path, _explained(part.name), parquet.ParquetFile(path, **bounded) as file:
         kinds = {field.name: _kind(field, part.name) for field in file.schema_arrow if not pa.types.is_null(field.type)}
         columns.of_a_file(kinds, file=part.name)
         row = 1
