@@ -6,6 +6,7 @@ import codecs
 import importlib.util
 import re
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -40,6 +41,17 @@ def _one_character(value: str | None) -> str | None:
     if value is not None and (len(value) != 1 or value in "\r\n\0"):
         raise ValueError("must be one character, and no line end")
     return value
+
+
+def _check_url(address: str) -> None:
+    """Raises ValueError, without a word of `address`, which may hold a secret."""
+    try:
+        url = urlsplit(address)
+        wrong = not url.hostname or url.port == 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ValueError("an address has no host or no port from 1 to 65535: write https://host:port/path")
 
 
 def _check_installed(module: str, extra: str, what: str) -> None:
@@ -85,6 +97,8 @@ class FilesParameters(BaseModel):
             if "::" in address or protocol not in _NEEDS:
                 valid = ", ".join(f"{known}://" for known in _NEEDS)
                 raise ValueError(f"an address begins with {protocol}://, valid are local paths and {valid}")
+            if protocol in ("http", "https"):
+                _check_url(address)
             _check_installed(*_NEEDS[protocol], f"an address {protocol}://")
         return path
 

@@ -19,12 +19,13 @@ from app.connectors.sources.files.delimited import first_flaw, read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
 from app.connectors.sources.files.signatures import Bookmark, signature_of
-from app.connectors.sources.files.storage import shown
+from app.connectors.sources.files.storage import Storage, shown
 from app.connectors.sources.files.unpacking import Part
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FIELDS = st.text(st.sampled_from('ab",;\n\\ é\t'), max_size=6)
 
@@ -190,3 +191,11 @@ def test_a_bookmark_of_another_kind_of_source_is_refused() -> None:
 )
 def test_a_name_shows_no_secret(address: str, name: str) -> None:
     assert shown(address) == name
+
+
+def test_what_a_file_system_says_shows_no_secret(tmp_path: Path) -> None:
+    options = {"secret": "hunter2", "client_kwargs": {"aws_session_token": "swordfish"}}
+    storage = Storage(["https://u:opensesame@host/a.csv"], options, work_dir=tmp_path)
+    with pytest.raises(SynclineError) as failed, storage.explained("a.csv"):
+        raise RuntimeError("hunter2 and\nswordfish and opensesame")
+    assert str(failed.value) == "cannot read a.csv: *** and *** and ***"
