@@ -15,6 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from app.connectors.passes import Rows
+from app.connectors.schema import Table
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.integration.connectors.filing import Filing, csv_of, gzip_of, jsonl_of, parquet_of, serving, zip_of
 
@@ -44,6 +45,28 @@ def test_a_full_refresh_of_nothing_is_refused(shelf: Filing) -> None:
     path.unlink()
     with pytest.raises(ConfigurationError, match="the table stays as it is"):
         shelf.read(bookmark)
+
+
+def test_a_full_refresh_of_emptied_files_empties_the_table(shelf: Filing) -> None:
+    shelf.collection["sync_mode"] = "full_refresh"
+    shelf.write("a.jsonl", jsonl_of(range(3)))
+    _, bookmark = shelf.read()
+    shelf.write("a.jsonl", "")
+    (table,) = [item for item in shelf.source().read(bookmark) if isinstance(item, Table)]
+    assert table.full_refresh
+    assert list(table.columns) == ["id", "text"]
+
+
+def test_files_are_read_in_the_order_of_their_names_and_directories_left_out(shelf: Filing) -> None:
+    for name in ("b.csv", "a [1].csv", "c.csv"):
+        shelf.write(name, f"name\n{name}\n")
+    (shelf.inbox / "deep" / "er").mkdir(parents=True)
+    shelf.write("deep/er/d.csv", "name\nd.csv\n")
+    found = [record["name"] for record in shelf.read()[0]]
+    assert found == ["a [1].csv", "b.csv", "c.csv"]
+    paths = [f"{shelf.inbox}/c.csv", f"file://{shelf.inbox}/a [1].csv", f"{shelf.inbox}/**/*.csv"]
+    found = [record["name"] for record in shelf.read(path=paths)[0]]
+    assert found == ["c.csv", "a [1].csv", "b.csv", "d.csv"]
 
 
 def test_a_keyless_file_that_changes_while_it_is_read_is_not_taken(shelf: Filing) -> None:

@@ -80,6 +80,8 @@ class FilesSource:
             yield from self._whole(file, table)
             loaded.files[file.name] = file.signature
             yield Checkpoint(loaded.text())
+        if wanted:
+            self._warn_of_types(table)
 
     def _all_anew(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
         """Replaces the table by all files, if one of them is new, changed or gone."""
@@ -93,6 +95,10 @@ class FilesSource:
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
         for file in found:
             yield from self._whole(file, table)
+        if not table.kinds and loaded.columns:
+            # Files without a row say nothing of columns, and yet the rows of before have to go.
+            yield Table(self._table_name, loaded.columns, self._key, full_refresh=True)
+        self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds).text())
 
     def _refuse_changed(self, wanted: list[Found], loaded: Bookmark) -> None:
@@ -102,6 +108,10 @@ class FilesSource:
                 f"{changed[0]}{others} has changed since it was loaded, and without a key its old rows cannot be told "
                 "from the new ones: set 'primary_key', or 'sync_mode: full_refresh' to replace the table by all files"
             )
+
+    def _warn_of_types(self, table: _GrowingTable) -> None:
+        if unknown := [name for name in self._parameters.types if name not in table.kinds]:
+            self._log("warn", f"'types' names columns that no file has: {', '.join(unknown)}")
 
     def _whole(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         self._log("info", f"reading {file.name}")
@@ -125,7 +135,7 @@ class FilesSource:
         if not added:
             return batch.records
         for name in added:
-            if batch.records and name in batch.records[0]:
+            if any(name in record for record in batch.records):
                 raise ConfigurationError(f"{part.name} has a column {name!r} itself: leave it out of 'add_columns'")
             kinds.setdefault(name, _ADDED[name])
         for record, line in zip(batch.records, batch.lines, strict=True):

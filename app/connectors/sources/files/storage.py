@@ -75,10 +75,12 @@ class Storage:
         """
         earlier = set(loaded)
         by_name: dict[str, Found] = {}
+        for system in self._systems.values():
+            system.invalidate_cache()
         for address in self._addresses:
-            for each in self._matches(address):
+            for each, listed in self._matches(address):
                 name = self._name(each)
-                described = self._described(each, missing_ok=each != address or name in earlier)
+                described = listed or self._described(each, missing_ok=name in earlier)
                 if described is None:
                     continue
                 if (other := by_name.get(name)) is None:
@@ -91,6 +93,7 @@ class Storage:
         """Whether nobody has written to it since it was found."""
         if file.copy is not None:
             return True
+        self._system(file.address).invalidate_cache()
         described = self._described(file.address, missing_ok=True)
         return described is not None and signature_of(described) == file.signature
 
@@ -141,35 +144,43 @@ class Storage:
         except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
             raise SynclineError(f"cannot read {name}: {self._masked(_told(error))}") from None
 
-    def _matches(self, address: str) -> list[str]:
+    def _matches(self, address: str) -> list[tuple[str, dict[str, Any] | None]]:
+        """Addresses, with what the listing tells of each: to ask for every object of a bucket would take minutes."""
         protocol = protocol_of(address)
         # In a URL `?` and `*` are ordinary, and no server lists what matches.
         if protocol in ("http", "https") or not _MAGIC & set(address):
-            return [address]
+            return [(address, None)]
         with self.explained(shown(address)):
             system = self._system(address)
             if protocol == "file" and system.exists(address):
-                return [address]
+                return [(address, None)]
             found = system.glob(address, detail=True)
-        return sorted(system.unstrip_protocol(path) for path, each in found.items() if each["type"] == "file")
+            return [
+                (system.unstrip_protocol(path), self._completed(path, each, protocol))
+                for path, each in sorted(found.items())
+                if each["type"] == "file"
+            ]
 
     def _described(self, address: str, *, missing_ok: bool) -> dict[str, Any] | None:
         name = self._name(address)
         with self.explained(name):
             system = self._system(address)
-            system.invalidate_cache()
             try:
-                described = dict(system.info(address))
+                described = system.info(address)
             except FileNotFoundError as error:
                 if missing_ok and _unreached(error) is None:
                     return None
                 raise
             if described.get("type") == "directory":
                 raise ConfigurationError(f"{name} is a directory: write {name.rstrip('/')}/*")
-            if protocol_of(address) == "file":
-                # fsspec's is a float, which forgets the last digits.
-                described["mtime_ns"] = Path(name).stat().st_mtime_ns
-        return described
+            return self._completed(name, described, protocol_of(address))
+
+    @staticmethod
+    def _completed(name: str, described: dict[str, Any], protocol: str) -> dict[str, Any]:
+        if protocol != "file":
+            return described
+        # fsspec's time is a float, which forgets the last digits.
+        return described | {"mtime_ns": Path(name).stat().st_mtime_ns}
 
     def _signed(self, address: str, described: dict[str, Any]) -> Found:
         name, signature = self._name(address), signature_of(described)
@@ -189,7 +200,10 @@ class Storage:
                 # One request from begin to end: many servers know no ranges. The size is of no use then.
                 more = {"block_size": 0, "size": 1}
             with self.explained(file.name):
-                opened = system.open(file.address, "rb", **more)
+                try:
+                    opened = system.open(file.address, "rb", **more)
+                except FileNotFoundError:
+                    raise SynclineError(f"{file.name} has gone since it was found") from None
         with opened:
             yield opened
 

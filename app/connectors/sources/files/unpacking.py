@@ -63,10 +63,11 @@ def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
 
 def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iterator[Part]:
     with storage.on_disk(file) as path:
-        try:
-            archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
-            raise SynclineError(f"{file.name} is no zip file, or its end is missing") from None
+        with storage.explained(file.name):
+            try:
+                archive = zipfile.ZipFile(path)
+            except zipfile.BadZipFile:
+                raise SynclineError(f"{file.name} is no zip file, or its end is missing") from None
         with archive:
             members = [each for each in archive.infolist() if _is_wanted(each, parameters.members)]
             if not members:
