@@ -214,7 +214,8 @@ def test_a_truncated_gzip_names_the_line_that_it_ends_in_and_may_be_tried_again(
     [
         ({"path": "no/such/file.csv"}, "there is no file"),
         ({"path": "."}, "is a directory: write "),
-        ({"path": "no/such/*.csv"}, "no file is there that 'path' names"),
+        ({"path": "no/such/*.csv"}, "there is no directory no/such"),
+        ({"path": "*.nothing"}, "no file is there that 'path' names"),
         ({"path": "ftp://host/a.csv"}, "begins with ftp://, valid are local paths and file://, http://"),
         ({"path": "s3://bucket/a.csv"}, "pip install 'syncline[files-s3]'"),
         ({"path": "gs://bucket/*.csv"}, "pip install 'syncline[files-gs]'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,6 +156,8 @@ class Storage:
             if protocol == "file" and system.exists(address):
                 return [(address, None)]
             found = system.glob(address, detail=True)
+            if not found:
+                _look_into(system, address)
             return [
                 (system.unstrip_protocol(path), self._completed(path, each, protocol))
                 for path, each in sorted(found.items())
@@ -257,6 +260,19 @@ def shown(address: str) -> str:
     if any(is_secret_name(name) for name, _ in fields):
         query = urlencode([(name, "***" if is_secret_name(name) else value) for name, value in fields], safe="*")
     return url._replace(netloc=host, query=query, fragment="").geturl()
+
+
+def _look_into(system: Any, address: str) -> None:
+    """Raises what listing a pattern's directory raises: a glob passes over a missing bucket and a refused access."""
+    directory = os.path.dirname(re.split(r"[*?\[]", address)[0]) or "."  # noqa: PTH120 -- of any address
+    try:
+        system.ls(directory, detail=False)
+    except FileNotFoundError as error:
+        if protocol_of(address) == "file":
+            raise ConfigurationError(f"there is no directory {directory}") from None
+        # A store of objects has no directories: only a missing bucket has a cause.
+        if error.__cause__ is not None:
+            raise
 
 
 def _http_options(options: dict[str, Any]) -> dict[str, Any]:
