@@ -13,10 +13,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.connectors import jsontext
 from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHOWN_CHARACTERS = 80
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
@@ -288,6 +291,16 @@ class Verbatim:
         if not isinstance(value, str) or "\0" in value:
             raise Unfit("only text without U+0000 can be given to this type")
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Verbatim):
+    """Bytes, in the destination's own `notation`; text is taken to be in it already."""
+
+    notation: Callable[[bytes], str]
+
+    def cast(self, value: Any) -> str:
+        return self.notation(value) if isinstance(value, bytes) else Verbatim.cast(self, value)
 
 
 def _number(value: Any) -> int | Decimal:

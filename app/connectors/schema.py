@@ -23,6 +23,7 @@ class Kind(enum.Enum):
     DATE = "date"
     TIME = "time"
     JSON = "json"
+    BYTES = "bytes"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,13 @@ NEW_TYPES: dict[Kind, str] = {
     Kind.DATE: "DATE",
     Kind.TIME: "TIME",
     Kind.JSON: "JSON",
+    Kind.BYTES: "BLOB",
 }
+
+
+def _escaped(value: bytes) -> str:
+    return "".join(f"\\x{byte:02X}" for byte in value)
+
 
 _HUGE = casting.Integer(-(2**127), 2**127 - 1)
 # What a column holds, and the Arrow type in which its values travel; JSON and what is only known to DuckDB as text.
@@ -50,6 +56,7 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "VARCHAR": (casting.Text(nul=True), pa.string()),
     "JSON": (casting.Json(nul=True), pa.string()),
     "UUID": (casting.Uuid(), pa.string()),
+    "BLOB": (casting.Binary(_escaped), pa.string()),
     "DATE": (casting.Date(), pa.date32()),
     "TIME": (casting.TimeOfDay(), pa.time64("us")),
     "TIMESTAMP": (casting.Timestamp(zone=False), pa.timestamp("us")),

@@ -23,6 +23,7 @@ NEW_TYPES: dict[Kind, str] = {
     Kind.DATE: "date",
     Kind.TIME: "time",
     Kind.JSON: "jsonb",
+    Kind.BYTES: "bytea",
 }
 
 _HOLDS: dict[str, Holds] = {
@@ -43,6 +44,7 @@ _HOLDS: dict[str, Holds] = {
     "date": casting.Date(),
     "time without time zone": casting.TimeOfDay(),
     "uuid": casting.Uuid(),
+    "bytea": casting.Binary(lambda value: f"\\x{value.hex()}"),
 }
 _WITH_MODIFIER = re.compile(r"(?P<base>[a-z ]+)\((?P<first>-?\d+)(,(?P<second>-?\d+))?\)(?P<rest>[a-z ]*)")
 # Identity is compared through text where PostgreSQL's own equality is missing or means something else.
