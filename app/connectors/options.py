@@ -21,6 +21,7 @@ from pydantic import (
 
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
+from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -236,11 +237,13 @@ _SOURCES: dict[str, type[BaseModel]] = {
     "python": PythonOptions,
     "redis": RedisOptions,
     "files": FilesOptions,
+    "sql": SqlOptions,
     "synthetic": SyntheticOptions,
 }
 _PARAMETERS: dict[str, type[BaseModel]] = {
     "redis": RedisParameters,
     "files": FilesParameters,
+    "sql": SqlParameters,
     "synthetic": SyntheticParameters,
 }
 _DESTINATIONS: dict[str, type[BaseModel]] = {

@@ -15,6 +15,7 @@ from app.connectors.options import (
     source_options,
     validated,
 )
+from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
 
         files = validated(FilesParameters, job.collection.parameters, place=parameters_place)
         return FilesSource(options, files, job, work_dir=work_dir, log=log)
+    if isinstance(options, SqlOptions):
+        from app.connectors.sources.sql import SqlSource  # noqa: PLC0415 -- only when needed
+
+        selected = validated(SqlParameters, job.collection.parameters, place=parameters_place)
+        return SqlSource(options, selected, job, work_dir=work_dir, log=log)
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 
     parameters = validated(SyntheticParameters, job.collection.parameters, place=parameters_place)

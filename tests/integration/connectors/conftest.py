@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Warehouse
+from tests.integration.connectors.origins import DuckdbOrigin, Origin, SqliteOrigin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,14 @@ def warehouse(request: pytest.FixtureRequest) -> Warehouse:
     found: Any = request.getfixturevalue(request.param)
     warehouse: Warehouse = found
     return warehouse
+
+
+@pytest.fixture
+def origin(request: pytest.FixtureRequest, tmp_path: Path, empty_database_url: str) -> Origin:
+    """The kind is the fixture's parameter; a PostgreSQL origin and the warehouse share a database."""
+    if request.param == "postgres":
+        return Postgres(empty_database_url)
+    return (SqliteOrigin if request.param == "sqlite" else DuckdbOrigin)(tmp_path / "origin")
 
 
 @pytest.fixture

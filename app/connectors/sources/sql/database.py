@@ -1,0 +1,100 @@
+"""A database to read from: one connection, one transaction, and errors as one line without a password."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from app.connectors.sources.sql.dialect import Dialect
+from app.connectors.sql_options import driver_url
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.secret_values import secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import URL, Connection
+
+    from app.connectors.sql_options import SqlOptions
+
+# As drivers say it; trying again does not mend these.
+_LASTING = ("no such table", "no such column", "authentication failed", "no password supplied", "does not exist")
+_LASTING_CLASSES = ("22", "28", "3D", "3F", "42")
+
+
+class Database:
+    def __init__(self, options: SqlOptions, *, work_dir: Path) -> None:
+        given = options.url.get_secret_value()
+        self._secrets = secrets_in(given)
+        url = make_url(driver_url(given))
+        self.dialect = _dialect(url)
+        arguments = self.dialect.arguments(url, work_dir)
+        self._engine = create_engine(
+            self.dialect.address(url), connect_args=arguments, poolclass=NullPool, hide_parameters=True
+        )
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database, where it has such transactions, and changes nothing."""
+        with self.explained("cannot connect"):
+            self._connection = self._engine.connect().execution_options(**self.dialect.isolation)
+        try:
+            with self.explained("cannot begin"):
+                self.dialect.begin(self._connection)
+            yield self._connection
+        finally:
+            self.close()
+
+    @contextmanager
+    def explained(self, doing: str) -> Iterator[None]:
+        """Turns SQLAlchemy's and the driver's errors into Syncline's; `doing` says what could not be done."""
+        try:
+            yield
+        except DBAPIError as error:
+            said = self._said(f"{doing}: {error.orig}")
+            raise (ConfigurationError if _lasts(error) else SynclineError)(said) from None
+        except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the address has behind its ?
+            raise ConfigurationError(self._said(f"{doing}: {error}")) from None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _said(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
+
+
+def _dialect(url: URL) -> Dialect:
+    """Imported when needed: each brings its driver."""
+    if url.drivername == "postgresql+psycopg":
+        from app.connectors.sources.sql.postgres import Postgres  # noqa: PLC0415
+
+        return Postgres()
+    if url.get_backend_name() == "sqlite":
+        from app.connectors.sources.sql.sqlite import Sqlite  # noqa: PLC0415
+
+        return Sqlite()
+    if url.get_backend_name() == "duckdb":
+        from app.connectors.sources.sql.duckdb import Duckdb  # noqa: PLC0415
+
+        return Duckdb()
+    return Dialect()
+
+
+def _lasts(error: DBAPIError) -> bool:
+    state: Any = getattr(error.orig, "sqlstate", None)
+    if state:
+        return str(state).startswith(_LASTING_CLASSES)
+    said = str(error.orig)
+    return isinstance(error, ProgrammingError) or (
+        isinstance(error, OperationalError) and any(sign in said for sign in _LASTING)
+    )

@@ -1,0 +1,71 @@
+"""What a kind of database needs to be read without loss; this one is any that SQLAlchemy knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, literal_column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import URL, ColumnElement, Select
+
+    from app.connectors.schema import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A column of what is read. `kind` None: as the values turn out to be.
+
+    `converted` makes a value what it means (None: it does already); `type` is its name in the database.
+    """
+
+    name: str
+    kind: Kind | None = None
+    converted: Callable[[Any], Any] | None = None
+    type: str = ""
+
+
+class Dialect:
+    """Any database: columns get their kinds from the values that come."""
+
+    isolation: dict[str, Any] = {}  # noqa: RUF012 -- of the class, never changed
+    """Execution options of the connection, so that all its statements see one state of the database."""
+
+    quoted: bool | None = None
+    """Whether names of tables are taken to the letter; None: only those that cannot be written otherwise."""
+
+    def address(self, url: URL) -> URL:
+        """`url` as its driver is given it; raises `ConfigurationError` for one that cannot be a source."""
+        return url
+
+    def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- for those that need them
+        """What the driver is given beside the address."""
+        return {}
+
+    def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
+        """The columns of what `everything` selects."""
+        return [SourceColumn(name) for name, *_ in described(connection, everything)]
+
+    def begin(self, connection: Connection) -> None:
+        """Begins the transaction in which everything is read, where the driver does not begin it by itself."""
+
+    def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
+        """The expression that has the driver return a value of this column whole."""
+        return expression
+
+    def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
+        """`parameter`, a value that was read of this column before, to be compared with the column."""
+        return parameter
+
+
+def described(connection: Connection, everything: Select[Any]) -> list[tuple[Any, ...]]:
+    """(name, the driver's code of the type, …) of each column, as PEP 249 describes it."""
+    cursor = connection.execute(everything.limit(0)).cursor
+    return [tuple(column) for column in (cursor and cursor.description) or ()]
+
+
+EVERYTHING: Final[ColumnElement[Any]] = literal_column("*")

@@ -1,0 +1,85 @@
+"""DuckDB: whatever Python's types would cut, such as nanoseconds and months, comes as DuckDB's own text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Text, cast, func
+from sqlalchemy.types import UserDefinedType
+
+from app.connectors import jsontext
+from app.connectors.schema import Kind
+from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.connectors.sources.sql.sqlite import existing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import URL, ColumnElement, Connection, Select
+
+_SETTINGS = {"memory_limit": "256MB", "threads": 2, "autoinstall_known_extensions": False}
+_KINDS = {
+    "BOOLEAN": Kind.BOOLEAN,
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), Kind.INTEGER),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), Kind.INTEGER),
+    **dict.fromkeys(("UBIGINT", "HUGEINT", "UHUGEINT"), Kind.BIG_INTEGER),
+    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), Kind.NUMBER),
+    "VARCHAR": Kind.TEXT,
+    "BLOB": Kind.BYTES,
+    "DATE": Kind.DATE,
+    "TIME": Kind.TIME,
+    "JSON": Kind.JSON,
+}
+_COME_AS_THEY_ARE = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.BYTES}
+_NESTED = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$", re.DOTALL)
+
+
+class Duckdb(Dialect):
+    quoted = True
+
+    def address(self, url: URL) -> URL:
+        return url if str(url.database).startswith("md:") else existing(url, "duckdb:////path/of/the.file")
+
+    def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:
+        """A file that is only read may be read by others, too, and what does not fit into memory is kept aside."""
+        if str(url.database).startswith("md:"):
+            return {}
+        return {"read_only": True, "config": _SETTINGS | {"temp_directory": str(work_dir / "spill-source")}}
+
+    def begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SET TimeZone = 'UTC'")
+
+    def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
+        return [_column(name, str(code)) for name, code, *_ in described(connection, everything)]
+
+    def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+        if column.kind in _COME_AS_THEY_ARE:
+            return expression
+        return cast(func.to_json(expression) if _NESTED.match(column.type) else expression, Text)
+
+    def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(parameter, _Named(column.type))
+
+
+class _Named(UserDefinedType[Any]):
+    """A type by its name in the database."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+
+def _column(name: str, type_name: str) -> SourceColumn:
+    base = type_name.partition("(")[0]
+    if _NESTED.match(type_name):
+        kind = Kind.JSON
+    elif base.startswith("TIMESTAMP"):
+        kind = Kind.TIMESTAMP
+    else:
+        kind = _KINDS.get(base, Kind.TEXT)
+    return SourceColumn(name, kind, converted=jsontext.decode if kind is Kind.JSON else None, type=type_name)

@@ -1,0 +1,78 @@
+"""PostgreSQL through psycopg: values come in PostgreSQL's own notation wherever Python's types would lose something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import set_json_loads
+from psycopg.types.string import TextLoader
+
+from app.connectors import jsontext
+from app.connectors.schema import Kind
+from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import URL, Connection, Select
+
+_CONNECT_SECONDS = "15"
+_KINDS = {
+    "bool": Kind.BOOLEAN,
+    "int2": Kind.INTEGER,
+    "int4": Kind.INTEGER,
+    "int8": Kind.INTEGER,
+    "oid": Kind.INTEGER,
+    "float4": Kind.NUMBER,
+    "float8": Kind.NUMBER,
+    "numeric": Kind.NUMBER,
+    "bytea": Kind.BYTES,
+    "json": Kind.JSON,
+    "jsonb": Kind.JSON,
+    "timestamp": Kind.TIMESTAMP,
+    "timestamptz": Kind.TIMESTAMP,
+    "date": Kind.DATE,
+    "time": Kind.TIME,
+}
+# Python's dates end in the year 9999 and know no infinity, its intervals no months.
+_AS_TEXT = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
+_SETTINGS = (
+    "SET LOCAL timezone = 'UTC'",
+    "SET LOCAL datestyle = 'ISO, MDY'",
+    "SET LOCAL intervalstyle = 'postgres'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL lock_timeout = '60s'",
+    # Between two chunks a destination may take its time.
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+)
+
+
+class Postgres(Dialect):
+    quoted = True
+    isolation = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012 -- never changed
+
+    def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- nothing is kept in files
+        return {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+
+    def begin(self, connection: Connection) -> None:
+        for setting in _SETTINGS:
+            connection.exec_driver_sql(setting)
+        driver: Any = connection.connection.driver_connection
+        set_json_loads(jsontext.decode, driver)
+        for name in _AS_TEXT:
+            driver.adapters.register_loader(name, TextLoader)
+        for info in driver.adapters.types:
+            if info.name.endswith(("range", "multirange")):
+                driver.adapters.register_loader(info.oid, TextLoader)
+
+    def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
+        driver: Any = connection.connection.driver_connection
+        known = driver.adapters.types
+        return [_column(name, code, known.get(code)) for name, code, *_ in described(connection, everything)]
+
+
+def _column(name: str, code: int, info: Any) -> SourceColumn:
+    """Arrays are JSON; types that psycopg does not know, such as enumerations, arrive as text."""
+    if info is None:
+        return SourceColumn(name, Kind.TEXT)
+    return SourceColumn(name, Kind.JSON if code == info.array_oid else _KINDS.get(info.name, Kind.TEXT))

@@ -1,0 +1,64 @@
+"""What of a database a collection takes, and how its rows arrive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from app.connectors.sql_options import SqlOptions, SqlParameters
+    from app.domain.attempt_protocol import CollectionJob
+
+Said = TypeVar("Said")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A `table` (in `schema`, None for the database's own default) or a `query`, never both.
+
+    `cursor_field` None: all rows each time. `key` is empty where rows have no identity.
+    """
+
+    table: str | None
+    schema: str | None
+    query: str | None
+    cursor_field: str | None
+    key: tuple[str, ...]
+
+    @classmethod
+    def of(cls, options: SqlOptions, parameters: SqlParameters, collection: CollectionJob) -> Selection:
+        """Raises `ConfigurationError` if parameters and the collection's own keys contradict each other."""
+        given_key = tuple(collection.primary_key) if collection.primary_key else None
+        mode = _said_once("mode", parameters.mode, "sync_mode", collection.sync_mode)
+        cursor_field = _said_once("cursor_field", parameters.cursor_field, "cursor_field", collection.cursor_field)
+        key = _said_once("key", parameters.key, "primary_key", given_key)
+        if mode == "incremental" and cursor_field is None:
+            raise ConfigurationError("mode 'incremental' needs a 'cursor_field', which tells what is new")
+        schema, _, table = (parameters.table or collection.type).rpartition(".")
+        return cls(
+            table=None if parameters.query else table,
+            schema=schema or options.schema_,
+            query=None if parameters.query is None else parameters.query.strip().rstrip("; \t\n"),
+            cursor_field=None if mode == "full_refresh" else cursor_field,
+            key=key or (),
+        )
+
+    def check(self, columns: list[str]) -> None:
+        """Raises `ConfigurationError` if what is selected does not have the columns that it needs, each once."""
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise ConfigurationError(
+                f"several columns have the name {', '.join(map(repr, twice))}: give each its own with AS"
+            )
+        for key, names in (("cursor_field", [self.cursor_field] if self.cursor_field else []), ("key", self.key)):
+            if missing := [name for name in names if name not in columns]:
+                raise ConfigurationError(f"{key} names {', '.join(missing)}, valid are: {', '.join(columns)}")
+
+
+def _said_once(parameter: str, given: Said | None, key: str, general: Said | None) -> Said | None:
+    if given is not None and general is not None and given != general:
+        raise ConfigurationError(
+            f"the collection's {key} is {general!r}, but its parameters.{parameter} is {given!r}: keep one"
+        )
+    return general if given is None else given

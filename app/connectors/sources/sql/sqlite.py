@@ -1,0 +1,73 @@
+"""SQLite: columns have the types that were declared for them, but any value may be in any column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.schema import Kind
+from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Select
+
+# What a declared type has in its name, in the order of SQLite's own rules: https://www.sqlite.org/datatype3.html
+_KINDS = (
+    ("BOOL", Kind.BOOLEAN),
+    ("INT", Kind.INTEGER),
+    ("CHAR", Kind.TEXT),
+    ("CLOB", Kind.TEXT),
+    ("TEXT", Kind.TEXT),
+    ("BLOB", Kind.BYTES),
+    ("REAL", Kind.NUMBER),
+    ("FLOA", Kind.NUMBER),
+    ("DOUB", Kind.NUMBER),
+    ("NUMERIC", Kind.NUMBER),
+    ("DECIMAL", Kind.NUMBER),
+    ("DATETIME", Kind.TIMESTAMP),
+    ("TIMESTAMP", Kind.TIMESTAMP),
+    ("DATE", Kind.DATE),
+    ("TIME", Kind.TIME),
+)
+
+
+class Sqlite(Dialect):
+    quoted = True
+
+    def address(self, url: URL) -> URL:
+        return existing(url, "sqlite:////path/of/the.file")
+
+    def begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.exec_driver_sql("BEGIN")
+
+    def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
+        """A view knows which columns its own come from, and so their declared types; a cursor does not."""
+        select = str(everything.compile(connection))
+        connection.exec_driver_sql("PRAGMA query_only = OFF")
+        connection.exec_driver_sql(f"CREATE TEMPORARY VIEW syncline_described AS {select}")
+        declared = connection.exec_driver_sql("PRAGMA temp.table_info(syncline_described)").fetchall()
+        connection.exec_driver_sql("DROP VIEW temp.syncline_described")
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        names = [name for name, *_ in described(connection, everything)]
+        return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
+
+
+def existing(url: URL, form: str) -> URL:
+    """Raises `ConfigurationError` if `url` names no file that is there: drivers would make an empty one."""
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(f"'url' names no file: write {form}")
+    if not url.database.startswith("file:") and not Path(url.database).is_file():
+        raise ConfigurationError(f"'url': there is no file {url.database}")
+    return url
+
+
+def _column(name: str, declared: str) -> SourceColumn:
+    kind = next((kind for part, kind in _KINDS if part in declared), None)
+    return SourceColumn(name, kind, converted=_truth if kind is Kind.BOOLEAN else None, type=declared)
+
+
+def _truth(value: Any) -> Any:
+    """SQLite has no truth values, but 0 and 1."""
+    return bool(value) if value in (0, 1) else value

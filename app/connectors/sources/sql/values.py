@@ -1,0 +1,84 @@
+"""Values as drivers give them, made into what records hold: nothing is rounded, and nothing left out."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from app.connectors import jsontext
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_AS_THEY_ARE = {bool, int, str, bytes, type(None)}
+_FIXED_BYTES = 8
+_KINDS: dict[type, Kind] = {
+    bool: Kind.BOOLEAN,
+    float: Kind.NUMBER,
+    Decimal: Kind.NUMBER,
+    datetime: Kind.TIMESTAMP,
+    date: Kind.DATE,
+    time: Kind.TIME,
+    bytes: Kind.BYTES,
+    dict: Kind.JSON,
+    list: Kind.JSON,
+}
+_BIGINT = range(-(2**63), 2**63)
+
+
+def plain(values: Iterable[Any]) -> list[Any]:
+    """The values of one column."""
+    found = list(values)
+    return found if set(map(type, found)) <= _AS_THEY_ARE else [_plain(value) for value in found]
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if kind is float or kind is Decimal:
+        # JSON has no such numbers: as text they are kept by text, and refused by columns of numbers.
+        return value if math.isfinite(value) else _unfinished(value)
+    if kind is datetime or kind is date or kind is time:
+        return value.isoformat()
+    if kind is dict:
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if kind in (list, tuple, set, frozenset):
+        return [_plain(inner) for inner in value]
+    return bytes(value) if kind in (bytearray, memoryview) else str(value)
+
+
+def _unfinished(value: float | Decimal) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def size(columns: Iterable[list[Any]]) -> int:
+    """About how many bytes plain values take."""
+    return sum(sum(map(_size, column)) for column in columns)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value) + _FIXED_BYTES
+    return len(jsontext.encode(value)) if isinstance(value, dict | list) else _FIXED_BYTES
+
+
+def kind_of(values: Iterable[Any]) -> Kind | None:
+    """The one kind that keeps all of a column's values as their driver gave them; None if all of them are NULL."""
+    kinds = {_kind(value) for value in values if value is not None}
+    if kinds and kinds <= {Kind.INTEGER, Kind.BIG_INTEGER}:
+        return Kind.BIG_INTEGER if Kind.BIG_INTEGER in kinds else Kind.INTEGER
+    if kinds and kinds <= {Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER}:
+        return Kind.NUMBER
+    return kinds.pop() if len(kinds) == 1 else Kind.JSON if kinds else None
+
+
+def _kind(value: Any) -> Kind:
+    if type(value) is int:
+        return Kind.INTEGER if value in _BIGINT else Kind.BIG_INTEGER
+    return _KINDS.get(type(value), Kind.TEXT)

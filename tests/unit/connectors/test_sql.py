@@ -1,0 +1,208 @@
+"""The rules of `sql` sources: options, what a collection selects, bookmarks and values."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.connectors.options import collection_parameters, source_options, validated
+from app.connectors.schema import Kind
+from app.connectors.sources.sql.bookmark import read, written
+from app.connectors.sources.sql.selection import Selection
+from app.connectors.sources.sql.values import kind_of, plain
+from app.connectors.sql_options import SqlOptions, SqlParameters
+from app.domain.attempt_protocol import CollectionJob
+from app.domain.errors import ConfigurationError
+
+SQLITE = {"url": "sqlite:////srv/shop.sqlite"}
+
+
+def selection(parameters: dict[str, Any], schema: str | None = None, **collection: Any) -> Selection:
+    options = SqlOptions.model_validate(SQLITE | ({"schema": schema} if schema else {}))
+    job = CollectionJob(name="users", type="users", table_name="t", start_date="2020-01-01", **collection)
+    return Selection.of(options, SqlParameters.model_validate(parameters), job)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://reader:secret@host/shop",
+        "postgres://reader:secret@host:5432/shop?sslmode=require",
+        "postgresql+psycopg:///shop?host=/run/postgresql",
+        "sqlite:////srv/shop.sqlite",
+        "duckdb:///shop.duckdb",
+    ],
+)
+def test_addresses_of_databases_are_understood(url: str) -> None:
+    assert validated(SqlOptions, {"url": url}, place="here").url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("given_options", "complaint"),
+    [
+        ({}, "here.url: Field required"),
+        ({"url": "shop s3cret"}, "here.url: Value error, it is not an address of SQLAlchemy"),
+        ({"url": "postgresql://u:s3cret@host:port/shop"}, "it is not an address of SQLAlchemy"),
+        ({"url": "nosuch://u:s3cret@host/shop"}, "SQLAlchemy has no dialect for it"),
+        ({"url": "mysql+pymysql://u:s3cret@host/shop"}, "install the package that brings 'pymysql'"),
+        ({"url": "postgresql+asyncpg://u:s3cret@host/shop"}, "asynchronous"),
+        ({**SQLITE, "chunk_rows": 0}, "here.chunk_rows"),
+        ({**SQLITE, "tables": []}, "here.tables"),
+    ],
+)
+def test_wrong_options_are_refused_without_the_password(given_options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        validated(SqlOptions, given_options, place="here")
+    assert complaint in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_missing_driver_of_duckdb_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'syncline\[sql-duckdb\]'"):
+        validated(SqlOptions, {"url": "duckdb:////srv/shop.duckdb"}, place="here")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"table": "a", "query": "SELECT 1"}, "exclude each other"),
+        ({"table": "a.b.c"}, "write a 'query'"),
+        ({"table": ".b"}, "schema.name"),
+        ({"key": []}, "parameters.key"),
+        ({"mode": "full"}, "parameters.mode"),
+        ({"cursor": "id"}, "parameters.cursor"),
+    ],
+)
+def test_wrong_parameters_are_refused(wrong: dict[str, Any], complaint: str) -> None:
+    model = collection_parameters("sql")
+    assert model is SqlParameters
+    assert source_options("sql") is SqlOptions
+    with pytest.raises(ConfigurationError, match=complaint):
+        validated(model, wrong, place="parameters")
+
+
+def test_a_collection_is_the_table_of_its_type_unless_it_says_otherwise() -> None:
+    assert selection({}) == Selection(table="users", schema=None, query=None, cursor_field=None, key=())
+    assert selection({}, schema="shop").schema == "shop"
+    assert selection({"table": "old.people"}, schema="shop") == Selection(
+        table="people", schema="old", query=None, cursor_field=None, key=()
+    )
+    asked = selection({"query": " SELECT 1 ; "})
+    assert (asked.table, asked.query) == (None, "SELECT 1")
+
+
+def test_parameters_and_the_collections_own_keys_mean_the_same() -> None:
+    given_either_way = [
+        selection({"cursor_field": "at", "key": "id"}),
+        selection({"cursor_field": "at", "key": ["id"], "mode": "incremental"}),
+        selection({}, sync_mode="incremental", cursor_field="at", primary_key=["id"]),
+        selection({"key": "id"}, cursor_field="at", primary_key=["id"]),
+    ]
+    expected = Selection(table="users", schema=None, query=None, cursor_field="at", key=("id",))
+    assert given_either_way == [expected] * 4
+    assert selection({"mode": "full_refresh", "cursor_field": "at"}).cursor_field is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "collection", "complaint"),
+    [
+        ({"mode": "incremental"}, {}, "needs a 'cursor_field'"),
+        ({"cursor_field": "at"}, {"cursor_field": "id"}, r"cursor_field is 'id', but its parameters.cursor_field is"),
+        ({"key": "id"}, {"primary_key": ["at"]}, r"primary_key is \('at',\), but its parameters.key is \('id',\)"),
+        ({"mode": "full_refresh"}, {"sync_mode": "incremental"}, "sync_mode is 'incremental', but"),
+    ],
+)
+def test_contradictions_are_refused(parameters: dict[str, Any], collection: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        selection(parameters, **collection)
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        (["id", "id", "at"], "several columns have the name 'id'"),
+        (["id"], "cursor_field names at, valid are: id"),
+        (["at"], "key names id, valid are: at"),
+    ],
+)
+def test_columns_that_are_missing_or_there_twice_are_named(columns: list[str], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        selection({"cursor_field": "at", "key": "id"}).check(columns)
+
+
+ZONES = some.sampled_from([None, UTC, timezone(timedelta(hours=-5, minutes=-30))])
+CURSORS = (
+    some.integers()
+    | some.decimals(allow_nan=False, allow_infinity=False)
+    | some.floats(allow_nan=False, allow_infinity=False)
+    | some.text()
+    | some.datetimes(timezones=ZONES)
+    | some.dates()
+    | some.uuids()
+    | some.binary()
+)
+
+
+@given(CURSORS)
+def test_a_bookmark_gives_back_the_very_value(value: Any) -> None:
+    begin = read(written("at", value), cursor_field="at")
+    assert (type(begin), begin) == (type(value), value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, Decimal("NaN"), True, [1], None])
+def test_a_value_that_nothing_comes_after_is_no_cursor(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="cursor_field 'at' has the value"):
+        written("at", value)
+
+
+@pytest.mark.parametrize(
+    "bookmark",
+    [None, "null", "[]", "{broken", '{"at": 1}', '{"cursor_field":"id","type":"integer","value":"1"}',
+     '{"cursor_field":"at","type":"integer","value":"x"}', '{"cursor_field":"at","type":"decimal","value":"x"}',
+     '{"cursor_field":"at","type":"no","value":"1"}'],
+)  # fmt: skip
+def test_a_bookmark_of_something_else_begins_anew(bookmark: str | None) -> None:
+    assert read(bookmark, cursor_field="at") is None
+
+
+def test_values_keep_everything_that_they_say() -> None:
+    some_uuid = uuid4()
+    values = [
+        None, True, 2**70, Decimal("0.10"), 1.5, "a\n🦊", b"\x00\xff", bytearray(b"a"), memoryview(b"b"), some_uuid,
+        datetime(2024, 1, 1, 12, 0, 0, 1, tzinfo=UTC), date(2024, 1, 1), time(1, 2, 3),
+        {"at": date(2024, 1, 1), "list": (Decimal("1.10"), math.inf)},
+    ]  # fmt: skip
+    assert plain(values) == [
+        None, True, 2**70, Decimal("0.10"), 1.5, "a\n🦊", b"\x00\xff", b"a", b"b", str(some_uuid),
+        "2024-01-01T12:00:00.000001+00:00", "2024-01-01", "01:02:03",
+        {"at": "2024-01-01", "list": [Decimal("1.10"), "Infinity"]},
+    ]  # fmt: skip
+    assert plain([math.nan, -math.inf, Decimal("Infinity"), 0.5]) == ["NaN", "-Infinity", "Infinity", 0.5]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([None, 1], Kind.INTEGER),
+        ([1, 2**63], Kind.BIG_INTEGER),
+        ([1, 1.5, Decimal(2)], Kind.NUMBER),
+        (["a", UUID(int=1)], Kind.TEXT),
+        ([1, "1"], Kind.JSON),
+        ([True], Kind.BOOLEAN),
+        ([b"a"], Kind.BYTES),
+        ([date(2024, 1, 1)], Kind.DATE),
+        ([None], None),
+        ([], None),
+    ],
+)
+def test_a_column_without_a_type_is_of_the_kind_of_its_values(values: list[Any], kind: Kind | None) -> None:
+    assert kind_of(values) is kind
