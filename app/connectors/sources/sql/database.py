@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
 from app.connectors.sources.sql.dialect import Dialect
 from app.connectors.sql_options import driver_url
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from app.connectors.sql_options import SqlOptions
 
 # As drivers say it; trying again does not mend these.
-_LASTING = ("no such table", "no such column", "authentication failed", "no password supplied", "does not exist")
+_LASTING = (
+    "no such table",
+    "no such column",
+    "syntax error",
+    "file is not a database",
+    "not a valid DuckDB database",
+    "authentication failed",
+    "no password supplied",
+    "does not exist",
+)
 _LASTING_CLASSES = ("22", "28", "3D", "3F", "42")
 
 
@@ -95,6 +104,4 @@ def _lasts(error: DBAPIError) -> bool:
     if state:
         return str(state).startswith(_LASTING_CLASSES)
     said = str(error.orig)
-    return isinstance(error, ProgrammingError) or (
-        isinstance(error, OperationalError) and any(sign in said for sign in _LASTING)
-    )
+    return isinstance(error, ProgrammingError) or any(sign in said for sign in _LASTING)

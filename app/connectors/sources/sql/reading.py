@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, bindparam, column, select, table, text
@@ -50,16 +51,17 @@ class Reading:
         if at is not None:
             self._refuse_null_cursors(self.columns[at])
         yield from announced.changed([])
-        count, result = min(_FIRST_ROWS, chunk_rows), self._executed(self._statement(bookmark))
-        while chunk := self._fetched(result, count):
-            values = list(zip(*chunk, strict=True))
-            yield from announced.changed(values)
-            rows = self._rows(table_name, values, announced.names)
-            yield rows
-            if at is not None:
-                yield Checkpoint(bookmarks.written(self.columns[at].name, chunk[-1][at]))
-            # As many as the last ones let expect to fit, but never suddenly many.
-            count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
+        with closing(self._executed(self._statement(bookmark))) as result:
+            count = min(_FIRST_ROWS, chunk_rows)
+            while chunk := self._fetched(result, count):
+                values = list(zip(*chunk, strict=True))
+                yield from announced.changed(values)
+                rows = self._rows(table_name, values, announced.names)
+                yield rows
+                if at is not None:
+                    yield Checkpoint(bookmarks.written(self.columns[at].name, chunk[-1][at]))
+                # As many as the last ones let expect to fit, but never suddenly many.
+                count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
         yield from announced.finally_changed()
         if at is None:
             yield Checkpoint(None)
@@ -85,7 +87,9 @@ class Reading:
         """A row without a cursor value would be found by the first reading only, whatever becomes of it."""
         origin = self._from([cursor.name])
         missing = select(origin.c[cursor.name]).where(origin.c[cursor.name].is_(None)).limit(1)
-        if self._fetched(self._executed(missing), 1):
+        with closing(self._executed(missing)) as result:
+            found = self._fetched(result, 1)
+        if found:
             raise ConfigurationError(
                 f"{_origin(self._selection)} has rows in which the cursor_field {cursor.name!r} is NULL, which no "
                 "order finds again: choose a field that is NOT NULL, a 'query' that leaves such rows out or fills "
