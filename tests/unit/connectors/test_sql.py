@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from app.config.reader import load_catalogue
 from app.connectors.options import collection_parameters, source_options, validated
 from app.connectors.schema import Kind
 from app.connectors.sources.sql.bookmark import read, written
@@ -21,6 +23,10 @@ from app.connectors.sources.sql.values import kind_of, plain
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError
+from tests.deploy_files import ROOT
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 SQLITE = {"url": "sqlite:////srv/shop.sqlite"}
 
@@ -206,3 +212,32 @@ def test_values_keep_everything_that_they_say() -> None:
 )
 def test_a_column_without_a_type_is_of_the_kind_of_its_values(values: list[Any], kind: Kind | None) -> None:
     assert kind_of(values) is kind
+
+
+PAGE = (ROOT / "docs" / "connectors.md").read_text().partition("\n## Sql\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(("heading", "model"), [("Sql config", SqlOptions), ("Sql parameters", SqlParameters)])
+def test_the_page_has_every_option(heading: str, model: type[BaseModel]) -> None:
+    text = PAGE.partition(f"### {heading}\n")[2].partition("\n###")[0]
+    described = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(described) == sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def test_the_page_shows_a_catalogue_that_can_be_used() -> None:
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    catalogue = load_catalogue(shown, {"SHOP_PASSWORD": "s3cret"})
+    assert (catalogue.problems, catalogue.warnings) == ([], ())
+    assert list(catalogue.sources["shop"].collections) == ["customers", "orders", "revenue"]
+
+
+def test_a_catalogue_names_the_key_and_not_the_password() -> None:
+    catalogue = load_catalogue(
+        "sources: {a: {type: sql, destinations: n, config: {url: 'nosuch://u:s3cret@h/d'},"
+        " collections: [{name: b, parameters: {tabel: c}}]}}\ndestinations: {n: {type: none}}",
+        {},
+    )
+    url, parameter = map(str, catalogue.problems)
+    assert "sources.a.config.url: SQLAlchemy has no dialect for it" in url
+    assert "s3cret" not in url
+    assert "sources.a.collections[0].parameters.tabel: unknown key; did you mean 'table'?" in parameter

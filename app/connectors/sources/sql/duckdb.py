@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, ColumnElement, Connection, Select
 
-_SETTINGS = {"memory_limit": "256MB", "threads": 2, "autoinstall_known_extensions": False}
+_SETTINGS = {"memory_limit": "128MB", "threads": 2, "autoinstall_known_extensions": False}
 _KINDS = {
     "BOOLEAN": Kind.BOOLEAN,
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), Kind.INTEGER),
