@@ -184,6 +184,8 @@ class Text:
         return self.nul or "\0" not in "".join(present)
 
     def cast(self, value: Any) -> str:
+        if isinstance(value, bytes):
+            raise Unfit("it is of bytes")
         text = value if isinstance(value, str) else jsontext.encode(value)
         if self.limit is not None and len(text) > self.limit:
             raise Unfit("it is too long")

@@ -138,6 +138,10 @@ def test_declared_types_of_sqlite_are_kept_and_others_found_out(origin: Origin, 
     columns, records = read(origin, tmp_path, query="SELECT *, count(*) OVER () AS n FROM made ORDER BY id")
     assert columns == kinds | {"odd": Kind.TEXT, "n": Kind.INTEGER}
     assert records == [row | {"odd": None, "n": 2}, dict.fromkeys(kinds) | {"id": 2, "odd": "a", "n": 2}]
+    assert read(origin, tmp_path, query="SELECT NULL AS odd -- nothing else") == (
+        {"odd": Kind.TEXT},
+        [{"odd": None}],
+    )
     origin.execute("DELETE FROM made")
     assert read(origin, tmp_path, key="odd")[0] == kinds | {"odd": Kind.TEXT}
 
@@ -173,6 +177,14 @@ def test_what_cannot_be_read_is_said_before_a_row_is(origin: Origin, tmp_path: P
     assert refusal(origin, tmp_path, key=["id", "no"]) == "key names no, valid are: id, seq"
     assert refusal(origin, tmp_path, table="nosuch").startswith("cannot read table nosuch: ")
     assert refusal(origin, tmp_path, query="SELEKT 1").startswith("cannot read the query: ")
+
+
+@pytest.mark.parametrize("origin", ["postgres", "duckdb"], indirect=True)
+def test_a_cursor_at_infinity_is_refused_for_nothing_would_be_newer(origin: Origin, tmp_path: Path) -> None:
+    origin.execute("CREATE TABLE made AS SELECT CAST('infinity' AS TIMESTAMP) AS ever")
+    assert "cursor_field 'ever' has the value inf, after which nothing is newer" in refusal(
+        origin, tmp_path, cursor_field="ever"
+    )
 
 
 @POSTGRES

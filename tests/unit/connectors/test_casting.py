@@ -36,6 +36,8 @@ FITTING: list[tuple[Holds, Any, Any]] = [
     (casting.Timestamp(zone=True), "2024-02-29T12:00:00.123456000Z", datetime(2024, 2, 29, 12, 0, 0, 123456, UTC)),
     (casting.Date(), "2024-02-29T00:00:00+00:00", date(2024, 2, 29)),
     (casting.TimeOfDay(), "12:30:01.5", time(12, 30, 1, 500000)),
+    (casting.Binary(bytes.hex), b"\x00\xff", "00ff"),
+    (casting.Binary(bytes.hex), "as it is", "as it is"),
     (casting.Uuid(), "0192F7C2-0000-7000-8000-000000000001", "0192f7c2-0000-7000-8000-000000000001"),
 ]
 UNFIT: list[tuple[Holds, Any, str]] = [
@@ -53,6 +55,8 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Boolean(), 1, "neither true nor false"),
     (casting.Text(), "a\0b", "U+0000"),
     (casting.Text(limit=3), "four", "too long"),
+    (casting.Text(), b"four", "of bytes"),
+    (casting.Binary(bytes.hex), 5, "only text"),
     (casting.Json(), {"a": ["\0"]}, "U+0000"),
     (casting.Timestamp(zone=True), "2024-02-29T12:00:00.1234567Z", "finer"),
     (casting.Timestamp(zone=True, digits=3), "2024-02-29T12:00:00.1234Z", "more digits of a second"),

@@ -135,6 +135,7 @@ def test_contradictions_are_refused(parameters: dict[str, Any], collection: dict
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
+        ([], "no columns"),
         (["id", "id", "at"], "several columns have the name 'id'"),
         (["id"], "cursor_field names at, valid are: id"),
         (["at"], "key names id, valid are: at"),

@@ -58,6 +58,7 @@ class Postgres(Dialect):
         for setting in _SETTINGS:
             connection.exec_driver_sql(setting)
         driver: Any = connection.connection.driver_connection
+        driver.prepare_threshold = None  # behind a pooler, statements would stay with a server that others get
         set_json_loads(jsontext.decode, driver)
         for name in _AS_TEXT:
             driver.adapters.register_loader(name, TextLoader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class Reading:
                 rows = self._rows(table_name, values, announced.names)
                 yield rows
                 if at is not None:
-                    yield Checkpoint(bookmarks.written(self.columns[at].name, chunk[-1][at]))
+                    yield Checkpoint(bookmarks.written(self.columns[at].name, _finite(self.columns[at], chunk[-1][at])))
                 # As many as the last ones let expect to fit, but never suddenly many.
                 count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
         yield from announced.finally_changed()
@@ -132,19 +133,29 @@ class Announcement:
 
     def changed(self, values: list[tuple[Any, ...]]) -> Iterator[Table]:
         """The table again, if columns are new in it since these values (one tuple for each column) came."""
-        if values:
-            for (name, kind), found in zip(list(self._kinds.items()), values, strict=True):
-                self._kinds[name] = kind or kind_of(found)
-        needed = {*self._selection.key, *filter(None, [self._selection.cursor_field])}
-        known = {name for name, kind in self._kinds.items() if kind}
-        if needed <= known and known != self._announced:
+        for (name, kind), found in zip(list(self._kinds.items()), values, strict=False):
+            self._kinds[name] = kind or kind_of(found)
+        if values and not self._suffices(self._known()):
+            self._settle()
+        known = self._known()
+        if self._suffices(known) and known != self._announced:
             yield self._table(known)
 
     def finally_changed(self) -> Iterator[Table]:
         """A table without rows has its columns, too."""
         if self._announced is None:
-            self._kinds = {name: kind or Kind.TEXT for name, kind in self._kinds.items()}
-            yield self._table(set(self._kinds))
+            self._settle()
+            yield self._table(self._known())
+
+    def _known(self) -> set[str]:
+        return {name for name, kind in self._kinds.items() if kind}
+
+    def _suffices(self, known: set[str]) -> bool:
+        return bool(known) and {*self._selection.key, *filter(None, [self._selection.cursor_field])} <= known
+
+    def _settle(self) -> None:
+        """Text takes whatever comes later."""
+        self._kinds = {name: kind or Kind.TEXT for name, kind in self._kinds.items()}
 
     def _table(self, names: set[str]) -> Table:
         self._announced = names
@@ -163,8 +174,8 @@ def _from(selection: Selection, names: list[str], *, quoted: bool | None) -> Fro
     if selection.query is None:
         schema = selection.schema and quoted_name(selection.schema, quote=quoted)
         return table(quoted_name(selection.table or "", quote=quoted), *columns, schema=schema).alias(_ALIAS)
-    # A colon of the user's is none of SQLAlchemy's parameters.
-    query = text(selection.query.replace(":", "\\:"))
+    # A colon of the user's is none of SQLAlchemy's parameters, and a comment ends with its line.
+    query = text(selection.query.replace(":", "\\:") + "\n")
     return query.columns(*columns).subquery(_ALIAS)
 
 
@@ -176,3 +187,8 @@ def _origin(selection: Selection) -> str:
 
 def _present(converted: Any) -> Any:
     return lambda value: None if value is None else converted(value)
+
+
+def _finite(cursor: SourceColumn, value: Any) -> Any:
+    """`value`, where it is no point in time that nothing comes after; those of PostgreSQL and DuckDB are texts here."""
+    return math.inf if cursor.kind in (Kind.TIMESTAMP, Kind.DATE) and value == "infinity" else value

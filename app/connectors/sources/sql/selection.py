@@ -47,6 +47,8 @@ class Selection:
 
     def check(self, columns: list[str]) -> None:
         """Raises `ConfigurationError` if what is selected does not have the columns that it needs, each once."""
+        if not columns:
+            raise ConfigurationError("there are no columns to read")
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             raise ConfigurationError(
                 f"several columns have the name {', '.join(map(repr, twice))}: give each its own with AS"

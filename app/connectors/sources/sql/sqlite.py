@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.schema import CreateView
+
 from app.connectors.schema import Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
 from app.domain.errors import ConfigurationError
@@ -44,9 +46,8 @@ class Sqlite(Dialect):
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         """A view knows which columns its own come from, and so their declared types; a cursor does not."""
-        select = str(everything.compile(connection))
         connection.exec_driver_sql("PRAGMA query_only = OFF")
-        connection.exec_driver_sql(f"CREATE TEMPORARY VIEW syncline_described AS {select}")
+        connection.execute(CreateView(everything, "syncline_described", temporary=True))
         declared = connection.exec_driver_sql("PRAGMA temp.table_info(syncline_described)").fetchall()
         connection.exec_driver_sql("DROP VIEW temp.syncline_described")
         connection.exec_driver_sql("PRAGMA query_only = ON")
