@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import importlib.util
 import re
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from app.connectors.installed import check_installed
 
 _PROTOCOL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # What has to be installed for a kind of address, and the extra that brings it.
@@ -54,12 +55,6 @@ def _check_url(address: str) -> None:
         raise ValueError("an address has no host or no port from 1 to 65535: write https://host:port/path")
 
 
-def _check_installed(module: str, extra: str, what: str) -> None:
-    # Found, not imported: a catalogue is checked often, and by processes that never read a file.
-    if importlib.util.find_spec(module) is None:
-        raise ValueError(f"{what} needs packages that are not installed: pip install 'syncline[{extra}]'")
-
-
 class FilesOptions(BaseModel):
     """What all collections of a source have in common: `storage_options` go to fsspec's file system as they are."""
 
@@ -89,7 +84,7 @@ class FilesParameters(BaseModel):
     @field_validator("path")
     @classmethod
     def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
-        _check_installed("fsspec", "files", "type 'files'")
+        check_installed("type 'files'", "files", "fsspec")
         for address in path:
             protocol = protocol_of(address)
             if not address.strip():
@@ -99,7 +94,8 @@ class FilesParameters(BaseModel):
                 raise ValueError(f"an address begins with {protocol}://, valid are local paths and {valid}")
             if protocol in ("http", "https"):
                 _check_url(address)
-            _check_installed(*_NEEDS[protocol], f"an address {protocol}://")
+            module, extra = _NEEDS[protocol]
+            check_installed(f"an address {protocol}://", extra, module)
         return path
 
     @field_validator("delimiter", "escape")
@@ -138,5 +134,5 @@ class FilesParameters(BaseModel):
         if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
         if self.format == "parquet" or any(".parquet" in address for address in self.path):
-            _check_installed("pyarrow", "files", "format 'parquet'")
+            check_installed("format 'parquet'", "files", "pyarrow")
         return self

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from app.connectors.files_options import FilesOptions, FilesParameters
+from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
@@ -148,6 +149,11 @@ class RedisOptions(Options):
             raise ValueError("'url' or 'host' (with port, username, password, database, tls) is needed")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        check_installed("type 'redis'", "redis", "redis")
+        return self
+
 
 class RedisParameters(Options):
     """Which keys: `redis_key` is one, or a pattern with `*`, `?` or `[…]`."""
@@ -224,6 +230,12 @@ class DuckdbDestinationOptions(Options):
     type: Literal["duckdb"] = "duckdb"
     path: str = Field(min_length=1)
     schema_: str = Field(default="main", alias="schema", min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        # Rows travel as Arrow tables.
+        check_installed("type 'duckdb'", "duckdb", "duckdb", "pyarrow")
+        return self
 
 
 class NoneDestinationOptions(Options):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from app.connectors.installed import check_installed
 from app.connectors.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
 
-# Drivers that come with an extra; others are installed by their own names.
-_DUCKDB: Final = "duckdb_engine"
-_EXTRAS: Final = {_DUCKDB: "sql-duckdb"}
 _FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/of/the.file"
 
 
@@ -76,9 +73,7 @@ def _check_address(url: str) -> None:
     except (ArgumentError, ValueError):
         raise ValueError(f"it is not an address of SQLAlchemy: {_FORM}") from None
     if address.get_backend_name() == "duckdb":
-        # Found, not imported: DuckDB is too big for a worker that only looks at its catalogue.
-        if importlib.util.find_spec(_DUCKDB) is None:
-            raise ValueError(_missing(_DUCKDB))
+        check_installed("an address duckdb://", "sql-duckdb", "duckdb_engine")
         return
     try:
         dialect = address.get_dialect()
@@ -89,9 +84,5 @@ def _check_address(url: str) -> None:
     try:
         dialect.import_dbapi()
     except ImportError as error:
-        raise ValueError(_missing(error.name or "its driver")) from None
-
-
-def _missing(module: str) -> str:
-    package = f"'syncline[{_EXTRAS[module]}]'" if module in _EXTRAS else f"the package that brings {module!r}"
-    return f"its driver is not installed: pip install {package}"
+        driver = repr(error.name) if error.name else "it"
+        raise ValueError(f"its driver is not installed: install the package that brings {driver}") from None

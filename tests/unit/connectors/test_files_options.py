@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -83,27 +82,6 @@ def test_what_people_write_is_understood(given: dict[str, Any]) -> None:
 )
 def test_an_address_names_its_protocol(address: str, protocol: str) -> None:
     assert protocol_of(address) == protocol
-
-
-@pytest.mark.parametrize(
-    ("missing", "path", "extra"),
-    [
-        ("fsspec", "a.csv", "files"),
-        ("aiohttp", "https://host/a.csv", "files"),
-        ("pyarrow", "a.parquet", "files"),
-        ("s3fs", "s3://bucket/*.csv", "files-s3"),
-        ("gcsfs", "gs://bucket/*.csv", "files-gs"),
-    ],
-)
-def test_the_check_of_a_catalogue_names_the_extra_that_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, missing: str, path: str, extra: str
-) -> None:
-    monkeypatch.setitem(sys.modules, missing, None)
-    catalogue = tmp_path / "syncline.yaml"
-    catalogue.write_text(CATALOGUE.format(parameters=f"{{path: '{path}'}}"))
-    (problem,) = examine_config(catalogue, {}).problems
-    assert problem.path.startswith("sources.shelf.collections[0].parameters")
-    assert problem.message.endswith(f"needs packages that are not installed: pip install 'syncline[{extra}]'")
 
 
 def test_a_collection_without_a_path_is_found_by_the_check(tmp_path: Any) -> None:

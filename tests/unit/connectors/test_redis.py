@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +91,3 @@ def test_what_cannot_be_is_told_with_its_collection() -> None:
         made(sync_mode="incremental")
     with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': config.url: it is no address"):
         made(broken=True)
-
-
-def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("app.connectors.sources.redis")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'syncline\[redis\]'"):
-        made()

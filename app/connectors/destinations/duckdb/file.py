@@ -8,16 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from app.connectors.destinations.layout import quoted
 from app.domain.errors import ConfigurationError, SynclineError
-
-try:
-    import duckdb
-    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: F401 -- rows travel as Arrow tables: both are needed or none
-except ImportError:
-    raise ConfigurationError(
-        "type 'duckdb' needs packages that are not installed: pip install 'syncline[duckdb]'"
-    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

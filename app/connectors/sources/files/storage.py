@@ -12,17 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import fsspec  # type: ignore[import-untyped]
+
 from app.connectors.files_options import protocol_of
 from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import is_secret_name, secrets_in
-
-try:
-    import fsspec  # type: ignore[import-untyped]
-except ImportError:
-    raise ConfigurationError(
-        "type 'files' needs packages that are not installed: pip install 'syncline[files]'"
-    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,14 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from app.domain.errors import ConfigurationError, SynclineError
+import redis
 
-try:
-    import redis
-except ImportError:
-    raise ConfigurationError(
-        "type 'redis' needs a package that is not installed: pip install 'syncline[redis]'"
-    ) from None
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
