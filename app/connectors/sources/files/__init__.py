@@ -5,11 +5,11 @@ A file is one unit: a checkpoint follows it, and the bookmark has a signature of
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
+from app.connectors.sources.blame import blamed, place_of
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.signatures import Bookmark
 from app.connectors.sources.files.storage import Storage
@@ -33,7 +33,7 @@ class FilesSource:
         self, options: FilesOptions, parameters: FilesParameters, job: AttemptJob, *, work_dir: Path, log: Log
     ) -> None:
         collection = job.collection
-        self._place = f"source {job.source!r}, collection {collection.name!r}"
+        self._place = place_of(job)
         self._parameters = parameters
         self._table_name = collection.table_name
         self._key = tuple(collection.primary_key or ())
@@ -45,7 +45,7 @@ class FilesSource:
 
     def check(self) -> None:
         """Looks for the files and reads the beginning of the first."""
-        with self._blamed():
+        with blamed(self._place):
             found = self._storage.found()
             if not found:
                 raise self._nothing_found()
@@ -53,7 +53,7 @@ class FilesSource:
             next(self._items(found[0], table), None)
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with self._blamed():
+        with blamed(self._place):
             loaded = Bookmark.parsed(bookmark)
             found = self._storage.found(loaded=loaded.files)
             if self._full_refresh:
@@ -147,13 +147,6 @@ class FilesSource:
 
     def _nothing_found(self) -> ConfigurationError:
         return ConfigurationError("no file is there that 'path' names; the table stays as it is")
-
-    @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        try:
-            yield
-        except SynclineError as error:
-            raise type(error)(f"{self._place}: {error}") from error
 
 
 class _GrowingTable:

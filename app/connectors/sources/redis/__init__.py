@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.inference import inferred, without_unknown
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
+from app.connectors.sources.blame import blamed, place_of
 from app.connectors.sources.redis.client import connected, explained
 from app.connectors.sources.redis.keys import Keys
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,19 +30,19 @@ class RedisSource:
     def __init__(self, options: RedisOptions, parameters: RedisParameters, job: AttemptJob, *, log: Log) -> None:
         self._pattern = parameters.redis_key
         self._collection = job.collection
-        self._place = f"source {job.source!r}, collection {job.collection.name!r}"
+        self._place = place_of(job)
         self._log = log
-        with self._named():
+        with blamed(self._place):
             if job.collection.sync_mode == "incremental":
                 raise ConfigurationError("sync_mode: Redis does not tell what is new; only full_refresh is possible")
             self._client = connected(options)
 
     def check(self) -> None:
-        with self._named(), explained("cannot ask"):
+        with blamed(self._place), explained("cannot ask"):
             self._client.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
-        with self._named(), explained(f"cannot read the keys {self._pattern!r}"):
+        with blamed(self._place), explained(f"cannot read the keys {self._pattern!r}"):
             keys = Keys(self._client, self._pattern)
             yield from self._tables_and_rows(keys.records())
             self._log("info", f"{keys.count} keys of the pattern {self._pattern!r}")
@@ -63,14 +63,6 @@ class RedisSource:
         if not table.columns:
             # No rows: what was there has to go all the same.
             yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Puts source and collection before what is complained about."""
-        try:
-            yield
-        except SynclineError as error:
-            raise type(error)(f"{self._place}: {error}") from error
 
 
 def _pieces(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
