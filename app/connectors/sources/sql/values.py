@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from app.connectors import jsontext
-from app.connectors.schema import Kind
+from app.connectors.schema import Kind, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,11 +71,7 @@ def _size(value: Any) -> int:
 def kind_of(values: Iterable[Any]) -> Kind | None:
     """The one kind that keeps all of a column's values as their driver gave them; None if all of them are NULL."""
     kinds = {_kind(value) for value in values if value is not None}
-    if kinds and kinds <= {Kind.INTEGER, Kind.BIG_INTEGER}:
-        return Kind.BIG_INTEGER if Kind.BIG_INTEGER in kinds else Kind.INTEGER
-    if kinds and kinds <= {Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER}:
-        return Kind.NUMBER
-    return kinds.pop() if len(kinds) == 1 else Kind.JSON if kinds else None
+    return merged(kinds) if kinds else None
 
 
 def _kind(value: Any) -> Kind:
