@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 ColumnType: TypeAlias = Literal[
-    "boolean", "integer", "big integer", "number", "text", "timestamp", "date", "time", "json"
+    "boolean", "integer", "big integer", "number", "text", "timestamp", "date", "time", "json", "bytes"
 ]
 """`integer` has 64 bits, `big integer` any size, `number` is decimal, `json` holds whatever JSON can."""
 
@@ -26,6 +26,7 @@ PYTHON_TYPES: Final[Mapping[type, ColumnType]] = {
     dt.datetime: "timestamp",
     dt.date: "date",
     dt.time: "time",
+    bytes: "bytes",
     dict: "json",
     list: "json",
     object: "json",
@@ -38,8 +39,8 @@ class Schema:
 
     Args:
         columns: each column's type, as a `ColumnType` or as the Python type that stands for it (`bool`, `int`, `float`,
-            `Decimal`, `str`, `datetime`, `date`, `time`; `dict`, `list` and `object` are `json`). Fields that are not
-            named here get the type of their first values.
+            `Decimal`, `str`, `bytes`, `datetime`, `date`, `time`; `dict`, `list` and `object` are `json`). Fields that
+            are not named here get the type of their first values.
         key: the column, or the columns, that tell records apart: a record replaces the one with the same key.
         mode: `full_refresh` (the default) or `incremental`.
         cursor_field: the column that only grows. Without a key, records that come again at or below its highest value

@@ -20,6 +20,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
     (dt.datetime, Kind.TIMESTAMP),
     (dt.date, Kind.DATE),
     (dt.time, Kind.TIME),
+    ((bytes, bytearray, memoryview), Kind.BYTES),
 )
 _BIGINT = range(-(2**63), 2**63)
 

@@ -14,8 +14,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
+from app.connectors import jsontext
 from app.connectors.passes import Rows
-from app.connectors.schema import Table
+from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.integration.connectors.filing import Filing, csv_of, gzip_of, jsonl_of, parquet_of, serving, zip_of
 
@@ -142,6 +143,16 @@ def test_a_huge_row_group_is_read_in_pieces(shelf: Filing) -> None:
     taken = [pa.total_allocated_bytes() - before for _ in shelf.source().read(None)]
     assert len(taken) == 42
     assert max(taken) < 8 << 20
+
+
+def test_bytes_of_parquet_stay_bytes(shelf: Filing) -> None:
+    rows = pa.table({"raw": [b"\x00\xff", None], "list": [[b"\x00\xff"], []]})
+    parquet.write_table(rows, shelf.inbox / "a.parquet")
+    items = list(shelf.source().read(None))
+    assert [item.columns for item in items if isinstance(item, Table)] == [{"raw": Kind.BYTES, "list": Kind.JSON}]
+    (records,) = [item.records for item in items if isinstance(item, Rows)]
+    assert records[0]["raw"] == b"\x00\xff"
+    assert jsontext.encode(records) == '[{"raw":"AP8=","list":["AP8="]},{"raw":null,"list":[]}]'
 
 
 def test_headers_are_sent_and_not_shown(shelf: Filing) -> None:

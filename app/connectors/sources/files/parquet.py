@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.installed import missing
 from app.connectors.schema import Kind
 from app.connectors.sources.files.columns import Batch
 from app.domain.errors import ConfigurationError
@@ -17,9 +17,8 @@ try:
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 except ImportError:
-    raise ConfigurationError(
-        "format 'parquet' needs packages that are not installed: pip install 'syncline[files]'"
-    ) from None
+    # A pattern does not tell beforehand which formats it will find.
+    raise ConfigurationError(missing("format 'parquet'", "files")) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +37,9 @@ _KINDS: Final[tuple[tuple[Callable[[Any], bool], Kind], ...]] = (
     (pa.types.is_decimal, Kind.NUMBER),
     (pa.types.is_string, Kind.TEXT),
     (pa.types.is_large_string, Kind.TEXT),
-    (pa.types.is_binary, Kind.TEXT),
-    (pa.types.is_large_binary, Kind.TEXT),
-    (pa.types.is_fixed_size_binary, Kind.TEXT),
+    (pa.types.is_binary, Kind.BYTES),
+    (pa.types.is_large_binary, Kind.BYTES),
+    (pa.types.is_fixed_size_binary, Kind.BYTES),
     (pa.types.is_timestamp, Kind.TIMESTAMP),
     (pa.types.is_date, Kind.DATE),
     (pa.types.is_time, Kind.TIME),
@@ -104,15 +103,13 @@ def _plain_values(column: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: moments in ISO 8601, bytes in base64."""
+    """A value as records hold it: moments in ISO 8601."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"the value {value} is no number that a column keeps")
     if isinstance(value, Decimal) and not value.is_finite():
         raise ValueError(f"the value {value} is no number that a column keeps")
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

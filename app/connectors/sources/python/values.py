@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818 -- a verdict on its way to an error that
 def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     """`value` as text, numbers, truth values, None, and lists and dicts of them; and about how many bytes it takes.
 
-    Times become text in ISO 8601, a UUID its text, tuples lists.
+    Times become text in ISO 8601, a UUID its text, tuples lists. Bytes stay bytes, but not inside of lists and dicts.
 
     Raises:
         Refused: it is something else, not a finite number, or nested too deep.
@@ -36,6 +36,8 @@ def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     if isinstance(value, (list, tuple)):
         items = [plain(item, depth=depth + 1) for item in value]
         return [item for item, _ in items], _BASE_BYTES + sum(size for _, size in items)
+    if isinstance(value, (bytes, bytearray, memoryview)) and depth == 0:
+        return bytes(value), memoryview(value).nbytes + _BASE_BYTES
     return _scalar(value), 3 * _BASE_BYTES
 
 
@@ -84,7 +86,7 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, int):
         return int.__int__(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        raise Refused("it is bytes: decode them, or write them as text (base64)")
+        raise Refused("it is bytes, which JSON does not have: decode them, or write them as text (base64)")
     raise Refused(f"it is of type {_named(value)}: make it text, a number, a list or a dict")
 
 
