@@ -20,9 +20,6 @@ from app.config.settings import Settings
 from app.connectors.options import (
     DESTINATION_TYPES,
     SOURCE_TYPES,
-    PythonOptions,
-    RedisOptions,
-    RedisParameters,
     SingerOptions,
     SyntheticParameters,
     destination_options,
@@ -57,8 +54,6 @@ KEYS = {
     "Source or collection": INHERITED,
     "Collection": set(WrittenCollection.model_fields) - INHERITED,
     "Singer": set(SingerOptions.model_fields),
-    "Python": set(PythonOptions.model_fields),
-    "Redis": {*RedisOptions.model_fields, *RedisParameters.model_fields},
     "Synthetic": set(SyntheticParameters.model_fields),
 } | {
     f"Destination {name}": {field.alias or key for key, field in model.model_fields.items()}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,10 +21,6 @@ from app.connectors.sources.sql.values import kind_of, plain
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError
-from tests.deploy_files import ROOT
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 SQLITE = {"url": "sqlite:////srv/shop.sqlite"}
 
@@ -69,12 +63,6 @@ def test_wrong_options_are_refused_without_the_password(given_options: dict[str,
         validated(SqlOptions, given_options, place="here")
     assert complaint in str(refused.value)
     assert "s3cret" not in str(refused.value)
-
-
-def test_a_missing_driver_of_duckdb_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'syncline\[sql-duckdb\]'"):
-        validated(SqlOptions, {"url": "duckdb:////srv/shop.duckdb"}, place="here")
 
 
 @pytest.mark.parametrize(
@@ -213,23 +201,6 @@ def test_values_keep_everything_that_they_say() -> None:
 )
 def test_a_column_without_a_type_is_of_the_kind_of_its_values(values: list[Any], kind: Kind | None) -> None:
     assert kind_of(values) is kind
-
-
-PAGE = (ROOT / "docs" / "connectors.md").read_text().partition("\n## Sql\n")[2].partition("\n## ")[0]
-
-
-@pytest.mark.parametrize(("heading", "model"), [("Sql config", SqlOptions), ("Sql parameters", SqlParameters)])
-def test_the_page_has_every_option(heading: str, model: type[BaseModel]) -> None:
-    text = PAGE.partition(f"### {heading}\n")[2].partition("\n###")[0]
-    described = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
-    assert sorted(described) == sorted(field.alias or name for name, field in model.model_fields.items())
-
-
-def test_the_page_shows_a_catalogue_that_can_be_used() -> None:
-    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    catalogue = load_catalogue(shown, {"SHOP_PASSWORD": "s3cret"})
-    assert (catalogue.problems, catalogue.warnings) == ([], ())
-    assert list(catalogue.sources["shop"].collections) == ["customers", "orders", "revenue"]
 
 
 def test_a_catalogue_names_the_key_and_not_the_password() -> None:
