@@ -42,6 +42,7 @@ def test_only_new_files_are_read(filing: Filing, warehouse: Warehouse) -> None:
     assert warehouse.execute(ROWS) == [(25, 25)]
 
 
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
 def test_with_a_key_a_changed_file_is_upserted_and_a_vanished_one_keeps_its_rows(
     filing: Filing, warehouse: Warehouse
 ) -> None:
@@ -59,6 +60,7 @@ def test_with_a_key_a_changed_file_is_upserted_and_a_vanished_one_keeps_its_rows
     assert filing.run().finished.rows_written == 0
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_a_full_refresh_replaces_all_files_if_one_has_changed(filing: Filing, warehouse: Warehouse) -> None:
     filing.collection["sync_mode"] = "full_refresh"
     gone = filing.write("a.csv", csv_of(range(10)))
@@ -72,6 +74,7 @@ def test_a_full_refresh_replaces_all_files_if_one_has_changed(filing: Filing, wa
     assert warehouse.execute(ROWS) == [(5, 5)]
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_every_format_comes_plain_as_gzip_and_as_zip(filing: Filing, warehouse: Warehouse) -> None:
     contents: dict[str, Any] = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of}
     for number, (kind, made) in enumerate(contents.items()):
@@ -108,7 +111,10 @@ def test_values_of_csv_are_text_unless_types_say_otherwise(filing: Filing, wareh
 
 
 @pytest.mark.parametrize(
-    ("point", "key"), [("child.staged", ["id"]), ("child.committed", None)], ids=["keyed", "keyless"]
+    ("warehouse", "point", "key"),
+    [("duckdb", "child.staged", ["id"]), ("postgres", "child.committed", None)],
+    ids=["keyed", "keyless"],
+    indirect=["warehouse"],
 )
 def test_a_kill_loses_and_doubles_nothing(
     filing: Filing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, key: list[str] | None, point: str
@@ -129,7 +135,8 @@ def test_a_kill_loses_and_doubles_nothing(
     assert warehouse.execute(ROWS) == [(100_030, 100_030)]
 
 
-def test_files_over_http_reach_both_warehouses(filing: Filing, warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_files_over_http_reach_a_warehouse(filing: Filing, warehouse: Warehouse) -> None:
     filing.write("a.csv", csv_of(range(10)))
     filing.write("b.parquet", parquet_of(range(10, 20)))
     with serving(filing.inbox) as server:

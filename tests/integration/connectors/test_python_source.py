@@ -94,7 +94,9 @@ def shop(tmp_path: Path, warehouse: Warehouse) -> Shop:
     return Shop(tmp_path, warehouse)
 
 
-@pytest.mark.parametrize("function", ["keyed", "keyless"])
+@pytest.mark.parametrize(
+    ("warehouse", "function"), [("postgres", "keyless"), ("duckdb", "keyed")], indirect=["warehouse"]
+)
 def test_only_what_is_new_is_loaded(shop: Shop, warehouse: Warehouse, function: str) -> None:
     assert shop.run(function).finished == Finished(records_read=20, rows_written=20)
     assert shop.run(function).finished == Finished(records_read=0, rows_written=0)
@@ -104,6 +106,7 @@ def test_only_what_is_new_is_loaded(shop: Shop, warehouse: Warehouse, function: 
     assert (float(price), "order 22" in note) == (22.5, True)
 
 
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
 def test_a_whole_table_is_replaced_each_time_down_to_nothing(shop: Shop, warehouse: Warehouse) -> None:
     for rows in (20, 0):
         shop.run("replaced", rows)
@@ -111,7 +114,9 @@ def test_a_whole_table_is_replaced_each_time_down_to_nothing(shop: Shop, warehou
 
 
 @pytest.mark.parametrize(
-    ("function", "point"), [("keyless", "child.staged"), ("keyless", "child.committed"), ("keyed", "child.committed")]
+    ("warehouse", "function", "point"),
+    [("duckdb", "keyed", "child.staged"), ("postgres", "keyless", "child.committed")],
+    indirect=["warehouse"],
 )
 def test_a_killed_attempt_loses_and_doubles_nothing(
     shop: Shop, warehouse: Warehouse, function: str, point: str, monkeypatch: pytest.MonkeyPatch

@@ -116,6 +116,7 @@ def test_every_type_of_key_becomes_rows(server: redis.Redis, job: dict[str, Any]
     }
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_the_rows_are_replaced_each_time_down_to_nothing(
     server: redis.Redis, job: dict[str, Any], warehouse: Warehouse
 ) -> None:
@@ -128,7 +129,9 @@ def test_the_rows_are_replaced_each_time_down_to_nothing(
     assert warehouse.execute("SELECT count(*) FROM loaded.users") == [(0,)]
 
 
-@pytest.mark.parametrize("point", ["child.staged", "child.committed"])
+@pytest.mark.parametrize(
+    ("warehouse", "point"), [("postgres", "child.staged"), ("duckdb", "child.committed")], indirect=["warehouse"]
+)
 def test_a_killed_attempt_loses_and_doubles_nothing(
     server: redis.Redis, job: dict[str, Any], warehouse: Warehouse, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
