@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.connectors.files_options import FilesParameters
@@ -72,6 +72,7 @@ def test_a_quote_that_never_ends_is_found_in_time() -> None:
 
 @given(st.binary(max_size=40), st.sampled_from(["utf-8-sig", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
 @settings(max_examples=300)
+@example(b"\xef\xbb", "utf-8-sig", 1)
 def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, encoding: str, piece: int) -> None:
     class Pieces(io.BytesIO):
         def read(self, _size: int | None = -1, /) -> bytes:

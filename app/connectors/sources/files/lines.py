@@ -78,7 +78,7 @@ class Lines:
     def _decoded(self, decoder: codecs.IncrementalDecoder, chunk: bytes, complete: int, length: int) -> str:
         before = decoder.getstate()
         try:
-            return decoder.decode(chunk, final=not chunk)
+            text = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
             lenient = codecs.getincrementaldecoder(self._encoding)("replace")
             lenient.setstate(before)
@@ -86,9 +86,15 @@ class Lines:
             good = lenient.decode(chunk[: max(0, error.start + len(chunk) - len(error.object))])
             lines = good.count("\n")
             column = len(good) - good.rfind("\n") + (0 if lines else length)
-            byte = error.object[error.start]
-            problem = f"the byte 0x{byte:02x} is no {self._encoding.removesuffix('-sig')}: set 'encoding'"
+            problem = self._is_wrong(error.object[error.start])
             raise self.flaw(problem, line=complete + lines + 1, column=column) from None
         except UnicodeError:  # Python's own for UTF-16 and UTF-32 whose byte order nobody tells
             problem = f"there is no byte order mark: set 'encoding' to {self._encoding}-le or {self._encoding}-be"
             raise self.flaw(problem, line=1, column=1) from None
+        if not chunk and (left := decoder.getstate()[0]):
+            # Python's own says nothing of a file that ends within its byte order mark.
+            raise self.flaw(self._is_wrong(left[0]), line=complete + 1, column=length + 1)
+        return text
+
+    def _is_wrong(self, byte: int) -> str:
+        return f"the byte 0x{byte:02x} is no {self._encoding.removesuffix('-sig')}: set 'encoding'"
