@@ -8,19 +8,16 @@ answers by status, and the 95th percentile of the answer times in milliseconds.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from benchmarks.load import Client
-from benchmarks.product import LOOPBACK, TOKEN
+from benchmarks.load import send
+from benchmarks.product import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,20 +25,7 @@ if TYPE_CHECKING:
 
 async def get(port: int, connections: int, count: int, paths: Sequence[str]) -> dict[str, Any]:
     requests = itertools.islice(itertools.cycle([_request(path) for path in paths]), count)
-    statuses: Counter[int] = Counter()
-    seconds: list[float] = []
-    loop = asyncio.get_running_loop()
-    began = time.perf_counter()
-    opened = [
-        await loop.create_connection(lambda: Client(requests, statuses, seconds), LOOPBACK, port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(client.ended for _, client in opened))
-    return {
-        "seconds": time.perf_counter() - began,
-        "statuses": statuses,
-        "p95": sorted(seconds)[len(seconds) * 95 // 100] * 1000,
-    }
+    return await send(requests, port=port, connections=connections, percentile=95)
 
 
 def _request(path: str) -> bytes:

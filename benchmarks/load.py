@@ -64,12 +64,12 @@ class Client(asyncio.Protocol):
         self._transport.write(request)
 
 
-async def post(port: int, connections: int, tasks: range) -> dict[str, Any]:
-    requests = iter([_request(number) for number in tasks])
+async def send(requests: Iterator[bytes], *, port: int, connections: int, percentile: int) -> dict[str, Any]:
+    """Send all requests: the seconds it took, the answers by status, and a percentile (`p99`) of the answer times."""
     statuses: Counter[int] = Counter()
     seconds: list[float] = []
     loop = asyncio.get_running_loop()
-    began, cpu_before = time.perf_counter(), time.process_time()
+    began = time.perf_counter()
     opened = [
         await loop.create_connection(lambda: Client(requests, statuses, seconds), LOOPBACK, port)
         for _ in range(connections)
@@ -78,9 +78,15 @@ async def post(port: int, connections: int, tasks: range) -> dict[str, Any]:
     return {
         "seconds": time.perf_counter() - began,
         "statuses": statuses,
-        "p99": sorted(seconds)[len(seconds) * 99 // 100] * 1000,
-        "cpu": time.process_time() - cpu_before,
+        f"p{percentile}": sorted(seconds)[len(seconds) * percentile // 100] * 1000,
     }
+
+
+async def post(port: int, connections: int, tasks: range) -> dict[str, Any]:
+    requests = iter([_request(number) for number in tasks])
+    cpu_before = time.process_time()
+    sent = await send(requests, port=port, connections=connections, percentile=99)
+    return sent | {"cpu": time.process_time() - cpu_before}
 
 
 def _request(number: int) -> bytes:

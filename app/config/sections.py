@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.connectors.numbers import Number, Whole
+from app.connectors.option_types import Several
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule
@@ -52,10 +53,6 @@ def _day(value: Any) -> Any:
         return dt.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
     except ValueError:
         raise ValueError('must be a day written as "YYYY-MM-DD"') from None
-
-
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 def _check_schedule(expression: str) -> str:
@@ -104,7 +101,7 @@ def _said(value: Any) -> Any:
 
 Name = Annotated[str, AfterValidator(_check_name)]
 Day = Annotated[dt.date, BeforeValidator(_day)]
-Names = Annotated[list[Name], BeforeValidator(_several)]
+Names = Annotated[list[Name], Several]
 Schedule = Annotated[str, AfterValidator(_check_schedule)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[dt.timedelta, BeforeValidator(_positive_duration)]
@@ -232,6 +229,6 @@ class WrittenSource(Inherited):
     """An entry of `sources:`."""
 
     type: str | None = None
-    destinations: Annotated[list[str], BeforeValidator(_several)] = Field(default_factory=list)
+    destinations: Annotated[list[str], Several] = Field(default_factory=list)
     collections: list[WrittenCollection] | None = None
     config: dict[str, Any] = Field(default_factory=dict, repr=False)

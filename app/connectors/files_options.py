@@ -7,9 +7,10 @@ import re
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.connectors.installed import check_installed
+from app.connectors.option_types import Options, Several
 
 _PROTOCOL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # What has to be installed for a kind of address, and the extra that brings it.
@@ -34,10 +35,6 @@ def protocol_of(address: str) -> str:
     return found[1].lower() if found else "file"
 
 
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def _one_character(value: str | None) -> str | None:
     if value is not None and (len(value) != 1 or value in "\r\n\0"):
         raise ValueError("must be one character, and no line end")
@@ -55,20 +52,16 @@ def _check_url(address: str) -> None:
         raise ValueError("an address has no host or no port from 1 to 65535: write https://host:port/path")
 
 
-class FilesOptions(BaseModel):
+class FilesOptions(Options):
     """What all collections of a source have in common: `storage_options` go to fsspec's file system as they are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
-class FilesParameters(BaseModel):
+class FilesParameters(Options):
     """The files of one collection. What is None is taken from a file's name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1, repr=False)]
+    path: Annotated[tuple[str, ...], Several, Field(min_length=1, repr=False)]
     format: Format | None = None
     compression: Compression | None = None
     members: str = Field(default="*", min_length=1)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -22,6 +21,7 @@ from pydantic import (
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
+from app.connectors.option_types import Options, Several
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
 
@@ -31,10 +31,6 @@ _PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9]
 _HIGHEST_PORT = 65535
 _IMPORTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _words(value: Any) -> Any:
@@ -106,7 +102,7 @@ class PythonOptions(Options):
     """
 
     function: str
-    path: Annotated[tuple[str, ...], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)] = ()
+    path: Annotated[tuple[str, ...], Several] = ()
     config: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("function")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.installed import check_installed
 from app.connectors.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
+from app.connectors.option_types import Options, Several
 
 _FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/of/the.file"
 
 
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-class SqlOptions(BaseModel):
+class SqlOptions(Options):
     """`url` is SQLAlchemy's; tables named without a schema are in `schema`, a chunk has at most `chunk_rows` rows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: SecretStr
     schema_: str | None = Field(default=None, alias="schema", min_length=1)
@@ -32,18 +27,16 @@ class SqlOptions(BaseModel):
         return url
 
 
-class SqlParameters(BaseModel):
+class SqlParameters(Options):
     """A `table` or the rows of a `query`; without both the table is the collection's type.
 
     `mode`, `cursor_field` and `key` are the collection's own `sync_mode`, `cursor_field` and `primary_key`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     table: str | None = Field(default=None, min_length=1)
     query: str | None = Field(default=None, min_length=1)
     cursor_field: str | None = Field(default=None, min_length=1)
-    key: Annotated[tuple[str, ...] | None, BeforeValidator(_several)] = Field(default=None, min_length=1)
+    key: Annotated[tuple[str, ...] | None, Several] = Field(default=None, min_length=1)
     mode: Literal["full_refresh", "incremental"] | None = None
 
     @model_validator(mode="after")

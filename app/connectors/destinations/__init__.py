@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from app.connectors import blame
 from app.connectors.options import (
     DESTINATION_TYPES,
     DuckdbDestinationOptions,
@@ -12,10 +12,10 @@ from app.connectors.options import (
     destination_options,
     validated,
 )
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from app.connectors.passes import Destination, Fence, Log
@@ -48,10 +48,6 @@ def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir
         return NoneDestination()
 
 
-@contextmanager
-def blamed(name: str) -> Iterator[None]:
+def blamed(name: str) -> AbstractContextManager[None]:
     """Puts the destination's name before what it complains about."""
-    try:
-        yield
-    except SynclineError as error:
-        raise type(error)(f"destination {name!r}: {error}") from error
+    return blame.blamed(f"destination {name!r}")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
-from app.connectors.sources.blame import blamed, place_of
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.signatures import Bookmark
 from app.connectors.sources.files.storage import Storage

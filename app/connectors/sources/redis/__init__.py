@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.blame import blamed, place_of
 from app.connectors.inference import inferred, without_unknown
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
-from app.connectors.sources.blame import blamed, place_of
 from app.connectors.sources.redis.client import connected, explained
 from app.connectors.sources.redis.keys import Keys
 from app.domain.errors import ConfigurationError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.sources.blame import blamed, place_of
+from app.connectors.blame import blamed, place_of
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection

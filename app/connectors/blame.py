@@ -1,4 +1,4 @@
-"""Errors of a source name the collection that they stop."""
+"""Errors name whose they are: a destination, or the source and the collection that they stop."""
 
 from __future__ import annotations
 
