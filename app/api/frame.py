@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from starlette.datastructures import MutableHeaders, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 
 from app.api.connection import CLIENT_LEFT
@@ -21,6 +21,7 @@ from app.api.secrecy import secrecy_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from structlog.typing import FilteringBoundLogger
 
     from app.api.services import Services
 
@@ -32,8 +33,6 @@ _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 _CLIENT_LEFT: Final = 499
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_logger = structlog.get_logger("syncline.api")
-
 
 class RequestFrame:
     """Names, logs and, where nobody else did, answers each request. A trailing slash of a path means nothing.
@@ -44,32 +43,34 @@ class RequestFrame:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._logger = structlog.get_logger("syncline.api").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, send, self._logger)
         plain = {**scope, "path": scope["path"].rstrip("/") or "/"}
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            try:
-                await self._app(plain, receive, exchange.send)
-            except ClientDisconnect:
-                exchange.client_left()
-            except asyncio.CancelledError:
-                if CLIENT_LEFT not in scope:
-                    raise
-                exchange.client_left()
-            except Exception as error:  # noqa: BLE001 - every error is an answer, and logged
-                await exchange.fail(error, receive)
-            finally:
-                exchange.log()
+        # Nobody unbinds it: the server runs each request in a task, and so in a context, of its own.
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        try:
+            await self._app(plain, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.client_left()
+        except asyncio.CancelledError:
+            if CLIENT_LEFT not in scope:
+                raise
+            exchange.client_left()
+        except Exception as error:  # noqa: BLE001 - every error is an answer, and logged
+            await exchange.fail(error, receive)
+        finally:
+            exchange.log()
 
 
 class _Exchange:
     """One request and what has become of its answer."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, logger: FilteringBoundLogger) -> None:
         services: Services = scope["app"].state.services
         self._secrecy = secrecy_of(services.catalogue().server.admin_token)
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
@@ -78,6 +79,7 @@ class _Exchange:
         self.request_id = given if plain else f"{random.getrandbits(64):016x}"
         self._scope = scope
         self._send = send
+        self._logger = logger
         self._began = time.perf_counter()
         self._status: int | None = None
         self._complete = False
@@ -85,7 +87,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = int(message["status"])
-            MutableHeaders(scope=message)["X-Request-Id"] = self.request_id
+            message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode())]
         await self._send(message)
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
@@ -109,7 +111,7 @@ class _Exchange:
     def log(self) -> None:
         path = self._scope["path"]
         level = "debug" if path in _PROBES and self._status == HTTPStatus.OK else "info"
-        if not _logger.is_enabled_for(_LEVELS[level]):
+        if not self._logger.is_enabled_for(_LEVELS[level]):
             return  # a line that nobody wants costs as much as half of the rest of the frame
         self._write(
             level,
@@ -123,7 +125,7 @@ class _Exchange:
         )
 
     def _write(self, level: str, event: str, **fields: Any) -> None:
-        getattr(_logger, level)(event, **self._secrecy.fields(fields))
+        getattr(self._logger, level)(event, **self._secrecy.fields(fields))
 
     def _parameters(self) -> dict[str, Any]:
         if not self._scope["query_string"]:

@@ -161,6 +161,7 @@ async def open_pool(
         command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
         queue_seconds=queue_seconds,
+        timeout=queue_seconds or 60,
     ) as pool:
         yield pool
 
@@ -171,6 +172,8 @@ class _BoundedPool(asyncpg.Pool):
     def __init__(self, *arguments: Any, queue_seconds: float | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._queue_seconds = queue_seconds
+        self.taken = 0
+        """Connections that somebody has or waits for."""
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         """All methods of the pool come by here."""
@@ -183,24 +186,37 @@ class _Acquisition:
 
     __slots__ = ("_acquisition", "_connection", "_pool", "_seconds")
 
-    def __init__(self, pool: Pool, acquisition: Awaitable[Connection], seconds: float) -> None:
+    def __init__(self, pool: _BoundedPool, acquisition: Awaitable[Connection], seconds: float) -> None:
         self._pool = pool
         self._acquisition = acquisition
         self._seconds = seconds
 
     async def __aenter__(self) -> Connection:
+        self._pool.taken += 1
+        try:
+            self._connection = await self._acquired()
+        except BaseException:
+            self._pool.taken -= 1
+            raise
+        return self._connection
+
+    async def __aexit__(self, failure: object, *_: object) -> None:
+        try:
+            # After a failure the server may have to hear of a cancellation first.
+            await self._pool.release(self._connection, timeout=self._seconds if failure else None)
+        finally:
+            self._pool.taken -= 1
+
+    async def _acquired(self) -> Connection:
+        if self._pool.taken <= self._pool.get_max_size():
+            return await self._acquisition  # one is free; a timer would cost more than all of this
         try:
             async with asyncio.timeout(self._seconds):
-                self._connection = await self._acquisition
+                return await self._acquisition
         except TimeoutError:
             if self._pool.get_size() == self._pool.get_max_size():
                 raise DatabaseBusyError("all database connections are busy") from None
             raise
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        # The server may have to hear of a cancellation first.
-        await self._pool.release(self._connection, timeout=self._seconds)
 
 
 async def _application_role(address: DatabaseAddress, patience_seconds: float) -> dict[str, str]:
