@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.connectors.sources.singer.environment import installed_command
+from app.connectors.programs.packages import installed_command
 from tests.chaos.arguments import left_out, parse
 from tests.chaos.load import PACKAGE
 from tests.chaos.results import put_into_page, tables, write

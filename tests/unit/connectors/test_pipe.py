@@ -6,7 +6,7 @@ from itertools import repeat
 
 import pytest
 
-from app.connectors.sources.singer.pipe import LONGEST_TEXT_BYTES, chunks, lines
+from app.connectors.programs.pipe import LONGEST_TEXT_BYTES, chunks, lines
 from app.domain.errors import ConfigurationError
 
 MEGABYTE = 1 << 20
@@ -33,7 +33,7 @@ def test_text_without_end_takes_no_memory() -> None:
 
 
 def test_a_message_without_end_is_refused() -> None:
-    said = lines([b"text\n{}\n{", *repeat(b"x" * MEGABYTE, 1000)], messages=True)
+    said = lines([b"text\n{}\n{", *repeat(b"x" * MEGABYTE, 1000)], messages=True, program="the tap")
     assert [next(said), next(said)] == [b"text", b"{}"]
     with pytest.raises(ConfigurationError, match="the tap's message 2 is longer than 64 MB"):
         next(said)
@@ -41,8 +41,8 @@ def test_a_message_without_end_is_refused() -> None:
 
 def test_what_a_process_wrote_before_its_end_is_read_however_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr("app.connectors.sources.singer.pipe.time.monotonic", lambda: next(clock))
-    monkeypatch.setattr("app.connectors.sources.singer.pipe._CHUNK_BYTES", 1)
+    monkeypatch.setattr("app.connectors.programs.pipe.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("app.connectors.programs.pipe._CHUNK_BYTES", 1)
     receiving, sending = os.pipe()
     os.write(sending, b"abc")
     assert b"".join(chunks(receiving, has_ended=lambda: True)) == b"abc"

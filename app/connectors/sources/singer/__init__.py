@@ -10,10 +10,11 @@ import msgspec
 
 from app.connectors import jsontext
 from app.connectors.passes import Checkpoint
+from app.connectors.programs.documents import document, object_of, written
+from app.connectors.programs.packages import installed_command
+from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose
-from app.connectors.sources.singer.environment import installed_command
 from app.connectors.sources.singer.reading import Reading, Wanted
-from app.connectors.sources.singer.tap import Tap
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 
@@ -34,7 +35,7 @@ class SingerSource:
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
         self._log = log
-        self._tap: Tap | None = None
+        self._tap: Program | None = None
 
     def check(self) -> None:
         tap = self._prepared()
@@ -56,13 +57,13 @@ class SingerSource:
         if self._tap is not None:
             self._tap.stop()
 
-    def _prepared(self) -> Tap:
+    def _prepared(self) -> Program:
         if self._tap is None:
-            config = _document(self._options.config, "config")
+            config = document(self._options.config, "config")
             self._write("config", jsontext.encode(config))
             home = self._data_dir / "home"
             home.mkdir(parents=True, exist_ok=True)
-            self._tap = Tap(self._command(), home=home, secrets=secrets_in(config))
+            self._tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config))
         return self._tap
 
     def _command(self) -> list[str]:
@@ -75,14 +76,14 @@ class SingerSource:
         executable, data_dir = options.executable, self._data_dir
         return [str(installed_command(requirements, executable=executable, data_dir=data_dir, log=self._log))]
 
-    def _catalog(self, tap: Tap) -> dict[str, Any]:
+    def _catalog(self, tap: Program) -> dict[str, Any]:
         for key in ("catalog", "properties"):
             if (given := getattr(self._options, key)) is not None:
-                return _document(given, key)
+                return document(given, key)
         text = tap.output("--config", str(self._work_dir / "config.json"), "--discover")
         begin = text.find(b"{")
         try:
-            return _object(jsontext.decode(text[begin:] if begin > 0 else text))
+            return object_of(jsontext.decode(text[begin:] if begin > 0 else text))
         except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
             raise ConfigurationError("the tap's --discover wrote no catalog: give one with 'catalog'") from None
 
@@ -97,33 +98,8 @@ class SingerSource:
     def _initial_bookmark(self) -> str | None:
         for key in ("state", "initial_state"):
             if (given := getattr(self._options, key)) is not None:
-                return jsontext.encode(_document(given, key))
+                return jsontext.encode(document(given, key))
         return None
 
     def _write(self, name: str, text: str) -> str:
-        path = self._work_dir / f"{name}.json"
-        path.touch(mode=0o600)
-        path.write_text(text)
-        return str(path)
-
-
-def _document(given: dict[str, Any] | str, key: str) -> dict[str, Any]:
-    """An object that is written out, in JSON text, or in the file of that path."""
-    if isinstance(given, dict):
-        return given
-    text = given
-    if not given.lstrip().startswith("{"):
-        try:
-            text = Path(given).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"'{key}' is neither a JSON object nor a readable file: {error}") from None
-    try:
-        return _object(jsontext.decode(text))
-    except (msgspec.MsgspecError, TypeError) as error:
-        raise ConfigurationError(f"'{key}' is not a JSON object: {error}") from None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"it is of type {type(value).__name__}")
-    return value
+        return written(self._work_dir, f"{name}.json", text)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from app.connectors.programs.states import check_state
 from app.domain.errors import ConfigurationError, SynclineError
 
 _SHOWN_BYTES = 200
-_LONGEST_STATE_MEGABYTES = 16
-_DEEPEST_STATE = 100
 
 
 class Message(msgspec.Struct):
@@ -31,8 +29,6 @@ class _Type(msgspec.Struct):
     type: Any = None
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _KNOWN = {"RECORD", "SCHEMA", "STATE"}
 _decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
 _decode_type = msgspec.json.Decoder(_Type).decode
@@ -57,25 +53,8 @@ def parsed(line: bytes) -> Message | None:
     except RecursionError:
         raise ConfigurationError("the tap sent a message with values that are nested too deep to be read") from None
     if message.type == "STATE":
-        _check_state(bytes(message.value))
+        check_state(bytes(message.value), program="the tap")
     return message if message.type in _KNOWN else None
-
-
-def _check_state(value: bytes) -> None:
-    """It travels to the worker and into each destination, in ways that have limits of their own."""
-    if len(value) > _LONGEST_STATE_MEGABYTES << 20:
-        raise ConfigurationError(f"the tap sent a STATE of more than {_LONGEST_STATE_MEGABYTES} MB")
-    brackets = value.count(b"[") + value.count(b"{")
-    if brackets > _DEEPEST_STATE and _depth(value) > _DEEPEST_STATE:
-        raise ConfigurationError(f"the tap sent a STATE with more than {_DEEPEST_STATE} levels")
-
-
-def _depth(value: bytes) -> int:
-    depth = deepest = 0
-    for bracket in _STRING.sub(b"", value).translate(None, _NO_BRACKETS):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _is_something_else(line: bytes) -> bool:

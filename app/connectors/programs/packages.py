@@ -1,4 +1,7 @@
-"""A virtual environment for each pinned set of packages, made once and then shared by all attempts."""
+"""A virtual environment for each pinned set of packages, made once and then shared by all attempts.
+
+`uv` makes it where it is installed, on PATH or beside this Python, else `venv` and `pip`.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.connectors.passes import Log
 
 # Runs inside the new environment: its packages by name with the commands that each of them brings, and its version.
@@ -35,24 +37,24 @@ print(json.dumps({
 
 
 def installed_command(requirements: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log) -> Path:
-    """The path of a tap's command; installs the packages if this set of them is not there yet.
+    """The path of a package's command; installs the packages if this set of them is not there yet.
 
-    The first of `requirements` is the tap. What pip has to complain about goes to standard error.
+    The first of `requirements` brings the command. What the installer has to complain about goes to standard error.
 
     Raises:
         SynclineError: installing failed, which another try may mend.
         ConfigurationError: the package has no such command, or several to choose from.
     """
-    tap = re.split(r"[\[=@]", requirements[0])[0]
+    package = re.split(r"[\[=@]", requirements[0])[0]
     key = hashlib.sha256(json.dumps([sorted(requirements), sys.version_info[:2]]).encode()).hexdigest()[:12]
-    home = (data_dir / "venvs" / f"{tap}-{key}").absolute()
+    home = (data_dir / "venvs" / f"{package}-{key}").absolute()
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         inventory = _finished(home) or _built(home, requirements, log)
-    by_name = {_normal(name): package for name, package in inventory.items()}
-    commands = by_name.get(_normal(tap), {}).get("commands", [])
-    return home / "bin" / (executable or _only(commands, tap))
+    by_name = {_normal(name): found for name, found in inventory.items()}
+    commands = by_name.get(_normal(package), {}).get("commands", [])
+    return home / "bin" / (executable or _only(commands, package))
 
 
 def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
@@ -67,13 +69,9 @@ def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
 
 def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
     log("info", f"installing {' '.join(requirements)}")
-    shutil.rmtree(home, ignore_errors=True)
     python = str(home / "bin" / "python")
-    _run([sys.executable, "-m", "venv", str(home)], "cannot make a virtual environment")
-    _run(
-        [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *requirements],
-        f"cannot install {' '.join(requirements)}",
-    )
+    if not _made_by_uv(home, python, requirements, log):
+        _made_by_pip(home, python, requirements)
     listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
     packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
     log("info", f"installed {len(packages)} packages")
@@ -81,19 +79,42 @@ def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
     return packages
 
 
-def _run(command: list[str], failure: str) -> None:
+def _made_by_uv(home: Path, python: str, requirements: tuple[str, ...], log: Log) -> bool:
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None:
+        return False
+    shutil.rmtree(home, ignore_errors=True)
+    made = _ended([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)])
+    if not made and not _ended([uv, "pip", "install", "--quiet", "--python", python, *requirements]):
+        return True
+    # It reads no settings of pip, such as the address of an index of one's own.
+    log("warn", "uv could not install it, its output is in the log; pip tries")
+    return False
+
+
+def _made_by_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    options = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    for command, failure in (
+        ([sys.executable, "-m", "venv", str(home)], "cannot make a virtual environment"),
+        ([python, "-m", "pip", "install", *options, *requirements], f"cannot install {' '.join(requirements)}"),
+    ):
+        if code := _ended(command):
+            raise SynclineError(f"{failure}: the command ended with {code}, its output is in the log")
+
+
+def _ended(command: list[str]) -> int:
+    """With which code."""
     # The parent has one thread here, and a build must not go on without it.
     follow = end_with_parent(signal.SIGKILL)
-    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603 -- pip
-    if ended.returncode:
-        raise SynclineError(f"{failure}: the command ended with {ended.returncode}, its output is in the log")
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow).returncode  # noqa: S603 -- an installer
 
 
-def _only(commands: list[str], tap: str) -> str:
-    for candidates in ([each for each in commands if each == tap], commands):
+def _only(commands: list[str], package: str) -> str:
+    for candidates in ([each for each in commands if each == package], commands):
         if len(candidates) == 1:
             return candidates[0]
-    raise ConfigurationError(f"'executable' is needed: {tap} brings the commands {', '.join(commands) or 'none'}")
+    raise ConfigurationError(f"'executable' is needed: {package} brings the commands {', '.join(commands) or 'none'}")
 
 
 def _normal(name: str) -> str:

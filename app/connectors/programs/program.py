@@ -1,4 +1,4 @@
-"""A tap as a process: a small environment, its own files, and an ending that says why."""
+"""A program of others as a process: a small environment, its own files, and an ending that says why."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING
 
-from app.connectors.sources.singer.pipe import chunks, lines
+from app.connectors.programs.pipe import chunks, lines
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-# A tap gets what it needs to find programs, speak a language and reach the network; no secret of Syncline's own.
+# It gets what it needs to find programs, speak a language and reach the network; no secret of Syncline's own.
 _PASSED_ON = {
     *("PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -31,28 +31,40 @@ _SHOWN_CHARACTERS = 16 << 10
 _LONGEST_OUTPUT_MEGABYTES = 256
 
 
-class Tap:
-    """`command` with its configuration; `secrets` are masked in everything that it says."""
+class Program:
+    """`command` with its configuration; `secrets` are masked in everything that it says.
 
-    def __init__(self, command: list[str], *, home: Path, secrets: Iterable[str]) -> None:
+    `name` is what complaints call it, `environment` what it gets beside what every program does.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        name: str,
+        home: Path,
+        secrets: Iterable[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = command
-        self._environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
-        self._environment |= {"HOME": str(home)}
+        self._name = name
+        self._environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON}
+        self._environment |= {"HOME": str(home)} | dict(environment or {})
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._running: subprocess.Popen[bytes] | None = None
         self._last_words = ""
         self._heard_error = False
 
     def lines(self, *arguments: str) -> Iterator[bytes]:
-        """Runs the tap with `arguments` and yields the lines of its standard output, without their ends.
+        """Runs the program with `arguments` and yields the lines of its standard output, without their ends.
 
-        Text is cut, messages are whole. The tap's own end is the end, even if children that it left hold its output.
+        Text is cut, messages are whole. Its own end is the end, even if children that it left hold its output.
 
         Raises:
             ConfigurationError: the command cannot be started, or a message is too long.
             SynclineError: it ended with another code than 0.
         """
-        return lines(self._output(*arguments), messages=True)
+        return lines(self._output(*arguments), messages=True, program=self._name)
 
     def output(self, *arguments: str) -> bytes:
         """All of its standard output, which may have 256 MB; raises as `lines` does."""
@@ -60,7 +72,9 @@ class Tap:
         for chunk in self._output(*arguments):
             output += chunk
             if len(output) > _LONGEST_OUTPUT_MEGABYTES << 20:
-                raise ConfigurationError(f"the tap's {arguments[-1]} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB")
+                raise ConfigurationError(
+                    f"{self._name}'s {arguments[-1]} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB"
+                )
         return bytes(output)
 
     def stop(self) -> None:
@@ -85,7 +99,7 @@ class Tap:
     def _output(self, *arguments: str) -> Iterator[bytes]:
         running = self._start([*self._command, *arguments])
         if running.stdout is None or running.stderr is None:
-            raise RuntimeError("the tap was started without pipes")
+            raise RuntimeError(f"{self._name} was started without pipes")
         with running.stdout as output:
             ear = threading.Thread(target=self._listen, args=[running, running.stderr], daemon=True)
             ear.start()
@@ -95,7 +109,7 @@ class Tap:
         self._running = None
         if code:
             ending = f"ended with code {code}" if code > 0 else f"was ended by signal {-code}"
-            raise SynclineError(f"the tap {ending}" + (f": {self._last_words}" if self._last_words else ""))
+            raise SynclineError(f"{self._name} {ending}" + (f": {self._last_words}" if self._last_words else ""))
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:
@@ -119,11 +133,16 @@ class Tap:
                 text = self.text(line)
                 sys.stderr.write(f"{text}\n")
                 sys.stderr.flush()
-                self._remember(" ".join(text.split())[:_HINT_CHARACTERS])
+                self.remember(text)
 
-    def _remember(self, words: str) -> None:
-        """The last line that names an error says most; frameworks add footnotes to it."""
-        names_error = bool(_ERROR.search(words))
+    def remember(self, text: str, *, names_error: bool = False) -> None:
+        """Keeps the last words for a complaint. The last that name an error say most; frameworks add footnotes."""
+        words = " ".join(text.split())[:_HINT_CHARACTERS]
+        names_error = names_error or bool(_ERROR.search(words))
         if words and (names_error or not self._heard_error):
             self._last_words = words
             self._heard_error = names_error
+
+    def mask(self, secrets: Iterable[str]) -> None:
+        """From now on `secrets` are masked as well."""
+        self._secrets = sorted({*self._secrets, *secrets}, key=len, reverse=True)

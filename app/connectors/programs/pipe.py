@@ -40,15 +40,15 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
             yield chunk
 
 
-def lines(chunks: Iterable[bytes], *, messages: bool) -> Iterator[bytes]:
+def lines(chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> Iterator[bytes]:
     """The lines in `chunks`, without their ends; text is cut after `LONGEST_TEXT_BYTES`.
 
-    With `messages`, lines that begin as a JSON object stay whole.
+    With `messages`, lines that begin as a JSON object stay whole. Complaints begin with the name of the `program`.
 
     Raises:
         ConfigurationError: a message is longer than 64 MB.
     """
-    begun = _Line(messages=messages)
+    begun = _Line(messages=messages, program=program)
     for chunk in chunks:
         *ends, rest = chunk.split(b"\n")
         for end in ends:
@@ -61,8 +61,9 @@ def lines(chunks: Iterable[bytes], *, messages: bool) -> Iterator[bytes]:
 class _Line:
     """A line that is not complete yet."""
 
-    def __init__(self, *, messages: bool) -> None:
+    def __init__(self, *, messages: bool, program: str) -> None:
         self._messages = messages
+        self._program = program
         self._number = 1
         self._begun = bytearray()
 
@@ -73,7 +74,9 @@ class _Line:
         if not (self._messages and _is_object(self._begun[:LONGEST_TEXT_BYTES])):
             del self._begun[LONGEST_TEXT_BYTES:]
         elif len(self._begun) > _LONGEST_MESSAGE_MEGABYTES << 20:
-            raise ConfigurationError(f"the tap's message {self._number} is longer than {_LONGEST_MESSAGE_MEGABYTES} MB")
+            raise ConfigurationError(
+                f"{self._program}'s message {self._number} is longer than {_LONGEST_MESSAGE_MEGABYTES} MB"
+            )
 
     def ended(self, piece: bytes) -> bytes:
         line = piece
