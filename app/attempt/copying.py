@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.attempt.writing import Writing
 from app.connectors.destinations import blamed, make_destination
 from app.connectors.passes import Checkpoint, Fence, Rows
 from app.connectors.schema import Table
@@ -49,7 +50,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     unfinished = [place for place in places if not place.position.completed]
     with closing(make_source(job, work_dir=work_dir, log=log)) as source:
         for bookmark, alike in _equally_far(unfinished).items():
-            Pass(source, alike, bookmark=bookmark, report=report).run()
+            Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
     for place in places:
         place.destination.close()
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
@@ -76,11 +77,6 @@ class Place:
         destination = make_destination(name, job.destinations[name], fence=fence, work_dir=work_dir, log=log)
         with blamed(name):
             return cls(name, destination, destination.open())
-
-    def replaces(self, table: Table) -> bool:
-        """Whether the rows that are there have to go: a reload, or a keyless table that its source reads anew."""
-        anew = self.position.loaded and self.position.bookmark is None and not table.key
-        return table.full_refresh or self.position.void or anew
 
 
 class Report:
@@ -111,9 +107,12 @@ class Report:
 class Pass:
     """One reading of the source into destinations that are equally far."""
 
-    def __init__(self, source: Source, places: list[Place], *, bookmark: str | None, report: Report) -> None:
+    def __init__(
+        self, source: Source, places: list[Place], *, bookmark: str | None, writing: Writing, report: Report
+    ) -> None:
         self._source = source
         self._places = places
+        self._writing = writing
         self._report = report
         self._bookmark = bookmark
         self._waiting: dict[str, list[dict[str, Any]]] = {}
@@ -121,7 +120,7 @@ class Pass:
         self._waiting_bytes = 0
         self._uncommitted = 0
         self._committed_at = time.monotonic()
-        self._commits_midway = True
+        self._commits_midway = not writing.all_or_nothing
 
     def run(self) -> None:
         for item in self._source.read(self._bookmark):
@@ -137,11 +136,11 @@ class Pass:
     def _begin(self, table: Table) -> None:
         self._flush()
         for place in self._places:
-            replaced = place.replaces(table)
-            # A bookmark that covers rows of a table still to be swapped would lose them in a crash.
-            self._commits_midway = self._commits_midway and not replaced
+            arriving = self._writing.arriving(table, place.position)
+            # A bookmark that covers rows which still wait for the end would lose them in a crash.
+            self._commits_midway = self._commits_midway and not arriving.comes_at_once
             with blamed(place.name):
-                place.destination.begin(dataclasses.replace(table, full_refresh=replaced))
+                place.destination.begin(arriving)
 
     def _take(self, rows: Rows) -> None:
         self._waiting.setdefault(rows.table, []).extend(rows.records)

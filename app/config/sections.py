@@ -12,6 +12,7 @@ from app.connectors.option_types import Several
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule
+from app.domain.writing import SchemaPolicy, WriteMode  # noqa: TC001 - pydantic reads the annotations
 
 LONGEST_NAME = 255
 """Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
@@ -201,6 +202,8 @@ class Inherited(Section):
     misfire_window: Window | None = None
     timeout: Timeout | None = None
     max_attempts: Attempts | None = None
+    write_mode: WriteMode | None = None
+    schema_policy: SchemaPolicy | None = None
 
 
 class WrittenCollection(Inherited):

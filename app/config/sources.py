@@ -11,6 +11,7 @@ from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
 from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options
 from app.domain.attempt_protocol import CollectionJob
+from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,8 @@ class Collection:
     """One table or endpoint of a source.
 
     `schedule` None: by hand only. `misfire_window` None: however late. `start_date` None: `DAYS_BACK` days before the
-    attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the source itself says.
+    attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the source itself says. `write_mode` None: as the
+    source reads.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Collection:
     sync_mode: SyncMode | None = None
     cursor_field: str | None = None
     primary_key: tuple[str, ...] | None = None
+    write_mode: WriteMode | None = None
+    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     parameters: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def for_attempt(self, today: dt.date) -> CollectionJob:
@@ -63,6 +67,8 @@ class Collection:
             sync_mode=self.sync_mode,
             cursor_field=self.cursor_field,
             primary_key=None if self.primary_key is None else list(self.primary_key),
+            write_mode=self.write_mode,
+            schema_policy=self.schema_policy,
         )
 
 
@@ -101,6 +107,8 @@ def read_source(entry: Entry, *, destinations: Mapping[str, bool]) -> Source | N
     _check_destinations(entry, written.get("destinations"), destinations)
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validated(WrittenSource, written)
+    if source is not None:
+        _check_write_modes(entry, source)
     if source is None or entry.problems:
         return None
     return Source(
@@ -153,6 +161,17 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
             entry.validated(parameters, {} if given is None else given, ("collections", index, "parameters"))
 
 
+def _check_write_modes(entry: Entry, source: WrittenSource) -> None:
+    for index, collection in enumerate(source.collections or ()):
+        mode = collection.write_mode or source.write_mode
+        if mode is WriteMode.REPLACE and collection.sync_mode == "incremental":
+            entry.refuse(
+                ("collections", index),
+                "'sync_mode: incremental' reads what is new, and 'write_mode: replace' would lose all the rest: "
+                "set 'sync_mode: full_refresh', or another write_mode",
+            )
+
+
 def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:
     written = source.collections or [WrittenCollection(name=WHOLE)]
     return {collection.name: _collection(entry.id, source, collection) for collection in written}
@@ -175,6 +194,8 @@ def _collection(source_id: str, source: WrittenSource, written: WrittenCollectio
         sync_mode=written.sync_mode,
         cursor_field=written.cursor_field,
         primary_key=None if written.primary_key is None else tuple(written.primary_key),
+        write_mode=written.write_mode or source.write_mode,
+        schema_policy=written.schema_policy or source.schema_policy or SchemaPolicy.EVOLVE,
         parameters=written.parameters,
     )
 

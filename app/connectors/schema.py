@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.writing import SchemaPolicy, WriteMode
+
 
 class Kind(enum.Enum):
     """What a column holds, before a destination chooses a type for it."""
@@ -30,7 +32,8 @@ class Kind(enum.Enum):
 class Table:
     """A table of the source and how it is to arrive at the destination.
 
-    `key` is empty where rows have no identity. `full_refresh` replaces all rows at the end of the pass.
+    `key` is empty where rows have no identity. With `full_refresh` all rows of the source come in this pass, else what
+    is new. `mode` and `schema_policy` are the attempt's to say, whatever the source has said.
     """
 
     name: str
@@ -38,6 +41,18 @@ class Table:
     key: tuple[str, ...] = ()
     cursor_field: str | None = None
     full_refresh: bool = False
+    mode: WriteMode = WriteMode.APPEND
+    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The key where rows with an equal one are one row."""
+        return () if self.mode is WriteMode.APPEND else self.key
+
+    @property
+    def comes_at_once(self) -> bool:
+        """Whether rows may only move when all have come: they replace others, or the pass is one snapshot."""
+        return self.mode is WriteMode.REPLACE or (self.full_refresh and self.mode is not WriteMode.UPSERT)
 
 
 _SCALARS = {"boolean": Kind.BOOLEAN, "number": Kind.NUMBER}

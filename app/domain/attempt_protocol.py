@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.domain.writing import SchemaPolicy, WriteMode
+
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
 
 Level = Literal["debug", "info", "warn", "error"]
@@ -19,7 +21,8 @@ Level = Literal["debug", "info", "warn", "error"]
 class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The collection to copy, all defaults applied.
 
-    `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides.
+    `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides, `write_mode` where
+    rows arrive as the source reads.
     """
 
     name: str
@@ -30,6 +33,8 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sync_mode: Literal["full_refresh", "incremental"] | None = None
     cursor_field: str | None = None
     primary_key: list[str] | None = None
+    write_mode: WriteMode | None = None
+    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
 
 
 class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

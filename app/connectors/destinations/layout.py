@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.casting import ValueRefusedError, cast_columns
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
+from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +32,7 @@ class Target:
 
     @property
     def key(self) -> list[str]:
-        return [self.columns[field].name for field in self.table.key]
+        return [self.columns[field].name for field in self.table.identity]
 
     @property
     def cursor(self) -> str | None:
@@ -45,7 +46,7 @@ class Target:
             ValueRefusedError: a column cannot hold a value, or a record has none for a field of the key.
         """
         values = cast_columns(records, self.columns, table=self.table.name)
-        for field in self.table.key:
+        for field in self.table.identity:
             if None in values[list(self.columns).index(field)]:
                 raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for its key {field!r}")
         return values
@@ -58,6 +59,10 @@ def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[
         ConfigurationError: two fields would be one column, a field has no name or that of a column which Syncline
             itself writes, or a key field does not exist.
     """
+    if table.mode is WriteMode.HISTORY or table.schema_policy is not SchemaPolicy.EVOLVE:
+        raise ConfigurationError(
+            f"table {table.name!r}: write_mode 'history' and schema_policy 'freeze' and 'discard' are not possible here"
+        )
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
     for field in table.columns:

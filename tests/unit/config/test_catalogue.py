@@ -102,6 +102,28 @@ def test_a_collection_s_own_keys_reach_the_attempt() -> None:
     )
 
 
+def test_how_rows_arrive_is_said_for_a_collection_or_for_all_of_its_source() -> None:
+    source = one_source(
+        "type: synthetic, write_mode: history, schema_policy: freeze,"
+        "collections: [a, {name: b, write_mode: upsert, schema_policy: discard}]"
+    )
+    jobs = [collection.for_attempt(dt.date(2026, 1, 1)) for collection in source.collections.values()]
+    assert [(job.write_mode, job.schema_policy) for job in jobs] == [("history", "freeze"), ("upsert", "discard")]
+    (said_nothing,) = one_source("type: synthetic, collections: [a]").collections.values()
+    job = said_nothing.for_attempt(dt.date(2026, 1, 1))
+    assert (job.write_mode, job.schema_policy) == (None, "evolve")
+
+
+def test_a_replacement_by_what_is_new_is_refused() -> None:
+    source = "{s: {type: synthetic, destinations: d, write_mode: replace, collections: [%s]}}"
+    text = f"{{destinations: {{d: {{type: none}}}}, sources: {source}}}"
+    (problem,) = load_catalogue(text % "a, {name: b, sync_mode: incremental}", {}).problems
+    assert problem.path == "sources.s.collections[1]"
+    assert "'write_mode: replace' would lose all the rest" in problem.message
+    for possible in ("sync_mode: full_refresh", "sync_mode: incremental, write_mode: upsert"):
+        assert load_catalogue(text % f"{{name: b, {possible}}}", {}).problems == []
+
+
 def test_a_singer_source_without_collections_has_the_one_collection_all() -> None:
     source = one_source("type: singer, schedule: '@hourly', config: {tap: tap-x}")
     assert list(source.collections) == ["all"]

@@ -12,21 +12,23 @@ from pydantic import BaseModel, ValidationError, field_validator
 from app.config.check import examine_config
 from app.config.problems import CatalogueError, model_problems
 from app.config.reader import load_catalogue
-from app.connectors.options import SOURCE_TYPES
+from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE_KEYS = (
-    "collections, config, destinations, max_attempts, misfire, misfire_window, schedule, timeout, timezone, type"
+    "collections, config, destinations, max_attempts, misfire, misfire_window, schedule, schema_policy, timeout, "
+    "timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
-    "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, start_date, "
-    "sync_mode, table_name, timeout, timezone, type"
+    "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, schema_policy, "
+    "start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means for ever, without the key the default counts"
 TYPES = ", ".join(sorted(SOURCE_TYPES))
+PLACES = ", ".join(sorted(DESTINATION_TYPES))
 BY_HAND = "'none' means by hand only"
 DURATIONS = "valid are days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 
@@ -151,8 +153,8 @@ def test_a_mistake_in_a_source_rejects_the_source(keys: str, problem: str) -> No
     ("keys", "problem"),
     [
         ("[]", ": must be a mapping (key: value)"),
-        ("{type: postgre}", ".type: unknown type 'postgre'; did you mean 'postgres'? valid: duckdb, none, postgres"),
-        ("{}", ".type: unknown type 'd'; valid: duckdb, none, postgres"),
+        ("{type: postgre}", f".type: unknown type 'postgre'; did you mean 'postgres'? valid: {PLACES}"),
+        ("{}", f".type: unknown type 'd'; valid: {PLACES}"),
         ("{type: duckdb}", ".path: is missing"),
         ("{type: duckdb, path: x, shema: y}", ".shema: unknown key; did you mean 'schema'? valid: path, schema, type"),
         ("{type: postgres, host: h, password: {hunter22: x}}", ".password: must be text"),

@@ -51,7 +51,7 @@ class DuckdbDestination:
             stage.add(records)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
-        moving = [stage for stage in self._stages.values() if final or not stage.target.table.full_refresh]
+        moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
         with explained("cannot commit"), self._file.transaction():
             self._bookmark.verify()
             rows = sum([stage.move() for stage in moving])

@@ -9,6 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.destinations.duckdb.target import arrow_type
 from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -65,11 +66,11 @@ class Stage:
     def move(self) -> int:
         """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
         table = self.target.table
-        if table.full_refresh:
+        if table.mode is WriteMode.REPLACE:
             self._execute(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
-        elif not table.key:
+        elif table.mode is WriteMode.APPEND and not table.full_refresh:
             self._drop_rows_already_there()
-        moved = self._upsert() if table.key and not table.full_refresh else self._append()
+        moved = self._upsert() if table.mode is WriteMode.UPSERT else self._append()
         self._execute(f"DELETE FROM {self._name}")  # noqa: S608 -- a quoted identifier
         return moved
 

@@ -54,7 +54,7 @@ class PostgresDestination:
         with explained("cannot commit"), self._connection.transaction():
             self._bookmark.hold()
             rows = sum(
-                [stage.move() for stage in self._stages.values() if final or not stage.target.table.full_refresh]
+                [stage.move() for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
             )
             self._bookmark.move(bookmark, final=final)
         return rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.postgres import columns as types
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -53,12 +54,12 @@ class Stage:
     def move(self) -> int:
         """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
         table = self.target.table
-        if table.full_refresh:
+        if table.mode is WriteMode.REPLACE:
             # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
             self._execute(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
-        elif not table.key:
+        elif table.mode is WriteMode.APPEND and not table.full_refresh:
             self._drop_rows_already_there()
-        moved = self._upsert() if table.key and not table.full_refresh else self._append()
+        moved = self._upsert() if table.mode is WriteMode.UPSERT else self._append()
         self._execute(f"TRUNCATE {self._name}")
         return moved
 

@@ -38,8 +38,8 @@ def make_room(connection: Connection, *, schema: str, table: Table) -> Target:
         _create(connection, qualified, table, names)
     present = types.existing_columns(connection, qualified)
     _widen(connection, qualified, table, names, present)
-    if table.key:
-        _ensure_unique(connection, qualified, [names[field] for field in table.key])
+    if table.identity:
+        _ensure_unique(connection, qualified, [names[field] for field in table.identity])
     present = types.existing_columns(connection, qualified)
     described = {field: types.column(name, present[name]) for field, name in names.items()}
     return Target(table=table, qualified=qualified, columns=described)
@@ -48,8 +48,8 @@ def make_room(connection: Connection, *, schema: str, table: Table) -> Target:
 def _create(connection: Connection, qualified: str, table: Table, names: dict[str, str]) -> None:
     shape = [f"{quoted(name)} {types.NEW_TYPES[table.columns[field]]}" for field, name in names.items()]
     shape += [f"{TASK_COLUMN} text", f"{SYNCED_COLUMN} timestamptz"]
-    if table.key:
-        shape.append(f"PRIMARY KEY ({listed(names[field] for field in table.key)})")
+    if table.identity:
+        shape.append(f"PRIMARY KEY ({listed(names[field] for field in table.identity)})")
     connection.execute(f"CREATE TABLE {qualified} ({', '.join(shape)})".encode())
 
 

@@ -1,0 +1,72 @@
+"""How the rows of a table arrive: what the catalogue asks for, held against what the source reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from app.connectors.blame import place_of
+from app.domain.errors import ConfigurationError
+from app.domain.writing import SchemaPolicy, WriteMode
+
+if TYPE_CHECKING:
+    from app.connectors.passes import Position
+    from app.connectors.schema import Table
+    from app.domain.attempt_protocol import AttemptJob
+
+_KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Writing:
+    """The collection's `write_mode` (None: as the source reads) and `schema_policy`; `place` begins every complaint."""
+
+    mode: WriteMode | None
+    policy: SchemaPolicy
+    place: str
+
+    @classmethod
+    def of(cls, job: AttemptJob) -> Writing:
+        return cls(mode=job.collection.write_mode, policy=job.collection.schema_policy, place=place_of(job))
+
+    @property
+    def all_or_nothing(self) -> bool:
+        """Whether a field that comes late must find nothing of its pass loaded."""
+        return self.policy is SchemaPolicy.FREEZE
+
+    def arriving(self, table: Table, position: Position) -> Table:
+        """`table` as a destination at `position` is to take it.
+
+        A bookmark that is void, or lost, makes the source send once more what is there: an upsert of a void one begins
+        anew, and what was appended is replaced, for nobody could tell the rows that come again. Snapshots stay, and so
+        does a history, in which everything that does not come once more ends.
+
+        Raises:
+            ConfigurationError: the mode contradicts what the source reads, or needs a key that it does not have.
+        """
+        mode = self.mode or _usual(table)
+        self._check(mode, table)
+        lost = position.void or (position.loaded and position.bookmark is None)
+        appended = mode is WriteMode.APPEND and not table.full_refresh
+        if (appended and lost) or (mode is WriteMode.UPSERT and position.void):
+            mode = WriteMode.REPLACE
+        whole = table.full_refresh or (mode is WriteMode.HISTORY and position.void)
+        return dataclasses.replace(table, mode=mode, schema_policy=self.policy, full_refresh=whole)
+
+    def _check(self, mode: WriteMode, table: Table) -> None:
+        if mode in _KEYED and not table.key:
+            raise ConfigurationError(
+                f"{self.place}: write_mode '{mode}' needs a key, and the source names none for table {table.name!r}: "
+                "set 'primary_key'"
+            )
+        if mode is WriteMode.REPLACE and not table.full_refresh:
+            raise ConfigurationError(
+                f"{self.place}: write_mode 'replace' needs all rows each time, and of table {table.name!r} the source "
+                "reads only what is new: set 'sync_mode: full_refresh', or another write_mode"
+            )
+
+
+def _usual(table: Table) -> WriteMode:
+    if table.full_refresh:
+        return WriteMode.REPLACE
+    return WriteMode.UPSERT if table.key else WriteMode.APPEND

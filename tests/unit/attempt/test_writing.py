@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.attempt.writing import Writing
+from app.connectors.passes import Position
+from app.connectors.schema import Kind, Table
+from app.domain.errors import ConfigurationError
+from app.domain.writing import SchemaPolicy, WriteMode
+from tests.deploy_files import ROOT
+
+APPEND, UPSERT, REPLACE, HISTORY = WriteMode
+FIRST, LATER, VOID = Position(), Position(bookmark="5", loaded=True), Position(loaded=True, void=True)
+FORGOTTEN = Position(loaded=True)
+"""Loaded, but the source has left no bookmark."""
+
+
+def table(*, full_refresh: bool, keyed: bool) -> Table:
+    return Table("t", {"id": Kind.INTEGER}, key=("id",) if keyed else (), full_refresh=full_refresh)
+
+
+def arriving(
+    mode: WriteMode | None, position: Position = LATER, *, full_refresh: bool = False, keyed: bool = True
+) -> Table:
+    writing = Writing(mode, SchemaPolicy.DISCARD, place="source 's', collection 'c'")
+    return writing.arriving(table(full_refresh=full_refresh, keyed=keyed), position)
+
+
+@pytest.mark.parametrize("position", [FIRST, LATER, FORGOTTEN])
+def test_without_a_word_rows_arrive_as_the_source_reads(position: Position) -> None:
+    assert arriving(None, position, full_refresh=True, keyed=True).mode is REPLACE
+    assert arriving(None, position, full_refresh=True, keyed=False).mode is REPLACE
+    assert arriving(None, position, full_refresh=False, keyed=True).mode is UPSERT
+    lost = position is FORGOTTEN
+    assert arriving(None, position, full_refresh=False, keyed=False).mode is (REPLACE if lost else APPEND)
+
+
+@pytest.mark.parametrize("full_refresh", [True, False])
+@pytest.mark.parametrize("position", [FIRST, LATER])
+def test_a_mode_that_is_said_counts_whatever_the_source_reads(position: Position, full_refresh: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    for mode in WriteMode:
+        if mode is not REPLACE or full_refresh:
+            assert arriving(mode, position, full_refresh=full_refresh).mode is mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "full_refresh", "taken", "whole"),
+    [
+        (APPEND, True, APPEND, True),
+        (APPEND, False, REPLACE, False),
+        (UPSERT, True, REPLACE, True),
+        (UPSERT, False, REPLACE, False),
+        (REPLACE, True, REPLACE, True),
+        (HISTORY, True, HISTORY, True),
+        (HISTORY, False, HISTORY, True),
+    ],
+)
+def test_a_reload_keeps_snapshots_and_histories_and_replaces_the_rest(
+    mode: WriteMode,
+    full_refresh: bool,  # noqa: FBT001 -- a parameter of the test
+    taken: WriteMode,
+    whole: bool,  # noqa: FBT001 -- likewise
+) -> None:
+    made = arriving(mode, VOID, full_refresh=full_refresh)
+    assert (made.mode, made.full_refresh, made.comes_at_once) == (taken, whole, True)
+
+
+def test_without_a_bookmark_only_what_was_appended_is_replaced() -> None:
+    assert arriving(APPEND, FORGOTTEN).mode is REPLACE
+    assert arriving(APPEND, FORGOTTEN, full_refresh=True).mode is APPEND
+    assert arriving(UPSERT, FORGOTTEN).mode is UPSERT
+    history = arriving(HISTORY, FORGOTTEN)
+    assert (history.mode, history.full_refresh) == (HISTORY, False)
+
+
+@pytest.mark.parametrize("mode", [UPSERT, HISTORY])
+def test_a_mode_that_needs_a_key_is_refused_without_one(mode: WriteMode) -> None:
+    complaint = f"source 's', collection 'c': write_mode '{mode}' needs a key, and the source names none for table 't'"
+    with pytest.raises(ConfigurationError, match=re.escape(complaint)):
+        arriving(mode, keyed=False)
+
+
+@pytest.mark.parametrize("position", [FIRST, LATER, VOID])
+def test_what_is_new_cannot_replace_everything(position: Position) -> None:
+    with pytest.raises(ConfigurationError, match="write_mode 'replace' needs all rows each time, and of table 't'"):
+        arriving(REPLACE, position)
+
+
+def test_rows_wait_for_the_end_where_a_part_of_them_would_mean_something_else() -> None:
+    waiting = {(mode, whole) for mode in WriteMode for whole in (True, False) if _waits(mode, whole=whole)}
+    assert waiting == {(REPLACE, True), (APPEND, True), (HISTORY, True)}
+
+
+def _waits(mode: WriteMode, *, whole: bool) -> bool:
+    return (mode is not REPLACE or whole) and arriving(mode, full_refresh=whole).comes_at_once
+
+
+def test_only_a_frozen_pass_is_all_or_nothing() -> None:
+    strict = {policy for policy in SchemaPolicy if Writing(None, policy, place="").all_or_nothing}
+    assert strict == {SchemaPolicy.FREEZE}
+
+
+def test_the_page_shows_every_mode_and_every_policy() -> None:
+    page = (ROOT / "docs" / "connectors.md").read_text()
+    for shown in (WriteMode, SchemaPolicy):
+        cells = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+        assert set(shown) <= set(cells)
