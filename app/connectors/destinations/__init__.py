@@ -38,7 +38,7 @@ def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir
         if isinstance(options, PostgresDestinationOptions):
             from app.connectors.destinations.postgres import PostgresDestination  # noqa: PLC0415 -- heavy
 
-            return PostgresDestination(options, fence)
+            return PostgresDestination(options, fence, log=log)
         if isinstance(options, DuckdbDestinationOptions):
             from app.connectors.destinations.duckdb import DuckdbDestination  # noqa: PLC0415 -- heavy
 

@@ -18,17 +18,23 @@ if TYPE_CHECKING:
 TASK_COLUMN = "_syncline_task_id"
 SYNCED_COLUMN = "_syncline_synced_at"
 ROW_COLUMN = "_syncline_row"
-BOOKMARK_TABLE = "_syncline_bookmarks"
-_OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN}
+VALID_FROM_COLUMN = "_syncline_valid_from"
+VALID_TO_COLUMN = "_syncline_valid_to"
+_OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN, VALID_FROM_COLUMN, VALID_TO_COLUMN}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """A table there: `qualified` is its quoted name; `columns` maps the fields of the source to its columns."""
+    """A table there: `qualified` is its quoted name; `columns` maps the fields of the source to its columns.
+
+    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete.
+    """
 
     table: Table
     qualified: str
     columns: dict[str, Column]
+    left_out: tuple[str, ...] = ()
+    unfinished: bool = False
 
     @property
     def key(self) -> list[str]:
@@ -59,10 +65,6 @@ def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[
         ConfigurationError: two fields would be one column, a field has no name or that of a column which Syncline
             itself writes, or a key field does not exist.
     """
-    if table.mode is WriteMode.HISTORY or table.schema_policy is not SchemaPolicy.EVOLVE:
-        raise ConfigurationError(
-            f"table {table.name!r}: write_mode 'history' and schema_policy 'freeze' and 'discard' are not possible here"
-        )
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
     for field in table.columns:
@@ -84,6 +86,49 @@ def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[
             f"table {table.name!r}: primary_key names {', '.join(missing)}, valid are: {', '.join(names)}"
         )
     return names
+
+
+def own_columns(table: Table) -> dict[str, Kind]:
+    """The columns that Syncline itself writes into `table`."""
+    own = {TASK_COLUMN: Kind.TEXT, SYNCED_COLUMN: Kind.TIMESTAMP}
+    if table.mode is WriteMode.HISTORY:
+        own |= {VALID_FROM_COLUMN: Kind.TIMESTAMP, VALID_TO_COLUMN: Kind.TIMESTAMP}
+    return own
+
+
+def admitted(
+    table: Table, names: dict[str, str], *, new: Callable[[str], bool]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Those of `names` (field → column) that the table's schema policy lets in, and the fields that are left out.
+
+    `new` tells of a column whether the table lacks it.
+
+    Raises:
+        ConfigurationError: nothing may be added, or what may not be left out would be.
+    """
+    lacking = tuple(field for field, name in names.items() if new(name))
+    if table.schema_policy is SchemaPolicy.EVOLVE or not lacking:
+        return names, ()
+    fields = ", ".join(map(repr, lacking))
+    if table.schema_policy is SchemaPolicy.FREEZE:
+        raise ConfigurationError(
+            f"table {table.name!r} has no column for {fields}, and its schema_policy is 'freeze': "
+            "add the column there, leave the field out at the source, or set another schema_policy"
+        )
+    needed = {*table.key, *([table.cursor_field] if table.mode is WriteMode.APPEND else [])}
+    if kept := [field for field in lacking if field in needed]:
+        raise ConfigurationError(
+            f"table {table.name!r} has no column for {', '.join(map(repr, kept))}, which tells its rows apart and "
+            "cannot be discarded: add the column there, or set 'schema_policy: evolve'"
+        )
+    return {field: name for field, name in names.items() if field not in lacking}, lacking
+
+
+def left_out_warning(table: str, target: Target) -> str | None:
+    if not target.left_out:
+        return None
+    fields = ", ".join(map(repr, target.left_out))
+    return f"table {table!r} has no column for {fields}, left out as schema_policy 'discard' says"
 
 
 def widened(table: Table, records: Iterable[dict[str, Any]]) -> Table | None:

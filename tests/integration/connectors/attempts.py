@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.domain.attempt_protocol import Level
+
 # Writes the lines of its configuration, or counts `at` up from the state, which it sends again like a real tap.
 # Opening the fifo blocks it until the test opens the other end, and again until the test closes it.
 TAP = """
@@ -220,3 +222,7 @@ def record(**fields: Any) -> dict[str, Any]:
 
 def state(value: Any) -> dict[str, Any]:
     return {"type": "STATE", "value": value}
+
+
+def unheard(level: Level, message: str) -> None:
+    """A log that nobody reads."""

@@ -20,7 +20,7 @@ from app.connectors.passes import Fence
 from app.connectors.schema import Kind, Table
 from app.domain.attempt_protocol import Committed
 from app.domain.errors import LeaseLostError, SynclineError
-from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Told, Warehouse
+from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Told, Warehouse, unheard
 
 ROWS = "SELECT count(*), count(DISTINCT id) FROM loaded.made"
 
@@ -100,7 +100,7 @@ def test_an_attempt_that_comes_late_is_refused(scene: Scene) -> None:
 def test_a_commit_after_the_fence_has_moved_is_rolled_back(postgres: Postgres) -> None:
     options = PostgresDestinationOptions.model_validate(postgres.options())
     fence = Fence(task=TASK, task_id="t", attempt=1, source="s", collection="c", generation=0)
-    zombie = PostgresDestination(options, fence)
+    zombie = PostgresDestination(options, fence, log=unheard)
     zombie.open()
     zombie.begin(Table("made", {"id": Kind.INTEGER}))
     zombie.write("made", [{"id": 1}])
@@ -116,12 +116,12 @@ def test_a_commit_after_the_fence_has_moved_is_rolled_back(postgres: Postgres) -
 def test_a_commit_that_is_under_way_is_waited_for(postgres: Postgres) -> None:
     """The old attempt holds the row and cannot be ended: what it commits counts for the new one."""
     options = PostgresDestinationOptions.model_validate(postgres.options())
-    old = PostgresDestination(options, Fence(TASK, "t", 1, "s", "c", 0))
+    old = PostgresDestination(options, Fence(TASK, "t", 1, "s", "c", 0), log=unheard)
     old.open()
     positions = []
     with psycopg.connect(postgres.url) as committing:
         committing.execute("UPDATE loaded._syncline_bookmarks SET bookmark = '5', committed_at = now()")
-        new = PostgresDestination(options, Fence(TASK, "t", 2, "s", "c", 0))
+        new = PostgresDestination(options, Fence(TASK, "t", 2, "s", "c", 0), log=unheard)
         opening = threading.Thread(target=lambda: positions.append(new.open()))
         opening.start()
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

@@ -17,7 +17,7 @@ from app.connectors.destinations.postgres import PostgresDestination
 from app.connectors.options import PostgresDestinationOptions
 from app.connectors.passes import Fence
 from app.connectors.schema import Kind, Table
-from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state
+from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state, unheard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,7 +212,7 @@ def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, 
 
     def load(number: int) -> int:
         fence = Fence("0192f7c2-0000-7000-8000-000000000001", "t", 1, "source", f"collection {number}", 0)
-        destination = PostgresDestination(options, fence)
+        destination = PostgresDestination(options, fence, log=unheard)
         start.wait()
         destination.open()
         start.wait()

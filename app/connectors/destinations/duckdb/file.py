@@ -6,7 +6,7 @@ import re
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -65,6 +65,16 @@ class TargetFile:
                 raise
         finally:
             self.connection.execute(f"DETACH {TARGET}")
+
+    def run(self, statement: str, *parameters: Any) -> int:
+        row = self.row(statement, *parameters)
+        return row[0] if row and isinstance(row[0], int) else 0
+
+    def row(self, statement: str, *parameters: Any) -> tuple[Any, ...] | None:
+        return self.connection.execute(statement, list(parameters)).fetchone()
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self.connection.execute(statement, list(parameters)).fetchall()
 
     def close(self) -> None:
         self.connection.close()

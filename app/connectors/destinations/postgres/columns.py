@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
 from app.connectors import casting
 from app.connectors.casting import Column, Holds
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from app.connectors.destinations.session import Session
 
 # Numbers become numeric, because a double would change most decimal fractions of more than 15 digits.
 NEW_TYPES: dict[Kind, str] = {
@@ -50,7 +50,7 @@ _WITH_MODIFIER = re.compile(r"(?P<base>[a-z ]+)\((?P<first>-?\d+)(,(?P<second>-?
 # Identity is compared through text where PostgreSQL's own equality is missing or means something else.
 _COMPARABLE = set(_HOLDS) - {"json", "citext"}
 
-_COLUMNS: LiteralString = """
+_COLUMNS = """
     SELECT attname, format_type(atttypid, atttypmod)
     FROM pg_attribute
     WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
@@ -58,9 +58,9 @@ _COLUMNS: LiteralString = """
 """
 
 
-def existing_columns(connection: Connection, table: str) -> dict[str, str]:
-    """Column → type of `table` (a quoted, qualified name); empty if there is no such table."""
-    return {name: kind for name, kind in connection.execute(_COLUMNS, [table]).fetchall()}  # noqa: C416 -- typed
+def existing_columns(session: Session, table: str) -> list[tuple[str, str]]:
+    """Name and type of each column of `table` (a quoted, qualified name); empty if there is no such table."""
+    return [(name, kind) for name, kind in session.rows(_COLUMNS, table)]
 
 
 def column(name: str, type_name: str) -> Column:

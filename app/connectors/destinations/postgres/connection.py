@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -65,6 +65,22 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
     connection.execute("SET datestyle = 'ISO, MDY'")
     connection.execute("SET client_min_messages = 'warning'")
     return connection
+
+
+class PostgresSession:
+    """Runs the statements that all warehouses share; `connection` is there for what PostgreSQL alone can do."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+    def run(self, statement: str, *parameters: Any) -> int:
+        return max(0, self.connection.execute(statement.encode(), parameters or None).rowcount)
+
+    def row(self, statement: str, *parameters: Any) -> tuple[Any, ...] | None:
+        return self.connection.execute(statement.encode(), parameters or None).fetchone()
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self.connection.execute(statement.encode(), parameters or None).fetchall()
 
 
 @contextmanager

@@ -1,0 +1,92 @@
+"""The table that remembers, beside the rows, how far each collection is and which attempt may write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.connectors.destinations.session import Session
+    from app.connectors.passes import Fence, Position
+
+BOOKMARK_TABLE = "_syncline_bookmarks"
+_SHAPE = """
+    source text NOT NULL,
+    collection text NOT NULL,
+    generation bigint NOT NULL,
+    bookmark {bookmark},
+    task uuid NOT NULL,
+    attempt integer NOT NULL,
+    completed_task uuid,
+    committed_at timestamptz,
+    PRIMARY KEY (source, collection)
+"""
+
+
+class Bookmark:
+    """One collection's row in `table` (quoted, qualified); everything here happens inside the caller's transactions.
+
+    `kind` is the type of the bookmark itself, `locking` what makes a SELECT hold its row until the transaction ends.
+    """
+
+    def __init__(self, session: Session, *, table: str, fence: Fence, kind: str, locking: str = "") -> None:
+        self._session = session
+        self._table = table
+        self._fence = fence
+        self._kind = kind
+        self._locking = locking
+
+    def make_table(self) -> None:
+        """Inside a transaction in which nobody else changes the schema."""
+        self._session.run(f"CREATE TABLE IF NOT EXISTS {self._table} ({_SHAPE.format(bookmark=self._kind)})")
+
+    def claim(self) -> Position:
+        """Shuts every older attempt out and waits for one that is just committing; what it leaves counts.
+
+        Raises:
+            LeaseLostError: a newer attempt was here.
+        """
+        fence = self._fence
+        row = self._session.row(
+            f"""
+            INSERT INTO {self._table} AS kept (source, collection, generation, task, attempt)
+            VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (source, collection) DO UPDATE SET task = excluded.task, attempt = excluded.attempt
+            WHERE (kept.task, kept.attempt) <= (excluded.task, excluded.attempt)
+            RETURNING generation, bookmark::text, completed_task::text, committed_at IS NOT NULL
+            """,  # noqa: S608 -- a quoted identifier
+            *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt),
+        )
+        if row is None:
+            raise fence.overtaken()
+        generation, bookmark, completed_task, loaded = row
+        return fence.position(generation=generation, bookmark=bookmark, completed_task=completed_task, loaded=loaded)
+
+    def hold(self) -> None:
+        """Keeps any other attempt out until the end of the transaction.
+
+        Raises:
+            LeaseLostError: another attempt has the collection now.
+        """
+        fence = self._fence
+        mine = self._session.row(
+            f"""
+            SELECT 1 FROM {self._table}
+            WHERE source = $1 AND collection = $2 AND task = $3 AND attempt = $4
+            {self._locking}
+            """,  # noqa: S608 -- a quoted identifier
+            *(fence.source, fence.collection, fence.task, fence.attempt),
+        )
+        if mine is None:
+            raise fence.overtaken()
+
+    def move(self, bookmark: str | None, *, final: bool) -> None:
+        fence = self._fence
+        self._session.run(
+            f"""
+            UPDATE {self._table}
+            SET bookmark = $1::{self._kind}, generation = $2, committed_at = now(),
+                completed_task = CASE WHEN $3 THEN task END
+            WHERE source = $4 AND collection = $5
+            """,  # noqa: S608 -- a quoted identifier
+            *(bookmark, fence.generation, final, fence.source, fence.collection),
+        )

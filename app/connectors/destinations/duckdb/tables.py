@@ -1,0 +1,131 @@
+"""The tables of a DuckDB file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from app.connectors import casting
+from app.connectors.casting import Column, Holds
+from app.connectors.destinations.duckdb.file import TARGET
+from app.connectors.destinations.layout import quoted
+from app.connectors.destinations.tables import Tables
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from app.connectors.destinations.session import Session
+    from app.connectors.schema import Table
+
+# DuckDB has no decimal without a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
+NEW_TYPES: dict[Kind, str] = {
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.INTEGER: "BIGINT",
+    Kind.BIG_INTEGER: "HUGEINT",
+    Kind.NUMBER: "DOUBLE",
+    Kind.TEXT: "VARCHAR",
+    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    Kind.DATE: "DATE",
+    Kind.TIME: "TIME",
+    Kind.JSON: "JSON",
+    Kind.BYTES: "BLOB",
+}
+
+
+def _escaped(value: bytes) -> str:
+    return "".join(f"\\x{byte:02X}" for byte in value)
+
+
+_HUGE = casting.Integer(-(2**127), 2**127 - 1)
+# What a column holds, and the Arrow type in which its values travel; JSON and what is only known to DuckDB as text.
+_TYPES: dict[str, tuple[Holds, pa.DataType]] = {
+    "BOOLEAN": (casting.Boolean(), pa.bool_()),
+    "TINYINT": (casting.Integer(-(2**7), 2**7 - 1), pa.int8()),
+    "SMALLINT": (casting.Integer(-(2**15), 2**15 - 1), pa.int16()),
+    "INTEGER": (casting.Integer(-(2**31), 2**31 - 1), pa.int32()),
+    "BIGINT": (casting.Integer(-(2**63), 2**63 - 1), pa.int64()),
+    "UTINYINT": (casting.Integer(0, 2**8 - 1), pa.uint8()),
+    "USMALLINT": (casting.Integer(0, 2**16 - 1), pa.uint16()),
+    "UINTEGER": (casting.Integer(0, 2**32 - 1), pa.uint32()),
+    "UBIGINT": (casting.Integer(0, 2**64 - 1), pa.uint64()),
+    "HUGEINT": (_HUGE, pa.string()),
+    "FLOAT": (casting.Floating(32), pa.float32()),
+    "DOUBLE": (casting.Floating(64), pa.float64()),
+    "VARCHAR": (casting.Text(nul=True), pa.string()),
+    "JSON": (casting.Json(nul=True), pa.string()),
+    "UUID": (casting.Uuid(), pa.string()),
+    "BLOB": (casting.Binary(_escaped), pa.string()),
+    "DATE": (casting.Date(), pa.date32()),
+    "TIME": (casting.TimeOfDay(), pa.time64("us")),
+    "TIMESTAMP": (casting.Timestamp(zone=False), pa.timestamp("us")),
+    "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True), pa.timestamp("us", tz="UTC")),
+}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+
+
+class DuckdbTables(Tables):
+    new_types = NEW_TYPES
+
+    def __init__(self, session: Session, *, schema: str) -> None:
+        super().__init__(session)
+        self._schema = schema
+
+    def make_schema(self) -> None:
+        self._session.run(f"CREATE SCHEMA IF NOT EXISTS {quoted(TARGET, self._schema)}")
+
+    def qualified(self, name: str) -> str:
+        return quoted(TARGET, self._schema, name)
+
+    def fitted(self, name: str) -> str:
+        return name
+
+    def same(self, name: str) -> str:
+        """To DuckDB, names that differ only in case are the same."""
+        return name.lower()
+
+    def present(self, name: str) -> dict[str, tuple[str, str]]:
+        found = self._session.rows(
+            """
+            SELECT column_name, data_type FROM duckdb_columns()
+            WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
+            """,
+            *(TARGET, self._schema, name),
+        )
+        return {column.lower(): (column, kind) for column, kind in found}
+
+    def column(self, name: str, type_name: str) -> Column:
+        if found := _DECIMAL.fullmatch(type_name):
+            return Column(name=name, type=type_name, holds=casting.Number(int(found[1]), int(found[2])))
+        return Column(name=name, type=type_name, holds=_TYPES.get(type_name, (casting.Verbatim(), None))[0])
+
+    def _refused_name(self, name: str) -> str | None:
+        return None if name and "\0" not in name else "must not be empty or contain U+0000"
+
+    def _comment(self, name: str) -> str | None:
+        row = self._session.row(
+            """
+            SELECT coalesce(comment, '') FROM duckdb_tables()
+            WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
+            """,
+            *(TARGET, self._schema, name),
+        )
+        return None if row is None else str(row[0])
+
+    def _add(self, qualified: str, columns: dict[str, str]) -> None:
+        for name, kind in columns.items():
+            self._session.run(f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {kind}")
+
+    def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+        shape = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._shape(table, names).items())
+        self._session.run(f"CREATE TABLE {qualified} ({shape})")
+
+    def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
+        """No index: MERGE finds rows without one, and DuckDB keeps indexes in memory."""
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The type in which values of `column` are handed to DuckDB; text is parsed by its own strict casts."""
+    if found := _DECIMAL.fullmatch(column.type):
+        return pa.decimal128(int(found[1]), int(found[2]))
+    return _TYPES.get(column.type, (None, pa.string()))[1]

@@ -1,0 +1,95 @@
+"""Rows on their way: a temporary table that fills outside of any transaction and moves into its target inside one."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.destinations.history import add_versions
+from app.connectors.destinations.layout import ROW_COLUMN, listed, quoted, with_own
+from app.connectors.destinations.resent import Resent
+from app.domain.writing import WriteMode
+
+if TYPE_CHECKING:
+    from app.connectors.destinations.layout import Target
+    from app.connectors.destinations.session import Session
+
+
+class Stage(abc.ABC):
+    """The staged rows of one table, numbered as they came."""
+
+    def __init__(self, session: Session, target: Target, *, number: int, task_id: str) -> None:
+        self.target = target
+        self.name = self.temporary(f"syncline_stage_{number}")
+        self.columns: dict[str, str] = {}
+        self._session = session
+        self._task_id = task_id
+        self._resent = Resent(session, self, number=number)
+        session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
+        self.widen(target)
+
+    def widen(self, target: Target) -> None:
+        """Takes over a new description of the target, which may have more columns."""
+        self.target = target
+        for column in target.columns.values():
+            if column.name not in self.columns:
+                self._session.run(f"ALTER TABLE {self.name} ADD COLUMN {quoted(column.name)} {column.type}")
+                self.columns[column.name] = column.type
+
+    @abc.abstractmethod
+    def add(self, records: list[dict[str, Any]]) -> None:
+        """Casts and stages; raises `ValueRefusedError`."""
+
+    def move(self) -> int:
+        """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
+        moved = self._moved()
+        self._session.run(f"TRUNCATE {self.name}")
+        return moved
+
+    @abc.abstractmethod
+    def temporary(self, name: str) -> str:
+        """The quoted name of a table that only this connection sees."""
+
+    @abc.abstractmethod
+    def newest(self) -> str:
+        """What to select from: the staged rows, without those that a later one with the same key replaces."""
+
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """An expression that is equal for rows that are equal in all columns, and text."""
+
+    def comparable(self, name: str, alias: str) -> str:
+        """An expression that is equal for equal values of the column."""
+        return f"{alias}.{quoted(name)}"
+
+    def differs(self, names: list[str], *, coming: str = "staged") -> str:
+        """Whether the rows `kept` and `coming` differ in one of the columns."""
+        there, here = (", ".join(self.comparable(name, alias) for name in names) for alias in ("kept", coming))
+        return f"({there}) IS DISTINCT FROM ({here})"
+
+    @abc.abstractmethod
+    def _upsert(self) -> int:
+        """The last row of each key wins; a row that is there already as it is stays untouched."""
+
+    def _moved(self) -> int:
+        match self.target.table.mode:
+            case WriteMode.UPSERT:
+                return self._upsert()
+            case WriteMode.HISTORY:
+                return add_versions(self._session, self, task_id=self._task_id)
+            case WriteMode.REPLACE:
+                # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
+                self._session.run(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+            case WriteMode.APPEND if not self.target.table.full_refresh:
+                self._resent.drop()
+        return self._append()
+
+    def _append(self) -> int:
+        names = listed(self.columns)
+        return self._session.run(
+            f"""
+            INSERT INTO {self.target.qualified} ({with_own(names)})
+            SELECT {with_own(names, "$1", "now()")} FROM {self.newest()} AS staged ORDER BY {ROW_COLUMN}
+            """,  # noqa: S608 -- quoted identifiers
+            self._task_id,
+        )

@@ -1,0 +1,93 @@
+"""A destination of tables: rows wait in stages and move in one transaction with the bookmark that stands for them."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.destinations.layout import left_out_warning, widened
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from app.connectors.destinations.bookmarks import Bookmark
+    from app.connectors.destinations.layout import Target
+    from app.connectors.destinations.staging import Stage
+    from app.connectors.destinations.tables import Tables
+    from app.connectors.passes import Log, Position
+    from app.connectors.schema import Table
+
+
+class Warehouse(abc.ABC):
+    """The order in which things happen, the same for every database."""
+
+    def __init__(self, *, tables: Tables, bookmark: Bookmark, log: Log) -> None:
+        self._tables = tables
+        self._bookmark = bookmark
+        self._log = log
+        self._stages: dict[str, Stage] = {}
+
+    def open(self) -> Position:
+        with self._explained("cannot prepare the table of bookmarks"):
+            with self._changing_schema():
+                self._tables.make_schema()
+                self._bookmark.make_table()
+            with self._transaction():
+                return self._bookmark.claim()
+
+    def begin(self, table: Table) -> None:
+        with self._explained(f"cannot prepare table {table.name!r}"):
+            with self._changing_schema():
+                self._bookmark.hold()
+                target = self._tables.make_room(table)
+            if stage := self._stages.get(table.name):
+                stage.widen(target)
+            else:
+                self._stages[table.name] = self._stage(target, number=len(self._stages))
+
+    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+        stage = self._stages[table]
+        if wider := widened(stage.target.table, records):
+            self.begin(wider)
+        with self._explained(f"cannot stage rows of table {table!r}"):
+            stage.add(records)
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
+        with self._explained("cannot commit"), self._transaction():
+            self._bookmark.hold()
+            rows = sum([stage.move() for stage in moving])
+            self._bookmark.move(bookmark, final=final)
+            if final:
+                self._finish()
+        if final:
+            self._tell_what_was_left_out()
+        return rows
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Gives up whatever is not committed; may be called at any time and more than once."""
+
+    @abc.abstractmethod
+    def _transaction(self) -> AbstractContextManager[None]:
+        """Commits at its end, or rolls back."""
+
+    @abc.abstractmethod
+    def _changing_schema(self) -> AbstractContextManager[None]:
+        """A transaction in which nobody else makes or widens tables here."""
+
+    @abc.abstractmethod
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        """Turns the database's errors into Syncline's; `doing` says what could not be done."""
+
+    @abc.abstractmethod
+    def _stage(self, target: Target, *, number: int) -> Stage: ...
+
+    def _finish(self) -> None:
+        for stage in self._stages.values():
+            self._tables.finish(stage.target)
+
+    def _tell_what_was_left_out(self) -> None:
+        for name, stage in self._stages.items():
+            if warning := left_out_warning(name, stage.target):
+                self._log("warn", warning)
