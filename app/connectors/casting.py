@@ -25,6 +25,7 @@ _SHOWN_CHARACTERS = 80
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
+_HALF = "it has half of a surrogate pair, which is no text"
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
 
 
@@ -79,14 +80,18 @@ def _cast(values: list[Any], column: Column, table: str) -> list[Any]:
             return [cast(value := each) for each in values]
         return [None if each is None else cast(value := each) for each in values]
     except Unfit as unfit:
-        shown = value if isinstance(value, str) else jsontext.encode(value)
         place = f"column {column.name!r} of table {table!r} is {column.type}"
-        raise ValueRefusedError(f"{place} and cannot hold {_shortened(shown)}: {unfit}") from None
+        raise ValueRefusedError(f"{place} and cannot hold {_shown(value)}: {unfit}") from None
 
 
-def _shortened(shown: str) -> str:
-    cut = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
-    return json.dumps(cut, ensure_ascii=False)
+def _shown(value: Any) -> str:
+    """The begin of it, without anything that a log could not keep."""
+    try:
+        text = value if isinstance(value, str) else jsontext.encode(value)
+    except UnicodeEncodeError:
+        text = repr(value)
+    cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return json.dumps(cut, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,8 @@ class Text:
     def takes(self, present: list[Any], types: set[type]) -> bool:
         if types != {str} or (self.limit is not None and max(map(len, present)) > self.limit):
             return False
-        return self.nul or "\0" not in "".join(present)
+        joined = "".join(present)
+        return (self.nul or "\0" not in joined) and _is_unicode(joined)
 
     def cast(self, value: Any) -> str:
         if isinstance(value, bytes):
@@ -191,7 +197,16 @@ class Text:
             raise Unfit("it is too long")
         if not self.nul and "\0" in text:
             raise Unfit("it contains the character U+0000")
+        if not _is_unicode(text):
+            raise Unfit(_HALF)
         return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +219,10 @@ class Json:
         return False
 
     def cast(self, value: Any) -> str:
-        text = jsontext.encode(value)
+        try:
+            text = jsontext.encode(value)
+        except UnicodeEncodeError:
+            raise Unfit(_HALF) from None
         if not self.nul and "\\u0000" in text and _has_nul(value):
             raise Unfit("it contains the character U+0000")
         return text
@@ -311,10 +329,12 @@ def _number(value: Any) -> int | Decimal:
             return int(value)
         if _NUMBER_TEXT.fullmatch(value):
             return Decimal(value)
-    elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool):
         return value
-    elif isinstance(value, float):
-        return Decimal(repr(value))
+    elif isinstance(value, (Decimal, float)):
+        number = Decimal(repr(value)) if isinstance(value, float) else value
+        if number.is_finite():
+            return number
     raise Unfit("it is not a number")
 
 
