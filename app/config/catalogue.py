@@ -95,7 +95,7 @@ def build_catalogue(main: Document, separate: Document | None, environment: Mapp
     server = reading.section("server", Server, SERVER_KEYS)
     notifications = reading.section("notifications", Notifications)
     destinations, rejected_destinations = reading.parts("destinations", read_destination)
-    defined = dict.fromkeys(rejected_destinations, False) | dict.fromkeys(destinations, True)
+    defined = dict[str, Destination | None](dict.fromkeys(rejected_destinations)) | destinations
     sources, rejected = reading.parts("sources", partial(read_source, destinations=defined))
     catalogue = Catalogue(
         server=server or Server(),

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from app.config.classic import COLLECTION_KEYS, SOURCE_KEYS
 from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
-from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options
+from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options, write_modes
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.config.destinations import Destination
     from app.config.entry import Entry
 
 DAYS_BACK = 365
@@ -87,10 +88,10 @@ class Source:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
-def read_source(entry: Entry, *, destinations: Mapping[str, bool]) -> Source | None:
+def read_source(entry: Entry, *, destinations: Mapping[str, Destination | None]) -> Source | None:
     """The source that `entry` describes; None if it has problems, which are then in `entry`.
 
-    `destinations` says of each id that is defined whether it is usable.
+    `destinations` has each that is defined, None for one that cannot be used.
     """
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
@@ -108,7 +109,7 @@ def read_source(entry: Entry, *, destinations: Mapping[str, bool]) -> Source | N
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validated(WrittenSource, written)
     if source is not None:
-        _check_write_modes(entry, source)
+        _check_write_modes(entry, source, destinations)
     if source is None or entry.problems:
         return None
     return Source(
@@ -134,14 +135,14 @@ def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]
     return written
 
 
-def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, bool]) -> None:
+def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destination | None]) -> None:
     names = [names] if isinstance(names, str) else names
     if not names:
         entry.refuse(("destinations",), f"names no destination; defined: {', '.join(sorted(defined)) or 'none'}")
     for index, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(name, str) and name not in defined:
             entry.refuse(("destinations", index), unknown_name("destination", name, defined))
-        elif isinstance(name, str) and not defined[name]:
+        elif isinstance(name, str) and defined[name] is None:
             entry.refuse(("destinations", index), f"destination '{name}' has problems of its own")
 
 
@@ -161,15 +162,27 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
             entry.validated(parameters, {} if given is None else given, ("collections", index, "parameters"))
 
 
-def _check_write_modes(entry: Entry, source: WrittenSource) -> None:
-    for index, collection in enumerate(source.collections or ()):
-        mode = collection.write_mode or source.write_mode
-        if mode is WriteMode.REPLACE and collection.sync_mode == "incremental":
+def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str, Destination | None]) -> None:
+    """What the catalogue alone tells; the attempt sees what its source really reads."""
+    used = [found for name in source.destinations if (found := defined.get(name))]
+    for index, collection in enumerate(source.collections or [WrittenCollection(name=WHOLE)]):
+        path = ("collections", index) if source.collections else ()
+        incremental = collection.sync_mode == "incremental"
+        usual = WriteMode.UPSERT if incremental and collection.primary_key else None
+        mode = collection.write_mode or source.write_mode or usual
+        if mode is WriteMode.REPLACE and incremental:
             entry.refuse(
-                ("collections", index),
+                path,
                 "'sync_mode: incremental' reads what is new, and 'write_mode: replace' would lose all the rest: "
                 "set 'sync_mode: full_refresh', or another write_mode",
             )
+        for destination in used:
+            if mode and mode not in (possible := write_modes(destination.type)):
+                entry.refuse(
+                    path,
+                    f"destination '{destination.id}' is of type {destination.type}, which has no write_mode '{mode}'; "
+                    f"valid: {', '.join(possible)}",
+                )
 
 
 def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import codecs
-import re
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from app.connectors.addresses import READABLE, check_protocol, protocol_of
 from app.connectors.installed import check_installed
 from app.connectors.option_types import Options, Several
 
-_PROTOCOL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# What has to be installed for a kind of address, and the extra that brings it.
-_NEEDS: Final = {
-    "file": ("fsspec", "files"),
-    "http": ("aiohttp", "files"),
-    "https": ("aiohttp", "files"),
-    "s3": ("s3fs", "files-s3"),
-    "gs": ("gcsfs", "files-gs"),
-}
 _CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
 _TEXT_ONLY: Final = ("encoding", *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
 TypeName = Literal["boolean", "integer", "number", "text", "timestamp", "date", "time", "json"]
-
-
-def protocol_of(address: str) -> str:
-    """`s3` of `s3://bucket/key`; `file` where an address names none."""
-    found = _PROTOCOL.match(address)
-    return found[1].lower() if found else "file"
 
 
 def _one_character(value: str | None) -> str | None:
@@ -79,16 +64,9 @@ class FilesParameters(Options):
     def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
         check_installed("type 'files'", "files", "fsspec")
         for address in path:
-            protocol = protocol_of(address)
-            if not address.strip():
-                raise ValueError("an address must not be empty")
-            if "::" in address or protocol not in _NEEDS:
-                valid = ", ".join(f"{known}://" for known in _NEEDS)
-                raise ValueError(f"an address begins with {protocol}://, valid are local paths and {valid}")
-            if protocol in ("http", "https"):
+            check_protocol(address, READABLE)
+            if protocol_of(address) in ("http", "https"):
                 _check_url(address)
-            module, extra = _NEEDS[protocol]
-            check_installed(f"an address {protocol}://", extra, module)
         return path
 
     @field_validator("delimiter", "escape")

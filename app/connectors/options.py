@@ -22,8 +22,10 @@ from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.option_types import Options, Several
+from app.connectors.parquet_options import WRITE_MODES, ParquetDestinationOptions
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
+from app.domain.writing import WriteMode
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -257,6 +259,7 @@ _PARAMETERS: dict[str, type[BaseModel]] = {
 _DESTINATIONS: dict[str, type[BaseModel]] = {
     "postgres": PostgresDestinationOptions,
     "duckdb": DuckdbDestinationOptions,
+    "parquet": ParquetDestinationOptions,
     "none": NoneDestinationOptions,
 }
 SOURCE_TYPES = tuple(_SOURCES)
@@ -276,6 +279,11 @@ def collection_parameters(source_type: str) -> type[BaseModel] | None:
 def destination_options(destination_type: str) -> type[BaseModel] | None:
     """The model of a destination, `type` included; None for a type that does not exist."""
     return _DESTINATIONS.get(destination_type)
+
+
+def write_modes(destination_type: str) -> tuple[WriteMode, ...]:
+    """How rows can arrive there."""
+    return WRITE_MODES if destination_type == "parquet" else tuple(WriteMode)
 
 
 def validated(model: type[Model], given: dict[str, Any], *, place: str) -> Model:

@@ -12,6 +12,7 @@ from app.connectors.options import (
     destination_options,
     validated,
 )
+from app.connectors.parquet_options import ParquetDestinationOptions
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir
             from app.connectors.destinations.duckdb import DuckdbDestination  # noqa: PLC0415 -- heavy
 
             return DuckdbDestination(options, fence, name=name, work_dir=work_dir, log=log)
+        if isinstance(options, ParquetDestinationOptions):
+            from app.connectors.destinations.parquet import ParquetDestination  # noqa: PLC0415 -- heavy
+
+            return ParquetDestination(options, fence, name=name, work_dir=work_dir, log=log)
         from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
 
         return NoneDestination()

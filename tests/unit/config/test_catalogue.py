@@ -124,6 +124,21 @@ def test_a_replacement_by_what_is_new_is_refused() -> None:
         assert load_catalogue(text % f"{{name: b, {possible}}}", {}).problems == []
 
 
+def test_a_write_mode_that_a_destination_does_not_have_is_refused() -> None:
+    text = "{destinations: {d: {type: parquet, path: lake}}, sources: {s: {destinations: d, %s}}}"
+    for source, mode in (
+        ("type: synthetic, collections: [{name: a, write_mode: history}]", "history"),
+        ("type: synthetic, collections: [{name: a, sync_mode: incremental, primary_key: id}]", "upsert"),
+        ("type: singer, config: {tap: tap-x}, write_mode: upsert", "upsert"),
+    ):
+        (problem,) = load_catalogue(text % source, {}).problems
+        assert problem.message == (
+            f"destination 'd' is of type parquet, which has no write_mode '{mode}'; valid: append, replace"
+        )
+    possible = "type: synthetic, collections: [{name: a, write_mode: append}, {name: b, write_mode: replace}, c]"
+    assert load_catalogue(text % possible, {}).problems == []
+
+
 def test_a_singer_source_without_collections_has_the_one_collection_all() -> None:
     source = one_source("type: singer, schedule: '@hourly', config: {tap: tap-x}")
     assert list(source.collections) == ["all"]

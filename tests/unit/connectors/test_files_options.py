@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.config.check import examine_config
-from app.connectors.files_options import FilesParameters, protocol_of
+from app.connectors.addresses import protocol_of
+from app.connectors.files_options import FilesParameters
 from app.connectors.options import validated
 from app.domain.errors import ConfigurationError
 

@@ -39,14 +39,23 @@ def test_a_source_that_cannot_be_read_for_want_of_a_package_names_the_extra(
     assert problem.message.endswith(f"needs packages that are not installed: pip install 'syncline[{extra}]'")
 
 
-@pytest.mark.parametrize("missing", ["duckdb", "pyarrow"])
+@pytest.mark.parametrize(
+    ("missing", "extra", "destination"),
+    [
+        ("duckdb", "duckdb", "type: duckdb, path: a.duckdb"),
+        ("pyarrow", "duckdb", "type: duckdb, path: a.duckdb"),
+        ("fsspec", "files", "type: parquet, path: lake"),
+        ("pyarrow", "files", "type: parquet, path: lake"),
+        ("s3fs", "files-s3", "type: parquet, path: 's3://bucket/lake'"),
+    ],
+)
 def test_a_destination_that_cannot_be_written_for_want_of_a_package_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch, missing: str
+    monkeypatch: pytest.MonkeyPatch, missing: str, extra: str, destination: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    problems = load_catalogue("destinations: {there: {type: duckdb, path: a.duckdb}}", {}).problems
-    assert [problem.path for problem in problems] == ["destinations.there"]
-    assert problems[0].message.endswith("needs packages that are not installed: pip install 'syncline[duckdb]'")
+    (problem,) = load_catalogue(f"destinations: {{there: {{{destination}}}}}", {}).problems
+    assert problem.path.startswith("destinations.there")
+    assert problem.message.endswith(f"needs packages that are not installed: pip install 'syncline[{extra}]'")
 
 
 def test_an_attempt_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,11 @@ def test_singer_options_of_both_manners_are_understood(given: dict[str, Any]) ->
     assert validated(SingerOptions, given, place="here")
 
 
+@pytest.mark.parametrize("path", ["", " ", "http://host/lake", "memory://lake", "zip::s3://bucket/a.zip"])
+def test_a_place_where_no_files_can_be_written_is_refused(path: str) -> None:
+    assert "here.path" in refusal(destination_options("parquet"), {"path": path})
+
+
 def test_a_postgres_destination_has_one_address() -> None:
     model = destination_options("postgres")
     assert "'url' or 'host'" in refusal(model, {})

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from app.connectors.files_options import protocol_of
+from app.connectors.addresses import protocol_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import fsspec  # type: ignore[import-untyped]
 
-from app.connectors.files_options import protocol_of
+from app.connectors.addresses import protocol_of
 from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import is_secret_name, secrets_in

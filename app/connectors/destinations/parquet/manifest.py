@@ -1,0 +1,154 @@
+"""The manifest of a collection: which files its tables are made of, how far it is, and which attempt may write.
+
+Each change is a new file with the next number, which only one attempt can create; the highest number counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    from app.connectors.destinations.parquet.storage import Storage
+    from app.connectors.passes import Fence, Position
+
+LATEST = "latest.json"
+# Of paths, of patterns, of URLs, and of directories that are named after a partition.
+_SPECIAL = frozenset('/\\%*?[]{}#:"<>|=&+')
+_LONGEST = 200
+_NUMBERED = re.compile(r"(\d{12})\.json")
+_KEPT = 10
+_TRIES = 20
+
+
+class DataFile(msgspec.Struct, frozen=True):
+    """`name` is relative to the destination's path; of the table's cursor field it has values from `lowest` on."""
+
+    name: str
+    rows: int
+    lowest: str | None = None
+    highest: str | None = None
+
+
+class TableState(msgspec.Struct, frozen=True):
+    """`columns` are those of all files together: name → kind; one that a file lacks is NULL there."""
+
+    columns: dict[str, str]
+    files: tuple[DataFile, ...] = ()
+    unfinished: bool = False
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """`committed_at` is None until a first commit."""
+
+    version: int
+    source: str
+    collection: str
+    task: str
+    attempt: int
+    generation: int
+    bookmark: str | None = None
+    completed_task: str | None = None
+    committed_at: str | None = None
+    tables: dict[str, TableState] = {}
+
+    def changed(self, **changes: object) -> Manifest:
+        """The next version."""
+        return msgspec.structs.replace(self, version=self.version + 1, **changes)
+
+    def position(self, fence: Fence) -> Position:
+        return fence.position(
+            generation=self.generation,
+            bookmark=self.bookmark,
+            completed_task=self.completed_task,
+            loaded=self.committed_at is not None,
+        )
+
+    @property
+    def named(self) -> set[str]:
+        return {file.name for table in self.tables.values() for file in table.files}
+
+
+class Manifests:
+    """The manifests of one collection, which lie in `directory`."""
+
+    def __init__(self, storage: Storage, fence: Fence) -> None:
+        self._storage = storage
+        self._fence = fence
+        self.directory = f"_syncline/{escaped(fence.source)}/{escaped(fence.collection)}"
+
+    def claim(self) -> Manifest:
+        """Shuts every older attempt out: the number that it would create next is taken.
+
+        Raises:
+            LeaseLostError: a newer attempt was here.
+        """
+        fence = self._fence
+        for _ in range(_TRIES):
+            known = self._newest()
+            if known and (known.task, known.attempt) > (fence.task, fence.attempt):
+                raise fence.overtaken()
+            first = Manifest(0, fence.source, fence.collection, fence.task, fence.attempt, fence.generation)
+            mine = (known or first).changed(task=fence.task, attempt=fence.attempt)
+            if self._create(mine):
+                if mine.committed_at:
+                    # The attempt before may have been killed just before it did this.
+                    self._point_to(mine)
+                return mine
+        raise SynclineError(f"{self.directory}: others create manifests without end")
+
+    def commit(self, manifest: Manifest) -> None:
+        """From now on this is what readers see.
+
+        Raises:
+            LeaseLostError: another attempt has the collection now.
+        """
+        if not self._create(manifest) or max(self._versions()) != manifest.version:
+            raise self._fence.overtaken()
+        self._point_to(manifest)
+        for version in self._versions():
+            if version <= manifest.version - _KEPT:
+                self._storage.remove(self._name(version))
+
+    def _newest(self) -> Manifest | None:
+        versions = self._versions()
+        if not versions:
+            return None
+        return msgspec.json.decode(self._storage.read(self._name(max(versions))), type=Manifest)
+
+    def _create(self, manifest: Manifest) -> bool:
+        name, content = self._name(manifest.version), _text(manifest)
+        if self._storage.create(name, content):
+            return True
+        # An answer that was lost on its way makes a store's client try again, and find what it has created itself.
+        return self._storage.read(name) == content
+
+    def _point_to(self, manifest: Manifest) -> None:
+        self._storage.replace(f"{self.directory}/{LATEST}", _text(manifest))
+
+    def _versions(self) -> list[int]:
+        return [int(found[1]) for name in self._storage.names(self.directory) if (found := _NUMBERED.fullmatch(name))]
+
+    def _name(self, version: int) -> str:
+        return f"{self.directory}/{version:012}.json"
+
+
+def escaped(name: str) -> str:
+    """A name as that of a directory: unlike any other's, and one that readers of directories do not pass over."""
+    text = "".join(one if one.isprintable() and one not in _SPECIAL else quote(one, safe="") for one in name)
+    if text[0] in "._":
+        text = f"%{ord(text[0]):02X}{text[1:]}"
+    encoded = text.encode()
+    if len(encoded) <= _LONGEST:
+        return text
+    return encoded[: _LONGEST - 13].decode(errors="ignore") + "~" + hashlib.sha256(encoded).hexdigest()[:12]
+
+
+def _text(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)

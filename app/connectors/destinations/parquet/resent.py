@@ -1,0 +1,99 @@
+"""Rows that come again: sources send what lies at or before the bookmark once more, and only the rows themselves tell.
+
+As many equal rows as were there are not new. The manifest says of each file which values of the cursor it has, so that
+only files are read that can have them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
+from app.connectors.destinations.parquet import types
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.destinations.parquet.manifest import DataFile
+    from app.connectors.destinations.parquet.stage import Stage, Staged
+    from app.connectors.destinations.parquet.storage import Storage
+
+
+class Resent:
+    """The rows of one table that were there before this pass, as far as they can come again."""
+
+    def __init__(self, storage: Storage, stage: Stage, files: tuple[DataFile, ...]) -> None:
+        self._storage = storage
+        self._stage = stage
+        self._cursor = stage.target.cursor or ""
+        field = stage.target.table.cursor_field
+        kind = Kind(stage.target.columns[field].type) if field in stage.target.columns else Kind.TEXT
+        self._files = [
+            (file.name, types.read(file.lowest, kind), types.read(file.highest, kind))
+            for file in files
+            if file.lowest is not None and file.highest is not None
+        ]
+        self._end = max((highest for _, _, highest in self._files), default=None)
+        self._begin: Any = None
+        self._left_over: Counter[bytes] = Counter()
+
+    def dropped(self, staged: Staged) -> Staged:
+        """`staged` without the rows that are there already."""
+        if self._end is None or staged.lowest is None or staged.lowest > self._end:
+            return staged
+        self._count_from(staged.lowest)
+        path, rows = self._stage.new_path(), 0
+        with (
+            pq.ParquetFile(staged.path) as file,
+            pq.ParquetWriter(path, file.schema_arrow, compression="zstd") as writer,
+        ):
+            for batch in file.iter_batches():
+                kept = [not self._was_there(row) for row in batch.to_pylist()]
+                writer.write_batch(batch.filter(pa.array(kept, pa.bool_())))
+                rows += sum(kept)
+        staged.path.unlink()
+        return dataclasses.replace(staged, path=path, rows=rows)
+
+    def _was_there(self, row: dict[str, Any]) -> bool:
+        if row[self._cursor] is None or row[self._cursor] > self._end:
+            return False
+        fingerprint = _fingerprint(row)
+        if not self._left_over[fingerprint]:
+            return False
+        self._left_over[fingerprint] -= 1
+        return True
+
+    def _count_from(self, lowest: Any) -> None:
+        """Each row of the table is counted once in a pass, however often a lower cursor comes."""
+        if self._begin is not None and self._begin <= lowest:
+            return
+        for name, _, highest in self._files:
+            if highest >= lowest:
+                self._left_over.update(map(_fingerprint, self._rows_of(name, lowest)))
+        self._begin = lowest
+
+    def _rows_of(self, name: str, lowest: Any) -> Iterator[dict[str, Any]]:
+        with self._storage.opened(name) as opened, pq.ParquetFile(opened) as file:
+            if self._cursor not in file.schema_arrow.names:
+                return
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    cursor = row[self._cursor]
+                    if cursor is not None and cursor >= lowest and (self._begin is None or cursor < self._begin):
+                        yield row
+
+
+def _fingerprint(row: dict[str, Any]) -> bytes:
+    """Of all columns of the source: one that a file lacks is as one that is NULL."""
+    held = sorted((name, value) for name, value in row.items() if value is not None and name not in _OWN)
+    return hashlib.blake2b(repr(held).encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+_OWN = frozenset({TASK_COLUMN, SYNCED_COLUMN})

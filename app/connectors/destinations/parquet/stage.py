@@ -1,0 +1,116 @@
+"""Rows on their way: Parquet files in the attempt's directory, moved to their place when they are committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
+from app.connectors.destinations.parquet import types
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.destinations.layout import Target
+
+_GROUP_BYTES = 32 << 20
+_FILE_BYTES = 256 << 20
+_OWN = {TASK_COLUMN: pa.string(), SYNCED_COLUMN: types.arrow_type(Kind.TIMESTAMP)}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file that is complete; of the table's cursor field it has values from `lowest` to `highest`."""
+
+    path: Path
+    rows: int
+    lowest: Any = None
+    highest: Any = None
+
+
+class Stage:
+    """The staged rows of one table; a row group is what fits into the memory it may take."""
+
+    def __init__(self, target: Target, directory: Path, *, task_id: str) -> None:
+        self.target = target
+        self._directory = directory
+        self._task_id = task_id
+        self._files = 0
+        self._finished: list[Staged] = []
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._path = directory
+        self._rows = 0
+        self._lowest: Any = None
+        self._highest: Any = None
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def widen(self, target: Target) -> None:
+        """Takes over a new description of the table; a file has the same columns from begin to end."""
+        if list(target.columns) != list(self.target.columns):
+            self._close()
+        self.target = target
+
+    def add(self, records: list[dict[str, Any]]) -> None:
+        """Casts and stages; raises `ValueRefusedError`."""
+        columns = self.target.columns
+        values = self.target.cast(records)
+        arrays = [types.array(each, Kind(column.type)) for each, column in zip(values, columns.values(), strict=True)]
+        own = [[self._task_id] * len(records), [datetime.now(UTC)] * len(records)]
+        arrays += [pa.array(each, kind) for each, kind in zip(own, _OWN.values(), strict=True)]
+        names = [*(column.name for column in columns.values()), *_OWN]
+        table = pa.Table.from_arrays(arrays, names=names)
+        self._note_cursor(values)
+        self._waiting.append(table)
+        self._waiting_bytes += table.nbytes
+        self._rows += len(records)
+        if self._waiting_bytes >= _GROUP_BYTES:
+            self._write_group()
+
+    def finish(self, *, even_if_empty: bool) -> list[Staged]:
+        """The complete files since the last call; with `even_if_empty` one without rows, if there are no others."""
+        if even_if_empty and not self._finished and not self._rows:
+            self._write_group()
+        self._close()
+        finished, self._finished = self._finished, []
+        return finished
+
+    def new_path(self) -> Path:
+        self._files += 1
+        return self._directory / f"{self._files}.parquet"
+
+    def _note_cursor(self, values: list[list[Any]]) -> None:
+        field = self.target.table.cursor_field
+        if field not in self.target.columns:
+            return
+        seen = [value for value in values[list(self.target.columns).index(field)] if value is not None]
+        seen += [value for value in (self._lowest, self._highest) if value is not None]
+        if seen:
+            self._lowest, self._highest = min(seen), max(seen)
+
+    def _write_group(self) -> None:
+        names = [(column.name, types.arrow_type(Kind(column.type))) for column in self.target.columns.values()]
+        schema = pa.schema([*names, *_OWN.items()])
+        if self._writer is None:
+            self._path = self.new_path()
+            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
+        self._writer.write_table(pa.concat_tables([schema.empty_table(), *self._waiting]))
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        if self._path.stat().st_size >= _FILE_BYTES:
+            self._close()
+
+    def _close(self) -> None:
+        if self._waiting:
+            self._write_group()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._finished.append(Staged(self._path, self._rows, self._lowest, self._highest))
+        self._rows, self._lowest, self._highest = 0, None, None

@@ -1,0 +1,82 @@
+"""The types of columns in Parquet files: what they hold, and what stands for a value in a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from app.connectors import casting
+from app.connectors.casting import Column, Holds, Unfit
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DIGITS = 38
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
+        return types == {bytes}
+
+    def cast(self, value: Any) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        raise Unfit("it is not of bytes")
+
+
+# A decimal of Parquet has a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
+_TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
+    Kind.BOOLEAN: (pa.bool_(), casting.Boolean()),
+    Kind.INTEGER: (pa.int64(), casting.Integer(-(2**63), 2**63 - 1)),
+    Kind.BIG_INTEGER: (pa.decimal128(_DIGITS, 0), casting.Integer(-(10**_DIGITS) + 1, 10**_DIGITS - 1)),
+    Kind.NUMBER: (pa.float64(), casting.Floating(64)),
+    Kind.TEXT: (pa.string(), casting.Text(nul=True)),
+    Kind.TIMESTAMP: (pa.timestamp("us", tz="UTC"), casting.Timestamp(zone=True)),
+    Kind.DATE: (pa.date32(), casting.Date()),
+    Kind.TIME: (pa.time64("us"), casting.TimeOfDay()),
+    Kind.JSON: (pa.string(), casting.Json(nul=True)),
+    Kind.BYTES: (pa.binary(), Bytes()),
+}
+_READ: dict[Kind, Callable[[str], Any]] = {
+    Kind.BOOLEAN: "True".__eq__,
+    Kind.INTEGER: int,
+    Kind.BIG_INTEGER: int,
+    Kind.NUMBER: float,
+    Kind.TIMESTAMP: datetime.fromisoformat,
+    Kind.DATE: date.fromisoformat,
+    Kind.TIME: time.fromisoformat,
+    Kind.BYTES: bytes.fromhex,
+}
+
+
+def column(name: str, kind: Kind) -> Column:
+    return Column(name=name, type=kind.value, holds=_TYPES[kind][1])
+
+
+def arrow_type(kind: Kind) -> pa.DataType:
+    return _TYPES[kind][0]
+
+
+def array(values: list[Any], kind: Kind) -> pa.Array:
+    """Of values that the column was seen to hold."""
+    if kind is Kind.BIG_INTEGER:
+        values = [None if value is None else Decimal(value) for value in values]
+    return pa.array(values, arrow_type(kind))
+
+
+def written(value: Any) -> str:
+    """A value of a cursor as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.isoformat() if isinstance(value, (date, time)) else str(value)
+
+
+def read(text: str, kind: Kind) -> Any:
+    """The value that `written` has written."""
+    return _READ.get(kind, str)(text)
