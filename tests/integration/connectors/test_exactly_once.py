@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import threading
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import psycopg
 import pytest
 from duckdb import connect
+from psycopg.conninfo import make_conninfo
 
 from app.connectors.destinations.postgres import PostgresDestination
 from app.connectors.options import PostgresDestinationOptions
-from app.connectors.passes import Fence
+from app.connectors.passes import Fence, Position
 from app.connectors.schema import Kind, Table
 from app.domain.attempt_protocol import Committed
 from app.domain.errors import LeaseLostError, SynclineError
@@ -111,6 +113,31 @@ def test_a_commit_after_the_fence_has_moved_is_rolled_back(postgres: Postgres) -
         zombie.begin(Table("made", {"id": Kind.INTEGER, "more": Kind.TEXT}))
     zombie.close()
     assert postgres.execute("SELECT count(*) FROM loaded.made") == [(0,)]
+
+
+def test_an_older_attempt_that_may_not_be_ended_is_shut_out_all_the_same(postgres: Postgres) -> None:
+    old = PostgresDestination(
+        PostgresDestinationOptions.model_validate(postgres.options()), Fence(TASK, "t", 1, "s", "c", 0), log=unheard
+    )
+    old.open()
+    old.begin(Table("made", {"id": Kind.INTEGER}))
+    role = f"newcomer_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        for granted in ("SCHEMA loaded", "ALL TABLES IN SCHEMA loaded"):
+            postgres.execute(f"GRANT ALL ON {granted} TO {role}")
+        options = {"type": "postgres", "url": make_conninfo(postgres.url, user=role), "schema": "loaded"}
+        new = PostgresDestination(
+            PostgresDestinationOptions.model_validate(options), Fence(TASK, "t", 2, "s", "c", 0), log=unheard
+        )
+        assert new.open() == Position()
+        new.close()
+        with pytest.raises(LeaseLostError):
+            old.commit(None, final=True)
+        old.close()
+    finally:
+        postgres.execute(f"DROP OWNED BY {role}")
+        postgres.execute(f"DROP ROLE {role}")
 
 
 def test_a_commit_that_is_under_way_is_waited_for(postgres: Postgres) -> None:
