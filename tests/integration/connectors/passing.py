@@ -67,8 +67,7 @@ class Origin:
         for key, at, value in self.since(None if self.full_refresh else bookmark):
             earlier = [{"id": key, "at": at, "v": f"not {value}"}] if self.twice and key % 2 else []
             yield Rows("t", [*earlier, {"id": key, "at": at, "v": value}], 1)
-            if not self.full_refresh:
-                yield Checkpoint(str(at))
+            yield Checkpoint(None if self.full_refresh else str(at))
 
 
 class Sent:

@@ -139,6 +139,19 @@ def test_an_attempt_that_was_overtaken_commits_nothing_and_one_that_comes_late_i
     assert lake.rows() == Counter([(1, 1, "a")])
 
 
+@pytest.mark.parametrize("kind", ["local", "objects"])
+def test_a_file_can_be_created_once(tmp_path: Path, kind: str) -> None:
+    system, root = fsspec.filesystem("memory"), f"/bucket/{next(NUMBERS)}"
+    storage = LocalStorage(tmp_path) if kind == "local" else ObjectStorage(system, root, secrets=[])
+    assert storage.create("a/1.json", b"first")
+    assert not storage.create("a/1.json", b"second")
+    assert storage.read("a/1.json") == b"first"
+    storage.replace("a/1.json", b"third")
+    assert storage.read("a/1.json") == b"third"
+    assert storage.names("a") == ["1.json"]
+    assert storage.names("b") == []
+
+
 def test_a_replaced_table_without_rows_can_be_read(lake: Lake, tmp_path: Path) -> None:
     origin = Origin(keyed=False, full_refresh=True)
     collection = Collection(lake.options, tmp_path / "work")
