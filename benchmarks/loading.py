@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.attempt import copying
 from app.attempt.copying import Pass, Place
 from app.attempt.outbox import Outbox
+from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
 from app.connectors.options import SingerOptions
 from app.connectors.passes import Fence
@@ -135,7 +136,7 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool) -> float:
         tap = SingerOptions(command=tuple(command), catalog=catalog)
         source = SingerSource(tap, job, work_dir=Path(work), log=lambda *_: None)
         report = copying.Report(outbox)
-        Pass(source, [place], bookmark=place.position.bookmark, report=report).run()
+        Pass(source, [place], bookmark=place.position.bookmark, writing=Writing.of(job), report=report).run()
         destination.close()
         seconds = time.perf_counter() - started
     written = 0 if options["type"] == "none" else RECORDS.value
