@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from app.config.classic import COLLECTION_KEYS, SOURCE_KEYS
 from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
+from app.connectors.option_types import Options
 from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options, write_modes
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import BaseModel
 
     from app.config.destinations import Destination
     from app.config.entry import Entry
@@ -27,7 +30,7 @@ DEFAULT_MISFIRE: Misfire = "latest"
 WHOLE = "all"
 """The one collection of a source that finds out by itself what there is."""
 
-_SELF_DESCRIBING = frozenset({"singer", "airbyte"})
+_SELF_DESCRIBING = frozenset({"singer", "airbyte", "rest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def read_source(entry: Entry, *, destinations: Mapping[str, Destination | None])
     if options is None:
         entry.refuse_type(type_, SOURCE_TYPES)
     else:
-        entry.validated(options, written.get("config") or {}, ("config",))
+        _check_config(entry, entry.validated(options, written.get("config") or {}, ("config",)), written)
     _check_destinations(entry, written.get("destinations"), destinations)
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validated(WrittenSource, written)
@@ -133,6 +136,19 @@ def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]
             for index, collection in enumerate(collections)
         ]
     return written
+
+
+def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any]) -> None:
+    """What only the whole configuration tells: the words of the library behind it, and which collections there are."""
+    if not isinstance(config, Options):
+        return
+    if complaint := config.examined():
+        entry.refuse(("config",), complaint)
+    collections = written.get("collections")
+    for index, collection in enumerate(collections if isinstance(collections, list) else ()):
+        settings = collection if isinstance(collection, dict) else {"name": collection}
+        if complaint := config.refused_collection(str(settings.get("type") or settings.get("name"))):
+            entry.refuse(("collections", index), complaint)
 
 
 def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destination | None]) -> None:

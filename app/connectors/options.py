@@ -23,6 +23,7 @@ from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.option_types import Options, Several
 from app.connectors.parquet_options import WRITE_MODES, ParquetDestinationOptions
+from app.connectors.rest_options import RestOptions, RestParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -248,12 +249,14 @@ _SOURCES: dict[str, type[BaseModel]] = {
     "redis": RedisOptions,
     "files": FilesOptions,
     "sql": SqlOptions,
+    "rest": RestOptions,
     "synthetic": SyntheticOptions,
 }
 _PARAMETERS: dict[str, type[BaseModel]] = {
     "redis": RedisParameters,
     "files": FilesParameters,
     "sql": SqlParameters,
+    "rest": RestParameters,
     "synthetic": SyntheticParameters,
 }
 _DESTINATIONS: dict[str, type[BaseModel]] = {

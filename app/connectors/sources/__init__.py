@@ -15,6 +15,7 @@ from app.connectors.options import (
     source_options,
     validated,
 )
+from app.connectors.rest_options import RestOptions, RestParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.errors import ConfigurationError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptJob
 
 
-def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
+def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa: PLR0911 -- one for each kind
     """The source of `job`; `work_dir` is a directory of this attempt alone.
 
     Raises:
@@ -61,6 +62,11 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
 
         selected = validated(SqlParameters, job.collection.parameters, place=parameters_place)
         return SqlSource(options, selected, job, work_dir=work_dir, log=log)
+    if isinstance(options, RestOptions):
+        from app.connectors.sources.rest import RestSource  # noqa: PLC0415 -- heavy
+
+        validated(RestParameters, job.collection.parameters, place=parameters_place)
+        return RestSource(options, job, work_dir=work_dir, log=log)
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 
     parameters = validated(SyntheticParameters, job.collection.parameters, place=parameters_place)

@@ -27,6 +27,7 @@ destinations:
         ("pyarrow", "files", "type: files, collections: [{name: a, parameters: {path: a.parquet}}]"),
         ("s3fs", "files-s3", "type: files, collections: [{name: a, parameters: {path: 's3://bucket/*.csv'}}]"),
         ("gcsfs", "files-gs", "type: files, collections: [{name: a, parameters: {path: 'gs://bucket/*.csv'}}]"),
+        ("dlt", "rest", "type: rest, config: {client: {base_url: 'http://h'}, resources: [a]}, collections: [a]"),
         ("duckdb_engine", "sql-duckdb", "type: sql, config: {url: 'duckdb:////srv/a.duckdb'}, collections: [a]"),
     ],
 )

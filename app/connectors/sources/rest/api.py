@@ -1,0 +1,149 @@
+"""An API as dlt knows it: its resources, made of the configuration, and their pages with the state that they leave."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from app.connectors.dlt_runtime import chain, explained, isolate, masked, told
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from dlt.extract import DltResource, DltSource
+    from dlt.sources.helpers.rest_client.auth import AuthConfigBase
+
+    from app.connectors.passes import Log
+
+_STATE_KEY: Final = "syncline"
+_PERMANENT: Final = frozenset({400, 401, 404, 405, 422})
+
+
+class Api:
+    """`resources` by name, parents before their children.
+
+    Raises:
+        ConfigurationError: dlt cannot make resources of `config`; its words, secrets masked.
+    """
+
+    def __init__(self, config: dict[str, Any], *, home: Path, log: Log) -> None:
+        # Below, dlt's objects take the place of secrets.
+        self._written = copy.deepcopy(config)
+        isolate(home)
+        with explained("dlt refuses it", config=config):
+            self._source = self._made(config, log)
+        self.resources: dict[str, DltResource] = dict(self._source.resources)
+
+    def pages(self, names: Sequence[str], state: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+        """Pages of the resources `names`, each with its resource; `state` is dlt's, and stands for all pages so far.
+
+        A parent that is not among `names` is read for its children.
+        """
+        from dlt.common.configuration.container import Container  # noqa: PLC0415 -- dlt takes seconds
+        from dlt.common.configuration.specs.config_section_context import ConfigSectionContext  # noqa: PLC0415
+        from dlt.common.pipeline import StateInjectableContext  # noqa: PLC0415
+        from dlt.extract.pipe_iterator import ManagedPipeIterator  # noqa: PLC0415
+        from dlt.extract.source import SourceInjectableContext, SourceSchemaInjectableContext  # noqa: PLC0415
+
+        chosen = self._source.with_resources(*names)
+        # As `DltSource.__iter__` does it, but for the state, which that throws away, and the pages, which it dissolves.
+        contexts = [
+            ConfigSectionContext(sections=("sources", _STATE_KEY), source_state_key=_STATE_KEY),
+            StateInjectableContext(state={"sources": {_STATE_KEY: {"resources": state}}}),
+            SourceSchemaInjectableContext(chosen.schema),
+            SourceInjectableContext(chosen),
+        ]
+        with ExitStack() as stack:
+            for context in contexts:
+                stack.enter_context(Container().injectable_context(context))
+            iterator: Any = ManagedPipeIterator.from_pipes(chosen.resources.selected_pipes)
+        with iterator:
+            iterator.set_context(contexts)
+            while True:
+                with explained("cannot read", config=self._written), self._refused():
+                    found = next(iterator, None)
+                if found is None:
+                    return
+                name = found.pipe.name
+                if name in names:
+                    yield name, found.item if isinstance(found.item, list) else [found.item]
+
+    def is_in_order(self, names: Sequence[str]) -> bool:
+        """Whether state in the middle of a reading stands for all rows before it, and for none after it."""
+        if len(names) != 1:
+            return False
+        resource = self.resources[names[0]]
+        incremental = _incremental(resource)
+        return incremental is not None and incremental.row_order == "asc" and self._parent(resource) is None
+
+    def is_incremental(self, name: str) -> bool:
+        """Whether the resource, or a parent, goes on from where it was."""
+        resource: Any = self.resources[name]
+        while resource is not None:
+            if _incremental(resource) is not None:
+                return True
+            resource = self._parent(resource)
+        return False
+
+    def lag(self, name: str) -> float | None:
+        incremental = _incremental(self.resources[name])
+        return None if incremental is None else incremental.lag
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        """What the API will refuse tomorrow as well is no reason to try again."""
+        try:
+            yield
+        except Exception as error:
+            for each in chain(error):
+                if getattr(getattr(each, "response", None), "status_code", None) in _PERMANENT:
+                    raise ConfigurationError(f"cannot read: {told(error, self._written)}") from None
+            raise
+
+    def _parent(self, resource: DltResource) -> DltResource | None:
+        parent = resource._pipe.parent  # noqa: SLF001 -- dlt tells it nowhere else
+        return None if parent is None else self.resources.get(parent.name)
+
+    def _made(self, config: Any, log: Log) -> DltSource:
+        from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
+        from dlt.extract import DltSource  # noqa: PLC0415
+        from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials  # noqa: PLC0415
+        from dlt.sources.rest_api import _validate_config, rest_api_resources  # noqa: PLC0415
+
+        from app.connectors.sources.rest.session import session  # noqa: PLC0415
+
+        # Before secrets become objects, which dlt does not know to mask.
+        _validate_config(config)
+        auths = list(_authenticated(config))
+        tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
+        config["client"]["session"] = session(tokens, log=log, masked=partial(masked, config=self._written))
+        return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api_resources(config))
+
+
+def _authenticated(config: dict[str, Any]) -> Iterator[AuthConfigBase]:
+    """Puts an object in the place of each `auth`, so that a token can be renewed."""
+    from dlt.sources.rest_api.config_setup import create_auth  # noqa: PLC0415 -- dlt takes seconds
+
+    endpoints = [each.get("endpoint") for each in (config.get("resource_defaults") or {}, *_mappings(config))]
+    for place in [config["client"], *(endpoint for endpoint in endpoints if isinstance(endpoint, dict))]:
+        if place.get("auth") is None:
+            continue
+        auth = create_auth(place["auth"])
+        if getattr(auth, "location", None) == "cookie":
+            raise ConfigurationError("auth: dlt cannot send a key as a cookie yet: valid locations are header, query")
+        if auth is not None:
+            place["auth"] = auth
+            yield auth
+
+
+def _mappings(config: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in config["resources"] if isinstance(each, dict)]
+
+
+def _incremental(resource: DltResource) -> Any:
+    """The resource's incremental as it is configured, None if it has none."""
+    return resource.explicit_args.get("incremental_object")

@@ -1,0 +1,140 @@
+"""From the pages of one resource to its table and rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.connectors import jsontext
+from app.connectors.inference import inferred, without_unknown
+from app.connectors.passes import Rows
+from app.connectors.schema import Kind, Table
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.rest_options import RestOptions
+    from app.connectors.sources.rest.api import Api
+    from app.domain.attempt_protocol import CollectionJob
+
+_FIRST_RECORDS: Final = 1000
+_FIRST_BYTES: Final = 1 << 20
+_KINDS: Final = {
+    "bool": Kind.BOOLEAN,
+    "bigint": Kind.INTEGER,
+    "decimal": Kind.NUMBER,
+    "double": Kind.NUMBER,
+    "wei": Kind.BIG_INTEGER,
+    "text": Kind.TEXT,
+    "timestamp": Kind.TIMESTAMP,
+    "date": Kind.DATE,
+    "time": Kind.TIME,
+    "json": Kind.JSON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a resource is read: `declared` are the columns whose type its configuration says."""
+
+    table_name: str
+    key: tuple[str, ...]
+    cursor_field: str | None
+    full_refresh: bool
+    incremental: bool
+    declared: dict[str, Kind]
+
+    @classmethod
+    def of(cls, name: str, api: Api, options: RestOptions, collection: CollectionJob, *, table_name: str) -> Plan:
+        """What the collection says comes first, then what the resource says.
+
+        Raises:
+            ConfigurationError: the two contradict each other.
+        """
+        columns = api.resources[name].compute_table_schema()["columns"]
+        own_key = tuple(field for field, column in columns.items() if column.get("primary_key"))
+        key = own_key if collection.primary_key is None else tuple(collection.primary_key)
+        goes_on = api.is_incremental(name)
+        disposition = _disposition(options.described(name).get("write_disposition"), name)
+        kept = goes_on or (disposition == "merge" and bool(key))
+        mode = collection.sync_mode or ("incremental" if kept and disposition != "replace" else "full_refresh")
+        if mode == "incremental" and not goes_on and not key:
+            raise ConfigurationError(
+                f"sync_mode: resource {name!r} has neither 'incremental', which tells what is new, nor a primary key"
+            )
+        if mode == "incremental" and api.lag(name) and not key:
+            raise ConfigurationError(f"resource {name!r}: 'lag' reads rows again, which need a primary key")
+        return cls(
+            table_name=table_name,
+            key=key,
+            cursor_field=collection.cursor_field,
+            full_refresh=mode == "full_refresh",
+            incremental=mode == "incremental" and goes_on,
+            declared={
+                field: _KINDS[kind] for field, column in columns.items() if (kind := column.get("data_type")) in _KINDS
+            },
+        )
+
+
+def _disposition(written: Any, name: str) -> Any:
+    """What dlt is told to do with rows that are there: merge, append or replace; None where nothing is said."""
+    if not isinstance(written, dict):
+        return written
+    if written.get("strategy") not in (None, "delete-insert", "upsert"):
+        raise ConfigurationError(
+            f"resource {name!r}: the write_disposition's strategy {written['strategy']!r} is not supported here"
+        )
+    return written.get("disposition")
+
+
+class Reading:
+    """Records of one resource: columns that nobody declared get their types from the first ones."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._table: Table | None = None
+        self._records: list[dict[str, Any]] = []
+        self._size = 0
+
+    def items(self, page: list[Any]) -> Iterator[Table | Rows]:
+        # As dlt names a value that is no object.
+        records = [each if isinstance(each, dict) else {"value": each} for each in page]
+        self._records += records
+        self._size += len(jsontext.encode(records))
+        if len(self._records) >= _FIRST_RECORDS or self._size >= _FIRST_BYTES:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[Table | Rows]:
+        """What has waited for others."""
+        if not self._records:
+            return
+        known = self._plan.declared if self._table is None else self._table.columns
+        columns = known | inferred(self._records, known=known)
+        if self._table is None or columns != self._table.columns:
+            yield self._announced(columns)
+        without_unknown(self._records, columns)
+        yield Rows(self._plan.table_name, self._records, self._size)
+        self._records, self._size = [], 0
+
+    def end(self) -> Iterator[Table | Rows]:
+        yield from self.rest()
+        if self._table is None and self._plan.full_refresh:
+            # No rows: what was there has to go all the same.
+            yield self._announced(self._plan.declared)
+
+    def _announced(self, columns: dict[str, Kind]) -> Table:
+        plan = self._plan
+        missing = [name for name in plan.key if name not in columns]
+        if missing and self._records:
+            raise ConfigurationError(
+                f"the primary key names {', '.join(missing)}, which no record has: valid are {', '.join(columns)}"
+            )
+        self._table = Table(
+            name=plan.table_name,
+            columns=columns,
+            key=() if missing else plan.key,
+            cursor_field=plan.cursor_field if plan.cursor_field in columns else None,
+            full_refresh=plan.full_refresh,
+        )
+        return self._table
