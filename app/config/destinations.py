@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.classic import DESTINATION_KEYS, lifted_options
 from app.config.sections import name_problem
+from app.connectors.option_types import Options
 from app.connectors.options import DESTINATION_TYPES, destination_options
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def read_destination(entry: Entry) -> Destination | None:
         entry.refuse_type(type_, DESTINATION_TYPES)
         return None
     options = {key: value for key, value in lifted_options(written).items() if value is not None}
-    entry.validated(model, {"type": type_, **options})
+    described = entry.validated(model, {"type": type_, **options})
+    if isinstance(described, Options) and (complaint := described.examined()):
+        entry.refuse((), complaint)
     if entry.problems:
         return None
     return Destination(id=entry.id, type=str(type_), options=options, secrets=entry.secrets)

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.connectors import dlt_options
+from app.connectors.dlt_options import DLT, DLT_DESTINATIONS, DltDestinationOptions
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
@@ -264,6 +266,7 @@ _DESTINATIONS: dict[str, type[BaseModel]] = {
     "duckdb": DuckdbDestinationOptions,
     "parquet": ParquetDestinationOptions,
     "none": NoneDestinationOptions,
+    **dict.fromkeys(DLT_DESTINATIONS, DltDestinationOptions),
 }
 SOURCE_TYPES = tuple(_SOURCES)
 DESTINATION_TYPES = tuple(_DESTINATIONS)
@@ -286,6 +289,8 @@ def destination_options(destination_type: str) -> type[BaseModel] | None:
 
 def write_modes(destination_type: str) -> tuple[WriteMode, ...]:
     """How rows can arrive there."""
+    if destination_type.startswith(DLT):
+        return dlt_options.write_modes(destination_type.removeprefix(DLT))
     return WRITE_MODES if destination_type == "parquet" else tuple(WriteMode)
 
 

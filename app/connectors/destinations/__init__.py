@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.connectors import blame
+from app.connectors.dlt_options import DltDestinationOptions
 from app.connectors.options import (
     DESTINATION_TYPES,
     DuckdbDestinationOptions,
@@ -48,6 +49,10 @@ def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir
             from app.connectors.destinations.parquet import ParquetDestination  # noqa: PLC0415 -- heavy
 
             return ParquetDestination(options, fence, name=name, work_dir=work_dir, log=log)
+        if isinstance(options, DltDestinationOptions):
+            from app.connectors.destinations.dlt import DltDestination  # noqa: PLC0415 -- heavy
+
+            return DltDestination(options, fence, name=name, work_dir=work_dir, log=log)
         from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
 
         return NoneDestination()

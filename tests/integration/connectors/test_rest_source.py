@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -65,18 +66,31 @@ def test_numbers_are_exact_and_what_is_nested_stays_so(web: Web) -> None:
     assert records["made"][0]["tags"] == ["a", 1]
 
 
-def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(web: Web, duckdb: Duckdb) -> None:
-    web.destinations = {"warehouse": duckdb.options()}
+def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(
+    web: Web, duckdb: Duckdb, tmp_path: Path
+) -> None:
+    """Into a warehouse of our own and one of dlt's, with one reading."""
+    address = f"sqlite:///{tmp_path / 'there.db'}"
+    theirs = {"type": "dlt:sqlalchemy", "dataset": "loaded", "credentials": address}
+    web.destinations = {"ours": duckdb.options(), "theirs": theirs}
     web.resources = [orders(incremental=NEW) | {"write_disposition": "merge"}]
-    assert web.run().finished.rows_written == 10
-    assert web.run().finished.rows_written == 0
-    web.server.orders += [order(10), order(11), order(3) | {"at": "2024-02-01T00:00:00Z", "total": 0.5}]
-    third = web.run().finished
-    assert third.rows_written == 3
-    assert third.records_read == 3
-    counts = "SELECT count(*), count(DISTINCT id) FROM loaded.made"
-    assert duckdb.execute(counts) == [(12, 12)]
+    assert [each.rows for each in web.run().committed] == [10, 10]
+    assert [each.rows for each in web.run().committed] == [0, 0]
+    web.server.orders += [
+        order(10),
+        order(11) | {"note": "new"},
+        order(3) | {"at": "2024-02-01T00:00:00Z", "total": 0.5},
+    ]
+    third = web.run()
+    assert [each.rows for each in third.committed] == [3, 3]
+    assert third.finished.records_read == 3
+    counts = "SELECT count(*), count(DISTINCT id), count(note) FROM loaded.made"
+    assert duckdb.execute(counts) == [(12, 12, 1)]
     assert duckdb.execute("SELECT total, tags::VARCHAR FROM loaded.made WHERE id = 3") == [(0.5, '["a",3]')]
+    with sqlite3.connect(tmp_path / "there__loaded.db") as connection:
+        assert connection.execute(counts.replace("loaded.", "")).fetchall() == [(12, 12, 1)]
+        assert connection.execute("SELECT total, tags FROM made WHERE id = 3").fetchall() == [(0.5, '["a",3]')]
+    connection.close()
 
 
 @pytest.mark.parametrize("point", ["child.staged", "child.committed"])
@@ -90,7 +104,8 @@ def test_a_kill_at_a_commit_neither_loses_nor_doubles_a_row(
     assert not web.run().committed
     monkeypatch.delenv(VARIABLE)
     web.server.orders.append(order(10))
-    web.run(again=1)
+    # A task that was complete is not carried out again.
+    web.run(again=point == "child.staged")
     assert duckdb.execute("SELECT count(*), count(DISTINCT id) FROM loaded.made") == [(11, 11)]
 
 
@@ -191,17 +206,29 @@ def test_a_wrong_key_is_no_reason_to_try_again(web: Web) -> None:
         web.read()
     assert "wrong-token" not in str(refused.value)
     assert len(web.server.asked) == 1
+    with pytest.raises(ConfigurationError, match="401 Client Error"):
+        web.source().check()
+    web.client = {"auth": {"type": "bearer", "token": "right"}}
+    web.server.asked.clear()
+    web.source().check()
+    assert len(web.server.asked) == 1, "a check reads one page"
 
 
 def test_secrets_come_from_the_catalogue_alone(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlt.common.runtime import run_context  # noqa: PLC0415 -- only where something else has imported dlt already
+
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "secrets.toml").write_text('token = "from-a-file"\n[sources]\ntoken = "from-a-file"\n')
     monkeypatch.setenv("TOKEN", "from-the-environment")
     monkeypatch.setenv("SOURCES__TOKEN", "from-the-environment")
     web.client = {"auth": "bearer"}
-    with pytest.raises(ConfigurationError, match="token"):
+    with pytest.raises(ConfigurationError, match=r"configuration `BearerTokenAuth`: `token`$"):
         web.read()
+    context = run_context.active()
+    assert {context.global_dir, context.data_dir, context.run_dir} == {str(tmp_path / "rest")}
+    assert not context.runtime_config.dlthub_telemetry
+    assert list((tmp_path / "rest").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from app.config.reader import load_catalogue
 
 CATALOGUE = """
@@ -42,6 +44,56 @@ def test_a_collection_that_is_no_resource_is_refused_with_those_there_are() -> N
     ((path, message),) = complaints(collection="ordres")
     assert path == "sources.shop.collections[0]"
     assert message == "the API has no resource 'ordres', valid are: orders, customers, all"
+
+
+@pytest.mark.parametrize(
+    ("destination", "complaint"),
+    [
+        ("{type: 'dlt:clickhous'}", "did you mean 'dlt:clickhouse'?"),
+        ("{type: 'dlt:duckdb', credentials: a.duckdb}", "is missing"),
+        ("{type: 'dlt:duckdb', dataset: a}", "'credentials' is needed"),
+        ("{type: 'dlt:filesystem', dataset: a}", "'bucket_url' is needed"),
+        (
+            "{type: 'dlt:snowflake', dataset: a, credentials: 'snowflake://me:hunter22@account/db'}",
+            "type 'dlt:snowflake' needs packages that are not installed: pip install 'dlt[snowflake]'",
+        ),
+        (
+            "{type: 'dlt:filesystem', dataset: a, bucket_url: 's3://bucket'}",
+            "s3:// needs packages that are not installed: pip install 'dlt[s3]'",
+        ),
+    ],
+)
+def test_wrong_options_of_a_destination_are_refused(destination: str, complaint: str) -> None:
+    (message,) = [message for path, message in complaints(destination=destination) if path.startswith("destinations.")]
+    assert complaint in message
+    assert "hunter22" not in message
+
+
+def test_dlt_examines_a_destination() -> None:
+    destination = "{type: 'dlt:filesystem', dataset: a, bucket_url: /srv/lake, layuot: x}"
+    messages = dict(complaints(destination=destination))
+    assert messages["destinations.there"].startswith("layuot: unknown key; valid: ")
+    assert "bucket_url" in messages["destinations.there"]
+
+
+@pytest.mark.parametrize(
+    ("place", "mode"),
+    [("'dlt:duckdb', credentials: a.duckdb", "history"), ("'dlt:filesystem', bucket_url: /srv/lake", "upsert")],
+)
+def test_a_write_mode_that_a_destination_lacks_is_refused(place: str, mode: str) -> None:
+    text = f"""
+        sources:
+          s: {{type: synthetic, destinations: [d], collections: [{{name: a, primary_key: id, write_mode: {mode}}}]}}
+        destinations:
+          d: {{type: {place}, dataset: a}}
+        """
+    (problem,) = load_catalogue(text, {}).problems
+    assert f"'{mode}'" in problem.message
+
+
+def test_a_database_without_a_driver_is_told_when_the_catalogue_is_checked() -> None:
+    messages = dict(complaints(destination="{type: 'dlt:sqlalchemy', dataset: a, credentials: 'nonsense://h/d'}"))
+    assert messages["destinations.there"] == "credentials: Can't load plugin: sqlalchemy.dialects:nonsense"
 
 
 def test_only_what_is_made_of_dlt_waits_for_it() -> None:

@@ -1,0 +1,94 @@
+"""Columns as dlt describes them: the type of a new one, what one that is there can hold, and its type in Arrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from app.connectors import casting
+from app.connectors.casting import Column, Holds, Unfit
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from dlt.common.destination import DestinationCapabilitiesContext
+
+Described = dict[str, Any]
+_MOST_DIGITS: Final = 38
+_MICROSECONDS: Final = 6
+# JSON and times of day are text: not every destination takes them from Parquet files, and text keeps them as they are.
+NEW_TYPES: Final[dict[Kind, Described]] = {
+    Kind.BOOLEAN: {"data_type": "bool"},
+    Kind.INTEGER: {"data_type": "bigint"},
+    Kind.BIG_INTEGER: {"data_type": "decimal", "precision": _MOST_DIGITS, "scale": 0},
+    Kind.NUMBER: {"data_type": "double"},
+    Kind.TEXT: {"data_type": "text"},
+    Kind.TIMESTAMP: {"data_type": "timestamp"},
+    Kind.DATE: {"data_type": "date"},
+    Kind.TIME: {"data_type": "text"},
+    Kind.JSON: {"data_type": "text"},
+    Kind.BYTES: {"data_type": "binary"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
+        return types == {bytes}
+
+    def cast(self, value: Any) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        raise Unfit("it is not of bytes")
+
+
+def column(name: str, described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Column:
+    """The column `name` for values of a source's `kind`."""
+    return Column(name=name, type=_shown(described), holds=_holds(described, kind, capabilities))
+
+
+def arrow_type(described: Described, capabilities: DestinationCapabilitiesContext) -> pa.DataType:
+    """Points in time travel in UTC; dlt takes the zone away where the destination knows none."""
+    from dlt.common.libs.pyarrow import get_py_arrow_datatype  # noqa: PLC0415 -- dlt takes seconds
+
+    kind = get_py_arrow_datatype(described, capabilities, "UTC")  # type: ignore[arg-type]
+    return pa.timestamp(kind.unit, "UTC") if pa.types.is_timestamp(kind) else kind
+
+
+def array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_decimal(kind):
+        values = [None if value is None else Decimal(value) for value in values]
+    return pa.array(values, kind)
+
+
+def _holds(described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Holds:
+    data_type, precision = described["data_type"], described.get("precision")
+    if data_type == "text":
+        # In a column of JSON 1 and "1" stay different.
+        return casting.Json() if kind is Kind.JSON else casting.Text(limit=precision)
+    if data_type == "bigint":
+        bits = (precision or 64) - 1
+        return casting.Integer(-(2**bits), 2**bits - 1)
+    if data_type == "decimal":
+        digits, scale = capabilities.decimal_precision
+        return casting.Number(precision or digits, described.get("scale", scale if precision is None else 0) or 0)
+    if data_type == "wei":
+        return casting.Number(*capabilities.wei_precision)
+    digits = min(_MICROSECONDS, capabilities.timestamp_precision if precision is None else precision)
+    others: dict[str, Holds] = {
+        "bool": casting.Boolean(),
+        "double": casting.Floating(64),
+        "timestamp": casting.Timestamp(zone=True, digits=digits),
+        "date": casting.Date(),
+        "time": casting.TimeOfDay(digits=digits),
+        "binary": _Bytes(),
+        "json": casting.Json(),
+    }
+    return others.get(data_type, casting.Verbatim())
+
+
+def _shown(described: Described) -> str:
+    size = [str(described[part]) for part in ("precision", "scale") if described.get(part) is not None]
+    return str(described["data_type"]) + (f"({', '.join(size)})" if size else "")

@@ -1,0 +1,180 @@
+"""What a destination remembers of a collection, beside its rows: how far it is, who may write, which load is under way.
+
+No transaction spans dlt's load and this. So nothing is ever changed here: each step is a new entry, and the newest one
+counts, in the order of (task, attempt, step). What an overtaken attempt still writes is older than its successor's
+first entry, whenever it comes. This needs no more than every warehouse and every bucket can do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from app.connectors.destinations.bookmarks import BOOKMARK_TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.destinations.dlt.warehouse import Warehouse
+
+_COLUMNS: Final = ("source", "collection", "task", "attempt", "step", "entry")
+_NUMBERS: Final = ("attempt", "step")
+_DIGITS: Final = 8
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A load that may have begun; `tables` says of each what becomes of it: append, merge, replace, empty."""
+
+    load_id: str
+    tables: dict[str, str]
+    bookmark: str | None
+    generation: int
+    final: bool
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """The whole state after a step. `abandoned` are loads of which rows may still arrive."""
+
+    task: str
+    attempt: int
+    step: int
+    generation: int
+    bookmark: str | None = None
+    completed_task: str | None = None
+    loaded: bool = False
+    prepared: Prepared | None = None
+    abandoned: tuple[Prepared, ...] = ()
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[str, int, int]:
+        return (self.task, self.attempt, self.step)
+
+
+class Ledger(Protocol):
+    """The entries of one collection."""
+
+    def prepare(self) -> None:
+        """Makes room for them; under the destination's lock for changes of its schema."""
+
+    def entries(self) -> list[Entry]:
+        """All that are there, the newest last."""
+
+    def add(self, entry: Entry) -> None:
+        """Durable on return."""
+
+    def remove(self, entry: Entry) -> None: ...
+
+
+class SqlLedger:
+    """A table in the dataset; dlt makes it, for it knows the types of each destination."""
+
+    def __init__(self, warehouse: Warehouse, *, source: str, collection: str) -> None:
+        from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
+        from dlt.common.schema.utils import new_table  # noqa: PLC0415
+
+        self._warehouse = warehouse
+        self._owner = (source, collection)
+        schema = Schema("syncline")
+        columns: Any = [
+            {"name": name, "data_type": "bigint" if name in _NUMBERS else "text", "nullable": False}
+            for name in _COLUMNS
+        ]
+        schema.update_table(new_table(BOOKMARK_TABLE, columns=columns))
+        self._schema = warehouse.as_stored(schema)
+
+    def prepare(self) -> None:
+        with self._warehouse.client(self._schema) as client:
+            if not client.is_storage_initialized():
+                client.initialize_storage()
+            if not client.get_storage_table(BOOKMARK_TABLE)[0]:
+                client.update_stored_schema(force=True)
+
+    def entries(self) -> list[Entry]:
+        with self._sql() as (client, table, column):
+            rows = client.execute_sql(
+                f"SELECT {column['entry']} FROM {table} WHERE {column['source']} = %s AND {column['collection']} = %s",  # noqa: S608 -- quoted by dlt
+                *self._owner,
+            )
+        return sorted((_decoded(row[0]) for row in rows or ()), key=lambda entry: entry.order)
+
+    def add(self, entry: Entry) -> None:
+        with self._sql() as (client, table, column):
+            names, places = ", ".join(column.values()), ", ".join(["%s"] * len(column))
+            client.execute_sql(
+                f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 -- quoted by dlt
+                *self._owner,
+                *entry.order,
+                msgspec.json.encode(entry).decode(),
+            )
+
+    def remove(self, entry: Entry) -> None:
+        with self._sql() as (client, table, column):
+            wanted = " AND ".join(f"{column[name]} = %s" for name in _COLUMNS[:-1])
+            client.execute_sql(f"DELETE FROM {table} WHERE {wanted}", *self._owner, *entry.order)  # noqa: S608 -- quoted by dlt
+
+    @contextlib.contextmanager
+    def _sql(self) -> Iterator[tuple[Any, str, dict[str, str]]]:
+        with self._warehouse.client(self._schema) as client:
+            sql = client.sql_client
+            yield (
+                sql,
+                sql.make_qualified_table_name(BOOKMARK_TABLE),
+                {name: sql.escape_column_name(name) for name in _COLUMNS},
+            )
+
+
+class FileLedger:
+    """A file for each entry, below the dataset; a broken one is an entry that was never written."""
+
+    def __init__(self, warehouse: Warehouse, *, source: str, collection: str) -> None:
+        self._warehouse = warehouse
+        self._name = f"{quote(source, safe='')}.{quote(collection, safe='')}"
+
+    def prepare(self) -> None:
+        with self._warehouse.client() as client:
+            if not client.is_storage_initialized():
+                client.initialize_storage()
+        with self._files() as (files, directory):
+            files.makedirs(directory, exist_ok=True)
+
+    def entries(self) -> list[Entry]:
+        found = []
+        with self._files() as (files, directory):
+            files.invalidate_cache()
+            with contextlib.suppress(FileNotFoundError):
+                for path in files.ls(directory, detail=False):
+                    with contextlib.suppress(msgspec.MsgspecError, FileNotFoundError):
+                        found.append(_decoded(files.cat_file(path)))
+        return sorted(found, key=lambda entry: entry.order)
+
+    def add(self, entry: Entry) -> None:
+        with self._files() as (files, directory), files.open(f"{directory}/{_file_name(entry)}", "wb") as file:
+            file.write(msgspec.json.encode(entry))
+            if hasattr(file, "fileno"):  # a local file: elsewhere the answer to the last request means that it is safe
+                file.flush()
+                os.fsync(file.fileno())
+
+    def remove(self, entry: Entry) -> None:
+        with self._files() as (files, directory), contextlib.suppress(FileNotFoundError):
+            files.rm_file(f"{directory}/{_file_name(entry)}")
+
+    @contextlib.contextmanager
+    def _files(self) -> Iterator[tuple[Any, str]]:
+        with self._warehouse.client() as client:
+            yield client.fs_client, f"{client.dataset_path.rstrip('/')}/{BOOKMARK_TABLE}/{self._name}"
+
+
+def _file_name(entry: Entry) -> str:
+    return f"{entry.task}-{entry.attempt:0{_DIGITS}}-{entry.step:0{_DIGITS}}.json"
+
+
+_decoder = msgspec.json.Decoder(Entry)
+
+
+def _decoded(text: str | bytes) -> Entry:
+    return _decoder.decode(text)

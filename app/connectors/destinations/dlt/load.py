@@ -1,0 +1,171 @@
+"""One load of dlt's: a package of staged rows with an id, taken into the destination, found there, or undone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import dlt
+import pyarrow as pa  # type: ignore[import-untyped]
+from dlt.common.schema import Schema
+from dlt.extract import DltSource
+
+from app.connectors.destinations.dlt.target import LOAD_COLUMN
+from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from app.connectors.destinations.dlt.ledger import Prepared
+    from app.connectors.destinations.dlt.stage import Stage
+    from app.connectors.destinations.dlt.warehouse import Warehouse
+
+_LONGEST_NAME: Final = 40
+# Where dlt takes Parquet files through ADBC alone, or from a bucket. Not CSV, in which an empty text becomes NULL.
+_WITHOUT_PARQUET: Final = frozenset({"postgres", "mssql", "redshift"})
+_SUPPORTED_MERGES: Final = ("upsert", "delete-insert")
+
+
+def schema_name(source: str, collection: str) -> str:
+    """The name, of dlt's alphabet, under which it keeps the schema of a collection."""
+    plain = re.sub(r"[^a-z0-9]+", "_", f"{source}_{collection}".lower()).strip("_")[:_LONGEST_NAME].strip("_")
+    return "_".join(filter(None, ["s", plain, hashlib.sha256(f"{source}/{collection}".encode()).hexdigest()[:8]]))
+
+
+class Loader:
+    """Loads of one collection; each gets a directory and a pipeline of its own, so that nothing is ever resumed."""
+
+    def __init__(self, warehouse: Warehouse, *, name: str, task_id: str, home: Path) -> None:
+        self._warehouse = warehouse
+        self._name = name
+        self._task_id = task_id
+        self._home = home
+        self._pipeline: Any = None
+        self._packages = 0
+
+    def package(self, stages: list[Stage]) -> str:
+        """Makes a load package of what is staged; returns its id, which the destination does not know yet."""
+        self._packages += 1
+        self._pipeline = dlt.pipeline(
+            pipeline_name=self._name,
+            pipelines_dir=str(self._home / f"load-{self._packages}"),
+            destination=self._warehouse.factory,
+            staging=self._warehouse.staging,
+            dataset_name=self._warehouse.dataset,
+        )
+        resources = [self._resource(stage) for stage in stages]
+        extracted = self._pipeline.extract(DltSource(self._schema(), "syncline", resources))
+        self._pipeline.normalize()
+        (load_id,) = extracted.loads_ids
+        return str(load_id)
+
+    def load(self) -> None:
+        """Takes the package into the destination; returns when `_dlt_loads` has its id."""
+        self._pipeline.load(workers=1, raise_on_failed_jobs=True)
+        self._pipeline.deactivate()
+
+    def is_known(self, prepared: Prepared) -> bool:
+        """Whether the load ended: the destination then has all of it."""
+        with self._client() as client:
+            if self._warehouse.is_of_files:
+                name = f"{client.schema.name}__{prepared.load_id}.jsonl"
+                client.fs_client.invalidate_cache()
+                path = client.pathlib.join(client.dataset_path, client.schema.loads_table_name, name)
+                return bool(client.fs_client.exists(path))
+            sql = client.sql_client
+            table, column = sql.make_qualified_table_name("_dlt_loads"), sql.escape_column_name("load_id")
+            query = f"SELECT {column} FROM {table} WHERE {column} = %s"  # noqa: S608 -- quoted by dlt
+            return bool(sql.execute_sql(query, prepared.load_id))
+
+    def undo(self, prepared: Prepared) -> None:
+        """Takes away appended rows of a load that did not end. What it merged or replaced will be so again."""
+        with self._client() as client:
+            for table, how in prepared.tables.items():
+                if self._warehouse.is_of_files:
+                    self._remove_files(client, table, lambda name: prepared.load_id in name)
+                elif how == "append":
+                    _delete(client, table, having=prepared.load_id)
+
+    def finish(self, prepared: Prepared) -> None:
+        """What is left to do when the new rows are there: old files go, and tables without new rows become empty."""
+        with self._client() as client:
+            for table, how in prepared.tables.items():
+                if how == "empty" and not self._warehouse.is_of_files:
+                    _delete(client, table)
+                elif how == "empty":
+                    self._remove_files(client, table, lambda _name: True)
+                elif how == "replace" and self._warehouse.is_of_files:
+                    self._remove_files(client, table, lambda name: prepared.load_id not in name)
+
+    def _schema(self) -> Schema:
+        """What a bucket remembers of all tables and columns of the collection stands in its newest schema alone."""
+        if self._warehouse.is_of_files:
+            with self._client() as client:
+                if stored := client.get_stored_schema(self._name):
+                    return Schema.from_dict(json.loads(stored.schema))
+        return Schema(self._name)
+
+    def _client(self) -> AbstractContextManager[Any]:
+        return self._warehouse.client(Schema(self._name))
+
+    def _remove_files(self, client: Any, table: str, which: Callable[[str], bool]) -> None:
+        files = client.fs_client
+        files.invalidate_cache()
+        if files.exists(client.get_table_dir(table)):
+            for path in client.list_table_files(table):
+                if which(client.pathlib.basename(path)):
+                    files.rm_file(path)
+
+    def _resource(self, stage: Stage) -> Any:
+        target = stage.target
+        disposition: Any = target.how
+        columns: Any = list(target.described.values())
+        if disposition == "replace" and self._warehouse.is_of_files:
+            # A bucket has no swap: what was there goes when the new files are complete.
+            disposition = "append"
+        if disposition == "merge":
+            disposition = {"disposition": "merge", "strategy": self._merge_strategy()}
+
+        def pieces() -> Iterator[pa.Table]:
+            yield from map(self._completed, stage.tables())
+
+        return dlt.resource(
+            pieces,
+            name=target.qualified,
+            table_name=target.qualified,
+            columns=columns,
+            write_disposition=disposition,
+            file_format=self._format(),
+        )()
+
+    def _format(self) -> Any:
+        return (
+            "insert_values" if self._warehouse.name in _WITHOUT_PARQUET and not self._warehouse.staging else "parquet"
+        )
+
+    def _completed(self, rows: pa.Table) -> pa.Table:
+        """`rows` with Syncline's own columns."""
+        task = pa.repeat(pa.scalar(self._task_id, pa.string()), rows.num_rows)
+        now = pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), rows.num_rows)
+        return rows.append_column(TASK_COLUMN, task).append_column(SYNCED_COLUMN, now)
+
+    def _merge_strategy(self) -> str:
+        supported = self._warehouse.factory.capabilities().supported_merge_strategies or ()
+        return next(strategy for strategy in _SUPPORTED_MERGES if strategy in supported)
+
+
+def _delete(client: Any, table: str, *, having: str | None = None) -> None:
+    """Rows of a load, or all."""
+    if not client.get_storage_table(table)[0]:
+        return
+    sql = client.sql_client
+    qualified, column = sql.make_qualified_table_name(table), sql.escape_column_name(LOAD_COLUMN)
+    if having is None:
+        sql.execute_sql(f"DELETE FROM {qualified} WHERE 1 = 1")  # noqa: S608 -- quoted by dlt
+    else:
+        sql.execute_sql(f"DELETE FROM {qualified} WHERE {column} = %s", having)  # noqa: S608 -- quoted by dlt

@@ -1,0 +1,100 @@
+"""Rows on their way: cast, and kept in Parquet files of the attempt until a load takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from app.connectors.destinations.dlt.columns import array
+from app.connectors.destinations.dlt.occurrences import Occurrences
+from app.connectors.destinations.dlt.target import NAME_COLUMN
+from app.connectors.destinations.layout import ROW_COLUMN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.connectors.destinations.dlt.target import Target
+
+
+class Stage:
+    """The staged rows of one table; a file for each shape that the table has had."""
+
+    def __init__(self, target: Target, *, directory: Path) -> None:
+        self.target = target
+        self.rows = 0
+        self._directory = directory
+        self._files: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._made = 0
+        self._occurrences = Occurrences(target.cursor) if target.named and target.cursor else None
+
+    def widen(self, target: Target) -> None:
+        """Takes over a new description of the target, which may have more columns."""
+        if target.arrow != self.target.arrow:
+            self._close()
+        self.target = target
+
+    def add(self, records: list[dict[str, Any]]) -> None:
+        """Casts and writes; raises `ValueRefusedError`."""
+        values = self.target.cast(records)
+        arrays = [array(column, field.type) for column, field in zip(values, self.target.arrow, strict=True)]
+        own = [pa.array(range(self.rows, self.rows + len(records)), pa.int64())]
+        if self._occurrences:
+            own.append(pa.array(self._occurrences.names(pa.record_batch(arrays, schema=self.target.arrow))))
+        batch = pa.record_batch([*own, *arrays], schema=self._shape())
+        if self._writer is None:
+            self._made += 1
+            self._files.append(self._directory / f"{self._made}.parquet")
+            self._writer = pq.ParquetWriter(self._files[-1], self._shape())
+        self._writer.write_batch(batch)
+        self.rows += len(records)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """What is staged, piece by piece, in the target's present shape, without rows that a later one replaces."""
+        self._close()
+        kept = self._newest()
+        for path in self._files:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group)
+                    if kept is not None:
+                        table = table.filter(pc.is_in(table[ROW_COLUMN], value_set=kept))
+                    if table.num_rows:
+                        yield self._shaped(table)
+
+    def clear(self) -> None:
+        self._close()
+        for path in self._files:
+            path.unlink()
+        self._files, self.rows = [], 0
+        if self._occurrences:
+            self._occurrences.committed()
+
+    def _newest(self) -> pa.Array | None:
+        """The numbers of the last row of each key; None where rows have no key."""
+        key = self.target.key
+        if not key:
+            return None
+        read = [pq.read_table(path, columns=[*key, ROW_COLUMN]) for path in self._files]
+        last = pa.concat_tables(read).group_by(key).aggregate([(ROW_COLUMN, "max")])
+        return last[f"{ROW_COLUMN}_max"].combine_chunks()
+
+    def _shape(self) -> pa.Schema:
+        own = [pa.field(ROW_COLUMN, pa.int64())] + [pa.field(NAME_COLUMN, pa.string())] * self.target.named
+        return pa.schema([*own, *self.target.arrow])
+
+    def _shaped(self, table: pa.Table) -> pa.Table:
+        names, shape = set(table.column_names), self._shape().remove(0)
+        columns = [
+            table[field.name] if field.name in names else pa.nulls(table.num_rows, field.type) for field in shape
+        ]
+        return pa.Table.from_arrays(columns, schema=shape)
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

@@ -1,0 +1,88 @@
+"""The tables of one collection: made, widened and described as dlt does it, with the rows that wait for them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.schema import Schema
+from dlt.common.schema.utils import new_table
+
+from app.connectors.destinations.dlt.stage import Stage
+from app.connectors.destinations.dlt.target import described, is_named
+from app.connectors.dlt_options import write_modes
+from app.domain.errors import ConfigurationError
+from app.domain.writing import SchemaPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.destinations.dlt.bookmarks import Bookmark
+    from app.connectors.destinations.dlt.columns import Described
+    from app.connectors.destinations.dlt.target import Target
+    from app.connectors.destinations.dlt.warehouse import Warehouse
+    from app.connectors.schema import Table
+
+
+class Tables:
+    """`stages` by the name of the source's table; `schema` names dlt's schema of the collection."""
+
+    def __init__(self, warehouse: Warehouse, bookmark: Bookmark, *, schema: str, home: Path) -> None:
+        self.stages: dict[str, Stage] = {}
+        self._warehouse = warehouse
+        self._bookmark = bookmark
+        self._schema_name = schema
+        self._home = home
+
+    def begin(self, table: Table) -> None:
+        """Under the destination's lock for changes of its schema.
+
+        Raises:
+            ConfigurationError: the destination cannot have such a table.
+        """
+        self._check(table)
+        target = self._made(table)
+        if stage := self.stages.get(table.name):
+            stage.widen(target)
+        else:
+            directory = self._home / f"stage-{len(self.stages)}"
+            directory.mkdir()
+            self.stages[table.name] = Stage(target, directory=directory)
+
+    def _check(self, table: Table) -> None:
+        if table.mode not in write_modes(self._warehouse.name):
+            valid = " or ".join(f"'write_mode: {mode}'" for mode in write_modes(self._warehouse.name))
+            raise ConfigurationError(
+                f"table {table.name!r}: write_mode '{table.mode}' is not possible here: set {valid}"
+            )
+        if is_named(table) and self._warehouse.is_of_files:
+            raise ConfigurationError(
+                f"table {table.name!r}: its source reads the rows at the last value of {table.cursor_field!r} again, "
+                "which files would have twice: set 'sync_mode: full_refresh', or choose the destination 'parquet'"
+            )
+
+    def _made(self, table: Table) -> Target:
+        schema = Schema(self._schema_name)
+        with self._warehouse.client(schema) as client:
+            name = schema.naming.normalize_tables_path(table.name)
+            capabilities = client.capabilities
+            present = self._present(client, name)
+            unfinished = table.name in self._bookmark.unfinished
+            if not present and not unfinished and table.schema_policy is not SchemaPolicy.EVOLVE:
+                self._bookmark.begin(table.name)
+            target = described(table, schema, present, capabilities, unfinished=unfinished)
+            columns: Any = list(target.described.values())
+            schema.update_table(new_table(name, columns=columns))
+            if not self._warehouse.is_of_files:
+                # Here, where one at a time does it; the load then finds nothing to change.
+                client.schema = self._warehouse.as_stored(schema)
+                client.update_stored_schema(only_tables=[name, *schema.dlt_table_names()], force=True)
+        return target
+
+    def _present(self, client: Any, name: str) -> dict[str, Described]:
+        if not self._warehouse.is_of_files:
+            return dict(client.get_storage_table(name)[1])
+        # Files know their types, and dlt's schema what the files so far have.
+        stored = client.get_stored_schema(self._schema_name)
+        tables = {} if stored is None else json.loads(stored.schema)["tables"]
+        return dict(tables.get(name, {}).get("columns", {}))

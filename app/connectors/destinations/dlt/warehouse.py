@@ -1,0 +1,105 @@
+"""A destination of dlt: made of the options, with clients that see its dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from app.connectors.dlt_runtime import explained, isolate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dlt.common.destination import DestinationCapabilitiesContext
+    from dlt.common.schema import Schema
+
+    from app.connectors.dlt_options import DltDestinationOptions
+
+# A file that one process at a time may open.
+_ONE_AT_A_TIME: Final = frozenset({"duckdb"})
+# They have no transaction over several statements, but tables that are exchanged, or cloned, at once.
+_SWAPPING: Final = frozenset({"bigquery", "clickhouse", "databricks", "snowflake"})
+
+
+class Warehouse:
+    """`factory` and `staging` are dlt's.
+
+    Raises:
+        ConfigurationError: dlt refuses the options; its words, secrets masked.
+    """
+
+    def __init__(self, options: DltDestinationOptions, *, home: Path, locks: Path) -> None:
+        self.dataset = options.dataset
+        self.name = options.name
+        self.config = options.model_dump()
+        identity = hashlib.sha256(json.dumps(self.config, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        self._lock = locks / f".dlt-{identity}.lock"
+        isolate(home)
+        from dlt.common.destination import Destination  # noqa: PLC0415 -- dlt takes seconds
+
+        with self.explained("dlt refuses it"):
+            settings = {key: value for key, value in options.settings.items() if key != "credentials"}
+            settings |= self._replacing()
+            self.factory: Any = Destination.from_reference(options.name, credentials=options.credentials, **settings)
+            self.staging: Any = None
+            if options.staging is not None:
+                self.staging = Destination.from_reference("filesystem", **options.staging)
+
+    @property
+    def is_of_files(self) -> bool:
+        return self.name == "filesystem"
+
+    def capabilities(self, schema: Schema) -> DestinationCapabilitiesContext:
+        found: DestinationCapabilitiesContext = self.factory.capabilities(naming=schema.naming)
+        return found
+
+    @contextlib.contextmanager
+    def client(self, schema: Schema | None = None) -> Iterator[Any]:
+        """A client of the dataset, connected; `schema` gets the destination's naming."""
+        from dlt.common.schema import Schema as DltSchema  # noqa: PLC0415 -- dlt takes seconds
+        from dlt.dataset.utils import get_destination_clients  # noqa: PLC0415
+
+        client, _ = get_destination_clients(
+            schema or DltSchema("syncline"),
+            destination=self.factory,
+            destination_dataset_name=self.dataset,
+            staging=self.staging,
+            staging_dataset_name=self.dataset,
+        )
+        with client:
+            yield client
+
+    @staticmethod
+    def as_stored(schema: Any) -> Any:
+        """`schema` as if it were read anew, for dlt makes tables of no other."""
+        from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
+
+        return Schema.from_dict(schema.to_dict())
+
+    def explained(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        return explained(doing, config=self.config)
+
+    @contextlib.contextmanager
+    def changing_schema(self) -> Iterator[None]:
+        """Nobody else on this machine makes or widens tables here: concurrent DDL fails instead of waiting."""
+        with self._lock.open("w") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            yield
+
+    def loading(self) -> contextlib.AbstractContextManager[None]:
+        return self.changing_schema() if self.name in _ONE_AT_A_TIME else contextlib.nullcontext()
+
+    def _replacing(self) -> dict[str, Any]:
+        """Rows that are there stay readable until the new ones are complete: by a swap, or by one transaction.
+
+        With DELETE: TRUNCATE ends the transaction in some databases, and empties the table for everybody in others.
+        """
+        if self.is_of_files:
+            return {}
+        if self.name in _SWAPPING:
+            return {"replace_strategy": "staging-optimized"}
+        return {"replace_strategy": "insert-from-staging", "supports_truncate_command": False}

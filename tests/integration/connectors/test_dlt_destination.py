@@ -1,0 +1,435 @@
+"""Destinations that dlt writes to: each row once, whatever dies and whenever; no value becomes another one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import duckdb
+import psycopg
+import pytest
+import sqlalchemy
+
+from app.connectors.casting import ValueRefusedError
+from app.connectors.destinations import make_destination
+from app.connectors.passes import Fence
+from app.connectors.schema import Kind, Table
+from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+from app.domain.writing import SchemaPolicy, WriteMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from app.connectors.destinations.dlt import DltDestination
+    from app.connectors.passes import Position
+
+# dlt and what it stands on warn of their own future.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
+]
+
+TASK = "0192f7c2-0000-7000-8000-000000000001"
+ROWS = Table("made", {"id": Kind.INTEGER, "text": Kind.TEXT})
+KEYED = replace(ROWS, key=("id",), mode=WriteMode.UPSERT)
+REPLACED = replace(ROWS, full_refresh=True, mode=WriteMode.REPLACE)
+
+
+@dataclass
+class Place:
+    """A destination, and the means to look into it."""
+
+    options: dict[str, Any]
+    rows: Callable[[str], list[tuple[Any, ...]]]
+    directory: Path
+    attempts: int = 0
+
+    def attempt(self, *, task: str = TASK) -> tuple[DltDestination, Position]:
+        """The next attempt, open."""
+        self.attempts += 1
+        fence = Fence(task=task, task_id="t", attempt=self.attempts, source="s", collection="c", generation=0)
+        work_dir = self.directory / "attempts" / str(self.attempts)
+        work_dir.mkdir(parents=True)
+        made: Any = make_destination(
+            "there", self.options, fence=fence, work_dir=work_dir, log=lambda _level, _message: None
+        )
+        return made, made.open()
+
+    def begun(self, table: Table, rows: range) -> DltDestination:
+        destination, _ = self.attempt()
+        destination.begin(table)
+        destination.write("made", records(rows))
+        return destination
+
+    def ids(self) -> list[int]:
+        return sorted(row[0] for row in self.rows("SELECT id FROM made"))
+
+
+def records(rows: range, text: str = "row") -> list[dict[str, Any]]:
+    return [{"id": number, "text": f"{text} {number}"} for number in rows]
+
+
+def duckdb_place(directory: Path) -> Place:
+    path = directory / "there.duckdb"
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("SET schema = 'loaded'; SET TimeZone = 'UTC'")
+            return connection.execute(query).fetchall()
+
+    return Place({"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(path)}, rows, directory)
+
+
+def files_place(directory: Path) -> Place:
+    bucket = directory / "bucket"
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect() as connection:
+            files = [str(path) for path in (bucket / "loaded" / "made").glob("*.parquet")]
+            if not files:
+                return []
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"CREATE VIEW made AS SELECT * FROM read_parquet({files}, union_by_name = true)")
+            return connection.execute(query).fetchall()
+
+    return Place({"type": "dlt:filesystem", "dataset": "loaded", "bucket_url": str(bucket)}, rows, directory)
+
+
+def sqlite_place(directory: Path) -> Place:
+    address = f"sqlite:///{directory / 'there.db'}"
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        engine = sqlalchemy.create_engine(f"sqlite:///{directory / 'there__loaded.db'}")
+        with engine.connect() as connection:
+            found = [tuple(row) for row in connection.execute(sqlalchemy.text(query))]
+        engine.dispose()
+        return found
+
+    return Place({"type": "dlt:sqlalchemy", "dataset": "loaded", "credentials": address}, rows, directory)
+
+
+def postgres_place(directory: Path, url: str) -> Place:
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET search_path = loaded; SET TimeZone = 'UTC'")
+            return connection.execute(query.encode()).fetchall()
+
+    given = psycopg.conninfo.conninfo_to_dict(url)
+    # dlt wants a password and a host that is none of a socket, even where nobody asks for them.
+    password, host = given.get("password") or "none", quote(str(given["host"]), safe="")
+    address = f"postgresql://{given['user']}:{password}@localhost:{given['port']}/{given['dbname']}?host={host}"
+    return Place({"type": "dlt:postgres", "dataset": "loaded", "credentials": address}, rows, directory)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "postgres":
+        return postgres_place(tmp_path, request.getfixturevalue("empty_database_url"))
+    places = {"duckdb": duckdb_place, "files": files_place, "sqlite": sqlite_place}
+    return places[request.param](tmp_path)
+
+
+every = pytest.mark.parametrize("place", ["duckdb", "files", "sqlite", "postgres"], indirect=True)
+databases = pytest.mark.parametrize("place", ["duckdb", "sqlite", "postgres"], indirect=True)
+
+
+@every
+def test_a_crash_before_inside_or_after_a_load_neither_loses_nor_doubles_a_row(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = place.begun(ROWS, range(10))
+    assert first.commit("1", final=False) == 10
+    first.write("made", records(range(10, 20)))
+    second, position = place.attempt()
+    assert (position.bookmark, position.loaded, position.completed) == ("1", True, False)
+    assert place.ids() == list(range(10)), "what the first had staged is gone with it"
+
+    second.begin(ROWS)
+    second.write("made", records(range(10, 20)))
+    with crash_inside(), pytest.raises(SynclineError):
+        second.commit("2", final=False)
+    third, position = place.attempt()
+    assert position.bookmark == "1"
+    assert place.ids() == list(range(10)), "rows of a load that did not end are taken back"
+
+    third.begin(ROWS)
+    third.write("made", records(range(10, 20)))
+    monkeypatch.setattr("app.connectors.destinations.dlt.bookmarks.Bookmark.move", crash)
+    with pytest.raises(SynclineError):
+        third.commit("2", final=True)
+    monkeypatch.undo()
+    fourth, position = place.attempt()
+    assert (position.bookmark, position.completed) == ("2", True)
+    assert place.ids() == list(range(20))
+
+    fourth.begin(ROWS)
+    assert fourth.commit("3", final=True) == 0
+    assert place.attempt()[1].bookmark == "3"
+    with pytest.raises(LeaseLostError):
+        fourth.commit("4", final=True)
+
+
+@databases
+def test_rows_with_a_key_are_merged_and_a_crash_inside_is_mended_by_the_next_attempt(place: Place) -> None:
+    place.begun(KEYED, range(10)).commit("1", final=False)
+    changed = [*records(range(5, 15), "old"), *records(range(5, 15), "new")]
+    destination, _ = place.attempt()
+    destination.begin(KEYED)
+    destination.write("made", changed)
+    with crash_inside(), pytest.raises(SynclineError):
+        destination.commit("2", final=False)
+    destination, position = place.attempt()
+    assert position.bookmark == "1"
+    destination.begin(KEYED)
+    destination.write("made", changed)
+    assert destination.commit("2", final=True) == 20
+    assert place.ids() == list(range(15))
+    assert place.rows("SELECT text FROM made WHERE id IN (4, 5) ORDER BY id") == [("row 4",), ("new 5",)]
+
+
+@databases
+def test_rows_without_a_key_that_come_again_are_not_loaded_twice(place: Place) -> None:
+    table = Table("made", {"id": Kind.INTEGER, "text": Kind.TEXT}, cursor_field="id")
+    twice = {"id": 9, "text": "twice"}
+    destination = place.begun(table, range(9))
+    destination.write("made", [twice, twice])
+    assert destination.commit("9", final=True) == 11
+    destination, _ = place.attempt()
+    destination.begin(table)
+    destination.write("made", [twice, {"id": 10, "more": 1}, twice, twice])
+    destination.commit("10", final=True)
+    assert place.ids() == [*range(9), 9, 9, 9, 10]
+
+
+@every
+def test_replaced_rows_stay_until_the_new_ones_are_complete(place: Place) -> None:
+    place.begun(REPLACED, range(10)).commit(None, final=True)
+    destination = place.begun(REPLACED, range(20, 25))
+    assert destination.commit("x", final=False) == 0
+    assert place.ids() == list(range(10))
+    with crash_inside(), pytest.raises(SynclineError):
+        destination.commit(None, final=True)
+    assert set(place.ids()) >= set(range(20, 25)) or place.ids() == list(range(10))
+    place.begun(REPLACED, range(20, 25)).commit(None, final=True)
+    assert place.ids() == list(range(20, 25))
+    destination, _ = place.attempt()
+    destination.begin(REPLACED)
+    destination.commit(None, final=True)
+    assert place.ids() == []
+
+
+@every
+def test_every_kind_arrives_as_it_is(place: Place) -> None:
+    table = Table(
+        "made",
+        {
+            "id": Kind.INTEGER,
+            "yes": Kind.BOOLEAN,
+            "huge": Kind.BIG_INTEGER,
+            "number": Kind.NUMBER,
+            "text": Kind.TEXT,
+            "moment": Kind.TIMESTAMP,
+            "day": Kind.DATE,
+            "clock": Kind.TIME,
+            "json": Kind.JSON,
+            "select": Kind.TEXT,
+            "camelCase": Kind.TEXT,
+        },
+    )
+    full = {
+        "id": 2**63 - 1,
+        "yes": True,
+        "huge": 2**64,
+        "number": Decimal("0.1"),
+        "text": "\N{PILE OF POO} 'quoted'; \"x\"\n",
+        "moment": "2024-05-01T12:00:00.123456+02:00",
+        "day": "2024-05-01",
+        "clock": "12:30:00",
+        "json": {"a": [1, "1", None]},
+        "select": "reserved",
+        "camelCase": "",
+    }
+    destination, _ = place.attempt()
+    destination.begin(table)
+    destination.write("made", [full, {"id": 2, "json": "1"}, {"id": 3, "json": 1}])
+    assert destination.commit(None, final=True) == 3
+    names = 'id, yes, huge, number, text, day, clock, json, "select", camel_case'
+    (row,) = place.rows(f"SELECT {names} FROM made WHERE id > 3")
+    assert (row[0], bool(row[1]), int(row[2]), row[3]) == (2**63 - 1, True, 2**64, 0.1)
+    assert row[4] == full["text"]
+    assert str(row[5]) == "2024-05-01"
+    assert row[6:] == ("12:30:00", '{"a":[1,"1",null]}', "reserved", "")
+    ((at,),) = place.rows("SELECT moment FROM made WHERE id > 3")
+    moment = dt.datetime.fromisoformat(str(at))
+    assert moment.replace(tzinfo=None) == dt.datetime(2024, 5, 1, 10, 0, 0, 123456)  # noqa: DTZ001 -- some keep no zone
+    assert place.rows("SELECT json FROM made WHERE id < 4 ORDER BY id") == [('"1"',), ("1",)]
+    assert place.rows("SELECT count(*) FROM made WHERE yes IS NULL AND number IS NULL AND moment IS NULL") == [(2,)]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_value_that_a_column_cannot_hold_is_refused_and_no_variant_appears(place: Place) -> None:
+    place.begun(ROWS, range(1)).commit("1", final=True)
+    destination, _ = place.attempt()
+    destination.begin(Table("made", {"id": Kind.NUMBER, "text": Kind.TEXT, "more": Kind.BYTES}))
+    with pytest.raises(ValueRefusedError, match="column 'id' of table 'made' is bigint\\(64\\) and cannot hold"):
+        destination.write("made", [{"id": Decimal("1.5")}])
+    destination.write("made", [{"id": 7, "more": b"\0\1"}])
+    destination.write("made", [{"id": 8, "later": {"a": 1}}])
+    assert destination.commit("2", final=True) == 2
+    names = "SELECT column_name FROM information_schema.columns WHERE table_name = 'made' ORDER BY ordinal_position"
+    own = ["_syncline_task_id", "_syncline_synced_at", "_dlt_load_id"]
+    assert [name for (name,) in place.rows(names)] == ["id", "text", *own, "more", "later"]
+    assert place.rows("SELECT id, more, later FROM made WHERE id > 1 ORDER BY id") == [
+        (7, b"\0\1", None),
+        (8, None, '{"a":1}'),
+    ]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_frozen_table_takes_all_fields_of_its_first_load_and_no_other_after_it(place: Place) -> None:
+    frozen = replace(ROWS, schema_policy=SchemaPolicy.FREEZE)
+    first = place.begun(frozen, range(1))
+    first.write("made", [{"id": 1, "late": "x"}])
+    crashed, _ = place.attempt()
+    crashed.begin(frozen)
+    crashed.write("made", [{"id": 0}, {"id": 1, "late": "x"}])
+    assert crashed.commit("1", final=True) == 2
+    second = place.begun(frozen, range(2, 3))
+    with pytest.raises(ConfigurationError, match="no column for 'new', and its schema_policy is 'freeze'"):
+        second.write("made", [{"id": 3, "new": 1}])
+    third, _ = place.attempt()
+    third.begin(replace(ROWS, schema_policy=SchemaPolicy.DISCARD))
+    third.write("made", [{"id": 4, "new": 1, "late": "y"}])
+    assert third.commit("2", final=True) == 1
+    assert place.rows("SELECT id, late FROM made ORDER BY id") == [(0, None), (1, '"x"'), (4, '"y"')]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"fooBar": Kind.TEXT, "foo_bar": Kind.TEXT}, "would both be the column 'foo_bar'"),
+        ({"_dlt_load_id": Kind.TEXT}, "the name of a column of our own"),
+        ({"_syncline_task_id": Kind.TEXT}, "the name of a column that Syncline itself writes"),
+    ],
+)
+def test_names_that_become_one_are_refused(place: Place, columns: dict[str, Kind], complaint: str) -> None:
+    destination, _ = place.attempt()
+    with pytest.raises(ConfigurationError, match=complaint):
+        destination.begin(Table("made", columns))
+
+
+def test_rows_that_cannot_be_upserted_or_told_from_new_ones_are_refused(tmp_path: Path) -> None:
+    destination, _ = files_place(tmp_path).attempt()
+    with pytest.raises(ConfigurationError, match="set 'write_mode: append' or 'write_mode: replace'"):
+        destination.begin(KEYED)
+    with pytest.raises(ConfigurationError, match="files would have twice"):
+        destination.begin(Table("made", {"id": Kind.INTEGER}, cursor_field="id"))
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_rows_that_a_dead_attempt_brings_late_are_taken_back(place: Place) -> None:
+    late = place.begun(ROWS, range(10))
+    with crash_inside(), pytest.raises(SynclineError):
+        late.commit("1", final=True)
+    path = place.options["credentials"]
+    with duckdb.connect(path) as connection:
+        arrived = connection.execute("SELECT * FROM loaded.made").fetchall()
+    assert len(arrived) == 10
+    destination = place.begun(ROWS, range(10))
+    with duckdb.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM loaded.made").fetchall() == [(0,)]
+        connection.executemany("INSERT INTO loaded.made VALUES (?, ?, ?, ?, ?)", arrived)
+    destination.commit("1", final=True)
+    assert place.ids() == list(range(10))
+
+
+@pytest.mark.parametrize("place", ["duckdb", "files"], indirect=True)
+def test_a_process_that_is_killed_inside_a_load_is_recovered(place: Place, tmp_path: Path) -> None:
+    job = {
+        "task": TASK,
+        "task_id": "t",
+        "attempt": 1,
+        "source": "s",
+        "source_type": "files",
+        "source_config": {},
+        "collection": {
+            "name": "c",
+            "type": "c",
+            "table_name": "made",
+            "start_date": "2020-01-01",
+            "parameters": {"path": f"{tmp_path}/*.jsonl"},
+        },
+        "destinations": {"there": place.options},
+        "generation": 0,
+        "data_dir": str(tmp_path / "state"),
+    }
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"id": {number}}}\n' for number in range(10)))
+    assert run_attempt(job, killed=True) == -signal.SIGKILL
+    assert run_attempt(job | {"attempt": 2}) == 0
+    assert place.ids() == list(range(10))
+    assert not any(path.is_dir() for path in (tmp_path / "state" / "attempts").iterdir())
+
+
+def test_a_wrong_address_is_told_before_anything_is_read_and_without_its_password(tmp_path: Path) -> None:
+    place = postgres_place(tmp_path, "postgresql://me:hunter22@127.0.0.1:9/nowhere")
+    with pytest.raises(SynclineError, match="cannot prepare the bookmarks: connection to server") as failed:
+        place.attempt()
+    assert "hunter22" not in str(failed.value)
+
+
+def crash(*_: Any, **__: Any) -> None:
+    raise OSError("a crash")
+
+
+@contextmanager
+def crash_inside() -> Iterator[None]:
+    """The rows of a load have arrived, `_dlt_loads` does not have it yet."""
+    with pytest.MonkeyPatch.context() as patching:
+        for name in COMPLETIONS:
+            patching.setattr(name, crash)
+        yield
+
+
+COMPLETIONS = (
+    "dlt.destinations.job_client_impl.SqlJobClientBase.complete_load",
+    "dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client.SqlalchemyJobClient.complete_load",
+    "dlt.destinations.impl.filesystem.filesystem.FilesystemClient.complete_load",
+)
+KILLED = """
+import os, signal
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
+from dlt.destinations.job_client_impl import SqlJobClientBase
+SqlJobClientBase.complete_load = FilesystemClient.complete_load = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+RUN = """
+import sys
+from app.attempt.__main__ import main
+sys.exit(main())
+"""
+
+
+def run_attempt(job: dict[str, Any], *, killed: bool = False) -> int:
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", (KILLED if killed else "") + RUN],
+        input=json.dumps(job).encode(),
+        pass_fds=[sending],
+        env=os.environ | {"SYNCLINE_EVENTS_FD": str(sending)},
+        check=False,
+    )
+    os.close(sending)
+    os.close(receiving)
+    return ended.returncode
