@@ -74,10 +74,18 @@ class Tables:
             columns: Any = list(target.described.values())
             schema.update_table(new_table(name, columns=columns))
             if not self._warehouse.is_of_files:
-                # Here, where one at a time does it; the load then finds nothing to change.
                 client.schema = self._warehouse.as_stored(schema)
-                client.update_stored_schema(only_tables=[name, *schema.dlt_table_names()], force=True)
+                self._make_room(client, name, staged=target.how != "append")
         return target
+
+    def _make_room(self, client: Any, name: str, *, staged: bool) -> None:
+        """Here, where one at a time does it; the load then finds nothing to change."""
+        client.update_stored_schema(only_tables=[name, *client.schema.dlt_table_names()], force=True)
+        if staged:
+            with client.with_staging_dataset():
+                if not client.is_storage_initialized():
+                    client.initialize_storage()
+                client.update_stored_schema(only_tables=[name, client.schema.version_table_name], force=True)
 
     def _present(self, client: Any, name: str) -> dict[str, Described]:
         if not self._warehouse.is_of_files:
