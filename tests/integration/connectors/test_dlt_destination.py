@@ -193,7 +193,7 @@ def test_rows_with_a_key_are_merged_and_a_crash_inside_is_mended_by_the_next_att
     assert position.bookmark == "1"
     destination.begin(KEYED)
     destination.write("made", changed)
-    assert destination.commit("2", final=True) == 20
+    assert destination.commit("2", final=True) == 10
     assert place.ids() == list(range(15))
     assert place.rows("SELECT text FROM made WHERE id IN (4, 5) ORDER BY id") == [("row 4",), ("new 5",)]
 
@@ -328,6 +328,17 @@ def test_names_that_become_one_are_refused(place: Place, columns: dict[str, Kind
     destination, _ = place.attempt()
     with pytest.raises(ConfigurationError, match=complaint):
         destination.begin(Table("made", columns))
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_tables_that_become_one_are_refused(place: Place) -> None:
+    destination, _ = place.attempt()
+    destination.begin(replace(ROWS, name="someThing"))
+    with pytest.raises(ConfigurationError, match="'someThing' and 'some_thing' would be one table here"):
+        destination.begin(replace(ROWS, name="some_thing"))
+    for name in ("_dlt_loads", "_syncline_bookmarks"):
+        with pytest.raises(ConfigurationError, match="choose another"):
+            destination.begin(replace(ROWS, name=name))
 
 
 def test_rows_that_cannot_be_upserted_or_told_from_new_ones_are_refused(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class DltDestination:
             self._bookmark.move(bookmark, final=final)
         if final:
             self._tell_what_was_left_out()
-        rows = sum(stage.rows for stage in full)
+        rows = sum(stage.moved for stage in full)
         for stage in full:
             stage.clear()
         return rows

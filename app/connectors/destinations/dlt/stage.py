@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Stage:
-    """The staged rows of one table; a file for each shape that the table has had."""
+    """The staged rows of one table, of which `moved` have been taken; a file for each shape that the table has had."""
 
     def __init__(self, target: Target, *, directory: Path) -> None:
         self.target = target
         self.rows = 0
+        self.moved = 0
         self._directory = directory
         self._files: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
@@ -63,6 +64,7 @@ class Stage:
                     table = file.read_row_group(group)
                     if kept is not None:
                         table = table.filter(pc.is_in(table[ROW_COLUMN], value_set=kept))
+                    self.moved += table.num_rows
                     if table.num_rows:
                         yield self._shaped(table)
 
@@ -70,7 +72,7 @@ class Stage:
         self._close()
         for path in self._files:
             path.unlink()
-        self._files, self.rows = [], 0
+        self._files, self.rows, self.moved = [], 0, 0
         if self._occurrences:
             self._occurrences.committed()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import new_table
 
+from app.connectors.destinations.bookmarks import BOOKMARK_TABLE
 from app.connectors.destinations.dlt.stage import Stage
 from app.connectors.destinations.dlt.target import described, is_named
 from app.connectors.dlt_options import write_modes
@@ -33,6 +34,7 @@ class Tables:
         self._bookmark = bookmark
         self._schema_name = schema
         self._home = home
+        self._names: dict[str, str] = {}
 
     def begin(self, table: Table) -> None:
         """Under the destination's lock for changes of its schema.
@@ -64,7 +66,7 @@ class Tables:
     def _made(self, table: Table) -> Target:
         schema = Schema(self._schema_name)
         with self._warehouse.client(schema) as client:
-            name = schema.naming.normalize_tables_path(table.name)
+            name = self._name(schema, table.name)
             capabilities = client.capabilities
             present = self._present(client, name)
             unfinished = table.name in self._bookmark.unfinished
@@ -77,6 +79,14 @@ class Tables:
                 client.schema = self._warehouse.as_stored(schema)
                 self._make_room(client, name, staged=target.how != "append")
         return target
+
+    def _name(self, schema: Schema, table: str) -> str:
+        name = schema.naming.normalize_tables_path(table)
+        if name == BOOKMARK_TABLE or name in schema.dlt_table_names():
+            raise ConfigurationError(f"table_name {table!r} is that of a table of our own or of dlt's: choose another")
+        if (other := self._names.setdefault(name, table)) != table:
+            raise ConfigurationError(f"the tables {other!r} and {table!r} would be one table here: rename one of them")
+        return name
 
     def _make_room(self, client: Any, name: str, *, staged: bool) -> None:
         """Here, where one at a time does it; the load then finds nothing to change."""
