@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from app.config.redaction import REDACTED, Redactor
 from app.domain.api_token import RECOGNISED
+from app.domain.redaction import REDACTED, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from app.config.classic import ignored_warning, without_ignored
 from app.config.problems import KeyPath, PlaceOf, Problem, model_problems, problem_at, unknown_name
-from app.config.redaction import Redactor
 from app.config.substitution import Substitution
+from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:

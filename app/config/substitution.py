@@ -1,9 +1,10 @@
-"""`${env.NAME}` and `${env.A|env.B|default}` in the values of a configuration."""
+"""`${env.NAME}`, `${file./path}` and `${env.A|file./path|default}` in the values of a configuration."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.config.problems import KeyPath, PlaceOf, Problem, nowhere, problem_at
@@ -12,18 +13,21 @@ from app.domain.secret_values import is_secret_name, secrets_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PLACEHOLDER = re.compile(r"\$\{env\.(?P<alternatives>[^}]*)(?P<end>\}?)")
+_PLACEHOLDER = re.compile(r"\$\{(?P<alternatives>(?:env|file)\.[^}]*)(?P<end>\}?)")
+_ALTERNATIVE = re.compile(r"(?P<kind>env\.|file\.(?=/))(?P<name>[^|]*)(?P<bar>\|?)(?P<rest>.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORM = "write ${env.NAME} or ${env.NAME|default}"
+_LARGEST_FILE_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
 class Substitution:
-    """Replaces placeholders from `environment`; collects what is missing and what turned out to be secret.
+    """Replaces placeholders from `environment` and files; collects what is missing and what turned out to be secret.
 
-    Alternatives are tried from left to right, a variable that is empty counts as missing (as in Jitsu Classic), and
-    everything after the first alternative that is no `env.NAME` is the default, word for word. Values are never
-    searched for placeholders again, and keys are left as they are.
+    Alternatives are tried from left to right, a variable or file that is empty counts as missing (as in Jitsu Classic),
+    and everything after the first alternative that is no `env.NAME` or `file./path` is the default, word for word. What
+    a file holds is secret, and the newline at its end does not count. Values are never searched for placeholders again,
+    and keys are left as they are.
     """
 
     environment: Mapping[str, str]
@@ -37,7 +41,7 @@ class Substitution:
             return {key: self.apply(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.apply(inner, (*path, index)) for index, inner in enumerate(value)]
-        if isinstance(value, str) and "${env." in value:
+        if isinstance(value, str) and "${" in value:
             return _PLACEHOLDER.sub(lambda found: self._resolve(found, path), value)
         return value
 
@@ -45,21 +49,50 @@ class Substitution:
         if not found["end"]:
             self._refuse(path, f"a placeholder has no closing brace; {_FORM}")
             return ""
-        rest, missing = "env." + found["alternatives"], []
-        while rest.startswith("env."):
-            name, bar, rest = rest.removeprefix("env.").partition("|")
-            if not _NAME.fullmatch(name):
+        rest, missing = found["alternatives"], []
+        if rest.startswith("file.") and not rest.startswith("file./"):
+            self._refuse(path, "a placeholder names a file by a part of its path; write ${file./path/of/the.file}")
+            return ""
+        while alternative := _ALTERNATIVE.fullmatch(rest):
+            name, rest = alternative["name"], alternative["rest"]
+            if alternative["kind"] == "env." and not _NAME.fullmatch(name):
                 self._refuse(path, f"a placeholder names no variable that can exist; {_FORM}")
                 return ""
-            if value := self.environment.get(name):
-                if is_secret_name(name):
-                    self.secrets |= secrets_in(value, secret=True)
+            value, why = self._variable(name) if alternative["kind"] == "env." else self._file(name)
+            if value:
                 return value
-            missing.append(name)
-            if not bar:
-                self._refuse(path, f"environment variable {' or '.join(missing)} is not set; {_FORM}")
+            missing.append(why)
+            if not alternative["bar"]:
+                self._refuse(path, f"{_told(missing)}; {_FORM}")
                 return ""
         return rest
 
+    def _variable(self, name: str) -> tuple[str, str]:
+        value = self.environment.get(name, "")
+        if is_secret_name(name):
+            self.secrets |= secrets_in(value, secret=True)
+        return value, name
+
+    def _file(self, name: str) -> tuple[str, str]:
+        """What is in a file, or why it cannot be had; of its content no word."""
+        try:
+            with Path(name).open("rb") as file:
+                raw = file.read(_LARGEST_FILE_BYTES + 1)
+            if len(raw) > _LARGEST_FILE_BYTES:
+                return "", f"file {name} is larger than 1 MB"
+            value = raw.decode().removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text in UTF-8"
+            return "", f"file {name} cannot be read: {reason}"
+        self.secrets |= secrets_in(value, secret=True)
+        return value, f"file {name} is empty"
+
     def _refuse(self, path: KeyPath, message: str) -> None:
         self.problems.append(problem_at(path, message, self.place))
+
+
+def _told(missing: list[str]) -> str:
+    """Names of variables, and whole sentences about files."""
+    names = [each for each in missing if not each.startswith("file ")]
+    told = [f"environment variable {' or '.join(names)} is not set"] if names else []
+    return ", and ".join([*told, *(each for each in missing if each.startswith("file "))])

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.config.redaction import Redactor
 from app.connectors.options import SyntheticParameters
 from app.connectors.sources.synthetic import run_synthetic
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
+from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, make_job

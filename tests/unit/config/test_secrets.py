@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import timeit
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config.redaction import Redactor
+from app.domain.redaction import Redactor
 from app.domain.secret_values import is_secret_name, secrets_in
 
 SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
@@ -71,8 +73,38 @@ def test_a_redactor_without_secrets_changes_nothing() -> None:
 def test_no_secret_is_left_in_any_of_its_forms(secrets: list[str], before: str, after: str) -> None:
     redactor = Redactor(secrets)
     for secret in secrets:
-        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+        encoded = [quote(secret, safe=safe) for safe in ("", "/", "!'()*", "!$&'()*+,;=:@/?")]
+        encoded += [quote_plus(secret), quote(secret).replace("~", "%7E"), *map(_small, encoded)]
+        for form in (secret, json.dumps(secret)[1:-1], *encoded):
             assert form not in redactor.redact(f"{before}\x00{form}\x00{after}")
+
+
+def _small(encoded: str) -> str:
+    return re.sub("%..", lambda found: found[0].lower(), encoded)
+
+
+@given(SECRETS, st.binary(max_size=5), st.binary(max_size=5))
+def test_no_secret_is_left_within_base64(secret: str, before: bytes, after: bytes) -> None:
+    """As a whole, and as the password of `user:password`: what is left tells at most the parts of its neighbours."""
+    raw = secret.encode()
+    redact = Redactor([secret]).redact
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for text in (raw, before + raw + after):
+            shown = encode(text).decode()
+            for form in (shown, quote(shown, safe=""), _small(quote(shown, safe=""))):
+                # Each side keeps what stands for its neighbour, and one character that is shared with the secret.
+                assert len(redact(f"<{form}>").replace("***", "")) <= 2 + 3 * (len(text) - len(raw) + 6)
+                assert "***" in redact(f"<{form}>")
+    assert redact(base64.b64encode(raw).decode()) == "***"
+
+
+def test_a_password_is_found_in_the_header_of_basic_authentication() -> None:
+    redact = Redactor(["correct horse battery"]).redact
+    for user in ("me", "you", "them"):
+        header = base64.b64encode(f"{user}:correct horse battery".encode()).decode()
+        shown = redact(f"Authorization: Basic {header}")
+        assert shown.startswith("Authorization: Basic ")
+        assert len(shown) <= len("Authorization: Basic ***") + len(user) + 6
 
 
 def test_the_longer_of_two_secrets_is_taken_out_whole() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config.substitution import Substitution
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
 PLAIN = st.text().filter(lambda text: "${" not in text and "}" not in text)
@@ -76,6 +80,36 @@ def test_the_first_variable_that_is_set_wins(environment: dict[str, str], data: 
     found = [environment[name] for name in asked if name in environment]
     assert result == (found[0] if found else "")
     assert bool(substitution.problems) == (not found)
+
+
+def test_what_a_file_holds_is_put_in_and_is_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter22\n")
+    substitution = Substitution({"B": "two"})
+    written = {"a": f"${{file.{secret}}}", "b": f"x ${{env.A|file.{secret}|no}} y", "c": f"${{env.B|file.{secret}}}"}
+    assert substitution.apply(written) == {"a": "hunter22", "b": "x hunter22 y", "c": "two"}
+    assert substitution.apply(f"${{file.{tmp_path}/none|default}}") == "default"
+    assert (substitution.secrets, substitution.problems) == ({"hunter22"}, [])
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("${file./none}", "file /none cannot be read: No such file or directory; write"),
+        ("${env.A|file./none}", "environment variable A is not set, and file /none cannot be read: No such"),
+        ("${file.password}", "a placeholder names a file by a part of its path; write ${file./path/of/the.file}"),
+        ("${file./dev/null}", "file /dev/null is empty; write"),
+        ("${file./dev/zero}", "file /dev/zero is larger than 1 MB; write"),
+        (f"${{file.{sys.executable}}}", "cannot be read: it is not text in UTF-8|is larger than 1 MB"),
+        ("${file./a\0b}", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_had_is_named(written: str, message: str) -> None:
+    substitution = Substitution({})
+    assert substitution.apply(written, ("password",)) == ""
+    [problem] = substitution.problems
+    assert any(part in problem.message for part in message.split("|"))
+    assert problem.path == "password"
 
 
 def test_the_value_of_a_variable_with_a_secret_name_is_secret_wherever_it_is_used() -> None:

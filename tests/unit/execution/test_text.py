@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config.redaction import Redactor
+from app.domain.redaction import Redactor
 from app.execution.text import LONGEST_TEXT, LineSplitter, clean, clean_all
 
 
