@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
-from functools import partial
+import time
+import uuid
+from contextlib import suppress
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from signal import Signals
 
+MARK_VARIABLE: Final = "SYNCLINE_ATTEMPT"
+"""In the environment of an attempt and of what it starts: who has started it."""
+
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
 # Loaded before any fork: between fork and exec nothing may be imported and no lock be taken.
 _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+# A process that the kernel does not let go (a dead network file system) is not waited for longer.
+_PATIENCE_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.01
 
 
 def end_with_parent(number: Signals) -> Callable[[], None] | None:
@@ -31,7 +44,121 @@ def follow_parent(number: Signals) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
+def adopt_orphans() -> None:
+    """From now on a descendant that loses its parent becomes a child of this process: nobody can leave its tree."""
+    if _libc:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_own_descendants() -> None:
+    """Kill everything that this process has started or adopted, and wait for it."""
+    with suppress(ChildProcessError):
+        # Mostly there is nothing, which costs one system call.
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        end_descendants(os.getpid())
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
+def end_descendants(pid: int) -> None:
+    """Kill everything below the process `pid`, which must start nothing more: whole if it adopts orphans."""
+    _kill_until_none(lambda: _below(pid))
+
+
+def new_mark() -> str:
+    """A mark for what this process starts now."""
+    return f"{_own_name()}/{uuid.uuid4().hex}"
+
+
+def end_marked(mark: str) -> None:
+    """Kill the processes that have this mark, wherever they went."""
+    _kill_until_none(lambda: [pid for pid, found in _marks() if found == mark])
+
+
+def end_abandoned() -> None:
+    """Kill the marked processes whose starter is gone, for it was killed itself."""
+    _kill_until_none(lambda: [pid for pid, found in _marks() if _is_abandoned(found)])
+
+
 def _follow(parent: int, number: Signals) -> None:
     follow_parent(number)
     if os.getppid() != parent:  # it was gone before the kernel was asked
         os._exit(1)
+
+
+def _kill_until_none(find: Callable[[], list[int]]) -> None:
+    """Again and again: what is found may start something before it is dead."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (found := find()) and time.monotonic() < deadline:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _below(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for each, parent in _running():
+        children.setdefault(parent, []).append(each)
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children.pop(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def _running() -> Iterator[tuple[int, int]]:
+    """(process, its parent) for all that have not ended."""
+    for pid in _pids():
+        if (fields := _stat(pid)) and fields[0] not in "ZX":
+            yield pid, int(fields[1])
+
+
+def _marks() -> Iterator[tuple[int, str]]:
+    """(process, its mark); a process that has ended has no environment, and that of others cannot be read."""
+    begin = f"{MARK_VARIABLE}=".encode()
+    for pid in _pids():
+        with suppress(OSError):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if mark := next((each for each in variables if each.startswith(begin)), None):
+                yield pid, mark.removeprefix(begin).decode(errors="replace")
+
+
+def _is_abandoned(mark: str) -> bool:
+    namespace, _, rest = mark.partition("/")
+    pid, _, rest = rest.partition("/")
+    # In another namespace the same number is another process.
+    return namespace == _namespace() and pid.isdecimal() and _started_at(int(pid)) != rest.partition("/")[0]
+
+
+def _own_name() -> str:
+    return f"{_namespace()}/{os.getpid()}/{_started_at(os.getpid())}"
+
+
+@cache
+def _namespace() -> str:
+    with suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
+    return "none"
+
+
+def _started_at(pid: int) -> str:
+    """In clock ticks since boot, proc(5): a number that is given again has another one."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] not in "ZX" else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """What proc(5) tells of a process from its state on; empty if there is no such process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return []
+
+
+def _pids() -> Iterator[int]:
+    with suppress(OSError):
+        for name in os.listdir("/proc"):  # noqa: PTH208 -- a Path for each of hundreds takes longer than all the rest
+            if name.isdecimal():
+                yield int(name)

@@ -17,7 +17,7 @@ from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import arm
-from app.lifeline import follow_parent
+from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,12 +37,18 @@ def main() -> int:
     follow_parent(signal.SIGKILL)
     if outbox.has_no_reader():
         return 1
-    with suppress(Stopped, BrokenPipeError):
-        ending = _attempt(outbox)
-        if not Stopped.came:  # some drivers turn what a signal raises into an error of their own
-            outbox.send(ending)
-            return 0 if isinstance(ending, Finished) else 1
-    return 128 + signal.SIGTERM
+    adopt_orphans()
+    try:
+        with suppress(Stopped, BrokenPipeError):
+            ending = _attempt(outbox)
+            # What a connector has started must not go on when the task is over.
+            end_own_descendants()
+            if not Stopped.came:  # some drivers turn what a signal raises into an error of their own
+                outbox.send(ending)
+                return 0 if isinstance(ending, Finished) else 1
+        return 128 + signal.SIGTERM
+    finally:
+        end_own_descendants()
 
 
 def _attempt(outbox: Outbox) -> Finished | Failed:

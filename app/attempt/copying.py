@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptJob
 
 _BATCH_RECORDS = 10_000
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 4 << 20
 _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
 _PROGRESS_SECONDS = 1.0

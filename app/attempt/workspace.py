@@ -20,12 +20,8 @@ _LOCK = ".lock"
 
 @contextmanager
 def workspace(job: AttemptJob) -> Iterator[Path]:
-    """A new directory, readable by its owner only; removed at the end, or by the next attempt after a SIGKILL."""
-    attempts = Path(job.data_dir).absolute() / "attempts"
-    attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (attempts / _LOCK).open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        _remove_abandoned(attempts)
+    """A new directory, readable by its owner only; removed at the end, or by the next `sweep` after a SIGKILL."""
+    with _swept(Path(job.data_dir)) as attempts:
         own = Path(tempfile.mkdtemp(prefix=f"{job.task}-{job.attempt}-", dir=attempts))
         held = _lock(own)
     try:
@@ -34,6 +30,23 @@ def workspace(job: AttemptJob) -> Iterator[Path]:
         shutil.rmtree(own, ignore_errors=True)
         if held is not None:
             os.close(held)
+
+
+def sweep(data_dir: Path) -> None:
+    """Remove the directories of attempts that were killed: files in them may hold secrets."""
+    with _swept(data_dir):
+        pass
+
+
+@contextmanager
+def _swept(data_dir: Path) -> Iterator[Path]:
+    """The directory of all attempts without those of dead ones; nobody else adds or removes any meanwhile."""
+    attempts = data_dir.absolute() / "attempts"
+    attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (attempts / _LOCK).open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        _remove_abandoned(attempts)
+        yield attempts
 
 
 def _remove_abandoned(attempts: Path) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from app.attempt.workspace import sweep
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
@@ -17,6 +18,7 @@ from app.execution.housekeeping import Housekeeping
 from app.execution.options import WorkerOptions
 from app.execution.rescuer import Rescuer
 from app.execution.worker import Worker
+from app.lifeline import end_abandoned
 from app.loops import repeat
 from app.projections.runner import ProjectionRunner
 from app.scheduling.definitions import Definitions
@@ -44,6 +46,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
+    await asyncio.to_thread(_clean_up, settings.data_dir)
     _spare_the_collector()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -76,6 +79,13 @@ async def run_worker(settings: Settings, config: Path) -> None:
             await worker.run(stop, signals.hurry)
             for task in endless:
                 task.cancel()
+
+
+def _clean_up(data_dir: Path) -> None:
+    """What a worker that was killed had no time for: processes of its attempts, and their files."""
+    end_abandoned()
+    if data_dir.is_dir():
+        sweep(data_dir)
 
 
 def _spare_the_collector() -> None:

@@ -6,6 +6,7 @@ Only pydantic is imported at first, so that checking a catalogue loads no connec
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -27,6 +28,7 @@ from app.connectors.option_types import Options, Several
 from app.connectors.parquet_options import WRITE_MODES, ParquetDestinationOptions
 from app.connectors.rest_options import RestOptions, RestParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
+from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
@@ -47,6 +49,16 @@ def _words(value: Any) -> Any:
 
 def _joined(text: str) -> str:
     return re.sub(r"\s*(==|@)\s*", r"\1", text)
+
+
+def _duration(value: Any) -> Any:
+    """`90m`; what says that it is wrong is no ValueError of pydantic's."""
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 90m or 24h; 0s is none")  # noqa: TRY004 -- pydantic's way
+    try:
+        return parse_duration(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
@@ -72,6 +84,7 @@ class SingerOptions(Options):
     initial_state: Document | None = None
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
+    discovery_max_age: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(hours=1)
 
     @field_validator("package")
     @classmethod
@@ -98,6 +111,19 @@ class SingerOptions(Options):
             if getattr(self, key) is not None and getattr(self, classic) is not None:
                 raise ValueError(f"'{key}' and '{classic}' exclude each other")
         return self
+
+
+class SingerParameters(Options):
+    """Which fields: names, patterns with `*` and `?`, and `!` before what is left out."""
+
+    select: Annotated[tuple[str, ...], Several] = ()
+
+    @field_validator("select")
+    @classmethod
+    def _names_something(cls, select: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(each.removeprefix("!") for each in select):
+            raise ValueError("a pattern is empty: write the name of a field, a pattern such as 'address_*', or '!name'")
+        return select
 
 
 class PythonOptions(Options):
@@ -255,6 +281,7 @@ _SOURCES: dict[str, type[BaseModel]] = {
     "synthetic": SyntheticOptions,
 }
 _PARAMETERS: dict[str, type[BaseModel]] = {
+    "singer": SingerParameters,
     "redis": RedisParameters,
     "files": FilesParameters,
     "sql": SqlParameters,

@@ -1,4 +1,4 @@
-"""The child process of an attempt: started in a group of its own, heard on three pipes, ended as a whole group."""
+"""The child process of an attempt: started in a group of its own, heard on three pipes, ended with all it started."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import msgspec
 
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage
 from app.domain.errors import SynclineError
+from app.domain.flood import Allowance, Bounded
 from app.execution.text import LineSplitter
 from app.failpoints import armed_environment
+from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, new_mark
 from app.loops import to_its_end
 
 if TYPE_CHECKING:
@@ -49,10 +51,14 @@ _encoder: Final = msgspec.json.Encoder()
 class AttemptProcess:
     """A running child. `messages` is what it says, in order; `exit_code` is there when it has ended."""
 
-    def __init__(self, process: asyncio.subprocess.Process, events: _Pipe, texts: tuple[_Pipe, ...]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, events: _Pipe, texts: tuple[_Pipe, ...], *, mark: str
+    ) -> None:
         self._process = process
         self._events = events
         self._texts = texts
+        self._mark = mark
+        self._allowance = Allowance(time.monotonic())
         self._heard_at = time.monotonic()
         self._passing_on = 0
 
@@ -61,18 +67,20 @@ class AttemptProcess:
         """Start the child and hand it its job."""
         # Pipes of our own: asyncio's would count as a part of the process, which then has not ended before everybody
         # who inherited them has.
+        mark = new_mark()
         async with AsyncExitStack() as stack:
             events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
+            own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark}
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output.sending,
                 stderr=errors.sending,
                 pass_fds=(events.sending,),
-                env=child_environment(environment) | armed_environment() | {EVENTS_FD_VARIABLE: str(events.sending)},
+                env=child_environment(environment) | armed_environment() | own,
                 start_new_session=True,
             )
-            child = cls(process, events, (output, errors))
+            child = cls(process, events, (output, errors), mark=mark)
             for pipe in (events, output, errors):
                 pipe.sent()
             try:
@@ -107,17 +115,22 @@ class AttemptProcess:
                 raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
     async def free_text(self, write: Callable[[str], Awaitable[None]]) -> None:
-        """Pass every line of standard output and standard error on, until both are closed."""
+        """Pass the lines of standard output and standard error on, until both are closed.
+
+        Of a flood the beginning, the last lines and now and then some between, with word of how much was left out.
+        """
         await asyncio.gather(*(self._lines(pipe.reader, write) for pipe in self._texts))
 
     async def _lines(self, stream: asyncio.StreamReader, write: Callable[[str], Awaitable[None]]) -> None:
-        splitter = LineSplitter()
+        splitter, bounded = LineSplitter(), Bounded(self._allowance)
         while chunk := await stream.read(_CHUNK):
             self._passing_on += 1
-            for line in splitter.feed(chunk):
+            for line in splitter.feed(bounded.feed(chunk, time.monotonic())):
                 await write(line)
             self._passing_on -= 1
             self._heard_at = time.monotonic()
+        for line in splitter.feed(bounded.rest()):
+            await write(line)
         if rest := splitter.rest():
             await write(rest)
 
@@ -130,14 +143,21 @@ class AttemptProcess:
         return await self._process.wait()
 
     async def end(self, *, grace_seconds: float) -> None:
-        """End the whole group: politely, and after `grace_seconds` for certain. Nothing of it is left afterwards."""
+        """End it and all it started: politely, and after `grace_seconds` for certain. Nothing is left afterwards."""
         if self._process.returncode is None and grace_seconds > 0:
             self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace_seconds)
+        if self._process.returncode is None:
+            # While it lives it adopts whoever loses his parent: below it is everything, in its group or not.
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGSTOP)
+            await asyncio.to_thread(end_descendants, self._process.pid)
         # Also after a good end: the child may have left others of its group behind.
         self._signal(signal.SIGKILL)
-        await self._process.wait()
+        if await self._process.wait() < 0:
+            # It could not clean up: what left its tree is known by its mark.
+            await asyncio.to_thread(end_marked, self._mark)
 
     def close(self) -> None:
         """Hear nothing more; a process that left the group may still hold the other ends."""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
+
+from app.lifeline import MARK_VARIABLE, end_abandoned, end_descendants, end_marked, new_mark
+from tests.integration.execution.children import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal is Linux's")
 
@@ -40,3 +50,77 @@ def test_a_killed_starter_takes_its_program_along() -> None:
 def test_a_program_whose_starter_is_gone_already_does_not_begin() -> None:
     ended = subprocess.run([sys.executable, "-c", TOO_LATE], capture_output=True, check=True, timeout=10)
     assert ended.stdout == b""
+
+
+# Starts a process in a session of its own, whose parent then ends at once: its number is the first line.
+LEAVES_A_DAEMON = """
+import os, subprocess, sys
+from app.lifeline import adopt_orphans, end_own_descendants
+if "adopts" in sys.argv:
+    adopt_orphans()
+if os.fork():
+    sys.stdin.read()
+    end_own_descendants()
+    end_own_descendants()
+    os._exit(7)
+sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+print(subprocess.Popen(sleeping, start_new_session=True, stdin=subprocess.DEVNULL).pid, flush=True)
+"""
+
+
+@contextmanager
+def leaving_a_daemon(*arguments: str, mark: str = "") -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LEAVES_A_DAEMON, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {MARK_VARIABLE: mark},
+    )
+    assert process.stdout
+    with process:
+        daemon = int(process.stdout.readline())
+        assert is_alive(daemon)
+        try:
+            yield process, daemon
+        finally:
+            process.kill()
+            if is_alive(daemon):
+                os.kill(daemon, signal.SIGKILL)
+
+
+def test_nobody_leaves_the_tree_of_a_process_that_adopts_orphans() -> None:
+    with leaving_a_daemon("adopts") as (process, daemon):
+        end_descendants(process.pid)
+        assert not is_alive(daemon)
+        assert is_alive(process.pid)
+
+
+def test_a_process_ends_all_that_it_has_started() -> None:
+    with leaving_a_daemon("adopts") as (process, daemon):
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(timeout=10) == 7
+        assert not is_alive(daemon)
+
+
+def test_what_left_the_tree_is_found_by_its_mark() -> None:
+    mark = new_mark()
+    with leaving_a_daemon(mark=mark) as (process, daemon):
+        end_marked(mark + "x")
+        end_abandoned()
+        assert is_alive(daemon), "its starter is here"
+        end_marked(mark)
+        assert not is_alive(daemon)
+        assert not is_alive(process.pid)
+
+
+def test_the_marked_processes_of_a_starter_that_was_killed_are_ended_by_the_next_one() -> None:
+    says_its_mark = "from app.lifeline import new_mark; print(new_mark())"
+    said = subprocess.run([sys.executable, "-c", says_its_mark], capture_output=True, text=True, check=True)
+    mark = said.stdout.strip()
+    with leaving_a_daemon(mark=f"1{mark}") as (_, daemon):
+        end_abandoned()
+        assert is_alive(daemon), "in another namespace the starter's number says nothing"
+    with leaving_a_daemon(mark=mark) as (_, daemon):
+        end_abandoned()
+        assert not is_alive(daemon)

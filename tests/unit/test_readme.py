@@ -21,6 +21,7 @@ from app.connectors.options import (
     DESTINATION_TYPES,
     SOURCE_TYPES,
     SingerOptions,
+    SingerParameters,
     SyntheticParameters,
     destination_options,
 )
@@ -54,6 +55,7 @@ KEYS = {
     "Source or collection": INHERITED,
     "Collection": set(WrittenCollection.model_fields) - INHERITED,
     "Singer": set(SingerOptions.model_fields),
+    "Singer parameters": set(SingerParameters.model_fields),
     "Synthetic": set(SyntheticParameters.model_fields),
 } | {
     f"Destination {name}": {field.alias or key for key, field in model.model_fields.items()}

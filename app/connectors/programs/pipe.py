@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 LONGEST_TEXT_BYTES: Final = 32 << 10
-_LONGEST_MESSAGE_MEGABYTES: Final = 64
+_LONGEST_MESSAGE_MEGABYTES: Final = 16
 _CHUNK_BYTES: Final = 64 << 10
 _SECONDS_AFTER_THE_END: Final = 1.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
@@ -40,51 +40,55 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
             yield chunk
 
 
-def lines(chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> Iterator[bytes]:
+class Lines:
     """The lines in `chunks`, without their ends; text is cut after `LONGEST_TEXT_BYTES`.
 
-    With `messages`, lines that begin as a JSON object stay whole. Complaints begin with the name of the `program`.
+    With `messages`, lines that begin as a JSON object stay whole. `number` is how many have ended so far, `within`
+    whether another one has begun. Complaints name the `program`.
 
     Raises:
-        ConfigurationError: a message is longer than 64 MB.
+        ConfigurationError: while going through them, for a message longer than 16 MB.
     """
-    begun = _Line(messages=messages, program=program)
-    for chunk in chunks:
-        *ends, rest = chunk.split(b"\n")
-        for end in ends:
-            yield begun.ended(end)
-        begun.grow(rest)
-    if rest := begun.ended(b""):
-        yield rest
 
-
-class _Line:
-    """A line that is not complete yet."""
-
-    def __init__(self, *, messages: bool, program: str) -> None:
+    def __init__(self, chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> None:
+        self.number = 0
+        self._chunks = chunks
         self._messages = messages
         self._program = program
-        self._number = 1
         self._begun = bytearray()
 
-    def grow(self, piece: bytes) -> None:
+    @property
+    def within(self) -> bool:
+        return bool(self._begun)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            *ends, rest = chunk.split(b"\n")
+            for end in ends:
+                line = self._ended(end)
+                self.number += 1
+                yield line
+            self._grow(rest)
+        if self._begun:
+            yield self._ended(b"")
+
+    def _grow(self, piece: bytes) -> None:
         self._begun += piece
         if len(self._begun) <= LONGEST_TEXT_BYTES:
             return
         if not (self._messages and _is_object(self._begun[:LONGEST_TEXT_BYTES])):
             del self._begun[LONGEST_TEXT_BYTES:]
         elif len(self._begun) > _LONGEST_MESSAGE_MEGABYTES << 20:
-            raise ConfigurationError(
-                f"{self._program}'s message {self._number} is longer than {_LONGEST_MESSAGE_MEGABYTES} MB"
-            )
-
-    def ended(self, piece: bytes) -> bytes:
-        line = piece
-        if self._begun or len(piece) > LONGEST_TEXT_BYTES:
-            self.grow(piece)
-            line = bytes(self._begun)
             self._begun.clear()
-        self._number += self._messages and _is_object(line)
+            place = f"line {self.number + 1} of {self._program}'s output"
+            raise ConfigurationError(f"{place} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MB")
+
+    def _ended(self, piece: bytes) -> bytes:
+        if not self._begun and len(piece) <= LONGEST_TEXT_BYTES:
+            return piece
+        self._grow(piece)
+        line = bytes(self._begun)
+        self._begun.clear()
         return line
 
 

@@ -8,33 +8,40 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import IO, TYPE_CHECKING
 
-from app.connectors.programs.pipe import chunks, lines
+from app.connectors.programs.pipe import Lines, chunks
 from app.domain.errors import ConfigurationError, SynclineError
-from app.lifeline import end_with_parent
+from app.domain.flood import Allowance, Bounded
+from app.domain.redaction import Redactor
+from app.lifeline import MARK_VARIABLE, end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 # It gets what it needs to find programs, speak a language and reach the network; no secret of Syncline's own.
 _PASSED_ON = {
+    MARK_VARIABLE,
     *("PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 }
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 _GRACE_SECONDS = 2
+# A program that has closed its output has said everything; some still clean up.
+_SECONDS_AFTER_CLOSING = 10
 _HINT_CHARACTERS = 300
 _SHOWN_CHARACTERS = 16 << 10
-_LONGEST_OUTPUT_MEGABYTES = 256
+_LONGEST_OUTPUT_MEGABYTES = 32
 
 
 class Program:
     """`command` with its configuration; `secrets` are masked in everything that it says.
 
-    `name` is what complaints call it, `environment` what it gets beside what every program does.
+    `name` is what complaints call it, `environment` what it gets beside what every program does; `shown` makes a line
+    of its standard error readable.
     """
 
     def __init__(
@@ -45,12 +52,16 @@ class Program:
         home: Path,
         secrets: Iterable[str],
         environment: Mapping[str, str] | None = None,
+        shown: Callable[[str], str] = str,
     ) -> None:
-        self._command = command
+        self.command = command
         self._name = name
         self._environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON}
         self._environment |= {"HOME": str(home)} | dict(environment or {})
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._secrets = set(secrets)
+        self._redact = Redactor(self._secrets).redact
+        self._shown = shown
+        self._heard: Lines | None = None
         self._running: subprocess.Popen[bytes] | None = None
         self._last_words = ""
         self._heard_error = False
@@ -62,12 +73,13 @@ class Program:
 
         Raises:
             ConfigurationError: the command cannot be started, or a message is too long.
-            SynclineError: it ended with another code than 0.
+            SynclineError: it ended with another code than 0, or not at all after closing its output.
         """
-        return lines(self._output(*arguments), messages=True, program=self._name)
+        self._heard = Lines(self._output(*arguments), messages=True, program=self._name)
+        return iter(self._heard)
 
     def output(self, *arguments: str) -> bytes:
-        """All of its standard output, which may have 256 MB; raises as `lines` does."""
+        """All of its standard output, which may have 32 MB; raises as `lines` does."""
         output = bytearray()
         for chunk in self._output(*arguments):
             output += chunk
@@ -90,26 +102,37 @@ class Program:
 
     def text(self, line: bytes) -> str:
         """A line of free text as it may be shown: without secrets, in at most 16 Ki characters."""
-        text = line.decode(errors="replace")
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = self._redact(line.decode(errors="replace"))
         # Only now: half a secret could not be found any more.
         return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
     def _output(self, *arguments: str) -> Iterator[bytes]:
-        running = self._start([*self._command, *arguments])
+        running = self._start([*self.command, *arguments])
         if running.stdout is None or running.stderr is None:
             raise RuntimeError(f"{self._name} was started without pipes")
         with running.stdout as output:
             ear = threading.Thread(target=self._listen, args=[running, running.stderr], daemon=True)
             ear.start()
             yield from chunks(output.fileno(), has_ended=lambda: running.poll() is not None)
-        code = running.wait()
+        try:
+            code = running.wait(_SECONDS_AFTER_CLOSING)
+        except subprocess.TimeoutExpired:
+            place = self._place().removesuffix(" of its output")
+            waited = f"did not end within {_SECONDS_AFTER_CLOSING} seconds"
+            raise SynclineError(f"{self._name} closed its output{place} and {waited}") from None
         ear.join(_GRACE_SECONDS)
         self._running = None
         if code:
             ending = f"ended with code {code}" if code > 0 else f"was ended by signal {-code}"
-            raise SynclineError(f"{self._name} {ending}" + (f": {self._last_words}" if self._last_words else ""))
+            said = f": {self._last_words}" if self._last_words else ""
+            raise SynclineError(f"{self._name} {ending}{self._place()}{said}")
+
+    def _place(self) -> str:
+        """How far its output had come."""
+        heard = self._heard
+        if heard is not None and heard.within:
+            return f" within line {heard.number + 1} of its output"
+        return f" after line {heard.number} of its output" if heard is not None and heard.number else ""
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:
@@ -128,12 +151,18 @@ class Program:
 
     def _listen(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         with errors:
-            said = chunks(errors.fileno(), has_ended=lambda: running.poll() is not None)
-            for line in lines(said, messages=False):
-                text = self.text(line)
+            for line in Lines(self._bounded(running, errors), messages=False):
+                text = self._shown(self.text(line))
                 sys.stderr.write(f"{text}\n")
                 sys.stderr.flush()
                 self.remember(text)
+
+    def _bounded(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> Iterator[bytes]:
+        """Of a flood as much as a log takes: passing all of it on would slow the reading of records."""
+        bounded = Bounded(Allowance(time.monotonic()))
+        for chunk in chunks(errors.fileno(), has_ended=lambda: running.poll() is not None):
+            yield bounded.feed(chunk, time.monotonic())
+        yield bounded.rest()
 
     def remember(self, text: str, *, names_error: bool = False) -> None:
         """Keeps the last words for a complaint. The last that name an error say most; frameworks add footnotes."""
@@ -145,4 +174,5 @@ class Program:
 
     def mask(self, secrets: Iterable[str]) -> None:
         """From now on `secrets` are masked as well."""
-        self._secrets = sorted({*self._secrets, *secrets}, key=len, reverse=True)
+        self._secrets |= set(secrets)
+        self._redact = Redactor(self._secrets).redact

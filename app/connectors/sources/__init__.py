@@ -11,6 +11,7 @@ from app.connectors.options import (
     RedisOptions,
     RedisParameters,
     SingerOptions,
+    SingerParameters,
     SyntheticParameters,
     source_options,
     validated,
@@ -38,15 +39,16 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa
         kinds = ", ".join(SOURCE_TYPES)
         raise ConfigurationError(f"{place}.type: {job.source_type!r} does not exist, valid are: {kinds}")
     options = validated(model, job.source_config, place=f"{place}.config")
+    parameters_place = f"{place}.collections.{job.collection.name}.parameters"
     if isinstance(options, SingerOptions):
         from app.connectors.sources.singer import SingerSource  # noqa: PLC0415 -- only when needed
 
-        return SingerSource(options, job, work_dir=work_dir, log=log)
+        select = validated(SingerParameters, job.collection.parameters, place=parameters_place)
+        return SingerSource(options, select, job, work_dir=work_dir, log=log)
     if isinstance(options, PythonOptions):
         from app.connectors.sources.python import PythonSource  # noqa: PLC0415 -- only when needed
 
         return PythonSource(options, job, log=log)
-    parameters_place = f"{place}.collections.{job.collection.name}.parameters"
     if isinstance(options, RedisOptions):
         from app.connectors.sources.redis import RedisSource  # noqa: PLC0415 -- only when needed
 

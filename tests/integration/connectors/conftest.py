@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.connectors.programs.packages import installed_command
 from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Warehouse
 from tests.integration.connectors.origins import DuckdbOrigin, Origin, SqliteOrigin
 
@@ -34,6 +36,20 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path, empty_database_url: s
     if request.param == "postgres":
         return Postgres(empty_database_url)
     return (SqliteOrigin if request.param == "sqlite" else DuckdbOrigin)(tmp_path / "origin")
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the environments of packaged taps are made, once for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packaged"
+
+
+@pytest.fixture(scope="session")
+def installed(data_dir: Path) -> Path:
+    """The same, with `tap-postgres` and the Singer SDK in it."""
+    installed_command(("meltanolabs-tap-postgres==0.10.0",), executable=None, data_dir=data_dir, log=lambda *_: None)
+    return data_dir
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, re
 if TYPE_CHECKING:
     from pathlib import Path
 
+PLACE = "source 'source', collection 'made'"
+
 
 def test_only_rows_that_really_change_are_written(scene: Scene, warehouse: Warehouse) -> None:
     announced = schema(["id"], id="integer", text="string", more="object")
@@ -144,7 +146,7 @@ def test_a_state_of_any_shape_is_kept_and_given_back(scene: Scene, value: Any) -
 def test_lines_that_are_no_text_become_log_lines_and_broken_messages_errors(scene: Scene) -> None:
     told = scene.load("hex:636166ff", schema(["id"], id="integer"), '{"type":"RECORD","stream":"made","record":{"id":1')
     assert told.lines == ["caf\ufffd"]
-    assert "not a Singer message" in told.failed.error
+    assert told.failed.error.startswith(f"{PLACE}: line 3 of the tap's output: it is not a Singer message")
     assert told.failed.retryable
 
 
@@ -275,7 +277,7 @@ def test_a_tap_that_fails_says_so_and_its_secrets_stay_secret(scene: Scene, capf
     tap = scene.directory / "tap.py"
     tap.write_text("import sys; sys.exit('LoginError: cannot log in with hunter2!\\n(a footnote)')")
     failed = scene.run(password="hunter2!").failed
-    assert failed.error == "the tap ended with code 1: LoginError: cannot log in with ***"
+    assert failed.error == f"{PLACE}: the tap ended with code 1: LoginError: cannot log in with ***"
     assert failed.retryable
     assert capfd.readouterr().err == "LoginError: cannot log in with ***\n(a footnote)\n"
 

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import copy
+import os
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.connectors.sources.singer.catalog import choose
+from app.connectors.sources.singer.discovery import DiscoveredCatalog
+from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed
+from app.connectors.sources.singer.metrics import readable
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CATALOG: dict[str, Any] = {
     "streams": [
@@ -107,5 +115,120 @@ def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
 
 @pytest.mark.parametrize("line", [b'{"type":"RECORD"', b'{"type":"RECORD","record":5}', b'{"type":"RECORD"}\xff\n'])
 def test_a_broken_message_is_an_error(line: bytes) -> None:
-    with pytest.raises(SynclineError, match="not a Singer message"):
+    with pytest.raises(SynclineError, match="it is not a Singer message"):
         parsed(line)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "fields"),
+    [
+        ((), "id name city_a city_b note"),
+        (("id", "city_*"), "id city_a city_b"),
+        (("!note",), "id name city_a city_b"),
+        (("city_*", "!city_b"), "city_a"),
+        (("*", "!city_?"), "id name note"),
+        (("other_*",), ""),
+    ],
+)
+def test_patterns_take_fields(patterns: tuple[str, ...], fields: str) -> None:
+    taken = filter(Fields.of(patterns).takes, ["id", "name", "city_a", "city_b", "note"])
+    assert " ".join(taken) == fields
+
+
+@pytest.mark.parametrize(
+    ("patterns", "taken"),
+    [
+        ((), {"weather": "id at note", "public-planes": "id at note"}),
+        (("weather.id",), {"weather": "id", "public-planes": None}),
+        (("weather",), {"weather": "id at note", "public-planes": None}),
+        (("!public-planes",), {"weather": "id at note", "public-planes": None}),
+        (("!*.note",), {"weather": "id at", "public-planes": "id at"}),
+        (("weather.*", "public-planes.a?", "!weather.at"), {"weather": "id note", "public-planes": "at"}),
+    ],
+)
+def test_patterns_for_all_name_streams_too(patterns: tuple[str, ...], taken: dict[str, str | None]) -> None:
+    for stream, fields in taken.items():
+        own = Fields.of(patterns).of_stream(stream)
+        found = None if own is None else " ".join(filter(own.takes, ["id", "at", "note"]))
+        assert found == fields, stream
+
+
+def test_selected_fields_are_marked_in_the_catalog_with_those_that_are_needed() -> None:
+    properties: dict[str, Any] = {name: {} for name in ("id", "at", "note", "internal", "odd")}
+    catalog: dict[str, Any] = {
+        "streams": [
+            {
+                "tap_stream_id": "weather",
+                "schema": {"properties": properties},
+                "key_properties": ["id"],
+                "metadata": [
+                    {"breadcrumb": ["properties", "internal"], "metadata": {"inclusion": "automatic"}},
+                    {"breadcrumb": ["properties", "odd"], "metadata": {"inclusion": "unsupported"}},
+                ],
+            }
+        ]
+    }
+    wanted = collection("weather", cursor_field="at")
+    chosen, choices = choose(catalog, wanted, Fields.of(("odd", "!note")))
+    entries = chosen["streams"][0]["metadata"]
+    selected = {entry["breadcrumb"][1]: entry["metadata"]["selected"] for entry in entries if entry["breadcrumb"]}
+    assert selected == {"id": True, "at": True, "note": False, "internal": True, "odd": False}
+    assert choices["weather"].fields.wanted == ("odd",)
+    with pytest.raises(ConfigurationError, match=r"'select' names nota: .* has no such field, valid are: at, id, int"):
+        choose(catalog, wanted, Fields.of(("nota",)))
+    with pytest.raises(ConfigurationError, match="'select' takes none of the tap's streams, valid are: weather"):
+        choose(catalog, collection("all"), Fields.of(("planes",)))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (
+            'INFO METRIC: {"type": "counter", "metric": "record_count", "value": 5, "tags": {"endpoint": "orders"}}',
+            "record_count 5 (endpoint orders)",
+        ),
+        (
+            'x INFO METRIC: {"type": "timer", "metric": "sync_duration", "value": 0.1234567, "tags": {"status": "ok"}}',
+            "sync_duration 0.123457 s (status ok)",
+        ),
+        ('METRIC: {"type": "gauge", "metric": "m", "value": [1]}', "m [1]"),
+        ("INFO METRIC: {broken}", "INFO METRIC: {broken}"),
+        ("INFO a METRIC of success", "INFO a METRIC of success"),
+    ],
+)
+def test_metrics_are_shown_as_people_read_them(line: str, shown: str) -> None:
+    assert readable(line) == shown
+
+
+def test_a_message_of_too_many_values_is_refused_but_not_a_long_text() -> None:
+    begin = b'{"type":"RECORD","stream":"s","record":{"a":'
+    assert parsed(begin + b'"%s"}}' % (b"a, [b], {c}; " * 200_000))
+    for many in (b"[%s0]", b'{%s"b":1}'):
+        values = (b"1," if b"[" in many else b'"b":1,') * 250_000
+        with pytest.raises(ConfigurationError, match="more than 250,000 values"):
+            parsed(begin + many % values + b"}}")
+
+
+def test_a_discovered_catalog_is_remembered_for_a_while(tmp_path: Path) -> None:
+    tap = tmp_path / "tap.py"
+    tap.write_text("")
+
+    def known(config: str = "{}", generation: int = 0, seconds: float = 60) -> DiscoveredCatalog:
+        max_age = timedelta(seconds=seconds)
+        return DiscoveredCatalog(tmp_path, ["python", str(tap)], config, generation=generation, max_age=max_age)
+
+    assert known().remembered() is None
+    known().remember({"streams": [{"n": Decimal("1.10")}]})
+    assert known().remembered() == {"streams": [{"n": Decimal("1.10")}]}
+    assert known(seconds=0).remembered() is None
+    assert known(config='{"a": 1}').remembered() is None
+    assert known(generation=1).remembered() is None, "clear_cache forgets it"
+    os.utime(tap, ns=(1, 1))
+    assert known().remembered() is None, "another program"
+    [path] = (tmp_path / "catalogs").iterdir()
+    assert path.stat().st_mode & 0o077 == 0
+    os.utime(path, (0, 0))
+    known().remember({})
+    assert len(list((tmp_path / "catalogs").iterdir())) == 1, "the old one is gone"
+    known(seconds=0).remember({"x": 1})
+    assert known().remembered() == {}

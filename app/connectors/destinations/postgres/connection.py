@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 15
 _LOCK_TIMEOUT = "60s"
 # The user has to do something about these; other refusals may pass by themselves.
-_LASTING_CLASSES = ("22", "23", "42", "3F", "3D", "28", "0A")
+_LASTING_CLASSES = ("22", "23", "42", "54", "3F", "3D", "28", "0A")
 _LASTING_REFUSALS = ("no password supplied", "authentication failed", "does not exist", "no pg_hba.conf entry")
 
 

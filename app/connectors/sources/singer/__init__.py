@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from app.connectors import jsontext
+from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint
 from app.connectors.programs.documents import document, object_of, written
 from app.connectors.programs.packages import installed_command
 from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose
+from app.connectors.sources.singer.discovery import DiscoveredCatalog
+from app.connectors.sources.singer.fields import Fields
+from app.connectors.sources.singer.metrics import readable
 from app.connectors.sources.singer.reading import Reading, Wanted
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
@@ -21,32 +26,47 @@ from app.domain.secret_values import secrets_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.options import SingerOptions
+    from app.connectors.options import SingerOptions, SingerParameters
     from app.connectors.passes import Log, Rows
     from app.connectors.schema import Table
+    from app.connectors.sources.singer.catalog import Choice
     from app.domain.attempt_protocol import AttemptJob
 
 
 class SingerSource:
-    def __init__(self, options: SingerOptions, job: AttemptJob, *, work_dir: Path, log: Log) -> None:
+    def __init__(
+        self, options: SingerOptions, parameters: SingerParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
         self._options = options
-        self._collection = job.collection
-        self._source = job.source
+        self._fields = Fields.of(parameters.select)
+        self._job = job
+        self._place = place_of(job)
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
         self._log = log
         self._tap: Program | None = None
 
     def check(self) -> None:
-        tap = self._prepared()
-        choose(self._catalog(tap), self._collection)
+        with blamed(self._place):
+            tap = self._prepared()
+            choose(self._catalog(tap), self._job.collection, self._fields)
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        items = self._items(bookmark)
+        # What a destination complains about never passes through here.
+        while True:
+            with blamed(self._place):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+    def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         tap = self._prepared()
-        catalog, choices = choose(self._catalog(tap), self._collection)
+        catalog, choices = self._chosen(tap)
         forgetful = all(choice.full_refresh for choice in choices.values())
         arguments = self._arguments(catalog, None if forgetful else bookmark or self._initial_bookmark())
-        wanted = Wanted(self._options, self._collection, choices, log=self._log)
+        wanted = Wanted(self._options, self._job.collection, choices, fields=self._fields, log=self._log)
         for item in Reading(wanted, log=self._log, text=tap.text).items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
                 yield item
@@ -63,7 +83,8 @@ class SingerSource:
             self._write("config", jsontext.encode(config))
             home = self._data_dir / "home"
             home.mkdir(parents=True, exist_ok=True)
-            self._tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config))
+            secrets = secrets_in(config)
+            self._tap = Program(self._command(), name="the tap", home=home, secrets=secrets, shown=readable)
         return self._tap
 
     def _command(self) -> list[str]:
@@ -76,21 +97,46 @@ class SingerSource:
         executable, data_dir = options.executable, self._data_dir
         return [str(installed_command(requirements, executable=executable, data_dir=data_dir, log=self._log))]
 
+    def _chosen(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
+        """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
+        earlier = self._known(tap).remembered() if self._given_catalog() is None and self._job.attempt == 1 else None
+        if earlier is not None:
+            with suppress(ConfigurationError):
+                return choose(earlier, self._job.collection, self._fields)
+        return choose(self._catalog(tap), self._job.collection, self._fields)
+
     def _catalog(self, tap: Program) -> dict[str, Any]:
+        """The catalog that is given, or what the tap says now."""
+        if (given := self._given_catalog()) is not None:
+            return given
+        text = tap.output("--config", str(self._config), "--discover")
+        begin = text.find(b"{")
+        try:
+            catalog = object_of(jsontext.decode(text[begin:] if begin > 0 else text))
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+            raise ConfigurationError("the tap's --discover wrote no catalog: give one with 'catalog'") from None
+        self._known(tap).remember(catalog)
+        return catalog
+
+    def _given_catalog(self) -> dict[str, Any] | None:
         for key in ("catalog", "properties"):
             if (given := getattr(self._options, key)) is not None:
                 return document(given, key)
-        text = tap.output("--config", str(self._work_dir / "config.json"), "--discover")
-        begin = text.find(b"{")
-        try:
-            return object_of(jsontext.decode(text[begin:] if begin > 0 else text))
-        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
-            raise ConfigurationError("the tap's --discover wrote no catalog: give one with 'catalog'") from None
+        return None
+
+    def _known(self, tap: Program) -> DiscoveredCatalog:
+        max_age = self._options.discovery_max_age
+        config = self._config.read_text()
+        return DiscoveredCatalog(self._data_dir, tap.command, config, generation=self._job.generation, max_age=max_age)
+
+    @property
+    def _config(self) -> Path:
+        return self._work_dir / "config.json"
 
     def _arguments(self, catalog: dict[str, Any], bookmark: str | None) -> list[str]:
         option = "--catalog" if self._options.properties is None else "--properties"
         chosen = self._write("catalog", jsontext.encode(catalog))
-        arguments = ["--config", str(self._work_dir / "config.json"), option, chosen]
+        arguments = ["--config", str(self._config), option, chosen]
         if bookmark is not None:
             arguments += ["--state", self._write("state", bookmark)]
         return arguments

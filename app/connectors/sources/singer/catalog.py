@@ -7,32 +7,44 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.sources.singer.fields import Fields
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.domain.attempt_protocol import CollectionJob
 
 ALL = "all"
-_SHOWN_STREAMS = 20
+_SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")
 _REMEMBERING = {"INCREMENTAL", "LOG_BASED"}
+EVERYTHING = Fields()
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it says nothing."""
+    """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it says nothing.
+
+    `fields` are those that were asked for; the key and the cursor are taken in any case.
+    """
 
     stream: str
     full_refresh: bool
     cursor_field: str | None
     key: tuple[str, ...] | None
+    fields: Fields = EVERYTHING
 
 
-def choose(catalog: dict[str, Any], collection: CollectionJob) -> tuple[dict[str, Any], dict[str, Choice]]:
+def choose(
+    catalog: dict[str, Any], collection: CollectionJob, fields: Fields = EVERYTHING
+) -> tuple[dict[str, Any], dict[str, Choice]]:
     """The catalog to give to the tap, and the chosen streams by every name that messages may use.
 
+    `fields` are patterns for those of the collection's stream; of the collection `all`, for `stream.field`.
+
     Raises:
-        ConfigurationError: the catalog does not have the collection, or has several like it.
+        ConfigurationError: the catalog does not have the collection or one of its fields, or has several like it.
     """
     chosen = copy.deepcopy(catalog)
     streams = chosen.get("streams")
@@ -41,17 +53,22 @@ def choose(catalog: dict[str, Any], collection: CollectionJob) -> tuple[dict[str
     wanted = _every(streams) if collection.type == ALL else [_matching(streams, collection.type)]
     choices: dict[str, Choice] = {}
     for stream in streams:
-        selected = any(stream is each for each in wanted)
-        _metadata(stream)["selected"] = selected
-        if selected:
-            choice = _planned(stream, collection)
-            choices[_id(stream)] = choices[str(stream.get("stream") or _id(stream))] = choice
+        own = _own_fields(stream, collection, fields) if any(stream is each for each in wanted) else None
+        _metadata(stream)["selected"] = own is not None
+        if own is not None:
+            choice = _planned(stream, collection, own)
+            choices[_id(stream)] = choices[_name(stream)] = choice
+    if not choices and streams:
+        raise ConfigurationError(f"'select' takes none of the tap's streams, valid are: {_listed(map(_id, streams))}")
     return chosen, choices
 
 
-def unannounced(stream: str, collection: CollectionJob) -> Choice:
+def unannounced(stream: str, collection: CollectionJob, fields: Fields = EVERYTHING) -> Choice | None:
     """A stream that the catalog does not have; nothing is known about it but what the collection says."""
-    return _choice(stream, method=None, replication_key=None, key=None, collection=collection)
+    own = fields.of_stream(stream)
+    if own is None:
+        return None
+    return _choice(stream, method=None, replication_key=None, key=None, collection=collection, fields=own)
 
 
 def _every(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -72,11 +89,15 @@ def _matching(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_names(found)}")
-    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_names(streams)}")
+            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_listed(map(_id, found))}")
+    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_listed(map(_id, streams))}")
 
 
-def _planned(stream: dict[str, Any], collection: CollectionJob) -> Choice:
+def _own_fields(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Fields | None:
+    return fields.of_stream(_id(stream), _name(stream)) if collection.type == ALL else fields
+
+
+def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Choice:
     metadata = _metadata(stream)
     for field in stream.get("metadata", []):
         if field.get("breadcrumb") and isinstance(field.get("metadata"), dict):
@@ -96,7 +117,10 @@ def _planned(stream: dict[str, Any], collection: CollectionJob) -> Choice:
         or next(iter(metadata.get("valid-replication-keys") or []), None),
         key=tuple(key) if key else None,
         collection=collection,
+        fields=fields,
     )
+    if fields:
+        _select(stream, choice)
     if choice.full_refresh:
         metadata["replication-method"] = stream["replication_method"] = "FULL_TABLE"
     elif choice.cursor_field:
@@ -108,14 +132,44 @@ def _planned(stream: dict[str, Any], collection: CollectionJob) -> Choice:
     return choice
 
 
+def _select(stream: dict[str, Any], choice: Choice) -> None:
+    """Marks the wanted fields, and those without which a stream cannot be read."""
+    entries = {tuple(entry.get("breadcrumb") or ()): entry for entry in stream["metadata"]}
+    schema = stream.get("schema")
+    described = schema.get("properties") if isinstance(schema, dict) else None
+    known = {name for part, *names in filter(None, entries) if part == "properties" for name in names[:1]}
+    known |= described.keys() if isinstance(described, dict) else set()
+    if known and (missing := choice.fields.missing(known)):
+        raise ConfigurationError(
+            f"'select' names {', '.join(missing)}: stream {choice.stream!r} has no such field, "
+            f"valid are: {_listed(known)}"
+        )
+    needed = {*(choice.key or ()), choice.cursor_field}
+    for name in known:
+        if (breadcrumb := ("properties", name)) not in entries:
+            stream["metadata"].append(entry := {"breadcrumb": list(breadcrumb), "metadata": {}})
+            entries[breadcrumb] = entry
+        metadata = entries[breadcrumb].setdefault("metadata", {})
+        inclusion = metadata.get("inclusion")
+        taken = name in needed or inclusion == "automatic" or choice.fields.takes(name)
+        metadata["selected"] = taken and inclusion != "unsupported"
+
+
 def _choice(
-    stream: str, *, method: Any, replication_key: Any, key: tuple[str, ...] | None, collection: CollectionJob
+    stream: str,
+    *,
+    method: Any,
+    replication_key: Any,
+    key: tuple[str, ...] | None,
+    collection: CollectionJob,
+    fields: Fields,
 ) -> Choice:
     """Without a word on how the stream is read, only rows with a key can be loaded without doubling any."""
     remembers = method in _REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
     mode = collection.sync_mode or ("incremental" if collection.cursor_field or remembers else "full_refresh")
     cursor_field = collection.cursor_field or (str(replication_key) if replication_key else None)
-    return Choice(stream=stream, full_refresh=mode == "full_refresh", cursor_field=cursor_field, key=key)
+    full_refresh = mode == "full_refresh"
+    return Choice(stream=stream, full_refresh=full_refresh, cursor_field=cursor_field, key=key, fields=fields)
 
 
 def _metadata(stream: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +187,11 @@ def _id(stream: dict[str, Any]) -> str:
     return str(stream.get("tap_stream_id") or stream.get("stream") or "")
 
 
-def _names(streams: list[dict[str, Any]]) -> str:
-    names = sorted(map(_id, streams))
-    more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
-    return (", ".join(names[:_SHOWN_STREAMS]) or "none") + more
+def _name(stream: dict[str, Any]) -> str:
+    return str(stream.get("stream") or _id(stream))
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _SHOWN_NAMES} more" if len(ordered) > _SHOWN_NAMES else ""
+    return (", ".join(ordered[:_SHOWN_NAMES]) or "none") + more

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app.connectors.programs.states import check_state
+from app.connectors.programs.values import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 
 _SHOWN_BYTES = 200
@@ -39,17 +40,18 @@ def parsed(line: bytes) -> Message | None:
 
     Raises:
         SynclineError: the line begins like a message and is not one, so something may be lost.
-        ConfigurationError: values are nested too deep, or a STATE is larger than a bookmark can be.
+        ConfigurationError: values are nested too deep or too many, or a STATE is larger than a bookmark can be.
     """
     if not line.lstrip().startswith(b"{"):
         return None
+    check_values(line, program="the tap")
     try:
         message = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         if _is_something_else(line):
             return None
         shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
-        raise SynclineError(f"the tap wrote a line that is not a Singer message: {error}: {shown}") from None
+        raise SynclineError(f"it is not a Singer message: {error}: {shown}") from None
     except RecursionError:
         raise ConfigurationError("the tap sent a message with values that are nested too deep to be read") from None
     if message.type == "STATE":

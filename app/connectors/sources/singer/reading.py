@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Checkpoint, Rows
@@ -10,27 +11,39 @@ from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import ALL, Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.flood import Allowance, Bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from app.connectors.options import SingerOptions
     from app.connectors.passes import Log
+    from app.connectors.sources.singer.fields import Fields
     from app.domain.attempt_protocol import CollectionJob
 
 _RECORDS_AT_ONCE = 1000
 _BYTES_AT_ONCE = 1 << 20
+_SHOWN_CHARACTERS = 80
+# Control characters that no text has; colours, tabs and overwritten lines have some others.
+_NO_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
 class Wanted:
     """What the collection wants of each stream, and where its rows go."""
 
     def __init__(
-        self, options: SingerOptions, collection: CollectionJob, choices: dict[str, Choice], *, log: Log
+        self,
+        options: SingerOptions,
+        collection: CollectionJob,
+        choices: dict[str, Choice],
+        *,
+        fields: Fields,
+        log: Log,
     ) -> None:
         self._options = options
         self._collection = collection
         self._choices = choices
+        self._fields = fields
         self._log = log
 
     def table_name(self, stream: str) -> str:
@@ -48,8 +61,8 @@ class Wanted:
         """None for a stream that nobody asked for; parents of wanted streams are sometimes sent along."""
         if found := self._choices.get(stream):
             return found
-        if self._collection.type == ALL:
-            return unannounced(stream, self._collection)
+        if self._collection.type == ALL and (found := unannounced(stream, self._collection, self._fields)):
+            return found
         self._log("info", f"stream {stream!r} is not part of the collection {self._collection.name!r} and left out")
         return None
 
@@ -59,44 +72,76 @@ class Wanted:
 
 
 class Reading:
-    """Turns a tap's lines into tables, rows and checkpoints."""
+    """Turns a tap's lines into tables, rows and checkpoints. What is wrong is told with its line."""
 
     def __init__(self, wanted: Wanted, *, log: Log, text: Callable[[bytes], str]) -> None:
         self._wanted = wanted
         self._log = log
         self._text = text
         self._tables: dict[str, Table | None] = {}
+        self._fields: dict[str, Fields] = {}
+        self._reached = False
+        self._said = Bounded(Allowance(time.monotonic()))
 
-    def items(self, lines: Iterator[bytes]) -> Iterator[Table | Rows | Checkpoint]:
-        stream, records, size = "", list[dict[str, Any]](), 0
-        for line in lines:
-            message = parsed(line)
-            if message is not None and message.type == "RECORD" and message.record is not None:
-                if message.stream == stream and len(records) < _RECORDS_AT_ONCE and size < _BYTES_AT_ONCE:
-                    records.append(message.record)
-                    size += len(line)
-                    continue
-                yield from self._rows(stream, records, size)
-                stream, records, size = message.stream, [message.record], len(line)
-            elif message is not None:
-                yield from self._rows(stream, records, size)
-                records, size = [], 0
-                yield from self._announcement(message)
-            elif (text := self._text(line).strip()) and not text.startswith("{"):
-                self._log("info", text)
+    def items(self, lines: Iterable[bytes]) -> Iterator[Table | Rows | Checkpoint]:
+        stream: str | None = None
+        records, size = list[dict[str, Any]](), 0
+        number = messages = 0
+        first_text = ""
+        for number, line in enumerate(lines, 1):
+            try:
+                message = parsed(line)
+                if message is not None and message.type == "RECORD" and message.record is not None:
+                    if message.stream == stream and len(records) < _RECORDS_AT_ONCE and size < _BYTES_AT_ONCE:
+                        records.append(message.record)
+                        size += len(line)
+                        continue
+                    self._check_announced(message.stream)
+                    yield from self._rows(stream, records, size)
+                    stream, records, size = message.stream, [message.record], len(line)
+                elif message is not None:
+                    yield from self._rows(stream, records, size)
+                    # The next record looks at what its stream's schema says now.
+                    stream, records, size = None, [], 0
+                    yield from self._announcement(message)
+                elif line.lstrip().startswith(b"{"):
+                    messages += 1
+                elif line.strip():
+                    first_text = first_text or f"line {number} is {self._text(line).strip()[:_SHOWN_CHARACTERS]!r}"
+                    self._pass_on(line)
+            except SynclineError as error:
+                raise type(error)(f"line {number} of the tap's output: {error}") from error
         yield from self._rows(stream, records, size)
+        self._tell(self._said.rest())
+        if first_text and not (messages or self._tables or self._reached):
+            raise SynclineError(f"the tap wrote {number} lines, and none of them is a Singer message: {first_text}")
 
-    def _rows(self, stream: str, records: list[dict[str, Any]], size: int) -> Iterator[Rows]:
-        if not records:
-            return
+    def _pass_on(self, line: bytes) -> None:
+        """Free text becomes log lines, as long as a log takes it."""
+        if _NO_TEXT.search(line):
+            raise SynclineError("it is neither a Singer message nor text")
+        self._tell(self._said.feed(line + b"\n", time.monotonic()))
+
+    def _tell(self, said: bytes) -> None:
+        for line in said.splitlines():
+            if text := self._text(line).strip():
+                self._log("info", text)
+
+    def _check_announced(self, stream: str) -> None:
         if stream not in self._tables:
-            raise SynclineError(f"the tap sent a record of {stream!r} before its schema")
-        table = self._tables[stream]
-        if table is not None:
-            yield Rows(table.name, records, size)
+            raise SynclineError(f"a record of {stream!r} comes before its schema")
+
+    def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Rows]:
+        table = None if stream is None else self._tables[stream]
+        if stream is None or table is None:
+            return
+        if fields := self._fields.get(stream):
+            _leave_out(records, fields, table)
+        yield Rows(table.name, records, size)
 
     def _announcement(self, message: Message) -> Iterator[Table | Checkpoint]:
         if message.type == "STATE":
+            self._reached = True
             text = bytes(message.value).decode()
             yield Checkpoint(None if text == "null" else text)
         elif message.type == "SCHEMA":
@@ -105,7 +150,7 @@ class Reading:
                 yield table
             self._tables[message.stream] = table
         else:
-            raise SynclineError(f"the tap sent a RECORD of {message.stream!r} without a record")
+            raise SynclineError(f"a RECORD of {message.stream!r} has no record")
 
     def _table(self, message: Message) -> Table | None:
         known = self._tables.get(message.stream, ...)
@@ -115,13 +160,21 @@ class Reading:
         name = self._wanted.table_name(message.stream)
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
-        key = self._wanted.primary_key or message.key_properties or choice.key or ()
+        key = tuple(self._wanted.primary_key or message.key_properties or choice.key or ())
         bookmarks = message.bookmark_properties or []
         replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
-        return Table(
-            name=name,
-            columns=columns_of(message.schema or {}),
-            key=tuple(key),
-            cursor_field=choice.cursor_field or replication_key,
-            full_refresh=choice.full_refresh,
-        )
+        cursor_field = choice.cursor_field or replication_key
+        columns = columns_of(message.schema or {})
+        if choice.fields:
+            self._fields[message.stream] = choice.fields
+            needed = {*key, cursor_field}
+            columns = {field: kind for field, kind in columns.items() if field in needed or choice.fields.takes(field)}
+        return Table(name=name, columns=columns, key=key, cursor_field=cursor_field, full_refresh=choice.full_refresh)
+
+
+def _leave_out(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:
+    """Older taps send what nobody selected."""
+    for record in records:
+        for field in record.keys() - table.columns.keys():
+            if not fields.takes(field):
+                del record[field]

@@ -1,0 +1,49 @@
+"""Programs of others: how they end, and what is heard of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.connectors.programs import program as programs
+from app.connectors.programs.program import Program
+from app.domain.errors import SynclineError
+from tests.integration.execution.children import is_alive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLOSES = """
+import os, time
+os.write(1, b"%d\\n{}\\n" % os.getpid())
+os.close(1)
+os.close(2)
+time.sleep(600)
+"""
+
+
+def test_a_program_that_closes_its_output_and_goes_on_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "_SECONDS_AFTER_CLOSING", 1)
+    program = Program([sys.executable, "-c", CLOSES], name="the tap", home=tmp_path, secrets=[])
+    lines = program.lines()
+    pid = int(next(lines))
+    assert next(lines) == b"{}"
+    with pytest.raises(SynclineError, match="the tap closed its output after line 2 and did not end within 1 seconds"):
+        next(lines)
+    program.stop()
+    assert not is_alive(pid)
+
+
+def test_what_a_program_says_is_made_readable_without_its_secrets(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    says = "import sys; print('the password is hunter22, or aHVudGVyMjI=', file=sys.stderr)"
+    program = Program(
+        [sys.executable, "-c", says], name="the tap", home=tmp_path, secrets=["hunter22"], shown=str.upper
+    )
+    assert list(program.lines()) == []
+    assert capfd.readouterr().err == "THE PASSWORD IS ***, OR ***\n"
