@@ -13,6 +13,8 @@ from app.domain.task import Status, task_id
 if TYPE_CHECKING:
     import asyncpg
 
+    from app.store.reads import Row
+
 Time = Annotated[
     str,
     Field(json_schema_extra={"format": "date-time", "examples": ["2021-03-10T22:45:01.512528Z"]}),
@@ -60,6 +62,13 @@ class Task(TypedDict):
         int, Field(description="rows that destinations have inserted or changed, all destinations together")
     ]
     error: NotRequired[str]
+    records_read: NotRequired[
+        Annotated[int, Field(description="what the running attempt has read so far, told at most once a second")]
+    ]
+    bytes_read: NotRequired[Annotated[int, Field(description="about how many bytes these records took")]]
+    percent: NotRequired[
+        Annotated[float, Field(description="of all that the running attempt has to read, where the source knows it")]
+    ]
 
 
 class TaskList(TypedDict):
@@ -188,7 +197,7 @@ _TASK_FIELDS: Final = (
 _TASK_TIMES: Final = ("created_at", "started_at", "finished_at", "fire_time")
 
 
-def task_document(row: asyncpg.Record) -> Task:
+def task_document(row: Row) -> Task:
     """A row of the task list."""
     document: dict[str, Any] = {"id": task_id(row["source"], row["collection"], row["task"])}
     for name in _TASK_FIELDS:
@@ -197,6 +206,10 @@ def task_document(row: asyncpg.Record) -> Task:
     for name in _TASK_TIMES:
         if name in document:
             document[name] = time_to_write(document[name])
+    if progress := row.get("progress"):
+        document |= {"records_read": progress["records_read"], "bytes_read": progress["bytes_read"]}
+        if (share := progress.get("share")) is not None:
+            document["percent"] = round(100 * share, 1)
     return cast("Task", document)
 
 

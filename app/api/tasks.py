@@ -27,10 +27,10 @@ from app.store.reads import BEFORE_ALL_LINES, LogFilter, TaskFilter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import asyncpg
     from starlette.requests import Request
 
     from app.api.services import Services
+    from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Later than any line. The clock of this machine may be behind the database's, and would then hide a log's last lines.
@@ -158,7 +158,7 @@ class TaskCancel(Endpoint):
         return JsonAnswer({"status": "ok"})
 
 
-async def _find_task(services: Services, request: Request) -> asyncpg.Record:
+async def _find_task(services: Services, request: Request) -> Row:
     """The row of the task that the path names.
 
     The UUID at the end identifies it, and the whole id must be the one that the task was given: a bare UUID, or one

@@ -11,7 +11,7 @@ import msgspec
 
 from app.attempt.writing import Writing
 from app.connectors.destinations import blamed, make_destination
-from app.connectors.passes import Checkpoint, Fence, Rows
+from app.connectors.passes import Checkpoint, Fence, Measured, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
@@ -50,6 +50,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     unfinished = [place for place in places if not place.position.completed]
     with closing(make_source(job, work_dir=work_dir, log=log)) as source:
         for bookmark, alike in _equally_far(unfinished).items():
+            report.measure(source)
             Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
     for place in places:
         place.destination.close()
@@ -85,14 +86,23 @@ class Report:
     def __init__(self, outbox: Outbox) -> None:
         self.records_read = 0
         self.rows_written = 0
+        self._bytes_read = 0
+        self._source: Measured | None = None
         self._outbox = outbox
         self._reported_at = time.monotonic()
 
-    def read(self, records: int) -> None:
+    def measure(self, source: Source) -> None:
+        """From now on tells how far `source` is, if it knows."""
+        self._source = source if isinstance(source, Measured) else None
+
+    def read(self, records: int, size: int) -> None:
         self.records_read += records
+        self._bytes_read += size
         if time.monotonic() - self._reported_at >= _PROGRESS_SECONDS:
             self._reported_at = time.monotonic()
-            self._outbox.send(Progress(records_read=self.records_read))
+            share = None if self._source is None else self._source.progress()
+            share = None if share is None else min(max(share, 0.0), 1.0)
+            self._outbox.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
 
     def committed(self, place: Place, *, rows: int, bookmark: str | None) -> None:
         self.rows_written += rows
@@ -147,7 +157,7 @@ class Pass:
         self._waiting_records += len(rows.records)
         self._waiting_bytes += rows.size
         self._uncommitted += len(rows.records)
-        self._report.read(len(rows.records))
+        self._report.read(len(rows.records), rows.size)
         if self._waiting_records >= _BATCH_RECORDS or self._waiting_bytes >= _BATCH_BYTES:
             self._flush()
 

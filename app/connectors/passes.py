@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from app.domain.errors import LeaseLostError
 
@@ -82,6 +82,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Ends what `read` started; may be called at any time and more than once."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source that knows how much there is."""
+
+    def progress(self) -> float | None:
+        """How much of what there is to read has been read: 0 to 1, None while unknown. Costs nothing to ask."""
 
 
 class Destination(Protocol):

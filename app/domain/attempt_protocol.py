@@ -66,9 +66,14 @@ class LogLine(msgspec.Struct, frozen=True, tag="log"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """Records read from the source so far; sent at most once a second."""
+    """How much was read from the source so far; sent at most once a second.
+
+    `bytes_read` is about how many bytes the records took, `share` how much of all there is (0 to 1, None if unknown).
+    """
 
     records_read: int
+    bytes_read: int = 0
+    share: float | None = None
 
 
 class Committed(msgspec.Struct, frozen=True, tag="committed"):

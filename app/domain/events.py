@@ -20,6 +20,8 @@ TASK_SCHEDULED: Final = "TaskScheduled"
 TASK_STARTED: Final = "TaskStarted"
 # A destination has committed rows together with the bookmark that stands for them.
 BOOKMARK_SAVED: Final = "BookmarkSaved"
+# How much a running attempt has read so far: `records_read`, `bytes_read` and, where it is known, `share` of all.
+PROGRESS_REPORTED: Final = "ProgressReported"
 # Somebody wants a running task to end.
 CANCEL_REQUESTED: Final = "CancelRequested"
 # The attempt failed and the task will be tried again at `run_at`.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptJob, AttemptMessage
     from app.execution.endings import Endings
+    from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
     from app.store.queue import Claim, TaskQueue
 
@@ -77,6 +78,7 @@ class AttemptContext:
     data_dir: Path
     grace_seconds: float
     endings: Endings
+    progress: ProgressReports
     redaction: Redaction
 
 
@@ -93,6 +95,7 @@ class Attempt:
         self._child: AttemptProcess | None = None
         self._progress_told = self._began
         self._commits = 0
+        self._records_read = 0
 
     def stop(self, reason: StopReason) -> None:
         """End the attempt early; the first reason counts, but for a lost lease, which forbids any further word."""
@@ -144,7 +147,9 @@ class Attempt:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            return Outcome(Result.FAILED, f"timeout: the attempt took longer than {timeout}")
+            place = f"source {self.claim.source!r}, collection {self.claim.collection!r}"
+            read = f"{self._records_read} records were read by then"
+            return Outcome(Result.FAILED, f"{place}: timeout: the attempt took longer than {timeout}; {read}")
 
     async def _find(self) -> tuple[Catalogue, timedelta]:
         """The catalogue that has the collection: a replica with a newer file may have made the task."""
@@ -190,9 +195,12 @@ class Attempt:
             case LogLine():
                 await self._log.write(message.level, message.message)
             case Progress():
+                self._records_read = message.records_read
+                self._context.progress.put(self.claim, message)
                 if time.monotonic() - self._progress_told >= _SECONDS_BETWEEN_PROGRESS_LINES:
                     self._progress_told = time.monotonic()
-                    await self._log.write("info", f"{message.records_read} records read")
+                    share = "" if message.share is None else f" ({message.share:.0%})"
+                    await self._log.write("info", f"{message.records_read} records read{share}")
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
@@ -227,6 +235,7 @@ class Attempt:
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
     async def _end(self, outcome: Outcome) -> bool:
+        self._context.progress.forget(self.claim)
         ending = ending_of(
             self.claim,
             shown(outcome, self._log.presentable),

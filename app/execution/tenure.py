@@ -15,6 +15,7 @@ from app.execution.attempt import Attempt, AttemptContext, Redaction, StopReason
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_BEGUN, ending_of
+from app.execution.progress import ProgressReports
 from app.execution.task_log import TaskLog
 from app.failpoints import fail_point
 from app.loops import beside, first_of, repeat
@@ -59,6 +60,7 @@ class Tenure:
         self._leases = leases
         self._queue = TaskQueue(pool)
         self._log = TaskLog(pool, worker, refused=self._refused)
+        self._progress = ProgressReports(self._queue, worker)
         self._context = AttemptContext(
             worker=worker,
             queue=self._queue,
@@ -67,6 +69,7 @@ class Tenure:
             data_dir=options.data_dir,
             grace_seconds=options.grace_seconds,
             endings=Endings(self._queue, worker),
+            progress=self._progress,
             redaction=Redaction(),
         )
         self._at_once = AtOnce(watcher, self._context.redaction)
@@ -89,7 +92,8 @@ class Tenure:
 
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
-        async with beside(*map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_for_cancels()))):
+        vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_for_cancels()))
+        async with beside(*vital, self._progress.run()):
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)

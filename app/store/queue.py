@@ -221,6 +221,19 @@ class TaskQueue:
                 return
         raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} is not this worker's any more")
 
+    async def report_progress(self, worker: UUID, reports: Sequence[tuple[Claim, Mapping[str, Any]]]) -> int:
+        """Append how far attempts have come: of how many, those that are lost or busy at this moment left out."""
+        count: int = await self._pool.fetchval(
+            _SQL["report_progress"],
+            worker,
+            [claim.source for claim, _ in reports],
+            [claim.collection for claim, _ in reports],
+            [claim.task for claim, _ in reports],
+            [claim.attempt for claim, _ in reports],
+            [jsonb_text(said) for _, said in reports],
+        )
+        return count
+
     async def cancel(self, task: UUID, last_line: str) -> Status | None:
         """End a queued task, ask a running one to end; None when it is not active.
 

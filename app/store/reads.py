@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
+from app.domain.task import Status
 from app.store.queries import load_statements
 from app.store.tables import INSTANT, collection_status, tasks
 
@@ -41,6 +42,7 @@ PAGE: Final = 1000
 BEFORE_ALL_LINES: Final = (-1, 0)
 
 Place: TypeAlias = tuple[datetime, UUID]
+Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
 _SHOWN: Final = tuple(column for column in tasks.columns if column.name != "version")
 
@@ -90,9 +92,10 @@ class Reader:
         rows = await self._pool.fetch(_SQL["projection_lags"])
         return {row["projection"]: row["seconds"] for row in rows}
 
-    async def task(self, task: UUID) -> asyncpg.Record | None:
+    async def task(self, task: UUID) -> Row | None:
         """The task's row of the list."""
-        return await self._pool.fetchrow(_SQL["task_row"], task)
+        row = await self._pool.fetchrow(_SQL["task_row"], task)
+        return row and (await self._with_progress([row]))[0]
 
     async def has_had_tasks(self, source: str) -> bool:
         """Whether a collection of this source ever had a task or has a schedule."""
@@ -103,8 +106,20 @@ class Reader:
         """Every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
-    async def tasks(self, wanted: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
+    async def tasks(self, wanted: TaskFilter) -> AsyncIterator[list[Row]]:
         """Pages of the list, ascending by creation."""
+        async for page in self._pages(wanted):
+            yield await self._with_progress(page)
+
+    async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
+        """Rows of tasks that run get `progress`: what their attempt has said last, where it has."""
+        running = [row["task"] for row in rows if row["status"] == Status.RUNNING]
+        if not running:
+            return list(rows)
+        said = {row["task"]: row["data"] for row in await self._pool.fetch(_SQL["progress_of"], running)}
+        return [{**row, "progress": said[row["task"]]} if row["task"] in said else row for row in rows]
+
+    async def _pages(self, wanted: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
         values: dict[str, Any] = asdict(wanted) | {"page": PAGE}
         filters = _Filters(wanted.collection is not None, wanted.status is not None)
         if filters.collection and 0 < wanted.limit <= PAGE:

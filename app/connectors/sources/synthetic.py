@@ -29,6 +29,7 @@ _LINES_AT_ONCE = 1000
 _STEPS_A_SECOND = 10
 _SECONDS_BETWEEN_PROGRESS = 1.0
 _LONGEST_TURN_SECONDS = 0.005
+_BYTES_A_RECORD = 100
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _COLUMNS = {"id": Kind.INTEGER, "text": Kind.TEXT, "number": Kind.NUMBER, "timestamp": Kind.TIMESTAMP}
 
@@ -82,7 +83,7 @@ async def run_synthetic(
             await emit([LogLine(level="info", message=_line(line, parameters)) for line in step.lines])
         if now - reported >= _SECONDS_BETWEEN_PROGRESS:
             reported = now
-            await emit([Progress(records_read=step.records.stop)])
+            await emit([_progress_at(step.records.stop, parameters)])
     await emit([end_of(parameters, rng=rng)])
 
 
@@ -108,6 +109,7 @@ class SyntheticSource:
         self._table = table
         self._log = log
         self._rng = rng
+        self._made = 0
 
     def check(self) -> None:
         """Nothing can be wrong that the parameters' model has not refused."""
@@ -119,13 +121,23 @@ class SyntheticSource:
             time.sleep(max(0.0, started + step.at - time.monotonic()))
             for line in step.lines:
                 self._log("info", _line(line, self._parameters))
-            yield Rows(self._table, [_record(number) for number in step.records], size=100 * len(step.records))
+            self._made = step.records.stop
+            records = [_record(number) for number in step.records]
+            yield Rows(self._table, records, size=_BYTES_A_RECORD * len(records))
         if _fails(self._parameters, self._rng):
             raise SynclineError(_failure(self._parameters))
         yield Checkpoint(None)
 
+    def progress(self) -> float | None:
+        return self._made / self._parameters.records if self._parameters.records else None
+
     def close(self) -> None:
         """Holds nothing."""
+
+
+def _progress_at(made: int, parameters: SyntheticParameters) -> Progress:
+    share = made / parameters.records if parameters.records else None
+    return Progress(records_read=made, bytes_read=made * _BYTES_A_RECORD, share=share)
 
 
 def _record(number: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ WITH lives AS MATERIALIZED (
            WHEN type = 'TaskScheduled' THEN 'q'
            WHEN type = 'TaskSucceeded' AND status = 'SUCCESS' THEN 'S'
            WHEN type = 'BookmarkSaved' THEN 'b'
+           WHEN type = 'ProgressReported' THEN 'p'
            WHEN type IN ('AttemptFailed', 'AttemptRescued') THEN 'f'
            WHEN type = 'AttemptHandedBack' THEN 'h'
            WHEN type = 'CancelRequested' THEN 'c'
@@ -60,7 +61,7 @@ WITH lives AS MATERIALIZED (
   FROM lives
   -- Written as CASE, of which the planner believes that it is true for half of all: it is for nearly all of them, and joins
   -- that are planned for one row are nested loops.
-  WHERE CASE WHEN version = events THEN life ~ '^q(s[bc]*[fh])*(s[bc]*[SFC]|C)$' ELSE false END
+  WHERE CASE WHEN version = events THEN life ~ '^q(s[bcp]*[fh])*(s[bcp]*[SFC]|C)$' ELSE false END
 ), stray AS (
   DELETE FROM syncline.tasks t
   WHERE $3 AND t.task > $1 AND t.task <= $2 AND NOT EXISTS (SELECT FROM lives l WHERE l.task = t.task)

@@ -209,6 +209,34 @@ WITH fence AS MATERIALIZED (
 )
 SELECT version FROM moved
 
+-- name: report_progress
+-- Appends how far attempts have come: collections ($2, $3), tasks $4, attempts $5 and what each has to say, $6. Only of those
+-- that are worker $1's, and whose row nobody holds at this moment: nobody waits for progress, it is told again.
+WITH fence AS MATERIALIZED (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
+), told AS MATERIALIZED (
+  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[]) AS p (source, collection, task, attempt, said)
+), head AS MATERIALIZED (
+  SELECT q.source, q.collection, p.said
+  FROM syncline.task_queue q JOIN told p ON p.source = q.source AND p.collection = q.collection
+  WHERE q.task = p.task AND q.attempt = p.attempt AND q.worker = $1 AND q.xid <= pg_current_xact_id()
+    AND EXISTS (SELECT FROM fence)
+  FOR UPDATE OF q SKIP LOCKED
+), moved AS (
+  UPDATE syncline.task_queue q
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  FROM head h
+  WHERE q.source = h.source AND q.collection = h.collection
+  RETURNING q.task, q.attempt, q.version, q.changed_at AS at, h.said
+), listed AS (
+  UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  SELECT task, version, 'ProgressReported', at, 'RUNNING', attempt, $1, said::jsonb FROM moved
+)
+SELECT count(*) FROM moved
+
 -- name: cancel_task
 -- A queued task ends at once, a running one is asked to end. Returns the status that the task has now, or nothing when
 -- it is not active, or when the row moved meanwhile.

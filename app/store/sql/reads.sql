@@ -8,6 +8,17 @@ SELECT task, source, collection, source_type, trigger, fire_time, priority, max_
        error, created_at, started_at, finished_at
 FROM syncline.tasks WHERE task = $1
 
+-- name: progress_of
+-- What the running attempts of tasks $1 have said last of how far they are.
+SELECT t.task, said.data
+FROM syncline.tasks t
+CROSS JOIN LATERAL (
+  SELECT e.data FROM syncline.events e
+  WHERE e.task = t.task AND e.type = 'ProgressReported' AND e.attempt = t.attempt
+  ORDER BY e.version DESC LIMIT 1
+) AS said
+WHERE t.task = ANY ($1::uuid[])
+
 -- name: log_page
 -- A page of a task's log after (attempt $2, line $3), written from $4 to $5, in order.
 SELECT attempt, line, at, level, message FROM syncline.log_events

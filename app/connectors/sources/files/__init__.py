@@ -40,6 +40,7 @@ class FilesSource:
         self._full_refresh = collection.sync_mode == "full_refresh"
         self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir)
         self._log = log
+        self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
         if collection.cursor_field is not None:
             raise ConfigurationError(f"{self._place}: files have no 'cursor_field': new and changed files are read")
 
@@ -61,6 +62,11 @@ class FilesSource:
             else:
                 yield from self._what_is_new(found, loaded)
 
+    def progress(self) -> float | None:
+        """By the bytes of the files; within one by those of its rows, of which packed files have more."""
+        total, within = self._total_bytes, min(self._within_bytes, self._file_bytes)
+        return (self._done_bytes + within) / total if total else None
+
     def close(self) -> None:
         """Holds nothing between two files."""
 
@@ -76,6 +82,7 @@ class FilesSource:
         if not self._key:
             self._refuse_changed(wanted, loaded)
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded.columns)
+        self._measure(wanted)
         for file in wanted:
             yield from self._whole(file, table)
             loaded.files[file.name] = file.signature
@@ -93,6 +100,7 @@ class FilesSource:
             raise self._nothing_found()
         self._log("info", f"reading all of {len(found)} files")
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
+        self._measure(found)
         for file in found:
             yield from self._whole(file, table)
         if not table.kinds and loaded.columns:
@@ -115,11 +123,18 @@ class FilesSource:
 
     def _whole(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         self._log("info", f"reading {file.name}")
+        self._file_bytes, self._within_bytes = file.size or 0, 0
         yield from self._items(file, table)
         # With a key the next run reads it again. Without one half of it would stay for ever.
         if not (self._key and not self._full_refresh) and not self._storage.is_as_found(file):
             raise SynclineError(f"{file.name} has changed while it was read")
         file.forget()
+        self._done_bytes += self._file_bytes
+        self._file_bytes = 0
+
+    def _measure(self, wanted: list[Found]) -> None:
+        sizes = [file.size for file in wanted]
+        self._total_bytes = 0 if None in sizes else sum(size or 0 for size in sizes)
 
     def _items(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         for part in parts_of(file, self._parameters, self._storage):
@@ -128,6 +143,7 @@ class FilesSource:
                 if (announced := table.announcement(part.name)) is not None:
                     yield announced
                 if records:
+                    self._within_bytes += batch.size
                     yield Rows(self._table_name, records, batch.size)
 
     def _with_added(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:

@@ -32,13 +32,14 @@ _SILENT_SECONDS: Final = 60.0
 class Found:
     """A file: `address` for its file system, `name` for people and bookmarks, without secrets.
 
-    `copy` is where it lies if it had to be fetched to learn its signature.
+    `copy` is where it lies if it had to be fetched to learn its signature; `size` has its bytes, None if nobody tells.
     """
 
     address: str
     name: str
     signature: str
     copy: Path | None = None
+    size: int | None = None
 
     def forget(self) -> None:
         """Removes the copy: it takes as much room as the file."""
@@ -183,10 +184,11 @@ class Storage:
     def _signed(self, address: str, described: dict[str, Any]) -> Found:
         name, signature = self._name(address), signature_of(described)
         if signature is not None:
-            return Found(address, name, signature)
+            size = described.get("size")
+            return Found(address, name, signature, size=size if isinstance(size, int) else None)
         with self.stream(Found(address, name, "")) as stream:
             copy, digest = self.copied(stream)
-        return Found(address, name, f"sha256 {digest}", copy)
+        return Found(address, name, f"sha256 {digest}", copy, size=copy.stat().st_size)
 
     @contextmanager
     def _opened(self, file: Found) -> Iterator[IO[bytes]]:

@@ -27,6 +27,7 @@ class SqlSource:
         self._table_name = job.collection.table_name
         self._chunk_rows = options.chunk_rows
         self._log = log
+        self._reading: Reading | None = None
         with blamed(self._place):
             self._selection = Selection.of(options, parameters, job.collection)
             self._database = Database(options, work_dir=work_dir)
@@ -46,10 +47,13 @@ class SqlSource:
                 return
             yield item
 
+    def progress(self) -> float | None:
+        return None if self._reading is None else self._reading.progress()
+
     def close(self) -> None:
         self._database.close()
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         with self._database.snapshot() as connection:
-            reading = Reading(self._database, connection, self._selection, log=self._log)
+            reading = self._reading = Reading(self._database, connection, self._selection, log=self._log)
             yield from reading.items(bookmark, table_name=self._table_name, chunk_rows=self._chunk_rows)

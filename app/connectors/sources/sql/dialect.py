@@ -53,6 +53,10 @@ class Dialect:
     def begin(self, connection: Connection) -> None:
         """Begins the transaction in which everything is read, where the driver does not begin it by itself."""
 
+    def expected_rows(self, connection: Connection, name: str) -> int | None:  # noqa: ARG002 -- for those that know
+        """About how many rows the table `name` (quoted, qualified) has, if that can be had for nothing."""
+        return None
+
     def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """The expression that has the driver return a value of this column whole."""
         return expression

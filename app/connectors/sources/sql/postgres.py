@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
+from sqlalchemy import column, func, select, table
 
 from app.connectors import jsontext
 from app.connectors.schema import Kind
@@ -70,6 +71,12 @@ class Postgres(Dialect):
         driver: Any = connection.connection.driver_connection
         known = driver.adapters.types
         return [_column(name, code, known.get(code)) for name, code, *_ in described(connection, everything)]
+
+    def expected_rows(self, connection: Connection, name: str) -> int | None:
+        """What the last ANALYZE or VACUUM has found; none knows before the first."""
+        known: Select[Any] = select(column("reltuples")).select_from(table("pg_class"))
+        found: float | None = connection.execute(known.where(column("oid") == func.to_regclass(name))).scalar()
+        return int(found) if found is not None and found > 0 else None
 
 
 def _column(name: str, code: int, info: Any) -> SourceColumn:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _FIRST_ROWS = 100
 _CHUNK_BYTES = 4 << 20
+_ALMOST = 0.99
 _ALIAS = "syncline_source"
 
 
@@ -44,6 +45,8 @@ class Reading:
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
         selection.check([each.name for each in self.columns])
+        self._expected = self._expected_rows()
+        self._read = 0
 
     def items(self, bookmark: str | None, *, table_name: str, chunk_rows: int) -> Iterator[Table | Rows | Checkpoint]:
         announced = Announcement(table_name, self.columns, self._selection)
@@ -58,6 +61,7 @@ class Reading:
                 values = list(zip(*chunk, strict=True))
                 yield from announced.changed(values)
                 rows = self._rows(table_name, values, announced.names)
+                self._read += len(chunk)
                 yield rows
                 if at is not None:
                     yield Checkpoint(bookmarks.written(self.columns[at].name, _finite(self.columns[at], chunk[-1][at])))
@@ -66,6 +70,20 @@ class Reading:
         yield from announced.finally_changed()
         if at is None:
             yield Checkpoint(None)
+
+    def progress(self) -> float | None:
+        """By an estimate, so it never says that all is read."""
+        return min(self._read / self._expected, _ALMOST) if self._expected else None
+
+    def _expected_rows(self) -> int | None:
+        """Of a whole table; who has read the most of it knows not how much is new."""
+        selection = self._selection
+        if selection.query is not None or selection.cursor_field is not None:
+            return None
+        parts = [part for part in (selection.schema, selection.table) if part]
+        name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+        with self._database.explained(f"cannot read {_origin(selection)}"):
+            return self._database.dialect.expected_rows(self._connection, name)
 
     def _statement(self, bookmark: str | None) -> Select[Any]:
         dialect, names = self._database.dialect, [each.name for each in self.columns]

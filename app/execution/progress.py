@@ -1,0 +1,86 @@
+"""How far attempts have come, as events: of one worker's attempts together, and ever more rarely of each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from app.domain.attempt_protocol import Progress
+    from app.store.queue import Claim, TaskQueue
+
+_SECONDS_BETWEEN: Final = 1.0
+# An attempt of a minute is told each second, one of a day each quarter of an hour: some hundreds of events, not 86,400.
+_SHARE_OF_ITS_TIME: Final = 0.01
+
+_logger = structlog.get_logger("syncline.progress")
+
+
+@dataclass(slots=True)
+class _Report:
+    """What an attempt has said last; `told_at` is when an event was made of what it said before."""
+
+    claim: Claim
+    progress: Progress
+    began_at: float
+    told_at: float
+    is_new: bool = True
+
+    def is_due(self, now: float) -> bool:
+        pause = max(_SECONDS_BETWEEN, (now - self.began_at) * _SHARE_OF_ITS_TIME)
+        return self.is_new and now - self.told_at >= pause
+
+
+class ProgressReports:
+    """The progress of one worker's attempts. What cannot be stored is left: there is more soon."""
+
+    def __init__(self, queue: TaskQueue, worker: UUID) -> None:
+        self._queue = queue
+        self._worker = worker
+        self._reports: dict[tuple[UUID, int], _Report] = {}
+        self._something = asyncio.Event()
+
+    def put(self, claim: Claim, progress: Progress) -> None:
+        """Take what an attempt says now."""
+        now = time.monotonic()
+        report = self._reports.get(claim.key)
+        if report is None:
+            report = self._reports[claim.key] = _Report(claim, progress, now, now - _SECONDS_BETWEEN)
+        report.progress, report.is_new = progress, True
+        self._something.set()
+
+    def forget(self, claim: Claim) -> None:
+        """The attempt has ended."""
+        self._reports.pop(claim.key, None)
+
+    async def run(self) -> None:
+        """Tell what is new, once a second, until canceled."""
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            now = time.monotonic()
+            due = [report for report in self._reports.values() if report.is_due(now)]
+            if due:
+                await self._tell(due, now)
+            if any(report.is_new for report in self._reports.values()):
+                self._something.set()
+            await asyncio.sleep(_SECONDS_BETWEEN)
+
+    async def _tell(self, due: list[_Report], now: float) -> None:
+        for report in due:
+            report.told_at, report.is_new = now, False
+        try:
+            await self._queue.report_progress(self._worker, [(report.claim, _said(report.progress)) for report in due])
+        except Exception as error:  # noqa: BLE001 - nothing depends on it
+            _logger.info("progress.lost", attempts=len(due), error=str(error) or type(error).__name__)
+
+
+def _said(progress: Progress) -> dict[str, Any]:
+    said: dict[str, Any] = {"records_read": progress.records_read, "bytes_read": progress.bytes_read}
+    return said if progress.share is None else said | {"share": round(progress.share, 4)}
