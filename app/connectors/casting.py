@@ -7,6 +7,7 @@ Destinations describe each column that they have with one of the classes below. 
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 import uuid
@@ -26,6 +27,8 @@ _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it has half of a surrogate pair, which is no text"
+# More than a double has on either side of its point.
+_DOUBLE_DIGITS = 400
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
 
 
@@ -134,6 +137,8 @@ class Number:
     scale: int
 
     def takes(self, present: list[Any], types: set[type]) -> bool:
+        if types == {float}:
+            return self.precision - self.scale > _DOUBLE_DIGITS < self.scale and all(map(math.isfinite, present))
         limit = 10 ** min(self.precision - self.scale, 18)
         return types == {int} and self.scale >= 0 and max(present) < limit and min(present) > -limit
 
@@ -154,8 +159,9 @@ class Floating:
 
     bits: int
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- each number has to be tried
-        return False
+    def takes(self, present: list[Any], types: set[type]) -> bool:
+        """A float is the nearest to itself; any other number has to be tried."""
+        return self.bits == 64 and types == {float} and all(map(math.isfinite, present))  # noqa: PLR2004
 
     def cast(self, value: Any) -> float:
         number = _number(value)

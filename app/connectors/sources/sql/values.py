@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _AS_THEY_ARE = {bool, int, str, bytes, type(None)}
 _FIXED_BYTES = 8
+_FIXED = {bool, int, float, Decimal, type(None)}
+_TEXTS = {str, bytes, type(None)}
 _KINDS: dict[type, Kind] = {
     bool: Kind.BOOLEAN,
     float: Kind.NUMBER,
@@ -59,7 +61,17 @@ def _unfinished(value: float | Decimal) -> str:
 
 def size(columns: Iterable[list[Any]]) -> int:
     """About how many bytes plain values take."""
-    return sum(sum(map(_size, column)) for column in columns)
+    return sum(map(_column_size, columns))
+
+
+def _column_size(column: list[Any]) -> int:
+    """By the types that are in it: a look at each value costs more than all else that is done with it."""
+    types = set(map(type, column))
+    if types <= _FIXED:
+        return _FIXED_BYTES * len(column)
+    if types <= _TEXTS:
+        return _FIXED_BYTES * len(column) + sum(map(len, filter(None, column)))
+    return sum(map(_size, column))
 
 
 def _size(value: Any) -> int:
