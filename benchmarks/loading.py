@@ -20,7 +20,7 @@ from app.attempt.copying import Pass, Place
 from app.attempt.outbox import Outbox
 from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
-from app.connectors.options import SingerOptions
+from app.connectors.options import SingerOptions, SingerParameters
 from app.connectors.passes import Fence
 from app.connectors.sources.singer import SingerSource
 from app.connectors.sources.singer.messages import parsed
@@ -30,7 +30,7 @@ from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RECORDS: Final = Size(full=200_000, small=10_000)
 REPETITIONS: Final = Size(full=3, small=1)
@@ -77,13 +77,13 @@ def _ways(directory: Path, url: str) -> dict[str, Callable[[Path], float]]:
     }
 
 
-def record(path: Path, rows: int, *, price: float) -> Path:
+def record(path: Path, rows: int, *, price: float, key: Sequence[str] = ()) -> Path:
     """A file of messages of eight columns, as a tap would write them."""
     text, moment = {"type": ["null", "string"]}, {"type": ["null", "string"], "format": "date-time"}
     properties = {"id": {"type": "integer"}, "name": text, "city": text, "at": moment, "price": {"type": "number"}}
     properties |= {"count": {"type": ["null", "integer"]}, "active": {"type": "boolean"}, "note": text}
     with path.open("w") as file:
-        schema = {"type": "SCHEMA", "stream": "made", "schema": {"properties": properties}, "key_properties": []}
+        schema = {"type": "SCHEMA", "stream": "made", "schema": {"properties": properties}, "key_properties": list(key)}
         file.write(json.dumps(schema) + "\n")
         for number in range(rows):
             made = {"id": number, "name": f"name {number}", "city": "Genève", "at": "2024-02-29T12:00:00.5+00:00"}
@@ -134,7 +134,7 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool) -> float:
         destination = make_destination(name, options, fence=fence, work_dir=Path(work), log=lambda *_: None)
         place = Place(name, destination, destination.open())
         tap = SingerOptions(command=tuple(command), catalog=catalog)
-        source = SingerSource(tap, job, work_dir=Path(work), log=lambda *_: None)
+        source = SingerSource(tap, SingerParameters(), job, work_dir=Path(work), log=lambda *_: None)
         report = copying.Report(outbox)
         Pass(source, [place], bookmark=place.position.bookmark, writing=Writing.of(job), report=report).run()
         destination.close()

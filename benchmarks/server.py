@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import psycopg
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
-from tests.database import create_database, drop_database, migrate
+from tests.database import create_database, database_name, drop_database, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from app.bootstrap.embedded_postgres import TcpAddress
 
 SETTINGS: Final = {
     "fsync": "on",
@@ -38,6 +41,16 @@ class Server:
     pid: int
     version: str
     schema: str
+    tcp: TcpAddress | None = None
+
+    @contextmanager
+    def database_over_tcp(self) -> Iterator[str]:
+        """A fresh database as `database` makes it, by an address for programs that know no Unix sockets."""
+        if self.tcp is None:
+            raise RuntimeError("the server does not listen on the loopback interface")
+        place = f"{self.tcp.user}:{quote(self.tcp.password, safe='')}@{self.tcp.host}:{self.tcp.port}"
+        with self.database() as url:
+            yield f"postgresql://{place}/{database_name(url)}"
 
     @contextmanager
     def database(self, *, migrated: bool = False) -> Iterator[str]:
@@ -75,7 +88,7 @@ def durable_server(more: Mapping[str, str] = MappingProxyType({})) -> Iterator[S
             with psycopg.connect(postgres.url) as connection:
                 version = str(connection.info.parameter_status("server_version"))
             pid = int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
-            yield Server(url=postgres.url, pid=pid, version=version, schema=schema)
+            yield Server(url=postgres.url, pid=pid, version=version, schema=schema, tcp=postgres.tcp)
 
 
 def settle(url: str) -> None:

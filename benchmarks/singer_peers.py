@@ -1,0 +1,47 @@
+"""The tap, target, runner and loader that Syncline is measured with and beside, each in its own environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PEERS: Final = Path(__file__).parent / "peers"
+INSTALLED: Final = Path(__file__).parent / ".peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A Python package that is pinned in `peers/{half}.txt` and installed into `.peers/{half}`."""
+
+    name: str
+    half: str
+
+    def missing(self) -> str | None:
+        """Why it cannot run here; None if it can."""
+        if (INSTALLED / f"installed-{self.half}").exists():
+            return None
+        return f"{self.name} was not measured: it is not installed (benchmarks/peers/install)"
+
+    def version(self) -> str:
+        lines = (PEERS / f"{self.half}.txt").read_text().splitlines()
+        return next(line for line in lines if line.startswith(f"{self.name}==")).split("==")[1].split()[0]
+
+    def command(self, name: str) -> str:
+        return str(INSTALLED / self.half / "bin" / name)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+        }
+
+
+TARGET: Final = Package("meltanolabs-target-postgres", "target")
+TAP: Final = Package("meltanolabs-tap-postgres", "tap")
+MELTANO: Final = Package("meltano", "meltano")
+DLT: Final = Package("dlt", "dlt")
