@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -22,7 +23,13 @@ TARGET = "syncline_target"
 _WAIT_SECONDS = 120.0
 _RETRY_SECONDS = 0.05
 _LOCKED = re.compile(r"could not set lock on file|being used by another process", re.IGNORECASE)
-_MEMORY = "512MB"
+# Of tables with some ten columns, and batches as they mostly are: with it an attempt takes about 200 MB in all.
+_MEGABYTES = 64
+# A column has a block of a quarter of a megabyte in each of the tables that rows pass through.
+_MEGABYTES_A_COLUMN = 0.75
+_USUAL_COLUMNS = 16
+_USUAL_BATCH_BYTES = 4 << 20
+_COPIES_OF_A_BATCH = 8
 
 
 class TargetFile:
@@ -39,13 +46,27 @@ class TargetFile:
         self.connection = duckdb.connect(
             ":memory:",
             config={
-                "memory_limit": _MEMORY,
+                "memory_limit": f"{_MEGABYTES}MB",
                 "temp_directory": str(spill),
-                "threads": 2,
+                "threads": 1,
                 "autoinstall_known_extensions": False,
             },
         )
         self.connection.execute("SET TimeZone = 'UTC'")
+        self._megabytes = _MEGABYTES
+        self._columns = 0
+        self._batch_bytes = 0
+
+    def make_room(self, *, more_columns: int = 0, batch_bytes: int = 0) -> None:
+        """Lets DuckDB take what it needs for so many more columns and such a batch; all else goes to disk."""
+        self._columns += more_columns
+        self._batch_bytes = max(self._batch_bytes, batch_bytes)
+        wide = max(0, self._columns - _USUAL_COLUMNS) * _MEGABYTES_A_COLUMN
+        large = max(0, self._batch_bytes - _USUAL_BATCH_BYTES) / 2**20 * _COPIES_OF_A_BATCH
+        megabytes = math.ceil(_MEGABYTES + wide + large)
+        if megabytes > self._megabytes:
+            self.connection.execute(f"SET memory_limit = '{megabytes}MB'")
+            self._megabytes = megabytes
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

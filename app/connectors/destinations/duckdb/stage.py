@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from app.connectors.destinations.layout import Target
 
 _BATCH = "syncline_batch"
+# Arrow's own would keep what a batch took.
+pa.set_memory_pool(pa.system_memory_pool())
 
 
 class DuckdbStage(Stage):
     def __init__(self, file: TargetFile, target: Target, *, number: int, task_id: str) -> None:
-        super().__init__(file, target, number=number, task_id=task_id)
+        self._file = file
         self._connection = file.connection
+        self._changed = self.temporary(f"syncline_changed_{number}")
         self._rows = 0
+        super().__init__(file, target, number=number, task_id=task_id)
+
+    def widen(self, target: Target) -> None:
+        self._file.make_room(more_columns=len(target.columns) - len(self.columns))
+        super().widen(target)
 
     def add(self, records: list[dict[str, Any]]) -> None:
         target = self.target
@@ -36,7 +44,9 @@ class DuckdbStage(Stage):
             _array(column, arrow_type(kind)) for column, kind in zip(values, target.columns.values(), strict=True)
         ]
         names = [ROW_COLUMN, *(column.name for column in target.columns.values())]
-        self._connection.register(_BATCH, pa.Table.from_arrays([numbers, *arrays], names=names))
+        batch = pa.Table.from_arrays([numbers, *arrays], names=names)
+        self._file.make_room(batch_bytes=batch.nbytes)
+        self._connection.register(_BATCH, batch)
         try:
             self._session.run(f"INSERT INTO {self.name} ({listed(names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
         finally:
@@ -49,33 +59,50 @@ class DuckdbStage(Stage):
         key = self.target.key
         if not key:
             return self.name
-        last = f"row_number() OVER (PARTITION BY {listed(key)} ORDER BY {ROW_COLUMN} DESC) = 1"
-        return f"(SELECT * FROM {self.name} QUALIFY {last})"  # noqa: S608 -- quoted identifiers
+        # Not by a window, which would sort whole rows: this keeps keys and numbers in memory.
+        last = f"SELECT max({ROW_COLUMN}) FROM {self.name} GROUP BY {listed(key)}"  # noqa: S608 -- quoted identifiers
+        return f"(SELECT * FROM {self.name} WHERE {ROW_COLUMN} IN ({last}))"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
         return f"to_json(struct_pack({listed(self.columns)}))::VARCHAR"
 
     def _upsert(self) -> int:
-        key, names = self.target.key, listed(self.columns)
-        rest = [name for name in self.columns if name not in key]
-        update = ""
-        if rest:
-            assigned = (*rest, TASK_COLUMN, SYNCED_COLUMN)
-            assignments = ", ".join(f"{quoted(name)} = staged.{quoted(name)}" for name in assigned)
-            update = f"WHEN MATCHED AND {self.differs(rest)} THEN UPDATE SET {assignments}"
+        """Old rows go and new ones come: what UPDATE and MERGE change has to fit into memory until the commit."""
+        rest = [name for name in self.columns if name not in self.target.key]
+        same = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
+        differs = f"OR {self.differs(rest)}" if rest else ""
+        others = self._other_columns()
+        self._session.run(
+            f"""
+            CREATE OR REPLACE TEMPORARY TABLE {self._changed} AS
+            SELECT DISTINCT ON (staged.{ROW_COLUMN}) {listed([ROW_COLUMN], prefix="staged.")} {_more(others, "kept.")}
+            FROM {self.newest()} AS staged LEFT JOIN {self.target.qualified} AS kept ON {same}
+            WHERE kept.rowid IS NULL {differs}
+            """  # noqa: S608 -- quoted identifiers
+        )
+        changed = f"{self.name} JOIN {self._changed} AS changed USING ({ROW_COLUMN})"
+        self._session.run(
+            f"""
+            DELETE FROM {self.target.qualified} AS kept
+            USING (SELECT {listed(self.target.key)} FROM {changed}) AS staged WHERE {same}
+            """  # noqa: S608 -- quoted identifiers
+        )
         return self._session.run(
             f"""
-            MERGE INTO {self.target.qualified} AS kept
-            USING (
-                SELECT {names}, $1::VARCHAR AS {TASK_COLUMN}, now() AS {SYNCED_COLUMN} FROM {self.newest()}
-            ) AS staged
-            ON ({" AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in key)})
-            {update}
-            WHEN NOT MATCHED THEN INSERT ({with_own(names)})
-                VALUES ({listed([*self.columns, TASK_COLUMN, SYNCED_COLUMN], prefix="staged.")})
+            INSERT INTO {self.target.qualified} ({with_own(listed(self.columns))} {_more(others)})
+            SELECT {with_own(listed(self.columns), "$1", "now()")} {_more(others, "changed.")} FROM {changed}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
+
+    def _other_columns(self) -> list[str]:
+        """Columns of the target that the source does not have (any more): their values stay."""
+        described = self._session.rows(f"DESCRIBE {self.target.qualified}")
+        return [name for name, *_ in described if name not in {*self.columns, TASK_COLUMN, SYNCED_COLUMN}]
+
+
+def _more(names: list[str], prefix: str = "") -> str:
+    return ", " + listed(names, prefix=prefix) if names else ""
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
