@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +19,6 @@ from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.attempt.outbox import Outbox
     from app.connectors.passes import Destination, Log, Position, Source
     from app.domain.attempt_protocol import AttemptJob
@@ -75,7 +74,15 @@ class Place:
             collection=job.collection.name,
             generation=job.generation,
         )
-        destination = make_destination(name, job.destinations[name], fence=fence, work_dir=work_dir, log=log)
+        destination = make_destination(
+            name,
+            job.destinations[name],
+            fence=fence,
+            work_dir=work_dir,
+            log=log,
+            data_dir=Path(job.data_dir).absolute(),
+            remembered=job.bookmarks.get(name),
+        )
         with blamed(name):
             return cls(name, destination, destination.open())
 

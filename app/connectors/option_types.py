@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Options(BaseModel):
@@ -27,3 +28,31 @@ def _several(value: Any) -> Any:
 
 Several = BeforeValidator(_several)
 """A list, or a single text in its place."""
+
+
+PINNED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
+
+
+def _words(value: Any) -> Any:
+    """Requirements, separated by spaces or as a list; spaces around `==` and `@` do not matter."""
+    if isinstance(value, list):
+        return [_joined(each) if isinstance(each, str) else each for each in value]
+    return _joined(value).split() if isinstance(value, str) else value
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"\s*(==|@)\s*", r"\1", text)
+
+
+def _all_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
+    for requirement in package:
+        if not PINNED.fullmatch(requirement):
+            raise ValueError(f"{requirement!r} is not pinned: write name==version, e.g. tap-name==1.2.3")
+    return package
+
+
+Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_all_pinned)]
+"""Packages with their versions, the first of which brings the command."""
+
+Document = dict[str, Any] | str
+"""An object, its JSON text, or the path of a file that holds it."""

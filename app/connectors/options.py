@@ -28,6 +28,7 @@ from app.connectors.option_types import Options, Several
 from app.connectors.parquet_options import WRITE_MODES, ParquetDestinationOptions
 from app.connectors.rest_options import RestOptions, RestParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
+from app.connectors.target_options import TARGET_MODES, TargetOptions
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -292,11 +293,14 @@ _DESTINATIONS: dict[str, type[BaseModel]] = {
     "postgres": PostgresDestinationOptions,
     "duckdb": DuckdbDestinationOptions,
     "parquet": ParquetDestinationOptions,
+    "singer": TargetOptions,
     "none": NoneDestinationOptions,
     **dict.fromkeys(DLT_DESTINATIONS, DltDestinationOptions),
 }
 SOURCE_TYPES = tuple(_SOURCES)
 DESTINATION_TYPES = tuple(_DESTINATIONS)
+FORGETFUL_DESTINATIONS = frozenset({"singer"})
+"""Those that keep no bookmark themselves."""
 
 
 def source_options(source_type: str) -> type[BaseModel] | None:
@@ -318,7 +322,7 @@ def write_modes(destination_type: str) -> tuple[WriteMode, ...]:
     """How rows can arrive there."""
     if destination_type.startswith(DLT):
         return dlt_options.write_modes(destination_type.removeprefix(DLT))
-    return WRITE_MODES if destination_type == "parquet" else tuple(WriteMode)
+    return {"parquet": WRITE_MODES, "singer": TARGET_MODES}.get(destination_type, tuple(WriteMode))
 
 
 def validated(model: type[Model], given: dict[str, Any], *, place: str) -> Model:

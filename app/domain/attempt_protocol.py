@@ -42,7 +42,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, attempt) grows with every
     attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
-    bookmark of an older generation is void. `data_dir` is where connectors keep virtual environments and stage files.
+    bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
+    themselves. `data_dir` is where connectors keep virtual environments and stage files.
     """
 
     task: str
@@ -55,6 +56,7 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     destinations: dict[str, dict[str, Any]]
     generation: int
     data_dir: str
+    bookmarks: dict[str, Any] = {}
     mode: Literal["sync", "check"] = "sync"
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from msgspec import structs
 
-from app.connectors.options import SyntheticParameters
+from app.connectors.options import FORGETFUL_DESTINATIONS, SyntheticParameters
 from app.connectors.sources.synthetic import run_synthetic
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
@@ -129,6 +130,8 @@ class Attempt:
             catalogue, timeout = await self._find()
             self._log.redact = self._context.redaction.of(catalogue)
             job = make_job(catalogue, self.claim, self._context.data_dir)
+            if any(described["type"] in FORGETFUL_DESTINATIONS for described in job.destinations.values()):
+                job = structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
             here = is_made_load(catalogue, catalogue.find_source(self.claim.source))
             return await self._within(timeout, self._run_here(job) if here else self._run_child(job))
         except ConfigurationError as error:

@@ -221,6 +221,11 @@ class TaskQueue:
                 return
         raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} is not this worker's any more")
 
+    async def saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
+        """What each destination of the collection has committed last, by its id; none of an older generation."""
+        rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
+        return {row["destination"]: row["bookmark"] for row in rows}
+
     async def report_progress(self, worker: UUID, reports: Sequence[tuple[Claim, Mapping[str, Any]]]) -> int:
         """Append how far attempts have come: of how many, those that are lost or busy at this moment left out."""
         count: int = await self._pool.fetchval(

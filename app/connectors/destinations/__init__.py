@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors import blame
+from app.connectors import blame, jsontext
 from app.connectors.dlt_options import DltDestinationOptions
 from app.connectors.options import (
     DESTINATION_TYPES,
@@ -14,6 +14,7 @@ from app.connectors.options import (
     validated,
 )
 from app.connectors.parquet_options import ParquetDestinationOptions
+from app.connectors.target_options import TargetOptions
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,9 +24,19 @@ if TYPE_CHECKING:
     from app.connectors.passes import Destination, Fence, Log
 
 
-def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir: Path, log: Log) -> Destination:
+def make_destination(
+    name: str,
+    given: dict[str, Any],
+    *,
+    fence: Fence,
+    work_dir: Path,
+    log: Log,
+    data_dir: Path | None = None,
+    remembered: Any = None,
+) -> Destination:
     """The destination `name` as the catalogue describes it; `work_dir` is a directory of this attempt alone.
 
+    `remembered` is the bookmark that the store has, for a kind that keeps none; `data_dir` is where its programs are.
     Whatever is raised names the destination.
 
     Raises:
@@ -53,6 +64,17 @@ def make_destination(name: str, given: dict[str, Any], *, fence: Fence, work_dir
             from app.connectors.destinations.dlt import DltDestination  # noqa: PLC0415 -- heavy
 
             return DltDestination(options, fence, name=name, work_dir=work_dir, log=log)
+        if isinstance(options, TargetOptions):
+            from app.connectors.destinations.singer import SingerDestination  # noqa: PLC0415 -- only when needed
+
+            return SingerDestination(
+                options,
+                name=name,
+                data_dir=data_dir or work_dir,
+                work_dir=work_dir,
+                remembered=None if remembered is None else jsontext.encode(remembered),
+                log=log,
+            )
         from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
 
         return NoneDestination()

@@ -37,6 +37,27 @@ _SHOWN_CHARACTERS = 16 << 10
 _LONGEST_OUTPUT_MEGABYTES = 32
 
 
+class Input:
+    """The way into a program: a pipe, of which the program gets one end."""
+
+    def __init__(self) -> None:
+        self.receiving, sending = os.pipe()
+        self._file = os.fdopen(sending, "wb", buffering=0)
+
+    def send(self, text: bytes) -> None:
+        """Waits while the program does not read; raises `BrokenPipeError` when it never will."""
+        left = memoryview(text)
+        while left:
+            left = left[self._file.write(left) or 0 :]
+
+    def close(self) -> None:
+        """There is nothing more."""
+        self._file.close()
+
+    def given(self) -> None:
+        os.close(self.receiving)
+
+
 class Program:
     """`command` with its configuration; `secrets` are masked in everything that it says.
 
@@ -62,9 +83,15 @@ class Program:
         self._redact = Redactor(self._secrets).redact
         self._shown = shown
         self._heard: Lines | None = None
+        self._input: Input | None = None
         self._running: subprocess.Popen[bytes] | None = None
         self._last_words = ""
         self._heard_error = False
+
+    def open_input(self) -> Input:
+        """What the next run is given on its standard input; other runs have none."""
+        self._input = Input()
+        return self._input
 
     def lines(self, *arguments: str) -> Iterator[bytes]:
         """Runs the program with `arguments` and yields the lines of its standard output, without their ends.
@@ -139,7 +166,7 @@ class Program:
             self._running = subprocess.Popen(  # noqa: S603 -- the user's own command
                 command,
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if self._input is None else self._input.receiving,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
@@ -147,6 +174,10 @@ class Program:
             )
         except OSError as error:
             raise ConfigurationError(f"'command': cannot start {command[0]}: {error.strerror}") from None
+        finally:
+            if self._input is not None:
+                self._input.given()
+                self._input = None
         return self._running
 
     def _listen(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:

@@ -209,6 +209,11 @@ WITH fence AS MATERIALIZED (
 )
 SELECT version FROM moved
 
+-- name: saved_bookmarks
+-- What the destinations of a collection have committed last in generation $3.
+SELECT destination, bookmark FROM syncline.bookmarks
+WHERE source = $1 AND collection = $2 AND generation = $3 AND bookmark IS NOT NULL
+
 -- name: report_progress
 -- Appends how far attempts have come: collections ($2, $3), tasks $4, attempts $5 and what each has to say, $6. Only of those
 -- that are worker $1's, and whose row nobody holds at this moment: nobody waits for progress, it is told again.

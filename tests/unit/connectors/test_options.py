@@ -27,7 +27,7 @@ def refusal(model: Any, given: dict[str, Any]) -> str:
 def test_every_type_has_its_options() -> None:
     assert all(source_options(name) for name in SOURCE_TYPES)
     assert all(destination_options(name) for name in DESTINATION_TYPES)
-    assert source_options("none") is destination_options("singer") is None
+    assert source_options("none") is destination_options("synthetic") is None
 
 
 @pytest.mark.parametrize(

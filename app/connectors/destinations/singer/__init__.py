@@ -1,0 +1,121 @@
+"""Singer targets as destinations, the last resort: any `target-*`, at least once.
+
+One run of the target is one commit: it gets what there is, its input is closed, and it has to echo the STATE that it
+got last and to end well. Whether it has written what it got before it was killed nobody can know, so after a crash
+those rows come again.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING, Any
+
+from app.connectors import jsontext
+from app.connectors.destinations.layout import widened
+from app.connectors.destinations.singer.messages import record_lines, schema_line, state_line, version_line
+from app.connectors.destinations.singer.target import RunningTarget
+from app.connectors.passes import Position
+from app.connectors.programs.documents import document, written
+from app.connectors.programs.packages import installed_command
+from app.connectors.programs.program import Program
+from app.domain.errors import ConfigurationError
+from app.domain.secret_values import secrets_in
+from app.domain.writing import SchemaPolicy, WriteMode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.passes import Log
+    from app.connectors.schema import Table
+    from app.connectors.target_options import TargetOptions
+
+
+class SingerDestination:
+    """`remembered` is the bookmark that the store has, as JSON text: the target itself keeps none."""
+
+    def __init__(
+        self,
+        options: TargetOptions,
+        *,
+        name: str,
+        data_dir: Path,
+        work_dir: Path,
+        remembered: str | None,
+        log: Log,
+    ) -> None:
+        self._options = options
+        self._name = name
+        self._data_dir = data_dir
+        self._work_dir = work_dir
+        self._remembered = remembered
+        self._log = log
+        self._program: Program | None = None
+        self._running: RunningTarget | None = None
+        self._tables: dict[str, Table] = {}
+        self._rows = 0
+        # Rows of a table that is replaced have a version, and those of others go when it is activated.
+        self._version = time.time_ns() // 1_000_000
+
+    def open(self) -> Position:
+        config = document(self._options.settings, "settings")
+        path = written(self._work_dir, f"target-{self._name}.json", jsontext.encode(config))
+        home = self._data_dir / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        command = [*self._command(), "--config", path]
+        self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
+        self._log("warn", f"destination {self._name!r} is a Singer target: after a crash rows may come twice")
+        return Position(bookmark=self._remembered, loaded=self._remembered is not None)
+
+    def begin(self, table: Table) -> None:
+        if table.schema_policy is not SchemaPolicy.EVOLVE:
+            raise ConfigurationError("schema_policy must be 'evolve': a target does not tell which columns it has")
+        if self._tables.get(table.name) != table:
+            self._tables[table.name] = table
+            if self._running is not None:
+                self._running.say(schema_line(table))
+
+    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+        if wider := widened(self._tables[table], records):
+            self.begin(wider)
+        described = self._tables[table]
+        version = self._version if described.mode is WriteMode.REPLACE else None
+        self._started().say(record_lines(described, records, version))
+        self._rows += len(records)
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        target = self._started()
+        if final:
+            for table in self._tables.values():
+                if table.mode is WriteMode.REPLACE:
+                    target.say(version_line(table, self._version))
+        target.say(state_line(bookmark))
+        self._running = None
+        target.finish(bookmark)
+        rows, self._rows = self._rows, 0
+        return rows
+
+    def close(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    def _started(self) -> RunningTarget:
+        """A target that knows all tables."""
+        if self._running is None:
+            if self._program is None:
+                raise RuntimeError("the destination was not opened")
+            self._running = RunningTarget(self._program, log=self._log)
+            for table in self._tables.values():
+                self._running.say(schema_line(table))
+        return self._running
+
+    def _command(self) -> list[str]:
+        options = self._options
+        if isinstance(options.command, str):
+            return shlex.split(options.command)
+        if options.command:
+            return list(options.command)
+        executable = options.executable
+        found = installed_command(options.package or (), executable=executable, data_dir=self._data_dir, log=self._log)
+        return [str(found)]

@@ -1,0 +1,56 @@
+"""Messages to a target: https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors import jsontext
+from app.connectors.schema import Kind
+
+if TYPE_CHECKING:
+    from app.connectors.schema import Table
+
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    Kind.BOOLEAN: {"type": ["null", "boolean"]},
+    Kind.INTEGER: {"type": ["null", "integer"]},
+    Kind.BIG_INTEGER: {"type": ["null", "integer"], "maximum": 10**38},
+    Kind.NUMBER: {"type": ["null", "number"]},
+    Kind.TEXT: {"type": ["null", "string"]},
+    Kind.TIMESTAMP: {"type": ["null", "string"], "format": "date-time"},
+    Kind.DATE: {"type": ["null", "string"], "format": "date"},
+    Kind.TIME: {"type": ["null", "string"], "format": "time"},
+    Kind.JSON: {},
+    Kind.BYTES: {"type": ["null", "string"], "contentEncoding": "base64"},
+}
+
+
+def schema_line(table: Table) -> bytes:
+    properties = {name: _SCHEMAS[kind] for name, kind in table.columns.items()}
+    return _line(
+        type="SCHEMA",
+        stream=table.name,
+        schema={"type": "object", "properties": properties},
+        key_properties=list(table.identity),
+        **({"bookmark_properties": [table.cursor_field]} if table.cursor_field else {}),
+    )
+
+
+def record_lines(table: Table, records: list[dict[str, Any]], version: int | None) -> bytes:
+    """Bytes are Base64, as JSON has none."""
+    versioned = {} if version is None else {"version": version}
+    return b"".join(_line(type="RECORD", stream=table.name, record=record, **versioned) for record in records)
+
+
+def version_line(table: Table, version: int) -> bytes:
+    """Rows of other versions are to go; a target that does not know this message keeps them."""
+    return _line(type="ACTIVATE_VERSION", stream=table.name, version=version)
+
+
+def state_line(bookmark: str | None) -> bytes:
+    return _line(type="STATE", value={"bookmark": msgspec.Raw((bookmark or "null").encode())})
+
+
+def _line(**message: Any) -> bytes:
+    return jsontext.encode(message).encode() + b"\n"
