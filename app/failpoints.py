@@ -1,8 +1,9 @@
 """Named places where a test makes a process die or fail: free, and without effect, unless the environment arms them.
 
 `SYNCLINE_FAIL_POINTS=queue.claimed=kill:0.05,log.appended=error:0.1` names points, each with what happens there and how
-probable it is whenever a process comes by (from 0 to 1; left out: 1). It is for tests alone: a process that was not
-started for one refuses to start with it.
+probable it is whenever a process comes by (from 0 to 1; left out: 1). With `child.staged=kill@2` it happens the second
+time that the process comes by, and only then. It is for tests alone: a process that was not started for one refuses to
+start with it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.domain.errors import ConfigurationError
@@ -30,6 +32,8 @@ POINTS: Final = frozenset({
     "attempts.ended",  # worker: endings are committed, it does not know yet
     "workers.lost",  # rescuer: leases are taken away, their attempts not yet; the transaction is still open
     "child.staged",  # attempt: rows are staged, no destination has committed them
+    "destination.committing",  # attempt: rows are in the destination's transaction, their bookmark is not
+    "destination.bookmarked",  # attempt: the bookmark is there, too; the transaction is still open
     "child.committed",  # attempt: a destination has committed, the worker does not know yet
 })  # fmt: skip
 ACTIONS: Final = ("kill", "error")
@@ -42,9 +46,11 @@ class FailPointError(Exception):
 class _Armed(NamedTuple):
     action: str
     probability: float
+    nth: int | None = None
 
 
 _armed: Final[dict[str, _Armed]] = {}
+_reached: Final[Counter[str]] = Counter()
 _text: Final[list[str]] = []
 
 
@@ -81,7 +87,7 @@ def armed_environment() -> dict[str, str]:
 
 
 def parse(text: str) -> dict[str, _Armed]:
-    """Read `point=action:probability,…`.
+    """Read `point=action:probability,…` and `point=action@nth,…`.
 
     Raises:
         ConfigurationError: naming the entry and what is valid.
@@ -91,6 +97,7 @@ def parse(text: str) -> dict[str, _Armed]:
 
 def _parse_entry(entry: str) -> tuple[str, _Armed]:
     name, _, what = entry.partition("=")
+    what, _, nth = what.partition("@")
     action, _, probability = what.partition(":")
     if name not in POINTS:
         raise ConfigurationError(f"{VARIABLE}: fail point {name!r} is unknown, valid are {', '.join(sorted(POINTS))}")
@@ -102,12 +109,17 @@ def _parse_entry(entry: str) -> tuple[str, _Armed]:
         chance = -1.0
     if not 0 <= chance <= 1:
         raise ConfigurationError(f"{VARIABLE}: {name}: probability {probability!r} is none, valid is 0 to 1")
-    return name, _Armed(action, chance)
+    if nth and not (nth.isdecimal() and int(nth[:6])):
+        raise ConfigurationError(f"{VARIABLE}: {name}: time {nth!r} is none, valid is 1 and more")
+    return name, _Armed(action, chance, int(nth) if nth else None)
 
 
 def _reach(name: str) -> None:
     armed = _armed.get(name)
-    if armed is None or random.random() >= armed.probability:  # noqa: S311 - chance, no secret
+    if armed is None:
+        return
+    _reached[name] += 1
+    if armed.nth not in (None, _reached[name]) or random.random() >= armed.probability:  # noqa: S311 - chance, no secret
         return
     if armed.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)

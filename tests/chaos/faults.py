@@ -370,7 +370,10 @@ async def migrated(system: System, victim: int) -> AsyncIterator[None]:
 # How probable a fail point is made: those that are passed all the time, and those of an attempt that has rows.
 _NOW_AND_THEN: Final = 0.2
 _OFTEN: Final = 0.6
-_RARE: Final = {"bookmark.saving", "child.staged", "child.committed", "workers.lost"}
+_RARE: Final = {
+    *("bookmark.saving", "child.staged", "child.committed", "workers.lost"),
+    *("destination.committing", "destination.bookmarked"),
+}
 
 
 def _fail_point(name: str, action: str) -> Injection:

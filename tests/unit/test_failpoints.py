@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ APP = Path(__file__).parents[2] / "app"
 def _disarmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failpoints, "_armed", {})
     monkeypatch.setattr(failpoints, "_text", [])
+    monkeypatch.setattr(failpoints, "_reached", Counter())
 
 
 def test_a_point_that_is_not_armed_does_nothing() -> None:
@@ -54,6 +56,14 @@ def test_the_probability_decides_how_often(probability: str, fewest: int, most: 
     assert fewest <= reached <= most
 
 
+def test_a_point_can_fail_the_second_time_and_never_again() -> None:
+    arm({VARIABLE: "log.appended=error@2"}, allowed=True)
+    fail_point("log.appended")
+    with pytest.raises(FailPointError):
+        fail_point("log.appended")
+    fail_point("log.appended")
+
+
 def test_a_process_is_killed_at_its_point() -> None:
     program = f"from app.failpoints import *; arm({{'{VARIABLE}': 'queue.claimed=kill:1'}}, allowed=True); "
     done = subprocess.run([sys.executable, "-c", program + "fail_point('queue.claimed')"], check=False)
@@ -69,6 +79,8 @@ def test_a_process_is_killed_at_its_point() -> None:
         ("log.appended=kill:2", "log.appended: probability '2' is none, valid is 0 to 1"),
         ("log.appended=kill:often", "log.appended: probability 'often' is none"),
         ("log.appended=kill:0.5,", "fail point '' is unknown"),
+        ("log.appended=kill@0", "log.appended: time '0' is none, valid is 1 and more"),
+        ("log.appended=kill@-1", "log.appended: time '-1' is none"),
     ],
 )
 def test_what_is_no_fail_point_is_one_clear_error(text: str, message: str) -> None:
@@ -89,6 +101,8 @@ def test_a_service_refuses_to_start_with_fail_points_unless_a_test_starts_it(com
     assert "nowhere.yaml" in started.stderr
 
 
-def test_every_point_stands_at_one_place_of_the_product() -> None:
+def test_every_point_stands_at_one_place_of_the_product_or_once_in_each_kind_of_destination() -> None:
     named = [name for file in APP.rglob("*.py") for name in re.findall(r'fail_point\("([^"]+)"\)', file.read_text())]
-    assert sorted(named) == sorted(POINTS)
+    assert set(named) == POINTS
+    for name, places in Counter(named).items():
+        assert places == 1 or name.startswith("destination."), name

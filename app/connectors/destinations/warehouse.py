@@ -57,9 +57,11 @@ class Warehouse(abc.ABC):
         with self._explained("cannot commit"), self._transaction():
             self._bookmark.hold()
             rows = sum([stage.move() for stage in moving])
+            fail_point("destination.committing")
             self._bookmark.move(bookmark, final=final)
             if final:
                 self._finish()
+            fail_point("destination.bookmarked")
         if final:
             self._tell_what_was_left_out()
         return rows
