@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.attempt import copying
-from app.attempt.copying import Pass, Place
+from app.attempt.copying import Pass
 from app.attempt.outbox import Outbox
+from app.attempt.place import Place, close
 from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
 from app.connectors.options import SingerOptions, SingerParameters
@@ -137,7 +138,7 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool) -> float:
         source = SingerSource(tap, SingerParameters(), job, work_dir=Path(work), log=lambda *_: None)
         report = copying.Report(outbox)
         Pass(source, [place], bookmark=place.position.bookmark, writing=Writing.of(job), report=report).run()
-        destination.close()
+        close([place])
         seconds = time.perf_counter() - started
     written = 0 if options["type"] == "none" else RECORDS.value
     if (report.records_read, report.rows_written) != (RECORDS.value, written):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,7 +13,11 @@ from tests.database import Server, TcpServer, create_database, database_name, dr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+
+# It writes down what was seen working, if it is asked to.
+pytest_plugins = ["tests.scenarios.recording"]
 
 # What `make fuzz` asks for; tests that need few examples say so themselves.
 settings.register_profile("thorough", max_examples=3000, deadline=None)
@@ -36,6 +41,13 @@ def tcp_postgres(postgres_server: Server) -> TcpServer:
     if postgres_server.tcp is None:
         pytest.skip("TEST_DATABASE_URL names a Unix socket")
     return postgres_server.tcp
+
+
+@pytest.fixture(scope="session")
+def packages_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory in which packages of sources are installed once for all processes of the session."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
 
 
 @pytest.fixture

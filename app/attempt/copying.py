@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.attempt.place import Place, close
 from app.attempt.writing import Writing
-from app.connectors.destinations import blamed, make_destination
-from app.connectors.passes import Checkpoint, Fence, Measured, Rows
+from app.connectors.passes import Checkpoint, Measured, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.attempt.outbox import Outbox
-    from app.connectors.passes import Destination, Log, Position, Source
+    from app.connectors.passes import Log, Source
     from app.domain.attempt_protocol import AttemptJob
 
 _BATCH_RECORDS = 10_000
@@ -38,7 +38,11 @@ def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
 
 
 def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
-    """Destinations that are equally far share one reading of the source; normally all of them are."""
+    """Destinations that are equally far share one reading of the source; normally all of them are.
+
+    One that fails stops none of the others, which go on to their end. The attempt fails then, and the next one reads
+    what that destination lacks.
+    """
     log = _log_to(outbox)
     report = Report(outbox)
     # Destinations first: hours of reading must not end at a wrong password.
@@ -46,45 +50,12 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     for place in places:
         if place.position.completed:
             report.completed_earlier(place)
-    unfinished = [place for place in places if not place.position.completed]
-    with closing(make_source(job, work_dir=work_dir, log=log)) as source:
-        for bookmark, alike in _equally_far(unfinished).items():
+    for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
+        with closing(make_source(job, work_dir=work_dir, log=log)) as source:
             report.measure(source)
             Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
-    for place in places:
-        place.destination.close()
+    close(places)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """An open destination, where it is, and its name, which stands before everything it complains about."""
-
-    name: str
-    destination: Destination
-    position: Position
-
-    @classmethod
-    def opened(cls, job: AttemptJob, name: str, *, work_dir: Path, log: Log) -> Place:
-        fence = Fence(
-            task=job.task,
-            task_id=job.task_id,
-            attempt=job.attempt,
-            source=job.source,
-            collection=job.collection.name,
-            generation=job.generation,
-        )
-        destination = make_destination(
-            name,
-            job.destinations[name],
-            fence=fence,
-            work_dir=work_dir,
-            log=log,
-            data_dir=Path(job.data_dir).absolute(),
-            remembered=job.bookmarks.get(name),
-        )
-        with blamed(name):
-            return cls(name, destination, destination.open())
 
 
 class Report:
@@ -148,6 +119,8 @@ class Pass:
                     self._reach(item)
                 case Table():
                     self._begin(item)
+            if all(place.failure for place in self._places):
+                return
         self._commit(final=True)
 
     def _begin(self, table: Table) -> None:
@@ -156,8 +129,7 @@ class Pass:
             arriving = self._writing.arriving(table, place.position)
             # A bookmark that covers rows which still wait for the end would lose them in a crash.
             self._commits_midway = self._commits_midway and not arriving.comes_at_once
-            with blamed(place.name):
-                place.destination.begin(arriving)
+            place.begin(arriving)
 
     def _take(self, rows: Rows) -> None:
         self._waiting.setdefault(rows.table, []).extend(rows.records)
@@ -177,8 +149,7 @@ class Pass:
     def _flush(self) -> None:
         for table, records in self._waiting.items():
             for place in self._places:
-                with blamed(place.name):
-                    place.destination.write(table, records)
+                place.write(table, records)
         self._waiting.clear()
         self._waiting_records = self._waiting_bytes = 0
 
@@ -186,10 +157,10 @@ class Pass:
         self._flush()
         fail_point("child.staged")
         for place in self._places:
-            with blamed(place.name):
-                rows = place.destination.commit(self._bookmark, final=final)
-            fail_point("child.committed")
-            self._report.committed(place, rows=rows, bookmark=self._bookmark)
+            rows = place.commit(self._bookmark, final=final)
+            if rows is not None:
+                fail_point("child.committed")
+                self._report.committed(place, rows=rows, bookmark=self._bookmark)
         self._uncommitted = 0
         self._committed_at = time.monotonic()
 

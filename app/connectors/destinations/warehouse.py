@@ -6,6 +6,7 @@ import abc
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.destinations.layout import left_out_warning, widened
+from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

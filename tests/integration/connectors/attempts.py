@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Committed, Failed, Finished, LogLine
+from app.failpoints import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,16 +87,26 @@ class Duckdb:
             return connection.execute(statement).fetchall()
 
 
-class Attempt:
-    """A child at work, in a process group of its own as under a worker."""
+# The same process, but that it commits after so many records and not after a hundred thousand.
+_COMMITS_OFTEN = """
+import sys
+from app.attempt import __main__, copying
+copying._COMMIT_RECORDS = int(sys.argv[1])
+sys.exit(__main__.main())
+"""
 
-    def __init__(self, job: dict[str, Any]) -> None:
+
+class Attempt:
+    """A child at work, in a process group of its own as under a worker; `armed` are its fail points."""
+
+    def __init__(self, job: dict[str, Any], *, armed: str = "", commit_records: int | None = None) -> None:
         receiving, sending = os.pipe()
+        program = ["-m", "app.attempt"] if commit_records is None else ["-c", _COMMITS_OFTEN, str(commit_records)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.attempt"],
+            [sys.executable, *program],
             stdin=subprocess.PIPE,
             pass_fds=[sending],
-            env=os.environ | {EVENTS_FD_VARIABLE: str(sending)},
+            env=os.environ | {EVENTS_FD_VARIABLE: str(sending)} | ({VARIABLE: armed} if armed else {}),
             start_new_session=True,
         )
         os.close(sending)
@@ -108,6 +119,10 @@ class Attempt:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
 
     def stands_still(self) -> None:
         """Returns when everything that the tap wrote before it stopped has been read."""
@@ -155,6 +170,63 @@ class Told:
     def lines(self) -> list[str]:
         return [message.message for message in self.messages if isinstance(message, LogLine)]
 
+    @classmethod
+    def by(cls, attempt: Attempt) -> Told:
+        """Waits for its end."""
+        told = cls(list(attempt.messages()))
+        attempt.close()
+        return told
+
+
+@dataclass
+class Trial:
+    """One collection on its way to destinations; each `run` is an attempt of a new task unless told otherwise."""
+
+    directory: Path
+    destinations: dict[str, dict[str, Any]]
+    source_type: str
+    source_config: dict[str, Any] = field(default_factory=dict)
+    collection: dict[str, Any] = field(default_factory=dict)
+    source: str = "source"
+    mode: str = "sync"
+    data_dir: Path | None = None
+    commit_records: int | None = None
+    tasks: int = 0
+
+    def start(self, *, again: int = 0, armed: str = "", **parameters: Any) -> Attempt:
+        """`again` > 0 is another attempt of the last task; `parameters` of the collection count for this one alone."""
+        self.tasks += not again
+        task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
+        collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
+        collection |= self.collection
+        if parameters:
+            collection["parameters"] = self.collection.get("parameters", {}) | parameters
+        job = {
+            "task": task,
+            "task_id": f"{self.source}_made_{task}",
+            "attempt": 1 + again,
+            "source": self.source,
+            "source_type": self.source_type,
+            "source_config": self.source_config,
+            "collection": collection,
+            "destinations": self.destinations,
+            "generation": 0,
+            "data_dir": str(self.data_dir or self.directory / "state"),
+            "mode": self.mode,
+        }
+        return Attempt(job, armed=armed, commit_records=self.commit_records)
+
+    def run(self, *, again: int = 0, **parameters: Any) -> Told:
+        return Told.by(self.start(again=again, **parameters))
+
+    def die(self, at: str, *, again: int = 0, **parameters: Any) -> Told:
+        """An attempt that is killed at a fail point, such as `child.staged`, or `child.staged@2` the second time."""
+        point, _, nth = at.partition("@")
+        attempt = self.start(again=again, armed=f"{point}=kill" + (f"@{nth}" if nth else ""), **parameters)
+        told = Told(list(attempt.messages()))
+        assert attempt.close() == -signal.SIGKILL, told.messages
+        return told
+
 
 @dataclass
 class Scene:
@@ -199,10 +271,7 @@ class Scene:
         )
 
     def run(self, *, again: int = 0, **changes: Any) -> Told:
-        attempt = self.start(again=again, **changes)
-        told = Told(list(attempt.messages()))
-        attempt.close()
-        return told
+        return Told.by(self.start(again=again, **changes))
 
     def load(self, *lines: Any, **changes: Any) -> Told:
         """An attempt whose tap writes these messages, or these very lines."""

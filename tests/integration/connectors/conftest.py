@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,17 +38,10 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path, empty_database_url: s
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the environments of packaged taps are made, once for all processes of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packaged"
-
-
-@pytest.fixture(scope="session")
-def installed(data_dir: Path) -> Path:
-    """The same, with `tap-postgres` and the Singer SDK in it."""
-    installed_command(("meltanolabs-tap-postgres==0.10.0",), executable=None, data_dir=data_dir, log=lambda *_: None)
-    return data_dir
+def installed(packages_home: Path) -> Path:
+    """The home of packages, with `tap-postgres` and the Singer SDK in it."""
+    installed_command(("meltanolabs-tap-postgres==0.10.0",), executable=None, data_dir=packages_home, log=lambda *_: None)
+    return packages_home
 
 
 @pytest.fixture

@@ -59,10 +59,7 @@ class Filing:
     def run(self, *, again: int = 0, **parameters: Any) -> Told:
         """An attempt; `again` > 0 is another one of the last task. `parameters` count for it alone."""
         self.tasks += not again
-        attempt = Attempt(self._job(again, parameters))
-        told = Told(list(attempt.messages()))
-        attempt.close()
-        return told
+        return Told.by(Attempt(self._job(again, parameters)))
 
     def source(self, **parameters: Any) -> Source:
         """The source as an attempt makes it, for what no destination has a part in."""

@@ -7,7 +7,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from app.attempt import copying
-from app.attempt.copying import Pass, Place, Report
+from app.attempt.copying import Pass, Report
+from app.attempt.place import Place, close
 from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
 from app.connectors.passes import Checkpoint, Fence, Rows
@@ -112,6 +113,7 @@ class Collection:
             if not place.position.completed:
                 writing = Writing(self.mode, self.policy, place="source 'source', collection 'collection'")
                 Pass(source, [place], bookmark=place.position.bookmark, writing=writing, report=report).run()
+            close([place])
         return report.rows_written
 
     def send(self, message: AttemptMessage) -> None:

@@ -1,4 +1,4 @@
-"""Files into both warehouses: what is new once, whatever is killed."""
+"""Files into both warehouses: only what is new."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.failpoints import VARIABLE
 from tests.integration.connectors.filing import (
     Filing,
     csv_of,
@@ -108,31 +107,6 @@ def test_values_of_csv_are_text_unless_types_say_otherwise(filing: Filing, wareh
         [("007", True, True, True, document, None), ("", None, None, None, None, "")]
         for document in ('{"a": 1.5}', '{"a":1.5}')
     )
-
-
-@pytest.mark.parametrize(
-    ("warehouse", "point", "key"),
-    [("duckdb", "child.staged", ["id"]), ("postgres", "child.committed", None)],
-    ids=["keyed", "keyless"],
-    indirect=["warehouse"],
-)
-def test_a_kill_loses_and_doubles_nothing(
-    filing: Filing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, key: list[str] | None, point: str
-) -> None:
-    filing.collection["primary_key"] = key
-    filing.write("a.csv", csv_of(range(10)))
-    filing.run()
-    # Enough for a commit midway, so that the kill finds some files committed and others not.
-    filing.write("b.csv", csv_of(range(10, 100_020)))
-    filing.write("c.csv", csv_of(range(100_020, 100_030)))
-    monkeypatch.setenv(VARIABLE, f"{point}=kill")
-    assert not any(hasattr(message, "rows_written") for message in filing.run().messages)
-    monkeypatch.delenv(VARIABLE)
-    expected = 100_020 if point == "child.committed" else 10
-    assert warehouse.execute(ROWS) == [(expected, expected)]
-    told = filing.run(again=1)
-    assert told.finished.records_read == 100_030 - expected
-    assert warehouse.execute(ROWS) == [(100_030, 100_030)]
 
 
 @pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.domain.attempt_protocol import Committed, Finished
-from app.failpoints import VARIABLE
+from app.domain.attempt_protocol import Finished
 from tests.integration.connectors.attempts import Attempt, Duckdb, Told, Warehouse
 
 if TYPE_CHECKING:
@@ -77,10 +76,7 @@ class Shop:
         )
 
     def run(self, function: str, rows: int = 20, **how: Any) -> Told:
-        attempt = self.start(function, rows, **how)
-        told = Told(list(attempt.messages()))
-        attempt.close()
-        return told
+        return Told.by(self.start(function, rows, **how))
 
 
 @pytest.fixture
@@ -111,25 +107,6 @@ def test_a_whole_table_is_replaced_each_time_down_to_nothing(shop: Shop, warehou
     for rows in (20, 0):
         shop.run("replaced", rows)
         assert warehouse.execute("SELECT count(*) FROM loaded.orders") == [(rows,)]
-
-
-@pytest.mark.parametrize(
-    ("warehouse", "function", "point"),
-    [("duckdb", "keyed", "child.staged"), ("postgres", "keyless", "child.committed")],
-    indirect=["warehouse"],
-)
-def test_a_killed_attempt_loses_and_doubles_nothing(
-    shop: Shop, warehouse: Warehouse, function: str, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.run(function, 7)
-    monkeypatch.setenv(VARIABLE, f"{point}=kill")
-    killed = shop.start(function)
-    assert not any(isinstance(message, (Committed, Finished)) for message in killed.messages())
-    assert killed.close() == -signal.SIGKILL
-    monkeypatch.delenv(VARIABLE)
-    assert warehouse.execute(ROWS) == [(20, 20) if point == "child.committed" else (7, 7)]
-    assert shop.run(function, again=True).finished
-    assert warehouse.execute(ROWS) == [(20, 20)]
 
 
 def test_a_failure_in_the_middle_leaves_what_was_there(corner_shop: Shop) -> None:

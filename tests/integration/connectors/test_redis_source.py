@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import json
-import shutil
-import signal
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
-from app.domain.attempt_protocol import Committed, Finished
-from app.failpoints import VARIABLE
+from app.domain.attempt_protocol import Finished
 from tests.integration.connectors.attempts import Attempt, Duckdb, Told, Warehouse
+from tests.redis_server import MISSING, PASSWORD, PROGRAM, running_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PASSWORD = "hunter22"
-SERVER = shutil.which("redis-server")
-pytestmark = pytest.mark.skipif(SERVER is None, reason="no redis-server is installed here")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 
 @pytest.fixture(scope="module")
 def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A server of our own, on a socket: nobody else meets it, and it needs no port."""
-    directory = tmp_path_factory.mktemp("redis")
-    path = directory / "socket"
-    options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(directory)]
-    with subprocess.Popen(
-        [str(SERVER), *options, "--requirepass", PASSWORD], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout
-        assert any("eady to accept connections" in line for line in server.stdout)
+    with running_redis(tmp_path_factory.mktemp("redis")) as path:
         yield path
-        server.terminate()
 
 
 @pytest.fixture
@@ -75,9 +61,7 @@ def trial(tmp_path: Path, socket: Path) -> dict[str, Any]:
 
 def run(job: dict[str, Any], pattern: str = "user:*", /, **changes: Any) -> Told:
     collection = job["collection"] | {"parameters": {"redis_key": pattern}}
-    attempt = Attempt(job | {"collection": collection} | changes)
-    told = Told(list(attempt.messages()))
-    attempt.close()
+    told = Told.by(Attempt(job | {"collection": collection} | changes))
     # Each is an attempt of a new task.
     job["task"] = job["task"][:-4] + f"{int(job['task'][-4:]) + 1:04}"
     return told
@@ -127,23 +111,6 @@ def test_the_rows_are_replaced_each_time_down_to_nothing(
     server.flushall()
     assert run(job).finished.records_read == 0
     assert warehouse.execute("SELECT count(*) FROM loaded.users") == [(0,)]
-
-
-@pytest.mark.parametrize(
-    ("warehouse", "point"), [("postgres", "child.staged"), ("duckdb", "child.committed")], indirect=["warehouse"]
-)
-def test_a_killed_attempt_loses_and_doubles_nothing(
-    server: redis.Redis, job: dict[str, Any], warehouse: Warehouse, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(server, 30)
-    monkeypatch.setenv(VARIABLE, f"{point}=kill")
-    killed = Attempt(job)
-    assert not any(isinstance(message, (Committed, Finished)) for message in killed.messages())
-    assert killed.close() == -signal.SIGKILL
-    monkeypatch.delenv(VARIABLE)
-    assert run(job, attempt=2).finished
-    rows = "SELECT count(*), count(DISTINCT redis_key) FROM loaded.users"
-    assert warehouse.execute(rows) == [(30, 30)]
 
 
 def test_large_collections_come_in_pieces_each_element_once(

@@ -108,7 +108,7 @@ def an_api() -> Iterator[str]:
             thread.join()
 
 
-def test_a_tap_that_needs_an_older_package_beside_it_reads_an_api(data_dir: Path, postgres: Postgres) -> None:
+def test_a_tap_that_needs_an_older_package_beside_it_reads_an_api(packages_home: Path, postgres: Postgres) -> None:
     with an_api() as url:
         config = {
             "package": [REST, "setuptools==80.9.0"],
@@ -121,6 +121,6 @@ def test_a_tap_that_needs_an_older_package_beside_it_reads_an_api(data_dir: Path
                 ],
             },
         }
-        told = run(job(config, "things", postgres, data_dir))
+        told = run(job(config, "things", postgres, packages_home))
     assert told.finished.rows_written > 0
     assert postgres.execute("SELECT id, name FROM loaded.things ORDER BY id")[:2] == [(1, "thing 1"), (2, "thing 2")]

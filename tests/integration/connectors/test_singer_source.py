@@ -57,10 +57,7 @@ def job(tmp_path: Path, postgres: Postgres) -> dict[str, Any]:
 
 
 def run(job: dict[str, Any], /, *, attempt: int = 1, **config: Any) -> Told:
-    attempting = Attempt(job | {"attempt": attempt, "source_config": job["source_config"] | config})
-    told = Told(list(attempting.messages()))
-    attempting.close()
-    return told
+    return Told.by(Attempt(job | {"attempt": attempt, "source_config": job["source_config"] | config}))
 
 
 def test_the_collection_all_is_a_table_for_each_stream(job: dict[str, Any], postgres: Postgres) -> None:

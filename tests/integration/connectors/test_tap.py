@@ -19,7 +19,7 @@ TASKS = count(1)
 
 
 def test_a_packaged_tap_is_installed_once_and_copies_only_what_is_new(
-    tcp_postgres: TcpServer, postgres: Postgres, tmp_path: Path, data_dir: Path
+    tcp_postgres: TcpServer, postgres: Postgres, tmp_path: Path, packages_home: Path
 ) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE weather (id bigint PRIMARY KEY, at timestamptz, celsius numeric, note text)")
@@ -50,7 +50,7 @@ def test_a_packaged_tap_is_installed_once_and_copies_only_what_is_new(
             "file": {"type": "duckdb", "path": str(tmp_path / "warehouse.duckdb")},
         },
         "generation": 0,
-        "data_dir": str(data_dir),
+        "data_dir": str(packages_home),
     }
     assert run(job).finished.rows_written == 200
     assert postgres.execute("SELECT count(*), sum(celsius) FROM loaded.weather") == postgres.execute(
@@ -68,7 +68,4 @@ def test_a_packaged_tap_is_installed_once_and_copies_only_what_is_new(
 
 
 def run(job: dict[str, Any]) -> Told:
-    attempt = Attempt(job | {"task": f"0192f7c2-0000-7000-8000-{next(TASKS):012}"})
-    told = Told(list(attempt.messages()))
-    attempt.close()
-    return told
+    return Told.by(Attempt(job | {"task": f"0192f7c2-0000-7000-8000-{next(TASKS):012}"}))

@@ -18,6 +18,7 @@ from app.connectors.parquet_options import WRITE_MODES
 from app.connectors.schema import Kind
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
+from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +87,7 @@ class ParquetDestination:
             completed_task=self._fence.task if final else None,
             committed_at=datetime.now(UTC).isoformat(),
         )
+        fail_point("destination.committing")
         self._manifests.commit(manifest)
         self._manifest = manifest
         if final:

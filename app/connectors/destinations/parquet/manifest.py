@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from app.domain.errors import SynclineError
+from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from app.connectors.destinations.parquet.storage import Storage
@@ -111,6 +112,7 @@ class Manifests:
         """
         if not self._create(manifest) or max(self._versions()) != manifest.version:
             raise self._fence.overtaken()
+        fail_point("destination.bookmarked")
         self._point_to(manifest)
         for version in self._versions():
             if version <= manifest.version - _KEPT:

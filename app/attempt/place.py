@@ -1,0 +1,136 @@
+"""A destination of an attempt: how far it is, and that its failure is its own."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.connectors.destinations import blamed, make_destination
+from app.connectors.passes import Fence, Position
+from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from app.connectors.passes import Destination, Log
+    from app.connectors.schema import Table
+    from app.domain.attempt_protocol import AttemptJob
+
+T = TypeVar("T")
+
+# These concern the whole attempt: another one is at work, the worker is gone, the source's values have no end.
+_EVERYBODYS = (LeaseLostError, BrokenPipeError, RecursionError)
+
+
+class Place:
+    """What a destination raises is kept as its `failure`, nothing more is asked of it, and the others go on."""
+
+    def __init__(
+        self, name: str, destination: Destination | None, position: Position | None = None, *, log: Log | None = None
+    ) -> None:
+        """`log` hears of a failure at once, where there are others that go on before it is raised."""
+        self.name = name
+        self.position = position or Position()
+        self.failure: SynclineError | None = None
+        self._destination = destination
+        self._log = log
+
+    @classmethod
+    def opened(cls, job: AttemptJob, name: str, *, work_dir: Path, log: Log) -> Place:
+        """The destination of this name, open, or its failure."""
+        fence = Fence(
+            task=job.task,
+            task_id=job.task_id,
+            attempt=job.attempt,
+            source=job.source,
+            collection=job.collection.name,
+            generation=job.generation,
+        )
+        given = job.destinations[name]
+        place = cls(name, None, log=log if len(job.destinations) > 1 else None)
+        place._destination = place._tried(
+            lambda: make_destination(
+                name,
+                given,
+                fence=fence,
+                work_dir=work_dir,
+                log=log,
+                data_dir=Path(job.data_dir).absolute(),
+                remembered=job.bookmarks.get(name),
+            ),
+        )
+        place.position = place._asked(lambda destination: destination.open()) or place.position
+        return place
+
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether there is something to be done for it that can be done."""
+        return self.failure is None and not self.position.completed
+
+    def begin(self, table: Table) -> None:
+        self._asked(lambda destination: destination.begin(table))
+
+    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+        self._asked(lambda destination: destination.write(table, records))
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int | None:
+        """The number of rows inserted or changed; None where nothing is committed, because it has failed."""
+        return self._asked(lambda destination: destination.commit(bookmark, final=final))
+
+    def close(self) -> None:
+        if self._destination is not None:
+            self._destination.close()
+
+    def _asked(self, what: Callable[[Destination], T]) -> T | None:
+        destination = self._destination
+        if destination is None:
+            return None
+
+        def asked() -> T:
+            with blamed(self.name):
+                return what(destination)
+
+        return self._tried(asked)
+
+    def _tried(self, what: Callable[[], T]) -> T | None:
+        try:
+            return what()
+        except _EVERYBODYS:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the others have no part in it
+            self._fail(error)
+            return None
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, SynclineError):
+            self.failure = error
+        else:
+            traceback.print_exc()
+            self.failure = SynclineError(f"destination {self.name!r}: {type(error).__name__}: {error}")
+        if self._log is not None:
+            self._log("error", f"the attempt will fail, when the other destinations are done: {self.failure}")
+        destination, self._destination = self._destination, None
+        if destination is not None:
+            with suppress(Exception):  # it has failed already
+                destination.close()
+
+
+def close(places: Iterable[Place]) -> None:
+    """Closes them all, then raises what went wrong; trying again is worth it if that can mend one of several failures.
+
+    Raises:
+        ConfigurationError: nothing but what trying again cannot mend.
+        SynclineError: anything else.
+    """
+    failures = []
+    for place in places:
+        place.close()
+        if place.failure is not None:
+            failures.append(place.failure)
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        lasting = all(isinstance(failure, ConfigurationError) for failure in failures)
+        raise (ConfigurationError if lasting else SynclineError)("; ".join(map(str, failures)))
