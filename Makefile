@@ -1,9 +1,10 @@
 # What people type. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test soak static check bench bench-report chaos audit fuzz format clean
+.PHONY: help install install-dev demo demo-rows test matrix soak static check bench bench-report chaos audit fuzz format clean
 
 BIN := .venv/bin
+SEEN := tests/scenarios/results/seen.json
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -22,8 +23,13 @@ demo-rows: install ## let a week of new rows arrive in the demo's source
 
 # Each process has a server of its own; on one that they would share, what one leaves open holds up what the other
 # projects.
-test: install-dev ## the whole test suite
-	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2)
+test: install-dev ## the whole test suite, and whether docs/connectors.md says what it has seen
+	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2) --seen $(SEEN)
+	@$(BIN)/python -m tests.scenarios --check $(SEEN)
+
+matrix: install-dev ## load from every kind of source into every kind of destination; the table goes into docs/connectors.md
+	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2) --seen $(SEEN) tests/scenarios
+	@$(BIN)/python -m tests.scenarios --page $(SEEN)
 
 soak: install-dev ## a million tasks in a hundred days that pass in minutes: does the store stay level? (SMALL=1: only to see that it works)
 	@$(BIN)/python -m benchmarks.soak $(if $(SMALL),--small)
@@ -67,5 +73,5 @@ format: install-dev ## rewrite the sources in the project's format
 
 clean: ## remove .venv, the peers, results and what tools cached; .syncline with its data stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf benchmarks/.peers benchmarks/results tests/chaos/results
+	rm -rf benchmarks/.peers benchmarks/results tests/chaos/results tests/scenarios/results
 	find app benchmarks deploy migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,9 +8,10 @@ import redis
 
 from app.connectors.programs.packages import installed_command
 from tests.integration.connectors.attempts import Duckdb, Postgres
+from tests.integration.connectors.lake import Lake
 from tests.integration.connectors.origins import DuckdbOrigin, SqliteOrigin
 from tests.redis_server import MISSING, PASSWORD, PROGRAM, running_redis
-from tests.scenarios.landings import Landing, WarehouseLanding
+from tests.scenarios.landings import LakeLanding, Landing, WarehouseLanding
 from tests.scenarios.sources import (
     TAP_POSTGRES,
     FilesSource,
@@ -70,6 +71,7 @@ def landing_of(request: pytest.FixtureRequest, tmp_path: Path) -> LandingOf:
     makers: dict[str, Callable[[], Landing]] = {
         "postgres": lambda: WarehouseLanding("postgres", request.getfixturevalue("postgres")),
         "duckdb": lambda: WarehouseLanding("duckdb", Duckdb(tmp_path / "warehouse.duckdb")),
+        "parquet": lambda: LakeLanding(Lake(tmp_path / "lake")),
     }
     return lambda kind: makers[kind]()
 

@@ -10,6 +10,7 @@ import psycopg
 
 if TYPE_CHECKING:
     from tests.integration.connectors.attempts import Warehouse
+    from tests.integration.connectors.lake import Lake
 
 
 class Landing(Protocol):
@@ -21,8 +22,11 @@ class Landing(Protocol):
     def options(self) -> dict[str, Any]:
         """As the catalogue has them."""
 
-    def rows(self) -> list[tuple[int, str]]:
-        """Id and text of everything that a reader sees, in order; none where there is no table yet."""
+    def rows(self, *, ended: bool = True) -> list[tuple[int, str]]:
+        """Id and text of everything that a reader sees, in order; none where there is no table yet.
+
+        Of a history that are all versions, or those that have not ended.
+        """
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,29 @@ class WarehouseLanding:
     def options(self) -> dict[str, Any]:
         return self.warehouse.options()
 
-    def rows(self) -> list[tuple[int, str]]:
+    def rows(self, *, ended: bool = True) -> list[tuple[int, str]]:
+        counting = "" if ended else "WHERE _syncline_valid_to IS NULL"
         try:
-            found = self.warehouse.execute("SELECT id, text FROM loaded.made ORDER BY id, text")
+            found = self.warehouse.execute(f"SELECT id, text FROM loaded.made {counting} ORDER BY id, text")
         except (psycopg.errors.UndefinedTable, duckdb.CatalogException):
             return []
         return [(int(id_), str(text)) for id_, text in found]
+
+
+@dataclass(frozen=True)
+class LakeLanding:
+    """The files that the manifest of the collection names."""
+
+    lake: Lake
+    kind: str = "parquet"
+
+    def options(self) -> dict[str, Any]:
+        return self.lake.options
+
+    def rows(self, *, ended: bool = True) -> list[tuple[int, str]]:
+        assert ended, "files have no history"
+        try:
+            found = self.lake.select("id, text", table="made")
+        except StopIteration:  # no manifest
+            return []
+        return sorted(found)

@@ -49,10 +49,10 @@ class Life:
     def runs(self, first: Sequence[str], later: Sequence[str]) -> None:
         """Loads everything, then what has changed, then nothing, and dies at these points of the first two commits."""
         before = self.source.put(FIRST)
-        self._loads(expected(self.mode, [before], whole=self.whole), first)
+        self._loads([before], first)
         after = self.source.put(SECOND)
-        self._loads(expected(self.mode, [before, after], whole=self.whole), later)
-        told = self._loads(expected(self.mode, [before, after, after], whole=self.whole), [])
+        self._loads([before, after], later)
+        told = self._loads([before, after, after], [])
         if not self.whole:
             assert told.finished.rows_written == 0, "nothing was new"
             assert told.finished.records_read <= self.source.resent
@@ -62,8 +62,9 @@ class Life:
         """Whether all rows are read each time."""
         return self.source.whole or self.mode == "replace"
 
-    def _loads(self, found: Found, kills: Sequence[str]) -> Told:
+    def _loads(self, readings: Sequence[list[Row]], kills: Sequence[str]) -> Told:
         """One task, whose attempts die at `kills`, one at each, and whose last one ends well."""
+        found = expected(self.mode, readings, whole=self.whole)
         self.trial = replace(self.trial, **self._job())
         for again, point in enumerate(kills):
             self.trial.die(point, again=again)
@@ -72,6 +73,8 @@ class Life:
         assert told.finished
         for number, landing in enumerate(self.landings):
             assert landing.rows() == found, f"{landing.kind}: the source's rows, each once"
+            if self.mode == "history":
+                assert landing.rows(ended=False) == expected("upsert", readings, whole=self.whole)
             self._held[number] = found
         return told
 
@@ -89,7 +92,10 @@ class Life:
 
     def _job(self) -> dict[str, Any]:
         """What there is to say to be loaded in this mode; the source adds its own."""
-        collection: dict[str, Any] = {"sync_mode": "full_refresh" if self.whole else "incremental"}
+        collection: dict[str, Any] = {
+            "sync_mode": "full_refresh" if self.whole else "incremental",
+            "write_mode": self.mode,
+        }
         if self.source.cursor_field and not self.whole:
             collection["cursor_field"] = self.source.cursor_field
         if self.mode != "append":

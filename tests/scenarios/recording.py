@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 _OPTION: Final = "--seen"
-_PLANNED, _SHOWN = "planned", "shown"
+_PLANNED, _SHOWN, _REFUSED = "planned", "shown", "refused"
 
 
 def plans(node: pytest.Item, source: str, destinations: Iterable[str], mode: str) -> None:
@@ -28,9 +28,9 @@ def shows(node: pytest.Item, source: str, destination: str, mode: str, *, killed
     node.user_properties.append((_SHOWN, _cell(source, destination, mode) | {"killed": sorted(killed)}))
 
 
-def shows_refusal(node: pytest.Item, source: str, destination: str, mode: str, *, why: str) -> None:
-    """Syncline does not do it and says so."""
-    node.user_properties.append((_SHOWN, _cell(source, destination, mode) | {"refused": why}))
+def shows_refusal(node: pytest.Item, destination: str, mode: str) -> None:
+    """The destination cannot be loaded in this mode, whatever the source is, and says so."""
+    node.user_properties.append((_REFUSED, {"destination": destination, "mode": mode}))
 
 
 class Record:
@@ -38,19 +38,18 @@ class Record:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._shown: list[Any] = []
-        self._skipped: list[Any] = []
+        self._found: dict[str, list[Any]] = {_SHOWN: [], _REFUSED: [], "skipped": []}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = report.user_properties
-        if report.when == "call" and report.passed:
-            self._shown += [value for name, value in told if name == _SHOWN]
-        elif report.skipped:
-            self._skipped += [value for name, value in told if name == _PLANNED]
+        for name, value in report.user_properties:
+            if report.when == "call" and report.passed and name in (_SHOWN, _REFUSED):
+                self._found[name].append(value)
+            elif report.skipped and name == _PLANNED:
+                self._found["skipped"].append(value)
 
     def pytest_sessionfinish(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps({"shown": self._shown, "skipped": self._skipped}, indent=1) + "\n")
+        self._file.write_text(json.dumps(self._found, indent=1) + "\n")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

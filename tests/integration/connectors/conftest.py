@@ -40,7 +40,9 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path, empty_database_url: s
 @pytest.fixture(scope="session")
 def installed(packages_home: Path) -> Path:
     """The home of packages, with `tap-postgres` and the Singer SDK in it."""
-    installed_command(("meltanolabs-tap-postgres==0.10.0",), executable=None, data_dir=packages_home, log=lambda *_: None)
+    installed_command(
+        ("meltanolabs-tap-postgres==0.10.0",), executable=None, data_dir=packages_home, log=lambda *_: None
+    )
     return packages_home
 
 

@@ -1,0 +1,100 @@
+"""The table of docs/connectors.md: which kinds of sources and destinations were seen working together, and how."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "connectors.md"
+RESULTS: Final = Path(__file__).parent / "results" / "seen.json"
+BEGIN: Final = "<!-- what `make matrix` has seen: begin -->"
+END: Final = "<!-- what `make matrix` has seen: end -->"
+
+SOURCES: Final = (
+    "singer",
+    "sql (PostgreSQL)",
+    "sql (SQLite)",
+    "sql (DuckDB)",
+    "files",
+    "python",
+    "redis",
+    "synthetic",
+)
+DESTINATIONS: Final = ("postgres", "duckdb", "parquet")
+MODES: Final = ("append", "upsert", "replace", "history")
+_LETTERS: Final = {"before": "b", "inside": "i", "after": "a"}
+_NOT_RUN: Final = "·"
+_REFUSED: Final = "refused"
+_HEAD: Final = ("Source", "`write_mode`", *(f"`{each}`" for each in DESTINATIONS))
+
+Cell = tuple[str, str, str]
+
+
+def read(file: Path) -> tuple[dict[Cell, str], set[Cell]]:
+    """The cells that a run has seen, as the table shows them, and those that it had to skip."""
+    document = json.loads(file.read_text())
+    killed: dict[Cell, set[str]] = defaultdict(set)
+    for each in document["shown"]:
+        killed[_cell(each)] |= set(each["killed"])
+    shown = {cell: " ".join(["✓", *(_LETTERS[each] for each in _LETTERS if each in at)]) for cell, at in killed.items()}
+    refused = {
+        (source, each["destination"], each["mode"]): _REFUSED for each in document["refused"] for source in SOURCES
+    }
+    if both := shown.keys() & refused.keys():
+        raise ValueError(f"seen working and refused: {sorted(both)}")
+    return shown | refused, {_cell(each) for each in document["skipped"]}
+
+
+def table(cells: Mapping[Cell, str]) -> str:
+    """Markdown: a line for each source and mode."""
+    unknown = [cell for cell in cells if cell[0] not in SOURCES or cell[1] not in DESTINATIONS or cell[2] not in MODES]
+    if unknown:
+        raise ValueError(f"not in the table: {sorted(unknown)}")
+    lines = [_HEAD, ["---"] * len(_HEAD)]
+    for source in SOURCES:
+        for mode in MODES:
+            found = [cells.get((source, destination, mode), _NOT_RUN) for destination in DESTINATIONS]
+            lines.append([source, mode, *found])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def in_page(text: str) -> str:
+    """What stands between the marks."""
+    return text.partition(BEGIN)[2].partition(END)[0].strip()
+
+
+def put_into(text: str, made: str) -> str:
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{made}\n{END}{rest.partition(END)[2]}"
+
+
+def claims(text: str) -> dict[Cell, str]:
+    """The cells of the table in a page."""
+    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in in_page(text).splitlines()]
+    return {
+        (source, destination, mode): said
+        for source, mode, *found in lines[2:]
+        for destination, said in zip(DESTINATIONS, found, strict=True)
+        if said != _NOT_RUN
+    }
+
+
+def difference(text: str, shown: Mapping[Cell, str], skipped: set[Cell]) -> list[str]:
+    """Where a page says something else than the run; what it had to skip it cannot contradict."""
+    claimed = claims(text)
+    found = dict(shown) | {cell: claimed[cell] for cell in skipped - shown.keys() if cell in claimed}
+    return [
+        f"{' → '.join(cell[:2])}, {cell[2]}: the page says {claimed.get(cell, _NOT_RUN)!r}, "
+        f"the run has seen {found.get(cell, _NOT_RUN)!r}"
+        for cell in sorted(claimed.keys() | found.keys())
+        if claimed.get(cell) != found.get(cell)
+    ]
+
+
+def _cell(told: Mapping[str, Any]) -> Cell:
+    return told["source"], told["destination"], told["mode"]

@@ -1,0 +1,78 @@
+"""The table of docs/connectors.md says what a run has seen, no more and no less."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES
+from tests.scenarios.table import (
+    BEGIN,
+    DESTINATIONS,
+    END,
+    PAGE,
+    SOURCES,
+    claims,
+    difference,
+    in_page,
+    put_into,
+    read,
+    table,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEEN = {"source": "python", "destination": "duckdb", "mode": "upsert", "killed": ["after"]}
+CELL = ("python", "duckdb", "upsert")
+
+
+def results(directory: Path, *shown: dict[str, Any], **others: list[dict[str, Any]]) -> Path:
+    file = directory / "seen.json"
+    file.write_text(json.dumps({"shown": shown, "skipped": [], "refused": []} | others))
+    return file
+
+
+def test_a_cell_tells_what_all_tests_have_seen_of_it(tmp_path: Path) -> None:
+    file = results(tmp_path, SEEN, SEEN | {"killed": ["before"]}, SEEN | {"mode": "append", "killed": []})
+    shown, _ = read(file)
+    assert shown == {CELL: "✓ b a", ("python", "duckdb", "append"): "✓"}
+    assert claims(f"{BEGIN}\n{table(shown)}\n{END}") == shown
+
+
+def test_a_page_that_claims_more_or_less_than_the_run_is_told(tmp_path: Path) -> None:
+    page = put_into(f"before {BEGIN} old {END} after", table(read(results(tmp_path, SEEN))[0]))
+    assert page.startswith("before ")
+    assert page.endswith(" after")
+    assert difference(page, *read(results(tmp_path, SEEN))) == []
+    told = difference(page, *read(results(tmp_path, SEEN | {"mode": "append"})))
+    assert told == [
+        "python → duckdb, append: the page says '·', the run has seen '✓ a'",
+        "python → duckdb, upsert: the page says '✓ a', the run has seen '·'",
+    ]
+
+
+def test_what_could_not_run_here_does_not_contradict_the_page(tmp_path: Path) -> None:
+    page = put_into(BEGIN + END, table({CELL: "✓ b"}))
+    assert difference(page, *read(results(tmp_path, skipped=[SEEN]))) == []
+    assert difference(page, *read(results(tmp_path)))
+
+
+def test_what_a_destination_refuses_it_refuses_from_every_source(tmp_path: Path) -> None:
+    shown, _ = read(results(tmp_path, refused=[{"destination": "parquet", "mode": "upsert"}]))
+    assert shown == {(source, "parquet", "upsert"): "refused" for source in SOURCES}
+
+
+def test_a_cell_that_works_and_is_refused_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="seen working and refused"):
+        read(results(tmp_path, SEEN, refused=[SEEN]))
+    with pytest.raises(ValueError, match="not in the table"):
+        table({("python", "nowhere", "upsert"): "✓"})
+
+
+def test_the_table_of_the_page_has_kinds_that_there_are_and_is_written_by_make_matrix() -> None:
+    assert {each.partition(" ")[0] for each in SOURCES} <= set(SOURCE_TYPES)
+    assert set(DESTINATIONS) <= set(DESTINATION_TYPES)
+    assert in_page(PAGE.read_text()) == table(claims(PAGE.read_text()))
