@@ -94,7 +94,8 @@ def _made_by_uv(home: Path, python: str, requirements: tuple[str, ...], log: Log
 
 def _made_by_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    options = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    # What is never imported need not be compiled.
+    options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
     for command, failure in (
         ([sys.executable, "-m", "venv", str(home)], "cannot make a virtual environment"),
         ([python, "-m", "pip", "install", *options, *requirements], f"cannot install {' '.join(requirements)}"),
