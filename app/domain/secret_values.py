@@ -21,7 +21,7 @@ _SECRET_NAME = re.compile(
 _ORDINARY_NAME = re.compile(
     r"^(primary|foreign|partition|cluster|sort|merge|replication|cursor|unique|dedup\w*|natural|composite)_keys?(_|$)"
     r"|^key_(properties|fields?|columns?|file|path|prefix)$|_(type|url|uri|method|file|path|expiry|expires?\w*)$|^type$"
-    r"|max_tokens|token_(count|limit)",
+    r"|max_tokens|token_(count|limit)|page_token_option",
 )
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)

@@ -36,6 +36,7 @@ def test_these_names_are_secret(name: str) -> None:
     [
         *("primary_key", "primary_key_fields", "key_properties", "keyboard", "monkey", "user", "host", "author"),
         *("token_type", "token_uri", "key_file", "partition_key", "cursor_field", "max_tokens", "sort_keys", "bypass"),
+        "page_token_option",
     ],
 )
 def test_these_names_are_not(name: str) -> None:
