@@ -20,11 +20,12 @@ from pydantic import (
 )
 
 from app.connectors import dlt_options
+from app.connectors.airbyte_options import AirbyteOptions
 from app.connectors.dlt_options import DLT, DLT_DESTINATIONS, DltDestinationOptions
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
-from app.connectors.option_types import Options, Several
+from app.connectors.option_types import PINNED, Document, Options, Pinned, Several
 from app.connectors.parquet_options import WRITE_MODES, ParquetDestinationOptions
 from app.connectors.rest_options import RestOptions, RestParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
@@ -35,21 +36,9 @@ from app.domain.writing import WriteMode
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_PINNED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 _HIGHEST_PORT = 65535
 _IMPORTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
-
-
-def _words(value: Any) -> Any:
-    """Requirements, separated by spaces or as a list; spaces around `==` and `@` do not matter."""
-    if isinstance(value, list):
-        return [_joined(each) if isinstance(each, str) else each for each in value]
-    return _joined(value).split() if isinstance(value, str) else value
-
-
-def _joined(text: str) -> str:
-    return re.sub(r"\s*(==|@)\s*", r"\1", text)
 
 
 def _duration(value: Any) -> Any:
@@ -62,11 +51,6 @@ def _duration(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
-# An object, its JSON text, or the path of a file that holds it.
-Document = dict[str, Any] | str
-
-
 class SingerOptions(Options):
     """A Singer tap: a pinned `package` that is installed on first use, or the `command` that runs it.
 
@@ -74,7 +58,7 @@ class SingerOptions(Options):
     a version stays at the version that was the newest when it was first installed.
     """
 
-    package: Words | None = None
+    package: Pinned | None = None
     command: tuple[str, ...] | str | None = None
     tap: str | None = None
     executable: str | None = None
@@ -87,18 +71,10 @@ class SingerOptions(Options):
     stream_table_name_prefix: str | None = None
     discovery_max_age: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(hours=1)
 
-    @field_validator("package")
-    @classmethod
-    def _is_pinned(cls, package: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for requirement in package or ():
-            if not _PINNED.fullmatch(requirement):
-                raise ValueError(f"{requirement!r} is not pinned: write name==version, e.g. tap-name==1.2.3")
-        return package
-
     @field_validator("tap")
     @classmethod
     def _is_a_package(cls, tap: str | None) -> str | None:
-        if tap is not None and not (_NAMED.fullmatch(tap) or _PINNED.fullmatch(tap)):
+        if tap is not None and not (_NAMED.fullmatch(tap) or PINNED.fullmatch(tap)):
             raise ValueError(f"{tap!r} is not the name of a package: write name or name==version")
         return tap
 
@@ -274,6 +250,7 @@ class NoneDestinationOptions(Options):
 
 _SOURCES: dict[str, type[BaseModel]] = {
     "singer": SingerOptions,
+    "airbyte": AirbyteOptions,
     "python": PythonOptions,
     "redis": RedisOptions,
     "files": FilesOptions,

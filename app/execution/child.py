@@ -42,7 +42,18 @@ _INHERITED: Final = (
     "USER",
     "LOGNAME",
 )
-_INHERITED_PREFIXES: Final = ("PIP_", "UV_", "REQUESTS_", "CURL_", "http", "HTTP", "no_proxy", "NO_PROXY", "ALL_PROXY")
+_INHERITED_PREFIXES: Final = (
+    "PIP_",
+    "UV_",
+    "DOCKER_",
+    "REQUESTS_",
+    "CURL_",
+    "http",
+    "HTTP",
+    "no_proxy",
+    "NO_PROXY",
+    "ALL_PROXY",
+)
 
 _decoder: Final = msgspec.json.Decoder(AttemptMessage)
 _encoder: Final = msgspec.json.Encoder()

@@ -19,16 +19,19 @@ def document(given: dict[str, Any] | str, key: str) -> dict[str, Any]:
     """
     if isinstance(given, dict):
         return given
-    text = given
-    if not given.lstrip().startswith("{"):
-        try:
-            text = Path(given).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"'{key}' is neither a JSON object nor a readable file: {error}") from None
+    text = given if given.lstrip().startswith("{") else text_of(given, key, "a JSON object")
     try:
         return object_of(jsontext.decode(text))
     except (msgspec.MsgspecError, TypeError) as error:
         raise ConfigurationError(f"'{key}' is not a JSON object: {error}") from None
+
+
+def text_of(path: str, key: str, else_: str) -> str:
+    """What the file at `path` holds, which the option `key` names; `else_` is what may stand there instead."""
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"'{key}' is neither {else_} nor a readable file: {error}") from None
 
 
 def object_of(value: Any) -> dict[str, Any]:

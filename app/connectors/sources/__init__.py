@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.connectors.airbyte_options import AirbyteOptions
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.options import (
     SOURCE_TYPES,
@@ -45,6 +46,10 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa
 
         select = validated(SingerParameters, job.collection.parameters, place=parameters_place)
         return SingerSource(options, select, job, work_dir=work_dir, log=log)
+    if isinstance(options, AirbyteOptions):
+        from app.connectors.sources.airbyte import AirbyteSource  # noqa: PLC0415 -- only when needed
+
+        return AirbyteSource(options, job, work_dir=work_dir, log=log)
     if isinstance(options, PythonOptions):
         from app.connectors.sources.python import PythonSource  # noqa: PLC0415 -- only when needed
 

@@ -1,0 +1,169 @@
+"""Airbyte connectors as sources: https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors import jsontext
+from app.connectors.airbyte_options import CDK
+from app.connectors.programs.documents import document, text_of
+from app.connectors.programs.packages import installed_command
+from app.connectors.programs.program import Program
+from app.connectors.sources.airbyte.catalog import choose, chosen
+from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
+from app.connectors.sources.airbyte.container import SEEN_AT, Container
+from app.connectors.sources.airbyte.manifest import manifest
+from app.connectors.sources.airbyte.reading import Reading
+from app.connectors.sources.airbyte.specification import KnownSpecification, secrets_by
+from app.connectors.sources.airbyte.states import States
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.airbyte_options import AirbyteOptions
+    from app.connectors.passes import Checkpoint, Log, Rows
+    from app.connectors.schema import Table
+    from app.connectors.sources.airbyte.catalog import Choice
+    from app.connectors.sources.airbyte.messages import Descriptor
+    from app.domain.attempt_protocol import AttemptJob
+
+_RUNS_MANIFESTS = "source-declarative-manifest"
+
+
+class AirbyteSource:
+    def __init__(self, options: AirbyteOptions, job: AttemptJob, *, work_dir: Path, log: Log) -> None:
+        self._options = options
+        self._job = job
+        self._collection = job.collection
+        self._data_dir = Path(job.data_dir).absolute()
+        self._work_dir = work_dir
+        self._log = log
+        self._container: Container | None = None
+        self._program: Program | None = None
+        self._connector: Connector | None = None
+        self._reading: Reading | None = None
+
+    def check(self) -> None:
+        connector = self._prepared()
+        connector.check()
+        self._chosen(connector)
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        connector = self._prepared()
+        catalog, choices = self._chosen(connector)
+        forgetful = all(choice.full_refresh for choice in choices.values())
+        beginning = None if forgetful else bookmark or self._initial_bookmark()
+
+        def remembers(stream: Descriptor) -> bool:
+            choice = chosen(choices, stream)
+            return choice is not None and not choice.full_refresh
+
+        states = States(beginning, remembers=remembers)
+        reading = Reading(self._options, self._collection, choices, states, log=self._log)
+        self._reading = reading
+        yield from reading.items(connector.read(catalog, states.bookmark()))
+
+    def progress(self) -> float | None:
+        """Which share of the records is read, 0 to 1; None where the connector has not said how many there are."""
+        return None if self._reading is None else self._reading.progress()
+
+    def close(self) -> None:
+        if self._program is not None:
+            self._program.stop()
+        if self._container is not None:
+            self._container.end()
+
+    def _prepared(self) -> Connector:
+        if self._connector is None:
+            config = document(self._options.config, "config")
+            if self._options.manifest is not None:
+                config = config | {MANIFEST: manifest(self._options.manifest)}
+            arguments, environment = self._components()
+            command, seen_at = self._command()
+            if self._container is not None:
+                environment |= self._container.environment
+            home = self._data_dir / "home"
+            home.mkdir(parents=True, exist_ok=True)
+            self._program = Program(
+                command, name="the connector", home=home, secrets=secrets_of(config), environment=environment
+            )
+            self._connector = Connector(
+                self._program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log
+            )
+            self._connector.mask(secrets_by(self._specification(self._connector, config), config))
+        return self._connector
+
+    def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
+        """It says which values are secret. A manifest has its own; a program is not started for it in each attempt."""
+        if MANIFEST in config:
+            spec = config[MANIFEST].get("spec")
+            return spec.get("connection_specification") if isinstance(spec, dict) else None
+        options = self._options
+        pinned = options.package or ((options.image,) if options.image else None)
+        if pinned is None:
+            return None
+        known = KnownSpecification(self._data_dir, (options.executable or "", *pinned))
+        specification = known.remembered()
+        if specification is None:
+            specification = connector.specification()
+            known.remember(specification)
+        return specification
+
+    def _command(self) -> tuple[list[str], Path]:
+        """What starts the connector, and where it then finds the attempt's directory."""
+        options, job = self._options, self._job
+        if image := options.image_name:
+            self._container = Container(
+                image,
+                # Trials run beside a sync, and beside each other.
+                owner=None if job.mode == "check" else f"{self._data_dir}\n{job.source}\n{self._collection.name}",
+                work_dir=self._work_dir,
+                network=options.network,
+                options=options.docker_options,
+            )
+            return self._container.command(), SEEN_AT
+        if isinstance(options.command, str):
+            return shlex.split(options.command), self._work_dir
+        if options.command:
+            return list(options.command), self._work_dir
+        executable = _RUNS_MANIFESTS if options.manifest is not None else options.executable
+        requirements = options.package or (CDK,)
+        installed = installed_command(requirements, executable=executable, data_dir=self._data_dir, log=self._log)
+        return [str(installed)], self._work_dir
+
+    def _components(self) -> tuple[list[str], dict[str, str]]:
+        """A manifest's own Python code, which airbyte-cdk runs only where the environment allows it."""
+        if self._options.components is None:
+            return [], {}
+        path = Path(self._options.components).absolute()
+        return ["--components-path", str(path)], {"AIRBYTE_ENABLE_UNSAFE_CODE": "true"}
+
+    def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
+        given = self._options.catalog
+        catalog = connector.catalog() if given is None else document(given, "catalog")
+        return choose(catalog, self._collection, self._options.selected_streams)
+
+    def _initial_bookmark(self) -> str | None:
+        for key in ("state", "initial_state"):
+            given = getattr(self._options, key)
+            if given is not None:
+                return _state(given, key)
+        return None
+
+
+def _state(given: dict[str, Any] | list[Any] | str, key: str) -> str:
+    """The text of a state that is written out, JSON text, or in the file of that path."""
+    if isinstance(given, str):
+        text = given if given.lstrip().startswith(("{", "[")) else text_of(given, key, "JSON")
+        try:
+            given = jsontext.decode(text)
+        except msgspec.MsgspecError as error:
+            raise ConfigurationError(f"'{key}' is not JSON: {error}") from None
+    if not isinstance(given, dict | list):
+        raise ConfigurationError(f"'{key}' is neither an object nor a list")
+    return jsontext.encode(given)

@@ -1,0 +1,173 @@
+"""What a connector offers, and the choice among it (the configured catalog of the Airbyte protocol)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.connectors.schema import columns_of
+from app.connectors.sources.airbyte.messages import Descriptor
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.connectors.airbyte_options import SelectedStream
+    from app.connectors.schema import Kind
+    from app.domain.attempt_protocol import CollectionJob
+
+ALL: Final = "all"
+_SHOWN_STREAMS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One chosen stream and how its rows arrive. `cursor_field` and `key` are columns; both may be missing."""
+
+    descriptor: Descriptor
+    columns: dict[str, Kind]
+    full_refresh: bool
+    cursor_field: str | None
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A stream of the catalog, and what a catalog that somebody configured says of how it is read."""
+
+    stream: dict[str, Any]
+    descriptor: Descriptor
+    configured: dict[str, Any]
+
+
+def choose(
+    catalog: dict[str, Any], collection: CollectionJob, selected: Sequence[SelectedStream] = ()
+) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
+    """The configured catalog to give to the connector, and the chosen streams.
+
+    Raises:
+        ConfigurationError: the catalog does not have the collection, or cannot read it as the collection says.
+    """
+    offers = _offers(catalog)
+    if collection.type != ALL:
+        wanted = [_matching(offers, collection.type)]
+    elif selected:
+        wanted = [_selected(offers, each) for each in selected]
+    else:
+        wanted = offers
+    planned = [_planned(offer, collection) for offer in wanted]
+    return {"streams": [stream for stream, _ in planned]}, {choice.descriptor: choice for _, choice in planned}
+
+
+def chosen(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Choice | None:
+    """The choice that a message with `descriptor` is about: some connectors leave out the namespace in messages."""
+    if found := choices.get(descriptor):
+        return found
+    named = [choice for known, choice in choices.items() if known.name == descriptor.name]
+    return named[0] if len(named) == 1 and None in (named[0].descriptor.namespace, descriptor.namespace) else None
+
+
+def _offers(catalog: dict[str, Any]) -> list[_Offer]:
+    """The streams of a catalog as a connector discovers it, or as Airbyte configures it."""
+    streams = catalog.get("streams")
+    if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
+        raise ConfigurationError("'catalog' has no list of 'streams'")
+    offers = []
+    for written in streams:
+        stream = written.get("stream", written)
+        if not isinstance(stream, dict) or not isinstance(stream.get("name"), str):
+            raise ConfigurationError("'catalog' has a stream without a name")
+        namespace = stream.get("namespace")
+        descriptor = Descriptor(stream["name"], None if namespace is None else str(namespace))
+        offers.append(_Offer(stream, descriptor, {} if stream is written else written))
+    return offers
+
+
+def _matching(offers: list[_Offer], wanted: str) -> _Offer:
+    for matches in (
+        lambda offer: str(offer.descriptor) == wanted,
+        lambda offer: offer.descriptor.name == wanted,
+    ):
+        found = list(filter(matches, offers))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ConfigurationError(f"the connector has several streams {wanted!r}: {_names(found)}")
+    raise ConfigurationError(f"the connector has no stream {wanted!r}, valid are: {_names(offers)}")
+
+
+def _selected(offers: list[_Offer], selected: SelectedStream) -> _Offer:
+    name = selected.name if not selected.namespace else f"{selected.namespace}.{selected.name}"
+    offer = _matching(offers, name)
+    said: dict[str, Any] = {"sync_mode": selected.sync_mode, "cursor_field": list(selected.cursor_field)}
+    configured = offer.configured | {key: value for key, value in said.items() if value}
+    return _Offer(offer.stream, offer.descriptor, configured)
+
+
+def _planned(offer: _Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
+    """The stream as it stands in the configured catalog, and what its rows become."""
+    columns = columns_of(offer.stream.get("json_schema") or {})
+    cursor = _cursor(offer, collection, columns)
+    full_refresh = _sync_mode(offer, collection, cursor) == "full_refresh"
+    key = _key(offer, collection)
+    configured: dict[str, Any] = {
+        "stream": offer.stream,
+        "sync_mode": "full_refresh" if full_refresh else "incremental",
+        "destination_sync_mode": "overwrite" if full_refresh else "append_dedup" if key else "append",
+    }
+    if cursor:
+        configured["cursor_field"] = cursor
+    if key:
+        configured["primary_key"] = key
+    return configured, Choice(
+        descriptor=offer.descriptor,
+        columns=columns,
+        full_refresh=full_refresh,
+        # A value inside of an object is no column that rows could be told apart by.
+        cursor_field=cursor[0] if len(cursor) == 1 and cursor[0] in columns else None,
+        key=tuple(path[0] for path in key) if all(len(path) == 1 for path in key) else (),
+    )
+
+
+def _cursor(offer: _Offer, collection: CollectionJob, columns: dict[str, Kind]) -> list[str]:
+    """A path, as cursors may be inside of objects; empty where nothing is known."""
+    if (given := collection.cursor_field) is not None:
+        return [given] if given in columns else given.split(".")
+    return _path(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
+
+
+def _sync_mode(offer: _Offer, collection: CollectionJob, cursor: list[str]) -> str:
+    supported = offer.stream.get("supported_sync_modes") or ["full_refresh"]
+    own_cursor = bool(offer.stream.get("source_defined_cursor"))
+    # Somebody who names a cursor wants it to be used.
+    wanted = collection.sync_mode or ("incremental" if collection.cursor_field else offer.configured.get("sync_mode"))
+    if wanted is None:
+        return "incremental" if "incremental" in supported and (own_cursor or cursor) else str(supported[0])
+    if wanted not in supported:
+        raise ConfigurationError(
+            f"the stream {str(offer.descriptor)!r} cannot be read by {wanted}, valid are: {', '.join(supported)}"
+        )
+    if wanted == "incremental" and not (own_cursor or cursor):
+        raise ConfigurationError(
+            f"the stream {str(offer.descriptor)!r} needs a 'cursor_field' to be read by incremental"
+        )
+    return str(wanted)
+
+
+def _key(offer: _Offer, collection: CollectionJob) -> list[list[str]]:
+    if collection.primary_key:
+        return [[column] for column in collection.primary_key]
+    given = offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key") or []
+    return [_path(path) for path in given] if isinstance(given, list) else []
+
+
+def _path(given: Any) -> list[str]:
+    if isinstance(given, str):
+        return [given]
+    return [str(part) for part in given] if isinstance(given, list) else []
+
+
+def _names(offers: list[_Offer]) -> str:
+    names = sorted(str(offer.descriptor) for offer in offers)
+    more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
+    return (", ".join(names[:_SHOWN_STREAMS]) or "none") + more

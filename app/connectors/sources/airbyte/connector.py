@@ -1,0 +1,181 @@
+"""A connector as a process: what it says beside records and states, and why it failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+
+from app.connectors import jsontext
+from app.connectors.programs.documents import written
+from app.connectors.sources.airbyte.messages import parsed
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.secret_values import secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from app.connectors.passes import Log
+    from app.connectors.programs.program import Program
+    from app.connectors.sources.airbyte.messages import Control, ErrorTrace, LogMessage, Message
+    from app.domain.attempt_protocol import Level
+
+    Command = Literal["spec", "check", "discover", "read"]
+
+_LEVELS: Final[dict[str, Level]] = {
+    "FATAL": "error",
+    "ERROR": "error",
+    "WARN": "warn",
+    "INFO": "info",
+    "DEBUG": "debug",
+    "TRACE": "debug",
+}
+
+
+MANIFEST: Final = "__injected_declarative_manifest"
+"""The key of a configuration under which airbyte-cdk finds a manifest."""
+
+
+class Connector:
+    """A program that speaks the Airbyte protocol; it finds the files of `work_dir` in `seen_at`.
+
+    `arguments` are added to each of its commands.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        config: dict[str, Any],
+        *,
+        work_dir: Path,
+        seen_at: Path,
+        arguments: Sequence[str] = (),
+        log: Log,
+    ) -> None:
+        self._program = program
+        self._config = config
+        self._work_dir = work_dir
+        self._seen_at = seen_at
+        self._arguments = arguments
+        self._log = log
+        self._failure: ErrorTrace | None = None
+        self._write("config.json", config)
+
+    def specification(self) -> dict[str, Any]:
+        """The JSON Schema of its configuration."""
+        found = None
+        for message, _ in self._messages("spec"):
+            found = message.spec or found
+        if found is None:
+            raise SynclineError("the connector's spec ended without a specification")
+        return found.connection_specification
+
+    def mask(self, secrets: Iterable[str]) -> None:
+        """From now on `secrets` appear in nothing that it says."""
+        self._program.mask(secrets)
+
+    def check(self) -> None:
+        """Raises `ConfigurationError` where the connector says that it cannot connect."""
+        answer = None
+        for message, _ in self._messages("check"):
+            answer = message.connection_status or answer
+        if answer is None:
+            raise SynclineError("the connector's check ended without an answer")
+        if answer.status != "SUCCEEDED":
+            raise ConfigurationError(
+                f"the connector cannot connect: {self._shown(answer.message or 'it says no more')}"
+            )
+
+    def catalog(self) -> dict[str, Any]:
+        """What it offers."""
+        catalog = None
+        for message, _ in self._messages("discover"):
+            catalog = message.catalog or catalog
+        if catalog is None:
+            raise SynclineError("the connector's discover ended without a catalog")
+        return catalog
+
+    def read(self, catalog: dict[str, Any], bookmark: str | None) -> Iterator[tuple[Message, int]]:
+        """Its messages that are about data, each with about how many bytes it takes.
+
+        Raises:
+            SynclineError: it ended with another code than 0, or told of an error.
+            ConfigurationError: it told of an error of its configuration.
+        """
+        arguments = ["--catalog", self._write("catalog.json", catalog)]
+        if bookmark is not None:
+            written(self._work_dir, "state.json", bookmark)
+            arguments += ["--state", str(self._seen_at / "state.json")]
+        return self._messages("read", *arguments)
+
+    def _messages(self, command: Command, *arguments: str) -> Iterator[tuple[Message, int]]:
+        self._failure = None
+        if command != "spec":
+            arguments = ("--config", str(self._seen_at / "config.json"), *arguments, *self._arguments)
+        try:
+            for line in self._program.lines(command, *arguments):
+                message = parsed(line)
+                if message is None:
+                    self._say_text(line)
+                elif message.log is not None:
+                    self._say(message.log)
+                elif message.control is not None:
+                    self._take_config(message.control)
+                elif message.trace is not None and message.trace.error is not None:
+                    self._failure = message.trace.error
+                else:
+                    yield message, len(line)
+        except SynclineError as error:
+            if self._failure is None or isinstance(error, ConfigurationError):
+                raise
+        if self._failure is not None:
+            self._fail(self._failure)
+
+    def _fail(self, error: ErrorTrace) -> NoReturn:
+        words = [text for text in (error.message, error.internal_message) if text]
+        said = ": ".join(dict.fromkeys(words)) or "it says no more"
+        stream = f" in the stream {str(error.stream_descriptor)!r}" if error.stream_descriptor else ""
+        if error.stack_trace:
+            self._log("debug", self._shown(error.stack_trace))
+        kind = ConfigurationError if error.failure_type == "config_error" else SynclineError
+        raise kind(f"the connector failed{stream}: {self._shown(said)}")
+
+    def _say(self, said: LogMessage) -> None:
+        level = _LEVELS.get(said.level, "info")
+        text = self._shown(said.message if not said.stack_trace else f"{said.message}\n{said.stack_trace}")
+        self._program.remember(text, names_error=level == "error")
+        self._log(level, text)
+
+    def _say_text(self, line: bytes) -> None:
+        if text := self._program.text(line).strip():
+            self._program.remember(text)
+            self._log("info", text)
+
+    def _take_config(self, control: Control) -> None:
+        """A connector that gets a new token hands it over; its next start in this attempt has it."""
+        if control.connector_config is None:
+            return
+        config = control.connector_config.config
+        if MANIFEST in self._config:
+            config.setdefault(MANIFEST, self._config[MANIFEST])
+        self._write("config.json", config)
+        secrets = secrets_of(config)
+        self._program.mask(secrets)
+        if secrets - secrets_of(self._config):
+            self._log(
+                "warn",
+                "the connector has new credentials, which count for this attempt only: where it renews them each time, "
+                "its next attempt needs a 'config' with new ones",
+            )
+        self._config = config
+
+    def _shown(self, text: str) -> str:
+        return self._program.text(text.encode(errors="replace"))
+
+    def _write(self, name: str, content: dict[str, Any]) -> str:
+        written(self._work_dir, name, jsontext.encode(content))
+        return str(self._seen_at / name)
+
+
+def secrets_of(config: dict[str, Any]) -> frozenset[str]:
+    """The secrets of a configuration; a manifest has none, but the names of many."""
+    return secrets_in({key: value for key, value in config.items() if key != MANIFEST})

@@ -1,0 +1,100 @@
+"""A connector's image as a container that ends with its attempt."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEEN_AT: Final = Path("/syncline")
+"""Where the container finds the directory of its attempt."""
+
+_GRACE_SECONDS: Final = 10
+# Waits until the attempt closes the pipe, or has ended in whatever way: only the engine can end a container.
+_GUARD: Final = 'cat >/dev/null; exec docker rm --force "$0" >/dev/null 2>&1'
+# The same for containers that even the guard has left, since it was killed as well.
+_LEFT_BEHIND: Final = 'docker ps --all --quiet --filter "label=$0" | xargs -r docker rm --force >/dev/null 2>&1'
+
+
+class Container:
+    """Runs of `image`, one at a time, all under one name.
+
+    An `owner` has no others: what an attempt that was killed has left is removed. None: nothing is known of others.
+    """
+
+    def __init__(
+        self, image: str, *, owner: str | None, work_dir: Path, network: str | None, options: Sequence[str]
+    ) -> None:
+        self._name = f"syncline-{uuid.uuid4().hex}"
+        # Names of sources may hold what labels cannot.
+        self._label = owner and f"syncline.owner={hashlib.sha256(owner.encode()).hexdigest()[:16]}"
+        self._image = image
+        self._work_dir = work_dir
+        self._network = network
+        self._options = options
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the client of Docker needs to find its engine and the credentials of registries."""
+        return {key: value for key, value in os.environ.items() if key == "HOME" or key.startswith("DOCKER_")}
+
+    def command(self) -> list[str]:
+        """What runs the image; a command of the protocol follows. From now on the container is guarded.
+
+        Raises:
+            ConfigurationError: there is no `docker` here.
+        """
+        docker = shutil.which("docker")
+        if docker is None:
+            raise ConfigurationError("'image' needs Docker: the command docker is not on PATH")
+        if self._guard is None:
+            self._guard = self._guarded()
+        network = [] if self._network is None else ["--network", self._network]
+        return [
+            *(docker, "run", "--rm", "--interactive", "--init", "--log-driver", "none", "--name", self._name),
+            *(("--label", self._label) if self._label else ()),
+            # As nobody else may read the files of the attempt.
+            *("--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"),
+            *("--mount", f"type=bind,source={self._work_dir},target={SEEN_AT}"),
+            *network,
+            *self._options,
+            self._image,
+        ]
+
+    def _guarded(self) -> subprocess.Popen[bytes]:
+        environment = {"PATH": os.environ.get("PATH", os.defpath)} | self.environment
+        if self._label:
+            subprocess.run(  # noqa: S603 -- the label is ours
+                ["/bin/sh", "-c", _LEFT_BEHIND, self._label], check=False, stdin=subprocess.DEVNULL, env=environment
+            )
+        return subprocess.Popen(  # noqa: S603 -- the name is ours
+            ["/bin/sh", "-c", _GUARD, self._name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            # What kills the attempt's processes must not stop it.
+            start_new_session=True,
+        )
+
+    def end(self) -> None:
+        """Removes the container if it is there; may be called more than once."""
+        guard, self._guard = self._guard, None
+        if guard is None or guard.stdin is None:
+            return
+        guard.stdin.close()
+        try:
+            guard.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            guard.kill()
+            guard.wait()

@@ -1,0 +1,28 @@
+"""A declarative manifest: written out in the catalogue, as YAML text, or in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from app.connectors.programs.documents import text_of
+from app.domain.errors import ConfigurationError
+
+
+def manifest(given: dict[str, Any] | str) -> dict[str, Any]:
+    """The manifest as an object.
+
+    Raises:
+        ConfigurationError: there is no such file, or it holds something else.
+    """
+    if isinstance(given, dict):
+        return given
+    text = given if "\n" in given else text_of(given, "manifest", "a mapping")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"'manifest' is not YAML: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("streams"), list):
+        raise ConfigurationError("'manifest' is no declarative manifest: it has no list of 'streams'")
+    return content

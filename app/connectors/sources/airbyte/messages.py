@@ -1,0 +1,167 @@
+"""Lines of a connector, as the Airbyte protocol describes them (airbyte_protocol.yaml, version 0)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.errors import ConfigurationError, SynclineError
+
+NULL: Final = msgspec.Raw(b"null")
+_SHOWN_BYTES: Final = 200
+
+
+class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which stream."""
+
+    name: str
+    namespace: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.namespace is None else f"{self.namespace}.{self.name}"
+
+
+class Record(msgspec.Struct):
+    stream: str
+    data: dict[str, Any]
+    namespace: str | None = None
+
+
+class StreamState(msgspec.Struct):
+    """`stream_state` stays JSON text, as numbers in it must come back as they were."""
+
+    stream_descriptor: Descriptor
+    stream_state: msgspec.Raw = NULL
+
+
+class GlobalState(msgspec.Struct):
+    stream_states: list[StreamState]
+    shared_state: msgspec.Raw = NULL
+
+
+class State(msgspec.Struct, rename={"global_": "global"}):
+    """Of one stream, of all streams together, or of the old kind, which is all in `data`."""
+
+    type: str | None = None
+    stream: StreamState | None = None
+    global_: GlobalState | None = None
+    data: msgspec.Raw = NULL
+
+
+class LogMessage(msgspec.Struct):
+    message: str = ""
+    level: str = "INFO"
+    stack_trace: str | None = None
+
+
+class ErrorTrace(msgspec.Struct):
+    message: str | None = None
+    internal_message: str | None = None
+    stack_trace: str | None = None
+    failure_type: str | None = None
+    stream_descriptor: Descriptor | None = None
+
+
+class StatusTrace(msgspec.Struct):
+    stream_descriptor: Descriptor
+    status: str
+
+
+class EstimateTrace(msgspec.Struct):
+    name: str = ""
+    namespace: str | None = None
+    row_estimate: float | None = None
+
+
+class Trace(msgspec.Struct):
+    type: str = ""
+    error: ErrorTrace | None = None
+    stream_status: StatusTrace | None = None
+    estimate: EstimateTrace | None = None
+
+
+class NewConfig(msgspec.Struct):
+    config: dict[str, Any]
+
+
+class Control(msgspec.Struct, rename={"connector_config": "connectorConfig"}):
+    type: str = ""
+    connector_config: NewConfig | None = None
+
+
+class ConnectionStatus(msgspec.Struct):
+    status: str
+    message: str | None = None
+
+
+class Specification(msgspec.Struct, rename="camel"):
+    """`connection_specification` is a JSON Schema of the configuration."""
+
+    connection_specification: dict[str, Any]
+
+
+class Message(msgspec.Struct, rename={"connection_status": "connectionStatus"}):
+    """Any message; which of the fields it has depends on `type`."""
+
+    type: str
+    record: Record | None = None
+    state: State | None = None
+    log: LogMessage | None = None
+    trace: Trace | None = None
+    control: Control | None = None
+    connection_status: ConnectionStatus | None = None
+    catalog: dict[str, Any] | None = None
+    spec: Specification | None = None
+
+
+class _Type(msgspec.Struct):
+    type: Any = None
+
+
+_FIELDS: Final = {
+    "RECORD": "record",
+    "STATE": "state",
+    "LOG": "log",
+    "TRACE": "trace",
+    "CONTROL": "control",
+    "CONNECTION_STATUS": "connection_status",
+    "CATALOG": "catalog",
+    "SPEC": "spec",
+}
+_decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
+_decode_type = msgspec.json.Decoder(_Type).decode
+
+
+def parsed(line: bytes) -> Message | None:
+    """The message in a line; None if the line is no message of a known type, but free text or a later invention.
+
+    Raises:
+        SynclineError: the line begins like a message and is not one, so something may be lost.
+        ConfigurationError: values are nested too deep.
+    """
+    if not line.lstrip().startswith(b"{"):
+        return None
+    try:
+        message = _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if _is_something_else(line):
+            return None
+        shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
+        raise SynclineError(f"the connector wrote a line that is not an Airbyte message: {error}: {shown}") from None
+    except RecursionError:
+        raise ConfigurationError("the connector sent a message with values that are nested too deep") from None
+    if message.type not in _FIELDS:
+        return None
+    if getattr(message, _FIELDS[message.type]) is None:
+        raise SynclineError(f"the connector sent a {message.type} without its content")
+    return message
+
+
+def _is_something_else(line: bytes) -> bool:
+    """A text that begins with a brace, or JSON of another purpose."""
+    try:
+        return _decode_type(line).type not in _FIELDS
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return not line.lstrip()[1:].lstrip().startswith(b'"')

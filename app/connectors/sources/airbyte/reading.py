@@ -1,0 +1,165 @@
+"""From a connector's messages to tables, rows and checkpoints, of the streams that are wanted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from app.connectors.passes import Checkpoint, Rows
+from app.connectors.schema import Table
+from app.connectors.sources.airbyte.catalog import ALL, chosen
+from app.connectors.sources.airbyte.messages import Descriptor
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from app.connectors.airbyte_options import AirbyteOptions
+    from app.connectors.passes import Log
+    from app.connectors.sources.airbyte.catalog import Choice
+    from app.connectors.sources.airbyte.messages import EstimateTrace, Message, Record, State, StatusTrace
+    from app.connectors.sources.airbyte.states import States
+    from app.domain.attempt_protocol import CollectionJob
+
+_RECORDS_AT_ONCE: Final = 1000
+_BYTES_AT_ONCE: Final = 1 << 20
+
+
+class Reading:
+    """Turns a connector's messages into tables, rows and checkpoints."""
+
+    def __init__(
+        self,
+        options: AirbyteOptions,
+        collection: CollectionJob,
+        choices: dict[Descriptor, Choice],
+        states: States,
+        *,
+        log: Log,
+    ) -> None:
+        self._choices = choices
+        self._names = _table_names(options, collection, choices)
+        self._states = states
+        self._collection = collection
+        self._log = log
+        self._begun: Descriptor | None = None
+        self._records: list[dict[str, Any]] = []
+        self._size = 0
+        self._uncovered: set[Descriptor] = set()
+        self._left_out: set[Descriptor] = set()
+        self._statuses: dict[Descriptor, str] = {}
+        self._read: Counter[Descriptor] = Counter()
+        self._estimates: dict[Descriptor, float] = {}
+
+    def items(self, messages: Iterable[tuple[Message, int]]) -> Iterator[Table | Rows | Checkpoint]:
+        """Raises `SynclineError` where the connector did not send all."""
+        yield from map(self._table, self._choices.values())
+        for message, size in messages:
+            if message.record is not None:
+                yield from self._take_record(message.record, size)
+            elif message.state is not None:
+                yield from self._rows()
+                yield from self._reach(message.state)
+            elif message.trace is not None:
+                self._take_trace(message.trace.stream_status, message.trace.estimate)
+        yield from self._rows()
+        self._check_complete()
+        yield Checkpoint(self._bookmark())
+
+    def progress(self) -> float | None:
+        """Which share of the records that the connector expects is read; None while it did not say."""
+        expected = sum(self._estimates.values())
+        if not expected or self._estimates.keys() != self._choices.keys():
+            return None
+        return min(1.0, sum(self._read.values()) / expected)
+
+    def _table(self, choice: Choice) -> Table:
+        # Announced first of all, so that a stream without records has its table, or an empty one.
+        return Table(
+            name=self._names[choice.descriptor],
+            columns=choice.columns,
+            key=choice.key,
+            cursor_field=choice.cursor_field,
+            full_refresh=choice.full_refresh,
+        )
+
+    def _take_record(self, record: Record, size: int) -> Iterator[Rows]:
+        descriptor = Descriptor(record.stream, record.namespace)
+        if descriptor != self._begun or len(self._records) >= _RECORDS_AT_ONCE or self._size >= _BYTES_AT_ONCE:
+            yield from self._rows()
+            self._begun = descriptor
+        self._records.append(record.data)
+        self._size += size
+
+    def _rows(self) -> Iterator[Rows]:
+        if not self._records or self._begun is None:
+            return
+        choice = chosen(self._choices, self._begun)
+        records, size = self._records, self._size
+        self._records, self._size = [], 0
+        if choice is None:
+            self._leave_out(self._begun)
+            return
+        self._read[choice.descriptor] += len(records)
+        if not (choice.full_refresh or choice.key or choice.cursor_field):
+            self._uncovered.add(choice.descriptor)
+        yield Rows(self._names[choice.descriptor], records, size)
+
+    def _leave_out(self, descriptor: Descriptor) -> None:
+        if descriptor not in self._left_out:
+            self._left_out.add(descriptor)
+            what = f"stream {str(descriptor)!r} is not part of the collection {self._collection.name!r}"
+            self._log("info", f"{what} and left out")
+
+    def _reach(self, state: State) -> Iterator[Checkpoint]:
+        covered = self._states.take(state)
+        found = (chosen(self._choices, each) for each in covered or ())
+        self._uncovered -= self._uncovered if covered is None else {each.descriptor for each in found if each}
+        # Rows that nothing tells apart must not be committed before the state that stands for them.
+        if not self._uncovered:
+            yield Checkpoint(self._bookmark())
+
+    def _bookmark(self) -> str | None:
+        """Nothing where all is read anew each time; an old connector's state would not show it."""
+        anew = all(choice.full_refresh for choice in self._choices.values())
+        return None if anew else self._states.bookmark()
+
+    def _take_trace(self, status: StatusTrace | None, estimate: EstimateTrace | None) -> None:
+        if status is not None:
+            self._statuses[status.stream_descriptor] = status.status
+        if estimate is not None and estimate.row_estimate is not None:
+            choice = chosen(self._choices, Descriptor(estimate.name, estimate.namespace))
+            if choice is not None:
+                self._estimates[choice.descriptor] = estimate.row_estimate
+
+    def _check_complete(self) -> None:
+        if halves := [str(each) for each, status in self._statuses.items() if status != "COMPLETE"]:
+            raise SynclineError(f"the connector ended, but did not complete {', '.join(sorted(halves))}")
+        if self._uncovered:
+            names = ", ".join(sorted(map(str, self._uncovered)))
+            raise ConfigurationError(
+                f"the connector sent records without a state that covers them, of {names}: the next run would load "
+                "them again. Say 'sync_mode: full_refresh', or what tells them apart with 'primary_key'"
+            )
+
+
+def _table_names(
+    options: AirbyteOptions, collection: CollectionJob, choices: dict[Descriptor, Choice]
+) -> dict[Descriptor, str]:
+    """A collection has its own table; streams of the collection `all` have one each."""
+    if collection.type != ALL:
+        return dict.fromkeys(choices, collection.table_name)
+    prefix = options.stream_table_name_prefix
+    if prefix is None:
+        prefix = collection.table_name.removesuffix(f"_{ALL}") + "_"
+    often = Counter(descriptor.name for descriptor in choices)
+    names: dict[Descriptor, str] = {}
+    for descriptor in choices:
+        given = options.stream_table_names.get(str(descriptor)) or options.stream_table_names.get(descriptor.name)
+        shown = str(descriptor) if often[descriptor.name] > 1 else descriptor.name
+        names[descriptor] = given or prefix + re.sub(r"\W", "_", shown)
+    for name, count in Counter(names.values()).items():
+        if count > 1:
+            raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
+    return names

@@ -1,0 +1,64 @@
+"""What a connector's own specification says of its configuration: which values are secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors import jsontext
+from app.domain.secret_values import SHORTEST_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_DEEPEST = 32
+
+
+def secrets_by(specification: Any, config: Any) -> frozenset[str]:
+    """The texts in `config` that `specification`, a JSON Schema, marks as `airbyte_secret`."""
+    return frozenset(text for text in _marked(specification, config, 0) if len(text) >= SHORTEST_SECRET)
+
+
+def _marked(schema: Any, value: Any, depth: int) -> Iterator[str]:
+    if not isinstance(schema, dict) or depth > _DEEPEST:
+        return
+    if schema.get("airbyte_secret") is True and isinstance(value, str | int):
+        yield str(value)
+    for union in ("oneOf", "anyOf", "allOf"):
+        for option in schema.get(union) or ():
+            yield from _marked(option, value, depth + 1)
+    properties = schema.get("properties")
+    if isinstance(value, dict) and isinstance(properties, dict):
+        for name, inner in value.items():
+            yield from _marked(properties.get(name), inner, depth + 1)
+    if isinstance(value, list):
+        for item in value:
+            yield from _marked(schema.get("items"), item, depth + 1)
+
+
+class KnownSpecification:
+    """The specification of a connector whose version is pinned, kept in a file: it never changes."""
+
+    def __init__(self, data_dir: Path, origin: Sequence[str]) -> None:
+        digest = hashlib.sha256(json.dumps(list(origin)).encode()).hexdigest()[:32]
+        self._path = data_dir / "specifications" / f"{digest}.json"
+
+    def remembered(self) -> Any:
+        """None where there is none, or a damaged one."""
+        try:
+            return jsontext.decode(self._path.read_bytes())
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def remember(self, specification: Any) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, suffix=".json")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(jsontext.encode(specification))
+        Path(name).replace(self._path)

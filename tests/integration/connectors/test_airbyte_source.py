@@ -1,0 +1,382 @@
+"""What a connector says, message by message, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.domain.attempt_protocol import Failed, Finished
+from app.domain.errors import ConfigurationError
+from tests.integration.connectors.connecting import (
+    Connection,
+    error,
+    message,
+    record,
+    status,
+    stream,
+    stream_state,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.connectors.attempts import Warehouse
+
+ROWS = "SELECT count(*), count(DISTINCT id) FROM loaded.made"
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Connection:
+    return Connection(tmp_path)
+
+
+def test_records_states_and_lines_of_every_other_kind(connection: Connection) -> None:
+    said = connection.read(
+        message("LOG", log={"level": "FATAL", "message": "an end"}),
+        message("LOG", log={"level": "WARN", "message": "a warning"}),
+        message("LOG", log={"level": "TRACE", "message": "a detail", "stack_trace": "line 1"}),
+        "plain text\n",
+        "{'printed': 1}\n",
+        '{"level": "info", "message": "of another kind"}\n',
+        message("ANALYTICS", analytics={}),
+        record(id=1, at=1, text="a"),
+        record(id=12345678901234567890, at=2, text="é 🦆"),
+        stream_state("made", {"at": 2}),
+    )
+    assert said.log == [
+        ("error", "an end"),
+        ("warn", "a warning"),
+        ("debug", "a detail\nline 1"),
+        ("info", "plain text"),
+        ("info", "{'printed': 1}"),
+        ("info", '{"level": "info", "message": "of another kind"}'),
+        ("info", '{"type": "ANALYTICS", "analytics": {}}'),
+    ]
+    assert said.records == {
+        "made": [{"id": 1, "at": 1, "text": "a"}, {"id": 12345678901234567890, "at": 2, "text": "é 🦆"}]
+    }
+    assert [table.name for table in said.tables] == ["made"]
+    assert (said.tables[0].cursor_field, said.tables[0].full_refresh) == ("at", False)
+
+
+def test_an_estimate_gives_the_share_that_is_read(connection: Connection) -> None:
+    estimate = {"name": "made", "type": "STREAM", "row_estimate": 4, "byte_estimate": 100}
+    trace = message("TRACE", trace={"type": "ESTIMATE", "emitted_at": 1, "estimate": estimate})
+    assert connection.read(record(id=1, at=1), record(id=2, at=2)).progress is None
+    assert connection.read(trace, record(id=1, at=1), record(id=2, at=2)).progress == 0.5
+    assert connection.read(trace, *(record(id=each, at=each) for each in range(9))).progress == 1.0
+
+
+STREAM_STATE = '{"type":"STREAM","stream":{"stream_descriptor":{"name":"made"},"stream_state":{"at":1.10,"big":%s}}}'
+BIG = "123456789012345678901234567890"
+GLOBAL_STATE = (
+    '{"type":"GLOBAL","global":{"stream_states":[{"stream_descriptor":{"name":"made"},"stream_state":{"at":2}}],'
+    '"shared_state":{"lsn":1.50}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (STREAM_STATE % BIG, f"[{STREAM_STATE % BIG}]"),
+        (GLOBAL_STATE, f"[{GLOBAL_STATE}]"),
+        ('{"data":{"made":{"at":1.10}}}', '{"made":{"at":1.10}}'),
+        ('{"type":"LEGACY","data":{"made":{"at":2}}}', '{"made":{"at":2}}'),
+    ],
+    ids=["stream", "global", "untyped", "legacy"],
+)
+def test_a_state_comes_back_to_the_letter_whatever_its_kind(connection: Connection, sent: str, kept: str) -> None:
+    first = connection.read(record(id=1, at=1), f'{{"type":"STATE","state":{sent}}}\n')
+    assert connection.called["state"] is None
+    assert first.bookmark == kept
+    again = connection.read(bookmark=first.bookmark)
+    assert (connection.directory / "attempt" / "state.json").read_text() == kept
+    assert again.bookmark == kept, "a run that brings nothing forgets nothing"
+
+
+def test_the_states_of_several_streams_gather(connection: Connection) -> None:
+    connection.collection |= {"name": "all", "type": "all", "table_name": "source_all"}
+    connection.config["catalog"] = {"streams": [stream("a"), stream("b")]}
+    first = connection.read(stream_state("a", {"at": 1}), stream_state("b", {"at": 1}), stream_state("a", {"at": 2}))
+    connection.read(bookmark=first.bookmark)
+    states = {
+        each["stream"]["stream_descriptor"]["name"]: each["stream"]["stream_state"]
+        for each in connection.called["state"]
+    }
+    assert states == {"a": {"at": 2}, "b": {"at": 1}}
+    assert [table.name for table in first.tables] == ["source_a", "source_b"]
+
+
+@pytest.mark.parametrize("marker", ["__ab_full_refresh_sync_complete", "__ab_no_cursor_state_message"])
+def test_a_stream_that_is_read_anew_never_gets_its_state_back(connection: Connection, marker: str) -> None:
+    connection.collection |= {"name": "all", "type": "all"}
+    anew = stream("anew", supported_sync_modes=["full_refresh"], source_defined_cursor=False, default_cursor_field=[])
+    connection.config["catalog"] = {"streams": [stream(), anew]}
+    said = connection.read(
+        record("anew", id=1),
+        stream_state("anew", {marker: True}),
+        stream_state("made", {marker: True}),
+    )
+    assert said.checkpoints == [None, None, None]
+    said = connection.read(stream_state("anew", {"page": 7}), stream_state("made", {"at": 1}))
+    assert "anew" not in str(said.bookmark)
+    connection.collection["sync_mode"] = "full_refresh"
+    assert connection.read(bookmark=said.bookmark).bookmark is None
+    assert connection.called["state"] is None
+
+
+def test_a_full_refresh_without_records_empties_the_table(connection: Connection) -> None:
+    connection.collection["sync_mode"] = "full_refresh"
+    (table,) = connection.read().tables
+    assert table.full_refresh
+    assert connection.called["catalog"]["streams"][0]["destination_sync_mode"] == "overwrite"
+
+
+def test_an_error_that_the_connector_tells_is_the_error(connection: Connection) -> None:
+    transient = connection.failure(error("it is down", internal_message="503"), code=1)
+    assert str(transient) == "the connector failed: it is down: 503"
+    assert not isinstance(transient, ConfigurationError)
+    descriptor = {"name": "made", "namespace": "shop"}
+    wrong = connection.failure(
+        record(id=1, at=1), error("no such token", failure_type="config_error", stream_descriptor=descriptor), code=0
+    )
+    assert str(wrong) == "the connector failed in the stream 'shop.made': no such token"
+    assert isinstance(wrong, ConfigurationError)
+
+
+def test_a_connector_that_says_nothing_of_its_end_fails_with_its_last_words(connection: Connection) -> None:
+    log = message("LOG", log={"level": "ERROR", "message": "the pool is closed"})
+    assert str(connection.failure(log, "bye\n", code=3)) == "the connector ended with code 3: the pool is closed"
+    assert str(connection.failure("bye\n", code=3)) == "the connector ended with code 3: bye"
+
+
+@pytest.mark.parametrize("last", ["INCOMPLETE", "STARTED", "RUNNING"])
+def test_a_stream_that_is_not_complete_is_a_failure(connection: Connection, last: str) -> None:
+    assert "did not complete made" in str(connection.failure(record(id=1, at=1), status("made", last)))
+    assert connection.read(status("made", last), status("made", "COMPLETE")).tables
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('{"type": "RECORD", "record": {"stream": "made", "data": {"id', "is not an Airbyte message"),
+        ('{"type": "RECORD", "record": 5}\n', "is not an Airbyte message"),
+        ('{"type": "RECORD"}\n', "sent a RECORD without its content"),
+        ('{"type": "STATE", "state": {"type": "STREAM"}}\n', "a STATE of a stream without 'stream'"),
+        ('{"type": "STATE", "state": {"type": "NEW"}}\n', "of the kind 'NEW', which is not known"),
+        (
+            f'{{"type": "RECORD", "record": {{"stream": "made", "data": {{"a": {"[" * 5000}{"]" * 5000}}}}}}}\n',
+            "nested too deep",
+        ),
+    ],
+    ids=["cut", "wrong", "empty", "stream", "kind", "deep"],
+)
+def test_a_line_that_may_hide_records_is_an_error(connection: Connection, line: str, complaint: str) -> None:
+    assert complaint in str(connection.failure(line))
+
+
+def test_streams_of_one_name_in_several_namespaces_are_tables_of_their_own(connection: Connection) -> None:
+    connection.collection |= {"name": "all", "type": "all", "table_name": "source_all"}
+    connection.config["catalog"] = {
+        "streams": [stream(namespace="a"), stream(namespace="b"), stream("lone", namespace="a")]
+    }
+    said = connection.read(
+        record(namespace="a", id=1, at=1), record(namespace="b", id=2, at=2), record("lone", id=3, at=3)
+    )
+    assert said.records == {
+        "source_a_made": [{"id": 1, "at": 1}],
+        "source_b_made": [{"id": 2, "at": 2}],
+        "source_lone": [{"id": 3, "at": 3}],
+    }
+    connection.collection |= {"name": "made", "type": "b.made", "table_name": "made"}
+    said = connection.read(record(namespace="a", id=1, at=1), record(namespace="b", id=2, at=2))
+    assert said.records == {"made": [{"id": 2, "at": 2}]}
+    assert said.log == [("info", "stream 'a.made' is not part of the collection 'made' and left out")]
+    connection.collection["type"] = "made"
+    assert "several streams 'made': a.made, b.made" in str(connection.failure())
+
+
+def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Connection) -> None:
+    log = message("LOG", log={"level": "INFO", "message": "had t0k3n-one, has t0k3n-two"})
+    renewed = connection.config | {"refresh_token": "t0k3n-two", "lines": [log]}
+    # Text before the message, so that the token in it is not known as a secret of the old configuration.
+    said = connection.read(refresh_token="t0k3n-one", discover_lines=[f"renewing\n{new_config(renewed)}"])
+    assert connection.called["config"]["refresh_token"] == "t0k3n-two"
+    assert [level for level, _ in said.log] == ["info", "warn", "info"]
+    assert "count for this attempt only" in said.log[1][1]
+    assert said.log[2][1] == "had ***, has ***"
+    assert connection.read(discover_lines=[new_config(connection.config)]).log == []
+
+
+def new_config(config: dict[str, Any]) -> str:
+    control = {"type": "CONNECTOR_CONFIG", "emitted_at": 1, "connectorConfig": {"config": config}}
+    return message("CONTROL", control=control)
+
+
+def test_secrets_are_masked_in_logs_and_errors(connection: Connection) -> None:
+    connection.config["api_key"] = "s3cr3t-key"
+    log = message("LOG", log={"level": "INFO", "message": "GET /?api_key=s3cr3t-key"})
+    assert connection.read(log, "key s3cr3t-key\n").log == [("info", "GET /?api_key=***"), ("info", "key ***")]
+    assert "s3cr3t-key" not in str(connection.failure(error("no: s3cr3t-key", internal_message="s3cr3t-key")))
+    config = connection.directory / "attempt" / "config.json"
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_records_that_nothing_tells_apart_need_a_state(connection: Connection) -> None:
+    connection.config["catalog"] = {"streams": [stream(default_cursor_field=[])]}
+    assert connection.read(record(id=1, at=1), stream_state("made", {"at": 1})).bookmark
+    refused = connection.failure(record(id=1, at=1), stream_state("made", {"at": 1}), record(id=2, at=2))
+    assert "would load them again" in str(refused)
+    assert isinstance(refused, ConfigurationError)
+    connection.collection["primary_key"] = ["id"]
+    assert connection.read(record(id=1, at=1)).records
+
+
+def test_a_check_asks_the_connector_and_names_what_is_missing(connection: Connection) -> None:
+    connection.check()
+    with pytest.raises(ConfigurationError, match="cannot connect: no such account"):
+        connection.check(status={"status": "FAILED", "message": "no such account"})
+    connection.collection["type"] = "other"
+    with pytest.raises(ConfigurationError, match="has no stream 'other', valid are: made"):
+        connection.check()
+
+
+def test_catalog_and_state_may_be_given(connection: Connection) -> None:
+    configured = {"stream": stream(), "sync_mode": "full_refresh", "primary_key": [["id"]], "cursor_field": ["at"]}
+    connection.options |= {"catalog": {"streams": [configured]}, "initial_state": {"made": {"at": 5}}}
+    connection.config["catalog"] = {}
+    (table,) = connection.read().tables
+    assert (table.full_refresh, table.key) == (True, ("id",))
+    connection.collection["sync_mode"] = "incremental"
+    connection.read()
+    assert connection.called["state"] == {"made": {"at": 5}}
+    connection.read(bookmark='{"made":{"at":6}}')
+    assert connection.called["state"] == {"made": {"at": 6}}
+
+
+def test_selected_streams_are_those_of_all(connection: Connection) -> None:
+    connection.collection |= {"name": "all", "type": "all", "table_name": "source_all"}
+    connection.config["catalog"] = {"streams": [stream("a"), stream("b"), stream("c")]}
+    connection.options |= {
+        "selected_streams": ["a", {"name": "c", "sync_mode": "full_refresh"}],
+        "stream_table_names": {"c": "sea"},
+        "stream_table_name_prefix": "x_",
+    }
+    said = connection.read()
+    assert [(table.name, table.full_refresh) for table in said.tables] == [("x_a", False), ("sea", True)]
+    assert [each["stream"]["name"] for each in connection.called["catalog"]["streams"]] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "key", "die"),
+    [
+        ("postgres", ["id"], "child.staged"),
+        ("duckdb", None, "child.committed"),
+    ],
+    indirect=["warehouse"],
+)
+def test_a_kill_loses_and_doubles_nothing(
+    tmp_path: Path, warehouse: Warehouse, key: list[str] | None, die: str
+) -> None:
+    connection = Connection(tmp_path, {"warehouse": warehouse.options()})
+    connection.collection["primary_key"] = key
+    rows: dict[str, Any] = {"rows": 20, "state_every": 7}
+    assert not any(isinstance(each, Finished | Failed) for each in connection.run(die=die, **rows).messages)
+    connection.run(again=1, **rows)
+    assert warehouse.execute(ROWS) == [(20, 20)]
+    assert connection.run(**rows).finished.rows_written == 0
+    told = connection.run(**rows | {"rows": 25})
+    assert told.finished.rows_written == 5
+    assert warehouse.execute(ROWS) == [(25, 25)]
+
+
+# Speaks of containers as Docker does: each is a process, whose number is kept under its name.
+DOCKER = """#!{python}
+import os, pathlib, signal, subprocess, sys
+home = pathlib.Path({home!r})
+with (home / "docker.log").open("a") as log:
+    print(*sys.argv[1:], sep="\\t", file=log)
+arguments = sys.argv[1:]
+if arguments[0] == "run":
+    name = arguments[arguments.index("--name") + 1]
+    mount = dict(part.split("=", 1) for part in arguments[arguments.index("--mount") + 1].split(","))
+    image = arguments.index("airbyte/source-made:1.0")
+    inside = [word.replace(mount["target"], mount["source"]) for word in arguments[image + 1:]]
+    begin, begun = os.pipe()
+    wait = "import os, sys; os.read(int(sys.argv[1]), 1); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+    command = [sys.executable, "-c", wait, str(begin), str(home / "connector.py"), *inside]
+    container = subprocess.Popen(command, pass_fds=[begin], start_new_session=True)
+    (home / name).write_text(str(container.pid))
+    os.write(begun, b"!")
+    code = container.wait()
+    (home / name).unlink()
+    sys.exit(code)
+if arguments[0] == "rm":
+    container = home / arguments[-1]
+    if container.exists():
+        os.kill(int(container.read_text()), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: Connection) -> Connection:
+    """A connection by way of a `docker` that starts processes."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER.format(python=connection.options.pop("command")[0], home=str(tmp_path)))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    connection.options |= {"image": "airbyte/source-made:1.0", "network": "host", "docker_options": ["--memory=1g"]}
+    connection.destinations = {"nowhere": {"type": "none"}}
+    return connection
+
+
+def test_an_image_runs_as_a_container_that_sees_its_attempt_only(docker: Connection, tmp_path: Path) -> None:
+    told = docker.run(rows=3, state_every=1, phrase="open sesame", lines=["open sesame, please\n"])
+    assert told.finished.records_read == 3
+    assert "***, please" in told.lines, "its specification marks the phrase as a secret"
+    left, *runs, removed = [line.split("\t") for line in (tmp_path / "docker.log").read_text().splitlines()]
+    assert left[:3] == ["ps", "--all", "--quiet"]
+    assert [run[run.index("airbyte/source-made:1.0") + 1] for run in runs] == ["spec", "discover", "read"]
+    run = runs[-1]
+    name = run[run.index("--name") + 1]
+    assert run[:7] == ["run", "--rm", "--interactive", "--init", "--log-driver", "none", "--name"]
+    assert run[run.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
+    source = run[run.index("--mount") + 1].removeprefix("type=bind,source=").removesuffix(",target=/syncline")
+    assert source.startswith(str(tmp_path / "state" / "attempts"))
+    assert run[run.index("--network") :] == [
+        *("--network", "host", "--memory=1g", "airbyte/source-made:1.0", "read"),
+        *("--config", "/syncline/config.json", "--catalog", "/syncline/catalog.json"),
+    ]
+    assert removed == ["rm", "--force", name]
+    assert "sesame" not in (tmp_path / "docker.log").read_text()
+    docker.run(rows=3, state_every=1)
+    assert (tmp_path / "docker.log").read_text().count("\tspec\n") == 1
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_container_ends_with_its_attempt(docker: Connection, tmp_path: Path, end: signal.Signals) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    (tmp_path / "connector.py").write_text(f"open({str(fifo)!r}).read()")
+    attempt = docker.start()
+    with fifo.open("w"):
+        (name,) = tmp_path.glob("syncline-*")
+        watched = os.pidfd_open(int(name.read_text()))
+        os.kill(attempt.pid, end)
+        attempt.close()
+        ended = select.poll()
+        ended.register(watched, select.POLLIN)
+        assert ended.poll(10_000)
+    os.close(watched)
+
+
+def test_without_docker_an_image_is_a_clear_error(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    del connection.options["command"]
+    connection.options["image"] = "airbyte/source-made:1.0"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "the command docker is not on PATH" in str(connection.failure())
