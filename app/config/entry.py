@@ -57,6 +57,10 @@ class Entry:
         """Note a problem at the key `below` this part."""
         self._problems.append(problem_at(self.path + below, message, self.place))
 
+    def warn(self, below: KeyPath, message: str) -> None:
+        """Note what need not be mended at the key `below` this part."""
+        self.warnings.append(problem_at(self.path + below, message, self.place))
+
     def validated(self, model: type[Model], value: Any, below: KeyPath = ()) -> Model | None:
         """`value` as `model`; None if that is impossible, with the reasons noted."""
         try:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic import COLLECTION_KEYS, SOURCE_KEYS
+from app.config.classic_sources import check_classic
 from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
+from app.connectors.classic_options import UNMAPPED
 from app.connectors.option_types import Options
 from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options, write_modes
 from app.domain.attempt_protocol import CollectionJob
@@ -104,7 +106,9 @@ def read_source(entry: Entry, *, destinations: Mapping[str, Destination | None])
     written = _without_classic_keys(entry, entry.value)
     type_ = written.get("type") or entry.id
     options = source_options(type_) if isinstance(type_, str) else None
-    if options is None:
+    if isinstance(type_, str) and type_ in UNMAPPED:
+        entry.refuse(("type",), f"'{type_}' cannot be taken over from Jitsu Classic: {UNMAPPED[type_]}")
+    elif options is None:
         entry.refuse_type(type_, SOURCE_TYPES)
     else:
         _check_config(entry, entry.validated(options, written.get("config") or {}, ("config",)), written)
@@ -115,11 +119,17 @@ def read_source(entry: Entry, *, destinations: Mapping[str, Destination | None])
         _check_write_modes(entry, source, destinations)
     if source is None or entry.problems:
         return None
+    collections = _collections(entry, source)
+    # The day matters to a mapping only as a value that it passes on.
+    jobs = [collection.for_attempt(dt.date.max) for collection in collections.values()]
+    check_classic(entry, str(type_), source.config, jobs)
+    if entry.problems:
+        return None
     return Source(
         id=entry.id,
         type=str(type_),
         destinations=tuple(dict.fromkeys(source.destinations)),
-        collections=_collections(entry, source),
+        collections=collections,
         config=source.config,
         secrets=entry.secrets,
     )

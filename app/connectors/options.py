@@ -21,6 +21,17 @@ from pydantic import (
 
 from app.connectors import dlt_options
 from app.connectors.airbyte_options import AirbyteOptions
+from app.connectors.classic_options import (
+    AmplitudeOptions,
+    FacebookMarketingOptions,
+    FacebookMarketingParameters,
+    GoogleAdsOptions,
+    GoogleAdsParameters,
+    GoogleAnalyticsOptions,
+    GoogleAnalyticsParameters,
+    GooglePlayOptions,
+    NoParameters,
+)
 from app.connectors.dlt_options import DLT, DLT_DESTINATIONS, DltDestinationOptions
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.installed import check_installed
@@ -257,6 +268,11 @@ _SOURCES: dict[str, type[BaseModel]] = {
     "sql": SqlOptions,
     "rest": RestOptions,
     "synthetic": SyntheticOptions,
+    "google_analytics": GoogleAnalyticsOptions,
+    "facebook_marketing": FacebookMarketingOptions,
+    "google_ads": GoogleAdsOptions,
+    "google_play": GooglePlayOptions,
+    "amplitude": AmplitudeOptions,
 }
 _PARAMETERS: dict[str, type[BaseModel]] = {
     "singer": SingerParameters,
@@ -265,6 +281,11 @@ _PARAMETERS: dict[str, type[BaseModel]] = {
     "sql": SqlParameters,
     "rest": RestParameters,
     "synthetic": SyntheticParameters,
+    "google_analytics": GoogleAnalyticsParameters,
+    "facebook_marketing": FacebookMarketingParameters,
+    "google_ads": GoogleAdsParameters,
+    "google_play": NoParameters,
+    "amplitude": NoParameters,
 }
 _DESTINATIONS: dict[str, type[BaseModel]] = {
     "postgres": PostgresDestinationOptions,

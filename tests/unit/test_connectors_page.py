@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.config.reader import load_catalogue
+from app.connectors import classic
+from app.connectors.classic import DRIVERS
+from app.connectors.classic_options import UNMAPPED
 from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options
 from tests.deploy_files import ROOT
-from tests.unit.test_readme import ENVIRONMENT, FENCE, first_cells
+from tests.unit.test_readme import ENVIRONMENT, FENCE, first_cells, rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +23,7 @@ PAGE = (ROOT / "docs" / "connectors.md").read_text()
 BLOCKS = FENCE.findall(PAGE)
 KEYS = {
     f"{kind} {part}": sorted(field.alias or key for key, field in model.model_fields.items())
-    for kind in (name.capitalize() for name in SOURCE_TYPES if name not in ("singer", "synthetic"))
+    for kind in (name.capitalize() for name in SOURCE_TYPES if name not in ("singer", "synthetic", *DRIVERS))
     for part, model in (("config", source_options(kind.lower())), ("parameters", collection_parameters(kind.lower())))
     if model is not None
 }
@@ -42,6 +45,13 @@ def test_the_catalogues_shown_can_be_used(text: str) -> None:
 @pytest.mark.parametrize("heading", KEYS)
 def test_a_table_of_options_has_every_key_and_no_other(heading: str) -> None:
     assert sorted(first_cells(section(heading))) == KEYS[heading]
+
+
+def test_the_table_of_classics_sources_has_every_type_with_what_reads_it() -> None:
+    table = [row for row in rows(section("Sources of Jitsu Classic")) if row[0]]
+    assert {row[0].strip("`") for row in table} == {*DRIVERS, *UNMAPPED} - {"sdk_source"}
+    named = set(re.findall(r"airbyte-source-[\w-]+==[\d.]+", section("Sources of Jitsu Classic")))
+    assert named == {value for value in vars(classic).values() if isinstance(value, str) and "==" in value}
 
 
 def test_the_function_shown_passes_the_test_shown_and_a_wrong_one_does_not(tmp_path: Path) -> None:

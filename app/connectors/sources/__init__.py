@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.connectors.airbyte_options import AirbyteOptions
+from app.connectors.classic_jobs import modern
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.options import (
     SOURCE_TYPES,
@@ -34,6 +35,7 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa
     Raises:
         ConfigurationError: the options are wrong.
     """
+    job = modern(job)
     place = f"sources.{job.source}"
     model = source_options(job.source_type)
     if model is None:

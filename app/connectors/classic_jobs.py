@@ -1,0 +1,46 @@
+"""An attempt of one of Jitsu Classic's sources, as one of the connector that reads it today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from app.connectors.classic import DRIVERS
+from app.connectors.options import validated
+from app.connectors.programs.documents import text_of
+
+if TYPE_CHECKING:
+    from app.connectors.classic_options import ClassicOptions
+    from app.domain.attempt_protocol import AttemptJob
+
+    Options = TypeVar("Options", bound=ClassicOptions)
+
+
+def modern(job: AttemptJob) -> AttemptJob:
+    """`job` itself, unless its source is of a type that only Classic had.
+
+    Raises:
+        ConfigurationError: what is written cannot be mapped, or names a file that cannot be read.
+    """
+    driver = DRIVERS.get(job.source_type)
+    if driver is None:
+        return job
+    place = f"sources.{job.source}"
+    options = validated(driver.options, job.source_config, place=f"{place}.config")
+    parameters_place = f"{place}.collections.{job.collection.name}.parameters"
+    parameters = validated(driver.parameters, job.collection.parameters, place=parameters_place)
+    mapped = driver.map(_with_key(options), parameters, job.collection)
+    return msgspec.structs.replace(
+        job, source_type=mapped.source_type, source_config=mapped.config, collection=mapped.collection
+    )
+
+
+def _with_key(options: Options) -> Options:
+    """The key of a service account that stands in a file goes to the connector as text."""
+    auth = getattr(options, "auth", None)
+    key = getattr(auth, "service_account_key", None)
+    if auth is None or not isinstance(key, str) or key.lstrip().startswith("{"):
+        return options
+    read = auth.model_copy(update={"service_account_key": text_of(key, "service_account_key", "a JSON object")})
+    return options.model_copy(update={"auth": read})

@@ -1,0 +1,233 @@
+"""What Jitsu Classic's users wrote, as the connectors of today take it.
+
+The needed parts of the connectors' specifications are recorded in classic_specs.json, from the packages that are named
+there: `spec.json`, `spec.yaml`, `manifest.yaml` or the pydantic model in them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from app.config.reader import load_catalogue
+from app.connectors.classic import DRIVERS, Mapped
+from app.connectors.classic_jobs import modern
+from app.connectors.classic_options import UNMAPPED
+from app.connectors.options import SOURCE_TYPES
+from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.errors import ConfigurationError
+
+SPECS = json.loads(Path(__file__).with_name("classic_specs.json").read_text())
+OAUTH = {"type": "OAuth", "client_id": "an id", "client_secret": "a s3cret", "refresh_token": "a t0ken"}
+KEY = {"type": "service_account", "project_id": "p", "private_key": "k"}
+REPORT = {"dimensions": ["country"], "metrics": ["sessions"]}
+ADS = {"customer_id": "123-456-7890", "developer_token": "dev", "auth": OAUTH}
+
+
+def mapped(source_type: str, config: dict[str, Any], wanted: str, /, **settings: Any) -> Mapped:
+    driver = DRIVERS[source_type]
+    collection = CollectionJob(
+        **{"name": "mine", "type": wanted, "table_name": "t", "start_date": "2024-05-01"} | settings
+    )
+    parameters = driver.parameters.model_validate(collection.parameters)
+    return driver.map(driver.options.model_validate(config), parameters, collection)
+
+
+@pytest.mark.parametrize(
+    ("source_type", "config", "wanted", "parameters", "stream"),
+    [
+        ("google_analytics", {"property_id": 12, "auth": OAUTH}, "report", REPORT, "report"),
+        ("google_analytics", {"property_id": 12, "auth": {"service_account_key": KEY}}, "report", REPORT, "report"),
+        (
+            "google_analytics",
+            {"view_id": "12", "auth": {"service_account_key": json.dumps(KEY)}},
+            "report",
+            REPORT,
+            "report",
+        ),
+        ("facebook_marketing", {"account_id": 12, "access_token": "t"}, "ads", {}, "ads"),
+        (
+            "facebook_marketing",
+            {"account_id": 12, "access_token": "t"},
+            "insights",
+            {"fields": ["spend", "clicks"], "level": "campaign"},
+            "custom_report",
+        ),
+        ("google_ads", ADS, "campaign", {"fields": "campaign.id, segments.date,metrics.clicks"}, "report"),
+        ("amplitude", {"api_key": "k", "secret_key": "s"}, "events", {}, "events"),
+        ("amplitude", {"api_key": "k", "secret_key": "s"}, "average_sessions", {}, "average_session_length"),
+    ],
+)
+def test_the_connector_is_told_what_its_specification_asks_for(
+    source_type: str, config: dict[str, Any], wanted: str, parameters: dict[str, Any], stream: str
+) -> None:
+    found = mapped(source_type, config, wanted, parameters=parameters)
+    assert found.source_type == "airbyte"
+    assert found.collection.type == stream
+    assert found.collection.table_name == "t"
+    recorded = SPECS[found.config["package"]]
+    jsonschema_rs.validate(recorded["spec"], found.config["config"])
+    assert stream in recorded["streams"] or recorded["named_by_the_report"]
+
+
+def test_a_report_keeps_its_dimensions_and_rows_of_several_days_are_told_apart() -> None:
+    found = mapped("google_analytics", {"property_id": "1", "auth": OAUTH}, "report", parameters=REPORT)
+    assert found.config["config"]["custom_reports_array"] == [
+        {"name": "report", "dimensions": ["date", "country"], "metrics": ["sessions"]}
+    ]
+    assert found.warnings == ()
+    universal = mapped("google_analytics", {"view_id": "1", "auth": OAUTH}, "report", parameters=REPORT)
+    assert "give a 'property_id'" in universal.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "query"),
+    [
+        (["campaign.id", "segments.date"], "SELECT campaign.id, segments.date FROM campaign"),
+        ("campaign.id", "SELECT campaign.id FROM campaign"),
+        (
+            "segments.week",
+            "SELECT segments.week FROM campaign WHERE segments.date BETWEEN '2024-05-01' AND '2099-12-31'",
+        ),
+    ],
+)
+def test_a_report_of_google_ads_is_a_query(fields: Any, query: str) -> None:
+    found = mapped("google_ads", ADS, "campaign", parameters={"fields": fields})
+    assert found.config["config"]["custom_queries_array"] == [{"query": query, "table_name": "report"}]
+    assert found.collection.sync_mode == "full_refresh"
+    keyed = mapped("google_ads", ADS, "campaign", parameters={"fields": fields}, primary_key=["campaign.id"])
+    assert keyed.collection.sync_mode == "incremental"
+
+
+@pytest.mark.parametrize(
+    ("auth", "token"),
+    [
+        ({"service_account_key": KEY}, KEY),
+        ({"service_account_key": json.dumps(KEY)}, KEY),
+        ({"service_account_key": "/srv/key.json"}, "/srv/key.json"),
+        (OAUTH, OAUTH | {"type": "authorized_user"}),
+    ],
+    ids=["object", "text", "path", "oauth"],
+)
+def test_reports_of_google_play_are_files_in_a_bucket(auth: dict[str, Any], token: Any) -> None:
+    found = mapped("google_play", {"account_id": "123", "auth": auth}, "sales")
+    assert found.source_type == "files"
+    assert found.config == {"storage_options": {"token": token}}
+    assert found.collection.parameters["path"] == "gs://pubsite_prod_rev_123/sales/salesreport_*.zip"
+    assert found.collection.sync_mode == "full_refresh"
+
+
+@pytest.mark.parametrize(
+    ("source_type", "config", "wanted", "parameters", "complaint"),
+    [
+        ("amplitude", {"api_key": "k", "secret_key": "s"}, "new_users", {}, "has no 'new_users'"),
+        ("amplitude", {"api_key": "k", "secret_key": "s"}, "other", {}, "valid are: active_users"),
+        ("facebook_marketing", {"account_id": 1, "access_token": "t"}, "posts", {}, "valid are: ads, insights"),
+        ("google_play", {"account_id": "1", "auth": OAUTH}, "crashes", {}, "valid are: sales, earnings"),
+        ("google_analytics", {"property_id": 1, "auth": OAUTH}, "other", REPORT, "valid are: report"),
+        (
+            "google_analytics",
+            {"property_id": 1, "auth": OAUTH},
+            "report",
+            {"dimensions": ["ga:date"], "metrics": ["x"]},
+            "'ga:date' is a name of Universal Analytics",
+        ),
+        ("google_ads", ADS, "campaign; DROP", {"fields": "a"}, "is no report of Google Ads"),
+    ],
+)
+def test_what_cannot_be_mapped_says_what_can(
+    source_type: str, config: dict[str, Any], wanted: str, parameters: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        mapped(source_type, config, wanted, parameters=parameters)
+
+
+CATALOGUE = """
+server: {{admin_token: s3cret-token}}
+destinations: {{w: {{type: none}}}}
+sources:
+  mine:
+    type: {type}
+    destinations: [w]
+    config: {config}
+    collections: [{collection}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("source_type", "config", "collection", "told"),
+    [
+        *((kind, {}, "users", f"'{kind}' cannot be taken over from Jitsu Classic") for kind in UNMAPPED),
+        ("amplitude", {"api_key": "k"}, "events", "secret_key"),
+        ("amplitude", {"api_key": "k", "secret_key": "s"}, "new_users", "has no 'new_users'"),
+        (
+            "google_ads",
+            ADS | {"auth": {"service_account_key": KEY}},
+            "campaign",
+            "nothing that Airbyte's connector takes",
+        ),
+        (
+            "google_ads",
+            ADS | {"auth": {}},
+            "campaign",
+            "'client_id', 'client_secret', 'refresh_token' of OAuth is needed",
+        ),
+        ("google_analytics", {"auth": OAUTH}, "report", "either 'property_id' or 'view_id' is needed"),
+    ],
+)
+def test_a_check_of_the_catalogue_tells_what_cannot_be_read(
+    source_type: str, config: dict[str, Any], collection: str, told: str
+) -> None:
+    text = CATALOGUE.format(type=source_type, config=json.dumps(config), collection=collection)
+    assert told in " ".join(map(str, load_catalogue(text, {}).problems))
+
+
+def test_a_check_of_the_catalogue_warns_of_what_is_different() -> None:
+    wanted = json.dumps({"name": "a", "type": "report", "parameters": REPORT})
+    config = json.dumps({"view_id": 5, "auth": OAUTH})
+    catalogue = load_catalogue(CATALOGUE.format(type="google_analytics", config=config, collection=wanted), {})
+    assert not catalogue.problems
+    assert catalogue.sources["mine"].type == "google_analytics"
+    assert "Google has ended Universal Analytics" in str(catalogue.warnings[0])
+
+
+def test_every_type_of_classics_drivers_is_a_type_here() -> None:
+    types = {"google_analytics", "firebase", "facebook_marketing", "google_ads", "google_play", "amplitude"}
+    assert types == {*DRIVERS, *UNMAPPED} - {"sdk_source"}
+    assert set(DRIVERS) < set(SOURCE_TYPES)
+
+
+def test_the_key_of_a_service_account_may_stand_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(KEY))
+    job = msgspec.convert(
+        {
+            "task": "t",
+            "task_id": "t",
+            "attempt": 1,
+            "source": "mine",
+            "source_type": "google_analytics",
+            "source_config": {"property_id": "1", "auth": {"service_account_key": str(path)}},
+            "collection": {
+                "name": "a",
+                "type": "report",
+                "table_name": "t",
+                "start_date": "2024-05-01",
+                "parameters": REPORT,
+            },
+            "destinations": {},
+            "generation": 0,
+            "data_dir": str(tmp_path),
+        },
+        AttemptJob,
+    )
+    config = modern(job).source_config["config"]
+    assert json.loads(config["credentials"]["credentials_json"]) == KEY
+    path.unlink()
+    with pytest.raises(ConfigurationError, match="'service_account_key' is neither a JSON object nor a readable file"):
+        modern(job)
