@@ -196,6 +196,36 @@ def test_a_check_of_the_catalogue_warns_of_what_is_different() -> None:
     assert "Google has ended Universal Analytics" in str(catalogue.warnings[0])
 
 
+@pytest.mark.parametrize(
+    ("source_type", "config"),
+    [
+        (
+            "airbyte",
+            {
+                "docker_image": "source-mixpanel",
+                "image_version": "0.1.5",
+                "config": {"api_secret": "an api secret"},
+                "initial_state": '{"funnels": {"date": "2022-01-01"}}',
+                "stream_table_name_prefix": "mixpanel_",
+                "stream_table_names": {"funnels": "funnels"},
+                "selected_streams": [
+                    {"name": "funnels", "namespace": "", "sync_mode": "incremental", "cursor_field": ["date"]}
+                ],
+            },
+        ),
+        ("singer", {"tap": "tap-github", "config": {"access_token": "a t0ken"}, "properties": "/srv/properties.json"}),
+    ],
+)
+def test_sources_that_classic_ran_as_programs_are_as_they_were_written(
+    source_type: str, config: dict[str, Any]
+) -> None:
+    text = CATALOGUE.format(type=source_type, config=json.dumps(config), collection="all")
+    catalogue = load_catalogue(text, {})
+    assert catalogue.problems == []
+    assert catalogue.warnings == ()
+    assert catalogue.sources["mine"].config == config
+
+
 def test_every_type_of_classics_drivers_is_a_type_here() -> None:
     types = {"google_analytics", "firebase", "facebook_marketing", "google_ads", "google_play", "amplitude"}
     assert types == {*DRIVERS, *UNMAPPED} - {"sdk_source"}

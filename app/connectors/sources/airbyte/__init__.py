@@ -10,6 +10,7 @@ import msgspec
 
 from app.connectors import jsontext
 from app.connectors.airbyte_options import CDK
+from app.connectors.blame import blamed, place_of
 from app.connectors.programs.documents import document, text_of
 from app.connectors.programs.packages import installed_command
 from app.connectors.programs.program import Program
@@ -39,6 +40,7 @@ class AirbyteSource:
     def __init__(self, options: AirbyteOptions, job: AttemptJob, *, work_dir: Path, log: Log) -> None:
         self._options = options
         self._job = job
+        self._place = place_of(job)
         self._collection = job.collection
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
@@ -49,11 +51,22 @@ class AirbyteSource:
         self._reading: Reading | None = None
 
     def check(self) -> None:
-        connector = self._prepared()
-        connector.check()
-        self._chosen(connector)
+        with blamed(self._place):
+            connector = self._prepared()
+            connector.check()
+            self._chosen(connector)
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        items = self._items(bookmark)
+        # What a destination complains about never passes through here.
+        while True:
+            with blamed(self._place):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+    def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         connector = self._prepared()
         catalog, choices = self._chosen(connector)
         forgetful = all(choice.full_refresh for choice in choices.values())
