@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from app.connectors.option_types import Document, Options, Pinned, Several
+from app.connectors.option_types import Document, Duration, Options, Pinned, Several
 
 CDK: Final = "airbyte-cdk==7.39.1"
 """What runs a manifest where nothing else is said."""
@@ -54,6 +55,7 @@ class AirbyteOptions(Options):
     docker_options: Annotated[tuple[str, ...], Several] = ()
     config: Document = Field(default_factory=dict)
     catalog: Document | None = None
+    discovery_max_age: Duration = timedelta(hours=1)
     state: dict[str, Any] | list[Any] | str | None = None
     initial_state: dict[str, Any] | list[Any] | str | None = None
     selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_named)], ...] = ()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.domain.duration import parse_duration
+from app.domain.errors import ConfigurationError
 
 
 class Options(BaseModel):
@@ -56,3 +60,17 @@ Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)
 
 Document = dict[str, Any] | str
 """An object, its JSON text, or the path of a file that holds it."""
+
+
+def _duration(value: Any) -> Any:
+    """`90m`; what says that it is wrong is no ValueError of pydantic's."""
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 90m or 24h; 0s is none")  # noqa: TRY004 -- pydantic's way
+    try:
+        return parse_duration(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""`90m` or `24h`; `0s` is none."""

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -36,12 +35,11 @@ from app.connectors.dlt_options import DLT, DLT_DESTINATIONS, DltDestinationOpti
 from app.connectors.files_options import FilesOptions, FilesParameters
 from app.connectors.installed import check_installed
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
-from app.connectors.option_types import PINNED, Document, Options, Pinned, Several
+from app.connectors.option_types import PINNED, Document, Duration, Options, Pinned, Several
 from app.connectors.parquet_options import WRITE_MODES, ParquetDestinationOptions
 from app.connectors.rest_options import RestOptions, RestParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.connectors.target_options import TARGET_MODES, TargetOptions
-from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
@@ -50,16 +48,6 @@ Model = TypeVar("Model", bound=BaseModel)
 _HIGHEST_PORT = 65535
 _IMPORTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
-
-
-def _duration(value: Any) -> Any:
-    """`90m`; what says that it is wrong is no ValueError of pydantic's."""
-    if not isinstance(value, str):
-        raise ValueError("must be a duration such as 90m or 24h; 0s is none")  # noqa: TRY004 -- pydantic's way
-    try:
-        return parse_duration(value)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
 
 
 class SingerOptions(Options):
@@ -80,7 +68,7 @@ class SingerOptions(Options):
     initial_state: Document | None = None
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
-    discovery_max_age: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(hours=1)
+    discovery_max_age: Duration = timedelta(hours=1)
 
     @field_validator("tap")
     @classmethod

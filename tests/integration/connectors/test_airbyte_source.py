@@ -260,6 +260,18 @@ def test_catalog_and_state_may_be_given(connection: Connection) -> None:
     assert connection.called["state"] == {"made": {"at": 6}}
 
 
+def test_what_was_discovered_is_used_again_unless_it_lacks_what_is_asked_for(connection: Connection) -> None:
+    connection.config["discover_lines"] = ["discovering\n"]
+    assert [connection.read().log for _ in range(2)] == [[("info", "discovering")], []]
+    connection.collection["type"] = "other"
+    with pytest.raises(ConfigurationError, match="has no stream 'other'"):
+        connection.read()
+    connection.config["catalog"]["streams"].append(stream("other"))
+    assert connection.read().tables
+    connection.options["discovery_max_age"] = "0s"
+    assert connection.read().log == [("info", "discovering")]
+
+
 def test_selected_streams_are_those_of_all(connection: Connection) -> None:
     connection.collection |= {"name": "all", "type": "all", "table_name": "source_all"}
     connection.config["catalog"] = {"streams": [stream("a"), stream("b"), stream("c")]}

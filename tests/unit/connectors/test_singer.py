@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.sources.singer.catalog import choose
-from app.connectors.sources.singer.discovery import DiscoveredCatalog
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.metrics import readable

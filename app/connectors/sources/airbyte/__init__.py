@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import msgspec
 from app.connectors import jsontext
 from app.connectors.airbyte_options import CDK
 from app.connectors.blame import blamed, place_of
+from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.programs.documents import document, text_of
 from app.connectors.programs.packages import installed_command
 from app.connectors.programs.program import Program
@@ -157,9 +159,31 @@ class AirbyteSource:
         return ["--components-path", str(path)], {"AIRBYTE_ENABLE_UNSAFE_CODE": "true"}
 
     def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
-        given = self._options.catalog
-        catalog = connector.catalog() if given is None else document(given, "catalog")
-        return choose(catalog, self._collection, self._options.selected_streams)
+        """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
+        collection, selected = self._collection, self._options.selected_streams
+        if (given := self._options.catalog) is not None:
+            return choose(document(given, "catalog"), collection, selected)
+        known = self._known()
+        earlier = known.remembered() if self._job.attempt == 1 and self._job.mode == "sync" else None
+        if earlier is not None:
+            with suppress(ConfigurationError):
+                return choose(earlier, collection, selected)
+        catalog = connector.catalog()
+        known.remember(catalog)
+        return choose(catalog, collection, selected)
+
+    def _known(self) -> DiscoveredCatalog:
+        """By the configuration as it is now: the connector may change it while it discovers."""
+        # The command of a container has a name and a directory of its own each time.
+        image, program = self._options.image_name, self._program
+        command = [image] if image else [] if program is None else program.command
+        return DiscoveredCatalog(
+            self._data_dir,
+            command,
+            (self._work_dir / "config.json").read_text(),
+            generation=self._job.generation,
+            max_age=self._options.discovery_max_age,
+        )
 
     def _initial_bookmark(self) -> str | None:
         for key in ("state", "initial_state"):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from app.connectors.programs.values import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 
 NULL: Final = msgspec.Raw(b"null")
 _SHOWN_BYTES: Final = 200
+# It comes once, and a connector with thousands of streams describes all their columns.
+_CATALOG: Final = re.compile(rb'\s*\{\s*"type"\s*:\s*"CATALOG"')
 
 
 class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,10 +143,12 @@ def parsed(line: bytes) -> Message | None:
 
     Raises:
         SynclineError: the line begins like a message and is not one, so something may be lost.
-        ConfigurationError: values are nested too deep.
+        ConfigurationError: values are nested too deep, or too many.
     """
     if not line.lstrip().startswith(b"{"):
         return None
+    if not _CATALOG.match(line):
+        check_values(line, program="the connector")
     try:
         message = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -12,11 +12,11 @@ import msgspec
 from app.connectors import jsontext
 from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint
+from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.programs.documents import document, object_of, written
 from app.connectors.programs.packages import installed_command
 from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose
-from app.connectors.sources.singer.discovery import DiscoveredCatalog
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.metrics import readable
 from app.connectors.sources.singer.reading import Reading, Wanted

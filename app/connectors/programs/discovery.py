@@ -1,4 +1,4 @@
-"""Catalogs that were discovered before, kept in files: some taps take minutes to find out what there is."""
+"""Catalogs that were discovered before, kept in files: some programs take minutes to find out what there is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORGOTTEN_AFTER_SECONDS = 7 * 86_400
 
 
 class DiscoveredCatalog:
-    """What one tap with one configuration has discovered, for as long as `max_age`.
+    """What one program with one configuration has discovered, for as long as `max_age`.
 
     A bookmark that is forgotten (`generation`) forgets the catalog with it; so does a changed file of the command.
     """
