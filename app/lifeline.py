@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MARK_VARIABLE: Final = "SYNCLINE_ATTEMPT"
 """In the environment of an attempt and of what it starts: who has started it."""
 
+GUARD_VARIABLE: Final = "SYNCLINE_GUARD"
+"""In the environment of what waits for an attempt's end to clean up after it, and then ends: it is left to itself."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 # Loaded before any fork: between fork and exec nothing may be imported and no lock be taken.
@@ -106,7 +109,14 @@ def _below(pid: int) -> list[int]:
         below = children.pop(waiting.pop(), [])
         found += below
         waiting += below
-    return found
+    return [each for each in found if not _is_guard(each)]
+
+
+def _is_guard(pid: int) -> bool:
+    with suppress(OSError):
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return any(each.startswith(f"{GUARD_VARIABLE}=".encode()) for each in variables)
+    return False
 
 
 def _running() -> Iterator[tuple[int, int]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -306,91 +303,3 @@ def test_a_kill_loses_and_doubles_nothing(
     told = connection.run(**rows | {"rows": 25})
     assert told.finished.rows_written == 5
     assert warehouse.execute(ROWS) == [(25, 25)]
-
-
-# Speaks of containers as Docker does: each is a process, whose number is kept under its name.
-DOCKER = """#!{python}
-import os, pathlib, signal, subprocess, sys
-home = pathlib.Path({home!r})
-with (home / "docker.log").open("a") as log:
-    print(*sys.argv[1:], sep="\\t", file=log)
-arguments = sys.argv[1:]
-if arguments[0] == "run":
-    name = arguments[arguments.index("--name") + 1]
-    mount = dict(part.split("=", 1) for part in arguments[arguments.index("--mount") + 1].split(","))
-    image = arguments.index("airbyte/source-made:1.0")
-    inside = [word.replace(mount["target"], mount["source"]) for word in arguments[image + 1:]]
-    begin, begun = os.pipe()
-    wait = "import os, sys; os.read(int(sys.argv[1]), 1); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
-    command = [sys.executable, "-c", wait, str(begin), str(home / "connector.py"), *inside]
-    container = subprocess.Popen(command, pass_fds=[begin], start_new_session=True)
-    (home / name).write_text(str(container.pid))
-    os.write(begun, b"!")
-    code = container.wait()
-    (home / name).unlink()
-    sys.exit(code)
-if arguments[0] == "rm":
-    container = home / arguments[-1]
-    if container.exists():
-        os.kill(int(container.read_text()), signal.SIGKILL)
-"""
-
-
-@pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: Connection) -> Connection:
-    """A connection by way of a `docker` that starts processes."""
-    program = tmp_path / "bin" / "docker"
-    program.parent.mkdir()
-    program.write_text(DOCKER.format(python=connection.options.pop("command")[0], home=str(tmp_path)))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    connection.options |= {"image": "airbyte/source-made:1.0", "network": "host", "docker_options": ["--memory=1g"]}
-    connection.destinations = {"nowhere": {"type": "none"}}
-    return connection
-
-
-def test_an_image_runs_as_a_container_that_sees_its_attempt_only(docker: Connection, tmp_path: Path) -> None:
-    told = docker.run(rows=3, state_every=1, phrase="open sesame", lines=["open sesame, please\n"])
-    assert told.finished.records_read == 3
-    assert "***, please" in told.lines, "its specification marks the phrase as a secret"
-    left, *runs, removed = [line.split("\t") for line in (tmp_path / "docker.log").read_text().splitlines()]
-    assert left[:3] == ["ps", "--all", "--quiet"]
-    assert [run[run.index("airbyte/source-made:1.0") + 1] for run in runs] == ["spec", "discover", "read"]
-    run = runs[-1]
-    name = run[run.index("--name") + 1]
-    assert run[:7] == ["run", "--rm", "--interactive", "--init", "--log-driver", "none", "--name"]
-    assert run[run.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
-    source = run[run.index("--mount") + 1].removeprefix("type=bind,source=").removesuffix(",target=/syncline")
-    assert source.startswith(str(tmp_path / "state" / "attempts"))
-    assert run[run.index("--network") :] == [
-        *("--network", "host", "--memory=1g", "airbyte/source-made:1.0", "read"),
-        *("--config", "/syncline/config.json", "--catalog", "/syncline/catalog.json"),
-    ]
-    assert removed == ["rm", "--force", name]
-    assert "sesame" not in (tmp_path / "docker.log").read_text()
-    docker.run(rows=3, state_every=1)
-    assert (tmp_path / "docker.log").read_text().count("\tspec\n") == 1
-
-
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_container_ends_with_its_attempt(docker: Connection, tmp_path: Path, end: signal.Signals) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    (tmp_path / "connector.py").write_text(f"open({str(fifo)!r}).read()")
-    attempt = docker.start()
-    with fifo.open("w"):
-        (name,) = tmp_path.glob("syncline-*")
-        watched = os.pidfd_open(int(name.read_text()))
-        os.kill(attempt.pid, end)
-        attempt.close()
-        ended = select.poll()
-        ended.register(watched, select.POLLIN)
-        assert ended.poll(10_000)
-    os.close(watched)
-
-
-def test_without_docker_an_image_is_a_clear_error(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    del connection.options["command"]
-    connection.options["image"] = "airbyte/source-made:1.0"
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert "the command docker is not on PATH" in str(connection.failure())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError
+from app.lifeline import GUARD_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ class Container:
         ]
 
     def _guarded(self) -> subprocess.Popen[bytes]:
-        environment = {"PATH": os.environ.get("PATH", os.defpath)} | self.environment
+        environment = {"PATH": os.environ.get("PATH", os.defpath), GUARD_VARIABLE: self._name} | self.environment
         if self._label:
             subprocess.run(  # noqa: S603 -- the label is ours
                 ["/bin/sh", "-c", _LEFT_BEHIND, self._label], check=False, stdin=subprocess.DEVNULL, env=environment
