@@ -11,12 +11,15 @@ from tests.integration.connectors.attempts import Duckdb, Postgres
 from tests.integration.connectors.lake import Lake
 from tests.integration.connectors.origins import DuckdbOrigin, SqliteOrigin
 from tests.redis_server import MISSING, PASSWORD, PROGRAM, running_redis
-from tests.scenarios.landings import LakeLanding, Landing, WarehouseLanding
+from tests.scenarios.landings import DltDuckdbLanding, DltFilesLanding, LakeLanding, Landing, WarehouseLanding
+from tests.scenarios.local_api import RowsApi, rows_api
 from tests.scenarios.sources import (
     TAP_POSTGRES,
     FilesSource,
+    ManifestSource,
     PythonSource,
     RedisSource,
+    RestSource,
     SingerSource,
     Source,
     SqlSource,
@@ -51,6 +54,12 @@ def redis_source(redis_socket: Path) -> Iterator[RedisSource]:
 
 
 @pytest.fixture
+def api() -> Iterator[RowsApi]:
+    with rows_api() as serving:
+        yield serving
+
+
+@pytest.fixture
 def source_of(request: pytest.FixtureRequest, tmp_path: Path) -> SourceOf:
     """A source by its kind; with PostgreSQL it shares a database with the destination."""
     makers: dict[str, Callable[[], Source]] = {
@@ -58,6 +67,8 @@ def source_of(request: pytest.FixtureRequest, tmp_path: Path) -> SourceOf:
         "sql (PostgreSQL)": lambda: SqlSource("sql (PostgreSQL)", request.getfixturevalue("postgres")),
         "sql (SQLite)": lambda: SqlSource("sql (SQLite)", SqliteOrigin(tmp_path / "origin.sqlite")),
         "sql (DuckDB)": lambda: SqlSource("sql (DuckDB)", DuckdbOrigin(tmp_path / "origin.duckdb")),
+        "airbyte": lambda: ManifestSource(request.getfixturevalue("api")),
+        "rest": lambda: RestSource(request.getfixturevalue("api")),
         "files": lambda: FilesSource(tmp_path),
         "python": lambda: PythonSource(tmp_path),
         "redis": lambda: request.getfixturevalue("redis_source"),
@@ -71,6 +82,8 @@ def landing_of(request: pytest.FixtureRequest, tmp_path: Path) -> LandingOf:
     makers: dict[str, Callable[[], Landing]] = {
         "postgres": lambda: WarehouseLanding("postgres", request.getfixturevalue("postgres")),
         "duckdb": lambda: WarehouseLanding("duckdb", Duckdb(tmp_path / "warehouse.duckdb")),
+        "dlt:duckdb": lambda: DltDuckdbLanding("dlt:duckdb", Duckdb(tmp_path / "dlt.duckdb")),
+        "dlt:filesystem": lambda: DltFilesLanding(tmp_path / "bucket"),
         "parquet": lambda: LakeLanding(Lake(tmp_path / "lake")),
     }
     return lambda kind: makers[kind]()

@@ -9,6 +9,8 @@ import duckdb
 import psycopg
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.connectors.attempts import Warehouse
     from tests.integration.connectors.lake import Lake
 
@@ -31,10 +33,11 @@ class Landing(Protocol):
 
 @dataclass(frozen=True)
 class WarehouseLanding:
-    """The table `made` of a warehouse."""
+    """The table `made` of a warehouse; `text` is the column that tells one version of a row from another."""
 
     kind: str
     warehouse: Warehouse
+    text: str = "text"
 
     def options(self) -> dict[str, Any]:
         return self.warehouse.options()
@@ -42,10 +45,38 @@ class WarehouseLanding:
     def rows(self, *, ended: bool = True) -> list[tuple[int, str]]:
         counting = "" if ended else "WHERE _syncline_valid_to IS NULL"
         try:
-            found = self.warehouse.execute(f"SELECT id, text FROM loaded.made {counting} ORDER BY id, text")
+            found = self.warehouse.execute(f"SELECT id, {self.text} FROM loaded.made {counting} ORDER BY 1, 2")
         except (psycopg.errors.UndefinedTable, duckdb.CatalogException):
             return []
         return [(int(id_), str(text)) for id_, text in found]
+
+
+@dataclass(frozen=True)
+class DltDuckdbLanding(WarehouseLanding):
+    """A DuckDB file that dlt writes."""
+
+    def options(self) -> dict[str, Any]:
+        given = super().options()
+        return {"type": "dlt:duckdb", "dataset": given["schema"], "credentials": given["path"]}
+
+
+@dataclass(frozen=True)
+class DltFilesLanding:
+    """Parquet files that dlt writes."""
+
+    bucket: Path
+    kind: str = "dlt:filesystem"
+
+    def options(self) -> dict[str, Any]:
+        return {"type": "dlt:filesystem", "dataset": "loaded", "bucket_url": str(self.bucket)}
+
+    def rows(self, *, ended: bool = True) -> list[tuple[int, str]]:
+        assert ended, "files have no history"
+        files = [str(path) for path in (self.bucket / "loaded" / "made").glob("*.parquet")]
+        if not files:
+            return []
+        with duckdb.connect() as connection:
+            return connection.execute("SELECT id, text FROM read_parquet($1) ORDER BY 1, 2", [files]).fetchall()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import redis
 
     from tests.integration.connectors.origins import Origin
+    from tests.scenarios.local_api import RowsApi
     from tests.scenarios.rows import Row
 
 
@@ -72,6 +73,8 @@ class SqlSource:
 
 
 TAP_POSTGRES: Final = "meltanolabs-tap-postgres==0.10.0"
+# It brings what runs a manifest, too.
+SOURCE_FAKER: Final = "airbyte-source-faker==7.2.1"
 
 # What a tap of the usual sort does: it begins at the value of its state, sends that row again, and then states.
 _TAP = """
@@ -286,5 +289,94 @@ class PackagedTapSource(SqlSource):
         return {
             "source_type": "singer",
             "source_config": {"package": TAP_POSTGRES, "config": config},
+            "collection": {},
+        }
+
+
+@dataclass
+class RestSource:
+    """An API with pages, of which a run reads what has changed since the last."""
+
+    api: RowsApi
+    kind: ClassVar[str] = "rest"
+    whole: ClassVar[bool] = False
+    cursor_field: ClassVar[str | None] = None
+    resent: ClassVar[int] = 1
+
+    def put(self, rows: list[Row]) -> list[Row]:
+        self.api.rows = rows
+        return rows
+
+    def job(self) -> dict[str, Any]:
+        endpoint = {
+            "path": "rows",
+            "data_selector": "rows",
+            "paginator": {"type": "json_link", "next_url_path": "next"},
+            "incremental": {"cursor_path": "at", "start_param": "since", "row_order": "asc"},
+        }
+        return {
+            "source_type": "rest",
+            "source_config": {
+                "client": {"base_url": self.api.url},
+                "resources": [{"name": "made", "endpoint": endpoint}],
+            },
+            "collection": {},
+        }
+
+
+_MANIFEST = """
+version: 6.0.0
+type: DeclarativeSource
+check: {type: CheckStream, stream_names: [made]}
+streams:
+  - type: DeclarativeStream
+    name: made
+    primary_key: [id]
+    retriever:
+      type: SimpleRetriever
+      requester: {type: HttpRequester, url_base: "{{ config['url'] }}", path: /rows, http_method: GET}
+      record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: [rows]}}
+      paginator:
+        type: DefaultPaginator
+        page_token_option: {type: RequestOption, inject_into: request_parameter, field_name: page}
+        pagination_strategy: {type: PageIncrement, page_size: 5, start_from_page: 1}
+    incremental_sync:
+      type: DatetimeBasedCursor
+      cursor_field: at
+      datetime_format: "%Y-%m-%dT%H:%M:%SZ"
+      start_datetime: {type: MinMaxDatetime, datetime: "2024-01-01T00:00:00Z", datetime_format: "%Y-%m-%dT%H:%M:%SZ"}
+      start_time_option: {type: RequestOption, inject_into: request_parameter, field_name: since}
+    schema_loader:
+      type: InlineSchemaLoader
+      schema: {type: object, properties:
+        {id: {type: integer}, seq: {type: integer}, text: {type: string}, at: {type: string, format: date-time}}}
+spec: {type: Spec, connection_specification: {type: object, required: [url], properties: {url: {type: string}}}}
+"""
+
+
+@dataclass
+class ManifestSource(RestSource):
+    """The same API, read by a declarative manifest of Airbyte."""
+
+    kind: ClassVar[str] = "airbyte"
+
+    def job(self) -> dict[str, Any]:
+        properties = {"id": "integer", "seq": "integer", "text": "string", "at": "string"}
+        stream = {
+            "name": "made",
+            "json_schema": {"properties": {name: {"type": kind} for name, kind in properties.items()}},
+            "supported_sync_modes": ["full_refresh", "incremental"],
+            "source_defined_cursor": True,
+            "default_cursor_field": ["at"],
+            "source_defined_primary_key": [["id"]],
+        }
+        return {
+            "source_type": "airbyte",
+            "source_config": {
+                "manifest": _MANIFEST,
+                "package": SOURCE_FAKER,
+                "catalog": {"streams": [stream]},
+                "config": {"url": self.api.url},
+            },
             "collection": {},
         }

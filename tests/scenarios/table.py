@@ -20,12 +20,14 @@ SOURCES: Final = (
     "sql (PostgreSQL)",
     "sql (SQLite)",
     "sql (DuckDB)",
+    "airbyte",
+    "rest",
     "files",
     "python",
     "redis",
     "synthetic",
 )
-DESTINATIONS: Final = ("postgres", "duckdb", "parquet")
+DESTINATIONS: Final = ("postgres", "duckdb", "parquet", "dlt:duckdb", "dlt:filesystem")
 MODES: Final = ("append", "upsert", "replace", "history")
 _LETTERS: Final = {"before": "b", "inside": "i", "after": "a"}
 _NOT_RUN: Final = "·"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from tests.integration.connectors.attempts import Duckdb, Trial
+from tests.scenarios.landings import WarehouseLanding
 from tests.scenarios.lives import AFTER, BEFORE, EVERY_POINT, INSIDE, SEALED, Life
 from tests.scenarios.recording import plans, shows
-from tests.scenarios.sources import PackagedTapSource, SdkTapSource, Source
+from tests.scenarios.sources import SOURCE_FAKER, PackagedTapSource, SdkTapSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,30 @@ if TYPE_CHECKING:
 @pytest.fixture
 def lives(request: pytest.FixtureRequest, landing_of: LandingOf, tmp_path: Path) -> Lives:
     return Lives(request.node, landing_of, tmp_path)
+
+
+USERS = 40
+
+
+def faker_job() -> dict[str, Any]:
+    """Made-up users."""
+    stream = {
+        "name": "users",
+        "json_schema": {"properties": {"id": {"type": "integer"}, "name": {"type": "string"}}},
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": True,
+        "default_cursor_field": ["updated_at"],
+        "source_defined_primary_key": [["id"]],
+    }
+    return {
+        "source_type": "airbyte",
+        "source_config": {
+            "package": SOURCE_FAKER,
+            "catalog": {"streams": [stream]},
+            "config": {"count": USERS, "seed": 1, "always_updated": False, "parallelism": 1},
+        },
+        "collection": {"type": "users"},
+    }
 
 
 class Lives:
@@ -40,14 +66,15 @@ class Lives:
         *,
         first: Sequence[str],
         later: Sequence[str],
+        mode: str = "upsert",
         data_dir: Path | None = None,
     ) -> None:
-        plans(self._node, source.kind, destinations, "upsert")
-        life = Life(source, [self._landing_of(each) for each in destinations], "upsert", self._directory)
+        plans(self._node, source.kind, destinations, mode)
+        life = Life(source, [self._landing_of(each) for each in destinations], mode, self._directory)
         life.trial.data_dir = data_dir
         life.runs(first, later)
         for destination, killed in zip(destinations, life.killed, strict=True):
-            shows(self._node, source.kind, destination, "upsert", killed=killed)
+            shows(self._node, source.kind, destination, mode, killed=killed)
 
 
 def test_a_table_of_postgres_into_postgres_what_is_new_by_key(lives: Lives, source_of: SourceOf) -> None:
@@ -56,6 +83,16 @@ def test_a_table_of_postgres_into_postgres_what_is_new_by_key(lives: Lives, sour
 
 def test_a_table_of_postgres_into_duckdb(lives: Lives, source_of: SourceOf) -> None:
     lives.run(source_of("sql (PostgreSQL)"), ["duckdb"], first=(BEFORE, INSIDE, AFTER), later=(BEFORE, SEALED, AFTER))
+
+
+def test_an_api_with_pages_into_duckdb_by_key(lives: Lives, source_of: SourceOf) -> None:
+    lives.run(source_of("rest"), ["duckdb"], first=[INSIDE, AFTER], later=[BEFORE])
+
+
+def test_a_declarative_manifest_into_files(lives: Lives, source_of: SourceOf, packages_home: Path) -> None:
+    lives.run(
+        source_of("airbyte"), ["parquet"], mode="append", first=[BEFORE], later=[INSIDE, AFTER], data_dir=packages_home
+    )
 
 
 def test_a_packaged_tap_into_postgres_with_a_bookmark(
@@ -69,3 +106,23 @@ def test_a_packaged_tap_into_postgres_with_a_bookmark(
 
 def test_a_tap_made_with_the_sdk_into_postgres_with_a_bookmark(lives: Lives, tmp_path: Path, sdk_python: Path) -> None:
     lives.run(SdkTapSource(tmp_path, sdk_python), ["postgres"], first=[BEFORE], later=[INSIDE, AFTER])
+
+
+def test_a_connector_of_airbyte_into_two_warehouses_at_once(
+    postgres: Postgres, tmp_path: Path, packages_home: Path, request: pytest.FixtureRequest
+) -> None:
+    plans(request.node, "airbyte", ["duckdb", "postgres"], "upsert")
+    first = WarehouseLanding("duckdb", Duckdb(tmp_path / "warehouse.duckdb"), text="name")
+    second = WarehouseLanding("postgres", postgres, text="name")
+    trial = Trial(tmp_path, {each.kind: each.options() for each in (first, second)}, **faker_job())
+    trial.data_dir = packages_home
+    for again, (point, full) in enumerate([(BEFORE, []), (f"{INSIDE}@2", [first]), (AFTER, [first, second])]):
+        trial.die(point, again=again)
+        assert [each for each in (first, second) if each.rows()] == full, point
+    assert trial.run(again=3).finished.records_read == 0, "both had everything before the last kill"
+    assert first.rows() == second.rows()
+    assert [id_ for id_, _ in first.rows()] == list(range(1, USERS + 1))
+    told = trial.run()
+    assert (told.finished.records_read, told.finished.rows_written) == (0, 0)
+    shows(request.node, "airbyte", "duckdb", "upsert", killed=["before"])
+    shows(request.node, "airbyte", "postgres", "upsert", killed=["before", "inside", "after"])

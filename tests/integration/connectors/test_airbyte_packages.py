@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.connectors.programs.packages import installed_command
-from app.domain.attempt_protocol import Failed, Finished
 from app.domain.errors import SynclineError
 from tests.integration.connectors.attempts import Attempt, Duckdb, Postgres, Told
 
@@ -92,15 +90,13 @@ spec:
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the environment is; processes that share the tests share it as well."""
-    base = tmp_path_factory.getbasetemp()
-    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "airbyte"
+def data_dir(packages_home: Path) -> Path:
+    """Where the environment is."""
     try:
-        installed_command((PACKAGE,), executable=None, data_dir=directory, log=lambda _level, _message: None)
+        installed_command((PACKAGE,), executable=None, data_dir=packages_home, log=lambda _level, _message: None)
     except SynclineError as error:
         pytest.skip(f"needs a package index: {error}")
-    return directory
+    return packages_home
 
 
 @pytest.fixture
@@ -120,22 +116,6 @@ def job(data_dir: Path, postgres: Postgres, duckdb: Duckdb) -> dict[str, Any]:
         "generation": 0,
         "data_dir": str(data_dir),
     }
-
-
-def test_made_up_users_reach_two_warehouses_at_once_and_each_of_them_once(
-    job: dict[str, Any], postgres: Postgres, duckdb: Duckdb
-) -> None:
-    task = new_task()
-    killed = run(job | task, die="child.committed")
-    assert not any(isinstance(message, Finished | Failed) for message in killed.messages)
-    told = run(job | task | {"attempt": 2})
-    assert [(each.destination, each.rows) for each in told.committed] == [("postgres", 0), ("duckdb", USERS)]
-    rows = "SELECT count(*), count(DISTINCT id) FROM loaded.users"
-    assert postgres.execute(rows) == duckdb.execute(rows) == [(USERS, USERS)]
-    same = "SELECT id, name, age, created_at::date::text, address::text <> '' FROM loaded.users ORDER BY id"
-    assert postgres.execute(same) == duckdb.execute(same)
-    told = run(job | new_task())
-    assert (told.finished.records_read, told.finished.rows_written) == (0, 0)
 
 
 def test_a_check_of_a_connector_passes_or_says_what_is_wrong(job: dict[str, Any]) -> None:

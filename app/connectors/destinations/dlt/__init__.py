@@ -13,6 +13,7 @@ from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.destinations.layout import left_out_warning, widened
+from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,7 @@ class DltDestination:
             )
             if full:
                 self._bookmark.prepare(prepared)
+                fail_point("destination.committing")
                 self._loader.load()
             self._loader.finish(prepared)
             self._bookmark.move(bookmark, final=final)
