@@ -34,7 +34,10 @@ _BIGINT = range(-(2**63), 2**63)
 def plain(values: Iterable[Any]) -> list[Any]:
     """The values of one column."""
     found = list(values)
-    return found if set(map(type, found)) <= _AS_THEY_ARE else [_plain(value) for value in found]
+    types = set(map(type, found))
+    if types <= _AS_THEY_ARE or (types == {float} and all(map(math.isfinite, found))):
+        return found
+    return [_plain(value) for value in found]
 
 
 def _plain(value: Any) -> Any:
