@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness import opened_store, running_worker, write_config
-from tests.integration.connectors.attempts import CATALOG, TAP, Scene, record, schema, state
+from tests.integration.connectors.attempts import CATALOG, TAP, Scene, Trial, record, schema, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,17 @@ def test_what_a_target_does_not_answer_for_is_not_committed(tmp_path: Path, how:
     told = scene.load(schema(["id"], id="integer"), *(record(id=number) for number in range(30_000)), state(1))
     assert told.failed.error == f"destination 'target': {complaint}"
     assert told.committed == []
+
+
+@pytest.mark.parametrize("point", ["child.staged", "destination.committing", "child.committed"])
+def test_after_a_kill_no_row_is_missing_though_some_may_come_twice(tmp_path: Path, point: str) -> None:
+    trial = Trial(tmp_path, {"target": target(tmp_path)}, "synthetic", collection={"parameters": {"records": 500}})
+    trial.die(point)
+    assert trial.run(again=1).finished.rows_written == 500
+    written = [message for message in kept(tmp_path) if message["type"] == "RECORD"]
+    last = max(message["version"] for message in written)
+    assert {message["record"]["id"] for message in written if message["version"] == last} == set(range(500))
+    assert [message["version"] for message in kept(tmp_path) if message["type"] == "ACTIVATE_VERSION"][-1] == last
 
 
 async def test_the_next_task_goes_on_where_the_target_has_answered_for(database_url: str, tmp_path: Path) -> None:

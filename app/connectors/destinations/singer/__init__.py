@@ -22,6 +22,7 @@ from app.connectors.programs.program import Program
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 from app.domain.writing import SchemaPolicy, WriteMode
+from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +91,7 @@ class SingerDestination:
                 if table.mode is WriteMode.REPLACE:
                     target.say(version_line(table, self._version))
         target.say(state_line(bookmark))
+        fail_point("destination.committing")
         self._running = None
         target.finish(bookmark)
         rows, self._rows = self._rows, 0
