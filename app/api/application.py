@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.config.catalogue import Catalogue
+    from app.domain.attempt_protocol import Offered
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
     from app.store.tokens import Tokens
@@ -41,6 +42,7 @@ def create_app(
     config_problem: Callable[[], str | None],
     reset_collection: Callable[[str, str], Awaitable[object]],
     test_source: Callable[[str, str | None], Awaitable[None]],
+    discover_source: Callable[[str], Awaitable[list[Offered]]],
     schema_version: str,
     schema_problem: Callable[[str | None], str | None],
     draining: Callable[[], bool],
@@ -57,6 +59,7 @@ def create_app(
         reset_collection: `(source, collection)`, forgets a collection's bookmarks.
         test_source: `(source, collection or None)`, lets the connector try; raises SynclineError with its error, and is
             canceled when the client leaves.
+        discover_source: `(source)`, asks the connector what there is to choose from; errors and cancellation likewise.
         schema_version: the migration that this release needs, for `/readyz` to tell.
         schema_problem: one line on why a database at this migration (None: at none) is not ready, or None.
         draining: whether a shutdown has begun.
@@ -78,7 +81,9 @@ def create_app(
         catalogue=catalogue,
         config_problem=config_problem,
         reset_collection=reset_collection,
-        trials=Trials(test_source),
+        trials=Trials(),
+        test_source=test_source,
+        discover_source=discover_source,
         schema_version=schema_version,
         schema_problem=schema_problem,
         draining=draining,

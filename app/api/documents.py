@@ -11,8 +11,11 @@ from typing_extensions import TypedDict  # pydantic reads the standard library's
 from app.domain.task import Status, task_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import asyncpg
 
+    from app.domain.attempt_protocol import Offered
     from app.store.reads import Row
 
 Time = Annotated[
@@ -25,6 +28,11 @@ Name = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": NAME_PAT
 TaskId = Annotated[
     str,
     Field(description="`{source}_{collection}_{UUIDv7}`. The UUID identifies the task, the rest must fit it."),
+]
+
+
+OfferedType = Literal[
+    "boolean", "integer", "big integer", "number", "text", "timestamp", "date", "time", "json", "bytes", "unknown"
 ]
 
 
@@ -111,6 +119,39 @@ class SourceChoice(TypedDict):
 
     source: Name
     collection: NotRequired[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})] | None]
+
+
+class DiscoveryRequest(TypedDict):
+    """The source that is to be asked."""
+
+    source: Name
+
+
+class OfferedColumn(TypedDict):
+    """A column; of the type `unknown` only its values will tell what it is."""
+
+    name: str
+    type: OfferedType
+
+
+class OfferedCollection(TypedDict):
+    """Something that a collection could be made of: its `name` is what to write as the collection's `type`.
+
+    `cursor_fields` are the columns that may tell what is new, the likeliest first.
+    """
+
+    name: str
+    columns: list[OfferedColumn]
+    primary_key: list[str]
+    cursor_fields: list[str]
+    sync_modes: list[Literal["full_refresh", "incremental"]]
+
+
+class Offers(TypedDict):
+    """What a source offers."""
+
+    source: str
+    collections: list[OfferedCollection]
 
 
 class Collection(TypedDict):
@@ -217,6 +258,23 @@ def log_document(row: asyncpg.Record) -> LogLine:
     """A row of a task's log."""
     at, message, level, attempt, line = row["at"], row["message"], row["level"], row["attempt"], row["line"]
     return {"time": time_to_write(at), "message": message, "level": level, "attempt": attempt, "line": line}
+
+
+def offers_document(source: str, offered: Iterable[Offered]) -> Offers:
+    """All that a source offers, in the order in which it told."""
+    return {
+        "source": source,
+        "collections": [
+            {
+                "name": each.name,
+                "columns": [{"name": name, "type": cast("OfferedType", kind)} for name, kind in each.columns.items()],
+                "primary_key": each.key,
+                "cursor_fields": each.cursor_fields,
+                "sync_modes": each.sync_modes,
+            }
+            for each in offered
+        ],
+    }
 
 
 def present(**fields: Any) -> dict[str, Any]:

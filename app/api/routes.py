@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from app.api.authentication import Authentication
 from app.api.health import Liveness, OpenApi, Ready
-from app.api.sources import ClearCache, Sources, SourceTrial
+from app.api.sources import ClearCache, Discovery, Sources, SourceTrial
 from app.api.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources": Sources,
     "/sources/clear_cache": ClearCache,
     "/sources/test": SourceTrial,
+    "/sources/discover": Discovery,
 }
 OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Ready, "/openapi.json": OpenApi}
 

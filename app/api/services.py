@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.api.shared import Shared
     from app.api.trials import Trials
     from app.config.catalogue import Catalogue
+    from app.domain.attempt_protocol import Offered
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
 
@@ -29,6 +30,8 @@ class Services:
     config_problem: Callable[[], str | None]
     reset_collection: Callable[[str, str], Awaitable[object]]
     trials: Trials
+    test_source: Callable[[str, str | None], Awaitable[None]]
+    discover_source: Callable[[str], Awaitable[list[Offered]]]
     schema_version: str
     schema_problem: Callable[[str | None], str | None]
     draining: Callable[[], bool]

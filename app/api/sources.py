@@ -1,21 +1,24 @@
-"""Sources: what there is and how it fares, forgetting a collection's bookmark, trying a source."""
+"""Sources: what there is and how it fares, forgetting a collection's bookmark, trying a source, what it offers."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from app.api.answers import JsonAnswer
 from app.api.documents import (
     Collection,
     CollectionChoice,
+    DiscoveryRequest,
     Done,
     Error,
+    Offers,
     Problem,
     RejectedSource,
     Source,
     SourceChoice,
     SourceList,
+    offers_document,
     present,
 )
 from app.api.errors import RefusedError
@@ -27,14 +30,16 @@ from app.domain.errors import DatabaseUnreachableError, SynclineError
 from app.domain.task import task_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from app.api.services import Services
     from app.config import sources as config
     from app.config.catalogue import Catalogue
 
+Result = TypeVar("Result")
 Rows = dict[tuple[str, str], Any]
 
 
@@ -103,13 +108,43 @@ class SourceTrial(Endpoint):
             services.catalogue().find_source(source)
         else:
             services.catalogue().find(source, collection)
-        try:
-            await services.trials.run(request, source, collection)
-        except (DatabaseUnreachableError, RefusedError):
-            raise
-        except SynclineError as error:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "Source does not work", str(error)) from error
+        await _asked(services, request, lambda: services.test_source(source, collection))
         return JsonAnswer({"status": "ok"})
+
+
+class Discovery(Endpoint):
+    """`/sources/discover`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="discoverSource",
+            scope=TokenScope.ADMIN,
+            summary="Ask the connector what the source offers: tables or streams with their columns; 400 has its error",
+            body=DiscoveryRequest,
+            answers={200: Offers, 400: Error, 404: Error, 413: Error, 429: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source = services.catalogue().find_source(SOURCE.required_in(body)).id
+        return JsonAnswer(
+            offers_document(source, await _asked(services, request, lambda: services.discover_source(source)))
+        )
+
+
+async def _asked(services: Services, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
+    """The connector's answer.
+
+    Raises:
+        RefusedError: 400; its own error.
+    """
+    try:
+        return await services.trials.run(request, ask)
+    except (DatabaseUnreachableError, RefusedError):
+        raise
+    except SynclineError as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Source does not work", str(error)) from error
 
 
 def rejected_documents(catalogue: Catalogue) -> list[RejectedSource]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.requests import ClientDisconnect
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+Result = TypeVar("Result")
+
 MOST_AT_ONCE: Final = 4
 """In one process of the API: every trial is a process of its own beside it."""
 
@@ -22,14 +24,13 @@ _RETRY_LATER: Final = {"Retry-After": "5"}
 
 
 class Trials:
-    """Passes trials on to `test_source`, which ends what it has started when it is canceled."""
+    """Lets connectors be asked; whatever asks them ends what it has started when it is canceled."""
 
-    def __init__(self, test_source: Callable[[str, str | None], Awaitable[None]]) -> None:
-        self._test_source = test_source
+    def __init__(self) -> None:
         self._running = 0
 
-    async def run(self, request: Request, source: str, collection: str | None) -> None:
-        """Try the source while the client, whose body has been read, is there.
+    async def run(self, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """What `ask` returns, while the client, whose body has been read, is there.
 
         Raises:
             RefusedError: 429; there are `MOST_AT_ONCE` already.
@@ -41,18 +42,18 @@ class Trials:
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many trials at once", why, headers=_RETRY_LATER)
         self._running += 1
         try:
-            await _while_there(request, self._test_source(source, collection))
+            return await _while_there(request, ask())
         finally:
             self._running -= 1
 
 
-async def _while_there(request: Request, work: Awaitable[None]) -> None:
+async def _while_there(request: Request, work: Awaitable[Result]) -> Result:
     trial, departure = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
     try:
         await asyncio.wait([trial, departure], return_when=asyncio.FIRST_COMPLETED)
         if not trial.done():
             raise ClientDisconnect
-        trial.result()
+        return trial.result()
     finally:
         trial.cancel()
         departure.cancel()

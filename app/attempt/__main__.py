@@ -7,11 +7,12 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from app.attempt.copying import check, synchronise
+from app.attempt.discovering import discover
 from app.attempt.outbox import Outbox
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
@@ -21,6 +22,9 @@ from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
 if TYPE_CHECKING:
     from types import FrameType
+
+
+_WORK: Final = {"sync": synchronise, "check": check, "discover": discover}
 
 
 class Stopped(BaseException):
@@ -55,7 +59,7 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
         with workspace(job) as work_dir:
-            return (check if job.mode == "check" else synchronise)(job, work_dir=work_dir, outbox=outbox)
+            return _WORK[job.mode](job, work_dir=work_dir, outbox=outbox)
     except BrokenPipeError:
         raise
     except SynclineError as error:

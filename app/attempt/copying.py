@@ -32,7 +32,7 @@ _PROGRESS_SECONDS = 1.0
 
 def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Whether the source can be read as configured; copies nothing."""
-    with closing(make_source(job, work_dir=work_dir, log=_log_to(outbox))) as source:
+    with closing(make_source(job, work_dir=work_dir, log=log_to(outbox))) as source:
         source.check()
     return Finished(records_read=0, rows_written=0)
 
@@ -43,7 +43,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     One that fails stops none of the others, which go on to their end. The attempt fails then, and the next one reads
     what that destination lacks.
     """
-    log = _log_to(outbox)
+    log = log_to(outbox)
     report = Report(outbox)
     # Destinations first: hours of reading must not end at a wrong password.
     places = [Place.opened(job, name, work_dir=work_dir, log=log) for name in job.destinations]
@@ -173,7 +173,7 @@ def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:
     return groups
 
 
-def _log_to(outbox: Outbox) -> Log:
+def log_to(outbox: Outbox) -> Log:
     return lambda level, message: outbox.send(LogLine(level, message))
 
 

@@ -21,7 +21,7 @@ from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.errors import ConfigurationError
-from app.execution.source_check import check_source
+from app.execution.source_check import check_source, discover_source
 from app.store.bookmarks import reset_collection
 from app.store.database import open_pool
 from app.store.notify import Notifier
@@ -87,11 +87,10 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             config_problem=lambda: watcher.problem,
             reset_collection=partial(reset_collection, pool),
             test_source=lambda source, collection: check_source(
-                watcher.current,
-                source,
-                collection,
-                data_dir=settings.data_dir.absolute(),
-                today=dt.datetime.now(dt.UTC).date(),
+                watcher.current, source, collection, data_dir=settings.data_dir.absolute(), today=_today()
+            ),
+            discover_source=lambda source: discover_source(
+                watcher.current, source, data_dir=settings.data_dir.absolute(), today=_today()
             ),
             schema_version=head(),
             schema_problem=schema_problem,
@@ -99,6 +98,10 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         )
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
         await _serve(app, listener, watcher, signals)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:

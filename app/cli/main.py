@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from app.cli.running import run_loop, start, told, with_pool
+from app.cli.running import config_option, run_loop, start, told, with_pool
+from app.cli.sources import sources
 from app.cli.tokens import token
 
-_config = click.option(
-    "--config", "config", type=click.Path(path_type=Path), help="The catalogue's YAML file; or set SYNCLINE_CONFIG."
-)
 _host = click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 _fail_points = click.option("--with-fail-points", is_flag=True, hidden=True)
 _port = click.option("--port", type=click.IntRange(0, 65_535), help="The port to listen on.  [default: server.port]")
@@ -33,7 +31,7 @@ def cli() -> None:
 
 
 @cli.command()
-@_config
+@config_option
 @_host
 @_port
 @_fail_points
@@ -48,7 +46,7 @@ def api(config: Path | None, host: str | None, port: int | None, *, with_fail_po
 
 
 @cli.command()
-@_config
+@config_option
 @_fail_points
 @told
 def worker(config: Path | None, *, with_fail_points: bool) -> None:
@@ -61,7 +59,7 @@ def worker(config: Path | None, *, with_fail_points: bool) -> None:
 
 
 @cli.command()
-@_config
+@config_option
 @_host
 @_port
 @click.option("--data", type=click.Path(path_type=Path), help="Where everything is kept.  [default: .syncline]")
@@ -155,6 +153,7 @@ def verify() -> None:
     click.echo("Every projection equals its events.")
 
 
+cli.add_command(sources)
 cli.add_command(token)
 
 

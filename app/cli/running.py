@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 import click
@@ -18,7 +19,7 @@ from app.domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from app.config.settings import Settings
 
@@ -30,6 +31,20 @@ EXIT_CODES: Final = (
     (DatabaseUnreachableError, 3),
     (SynclineError, 1),
 )
+
+
+def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """`--config FILE`, as every command takes it that reads the catalogue."""
+    option = click.option(
+        "--config", "config", type=click.Path(path_type=Path), help="The catalogue's YAML file; or set SYNCLINE_CONFIG."
+    )
+    return option(command)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines in which columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -73,7 +88,8 @@ def start(*, with_fail_points: bool = False) -> Settings:
     return settings
 
 
-def with_pool(work: Callable[[Any], Any]) -> Any:
+def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections") -> Any:
+    """What `work` makes of a pool at the database in reach; `name` is what the server shows of it."""
     from app.bootstrap.environment import database_in_reach
     from app.bootstrap.schema_version import require_schema
     from app.store.database import open_pool
@@ -81,7 +97,7 @@ def with_pool(work: Callable[[Any], Any]) -> Any:
 
     async def run() -> Any:
         address = database_in_reach(start())
-        async with open_pool(address, name="syncline projections", statement_seconds=None) as pool:
+        async with open_pool(address, name=name, statement_seconds=None) as pool:
             await require_schema(Reader(pool))
             return await work(pool)
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import run_loop, start, told
+from app.cli.running import aligned, run_loop, start, told
 from app.domain.api_token import TokenScope, id_in, name_problem
 from app.domain.duration import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from app.store.tokens import TokenOffice
 
@@ -57,7 +57,7 @@ def list_() -> None:
     lines = [
         (row["id"], row["scope"], row["state"], *(_moment(row[key]) for key in moments), row["name"]) for row in rows
     ]
-    for line in _aligned([head, *lines]):
+    for line in aligned([head, *lines]):
         click.echo(line)
 
 
@@ -82,8 +82,3 @@ def _at_the_office(work: Callable[[TokenOffice], Awaitable[Any]]) -> Any:
 
 def _moment(at: Any) -> str:
     return f"{at:%Y-%m-%d %H:%M}Z" if at else "-"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

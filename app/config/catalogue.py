@@ -85,8 +85,16 @@ class Catalogue:
         return self.section_secrets.union(*(part.secrets for part in parts))
 
 
-def build_catalogue(main: Document, separate: Document | None, environment: Mapping[str, str]) -> Catalogue:
+def build_catalogue(
+    main: Document,
+    separate: Document | None,
+    environment: Mapping[str, str],
+    *,
+    without_collections: bool = False,
+) -> Catalogue:
     """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
+
+    With `without_collections` a source may name none.
 
     Raises:
         CatalogueError: something outside of single sources and destinations is wrong; it carries all problems.
@@ -96,7 +104,9 @@ def build_catalogue(main: Document, separate: Document | None, environment: Mapp
     notifications = reading.section("notifications", Notifications)
     destinations, rejected_destinations = reading.parts("destinations", read_destination)
     defined = dict[str, Destination | None](dict.fromkeys(rejected_destinations)) | destinations
-    sources, rejected = reading.parts("sources", partial(read_source, destinations=defined))
+    sources, rejected = reading.parts(
+        "sources", partial(read_source, destinations=defined, without_collections=without_collections)
+    )
     catalogue = Catalogue(
         server=server or Server(),
         sources=sources,

@@ -20,14 +20,18 @@ LARGEST_TEXT = 16 * 1024 * 1024
 """Bytes that a catalogue or its separate sources may have."""
 
 
-def load_catalogue(source: Path | str, environment: Mapping[str, str]) -> Catalogue:
+def load_catalogue(
+    source: Path | str, environment: Mapping[str, str], *, without_collections: bool = False
+) -> Catalogue:
     """Read a catalogue once, from a file (`Path`) or from its text (`str`, relative paths from the working directory).
+
+    With `without_collections` a source may name none: to be asked what it offers it needs no more.
 
     Raises:
         CatalogueError: the catalogue as a whole cannot be used; it carries all problems.
     """
     reader = CatalogueReader(source, environment)
-    return build_catalogue(*reader.read(), environment)
+    return build_catalogue(*reader.read(), environment, without_collections=without_collections)
 
 
 class CatalogueReader:

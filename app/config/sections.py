@@ -47,6 +47,12 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_offered(name: str) -> str:
+    # It is a table or a stream of somebody else's, and stands in no URL.
+    _check_name(name.replace("/", "_"))
+    return name
+
+
 def _day(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError('must be a day written as "YYYY-MM-DD"')  # noqa: TRY004 (pydantic passes TypeError through)
@@ -101,6 +107,7 @@ def _said(value: Any) -> Any:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
+OfferedName = Annotated[str, AfterValidator(_check_offered)]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Names = Annotated[list[Name], Several]
 Schedule = Annotated[str, AfterValidator(_check_schedule)]
@@ -210,7 +217,7 @@ class WrittenCollection(Inherited):
     """An entry of `collections:`."""
 
     name: Name
-    type: Name | None = None
+    type: OfferedName | None = None
     table_name: Name | None = None
     start_date: Day | None = None
     sync_mode: SyncMode | None = None

@@ -93,10 +93,13 @@ class Source:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
-def read_source(entry: Entry, *, destinations: Mapping[str, Destination | None]) -> Source | None:
+def read_source(
+    entry: Entry, *, destinations: Mapping[str, Destination | None], without_collections: bool = False
+) -> Source | None:
     """The source that `entry` describes; None if it has problems, which are then in `entry`.
 
-    `destinations` has each that is defined, None for one that cannot be used.
+    `destinations` has each that is defined, None for one that cannot be used. With `without_collections` the source may
+    name no collection, and has the one `WHOLE` then.
     """
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
@@ -113,6 +116,9 @@ def read_source(entry: Entry, *, destinations: Mapping[str, Destination | None])
     else:
         _check_config(entry, entry.validated(options, written.get("config") or {}, ("config",)), written)
     _check_destinations(entry, written.get("destinations"), destinations)
+    needs_collections = type_ in SOURCE_TYPES and type_ not in _SELF_DESCRIBING and not without_collections
+    if needs_collections and not written.get("collections"):
+        entry.refuse(("collections",), "names no collection; at least one is needed")
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validated(WrittenSource, written)
     if source is not None:
@@ -173,8 +179,6 @@ def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destinat
 
 
 def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
-    if not collections and type_ in SOURCE_TYPES and type_ not in _SELF_DESCRIBING:
-        entry.refuse(("collections",), "names no collection; at least one is needed")
     parameters = collection_parameters(type_) if type_ in SOURCE_TYPES else None
     names: set[str] = set()
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):

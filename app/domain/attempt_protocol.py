@@ -16,6 +16,7 @@ from app.domain.writing import SchemaPolicy, WriteMode
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
 
 Level = Literal["debug", "info", "warn", "error"]
+SyncMode = Literal["full_refresh", "incremental"]
 
 
 class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +31,7 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     table_name: str
     start_date: str
     parameters: dict[str, Any] = {}
-    sync_mode: Literal["full_refresh", "incremental"] | None = None
+    sync_mode: SyncMode | None = None
     cursor_field: str | None = None
     primary_key: list[str] | None = None
     write_mode: WriteMode | None = None
@@ -44,6 +45,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
     bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
     themselves. `data_dir` is where connectors keep virtual environments and stage files.
+    bookmark of an older generation is void. `data_dir` is where connectors keep virtual environments and stage files.
+    In the mode `discover` the source is asked for each of `collections`, where there are any, and else once.
     """
 
     task: str
@@ -58,6 +61,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_dir: str
     bookmarks: dict[str, Any] = {}
     mode: Literal["sync", "check"] = "sync"
+    mode: Literal["sync", "check", "discover"] = "sync"
+    collections: list[CollectionJob] = []
 
 
 class LogLine(msgspec.Struct, frozen=True, tag="log"):
@@ -89,6 +94,21 @@ class Committed(msgspec.Struct, frozen=True, tag="committed"):
     bookmark: Any = None
 
 
+class Offered(msgspec.Struct, frozen=True, tag="offered"):
+    """Something that a source could be asked for: a table, a stream, a function.
+
+    `name` is what a collection's `type` is to be. `columns` maps each name to its type as `app.connectors.schema.Kind`
+    names it, or to `unknown` where only the values will tell. `cursor_fields` are the columns that may tell what is
+    new, the likeliest first.
+    """
+
+    name: str
+    columns: dict[str, str]
+    key: list[str] = []
+    cursor_fields: list[str] = []
+    sync_modes: list[SyncMode] = msgspec.field(default_factory=lambda: list[SyncMode](["full_refresh"]))
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The attempt copied everything there was."""
 
@@ -103,4 +123,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     retryable: bool = True
 
 
-AttemptMessage = LogLine | Progress | Committed | Finished | Failed
+AttemptMessage = LogLine | Progress | Committed | Offered | Finished | Failed

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from app.connectors.options import FORGETFUL_DESTINATIONS, SyntheticParameters
 from app.connectors.sources.synthetic import run_synthetic
-from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Progress
+from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Offered, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -207,7 +207,7 @@ class Attempt:
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
-            case Finished() | Failed():
+            case Finished() | Failed() | Offered():
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:

@@ -1,4 +1,4 @@
-"""Trying a source out without copying anything."""
+"""Asking a source without copying anything: whether it works, and what it offers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import os
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.domain.attempt_protocol import AttemptJob, Failed, Finished
+from msgspec.structs import replace
+
+from app.connectors.discovery import BY_COLLECTION, can_discover, not_discoverable
+from app.domain.attempt_protocol import AttemptJob, Failed, Finished, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.child import AttemptProcess, finish
 from app.loops import to_its_end
@@ -17,9 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
+    from app.config.sources import Collection, Source
 
 _TIMEOUT_SECONDS: Final = 120.0
 _NO_TASK: Final = UUID(int=0)
+
+MOST_COLUMNS: Final = 500_000
+"""All that a source offers together: beyond it nobody chooses by hand, and the answer would fill the memory."""
 
 
 async def check_source(
@@ -31,12 +38,31 @@ async def check_source(
         ConfigurationError: the catalogue does not have the source or the collection.
         SynclineError: the connector's own error.
     """
-    source = catalogue.sources.get(source_id)
-    first = next(iter(source.collections)) if source else ""
+    first = next(iter(catalogue.find_source(source_id).collections))
     source, collection = catalogue.find(source_id, collection_id or first)
-    job = AttemptJob(
+    await _answer(replace(_job(source, collection, data_dir=data_dir, today=today), mode="check"))
+
+
+async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, today: date) -> list[Offered]:
+    """Ask the connector for everything that there is to choose from.
+
+    Raises:
+        ConfigurationError: the catalogue does not have the source, or a source of its kind cannot tell.
+        SynclineError: the connector's own error.
+    """
+    source = catalogue.find_source(source_id)
+    if not can_discover(source.type):
+        raise not_discoverable(source.type)
+    collections = list(source.collections.values())
+    job = _job(source, collections[0], data_dir=data_dir, today=today)
+    asked = [each.for_attempt(today) for each in collections] if source.type in BY_COLLECTION else []
+    return await _answer(replace(job, mode="discover", collections=asked))
+
+
+def _job(source: Source, collection: Collection, *, data_dir: Path, today: date) -> AttemptJob:
+    return AttemptJob(
         task=str(_NO_TASK),
-        task_id=f"check of {source_id}",
+        task_id=f"check of {source.id}",
         attempt=0,
         source=source.id,
         source_type=source.type,
@@ -45,23 +71,16 @@ async def check_source(
         destinations={},
         generation=0,
         data_dir=str(data_dir),
-        mode="check",
     )
+
+
+async def _answer(job: AttemptJob) -> list[Offered]:
+    """What the connector's process says, which ends with the waiting for it."""
     child = await AttemptProcess.start(job, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            async for message in child.messages():
-                match message:
-                    case Finished():
-                        return
-                    case Failed(retryable=True):
-                        raise SynclineError(message.error)
-                    case Failed():
-                        raise ConfigurationError(message.error)
-                    case _:
-                        pass
-            raise SynclineError(f"the connector ended with exit code {await child.exit_code()} and no result")
+            return await _heard(child)
     except TimeoutError:
         raise SynclineError(f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds") from None
     except asyncio.CancelledError:
@@ -69,6 +88,27 @@ async def check_source(
         raise
     finally:
         await to_its_end(finish(child, texts, grace_seconds=1))
+
+
+async def _heard(child: AttemptProcess) -> list[Offered]:
+    offered: list[Offered] = []
+    columns = 0
+    async for message in child.messages():
+        match message:
+            case Offered():
+                offered.append(message)
+                columns += 1 + len(message.columns)
+                if columns > MOST_COLUMNS:
+                    raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns, too many to list")
+            case Finished():
+                return offered
+            case Failed(retryable=True):
+                raise SynclineError(message.error)
+            case Failed():
+                raise ConfigurationError(message.error)
+            case _:
+                pass
+    raise SynclineError(f"the connector ended with exit code {await child.exit_code()} and no result")
 
 
 async def _ignore(_text: str) -> None:

@@ -79,4 +79,4 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 
     parameters = validated(SyntheticParameters, job.collection.parameters, place=parameters_place)
-    return SyntheticSource(parameters, table=job.collection.table_name, log=log)
+    return SyntheticSource(parameters, table=job.collection.table_name, name=job.collection.type, log=log)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.discovery import shown_columns
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
-from app.domain.attempt_protocol import Failed, Finished, LogLine, Progress
+from app.domain.attempt_protocol import Failed, Finished, LogLine, Offered, Progress
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -103,9 +104,17 @@ class SyntheticSource:
     """The plan as a source that destinations can keep."""
 
     def __init__(
-        self, parameters: SyntheticParameters, *, table: str, log: Log, rng: random.Random | None = None
+        self,
+        parameters: SyntheticParameters,
+        *,
+        table: str,
+        log: Log,
+        name: str | None = None,
+        rng: random.Random | None = None,
     ) -> None:
+        """`name` is the collection's type, as which it is offered."""
         self._parameters = parameters
+        self._name = name
         self._table = table
         self._log = log
         self._rng = rng
@@ -113,6 +122,9 @@ class SyntheticSource:
 
     def check(self) -> None:
         """Nothing can be wrong that the parameters' model has not refused."""
+
+    def discover(self) -> Iterator[Offered]:
+        yield Offered(name=self._name or self._table, columns=shown_columns(_COLUMNS), key=["id"])
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
         yield Table(name=self._table, columns=_COLUMNS, key=("id",), full_refresh=True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from app.config.catalogue import Catalogue
+    from app.domain.attempt_protocol import Offered
 
 TOKEN = "a-token-for-tests"
 CATALOGUE = f"""
@@ -66,6 +67,7 @@ class Surroundings:
     tried: list[tuple[str, str | None]] = field(default_factory=list)
     trial: Callable[[str, str | None], Awaitable[None]] | None = None
     trial_error: Exception | None = None
+    offered: list[Offered] = field(default_factory=list)
 
     async def test_source(self, source: str, collection: str | None) -> None:
         self.tried.append((source, collection))
@@ -73,6 +75,10 @@ class Surroundings:
             await self.trial(source, collection)
         if self.trial_error:
             raise self.trial_error
+
+    async def discover_source(self, source: str) -> list[Offered]:
+        await self.test_source(source, None)
+        return self.offered
 
 
 class CountingNotifier(Notifier):
@@ -127,6 +133,7 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
             config_problem=lambda: surroundings.config_problem,
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
+            discover_source=surroundings.discover_source,
             schema_version=head(),
             schema_problem=schema_problem,
             draining=lambda: surroundings.draining,

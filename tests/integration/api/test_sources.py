@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.api.trials import MOST_AT_ONCE
+from app.domain.attempt_protocol import Offered
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.integration.api.serving import OpenedApi
 
+NO_COLLECTION = (404, "Error getting collection")
 FIRE_TIME = datetime(2031, 1, 1, tzinfo=UTC)
 
 
@@ -88,13 +90,18 @@ async def test_clearing_the_cache_forgets_the_bookmark(client: httpx.AsyncClient
         ('{"source": "\\u0000"}', (400, "Error parsing 'source' field")),
         ('{"source": "x", "collection": "y"}', (404, "Error getting source")),
         ('{"source": "broken", "collection": "any"}', (404, "Error getting source")),
-        ('{"source": "load", "collection": "y"}', (404, "Error getting collection")),
+        (
+            '{"source": "load", "collection": "y", "from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"}',
+            NO_COLLECTION,
+        ),
     ],
 )
-@pytest.mark.parametrize("action", ["clear_cache", "test"])
+@pytest.mark.parametrize("action", ["clear_cache", "test", "discover"])
 async def test_a_wrong_body_is_refused(
     client: httpx.AsyncClient, api: OpenedApi, action: str, body: str, expected: tuple[int, str]
 ) -> None:
+    if action == "discover" and expected == NO_COLLECTION:
+        pytest.skip("a whole source is asked")
     answer = await client.post(f"/api/v1/sources/{action}", content=body)
     assert (answer.status_code, answer.json()["message"]) == expected
     assert api.surroundings.tried == []
@@ -142,3 +149,34 @@ async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, a
     goes_on.set()
     assert [answer.status_code for answer in await asyncio.gather(*posts)] == [200] * MOST_AT_ONCE
     assert (await post()).status_code == 200
+
+
+async def test_a_source_tells_what_it_offers(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    users = Offered("users", {"id": "integer", "at": "timestamp"}, ["id"], ["at"], ["full_refresh", "incremental"])
+    api.surroundings.offered = [users, Offered("notes", {"body": "unknown"})]
+    answer = await client.post("/api/v1/sources/discover", json={"source": "load"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "source": "load",
+            "collections": [
+                {
+                    "name": "users",
+                    "columns": [{"name": "id", "type": "integer"}, {"name": "at", "type": "timestamp"}],
+                    "primary_key": ["id"],
+                    "cursor_fields": ["at"],
+                    "sync_modes": ["full_refresh", "incremental"],
+                },
+                {
+                    "name": "notes",
+                    "columns": [{"name": "body", "type": "unknown"}],
+                    "primary_key": [],
+                    "cursor_fields": [],
+                    "sync_modes": ["full_refresh"],
+                },
+            ],
+        },
+    )
+    api.surroundings.trial_error = SynclineError("no such host")
+    answer = await client.post("/api/v1/sources/discover", json={"source": "load"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "no such host")

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.blame import blamed, place_of
+from app.connectors.discovery import shown_columns
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.signatures import Bookmark
 from app.connectors.sources.files.storage import Storage
 from app.connectors.sources.files.unpacking import Part, parts_of
+from app.domain.attempt_protocol import Offered
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class FilesSource:
         collection = job.collection
         self._place = place_of(job)
         self._parameters = parameters
+        self._name = collection.name
         self._table_name = collection.table_name
         self._key = tuple(collection.primary_key or ())
         self._full_refresh = collection.sync_mode == "full_refresh"
@@ -46,12 +49,25 @@ class FilesSource:
 
     def check(self) -> None:
         """Looks for the files and reads the beginning of the first."""
+        self._begun()
+
+    def discover(self) -> Iterator[Offered]:
+        """The columns that are in the beginning of the first file."""
+        yield Offered(
+            name=self._name,
+            columns=shown_columns(self._begun().kinds),
+            key=list(self._key),
+            sync_modes=["full_refresh", "incremental"],
+        )
+
+    def _begun(self) -> _GrowingTable:
         with blamed(self._place):
             found = self._storage.found()
             if not found:
                 raise self._nothing_found()
             table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={})
             next(self._items(found[0], table), None)
+            return table
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         with blamed(self._place):

@@ -7,9 +7,12 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.discovery import shown_columns
+from app.connectors.schema import Kind
 from app.connectors.sources.python.blame import Blame
-from app.connectors.sources.python.function import declared_schema, find_function
+from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
 from app.connectors.sources.python.reading import Reading
+from app.domain.attempt_protocol import Offered
 from app.domain.secret_values import secrets_in
 from syncline import Context, Schema
 
@@ -35,6 +38,11 @@ class PythonSource:
 
     def check(self) -> None:
         self._found()
+
+    def discover(self) -> Iterator[Offered]:
+        functions = offered_functions(self._options.function, self._options.path, blame=self._blame)
+        for name, function in functions.items():
+            yield _offered(name, declared_schema(function, self._blame))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         function, declared = self._found()
@@ -63,6 +71,17 @@ class PythonSource:
             start_date=dt.date.fromisoformat(collection.start_date),
             log=self._logger,
         )
+
+
+def _offered(name: str, schema: Schema) -> Offered:
+    remembers = schema.mode == "incremental" or (schema.mode is None and schema.cursor_field)
+    return Offered(
+        name=name,
+        columns=shown_columns({column: Kind(kind) for column, kind in schema.columns.items()}),
+        key=list(schema.key),
+        cursor_fields=[schema.cursor_field] if schema.cursor_field else [],
+        sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],
+    )
 
 
 def logger_to(log: Log, *, masked: Callable[[str], str]) -> logging.Logger:

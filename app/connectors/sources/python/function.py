@@ -40,6 +40,20 @@ def find_function(where: str, path: Iterable[str], *, default: str, blame: Blame
     return found
 
 
+def offered_functions(where: str, path: Iterable[str], *, blame: Blame) -> dict[str, Callable[..., Any]]:
+    """The one function that `where` names; of a module all with a declared schema, or all if none has one.
+
+    Raises:
+        ConfigurationError: as `find_function` does.
+    """
+    name, _, attribute = where.partition(":")
+    if attribute:
+        return {attribute: find_function(where, path, default=attribute, blame=blame)}
+    _look_in(path, blame)
+    own = _functions(_imported(name, blame))
+    return {name: function for name, function in own.items() if hasattr(function, DECLARED)} or own
+
+
 def declared_schema(function: Callable[..., Any], blame: Blame) -> Schema:
     """What the decorator says; an empty schema without one."""
     schema = getattr(function, DECLARED, None)
@@ -80,9 +94,14 @@ def _imported(name: str, blame: Blame) -> ModuleType:
 
 
 def _offer(module: ModuleType) -> str:
-    own = [
-        name
+    own = _functions(module)
+    return f"; its functions are: {', '.join(sorted(own)[:20])}" if own else ""
+
+
+def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The module's own ones that are not private."""
+    return {
+        name: value
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
-    ]
-    return f"; its functions are: {', '.join(sorted(own)[:20])}" if own else ""
+    }

@@ -19,6 +19,7 @@ from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.metrics import readable
+from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.reading import Reading, Wanted
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from app.connectors.passes import Log, Rows
     from app.connectors.schema import Table
     from app.connectors.sources.singer.catalog import Choice
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import AttemptJob, Offered
 
 
 class SingerSource:
@@ -50,6 +51,10 @@ class SingerSource:
         with blamed(self._place):
             tap = self._prepared()
             choose(self._catalog(tap), self._job.collection, self._fields)
+
+    def discover(self) -> Iterator[Offered]:
+        with blamed(self._place):
+            yield from offers(self._catalog(self._prepared()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         items = self._items(bookmark)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ALL = "all"
 _SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")
-_REMEMBERING = {"INCREMENTAL", "LOG_BASED"}
+REMEMBERING = {"INCREMENTAL", "LOG_BASED"}
 EVERYTHING = Fields()
 
 
@@ -47,20 +47,26 @@ def choose(
         ConfigurationError: the catalog does not have the collection or one of its fields, or has several like it.
     """
     chosen = copy.deepcopy(catalog)
-    streams = chosen.get("streams")
-    if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
-        raise ConfigurationError("'catalog' has no list of 'streams'")
+    streams = streams_of(chosen)
     wanted = _every(streams) if collection.type == ALL else [_matching(streams, collection.type)]
     choices: dict[str, Choice] = {}
     for stream in streams:
         own = _own_fields(stream, collection, fields) if any(stream is each for each in wanted) else None
-        _metadata(stream)["selected"] = own is not None
+        metadata_of(stream)["selected"] = own is not None
         if own is not None:
             choice = _planned(stream, collection, own)
-            choices[_id(stream)] = choices[_name(stream)] = choice
+            choices[id_of(stream)] = choices[_name(stream)] = choice
     if not choices and streams:
-        raise ConfigurationError(f"'select' takes none of the tap's streams, valid are: {_listed(map(_id, streams))}")
+        raise ConfigurationError(f"'select' takes none of the tap's streams, valid are: {_listed(map(id_of, streams))}")
     return chosen, choices
+
+
+def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
+    """Raises `ConfigurationError` for a catalog without streams."""
+    streams = catalog.get("streams")
+    if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
+        raise ConfigurationError("'catalog' has no list of 'streams'")
+    return streams
 
 
 def unannounced(stream: str, collection: CollectionJob, fields: Fields = EVERYTHING) -> Choice | None:
@@ -73,32 +79,32 @@ def unannounced(stream: str, collection: CollectionJob, fields: Fields = EVERYTH
 
 def _every(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A catalog in which somebody has selected streams is taken at its word."""
-    selected = [stream for stream in streams if _metadata(stream).get("selected") is True]
-    return selected or [stream for stream in streams if _metadata(stream).get("inclusion") != "unsupported"]
+    selected = [stream for stream in streams if metadata_of(stream).get("selected") is True]
+    return selected or [stream for stream in streams if metadata_of(stream).get("inclusion") != "unsupported"]
 
 
 def _matching(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     tests = (
-        lambda stream: _id(stream) == wanted,
+        lambda stream: id_of(stream) == wanted,
         lambda stream: stream.get("stream") == wanted,
-        lambda stream: stream.get("table_name") == wanted or _metadata(stream).get("table-name") == wanted,
-        lambda stream: _SEPARATORS.split(_id(stream))[-1] == wanted or _id(stream).endswith(f"-{wanted}"),
+        lambda stream: stream.get("table_name") == wanted or metadata_of(stream).get("table-name") == wanted,
+        lambda stream: _SEPARATORS.split(id_of(stream))[-1] == wanted or id_of(stream).endswith(f"-{wanted}"),
     )
     for test in tests:
         found = list(filter(test, streams))
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_listed(map(_id, found))}")
-    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_listed(map(_id, streams))}")
+            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_listed(map(id_of, found))}")
+    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_listed(map(id_of, streams))}")
 
 
 def _own_fields(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Fields | None:
-    return fields.of_stream(_id(stream), _name(stream)) if collection.type == ALL else fields
+    return fields.of_stream(id_of(stream), _name(stream)) if collection.type == ALL else fields
 
 
 def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Choice:
-    metadata = _metadata(stream)
+    metadata = metadata_of(stream)
     for field in stream.get("metadata", []):
         if field.get("breadcrumb") and isinstance(field.get("metadata"), dict):
             unsupported = field["metadata"].get("inclusion") == "unsupported"
@@ -108,7 +114,7 @@ def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) 
         stream["key_properties"] = collection.primary_key
     key = collection.primary_key or stream.get("key_properties") or metadata.get("table-key-properties")
     choice = _choice(
-        _id(stream),
+        id_of(stream),
         method=metadata.get("forced-replication-method")
         or metadata.get("replication-method")
         or stream.get("replication_method"),
@@ -165,14 +171,14 @@ def _choice(
     fields: Fields,
 ) -> Choice:
     """Without a word on how the stream is read, only rows with a key can be loaded without doubling any."""
-    remembers = method in _REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
+    remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
     mode = collection.sync_mode or ("incremental" if collection.cursor_field or remembers else "full_refresh")
     cursor_field = collection.cursor_field or (str(replication_key) if replication_key else None)
     full_refresh = mode == "full_refresh"
     return Choice(stream=stream, full_refresh=full_refresh, cursor_field=cursor_field, key=key, fields=fields)
 
 
-def _metadata(stream: dict[str, Any]) -> dict[str, Any]:
+def metadata_of(stream: dict[str, Any]) -> dict[str, Any]:
     entries = stream.setdefault("metadata", [])
     for entry in entries:
         if not entry.get("breadcrumb"):
@@ -183,12 +189,12 @@ def _metadata(stream: dict[str, Any]) -> dict[str, Any]:
     return own
 
 
-def _id(stream: dict[str, Any]) -> str:
+def id_of(stream: dict[str, Any]) -> str:
     return str(stream.get("tap_stream_id") or stream.get("stream") or "")
 
 
 def _name(stream: dict[str, Any]) -> str:
-    return str(stream.get("stream") or _id(stream))
+    return str(stream.get("stream") or id_of(stream))
 
 
 def _listed(names: Iterable[str]) -> str:

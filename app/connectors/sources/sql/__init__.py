@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.blame import blamed, place_of
 from app.connectors.sources.sql.database import Database
+from app.connectors.sources.sql.offers import offers
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
 
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     from app.connectors.passes import Checkpoint, Log, Rows
     from app.connectors.schema import Table
     from app.connectors.sql_options import SqlOptions, SqlParameters
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import AttemptJob, Offered
 
 
 class SqlSource:
     def __init__(
         self, options: SqlOptions, parameters: SqlParameters, job: AttemptJob, *, work_dir: Path, log: Log
     ) -> None:
+        self._source = job.source
         self._place = place_of(job)
         self._table_name = job.collection.table_name
         self._chunk_rows = options.chunk_rows
+        self._schema = options.schema_
         self._log = log
         self._reading: Reading | None = None
         with blamed(self._place):
@@ -35,6 +38,10 @@ class SqlSource:
     def check(self) -> None:
         with blamed(self._place), self._database.snapshot() as connection:
             Reading(self._database, connection, self._selection, log=self._log)
+
+    def discover(self) -> Iterator[Offered]:
+        with blamed(f"source {self._source!r}"), self._database.snapshot() as connection:
+            yield from offers(self._database, connection, self._schema, log=self._log)
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, literal_column
+from sqlalchemy import Connection, inspect, literal_column
+from sqlalchemy.engine.reflection import ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,19 @@ class SourceColumn:
     type: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table or view. `schema` None: the one that names without a schema mean.
+
+    `required` are the columns that cannot be NULL; None where nothing is known of that, as of a view.
+    """
+
+    schema: str | None
+    name: str
+    key: tuple[str, ...] = ()
+    required: frozenset[str] | None = None
+
+
 class Dialect:
     """Any database: columns get their kinds from the values that come."""
 
@@ -37,6 +51,9 @@ class Dialect:
 
     quoted: bool | None = None
     """Whether names of tables are taken to the letter; None: only those that cannot be written otherwise."""
+
+    savepoints = False
+    """Whether a statement that fails ends the whole transaction, unless a savepoint was before it."""
 
     def address(self, url: URL) -> URL:
         """`url` as its driver is given it; raises `ConfigurationError` for one that cannot be a source."""
@@ -61,6 +78,29 @@ class Dialect:
         """The expression that has the driver return a value of this column whole."""
         return expression
 
+    def tables(self, connection: Connection, schema: str | None) -> list[FoundTable]:
+        """What is in `schema`, or in every schema that is not the database's own, in order of the names."""
+        inspector = inspect(connection)
+        default = schema or inspector.default_schema_name
+        found: list[FoundTable] = []
+        for each in [schema] if schema else sorted(set(inspector.get_schema_names()) - _SYSTEM_SCHEMAS):
+            views = set(inspector.get_view_names(schema=each))
+            columns = inspector.get_multi_columns(schema=each, kind=ObjectKind.ANY)
+            keys = inspector.get_multi_pk_constraint(schema=each, kind=ObjectKind.ANY)
+            for place, described_columns in sorted(columns.items(), key=lambda one: one[0][1]):
+                name = place[1]
+                key = tuple(keys[place]["constrained_columns"]) if keys.get(place) else ()
+                never_null = {column["name"] for column in described_columns if not column["nullable"]} | {*key}
+                found.append(
+                    FoundTable(
+                        schema=None if each == default else each,
+                        name=name,
+                        key=key,
+                        required=None if name in views else frozenset(never_null),
+                    )
+                )
+        return found
+
     def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
@@ -72,4 +112,5 @@ def described(connection: Connection, everything: Select[Any]) -> list[tuple[Any
     return [tuple(column) for column in (cursor and cursor.description) or ()]
 
 
+_SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "mysql", "performance_schema", "sys", "INFORMATION_SCHEMA"})
 EVERYTHING: Final[ColumnElement[Any]] = literal_column("*")

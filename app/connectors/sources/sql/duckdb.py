@@ -10,7 +10,7 @@ from sqlalchemy.types import UserDefinedType
 
 from app.connectors import jsontext
 from app.connectors.schema import Kind
-from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.connectors.sources.sql.dialect import Dialect, FoundTable, SourceColumn, described
 from app.connectors.sources.sql.sqlite import existing
 
 if TYPE_CHECKING:
@@ -35,6 +35,27 @@ _COME_AS_THEY_ARE = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, 
 _NESTED = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$", re.DOTALL)
 
 
+# SQLAlchemy's inspector takes DuckDB for a PostgreSQL of its own; its own functions know more.
+_TABLES = """
+    WITH found AS (
+        SELECT schema_name, table_name AS name, false AS is_view FROM duckdb_tables()
+        WHERE database_name = current_database() AND NOT internal
+        UNION ALL
+        SELECT schema_name, view_name, true FROM duckdb_views()
+        WHERE database_name = current_database() AND NOT internal
+    ), keys AS (
+        SELECT schema_name, table_name AS name, constraint_column_names AS key FROM duckdb_constraints()
+        WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY'
+    ), required AS (
+        SELECT schema_name, table_name AS name, list(column_name) AS required FROM duckdb_columns()
+        WHERE database_name = current_database() AND NOT is_nullable GROUP BY ALL
+    )
+    SELECT schema_name, name, is_view, key, required
+    FROM found LEFT JOIN keys USING (schema_name, name) LEFT JOIN required USING (schema_name, name)
+    ORDER BY schema_name, name
+"""
+
+
 class Duckdb(Dialect):
     quoted = True
 
@@ -52,6 +73,19 @@ class Duckdb(Dialect):
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         return [_column(name, str(code)) for name, code, *_ in described(connection, everything)]
+
+    def tables(self, connection: Connection, schema: str | None) -> list[FoundTable]:
+        default = schema or "main"
+        return [
+            FoundTable(
+                schema=None if found == default else found,
+                name=name,
+                key=tuple(key or ()),
+                required=None if is_view else frozenset(required or ()),
+            )
+            for found, name, is_view, key, required in connection.exec_driver_sql(_TABLES).fetchall()
+            if schema in (None, found)
+        ]
 
     def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
         if column.kind in _COME_AS_THEY_ARE:

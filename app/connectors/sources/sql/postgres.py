@@ -50,6 +50,7 @@ _SETTINGS = (
 
 class Postgres(Dialect):
     quoted = True
+    savepoints = True
     isolation = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012 -- never changed
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- nothing is kept in files

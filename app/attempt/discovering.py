@@ -1,0 +1,38 @@
+"""Asking a source what it offers; copies nothing."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.attempt.copying import log_to
+from app.connectors.discovery import Discovering, not_discoverable
+from app.connectors.sources import make_source
+from app.domain.attempt_protocol import Finished
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.attempt.outbox import Outbox
+    from app.domain.attempt_protocol import AttemptJob
+
+
+def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+    """Tells each thing that there is once.
+
+    Raises:
+        ConfigurationError: the source cannot tell.
+    """
+    told: set[str] = set()
+    for collection in job.collections or [job.collection]:
+        asked = msgspec.structs.replace(job, collection=collection)
+        with closing(make_source(asked, work_dir=work_dir, log=log_to(outbox))) as source:
+            if not isinstance(source, Discovering):
+                raise not_discoverable(job.source_type)
+            for offered in source.discover():
+                if offered.name not in told:
+                    outbox.send(offered)
+                told.add(offered.name)
+    return Finished(records_read=0, rows_written=0)

@@ -1,0 +1,61 @@
+"""What a source offers, told before anything is copied: an optional part of a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from app.connectors.schema import Kind
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from app.domain.attempt_protocol import Offered
+
+UNKNOWN: Final = "unknown"
+"""The type of a column of which only values will tell."""
+
+BY_THEMSELVES: Final = frozenset({"python", "singer", "sql"})
+"""Kinds that are asked once, whatever their collections are."""
+
+BY_COLLECTION: Final = frozenset({"files", "synthetic"})
+"""Kinds that know nothing but what their collections name: each of these is looked at."""
+
+# Of what only grows, a time tells most of what is new; numbers are often given before their rows are visible.
+_ORDER: Final = (Kind.TIMESTAMP, Kind.DATE, Kind.INTEGER, Kind.BIG_INTEGER)
+_CHANGES: Final = ("updat", "modif", "chang", "edit")
+
+
+@runtime_checkable
+class Discovering(Protocol):
+    """A source that can tell what it offers."""
+
+    def discover(self) -> Iterator[Offered]:
+        """Everything that there is to choose from; raises `SynclineError` when the source cannot be asked."""
+
+
+def can_discover(source_type: str) -> bool:
+    """Whether it makes sense to ask a source of this type."""
+    return source_type in BY_THEMSELVES | BY_COLLECTION
+
+
+def not_discoverable(source_type: str) -> ConfigurationError:
+    """To be raised where a source of this type is asked all the same."""
+    return ConfigurationError(f"a source of type {source_type!r} cannot tell what it offers: name its collections")
+
+
+def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str]) -> list[str]:
+    """Those of the columns `among` that may tell what is new; what sounds like a time of change comes first."""
+    names = [name for name in among if columns.get(name) in _ORDER]
+
+    def place(name: str) -> tuple[int, bool]:
+        kind = columns[name]
+        changes = any(word in name.lower() for word in _CHANGES)
+        return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER)), not changes
+
+    return sorted(names, key=place)
+
+
+def shown_columns(columns: Mapping[str, Kind | None]) -> dict[str, str]:
+    """Names and types as `Offered` has them."""
+    return {name: kind.value if kind else UNKNOWN for name, kind in columns.items()}

@@ -1,0 +1,58 @@
+"""What a tap's catalog offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.discovery import cursor_candidates, shown_columns
+from app.connectors.schema import columns_of
+from app.connectors.sources.singer.catalog import REMEMBERING, id_of, metadata_of, streams_of
+from app.domain.attempt_protocol import Offered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
+    """Each stream but those that the tap calls unsupported; raises `ConfigurationError` for a catalog without any."""
+    for stream in streams_of(catalog):
+        metadata = metadata_of(stream)
+        if metadata.get("inclusion") != "unsupported":
+            yield _offered(stream, metadata)
+
+
+def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
+    schema = stream.get("schema")
+    schema = schema if isinstance(schema, dict) else {}
+    columns = columns_of(schema)
+    method = metadata.get("forced-replication-method") or metadata.get("replication-method")
+    told = metadata.get("valid-replication-keys") or metadata.get("replication-key") or stream.get("replication_key")
+    cursor_fields = _names(told)
+    if not cursor_fields and method is None:
+        # Taps of databases leave the choice to others.
+        cursor_fields = cursor_candidates(columns, among=_never_null(schema))
+    remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(cursor_fields))
+    return Offered(
+        name=id_of(stream),
+        columns=shown_columns(columns),
+        key=_key(stream, metadata),
+        cursor_fields=cursor_fields,
+        sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],
+    )
+
+
+def _key(stream: dict[str, Any], metadata: dict[str, Any]) -> list[str]:
+    return _names(stream.get("key_properties") or metadata.get("table-key-properties"))
+
+
+def _never_null(schema: dict[str, Any]) -> list[str]:
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return []
+    typed = {name: each["type"] for name, each in properties.items() if isinstance(each, dict) and "type" in each}
+    return [name for name, types in typed.items() if "null" not in ([types] if isinstance(types, str) else types)]
+
+
+def _names(given: Any) -> list[str]:
+    """A name, or several, as taps write them."""
+    return [given] if isinstance(given, str) else [str(each) for each in given or () if isinstance(each, str)]

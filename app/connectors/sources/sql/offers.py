@@ -1,0 +1,49 @@
+"""The tables and views that a database has."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from app.connectors.discovery import cursor_candidates, shown_columns
+from app.connectors.sources.sql.reading import Reading
+from app.connectors.sources.sql.selection import Selection
+from app.domain.attempt_protocol import Offered
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from app.connectors.passes import Log
+    from app.connectors.sources.sql.database import Database
+    from app.connectors.sources.sql.dialect import FoundTable
+
+
+def offers(database: Database, connection: Connection, schema: str | None, *, log: Log) -> Iterator[Offered]:
+    """What is in `schema`, or anywhere; each column has the kind that a reading would give it."""
+    with database.explained("cannot list the tables"):
+        found = database.dialect.tables(connection, schema)
+    for each in found:
+        try:
+            yield _offered(database, connection, each, schema, log)
+        except SynclineError as error:
+            # What this login may not read is not there for it.
+            log("warn", str(error))
+
+
+def _offered(database: Database, connection: Connection, found: FoundTable, schema: str | None, log: Log) -> Offered:
+    selection = Selection(table=found.name, schema=found.schema or schema, query=None, cursor_field=None, key=())
+    # A statement that fails would end the whole transaction in PostgreSQL.
+    with connection.begin_nested() if database.dialect.savepoints else nullcontext():
+        columns = {each.name: each.kind for each in Reading(database, connection, selection, log=log).columns}
+    never_null = columns if found.required is None else [name for name in columns if name in found.required]
+    candidates = cursor_candidates(columns, among=never_null)
+    return Offered(
+        name=f"{found.schema}.{found.name}" if found.schema else found.name,
+        columns=shown_columns(columns),
+        key=list(found.key),
+        cursor_fields=candidates,
+        sync_modes=["full_refresh", "incremental"] if candidates else ["full_refresh"],
+    )

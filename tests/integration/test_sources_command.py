@@ -1,0 +1,139 @@
+"""`syncline sources`, as people type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CATALOGUE = """
+sources:
+  shop:
+    type: sql
+    destinations: [nowhere]
+    config: {{url: "sqlite:///{file}"}}
+  load:
+    type: synthetic
+    destinations: [nowhere]
+    collections: [made]
+  broken:
+    type: sql
+    destinations: [nowhere]
+    config: {{url: "postgresql://me:very-secret@127.0.0.1:1/none"}}
+    collections: [one]
+  cache:
+    type: redis
+    destinations: [nowhere]
+    config: {{host: 127.0.0.1}}
+    collections: [{{name: keys, parameters: {{redis_key: "*"}}}}]
+destinations:
+  nowhere: {{type: none}}
+"""
+TABLES = """
+CREATE TABLE users (id INTEGER PRIMARY KEY, updated_at TIMESTAMP NOT NULL);
+CREATE TABLE "yes/no" (body TEXT);
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.executescript(TABLES)
+    path = tmp_path / "syncline.yaml"
+    path.write_text(CATALOGUE.format(file=tmp_path / "shop.db"))
+    return path
+
+
+def syncline(config: Path, *arguments: str, url: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"SYNCLINE_DATA_DIR": str(config.parent / "data"), "SYNCLINE_CONFIG": str(config)}
+    for name in ("DATABASE_URL", "DATABASE_DIRECT_URL"):
+        environment.pop(name, None)
+    environment |= {"DATABASE_URL": url} if url else {}
+    command = [sys.executable, "-m", "app.cli", "sources", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_source_is_tried_without_a_database(config: Path) -> None:
+    works = syncline(config, "test", "load", "made")
+    assert (works.returncode, works.stdout) == (0, "load.made works.\n")
+    broken = syncline(config, "test", "broken", "--config", str(config))
+    assert (broken.returncode, broken.stdout) == (1, "")
+    assert broken.stderr.startswith("syncline: source 'broken', collection 'one': cannot connect")
+    assert "very-secret" not in broken.stderr
+
+
+def test_what_a_source_offers_is_listed_before_it_has_collections(config: Path) -> None:
+    listed = syncline(config, "discover", "shop")
+    assert listed.returncode == 0, listed.stderr
+    head, *rows = listed.stdout.splitlines()
+    assert head.split() == ["NAME", "SYNC", "MODES", "KEY", "CURSOR", "FIELDS", "COLUMNS"]
+    assert [row.split() for row in rows] == [
+        [
+            "users",
+            "full_refresh,",
+            "incremental",
+            "id",
+            "updated_at,",
+            "id",
+            "id",
+            "integer,",
+            "updated_at",
+            "timestamp",
+        ],
+        ["yes/no", "full_refresh", "-", "-", "body", "text"],
+    ]
+    document = json.loads(syncline(config, "discover", "shop", "--json").stdout)
+    assert document["collections"][1] == {
+        "name": "yes/no",
+        "columns": [{"name": "body", "type": "text"}],
+        "primary_key": [],
+        "cursor_fields": [],
+        "sync_modes": ["full_refresh"],
+    }
+
+
+def test_the_collections_printed_can_be_pasted(config: Path) -> None:
+    printed = syncline(config, "discover", "shop", "--yaml").stdout
+    assert "        # cursor_field: updated_at\n        # or: id\n" in printed
+    assert yaml.safe_load(printed) == {
+        "collections": [{"name": "users", "primary_key": ["id"]}, {"name": "yes_no", "type": "yes/no"}]
+    }
+    text = config.read_text().replace('shop.db"}\n', f'shop.db"}}\n{printed}', 1)
+    config.write_text(text)
+    assert syncline(config, "test", "shop", "yes_no").stdout == "shop.yes_no works.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["discover", "cache"], "a source of type 'redis' cannot tell what it offers: name its collections"),
+        (["discover", "load", "--yaml"], "a source of type 'synthetic' offers nothing but what its collections name"),
+        (["discover", "missing"], "Source [missing] doesn't exist"),
+        (["test", "shop"], "Source [shop] is left out: "),
+        (["test", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
+        (["reset", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(config: Path, arguments: list[str], complaint: str) -> None:
+    refused = syncline(config, *arguments)
+    assert refused.returncode == 2
+    assert complaint in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_collection_is_reset(config: Path, database_url: str) -> None:
+    done = syncline(config, "reset", "load", "made", url=database_url)
+    assert (done.returncode, done.stdout) == (0, "load.made is loaded anew by its next task.\n"), done.stderr
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT collection, generation FROM syncline.resets").fetchall() == [("made", 1)]
