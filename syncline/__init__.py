@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from syncline.reading import Bookmark, Context, Item, PermanentError, Records
+from syncline.reading import Bookmark, Context, Interval, Item, PermanentError, Records
 from syncline.schema import ColumnType, Mode, Schema
 
-__all__ = ["Bookmark", "ColumnType", "Context", "Item", "Mode", "PermanentError", "Records", "Schema"]
+__all__ = ["Bookmark", "ColumnType", "Context", "Interval", "Item", "Mode", "PermanentError", "Records", "Schema"]

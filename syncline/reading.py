@@ -6,9 +6,16 @@ import datetime as dt  # noqa: TC003 -- users' tools read the annotations
 import logging  # noqa: TC003 -- likewise
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from syncline.schema import Schema
+
+
+class Interval(NamedTuple):
+    """From `start` to just before `end`; both are aware and in UTC."""
+
+    start: dt.datetime
+    end: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +26,9 @@ class Context:
     `bookmark` is the value of the last `Bookmark` that was committed: None the first time, after a reset, and whenever
     everything is read anew. `start_date` is the collection's, by default a year before today. What `log` is told goes
     to the task's log, and so does what is printed.
+
+    `interval` is there when only what lies in it is wanted: in a backfill, which only a function is asked for whose
+    `Schema` says `intervals=True`. There is no bookmark then.
     """
 
     source: str
@@ -28,6 +38,7 @@ class Context:
     bookmark: Any
     start_date: dt.date
     log: logging.Logger = field(repr=False)
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

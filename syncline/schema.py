@@ -45,6 +45,7 @@ class Schema:
         mode: `full_refresh` (the default) or `incremental`.
         cursor_field: the column that only grows. Without a key, records that come again at or below its highest value
             are recognised by it.
+        intervals: the function looks at `Context.interval` and yields what lies in it: it can be asked for a backfill.
 
     What the catalogue says of the collection (`primary_key`, `sync_mode`, `cursor_field`) comes before what is said
     here.
@@ -53,7 +54,7 @@ class Schema:
         TypeError, ValueError: a type, a mode or a column of the key does not exist.
     """
 
-    __slots__ = ("columns", "cursor_field", "key", "mode")
+    __slots__ = ("columns", "cursor_field", "intervals", "key", "mode")
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Schema:
         key: str | Iterable[str] = (),
         mode: Mode | None = None,
         cursor_field: str | None = None,
+        intervals: bool = False,
     ) -> None:
         self.columns: dict[str, ColumnType] = {
             _name(name): _column_type(name, given) for name, given in (columns or {}).items()
@@ -69,6 +71,7 @@ class Schema:
         self.key: tuple[str, ...] = (key,) if isinstance(key, str) else tuple(map(_name, key))
         self.mode: Mode | None = mode
         self.cursor_field = cursor_field
+        self.intervals = intervals
         if mode is not None and mode not in get_args(Mode):
             raise ValueError(f"mode {mode!r} does not exist, valid are: {', '.join(get_args(Mode))}")
         named = [*self.key, *([cursor_field] if cursor_field else [])]
@@ -81,7 +84,7 @@ class Schema:
         return function
 
     def __repr__(self) -> str:
-        said = ((name, getattr(self, name)) for name in ("columns", "key", "mode", "cursor_field"))
+        said = ((name, getattr(self, name)) for name in ("columns", "key", "mode", "cursor_field", "intervals"))
         return f"Schema({', '.join(f'{name}={value!r}' for name, value in said if value)})"
 
 

@@ -34,7 +34,7 @@ from app.connectors.sources.python.reading import Reading as _Reading
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import SynclineError
 from app.domain.secret_values import secrets_in
-from syncline.reading import Context, Item
+from syncline.reading import Context, Interval, Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -90,10 +90,12 @@ def run(
     start_date: dt.date = dt.date(2020, 1, 1),
     sync_mode: Mode | None = None,
     collection: str | None = None,
+    interval: tuple[dt.datetime, dt.datetime] | None = None,
 ) -> Reading:
     """Everything that `function` yields from `bookmark` on.
 
-    `sync_mode` stands for the key of the catalogue; `collection` is by default named as the function.
+    `sync_mode` stands for the key of the catalogue; `collection` is by default named as the function. With an
+    `interval`, both ends aware, the function runs as in a backfill.
 
     Raises:
         SourceError: as in an attempt, with the place in the function's file.
@@ -115,6 +117,7 @@ def run(
                 bookmark=known,
                 start_date=start_date,
                 log=logger,
+                interval=None if interval is None else Interval(*interval),
             )
         )
 

@@ -32,6 +32,8 @@ ROOT = Path(__file__).parent.parent
 IMAGE = "postgres:18-alpine"
 MEMORY = Path("/dev/shm")  # noqa: S108 - only ever a fresh private directory in it
 MEMORY_BYTES = 1024**3
+# The revision that brings a column, the table, and the column as it is declared.
+_LATER_COLUMNS = (("0007", "tasks", "backfill text"), ("0007", "task_queue", "backfill text"))
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 # Deletes the directory when its standard input ends, as it does whatever way the test session goes, and the server
@@ -105,6 +107,18 @@ def migrate(url: str) -> None:
     config = Config(settings)
     config.attributes["url"] = url
     command.upgrade(config, "head")
+
+
+@contextmanager
+def lent_columns(url: str, revision: str) -> Iterator[None]:
+    """Tables of an older revision have the columns that the statements of this release write, while they are filled."""
+    lent = [(table, column) for since, table, column in _LATER_COLUMNS if revision < since]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table, column in lent:
+            connection.execute(f"ALTER TABLE syncline.{table} ADD COLUMN {column}".encode())
+        yield
+        for table, column in lent:
+            connection.execute(f"ALTER TABLE syncline.{table} DROP COLUMN {column.partition(' ')[0]}".encode())
 
 
 def _tcp_of(url: str) -> TcpServer | None:

@@ -77,6 +77,15 @@ class Task(TypedDict):
     percent: NotRequired[
         Annotated[float, Field(description="of all that the running attempt has to read, where the source knows it")]
     ]
+    backfill: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="the interval that a backfill loads, its end excluded",
+                json_schema_extra={"examples": ["2024-01-01T00:00:00Z/2024-02-01T00:00:00Z"]},
+            ),
+        ]
+    ]
 
 
 class TaskList(TypedDict):
@@ -125,6 +134,11 @@ class DiscoveryRequest(TypedDict):
     """The source that is to be asked."""
 
     source: Name
+
+
+# Two of the keys are words of Python.
+BackfillRequest = TypedDict("BackfillRequest", {"source": Name, "collection": Name, "from": Time, "to": Time})
+BackfillRequest.__doc__ = "An interval of a collection that is to be loaded once more: from `from` to just before `to`."
 
 
 class OfferedColumn(TypedDict):
@@ -232,6 +246,7 @@ _TASK_FIELDS: Final = (
     "failures",
     "rows",
     "error",
+    "backfill",
 )
 
 

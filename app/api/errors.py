@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.answers import JsonAnswer
 from app.domain.errors import (
+    CollectionBusyError,
     ConfigurationError,
     DatabaseBusyError,
     DatabaseUnreachableError,
@@ -65,13 +66,19 @@ def _refusal(error: Exception) -> RefusedError | None:
             return _router_refusal(error)
         case ConfigurationError():
             return _configuration_refusal(error)
-        case SchemaVersionError():
-            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
+        case CollectionBusyError() | SchemaVersionError():
+            return _refusal_for_now(error)
         case _ if _database_is_away(error):
             why = str(error) if isinstance(error, DatabaseBusyError) else "PostgreSQL does not answer"
             again = f"{why}; try again"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", again, headers=_RETRY_LATER)
     return None
+
+
+def _refusal_for_now(error: CollectionBusyError | SchemaVersionError) -> RefusedError:
+    if isinstance(error, CollectionBusyError):
+        return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
+    return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
 
 
 def _configuration_refusal(error: ConfigurationError) -> RefusedError:

@@ -192,6 +192,8 @@ SOURCE: Final = Parameter("source", "A source's id in the configuration.", _NAME
 COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
 START: Final = Parameter("start", "The beginning of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+FROM: Final = Parameter("from", "The beginning of a backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+TO: Final = Parameter("to", "The end of a backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 STATUS: Final = Parameter(
     "status",
     "Only tasks of this status, in any case.",

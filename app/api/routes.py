@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from app.api.authentication import Authentication
+from app.api.backfills import Backfill
 from app.api.health import Liveness, OpenApi, Ready
 from app.api.sources import ClearCache, Discovery, Sources, SourceTrial
 from app.api.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
@@ -31,6 +32,7 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources/clear_cache": ClearCache,
     "/sources/test": SourceTrial,
     "/sources/discover": Discovery,
+    "/sources/backfill": Backfill,
 }
 OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Ready, "/openapi.json": OpenApi}
 

@@ -62,22 +62,16 @@ class Tasks(Endpoint):
     async def post(self, request: Request) -> Response:
         services = self.services
         source, collection = services.catalogue().find(SOURCE.required(request), COLLECTION.required(request))
-        task, is_new = await services.queue.schedule(
-            NewTask(
-                source=source.id,
-                collection=collection.name,
-                source_type=source.type,
-                trigger="api",
-                priority_class=PriorityClass.API,
-                max_attempts=collection.max_attempts,
-            )
+        new = NewTask(
+            source=source.id,
+            collection=collection.name,
+            source_type=source.type,
+            trigger="api",
+            priority_class=PriorityClass.API,
+            max_attempts=collection.max_attempts,
         )
-        fail_point("task.scheduled")
-        id_ = task_id(source.id, collection.name, task)
-        if not is_new:
-            return JsonAnswer({"task_id": id_})
-        location = {"Location": f"/api/v1/tasks/{quote(id_)}"}
-        return JsonAnswer({"task_id": id_}, status_code=HTTPStatus.CREATED, headers=location)
+        task, is_new = await services.queue.schedule(new)
+        return scheduled_answer(new, task, is_new=is_new)
 
     async def get(self, request: Request) -> Response:
         wanted = TaskFilter(
@@ -90,6 +84,16 @@ class Tasks(Endpoint):
         )
         await _check_known(self.services, wanted.source)
         return await list_answer(request, "tasks", self.services.reader.tasks(wanted), task_document)
+
+
+def scheduled_answer(asked: NewTask, task: UUID, *, is_new: bool) -> Response:
+    """The id of the task that was made, or of the one that was there already."""
+    fail_point("task.scheduled")
+    id_ = task_id(asked.source, asked.collection, task)
+    if not is_new:
+        return JsonAnswer({"task_id": id_})
+    location = {"Location": f"/api/v1/tasks/{quote(id_)}"}
+    return JsonAnswer({"task_id": id_}, status_code=HTTPStatus.CREATED, headers=location)
 
 
 class SingleTask(Endpoint):

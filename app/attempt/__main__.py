@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from app.attempt.backfilling import load_interval
 from app.attempt.copying import check, synchronise
 from app.attempt.discovering import discover
 from app.attempt.outbox import Outbox
@@ -59,6 +60,8 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
         with workspace(job) as work_dir:
+            if job.backfill is not None:
+                return load_interval(job, job.backfill, work_dir=work_dir, outbox=outbox)
             return _WORK[job.mode](job, work_dir=work_dir, outbox=outbox)
     except BrokenPipeError:
         raise

@@ -17,6 +17,7 @@ from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
@@ -45,17 +46,25 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     """
     log = log_to(outbox)
     report = Report(outbox)
-    # Destinations first: hours of reading must not end at a wrong password.
-    places = [Place.opened(job, name, work_dir=work_dir, log=log) for name in job.destinations]
-    for place in places:
-        if place.position.completed:
-            report.completed_earlier(place)
+    places = opened_places(job, report, work_dir=work_dir, log=log)
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
         with closing(make_source(job, work_dir=work_dir, log=log)) as source:
             report.measure(source)
             Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
     close(places)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
+
+
+def opened_places(job: AttemptJob, report: Report, *, work_dir: Path, log: Log) -> list[Place]:
+    """All destinations of the job; what an earlier attempt has completed is told.
+
+    They come first: hours of reading must not end at a wrong password.
+    """
+    places = [Place.opened(job, name, work_dir=work_dir, log=log) for name in job.destinations]
+    for place in places:
+        if place.position.completed:
+            report.completed_earlier(place)
+    return places
 
 
 class Report:
@@ -111,7 +120,7 @@ class Pass:
         self._commits_midway = not writing.all_or_nothing
 
     def run(self) -> None:
-        for item in self._source.read(self._bookmark):
+        for item in self._items():
             match item:
                 case Rows():
                     self._take(item)
@@ -122,6 +131,9 @@ class Pass:
             if all(place.failure for place in self._places):
                 return
         self._commit(final=True)
+
+    def _items(self) -> Iterator[Table | Rows | Checkpoint]:
+        return self._source.read(self._bookmark)
 
     def _begin(self, table: Table) -> None:
         self._flush()
@@ -157,12 +169,15 @@ class Pass:
         self._flush()
         fail_point("child.staged")
         for place in self._places:
-            rows = place.commit(self._bookmark, final=final)
-            if rows is not None:
-                fail_point("child.committed")
-                self._report.committed(place, rows=rows, bookmark=self._bookmark)
+            self._commit_to(place, bookmark=self._bookmark, final=final)
         self._uncommitted = 0
         self._committed_at = time.monotonic()
+
+    def _commit_to(self, place: Place, *, bookmark: str | None, final: bool) -> None:
+        rows = place.commit(bookmark, final=final)
+        if rows is not None:
+            fail_point("child.committed")
+            self._report.committed(place, rows=rows, bookmark=bookmark)
 
 
 def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:

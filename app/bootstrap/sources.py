@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from app.bootstrap.environment import config_path, substitution_environment
 from app.config.reader import load_catalogue
-from app.config.redaction import Redactor
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from app.execution.source_check import check_source, discover_source
 
 if TYPE_CHECKING:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli.running import aligned, config_option, run_loop, start, told, with_pool
+from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
+from app.domain.interval import Interval
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from app.domain.attempt_protocol import Offered
 
 _INDENT = "      "
+MOST_PIECES = 10_000
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @click.group()
@@ -89,6 +96,52 @@ def reset(config: Path | None, source: str, collection: str) -> None:
     catalogue_of(settings, config).find(source, collection)
     with_pool(lambda pool: reset_collection(pool, source, collection), name="syncline sources")
     click.echo(f"{source}.{collection} is loaded anew by its next task.")
+
+
+@sources.command()
+@config_option
+@click.argument("source")
+@click.argument("collection")
+@click.option("--from", "begin", required=True, help="The beginning: a day, or a time such as 2024-01-01T12:00:00Z.")
+@click.option("--to", "end", required=True, help="The end, which is not loaded itself.")
+@click.option("--wait", is_flag=True, help="Wait for the collection to be free, and then for the end of the task.")
+@click.option(
+    "--slice", "length", help="Load pieces such as 7d, one task each; between them the schedule has its turn. Waits."
+)
+@told
+def backfill(  # noqa: PLR0917 -- one for each argument and option
+    config: Path | None, source: str, collection: str, begin: str, end: str, length: str | None, *, wait: bool
+) -> None:
+    """Load an interval of SOURCE's COLLECTION once more, as POST /sources/backfill does; its bookmark stays.
+
+    Days begin at midnight UTC. While a backfill runs, the collection's schedule waits for it: --slice keeps that short.
+    """
+    from app.api.backfills import backfill_task
+    from app.bootstrap.backfills import asked_for, carried_out
+    from app.bootstrap.sources import catalogue_of
+
+    interval = Interval.between(_moment(begin, "--from"), _moment(end, "--to"))
+    piece = None if length is None else parse_duration(length)
+    if piece is not None and not piece:
+        raise click.BadParameter("it must be longer than nothing", param_hint="--slice")
+    catalogue = catalogue_of(start(), config)
+    pieces = list(islice(interval.pieces(piece), MOST_PIECES + 1)) if piece else [interval]
+    if len(pieces) > MOST_PIECES:
+        raise click.BadParameter(f"it makes more than {MOST_PIECES} tasks", param_hint="--slice")
+    tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
+    work = carried_out if wait or piece else asked_for
+    with_pool(lambda pool: work(pool, tasks, tell=click.echo), name="syncline sources")
+
+
+def _moment(text: str, option: str) -> dt.datetime:
+    from app.api.parameters import read_time
+
+    try:
+        return read_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            "a day such as 2024-01-31, or a time such as 2024-01-31T12:00:00Z", param_hint=option
+        ) from None
 
 
 def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:

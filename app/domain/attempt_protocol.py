@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.domain.interval import Interval  # noqa: TC001 - msgspec reads the annotations
 from app.domain.writing import SchemaPolicy, WriteMode
 
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
@@ -46,7 +47,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
     themselves. `data_dir` is where connectors keep virtual environments and stage files.
     bookmark of an older generation is void. `data_dir` is where connectors keep virtual environments and stage files.
-    In the mode `discover` the source is asked for each of `collections`, where there are any, and else once.
+    With a `backfill` only this interval is loaded, and the bookmark stays where it is. In the mode `discover` the
+    source is asked for each of `collections`, where there are any, and else once.
     """
 
     task: str
@@ -60,8 +62,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generation: int
     data_dir: str
     bookmarks: dict[str, Any] = {}
-    mode: Literal["sync", "check"] = "sync"
     mode: Literal["sync", "check", "discover"] = "sync"
+    backfill: Interval | None = None
     collections: list[CollectionJob] = []
 
 

@@ -45,7 +45,10 @@ class IllegalTransitionError(SynclineError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a task is after its events: the row of `tasks`, and of `task_queue` while it is active."""
+    """What a task is after its events: the row of `tasks`, and of `task_queue` while it is active.
+
+    `backfill` is the `Interval` that it loads, as text; None for a sync.
+    """
 
     task: UUID
     source: str
@@ -68,6 +71,7 @@ class Task:
     worker: UUID | None
     cancel_requested: bool
     changed_at: datetime
+    backfill: str | None = None
 
     @property
     def task_id(self) -> str:
@@ -131,6 +135,7 @@ def _scheduled(event: Event) -> Task:
         worker=None,
         cancel_requested=False,
         changed_at=event.at,
+        backfill=asked.get("backfill"),
     )
 
 

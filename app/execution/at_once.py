@@ -55,7 +55,7 @@ class AtOnce:
 
     def ending_of(self, claim: Claim) -> Ending | None:
         """The attempt's ending, with all lines of its log; None where it takes time or more than a look."""
-        plan = None if claim.cancel_requested else self._plan(claim)
+        plan = None if claim.cancel_requested or claim.backfill else self._plan(claim)
         if plan is None:
             return None
         now, prefix = time.monotonic(), f"[{claim.task_id}] "

@@ -132,7 +132,7 @@ class Attempt:
             job = make_job(catalogue, self.claim, self._context.data_dir)
             if any(described["type"] in FORGETFUL_DESTINATIONS for described in job.destinations.values()):
                 job = structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
-            here = is_made_load(catalogue, catalogue.find_source(self.claim.source))
+            here = job.backfill is None and is_made_load(catalogue, catalogue.find_source(self.claim.source))
             return await self._within(timeout, self._run_here(job) if here else self._run_child(job))
         except ConfigurationError as error:
             return Outcome(Result.FAILED, str(error), retryable=False)

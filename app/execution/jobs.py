@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.domain.attempt_protocol import AttemptJob
+from app.domain.interval import Interval
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
         destinations={id_: catalogue.destinations[id_].for_attempt() for id_ in source.destinations},
         generation=claim.generation,
         data_dir=str(data_dir),
+        backfill=Interval.parsed(claim.backfill) if claim.backfill else None,
     )
 
 

@@ -97,6 +97,7 @@ TASKS_COLUMNS = (
     "started_at",
     "finished_at",
     "version",
+    "backfill",
 )
 _QUEUE_COLUMNS = (
     "source",
@@ -112,4 +113,5 @@ _QUEUE_COLUMNS = (
     "worker",
     "cancel_requested",
     "changed_at",
+    "backfill",
 )

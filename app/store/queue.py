@@ -39,7 +39,10 @@ _ROUNDS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """What is asked for. `priority_class` as in `app.domain.priority`; `fire_time` only for the schedule's tasks."""
+    """What is asked for. `priority_class` as in `app.domain.priority`; `fire_time` only for the schedule's tasks.
+
+    `backfill` is the `app.domain.interval.Interval` that is to be loaded, as text; None for a sync.
+    """
 
     source: str
     collection: str
@@ -48,6 +51,7 @@ class NewTask:
     priority_class: int
     max_attempts: int
     fire_time: datetime | None = None
+    backfill: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -69,6 +73,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     cancel_requested: bool
     at: datetime
     generation: int
+    backfill: str | None = None
 
     @property
     def task_id(self) -> str:
@@ -264,7 +269,16 @@ async def schedule_tasks(
     """Queue the tasks whose collection has no active one: {(source, collection): task}; tell a channel of new ones."""
     columns = zip(
         *(
-            (n.source, n.collection, n.source_type, n.trigger, n.priority_class, n.fire_time, n.max_attempts)
+            (
+                n.source,
+                n.collection,
+                n.source_type,
+                n.trigger,
+                n.priority_class,
+                n.fire_time,
+                n.max_attempts,
+                n.backfill,
+            )
             # In one order by all: two replicas with the same collections would wait for each other for ever.
             for n in sorted(new, key=attrgetter("key"))
         ),

@@ -102,6 +102,11 @@ class Reader:
         known: bool = await self._pool.fetchval(_SQL["source_is_known"], source)
         return known
 
+    async def fire_time_waits(self, source: str, collection: str) -> bool:
+        """Whether the collection's schedule is due, and nobody has decided yet what becomes of that."""
+        waits: bool = await self._pool.fetchval(_SQL["fire_time_waits"], source, collection)
+        return waits
+
     async def collections(self) -> list[asyncpg.Record]:
         """Every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])

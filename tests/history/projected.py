@@ -28,6 +28,7 @@ _HEAD: tuple[str, ...] = (
     "worker",
     "cancel_requested",
     "changed_at",
+    "backfill",
 )
 _LISTED: tuple[str, ...] = (
     "task",
@@ -47,6 +48,7 @@ _LISTED: tuple[str, ...] = (
     "started_at",
     "finished_at",
     "version",
+    "backfill",
 )
 
 

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import verify
-from tests.database import ROOT, create_database, database_name, drop_database, migrate
+from tests.database import ROOT, create_database, database_name, drop_database, lent_columns, migrate
 from tests.integration.projections.service import running_service
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'syncline'::regnamesp
 async def test_a_filled_database_goes_up_from_every_revision(empty_database_url: str, revision: str) -> None:
     _alembic(empty_database_url, "upgrade", revision)
     async with running_service(empty_database_url) as service:
-        await service.history()
+        with lent_columns(empty_database_url, revision):
+            await service.history()
         events = await service.pool.fetchval("SELECT count(*) FROM syncline.events")
     _alembic(empty_database_url, "upgrade", "head")
     async with running_service(empty_database_url) as service:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.connectors.options import SyntheticParameters
     from app.connectors.passes import Log
     from app.domain.attempt_protocol import AttemptMessage
+    from app.domain.interval import Interval
 
 _RECORDS_A_STEP = 1000
 _LINES_AT_ONCE = 1000
@@ -143,6 +144,16 @@ class SyntheticSource:
     def progress(self) -> float | None:
         return self._made / self._parameters.records if self._parameters.records else None
 
+    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
+        """The records whose time lies in it."""
+        yield Table(name=self._table, columns=_COLUMNS, key=("id",), cursor_field="timestamp")
+        first, end = (_first_at(moment) for moment in (interval.start, interval.end))
+        wanted = range(max(0, first), min(end, self._parameters.records))
+        for begin in range(wanted.start, wanted.stop, _RECORDS_A_STEP):
+            numbers = range(begin, min(begin + _RECORDS_A_STEP, wanted.stop))
+            yield Rows(self._table, [_record(number) for number in numbers], size=100 * len(numbers))
+            yield Checkpoint(None)
+
     def close(self) -> None:
         """Holds nothing."""
 
@@ -150,6 +161,11 @@ class SyntheticSource:
 def _progress_at(made: int, parameters: SyntheticParameters) -> Progress:
     share = made / parameters.records if parameters.records else None
     return Progress(records_read=made, bytes_read=made * _BYTES_A_RECORD, share=share)
+
+
+def _first_at(moment: datetime) -> int:
+    """The number of the first record at `moment` or after it."""
+    return -((_EPOCH - moment) // timedelta(seconds=1))
 
 
 def _record(number: int) -> dict[str, Any]:

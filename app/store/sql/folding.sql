@@ -57,7 +57,7 @@ WITH lives AS MATERIALIZED (
          coalesce(attempt, 0)::smallint AS attempt, (length(life) - length(translate(life, 'fF', '')))::smallint AS failures,
          coalesce(rows, 0)::bigint AS rows,
          CASE right(life, 1) WHEN 'S' THEN NULL ELSE errors[cardinality(errors)] END AS error,
-         created_at, started_at, finished_at, version, xid, destinations, saved
+         created_at, started_at, finished_at, version, asked ->> 'backfill' AS backfill, xid, destinations, saved
   FROM lives
   -- Written as CASE, of which the planner believes that it is true for half of all: it is for nearly all of them, and joins
   -- that are planned for one row are nested loops.
@@ -68,24 +68,25 @@ WITH lives AS MATERIALIZED (
 ), listed AS (
   INSERT INTO syncline.tasks AS t
     (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-     created_at, started_at, finished_at, version)
+     created_at, started_at, finished_at, version, backfill)
   SELECT e.task, e.source, e.collection, e.source_type, e.trigger, e.fire_time, e.priority, e.max_attempts, e.status, e.attempt,
-         e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version
+         e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version, e.backfill
   FROM ended e
   LEFT JOIN (SELECT * FROM syncline.tasks WHERE task > $1 AND task <= $2) AS t ON t.task = e.task
   WHERE $3 AND (
     t.task, t.source, t.collection, t.source_type, t.trigger, t.fire_time, t.priority, t.max_attempts, t.status, t.attempt,
-    t.failures, t.rows, t.error, t.created_at, t.started_at, t.finished_at, t.version
+    t.failures, t.rows, t.error, t.created_at, t.started_at, t.finished_at, t.version, t.backfill
   ) IS DISTINCT FROM (
     e.task, e.source, e.collection, e.source_type, e.trigger, e.fire_time, e.priority, e.max_attempts, e.status, e.attempt,
-    e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version
+    e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version, e.backfill
   )
   ON CONFLICT (task) DO UPDATE
   SET source = excluded.source, collection = excluded.collection, source_type = excluded.source_type,
       trigger = excluded.trigger, fire_time = excluded.fire_time, priority = excluded.priority,
       max_attempts = excluded.max_attempts, status = excluded.status, attempt = excluded.attempt,
       failures = excluded.failures, rows = excluded.rows, error = excluded.error, created_at = excluded.created_at,
-      started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version
+      started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version,
+      backfill = excluded.backfill
 ), timed AS (
   SELECT source, collection, status, rows, (finished_at AT TIME ZONE 'UTC')::date AS day,
          greatest(0, (extract(epoch FROM finished_at - started_at) * 1000000)::bigint) AS duration,

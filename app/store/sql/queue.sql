@@ -10,21 +10,22 @@
 
 -- name: schedule_tasks
 -- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new, of which the
--- channel $8 is told where it is given: once, and only where there is one, for a subquery of its own is not evaluated
+-- channel $9 is told where it is given: once, and only where there is one, for a subquery of its own is not evaluated
 -- for each row, nor for none.
 -- Destinations fence with the ids of a collection's tasks, so these grow even where the clock has stepped back.
 WITH named AS MATERIALIZED (
-  SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, syncline.clock() AS at,
+  SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, backfill, syncline.clock() AS at,
          (SELECT last_task FROM syncline.collection_status s WHERE s.source = w.source AND s.collection = w.collection) AS last_task
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[])
-    AS w (source, collection, source_type, trigger, class, fire_time, max_attempts)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[], $8::text[])
+    AS w (source, collection, source_type, trigger, class, fire_time, max_attempts, backfill)
 ), wanted AS MATERIALIZED (
   SELECT *, syncline.uuid7(at, last_task) AS task, class * 1000000000000 - floor(extract(epoch FROM at))::bigint AS priority
   FROM named
 ), queued AS (
   INSERT INTO syncline.task_queue
-    (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid)
-  SELECT source, collection, task, 'SCHEDULED', priority, at, 1, 0, 0, max_attempts, false, at, pg_current_xact_id()
+    (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid,
+     backfill)
+  SELECT source, collection, task, 'SCHEDULED', priority, at, 1, 0, 0, max_attempts, false, at, pg_current_xact_id(), backfill
   FROM wanted
   ON CONFLICT (source, collection) DO NOTHING
   RETURNING source, collection, task
@@ -32,8 +33,10 @@ WITH named AS MATERIALIZED (
   SELECT * FROM wanted WHERE (task IN (SELECT task FROM queued)) IS TRUE
 ), listed AS (
   INSERT INTO syncline.tasks
-    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, created_at, version)
-  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, 'SCHEDULED', 0, 0, 0, at, 1 FROM asked
+    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, created_at, version,
+     backfill)
+  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, 'SCHEDULED', 0, 0, 0, at, 1, backfill
+  FROM asked
 ), reported AS (
   INSERT INTO syncline.collection_status AS s (source, collection, last_task, last_status, consecutive_failures)
   SELECT source, collection, task, 'SCHEDULED', 0 FROM asked
@@ -43,9 +46,10 @@ WITH named AS MATERIALIZED (
   SELECT task, 1, 'TaskScheduled', at, 'SCHEDULED', 0,
          jsonb_build_object('source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger,
                             'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
+           || CASE WHEN backfill IS NULL THEN '{}' ELSE jsonb_build_object('backfill', backfill) END
   FROM asked
 )
-SELECT source, collection, task, (SELECT pg_notify($8::text, '') WHERE $8::text IS NOT NULL) FROM queued
+SELECT source, collection, task, (SELECT pg_notify($9::text, '') WHERE $9::text IS NOT NULL) FROM queued
 
 -- name: active_tasks
 -- The tasks that keep collections busy.
@@ -73,7 +77,8 @@ WITH fence AS MATERIALIZED (
       changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM due
   WHERE q.source = due.source AND q.collection = due.collection AND q.xid <= pg_current_xact_id()
-  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at
+  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
+            q.backfill
 ), listed AS (
   UPDATE syncline.tasks t
   SET status = 'RUNNING', attempt = c.attempt, started_at = coalesce(t.started_at, c.at), version = c.version
@@ -88,14 +93,14 @@ WITH fence AS MATERIALIZED (
 )
 SELECT c.source, c.collection, c.task, c.attempt, c.failures, c.max_attempts, c.cancel_requested, c.at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = c.source AND r.collection = c.collection), 0)
-         AS generation
+         AS generation, c.backfill
 FROM claimed c
 
 -- name: held_attempts
 -- The attempts that worker $1 may write for, and how many lines their logs have.
 SELECT q.source, q.collection, q.task, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = q.source AND r.collection = q.collection), 0)
-         AS generation,
+         AS generation, q.backfill,
        coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = q.task AND l.attempt = q.attempt), 0) AS lines
 FROM syncline.task_queue q
 WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (

@@ -5,7 +5,7 @@ SELECT version_num FROM syncline.alembic_version
 -- name: task_row
 -- One task of the list.
 SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
-       error, created_at, started_at, finished_at
+       error, created_at, started_at, finished_at, backfill
 FROM syncline.tasks WHERE task = $1
 
 -- name: progress_of
@@ -52,3 +52,9 @@ SELECT c.projection, coalesce(extract(epoch FROM syncline.clock() - (
   SELECT e.at FROM syncline.events e WHERE e.xid > c.xid ORDER BY e.xid LIMIT 1
 )), 0)::float8 AS seconds
 FROM syncline.checkpoints c WHERE c.state = 'live'
+
+-- name: fire_time_waits
+-- Whether a fire time of collection $2 of source $1 has come that is not decided yet.
+SELECT EXISTS (
+  SELECT FROM syncline.schedules WHERE source = $1 AND collection = $2 AND active AND next_fire_at <= syncline.clock()
+)

@@ -47,21 +47,22 @@ FROM gone WHERE s.source = gone.source AND s.collection = gone.collection
 SELECT extract(epoch FROM s.next_fire_at - syncline.clock())::float8
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at IS NOT NULL AND (
-  s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval
-  AND (SELECT true FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
+  SELECT q.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
+  FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
 ) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1
 
 -- name: due_schedules
 -- Locks up to 1,000 due schedules, those due longest first; other replicas' are skipped, and so are those that wait for
--- their collection's active task to end: misfires (later than $1) under the policy `all` start one after the other.
+-- their collection's active task to end: misfires (later than $1) under the policy `all` start one after the other, and
+-- whatever the policy, a backfill is waited for.
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window,
        s.next_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (
-  s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval
-  AND (SELECT true FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection)
+  SELECT q.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
+  FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
 ) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1000

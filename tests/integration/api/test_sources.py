@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.integration.api.serving import OpenedApi
 
-NO_COLLECTION = (404, "Error getting collection")
+WHOLE = '{"source": "%s", "collection": "%s", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}'
 FIRE_TIME = datetime(2031, 1, 1, tzinfo=UTC)
 
 
@@ -88,23 +88,23 @@ async def test_clearing_the_cache_forgets_the_bookmark(client: httpx.AsyncClient
         ('{"source": 1}', (400, "Error parsing 'source' field")),
         ('{"source": false}', (400, "Error parsing 'source' field")),
         ('{"source": "\\u0000"}', (400, "Error parsing 'source' field")),
-        ('{"source": "x", "collection": "y"}', (404, "Error getting source")),
-        ('{"source": "broken", "collection": "any"}', (404, "Error getting source")),
-        (
-            '{"source": "load", "collection": "y", "from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"}',
-            NO_COLLECTION,
-        ),
+        (WHOLE % ("x", "y"), (404, "Error getting source")),
+        (WHOLE % ("broken", "any"), (404, "Error getting source")),
     ],
 )
-@pytest.mark.parametrize("action", ["clear_cache", "test", "discover"])
+@pytest.mark.parametrize("action", ["clear_cache", "test", "discover", "backfill"])
 async def test_a_wrong_body_is_refused(
     client: httpx.AsyncClient, api: OpenedApi, action: str, body: str, expected: tuple[int, str]
 ) -> None:
-    if action == "discover" and expected == NO_COLLECTION:
-        pytest.skip("a whole source is asked")
     answer = await client.post(f"/api/v1/sources/{action}", content=body)
     assert (answer.status_code, answer.json()["message"]) == expected
     assert api.surroundings.tried == []
+
+
+@pytest.mark.parametrize("action", ["clear_cache", "test", "backfill"])
+async def test_a_collection_that_is_not_there_is_refused(client: httpx.AsyncClient, action: str) -> None:
+    answer = await client.post(f"/api/v1/sources/{action}", content=WHOLE % ("load", "y"))
+    assert (answer.status_code, answer.json()["message"]) == (404, "Error getting collection")
 
 
 async def test_clearing_the_cache_needs_a_collection(client: httpx.AsyncClient) -> None:
@@ -180,3 +180,36 @@ async def test_a_source_tells_what_it_offers(client: httpx.AsyncClient, api: Ope
     api.surroundings.trial_error = SynclineError("no such host")
     answer = await client.post("/api/v1/sources/discover", json={"source": "load"})
     assert (answer.status_code, answer.json()["error"]) == (400, "no such host")
+
+
+BACKFILL = {"source": "load", "collection": "quick", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}
+
+
+async def test_a_backfill_is_a_task_that_is_asked_for_once(client: httpx.AsyncClient) -> None:
+    answers = [await client.post("/api/v1/sources/backfill", json=BACKFILL) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+    task = (await client.get(answers[0].headers["Location"])).json()
+    assert (task["trigger"], task["status"], task["max_attempts"]) == ("backfill", "SCHEDULED", 5)
+    assert task["backfill"] == "2024-01-01T00:00:00Z/2024-02-01T00:00:00Z"
+    assert task["priority"] // 10**12 == 99, "whatever else is asked for goes first"
+    other = await client.post("/api/v1/sources/backfill", json=BACKFILL | {"to": "2024-03-01T00:00:00Z"})
+    assert (other.status_code, other.json()) == (
+        409,
+        {"message": "Collection is busy", "error": f"Task [{task['id']}] is active: ask again when it has ended"},
+    )
+
+
+async def test_a_backfill_beside_a_sync_is_refused(client: httpx.AsyncClient) -> None:
+    task = (await client.post("/api/v1/tasks", params={"source": "load", "collection": "quick"})).json()["task_id"]
+    answer = await client.post("/api/v1/sources/backfill", json=BACKFILL)
+    assert (answer.status_code, answer.json()["message"]) == (409, "Collection is busy")
+    assert task in answer.json()["error"]
+
+
+async def test_a_backfill_without_any_time_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/sources/backfill", json=BACKFILL | {"to": BACKFILL["from"]})
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "there is no time from 2024-01-01T00:00:00Z to 2024-01-01T00:00:00Z",
+    )

@@ -192,9 +192,15 @@ class Trial:
     data_dir: Path | None = None
     commit_records: int | None = None
     tasks: int = 0
+    generation: int = 0
 
-    def start(self, *, again: int = 0, armed: str = "", **parameters: Any) -> Attempt:
-        """`again` > 0 is another attempt of the last task; `parameters` of the collection count for this one alone."""
+    def start(
+        self, *, again: int = 0, armed: str = "", backfill: tuple[str, str] | None = None, **parameters: Any
+    ) -> Attempt:
+        """`again` > 0 is another attempt of the last task; `parameters` of the collection count for this one alone.
+
+        `backfill` has the two ends of an interval.
+        """
         self.tasks += not again
         task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
         collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
@@ -210,9 +216,10 @@ class Trial:
             "source_config": self.source_config,
             "collection": collection,
             "destinations": self.destinations,
-            "generation": 0,
+            "generation": self.generation,
             "data_dir": str(self.data_dir or self.directory / "state"),
             "mode": self.mode,
+            "backfill": backfill and {"start": backfill[0], "end": backfill[1]},
         }
         return Attempt(job, armed=armed, commit_records=self.commit_records)
 

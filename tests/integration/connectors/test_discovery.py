@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.attempt_protocol import Offered
-from tests.integration.connectors.attempts import Attempt
-from tests.integration.connectors.origins import Copying, Origin, told_by
+from tests.integration.connectors.attempts import Attempt, Told
+from tests.integration.connectors.origins import Copying, Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.integration.connectors.attempts import Told
 
 BOTH: list[Any] = ["full_refresh", "incremental"]
 
@@ -25,7 +23,7 @@ def discovered(directory: Path, type_: str, config: dict[str, Any], *collections
         {"name": "all", "type": "all", "table_name": "t", "start_date": "2020-01-01"} | each
         for each in collections or [{}]
     ]
-    return told_by(
+    return Told.by(
         Attempt(
             {
                 "task": "0192f7c2-0000-7000-8000-000000000001",
@@ -90,7 +88,7 @@ def test_tables_of_other_schemas_are_named_with_theirs_unless_one_is_chosen(orig
     asking = Copying(origin.url, tmp_path, {}, mode="discover")
     [named] = offers(asking.run())
     assert (named.name, named.key) == ("sales.orders", ["b", "a"])
-    asking.options = {"schema": "sales"}
+    asking.source_config["schema"] = "sales"
     assert [each.name for each in offers(asking.run())] == ["orders"]
 
 

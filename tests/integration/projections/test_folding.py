@@ -59,6 +59,7 @@ def _life(random: Random, number: int, collection: str) -> list[Event]:
         fire_time=random.choice([None, "2024-02-28T23:59:00+00:00"]),
         priority=200,
         max_attempts=3,
+        **random.choice([{}, {"backfill": "2024-01-01T00:00:00Z/2024-02-01T00:00:00Z"}]),
     )
     for attempt in range(1, random.randint(2, 4)):
         if random.random() < 0.1:

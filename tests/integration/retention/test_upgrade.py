@@ -10,7 +10,7 @@ from alembic.config import Config
 
 from app.domain.task import Status
 from app.store.leases import Leases
-from tests.database import ROOT
+from tests.database import ROOT, lent_columns
 from tests.integration.retention.lives import KEEP, running_era
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ FROM generate_series(-{FARTHEST_DAYS}, 400) n
 async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_database_url: str) -> None:
     _alembic(empty_database_url, "upgrade", BEFORE)
     async with running_era(empty_database_url, prepared=False) as era:
-        await era.service.history()
+        with lent_columns(empty_database_url, BEFORE):
+            await era.service.history()
         await era.admin.execute(OLD_LINES + ";" + FIRE_TIMES)
         before = await era.admin.fetchrow(ROWS)
         stories = await _stories(era)

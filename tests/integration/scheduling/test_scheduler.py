@@ -13,7 +13,7 @@ from app.scheduling import scheduler as scheduler_module
 from app.store import schedules as schedules_module
 from app.store.queries import load_statements
 from app.store.schedules import Advance, FireTime
-from tests.harness import opened_store, until
+from tests.harness import ending, opened_store, until
 from tests.integration.scheduling.scheduling import HOUR, NOBODY, Scheduling, a_schedule, five_minutes_before
 
 SCHEDULES = load_statements("schedules.sql")
@@ -54,6 +54,22 @@ async def test_a_fire_time_whose_collection_is_busy_is_skipped(scheduling: Sched
     [(_, outcome, reason)] = await scheduling.ledger()
     assert (outcome, reason) == ("skipped", "overlap")
     assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 1
+
+
+async def test_fire_times_wait_for_a_backfill_and_the_last_one_starts_at_its_end(scheduling: Scheduling) -> None:
+    store = scheduling.store
+    await store.schedule("c", backfill="2024-01-01T00:00:00Z/2024-02-01T00:00:00Z")
+    begin = five_minutes_before(await scheduling.now()) - timedelta(minutes=10)
+    await scheduling.put(begin, a_schedule())
+    assert await scheduling.decide() == 0
+    assert await scheduling.ledger() == []
+    assert await scheduling.schedules.seconds_until_next() > 0, "what waits is no reason to hurry"
+    worker = await store.worker()
+    [claim] = await store.queue.claim(worker, 1)
+    assert await store.queue.end_attempts(worker, [ending(claim)]) == []
+    assert await scheduling.decide() >= 3
+    assert (await scheduling.outcomes())["started"] == 1
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks WHERE trigger = 'schedule'") == 1
 
 
 async def test_three_hours_down_with_latest_start_one_and_miss_the_rest(scheduling: Scheduling) -> None:

@@ -36,11 +36,11 @@ COLLECTIONS = ("a", "b")
 LEASE = timedelta(minutes=1)
 LISTED = [
     *("task", "source", "collection", "source_type", "trigger", "fire_time", "priority", "max_attempts", "status"),
-    *("attempt", "failures", "rows", "error", "created_at", "started_at", "finished_at", "version"),
+    *("attempt", "failures", "rows", "error", "created_at", "started_at", "finished_at", "version", "backfill"),
 ]
 QUEUED = [
     *("task", "source", "collection", "status", "priority", "run_at", "version", "attempt", "failures"),
-    *("max_attempts", "worker", "cancel_requested", "changed_at"),
+    *("max_attempts", "worker", "cancel_requested", "changed_at", "backfill"),
 ]
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
+import syncline
 from app.connectors.discovery import shown_columns
 from app.connectors.schema import Kind
 from app.connectors.sources.python.blame import Blame
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from app.connectors.passes import Checkpoint, Log, Rows
     from app.connectors.schema import Table
     from app.domain.attempt_protocol import AttemptJob, Level
+    from app.domain.interval import Interval
 
 
 class PythonSource:
@@ -45,12 +47,29 @@ class PythonSource:
             yield _offered(name, declared_schema(function, self._blame))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        yield from self._reading().items(bookmark)
+
+    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
+        """What the function yields when it is told the interval; one that does not look at it is refused."""
+        reading = self._reading(syncline.Interval(interval.start, interval.end))
+        for item in reading.items(None):
+            self._refuse_without_intervals(reading)
+            yield item
+        self._refuse_without_intervals(reading)
+
+    def _reading(self, interval: syncline.Interval | None = None) -> Reading:
         function, declared = self._found()
 
         def call(given: Any) -> Any:
-            return function(self._context(given))
+            return function(self._context(given, interval))
 
-        yield from Reading(call, declared, self._job.collection, blame=self._blame).items(bookmark)
+        return Reading(call, declared, self._job.collection, blame=self._blame)
+
+    def _refuse_without_intervals(self, reading: Reading) -> None:
+        if not reading.settings.intervals:
+            raise self._blame.refusal(
+                "the function does not say that it looks at context.interval: declare Schema(intervals=True)"
+            )
 
     def close(self) -> None:
         """A generator ends with the reading that runs it."""
@@ -60,7 +79,7 @@ class PythonSource:
         function = find_function(options.function, options.path, default=self._job.collection.type, blame=self._blame)
         return function, declared_schema(function, self._blame)
 
-    def _context(self, bookmark: Any) -> Context:
+    def _context(self, bookmark: Any, interval: syncline.Interval | None) -> Context:
         collection = self._job.collection
         return Context(
             source=self._job.source,
@@ -70,6 +89,7 @@ class PythonSource:
             bookmark=bookmark,
             start_date=dt.date.fromisoformat(collection.start_date),
             log=self._logger,
+            interval=interval,
         )
 
 

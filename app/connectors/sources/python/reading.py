@@ -36,6 +36,7 @@ class Settings:
     full_refresh: bool
     forgetful: bool
     """The catalogue asks for all rows of a function that can tell what is new: its bookmarks mean nothing."""
+    intervals: bool
 
     @classmethod
     def of(cls, collection: CollectionJob, schema: Schema) -> Settings:
@@ -47,6 +48,7 @@ class Settings:
             cursor_field=cursor_field,
             full_refresh=mode == "full_refresh",
             forgetful=collection.sync_mode == "full_refresh",
+            intervals=schema.intervals,
         )
 
 

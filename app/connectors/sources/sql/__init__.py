@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.connectors.schema import Table
     from app.connectors.sql_options import SqlOptions, SqlParameters
     from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.interval import Interval
 
 
 class SqlSource:
@@ -45,7 +46,13 @@ class SqlSource:
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""
-        items = self._items(bookmark)
+        yield from self._blamed(self._items(bookmark))
+
+    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
+        """Rows whose cursor value lies in it; where only days can be told apart, of whole days."""
+        yield from self._blamed(self._items(None, interval))
+
+    def _blamed(self, items: Iterator[Table | Rows | Checkpoint]) -> Iterator[Table | Rows | Checkpoint]:
         # What a destination complains about never passes through here.
         while True:
             with blamed(self._place):
@@ -60,7 +67,8 @@ class SqlSource:
     def close(self) -> None:
         self._database.close()
 
-    def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+    def _items(self, bookmark: str | None, interval: Interval | None = None) -> Iterator[Table | Rows | Checkpoint]:
         with self._database.snapshot() as connection:
             reading = self._reading = Reading(self._database, connection, self._selection, log=self._log)
-            yield from reading.items(bookmark, table_name=self._table_name, chunk_rows=self._chunk_rows)
+            wanted = reading.since(bookmark) if interval is None else reading.within(interval)
+            yield from reading.items(wanted, table_name=self._table_name, chunk_rows=self._chunk_rows)

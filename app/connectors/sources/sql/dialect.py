@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.engine.reflection import ObjectKind
+
+from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, ColumnElement, Select
 
-    from app.connectors.schema import Kind
+    from app.domain.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,23 @@ class Dialect:
     def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
+
+    def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
+        """What a time has to be at least, and less than, to lie in `interval`; days count whole."""
+        if column.kind is Kind.DATE:
+            start, end = whole_days(interval)
+            return start.isoformat(), end.isoformat()
+        return interval.start.replace(tzinfo=None), interval.end.replace(tzinfo=None)
+
+    def strange_time(self, expression: ColumnElement[Any]) -> ColumnElement[bool] | None:  # noqa: ARG002
+        """The condition under which a column of times holds something that no comparison finds; None: it never does."""
+        return None
+
+
+def whole_days(interval: Interval) -> tuple[date, date]:
+    """The first day that `interval` touches, and the first one after it."""
+    last = (interval.end - timedelta(microseconds=1)).date()
+    return interval.start.date(), last if last == date.max else last + timedelta(days=1)
 
 
 def described(connection: Connection, everything: Select[Any]) -> list[tuple[Any, ...]]:

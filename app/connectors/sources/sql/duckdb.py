@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, ColumnElement, Connection, Select
 
+    from app.domain.interval import Interval
+
 _SETTINGS = {"memory_limit": "128MB", "threads": 2, "autoinstall_known_extensions": False}
 _KINDS = {
     "BOOLEAN": Kind.BOOLEAN,
@@ -94,6 +96,11 @@ class Duckdb(Dialect):
 
     def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(parameter, _Named(column.type))
+
+    def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
+        start, end = super().bounds(column, interval)
+        zone = "+00" if "TIME ZONE" in column.type else ""
+        return (start, end) if column.kind is Kind.DATE else (f"{start}{zone}", f"{end}{zone}")
 
 
 class _Named(UserDefinedType[Any]):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Select
 
+    from app.domain.interval import Interval
+
 _CONNECT_SECONDS = "15"
 _KINDS = {
     "bool": Kind.BOOLEAN,
@@ -78,6 +80,12 @@ class Postgres(Dialect):
         known: Select[Any] = select(column("reltuples")).select_from(table("pg_class"))
         found: float | None = connection.execute(known.where(column("oid") == func.to_regclass(name))).scalar()
         return int(found) if found is not None and found > 0 else None
+
+    def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
+        # A column without a zone is in UTC: PostgreSQL leaves out what is said of the zone.
+        if column.kind is Kind.DATE:
+            return super().bounds(column, interval)
+        return interval.start.isoformat(sep=" "), interval.end.isoformat(sep=" ")
 
 
 def _column(name: str, code: int, info: Any) -> SourceColumn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, bindparam, column, select, table, text
@@ -20,17 +21,19 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnClause, Connection, CursorResult, FromClause
+    from sqlalchemy import ColumnClause, ColumnElement, Connection, CursorResult, FromClause
 
     from app.connectors.passes import Log
     from app.connectors.sources.sql.database import Database
     from app.connectors.sources.sql.dialect import SourceColumn
     from app.connectors.sources.sql.selection import Selection
+    from app.domain.interval import Interval
 
 _FIRST_ROWS = 100
 _CHUNK_BYTES = 4 << 20
 _ALMOST = 0.99
 _ALIAS = "syncline_source"
+_TIMES = (Kind.TIMESTAMP, Kind.DATE)
 
 
 class Reading:
@@ -44,18 +47,18 @@ class Reading:
         with database.explained(f"cannot read {_origin(selection)}"):
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
-        selection.check([each.name for each in self.columns])
+        selection.check(self._names)
+        self._whole = self._from(self._names)
         self._expected = self._expected_rows()
         self._read = 0
 
-    def items(self, bookmark: str | None, *, table_name: str, chunk_rows: int) -> Iterator[Table | Rows | Checkpoint]:
+    def items(self, wanted: Select[Any], *, table_name: str, chunk_rows: int) -> Iterator[Table | Rows | Checkpoint]:
+        """What the statement `wanted`, made by `since` or `within`, selects."""
         announced = Announcement(table_name, self.columns, self._selection)
         cursor_field = self._selection.cursor_field
-        at = None if cursor_field is None else [each.name for each in self.columns].index(cursor_field)
-        if at is not None:
-            self._refuse_null_cursors(self.columns[at])
+        at = None if cursor_field is None else self._names.index(cursor_field)
         yield from announced.changed([])
-        with closing(self._executed(self._statement(bookmark))) as result:
+        with closing(self._executed(wanted)) as result:
             count = min(_FIRST_ROWS, chunk_rows)
             while chunk := self._fetched(result, count):
                 values = list(zip(*chunk, strict=True))
@@ -85,30 +88,81 @@ class Reading:
         with self._database.explained(f"cannot read {_origin(selection)}"):
             return self._database.dialect.expected_rows(self._connection, name)
 
-    def _statement(self, bookmark: str | None) -> Select[Any]:
-        dialect, names = self._database.dialect, [each.name for each in self.columns]
-        origin = self._from(names)
-        statement = select(*[dialect.selected(each, origin.c[each.name]).label(each.name) for each in self.columns])
+    def since(self, bookmark: str | None) -> Select[Any]:
+        """Rows from the bookmark's cursor value on; all of them without a cursor."""
+        statement = self._everything()
         cursor_field = self._selection.cursor_field
         if cursor_field is None:
             return statement
+        cursor = self._column(cursor_field)
+        self._refuse_null_cursors(cursor)
         begin = bookmarks.read(bookmark, cursor_field=cursor_field)
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark is not one of the cursor_field {cursor_field!r}: all rows are read")
         if begin is not None:
-            cursor = self.columns[names.index(cursor_field)]
-            # Of no type, so that the database compares the value as the column's own type.
-            parameter = bindparam("syncline_cursor", begin, type_=NullType())
-            statement = statement.where(origin.c[cursor_field] >= dialect.bound(cursor, parameter))
-        return statement.order_by(origin.c[cursor_field])
+            statement = statement.where(self._selected(cursor) >= self._bound("syncline_cursor", cursor, begin))
+        return statement.order_by(self._selected(cursor))
+
+    def within(self, interval: Interval) -> Select[Any]:
+        """Rows whose cursor value lies in `interval`; raises `ConfigurationError` where the cursor is no time."""
+        if self._selection.cursor_field is None:
+            raise ConfigurationError("an interval can be read by a 'cursor_field' only: the collection has none")
+        cursor = self._column(self._selection.cursor_field)
+        self._refuse_other_cursors(cursor)
+        start, end = self._database.dialect.bounds(cursor, interval)
+        expression = self._selected(cursor)
+        return (
+            self._everything()
+            .where(expression >= self._bound("syncline_start", cursor, start))
+            .where(expression < self._bound("syncline_end", cursor, end))
+            .order_by(expression)
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [each.name for each in self.columns]
+
+    def _column(self, name: str) -> SourceColumn:
+        return self.columns[self._names.index(name)]
+
+    def _everything(self) -> Select[Any]:
+        dialect = self._database.dialect
+        return select(*[dialect.selected(each, self._selected(each)).label(each.name) for each in self.columns])
+
+    def _selected(self, column_: SourceColumn) -> ColumnElement[Any]:
+        return self._whole.c[column_.name]
+
+    def _bound(self, name: str, cursor: SourceColumn, value: Any) -> ColumnElement[Any]:
+        # Of no type, so that the database compares the value as the column's own type.
+        return self._database.dialect.bound(cursor, bindparam(name, value, type_=NullType()))
+
+    def _refuse_other_cursors(self, cursor: SourceColumn) -> None:
+        """An interval of time is nothing to numbers; where the database tells no types, a value does."""
+        expression = self._from([cursor.name]).c[cursor.name]
+        one = select(expression).where(expression.is_not(None)).limit(1)
+        strange = self._database.dialect.strange_time(expression)
+        if cursor.kind not in _TIMES and cursor.kind is not None:
+            found = cursor.kind.value
+        elif cursor.kind is None:
+            first = self._first(one)
+            found = "" if not first or isinstance(first[0], date) else type(first[0]).__name__
+        else:
+            first = self._first(one.where(strange)) if strange is not None else None
+            found = f"the value {first[0]!r}" if first else ""
+        if found:
+            raise ConfigurationError(
+                f"an interval of time can be read by a time or a date only: the cursor_field {cursor.name!r} is {found}"
+            )
+
+    def _first(self, statement: Select[Any]) -> Sequence[Any] | None:
+        with closing(self._executed(statement)) as result:
+            return next(iter(self._fetched(result, 1)), None)
 
     def _refuse_null_cursors(self, cursor: SourceColumn) -> None:
         """A row without a cursor value would be found by the first reading only, whatever becomes of it."""
         origin = self._from([cursor.name])
         missing = select(origin.c[cursor.name]).where(origin.c[cursor.name].is_(None)).limit(1)
-        with closing(self._executed(missing)) as result:
-            found = self._fetched(result, 1)
-        if found:
+        if self._first(missing) is not None:
             raise ConfigurationError(
                 f"{_origin(self._selection)} has rows in which the cursor_field {cursor.name!r} is NULL, which no "
                 "order finds again: choose a field that is NOT NULL, a 'query' that leaves such rows out or fills "

@@ -1,0 +1,50 @@
+"""An interval of time as a backfill loads it: from its start to just before its end, in UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[start, end)`; both are aware and in UTC."""
+
+    start: dt.datetime
+    end: dt.datetime
+
+    def __str__(self) -> str:
+        """As ISO 8601 writes an interval: `2024-01-01T00:00:00Z/2024-02-01T00:00:00Z`; `parsed` reads it again."""
+        return f"{_written(self.start)}/{_written(self.end)}"
+
+    @classmethod
+    def between(cls, start: dt.datetime, end: dt.datetime) -> Interval:
+        """Raises `ConfigurationError` if there is no time from `start` to `end`."""
+        made = cls(start.astimezone(dt.UTC), end.astimezone(dt.UTC))
+        if made.start >= made.end:
+            raise ConfigurationError(f"there is no time from {_written(made.start)} to {_written(made.end)}")
+        return made
+
+    def pieces(self, length: dt.timedelta) -> Iterator[Interval]:
+        """The interval in pieces of `length` (more than nothing), the oldest first; the last one may be shorter."""
+        start = self.start
+        while start < self.end:
+            end = self.end if self.end - start <= length else start + length
+            yield Interval(start, end)
+            start = end
+
+    @classmethod
+    def parsed(cls, text: str) -> Interval:
+        """Raises `ValueError` for what `__str__` never writes."""
+        start, _, end = text.partition("/")
+        return cls(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end))
+
+
+def _written(moment: dt.datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
