@@ -36,7 +36,7 @@ class Backfill(Endpoint):
         "post": Operation(
             id="backfill",
             scope=TokenScope.RUN,
-            summary="Ask for a task that loads an interval once more: 201 if new, 200 if active, 409 beside another task",
+            summary="Ask for a task that loads an interval once more: 201 if new, 200 if active, 409 beside another",
             body=BackfillRequest,
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error, 409: Error, 413: Error},
         )

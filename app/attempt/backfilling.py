@@ -70,7 +70,7 @@ class IntervalPass(Pass):
     def _begin(self, table: Table) -> None:
         if self._writing.mode in _DOUBLING:
             raise ConfigurationError(
-                f"write_mode '{self._writing.mode}': rows that are there already would not be replaced by those that come: "
+                f"write_mode '{self._writing.mode}' adds to, or replaces, all rows that are there: "
                 "a backfill needs 'upsert' or 'history'"
             )
         if table.full_refresh:

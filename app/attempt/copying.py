@@ -13,6 +13,7 @@ from app.attempt.writing import Writing
 from app.connectors.passes import Checkpoint, Measured, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
+from app.connectors.windows import windowed
 from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
 from app.failpoints import fail_point
 
@@ -33,7 +34,8 @@ _PROGRESS_SECONDS = 1.0
 
 def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Whether the source can be read as configured; copies nothing."""
-    with closing(make_source(job, work_dir=work_dir, log=log_to(outbox))) as source:
+    log = log_to(outbox)
+    with closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log)) as source:
         source.check()
     return Finished(records_read=0, rows_written=0)
 
@@ -48,7 +50,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
-        with closing(make_source(job, work_dir=work_dir, log=log)) as source:
+        with closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log)) as source:
             report.measure(source)
             Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
     close(places)

@@ -87,10 +87,10 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             config_problem=lambda: watcher.problem,
             reset_collection=partial(reset_collection, pool),
             test_source=lambda source, collection: check_source(
-                watcher.current, source, collection, data_dir=settings.data_dir.absolute(), today=_today()
+                watcher.current, source, collection, data_dir=settings.data_dir.absolute(), now=_now()
             ),
             discover_source=lambda source: discover_source(
-                watcher.current, source, data_dir=settings.data_dir.absolute(), today=_today()
+                watcher.current, source, data_dir=settings.data_dir.absolute(), now=_now()
             ),
             schema_version=head(),
             schema_problem=schema_problem,
@@ -100,8 +100,8 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         await _serve(app, listener, watcher, signals)
 
 
-def _today() -> dt.date:
-    return dt.datetime.now(dt.UTC).date()
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:

@@ -34,13 +34,13 @@ def catalogue_of(settings: Settings, config: Path | None, *, without_collections
 async def test_source(settings: Settings, catalogue: Catalogue, source: str, collection: str | None) -> None:
     """Raises what is wrong with the source, without a secret."""
     with _redacted(catalogue):
-        await check_source(catalogue, source, collection, data_dir=settings.data_dir.absolute(), today=_today())
+        await check_source(catalogue, source, collection, data_dir=settings.data_dir.absolute(), now=_now())
 
 
 async def offers_of(settings: Settings, catalogue: Catalogue, source: str) -> list[Offered]:
     """What the source offers; raises what keeps it from telling, without a secret."""
     with _redacted(catalogue):
-        return await discover_source(catalogue, source, data_dir=settings.data_dir.absolute(), today=_today())
+        return await discover_source(catalogue, source, data_dir=settings.data_dir.absolute(), now=_now())
 
 
 @contextmanager
@@ -54,5 +54,5 @@ def _redacted(catalogue: Catalogue) -> Iterator[None]:
         raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(shown) from None
 
 
-def _today() -> dt.date:
-    return dt.datetime.now(dt.UTC).date()
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

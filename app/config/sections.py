@@ -12,6 +12,7 @@ from app.connectors.option_types import Several
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule
+from app.domain.windows import Length  # noqa: TC001 - pydantic reads the annotations
 from app.domain.writing import SchemaPolicy, WriteMode  # noqa: TC001 - pydantic reads the annotations
 
 LONGEST_NAME = 255
@@ -113,6 +114,7 @@ Names = Annotated[list[Name], Several]
 Schedule = Annotated[str, AfterValidator(_check_schedule)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[dt.timedelta, BeforeValidator(_positive_duration)]
+Duration = Annotated[dt.timedelta, BeforeValidator(_duration)]
 Window = Annotated[dt.timedelta | Literal["none"], BeforeValidator(_window)]
 Days = Annotated[Whole, BeforeValidator(_days)]
 Runs = Annotated[Whole, BeforeValidator(_said)]
@@ -223,6 +225,8 @@ class WrittenCollection(Inherited):
     sync_mode: SyncMode | None = None
     cursor_field: str | None = Field(default=None, min_length=1)
     primary_key: Names | None = Field(default=None, min_length=1)
+    interval: Length | None = None
+    refresh_window: Duration | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")

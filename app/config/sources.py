@@ -11,9 +11,11 @@ from app.config.classic_sources import check_classic
 from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
 from app.connectors.classic_options import UNMAPPED
+from app.connectors.intervals import READ_INTERVALS
 from app.connectors.option_types import Options
 from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options, write_modes
 from app.domain.attempt_protocol import CollectionJob
+from app.domain.windows import Windows
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from app.config.destinations import Destination
     from app.config.entry import Entry
+    from app.domain.windows import Length
 
 DAYS_BACK = 365
 DEFAULT_TIMEOUT = dt.timedelta(hours=48)
@@ -41,7 +44,8 @@ class Collection:
 
     `schedule` None: by hand only. `misfire_window` None: however late. `start_date` None: `DAYS_BACK` days before the
     attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the source itself says. `write_mode` None: as the
-    source reads.
+    source reads. With an `interval` the collection is read in windows of time, of which those that began within the
+    `refresh_window` before now are read again.
     """
 
     name: str
@@ -59,11 +63,16 @@ class Collection:
     primary_key: tuple[str, ...] | None = None
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    interval: Length | None = None
+    refresh_window: dt.timedelta = dt.timedelta()
     parameters: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def for_attempt(self, today: dt.date) -> CollectionJob:
-        """What an attempt that starts `today` (UTC) is told about this collection."""
-        start_date = self.start_date or today - dt.timedelta(days=DAYS_BACK)
+    def for_attempt(self, now: dt.datetime) -> CollectionJob:
+        """What an attempt that starts `now` (in UTC) is told about this collection."""
+        start_date = self.start_date or now.date() - dt.timedelta(days=DAYS_BACK)
+        windows = None
+        if self.interval is not None:
+            windows = Windows(self.interval, start_date, now, self.refresh_window.total_seconds())
         return CollectionJob(
             name=self.name,
             type=self.type,
@@ -75,6 +84,7 @@ class Collection:
             primary_key=None if self.primary_key is None else list(self.primary_key),
             write_mode=self.write_mode,
             schema_policy=self.schema_policy,
+            windows=windows,
         )
 
 
@@ -127,7 +137,7 @@ def read_source(
         return None
     collections = _collections(entry, source)
     # The day matters to a mapping only as a value that it passes on.
-    jobs = [collection.for_attempt(dt.date.max) for collection in collections.values()]
+    jobs = [collection.for_attempt(dt.datetime.max.replace(tzinfo=dt.UTC)) for collection in collections.values()]
     check_classic(entry, str(type_), source.config, jobs)
     if entry.problems:
         return None
@@ -187,6 +197,7 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
         if "name" in settings and name in names:
             entry.refuse(("collections", index), f"collection '{name}' is there already; names are unique")
         names.add(name)
+        _check_windows(entry, index, settings, type_)
         if parameters:
             given = settings.get("parameters")
             entry.validated(parameters, {} if given is None else given, ("collections", index, "parameters"))
@@ -215,6 +226,21 @@ def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str
                 )
 
 
+def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: Any) -> None:
+    if settings.get("interval") is None:
+        if settings.get("refresh_window") is not None:
+            entry.refuse(("collections", index, "refresh_window"), "means nothing without an 'interval'")
+        return
+    place = ("collections", index, "interval")
+    if type_ in SOURCE_TYPES and type_ not in READ_INTERVALS:
+        kinds = ", ".join(sorted(READ_INTERVALS))
+        entry.refuse(place, f"a source of type '{type_}' cannot be read in intervals; those that can: {kinds}")
+    if settings.get("sync_mode") == "full_refresh":
+        entry.refuse(place, "excludes 'sync_mode: full_refresh', which replaces the table by all rows each time")
+    if (mode := settings.get("write_mode")) in ("append", "replace"):
+        entry.refuse(place, f"excludes 'write_mode: {mode}': an interval that is read again replaces its old rows only")
+
+
 def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:
     written = source.collections or [WrittenCollection(name=WHOLE)]
     return {collection.name: _collection(entry.id, source, collection) for collection in written}
@@ -239,6 +265,8 @@ def _collection(source_id: str, source: WrittenSource, written: WrittenCollectio
         primary_key=None if written.primary_key is None else tuple(written.primary_key),
         write_mode=written.write_mode or source.write_mode,
         schema_policy=written.schema_policy or source.schema_policy or SchemaPolicy.EVOLVE,
+        interval=written.interval,
+        refresh_window=written.refresh_window or dt.timedelta(),
         parameters=written.parameters,
     )
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.domain.interval import Interval  # noqa: TC001 - msgspec reads the annotations
+from app.domain.windows import Windows  # noqa: TC001 - likewise
 from app.domain.writing import SchemaPolicy, WriteMode
 
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
@@ -24,7 +25,8 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The collection to copy, all defaults applied.
 
     `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides, `write_mode` where
-    rows arrive as the source reads.
+    rows arrive as the source reads. With `windows` the collection is read in intervals of time, of which those that are
+    in sync are not read again.
     """
 
     name: str
@@ -37,6 +39,7 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     primary_key: list[str] | None = None
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    windows: Windows | None = None
 
 
 class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -33,7 +33,7 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
         source=source.id,
         source_type=source.type,
         source_config=source.config,
-        collection=collection.for_attempt(claim.at.date()),
+        collection=collection.for_attempt(claim.at),
         destinations={id_: catalogue.destinations[id_].for_attempt() for id_ in source.destinations},
         generation=claim.generation,
         data_dir=str(data_dir),

@@ -16,7 +16,7 @@ from app.execution.child import AttemptProcess, finish
 from app.loops import to_its_end
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import datetime
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
@@ -30,7 +30,7 @@ MOST_COLUMNS: Final = 500_000
 
 
 async def check_source(
-    catalogue: Catalogue, source_id: str, collection_id: str | None, *, data_dir: Path, today: date
+    catalogue: Catalogue, source_id: str, collection_id: str | None, *, data_dir: Path, now: datetime
 ) -> None:
     """Let the connector look at its configuration and at what it names.
 
@@ -40,10 +40,10 @@ async def check_source(
     """
     first = next(iter(catalogue.find_source(source_id).collections))
     source, collection = catalogue.find(source_id, collection_id or first)
-    await _answer(replace(_job(source, collection, data_dir=data_dir, today=today), mode="check"))
+    await _answer(replace(_job(source, collection, data_dir=data_dir, now=now), mode="check"))
 
 
-async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, today: date) -> list[Offered]:
+async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime) -> list[Offered]:
     """Ask the connector for everything that there is to choose from.
 
     Raises:
@@ -54,12 +54,12 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
     if not can_discover(source.type):
         raise not_discoverable(source.type)
     collections = list(source.collections.values())
-    job = _job(source, collections[0], data_dir=data_dir, today=today)
-    asked = [each.for_attempt(today) for each in collections] if source.type in BY_COLLECTION else []
+    job = _job(source, collections[0], data_dir=data_dir, now=now)
+    asked = [each.for_attempt(now) for each in collections] if source.type in BY_COLLECTION else []
     return await _answer(replace(job, mode="discover", collections=asked))
 
 
-def _job(source: Source, collection: Collection, *, data_dir: Path, today: date) -> AttemptJob:
+def _job(source: Source, collection: Collection, *, data_dir: Path, now: datetime) -> AttemptJob:
     return AttemptJob(
         task=str(_NO_TASK),
         task_id=f"check of {source.id}",
@@ -67,7 +67,7 @@ def _job(source: Source, collection: Collection, *, data_dir: Path, today: date)
         source=source.id,
         source_type=source.type,
         source_config=source.config,
-        collection=collection.for_attempt(today),
+        collection=collection.for_attempt(now),
         destinations={},
         generation=0,
         data_dir=str(data_dir),

@@ -93,7 +93,7 @@ async def test_the_child_of_a_trial_ends_when_the_client_leaves(api: OpenedApi, 
         catalogue = load_catalogue(SILENT.format(command=command, token=TOKEN), {})
         api.surroundings.catalogue = catalogue
         api.surroundings.trial = lambda source, collection: check_source(
-            catalogue, source, collection, data_dir=tmp_path, today=datetime.now(UTC).date()
+            catalogue, source, collection, data_dir=tmp_path, now=datetime.now(UTC)
         )
         client = LeavingClient("/api/v1/sources/test", b'{"source": "silent"}', whole=True)
         with structlog.testing.capture_logs() as logs:

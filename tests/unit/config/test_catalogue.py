@@ -10,6 +10,7 @@ import pytest
 
 from app.config.reader import load_catalogue
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
+from app.domain.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ def test_a_collection_has_all_defaults() -> None:
     assert (quick.name, quick.type, quick.table_name) == ("quick", "quick", "s_quick")
     assert (quick.schedule, quick.timezone, quick.misfire, quick.misfire_window) == (None, "UTC", "latest", None)
     assert (quick.timeout, quick.max_attempts) == (dt.timedelta(hours=48), 3)
-    job = quick.for_attempt(dt.date(2026, 3, 10))
+    job = quick.for_attempt(dt.datetime(2026, 3, 10, tzinfo=dt.UTC))
     assert job.start_date == "2025-03-10"
     assert (job.sync_mode, job.cursor_field, job.primary_key, job.parameters) == (None, None, None, {})
 
@@ -92,7 +93,7 @@ def test_a_collection_s_own_keys_reach_the_attempt() -> None:
         "type: synthetic, collections: [{name: a, type: report, table_name: t, start_date: 2020-06-01,"
         "sync_mode: incremental, cursor_field: at, primary_key: id, parameters: {records: 7}}]",
     )
-    job = source.collections["a"].for_attempt(dt.date(2026, 1, 1))
+    job = source.collections["a"].for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     assert (job.type, job.table_name, job.start_date) == ("report", "t", "2020-06-01")
     assert (job.sync_mode, job.cursor_field, job.primary_key, job.parameters) == (
         "incremental",
@@ -107,10 +108,12 @@ def test_how_rows_arrive_is_said_for_a_collection_or_for_all_of_its_source() -> 
         "type: synthetic, write_mode: history, schema_policy: freeze,"
         "collections: [a, {name: b, write_mode: upsert, schema_policy: discard}]"
     )
-    jobs = [collection.for_attempt(dt.date(2026, 1, 1)) for collection in source.collections.values()]
+    jobs = [
+        collection.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) for collection in source.collections.values()
+    ]
     assert [(job.write_mode, job.schema_policy) for job in jobs] == [("history", "freeze"), ("upsert", "discard")]
     (said_nothing,) = one_source("type: synthetic, collections: [a]").collections.values()
-    job = said_nothing.for_attempt(dt.date(2026, 1, 1))
+    job = said_nothing.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     assert (job.write_mode, job.schema_policy) == (None, "evolve")
 
 
@@ -278,3 +281,29 @@ def test_what_the_catalogue_does_not_have_is_refused_by_name() -> None:
         catalogue.find("gone", "one")
     with pytest.raises(UnknownSourceError, match=r"^Source \[broken\] is left out: .*timeout"):
         catalogue.find("broken", "one")
+
+
+def test_a_collection_in_windows_of_time_tells_the_attempt_which() -> None:
+    source = one_source("type: synthetic, collections: [{name: a, interval: day, refresh_window: 3d}]")
+    now = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+    assert source.collections["a"].for_attempt(now).windows == Windows("day", dt.date(2025, 1, 1), now, 3 * 86_400)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("type: synthetic, collections: [{name: a, interval: fortnight}]", "'hour', 'day', 'week', 'month', 'quarter'"),
+        ("type: synthetic, collections: [{name: a, refresh_window: 3d}]", "means nothing without an 'interval'"),
+        (
+            "type: singer, config: {command: tap}, collections: [{name: a, interval: day}]",
+            "a source of type 'singer' cannot be read in intervals; those that can: python, sql, synthetic",
+        ),
+        (
+            "type: synthetic, collections: [{name: a, interval: day, sync_mode: full_refresh}]",
+            "excludes 'sync_mode: full_refresh'",
+        ),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(source: str, problem: str) -> None:
+    catalogue = load_catalogue(f"sources: {{s: {{destinations: [nowhere], {source}}}}}{DESTINATIONS}", {})
+    assert problem in str(catalogue.problems[0])

@@ -22,8 +22,8 @@ SOURCE_KEYS = (
     "timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
-    "cursor_field, max_attempts, misfire, misfire_window, name, parameters, primary_key, schedule, schema_policy, "
-    "start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
+    "cursor_field, interval, max_attempts, misfire, misfire_window, name, parameters, primary_key, refresh_window, "
+    "schedule, schema_policy, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means for ever, without the key the default counts"

@@ -30,6 +30,8 @@ class SqlSource:
         self._table_name = job.collection.table_name
         self._chunk_rows = options.chunk_rows
         self._schema = options.schema_
+        self._windowed = job.collection.windows is not None
+        self._cursor_checked = False
         self._log = log
         self._reading: Reading | None = None
         with blamed(self._place):
@@ -70,5 +72,8 @@ class SqlSource:
     def _items(self, bookmark: str | None, interval: Interval | None = None) -> Iterator[Table | Rows | Checkpoint]:
         with self._database.snapshot() as connection:
             reading = self._reading = Reading(self._database, connection, self._selection, log=self._log)
-            wanted = reading.since(bookmark) if interval is None else reading.within(interval)
+            if interval is not None and not self._cursor_checked:
+                reading.check_cursor(all_rows=self._windowed)
+                self._cursor_checked = True
+            wanted = reading.since(bookmark) if interval is None else reading.within(interval, exact=self._windowed)
             yield from reading.items(wanted, table_name=self._table_name, chunk_rows=self._chunk_rows)

@@ -108,9 +108,13 @@ class Dialect:
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
 
+    def tells_days_only(self, column: SourceColumn) -> bool:
+        """Whether times of one day cannot be told apart by comparing."""
+        return column.kind is Kind.DATE
+
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         """What a time has to be at least, and less than, to lie in `interval`; days count whole."""
-        if column.kind is Kind.DATE:
+        if self.tells_days_only(column):
             start, end = whole_days(interval)
             return start.isoformat(), end.isoformat()
         return interval.start.replace(tzinfo=None), interval.end.replace(tzinfo=None)

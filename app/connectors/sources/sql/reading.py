@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from datetime import date
+from datetime import date, time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, bindparam, column, select, table, text
@@ -103,12 +103,22 @@ class Reading:
             statement = statement.where(self._selected(cursor) >= self._bound("syncline_cursor", cursor, begin))
         return statement.order_by(self._selected(cursor))
 
-    def within(self, interval: Interval) -> Select[Any]:
-        """Rows whose cursor value lies in `interval`; raises `ConfigurationError` where the cursor is no time."""
-        if self._selection.cursor_field is None:
-            raise ConfigurationError("an interval can be read by a 'cursor_field' only: the collection has none")
-        cursor = self._column(self._selection.cursor_field)
+    def check_cursor(self, *, all_rows: bool) -> None:
+        """Raises `ConfigurationError` if the cursor is no time; with `all_rows` also for rows in no interval."""
+        cursor = self._time()
         self._refuse_other_cursors(cursor)
+        if all_rows:
+            self._refuse_null_cursors(cursor)
+
+    def within(self, interval: Interval, *, exact: bool) -> Select[Any]:
+        """Rows whose cursor value lies in `interval`; unless it has to be `exact`, days count whole where need be."""
+        cursor = self._time()
+        days_only = self._database.dialect.tells_days_only(cursor)
+        if exact and days_only and (interval.start.time(), interval.end.time()) != (time(), time()):
+            raise ConfigurationError(
+                f"the cursor_field {cursor.name!r} tells days apart, no hours: "
+                "'interval' must not be shorter than a day"
+            )
         start, end = self._database.dialect.bounds(cursor, interval)
         expression = self._selected(cursor)
         return (
@@ -117,6 +127,11 @@ class Reading:
             .where(expression < self._bound("syncline_end", cursor, end))
             .order_by(expression)
         )
+
+    def _time(self) -> SourceColumn:
+        if self._selection.cursor_field is None:
+            raise ConfigurationError("an interval can be read by a 'cursor_field' only: the collection has none")
+        return self._column(self._selection.cursor_field)
 
     @property
     def _names(self) -> list[str]:

@@ -9,13 +9,11 @@ from sqlalchemy import func
 from sqlalchemy.schema import CreateView
 
 from app.connectors.schema import Kind
-from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described, whole_days
+from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, ColumnElement, Connection, Select
-
-    from app.domain.interval import Interval
 
 # What a declared type has in its name, in the order of SQLite's own rules: https://www.sqlite.org/datatype3.html
 _KINDS = (
@@ -57,10 +55,9 @@ class Sqlite(Dialect):
         names = [name for name, *_ in described(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
-    def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:  # noqa: ARG002 -- all are texts
-        """Whole days: times are texts, of which some write a space between day and time, and some a T."""
-        start, end = whole_days(interval)
-        return start.isoformat(), end.isoformat()
+    def tells_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
+        """Some texts have a space between day and time, and some a T."""
+        return True
 
     def strange_time(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
         return func.typeof(expression) != "text"
