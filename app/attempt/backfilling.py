@@ -10,6 +10,7 @@ from app.attempt.place import close
 from app.attempt.writing import Writing
 from app.connectors.intervals import IntervalSource, not_by_intervals
 from app.connectors.sources import make_source
+from app.connectors.windows import INTERVAL_COLUMN, windowed
 from app.domain.attempt_protocol import Finished
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from app.attempt.outbox import Outbox
     from app.attempt.place import Place
-    from app.connectors.passes import Checkpoint, Rows
+    from app.connectors.passes import Item
     from app.connectors.schema import Table
     from app.domain.attempt_protocol import AttemptJob
     from app.domain.interval import Interval
@@ -44,7 +45,7 @@ def load_interval(job: AttemptJob, interval: Interval, *, work_dir: Path, outbox
                 f"destination {place.name!r}: the collection was reset, so its next task loads everything anew: "
                 "a backfill has to wait for that"
             )
-    with closing(make_source(job, work_dir=work_dir, log=log)) as source:
+    with closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log)) as source:
         if not isinstance(source, IntervalSource):
             raise not_by_intervals(job.source_type)
         if lacking := [place for place in places if place.lacks_rows]:
@@ -64,7 +65,7 @@ class IntervalPass(Pass):
         self._interval = interval
         self._read_interval = source.read_interval
 
-    def _items(self) -> Iterator[Table | Rows | Checkpoint]:
+    def _items(self) -> Iterator[Item]:
         return self._read_interval(self._interval)
 
     def _begin(self, table: Table) -> None:
@@ -78,12 +79,23 @@ class IntervalPass(Pass):
                 f"table {table.name!r} is replaced by all rows each time, so there is no interval to load: "
                 "a backfill needs sync_mode 'incremental'"
             )
-        if not table.key:
+        if INTERVAL_COLUMN in table.columns:
+            self._refuse_before_the_first_sync()
+        elif not table.key:
             raise ConfigurationError(
                 f"table {table.name!r} has no key by which rows that are there already could be told: "
-                "a backfill needs a 'primary_key'"
+                "a backfill needs a 'primary_key', or windows of time ('interval')"
             )
         super()._begin(table)
+
+    def _refuse_before_the_first_sync(self) -> None:
+        """Without a bookmark the next sync, and so the next backfill, would take all rows for such as come again."""
+        for place in self._places:
+            if place.position.bookmark is None and not place.position.indifferent:
+                raise ConfigurationError(
+                    f"destination {place.name!r} has no bookmark of the collection yet: "
+                    "without a 'primary_key' its first sync comes before a backfill"
+                )
 
     def _commit_to(self, place: Place, *, bookmark: str | None, final: bool) -> None:  # noqa: ARG002 -- its own counts
         if place.position.indifferent:

@@ -10,7 +10,7 @@ import msgspec
 
 from app.attempt.place import Place, close
 from app.attempt.writing import Writing
-from app.connectors.passes import Checkpoint, Measured, Rows
+from app.connectors.passes import Checkpoint, Emptied, Measured, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.connectors.windows import windowed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
-    from app.connectors.passes import Log, Source
+    from app.connectors.passes import Item, Log, Source
     from app.domain.attempt_protocol import AttemptJob
 
 _BATCH_RECORDS = 10_000
@@ -130,11 +130,13 @@ class Pass:
                     self._reach(item)
                 case Table():
                     self._begin(item)
+                case Emptied():
+                    self._empty(item)
             if all(place.failure for place in self._places):
                 return
         self._commit(final=True)
 
-    def _items(self) -> Iterator[Table | Rows | Checkpoint]:
+    def _items(self) -> Iterator[Item]:
         return self._source.read(self._bookmark)
 
     def _begin(self, table: Table) -> None:
@@ -144,6 +146,10 @@ class Pass:
             # A bookmark that covers rows which still wait for the end would lose them in a crash.
             self._commits_midway = self._commits_midway and not arriving.comes_at_once
             place.begin(arriving)
+
+    def _empty(self, emptied: Emptied) -> None:
+        for place in self._places:
+            place.empty(emptied)
 
     def _take(self, rows: Rows) -> None:
         self._waiting.setdefault(rows.table, []).extend(rows.records)

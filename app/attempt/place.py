@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.connectors.destinations import blamed, make_destination
-from app.connectors.passes import Fence, Position
+from app.connectors.passes import Emptying, Fence, Position
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.connectors.passes import Destination, Log
+    from app.connectors.passes import Destination, Emptied, Log
     from app.connectors.schema import Table
     from app.domain.attempt_protocol import AttemptJob
 
@@ -74,6 +74,16 @@ class Place:
 
     def write(self, table: str, records: list[dict[str, Any]]) -> None:
         self._asked(lambda destination: destination.write(table, records))
+
+    def empty(self, emptied: Emptied) -> None:
+        def empty(destination: Destination) -> None:
+            if not isinstance(destination, Emptying):
+                raise ConfigurationError(
+                    "it cannot replace the rows of an interval, so they would be there twice: set 'primary_key'"
+                )
+            destination.empty(emptied)
+
+        self._asked(empty)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int | None:
         """The number of rows inserted or changed; None where nothing is committed, because it has failed."""

@@ -10,8 +10,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.passes import Checkpoint, Rows
-    from app.connectors.schema import Table
+    from app.connectors.passes import Item
     from app.domain.interval import Interval
 
 READ_INTERVALS: Final = frozenset({"python", "sql", "synthetic"})
@@ -28,7 +27,7 @@ _INSTEAD: Final = {
 class IntervalSource(Source, Protocol):
     """A source that can be read over an interval as well."""
 
-    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
+    def read_interval(self, interval: Interval) -> Iterator[Item]:
         """All that lies in `interval`, and perhaps some of what is beside it; what checkpoints say does not count.
 
         Raises:

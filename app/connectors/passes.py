@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from app.domain.errors import LeaseLostError
 
@@ -30,6 +30,18 @@ class Checkpoint:
     """Everything before this point is complete; `bookmark` (JSON text, None for nothing) stands for it."""
 
     bookmark: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """All rows of a table that was announced before whose `column` has this `value` go with the next commit.
+
+    Rows that come after it stay.
+    """
+
+    table: str
+    column: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +83,17 @@ class Position:
     indifferent: bool = False
 
 
+Item: TypeAlias = "Table | Rows | Checkpoint | Emptied"
+"""What a source yields."""
+
+
 class Source(Protocol):
     """One collection, or all of them, of one system."""
 
     def check(self) -> None:
         """Raises `SynclineError` when the source cannot be read as configured."""
 
-    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+    def read(self, bookmark: str | None) -> Iterator[Item]:
         """All that is new since `bookmark`. A table is announced before its rows, and again when it changes."""
 
     def close(self) -> None:
@@ -90,6 +106,14 @@ class Measured(Protocol):
 
     def progress(self) -> float | None:
         """How much of what there is to read has been read: 0 to 1, None while unknown. Costs nothing to ask."""
+
+
+@runtime_checkable
+class Emptying(Protocol):
+    """A destination that can replace a part of a table."""
+
+    def empty(self, emptied: Emptied) -> None:
+        """The rows that it tells go with the next commit."""
 
 
 class Destination(Protocol):

@@ -9,24 +9,29 @@ the others have when they were loaded. A window that is in sync is not loaded ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from app.connectors import jsontext
+from app.connectors.blame import place_of
 from app.connectors.intervals import IntervalSource, not_by_intervals
-from app.connectors.passes import Checkpoint
-from app.connectors.schema import Table
+from app.connectors.passes import Checkpoint, Emptied, Rows
+from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.passes import Log, Rows, Source
+    from app.connectors.passes import Item, Log, Source
     from app.domain.attempt_protocol import AttemptJob
     from app.domain.windows import Windows
+
+INTERVAL_COLUMN: Final = "_syncline_interval"
+"""When the window begins that a row belongs to, in tables without a key."""
 
 
 def windowed(source: Source, job: AttemptJob, *, log: Log) -> Source:
@@ -39,6 +44,11 @@ def windowed(source: Source, job: AttemptJob, *, log: Log) -> Source:
         return source
     if not isinstance(source, IntervalSource):
         raise not_by_intervals(job.source_type)
+    if (mode := job.collection.write_mode) in (WriteMode.APPEND, WriteMode.REPLACE):
+        raise ConfigurationError(
+            f"{place_of(job)}: 'interval' excludes write_mode '{mode}': "
+            "an interval that is read again replaces its old rows only"
+        )
     return WindowedSource(source, job.collection.windows, log=log)
 
 
@@ -50,53 +60,80 @@ class WindowedSource:
         self._windows = windows
         self._log = log
         self._tables: dict[str, Table] = {}
+        self._strange = False
+        self._share: float | None = None
 
     def check(self) -> None:
         self._source.check()
 
-    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+    def read(self, bookmark: str | None) -> Iterator[Item]:
+        self._tables.clear()
         loaded = Loaded.parsed(bookmark, self._windows.length)
+        self._strange = bookmark is not None and not (loaded.settled or loaded.changing)
         every = list(self._windows.all())
         wanted = [window for window in every if self._windows.may_change(window) or not loaded.settles(window)]
         self._log("info", f"Total intervals: [{len(every)}]")
         self._log("info", f"Intervals to sync: [{len(wanted)}]")
-        for window in wanted:
+        for number, window in enumerate(wanted):
+            self._share = number / len(wanted)
             self._log("info", f"interval [{window}]")
             yield from self._window(window)
             loaded.add(window, self._windows)
             yield Checkpoint(loaded.text())
 
-    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
-        yield from self._source.read_interval(interval)
+    def read_interval(self, interval: Interval) -> Iterator[Item]:
+        """The windows that `interval` touches, whole: only so they can replace their old rows."""
+        self._tables.clear()
+        touched = [one for one in self._windows.all() if one.start < interval.end and interval.start < one.end]
+        self._log("info", f"Intervals to sync: [{len(touched)}]")
+        for number, window in enumerate(touched):
+            self._share = number / len(touched)
+            yield from self._window(window)
+            yield Checkpoint(None)
+
+    def progress(self) -> float | None:
+        return self._share
 
     def close(self) -> None:
         self._source.close()
 
-    def _window(self, window: Interval) -> Iterator[Table | Rows]:
+    def _window(self, window: Interval) -> Iterator[Table | Rows | Emptied]:
+        begin = str(window).partition("/")[0]
+        emptied: set[str] = set()
         for item in self._source.read_interval(window):
             match item:
-                case Checkpoint():
-                    # Within a window nothing is complete.
-                    continue
-                case Table() if self._tables.get(item.name) == item:
-                    continue
                 case Table():
-                    _check(item)
-                    self._tables[item.name] = item
-            yield item
+                    table = _placed(item)
+                    if self._tables.get(item.name) != table:
+                        self._tables[item.name] = table
+                        yield table
+                    if not table.key and self._strange:
+                        raise ConfigurationError(
+                            f"table {item.name!r} was loaded without 'interval', or with another one, and "
+                            "without a key its rows would be there twice: reset the collection"
+                        )
+                    if not table.key and item.name not in emptied:
+                        emptied.add(item.name)
+                        yield Emptied(item.name, INTERVAL_COLUMN, begin)
+                case Rows():
+                    if not self._tables[item.table].key:
+                        for record in item.records:
+                            record[INTERVAL_COLUMN] = begin
+                    yield item
+                # Checkpoints are left out: within a window nothing is complete.
 
 
-def _check(table: Table) -> None:
-    """A window that is loaded again replaces what it has brought before."""
+def _placed(table: Table) -> Table:
+    """`table`, whose rows say to which window they belong if no key tells what a window has brought before."""
     if table.full_refresh:
         raise ConfigurationError(
             f"table {table.name!r} is replaced by all rows each time: with 'interval' it needs sync_mode 'incremental'"
         )
-    if not table.key:
-        raise ConfigurationError(
-            f"table {table.name!r} has no key by which the rows of an interval that is loaded again could be told: "
-            "'interval' needs a 'primary_key'"
-        )
+    if table.key:
+        return table
+    columns = table.columns | {INTERVAL_COLUMN: Kind.TIMESTAMP}
+    # Whatever comes again is known by its window, not by its cursor.
+    return replace(table, columns=columns, cursor_field=None)
 
 
 @dataclass(slots=True)

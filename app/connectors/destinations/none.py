@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.passes import Position
+from app.connectors.passes import Emptied, Position
 
 if TYPE_CHECKING:
     from app.connectors.schema import Table
@@ -18,6 +18,9 @@ class NoneDestination:
         pass
 
     def write(self, table: str, records: list[dict[str, Any]]) -> None:
+        pass
+
+    def empty(self, emptied: Emptied) -> None:
         pass
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:  # noqa: ARG002 -- nothing is kept

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.destinations.history import add_versions
 from app.connectors.destinations.layout import ROW_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.resent import Resent
+from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from app.connectors.destinations.layout import Target
     from app.connectors.destinations.session import Session
+    from app.connectors.passes import Emptied
+
+
+_MOST_VALUES: Final = 1000
 
 
 class Stage(abc.ABC):
@@ -29,6 +34,7 @@ class Stage(abc.ABC):
         self._session = session
         self._task_id = task_id
         self._resent = Resent(session, self, number=number)
+        self._emptied: dict[str, list[str]] = {}
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
         self.widen(target)
 
@@ -44,8 +50,17 @@ class Stage(abc.ABC):
     def add(self, records: list[dict[str, Any]]) -> None:
         """Casts and stages; raises `ValueRefusedError`."""
 
+    def empty(self, emptied: Emptied) -> None:
+        """Rows that are in the target when what is staged moves have to go before."""
+        if emptied.column not in self.target.columns:
+            raise ConfigurationError(
+                f"table {emptied.table!r} has no column {emptied.column!r}, and its schema_policy adds none"
+            )
+        self._emptied.setdefault(emptied.column, []).append(emptied.value)
+
     def move(self) -> int:
         """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
+        self._empty_target()
         moved = self._moved()
         self._session.run(f"TRUNCATE {self.name}")
         return moved
@@ -74,6 +89,21 @@ class Stage(abc.ABC):
     @abc.abstractmethod
     def _upsert(self) -> int:
         """The last row of each key wins; a row that is there already as it is stays untouched."""
+
+    def _empty_target(self) -> None:
+        for field, values in self._emptied.items():
+            column = self.target.columns[field].name
+            # Together, for each statement looks through the table, but no more than it may have parameters.
+            for begin in range(0, len(values), _MOST_VALUES):
+                some = values[begin : begin + _MOST_VALUES]
+                listed_values = ", ".join(
+                    f"CAST(${number} AS {self.columns[column]})" for number in range(1, len(some) + 1)
+                )
+                self._session.run(
+                    f"DELETE FROM {self.target.qualified} WHERE {quoted(column)} IN ({listed_values})",  # noqa: S608 -- quoted identifiers
+                    *some,
+                )
+        self._emptied.clear()
 
     def _moved(self) -> int:
         match self.target.table.mode:

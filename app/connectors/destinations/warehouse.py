@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.connectors.destinations.layout import Target
     from app.connectors.destinations.staging import Stage
     from app.connectors.destinations.tables import Tables
-    from app.connectors.passes import Log, Position
+    from app.connectors.passes import Emptied, Log, Position
     from app.connectors.schema import Table
 
 
@@ -52,6 +52,9 @@ class Warehouse(abc.ABC):
             self.begin(wider)
         with self._explained(f"cannot stage rows of table {table!r}"):
             stage.add(records)
+
+    def empty(self, emptied: Emptied) -> None:
+        self._stages[emptied.table].empty(emptied)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
         moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.passes import Item
     from tests.integration.connectors.attempts import Duckdb, Postgres
 
 POSTGRES = pytest.mark.parametrize("origin", ["postgres"], indirect=True)
@@ -29,7 +30,7 @@ EVERY = pytest.mark.parametrize("origin", ["postgres", "sqlite", "duckdb"], indi
 
 def items(
     origin: Origin | str, directory: Path, bookmark: str | None = None, /, *, chunk_rows: int = 1000, **parameters: Any
-) -> Iterator[Table | Rows | Checkpoint]:
+) -> Iterator[Item]:
     collection = CollectionJob(
         name="made", type="made", table_name="made", start_date="2020-01-01", parameters=parameters
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tests.integration.connectors.attempts import Duckdb, Postgres
 
+KEYLESS: dict[str, Any] = {"cursor_field": "moved"}
 KEYED: dict[str, Any] = {"cursor_field": "moved", "key": "id"}
 COUNTS = "SELECT count(*), count(DISTINCT id) FROM loaded.made"
 
@@ -51,7 +52,7 @@ def test_only_windows_that_may_have_changed_are_read_again(
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("point", ["child.staged", "child.committed"])
+@pytest.mark.parametrize("point", ["child.staged", "destination.committing", "child.committed"])
 def test_a_kill_at_a_commit_neither_loses_nor_doubles_a_row(
     copying: Copying, postgres: Postgres, duckdb: Duckdb, point: str
 ) -> None:
@@ -82,3 +83,57 @@ def test_rows_that_are_in_no_window_and_windows_that_cannot_be_told_apart_are_re
     copying.collection = windows("2024-04-05T00:00:00Z")
     failed = copying.run(**KEYED).failed
     assert "has rows in which the cursor_field 'moved' is NULL" in failed.error
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("point", ["child.staged", "destination.committing", "child.committed"])
+def test_without_a_key_a_window_that_is_read_again_replaces_its_old_rows(
+    copying: Copying, origin: Origin, postgres: Postgres, duckdb: Duckdb, point: str
+) -> None:
+    assert copying.run(**KEYLESS).finished.rows_written == 80
+    origin.execute("UPDATE made SET text = 'mended' WHERE id IN (25, 35)")
+    origin.execute("DELETE FROM made WHERE id IN (24, 34)")
+    origin.execute("INSERT INTO made SELECT * FROM made WHERE id = 36")
+    copying.die(point, **KEYLESS)
+    assert copying.run(again=1, **KEYLESS).finished
+    for warehouse in (postgres, duckdb):
+        assert warehouse.execute(COUNTS) == [(40, 39)], "34 is gone, 36 is there twice"
+        assert warehouse.execute("SELECT id FROM loaded.made WHERE text = 'mended'") == [(35,)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_without_a_key_a_backfill_replaces_whole_windows(
+    copying: Copying, origin: Origin, postgres: Postgres, duckdb: Duckdb
+) -> None:
+    bookmark = copying.run(**KEYLESS).committed[-1].bookmark
+    origin.execute("UPDATE made SET text = 'mended' WHERE id IN (5, 25)")
+    origin.execute("DELETE FROM made WHERE id = 24")
+    day = ("2024-03-02T00:00:00Z", "2024-03-03T00:00:00Z")
+    copying.die("child.committed", backfill=day, **KEYLESS)
+    told = copying.run(again=1, backfill=day, **KEYLESS)
+    assert (told.finished.records_read, told.committed[-1].bookmark) == (9, bookmark)
+    for warehouse in (postgres, duckdb):
+        assert warehouse.execute(COUNTS) == [(39, 39)]
+        assert warehouse.execute("SELECT id FROM loaded.made WHERE text = 'mended'") == [(25,)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_a_window_that_has_become_empty_loses_its_rows(copying: Copying, origin: Origin, duckdb: Duckdb) -> None:
+    copying.destinations = {"warehouse": duckdb.options()}
+    assert copying.run(**KEYLESS).finished
+    origin.execute("DELETE FROM made WHERE id >= 30")
+    assert copying.run(**KEYLESS).finished
+    assert duckdb.execute(COUNTS) == [(30, 30)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_without_a_key_the_first_sync_comes_before_a_backfill(copying: Copying) -> None:
+    failed = copying.run(backfill=("2024-03-02T00:00:00Z", "2024-03-03T00:00:00Z"), **KEYLESS).failed
+    assert "destination 'first' has no bookmark of the collection yet" in failed.error
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_without_a_key_a_destination_that_cannot_replace_a_window_is_refused(copying: Copying, tmp_path: Path) -> None:
+    copying.destinations = {"files": {"type": "parquet", "path": str(tmp_path / "files")}}
+    failed = copying.run(**KEYLESS).failed
+    assert "destination 'files': it cannot replace the rows of an interval" in failed.error

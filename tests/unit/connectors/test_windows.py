@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors.passes import Checkpoint, Rows
+from app.connectors.passes import Checkpoint, Emptied, Rows
 from app.connectors.schema import Kind, Table
-from app.connectors.windows import Loaded, WindowedSource
+from app.connectors.windows import INTERVAL_COLUMN, Loaded, WindowedSource
 from app.domain.errors import ConfigurationError
+from app.domain.interval import Interval
 from app.domain.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.domain.interval import Interval
     from app.domain.windows import Length
 
 START = date(2024, 1, 1)
@@ -109,14 +109,47 @@ def test_an_earlier_start_loads_what_is_missing_and_another_length_everything() 
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        (Table("made", {"id": Kind.INTEGER}), "'interval' needs a 'primary_key'"),
         (Table("made", {"id": Kind.INTEGER}, key=("id",), full_refresh=True), "it needs sync_mode 'incremental'"),
+        (Table("made", {"id": Kind.INTEGER}, full_refresh=True), "it needs sync_mode 'incremental'"),
     ],
 )
-def test_rows_that_a_second_loading_could_not_replace_are_refused(table: Table, complaint: str) -> None:
+def test_a_table_that_is_replaced_as_a_whole_is_refused(table: Table, complaint: str) -> None:
     windows = Windows("day", START, at(1))
     with pytest.raises(ConfigurationError, match=complaint):
         list(WindowedSource(Recorded(table), windows, log=lambda *_: None).read(None))
+
+
+def test_rows_without_a_key_belong_to_their_window_which_is_emptied_before() -> None:
+    source = Recorded(Table("made", {"id": Kind.INTEGER}, cursor_field="id"))
+    windows = Windows("day", START, at(2))
+    items = list(WindowedSource(source, windows, log=lambda *_: None).read(None))
+    first, second = "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"
+    assert [item for item in items if not isinstance(item, Checkpoint)] == [
+        Table("made", {"id": Kind.INTEGER, INTERVAL_COLUMN: Kind.TIMESTAMP}),
+        Emptied("made", INTERVAL_COLUMN, first),
+        Rows("made", [{"id": 1, INTERVAL_COLUMN: first}], size=1),
+        Emptied("made", INTERVAL_COLUMN, second),
+        Rows("made", [{"id": 2, INTERVAL_COLUMN: second}], size=1),
+    ]
+
+
+@pytest.mark.parametrize("bookmark", ['{"interval": "week", "settled": [], "loaded": {"x": "y"}}', '"a cursor"'])
+def test_rows_without_a_key_that_were_loaded_in_another_way_are_not_doubled(bookmark: str) -> None:
+    reading = WindowedSource(Recorded(Table("made", {})), Windows("day", START, at(2)), log=lambda *_: None)
+    with pytest.raises(ConfigurationError, match="its rows would be there twice: reset the collection"):
+        list(reading.read(bookmark))
+
+
+def test_each_reading_announces_its_tables() -> None:
+    reading = WindowedSource(Recorded(), Windows("day", START, at(2)), log=lambda *_: None)
+    assert [sum(isinstance(item, Table) for item in reading.read(None)) for _ in range(2)] == [1, 1]
+
+
+def test_a_backfill_reads_whole_windows() -> None:
+    source = Recorded()
+    reading = WindowedSource(source, Windows("day", START, at(5)), log=lambda *_: None)
+    list(reading.read_interval(Interval(at(2, 12), at(3, 1))))
+    assert source.asked == ["01-02T00", "01-03T00"]
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 40))

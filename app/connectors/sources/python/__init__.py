@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import syncline
 from app.connectors.discovery import shown_columns
-from app.connectors.schema import Kind
+from app.connectors.schema import Kind, Table
 from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
 from app.connectors.sources.python.reading import Reading
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from app.connectors.options import PythonOptions
     from app.connectors.passes import Checkpoint, Log, Rows
-    from app.connectors.schema import Table
     from app.domain.attempt_protocol import AttemptJob, Level
     from app.domain.interval import Interval
 
@@ -52,10 +51,15 @@ class PythonSource:
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
         """What the function yields when it is told the interval; one that does not look at it is refused."""
         reading = self._reading(syncline.Interval(interval.start, interval.end))
+        announced = False
         for item in reading.items(None):
             self._refuse_without_intervals(reading)
+            announced = announced or isinstance(item, Table)
             yield item
         self._refuse_without_intervals(reading)
+        if not announced and not reading.settings.key:
+            # No rows and no word on columns: what the interval brought before has to go all the same.
+            yield Table(self._job.collection.table_name, {})
 
     def _reading(self, interval: syncline.Interval | None = None) -> Reading:
         function, declared = self._found()
