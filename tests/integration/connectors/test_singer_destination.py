@@ -20,6 +20,7 @@ import json, os, signal, sys
 config = json.load(open(sys.argv[sys.argv.index("--config") + 1]))
 how, last = config.get("how"), None
 with open(config["file"], "a") as kept:
+    kept.write("\\n")
     for line in sys.stdin:
         kept.write(line)
         message = json.loads(line)
@@ -43,7 +44,17 @@ def target(directory: Path, **config: Any) -> dict[str, Any]:
 
 
 def kept(directory: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (directory / "kept.jsonl").read_text().splitlines()]
+    """All messages that a target has written whole: one that is killed leaves half a line."""
+    lines = (directory / "kept.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if _is_whole(line)]
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def test_a_target_gets_schemas_records_and_a_state_and_answers_for_them(tmp_path: Path) -> None:
