@@ -33,7 +33,7 @@ POINTS: Final = frozenset({
     "workers.lost",  # rescuer: leases are taken away, their attempts not yet; the transaction is still open
     "child.staged",  # attempt: rows are staged, no destination has committed them
     "destination.committing",  # attempt: rows are in the destination's transaction, their bookmark is not
-    "destination.bookmarked",  # attempt: the bookmark is there, too; the transaction is still open
+    "destination.bookmarked",  # attempt: the bookmark is there, too; the commit has not ended
     "child.committed",  # attempt: a destination has committed, the worker does not know yet
 })  # fmt: skip
 ACTIONS: Final = ("kill", "error")

@@ -25,6 +25,7 @@ from app.connectors.passes import Fence
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
+from app.failpoints import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -366,8 +367,21 @@ def test_rows_that_a_dead_attempt_brings_late_are_taken_back(place: Place) -> No
     assert place.ids() == list(range(10))
 
 
-@pytest.mark.parametrize("place", ["duckdb", "files"], indirect=True)
-def test_a_process_that_is_killed_inside_a_load_is_recovered(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "point"),
+    [
+        ("duckdb", "destination.committing"),
+        ("duckdb", None),
+        ("duckdb", "destination.bookmarked"),
+        ("files", None),
+        ("files", "destination.bookmarked"),
+    ],
+    indirect=["place"],
+)
+def test_a_process_that_is_killed_before_inside_or_after_a_load_is_recovered(
+    place: Place, point: str | None, tmp_path: Path
+) -> None:
+    """Without a `point` it dies where dlt is about to note that it has loaded everything."""
     job = {
         "task": TASK,
         "task_id": "t",
@@ -387,7 +401,7 @@ def test_a_process_that_is_killed_inside_a_load_is_recovered(place: Place, tmp_p
         "data_dir": str(tmp_path / "state"),
     }
     (tmp_path / "a.jsonl").write_text("".join(f'{{"id": {number}}}\n' for number in range(10)))
-    assert run_attempt(job, killed=True) == -signal.SIGKILL
+    assert run_attempt(job, killed=point is None, armed=f"{point}=kill" if point else "") == -signal.SIGKILL
     assert run_attempt(job | {"attempt": 2}) == 0
     assert place.ids() == list(range(10))
     assert not any(path.is_dir() for path in (tmp_path / "state" / "attempts").iterdir())
@@ -431,14 +445,14 @@ sys.exit(main())
 """
 
 
-def run_attempt(job: dict[str, Any], *, killed: bool = False) -> int:
+def run_attempt(job: dict[str, Any], *, killed: bool = False, armed: str = "") -> int:
     receiving, sending = os.pipe()
     os.set_blocking(sending, False)
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", (KILLED if killed else "") + RUN],
         input=json.dumps(job).encode(),
         pass_fds=[sending],
-        env=os.environ | {"SYNCLINE_EVENTS_FD": str(sending)},
+        env=os.environ | {"SYNCLINE_EVENTS_FD": str(sending)} | ({VARIABLE: armed} if armed else {}),
         check=False,
     )
     os.close(sending)

@@ -75,6 +75,7 @@ class DltDestination:
                 self._bookmark.prepare(prepared)
                 fail_point("destination.committing")
                 self._loader.load()
+                fail_point("destination.bookmarked")
             self._loader.finish(prepared)
             self._bookmark.move(bookmark, final=final)
         if final:
