@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from app.connectors.schema import Kind
 from app.domain.errors import ConfigurationError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 """The type of a column of which only values will tell."""
 
-BY_THEMSELVES: Final = frozenset({"python", "singer", "sql"})
+BY_THEMSELVES: Final = frozenset({"airbyte", "python", "rest", "singer", "sql"})
 """Kinds that are asked once, whatever their collections are."""
 
 BY_COLLECTION: Final = frozenset({"files", "synthetic"})
@@ -54,6 +54,15 @@ def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str
         return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER)), not changes
 
     return sorted(names, key=place)
+
+
+def never_null(schema: dict[str, Any]) -> list[str]:
+    """The columns of a JSON schema whose type has no null."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return []
+    typed = {name: each["type"] for name, each in properties.items() if isinstance(each, dict) and "type" in each}
+    return [name for name, types in typed.items() if "null" not in ([types] if isinstance(types, str) else types)]
 
 
 def shown_columns(columns: Mapping[str, Kind | None]) -> dict[str, str]:

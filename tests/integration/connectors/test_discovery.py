@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.attempt_protocol import Offered
 from tests.integration.connectors.attempts import Attempt, Told
+from tests.integration.connectors.connecting import Connection, stream
 from tests.integration.connectors.origins import Copying, Origin
 
 if TYPE_CHECKING:
@@ -181,6 +182,64 @@ def test_files_offer_the_columns_of_what_their_collections_name(tmp_path: Path) 
     assert offers(told) == [
         Offered(name="sales", columns={"id": "integer", "name": "text"}, key=["id"], sync_modes=BOTH),
         Offered(name="rates", columns={"day": "text", "rate": "number"}, sync_modes=BOTH),
+    ]
+
+
+def test_a_connector_offers_its_streams(tmp_path: Path) -> None:
+    columns = {"at": {"type": "string", "format": "date-time"}, "id": {"type": "integer"}, "more": {"type": "object"}}
+    nullable = {"at": {"type": ["null", "integer"]}, "seen": {"type": ["null", "string"], "format": "date"}}
+    streams = [
+        stream("own", source_defined_primary_key=[["id"]]),
+        stream("ours", source_defined_cursor=False, default_cursor_field=[], json_schema={"properties": columns}),
+        stream("hidden", default_cursor_field=[], namespace="sales", source_defined_primary_key=[["id"], ["a", "b"]]),
+        stream("nothing", source_defined_cursor=False, default_cursor_field=[], json_schema={"properties": nullable}),
+        stream("inside", default_cursor_field=["more", "at"], json_schema={"properties": columns}),
+        {"name": "rates", "json_schema": None, "default_cursor_field": ["at"]},
+    ]
+    connection = Connection(tmp_path, config={"catalog": {"streams": streams}})
+    made = {"id": "integer", "at": "integer", "text": "text"}
+    shown = {"at": "timestamp", "id": "integer", "more": "json"}
+    assert offers(discovered(tmp_path, "airbyte", connection.options | {"config": connection.config})) == [
+        Offered(name="own", columns=made, key=["id"], cursor_fields=["at"], sync_modes=BOTH),
+        Offered(name="ours", columns=shown, cursor_fields=["at", "id"], sync_modes=BOTH),
+        Offered(name="sales.hidden", columns=made, sync_modes=BOTH),
+        Offered(name="nothing", columns={"at": "integer", "seen": "date"}, sync_modes=BOTH),
+        Offered(name="inside", columns=shown, cursor_fields=["more.at"], sync_modes=BOTH),
+        Offered(name="rates", columns={}),
+    ]
+
+
+def test_a_connector_that_says_nothing_is_told_by_the_catalog_that_is_given(tmp_path: Path) -> None:
+    catalog = {"streams": [{"stream": stream(), "primary_key": [["at"]], "cursor_field": ["id"]}]}
+    [made] = offers(discovered(tmp_path, "airbyte", {"command": ["false"], "catalog": catalog}))
+    assert (made.name, made.key, made.cursor_fields) == ("made", ["at"], ["id"])
+
+
+def test_an_api_offers_its_resources_without_being_asked(tmp_path: Path) -> None:
+    config = {
+        "client": {"base_url": "http://127.0.0.1:9/"},
+        "resource_defaults": {"columns": {"total": {"data_type": "decimal"}, "note": {}}},
+        "resources": [
+            {
+                "name": "orders",
+                "primary_key": ["shop", "id"],
+                "endpoint": {"path": "o", "incremental": {"cursor_path": "at", "start_param": "since"}},
+            },
+            {"name": "inside", "endpoint": {"incremental": {"cursor_path": "$.meta.at", "start_param": "since"}}},
+            "rates",
+        ],
+    }
+    shown = {"total": "number", "note": "unknown"}
+    assert offers(discovered(tmp_path, "rest", config)) == [
+        Offered(
+            name="orders",
+            columns=shown | {"shop": "unknown", "id": "unknown"},
+            key=["shop", "id"],
+            cursor_fields=["at"],
+            sync_modes=BOTH,
+        ),
+        Offered(name="inside", columns=shown, sync_modes=BOTH),
+        Offered(name="rates", columns=shown),
     ]
 
 

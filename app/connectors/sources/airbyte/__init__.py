@@ -20,6 +20,7 @@ from app.connectors.sources.airbyte.catalog import choose, chosen
 from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
 from app.connectors.sources.airbyte.container import SEEN_AT, Container
 from app.connectors.sources.airbyte.manifest import manifest
+from app.connectors.sources.airbyte.offers import offered
 from app.connectors.sources.airbyte.reading import Reading
 from app.connectors.sources.airbyte.specification import KnownSpecification, secrets_by
 from app.connectors.sources.airbyte.states import States
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from app.connectors.schema import Table
     from app.connectors.sources.airbyte.catalog import Choice
     from app.connectors.sources.airbyte.messages import Descriptor
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import AttemptJob, Offered
 
 _RUNS_MANIFESTS = "source-declarative-manifest"
 
@@ -57,6 +58,10 @@ class AirbyteSource:
             connector = self._prepared()
             connector.check()
             self._chosen(connector)
+
+    def discover(self) -> Iterator[Offered]:
+        with blamed(self._place):
+            yield from offered(self._catalog(self._prepared()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         items = self._items(bookmark)
@@ -136,7 +141,7 @@ class AirbyteSource:
             self._container = Container(
                 image,
                 # Trials run beside a sync, and beside each other.
-                owner=None if job.mode == "check" else f"{self._data_dir}\n{job.source}\n{self._collection.name}",
+                owner=None if job.mode != "sync" else f"{self._data_dir}\n{job.source}\n{self._collection.name}",
                 work_dir=self._work_dir,
                 network=options.network,
                 options=options.docker_options,
@@ -161,19 +166,24 @@ class AirbyteSource:
     def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
         collection, selected = self._collection, self._options.selected_streams
-        if (given := self._options.catalog) is not None:
-            return choose(document(given, "catalog"), collection, selected)
-        known = self._known()
-        earlier = known.remembered() if self._job.attempt == 1 and self._job.mode == "sync" else None
+        first = self._options.catalog is None and self._job.attempt == 1 and self._job.mode == "sync"
+        earlier = self._known().remembered() if first else None
         if earlier is not None:
             with suppress(ConfigurationError):
                 return choose(earlier, collection, selected)
+        return choose(self._catalog(connector), collection, selected)
+
+    def _catalog(self, connector: Connector) -> dict[str, Any]:
+        """The catalog that is given, or what the connector says now."""
+        if (given := self._options.catalog) is not None:
+            return document(given, "catalog")
+        # Its key is the configuration as it is now: the connector may change it while it discovers.
+        known = self._known()
         catalog = connector.catalog()
         known.remember(catalog)
-        return choose(catalog, collection, selected)
+        return catalog
 
     def _known(self) -> DiscoveredCatalog:
-        """By the configuration as it is now: the connector may change it while it discovers."""
         # The command of a container has a name and a directory of its own each time.
         image, program = self._options.image_name, self._program
         command = [image] if image else [] if program is None else program.command

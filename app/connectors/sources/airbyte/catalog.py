@@ -32,7 +32,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class Offer:
     """A stream of the catalog, and what a catalog that somebody configured says of how it is read."""
 
     stream: dict[str, Any]
@@ -48,7 +48,7 @@ def choose(
     Raises:
         ConfigurationError: the catalog does not have the collection, or cannot read it as the collection says.
     """
-    offers = _offers(catalog)
+    offers = offers_of(catalog)
     if collection.type != ALL:
         wanted = [_matching(offers, collection.type)]
     elif selected:
@@ -67,7 +67,7 @@ def chosen(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Choice 
     return named[0] if len(named) == 1 and None in (named[0].descriptor.namespace, descriptor.namespace) else None
 
 
-def _offers(catalog: dict[str, Any]) -> list[_Offer]:
+def offers_of(catalog: dict[str, Any]) -> list[Offer]:
     """The streams of a catalog as a connector discovers it, or as Airbyte configures it."""
     streams = catalog.get("streams")
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
@@ -79,11 +79,11 @@ def _offers(catalog: dict[str, Any]) -> list[_Offer]:
             raise ConfigurationError("'catalog' has a stream without a name")
         namespace = stream.get("namespace")
         descriptor = Descriptor(stream["name"], None if namespace is None else str(namespace))
-        offers.append(_Offer(stream, descriptor, {} if stream is written else written))
+        offers.append(Offer(stream, descriptor, {} if stream is written else written))
     return offers
 
 
-def _matching(offers: list[_Offer], wanted: str) -> _Offer:
+def _matching(offers: list[Offer], wanted: str) -> Offer:
     for matches in (
         lambda offer: str(offer.descriptor) == wanted,
         lambda offer: offer.descriptor.name == wanted,
@@ -96,15 +96,15 @@ def _matching(offers: list[_Offer], wanted: str) -> _Offer:
     raise ConfigurationError(f"the connector has no stream {wanted!r}, valid are: {_names(offers)}")
 
 
-def _selected(offers: list[_Offer], selected: SelectedStream) -> _Offer:
+def _selected(offers: list[Offer], selected: SelectedStream) -> Offer:
     name = selected.name if not selected.namespace else f"{selected.namespace}.{selected.name}"
     offer = _matching(offers, name)
     said: dict[str, Any] = {"sync_mode": selected.sync_mode, "cursor_field": list(selected.cursor_field)}
     configured = offer.configured | {key: value for key, value in said.items() if value}
-    return _Offer(offer.stream, offer.descriptor, configured)
+    return Offer(offer.stream, offer.descriptor, configured)
 
 
-def _planned(offer: _Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
+def _planned(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
     """The stream as it stands in the configured catalog, and what its rows become."""
     columns = columns_of(offer.stream.get("json_schema") or {})
     cursor = _cursor(offer, collection, columns)
@@ -129,14 +129,14 @@ def _planned(offer: _Offer, collection: CollectionJob) -> tuple[dict[str, Any], 
     )
 
 
-def _cursor(offer: _Offer, collection: CollectionJob, columns: dict[str, Kind]) -> list[str]:
+def _cursor(offer: Offer, collection: CollectionJob, columns: dict[str, Kind]) -> list[str]:
     """A path, as cursors may be inside of objects; empty where nothing is known."""
     if (given := collection.cursor_field) is not None:
         return [given] if given in columns else given.split(".")
-    return _path(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
+    return path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
 
 
-def _sync_mode(offer: _Offer, collection: CollectionJob, cursor: list[str]) -> str:
+def _sync_mode(offer: Offer, collection: CollectionJob, cursor: list[str]) -> str:
     supported = offer.stream.get("supported_sync_modes") or ["full_refresh"]
     own_cursor = bool(offer.stream.get("source_defined_cursor"))
     # Somebody who names a cursor wants it to be used.
@@ -154,20 +154,25 @@ def _sync_mode(offer: _Offer, collection: CollectionJob, cursor: list[str]) -> s
     return str(wanted)
 
 
-def _key(offer: _Offer, collection: CollectionJob) -> list[list[str]]:
+def _key(offer: Offer, collection: CollectionJob) -> list[list[str]]:
     if collection.primary_key:
         return [[column] for column in collection.primary_key]
-    given = offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key") or []
-    return [_path(path) for path in given] if isinstance(given, list) else []
+    return paths_of(offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key"))
 
 
-def _path(given: Any) -> list[str]:
+def paths_of(given: Any) -> list[list[str]]:
+    """The parts of a key, each as `path_of` has it."""
+    return [path_of(path) for path in given] if isinstance(given, list) else []
+
+
+def path_of(given: Any) -> list[str]:
+    """Where a value is, in a record or an object of it; empty where nothing is said."""
     if isinstance(given, str):
         return [given]
     return [str(part) for part in given] if isinstance(given, list) else []
 
 
-def _names(offers: list[_Offer]) -> str:
+def _names(offers: list[Offer]) -> str:
     names = sorted(str(offer.descriptor) for offer in offers)
     more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
     return (", ".join(names[:_SHOWN_STREAMS]) or "none") + more

@@ -10,6 +10,7 @@ from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint
 from app.connectors.rest_options import ALL
 from app.connectors.sources.rest.api import Api
+from app.connectors.sources.rest.offers import offers
 from app.connectors.sources.rest.reading import Plan, Reading
 from app.domain.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from app.connectors.passes import Log, Rows
     from app.connectors.rest_options import RestOptions
     from app.connectors.schema import Table
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import AttemptJob, Offered
 
 
 class RestSource:
@@ -41,6 +42,11 @@ class RestSource:
             names = list(self._plans(api))
             for _ in itertools.islice(api.pages(names, {}), 1):
                 pass
+
+    def discover(self) -> Iterator[Offered]:
+        """The resources as they are written; the API is not asked."""
+        with blamed(self._place):
+            yield from offers(self._api())
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         items = self._items(bookmark)

@@ -89,6 +89,18 @@ class Api:
             resource = self._parent(resource)
         return False
 
+    def columns(self, name: str) -> dict[str, Any]:
+        """What is written of the resource's columns, as dlt has it: those of its key, and those with hints."""
+        columns: dict[str, Any] = dict(self.resources[name].compute_table_schema()["columns"])
+        return columns
+
+    def cursor_column(self, name: str) -> str | None:
+        """What the resource's incremental looks at; None for a value inside of an object, which is no column."""
+        from dlt.common.jsonpath import extract_simple_field_name  # noqa: PLC0415 -- dlt takes seconds
+
+        incremental = _incremental(self.resources[name])
+        return None if incremental is None else extract_simple_field_name(incremental.cursor_path)
+
     def lag(self, name: str) -> float | None:
         incremental = _incremental(self.resources[name])
         return None if incremental is None else incremental.lag

@@ -52,8 +52,8 @@ class Plan:
         Raises:
             ConfigurationError: the two contradict each other.
         """
-        columns = api.resources[name].compute_table_schema()["columns"]
-        own_key = tuple(field for field, column in columns.items() if column.get("primary_key"))
+        columns = api.columns(name)
+        own_key = key_of(columns)
         key = own_key if collection.primary_key is None else tuple(collection.primary_key)
         goes_on = api.is_incremental(name)
         disposition = _disposition(options.described(name).get("write_disposition"), name)
@@ -71,10 +71,18 @@ class Plan:
             cursor_field=collection.cursor_field,
             full_refresh=mode == "full_refresh",
             incremental=mode == "incremental" and goes_on,
-            declared={
-                field: _KINDS[kind] for field, column in columns.items() if (kind := column.get("data_type")) in _KINDS
-            },
+            declared={field: kind for field, kind in kinds_of(columns).items() if kind is not None},
         )
+
+
+def key_of(columns: dict[str, Any]) -> tuple[str, ...]:
+    """The columns that tell rows apart, by dlt's description of them."""
+    return tuple(field for field, column in columns.items() if column.get("primary_key"))
+
+
+def kinds_of(columns: dict[str, Any]) -> dict[str, Kind | None]:
+    """What dlt's description says that they hold; None where it leaves that to the values."""
+    return {field: _KINDS.get(column.get("data_type")) for field, column in columns.items()}
 
 
 def _disposition(written: Any, name: str) -> Any:

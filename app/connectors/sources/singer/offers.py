@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.discovery import cursor_candidates, shown_columns
+from app.connectors.discovery import cursor_candidates, never_null, shown_columns
 from app.connectors.schema import columns_of
 from app.connectors.sources.singer.catalog import REMEMBERING, id_of, metadata_of, streams_of
 from app.domain.attempt_protocol import Offered
@@ -30,7 +30,7 @@ def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
     cursor_fields = _names(told)
     if not cursor_fields and method is None:
         # Taps of databases leave the choice to others.
-        cursor_fields = cursor_candidates(columns, among=_never_null(schema))
+        cursor_fields = cursor_candidates(columns, among=never_null(schema))
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(cursor_fields))
     return Offered(
         name=id_of(stream),
@@ -43,14 +43,6 @@ def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
 
 def _key(stream: dict[str, Any], metadata: dict[str, Any]) -> list[str]:
     return _names(stream.get("key_properties") or metadata.get("table-key-properties"))
-
-
-def _never_null(schema: dict[str, Any]) -> list[str]:
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return []
-    typed = {name: each["type"] for name, each in properties.items() if isinstance(each, dict) and "type" in each}
-    return [name for name, types in typed.items() if "null" not in ([types] if isinstance(types, str) else types)]
 
 
 def _names(given: Any) -> list[str]:

@@ -1,0 +1,52 @@
+"""What a connector's catalog offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.discovery import cursor_candidates, never_null, shown_columns
+from app.connectors.schema import columns_of
+from app.connectors.sources.airbyte.catalog import Offer, offers_of, path_of, paths_of
+from app.domain.attempt_protocol import Offered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.domain.attempt_protocol import SyncMode
+
+
+def offered(catalog: dict[str, Any]) -> Iterator[Offered]:
+    """Each stream; raises `ConfigurationError` for a catalog without any."""
+    for offer in offers_of(catalog):
+        key = paths_of(offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key"))
+        modes = _sync_modes(offer)
+        yield Offered(
+            name=str(offer.descriptor),
+            columns=shown_columns(columns_of(_schema(offer))),
+            # Values inside of objects are no columns.
+            key=[path[0] for path in key] if all(len(path) == 1 for path in key) else [],
+            cursor_fields=_cursor_fields(offer) if "incremental" in modes else [],
+            sync_modes=modes,
+        )
+
+
+def _sync_modes(offer: Offer) -> list[SyncMode]:
+    supported = offer.stream.get("supported_sync_modes") or ["full_refresh"]
+    modes: tuple[SyncMode, ...] = ("full_refresh", "incremental")
+    return [mode for mode in modes if mode in supported]
+
+
+def _cursor_fields(offer: Offer) -> list[str]:
+    """What the connector says; the choice is ours where it neither has a cursor of its own nor names one."""
+    told = path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
+    if told:
+        return [".".join(told)]
+    if offer.stream.get("source_defined_cursor"):
+        return []
+    schema = _schema(offer)
+    return cursor_candidates(columns_of(schema), among=never_null(schema))
+
+
+def _schema(offer: Offer) -> dict[str, Any]:
+    schema = offer.stream.get("json_schema")
+    return schema if isinstance(schema, dict) else {}

@@ -1,0 +1,29 @@
+"""What the configuration of an API offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.connectors.discovery import shown_columns
+from app.connectors.sources.rest.reading import key_of, kinds_of
+from app.domain.attempt_protocol import Offered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.sources.rest.api import Api
+
+
+def offers(api: Api) -> Iterator[Offered]:
+    """Each resource; only values will tell of columns that the configuration does not mention."""
+    for name in api.resources:
+        columns = api.columns(name)
+        key, cursor = key_of(columns), api.cursor_column(name)
+        yield Offered(
+            name=name,
+            columns=shown_columns(kinds_of(columns)),
+            key=list(key),
+            cursor_fields=[cursor] if cursor else [],
+            # With a key, rows that come again are found even where nothing tells which are new.
+            sync_modes=["full_refresh", "incremental"] if key or api.is_incremental(name) else ["full_refresh"],
+        )
