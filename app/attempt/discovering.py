@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.attempt.copying import log_to
+from app.connectors.classic_jobs import offered_as_written
 from app.connectors.discovery import Discovering, not_discoverable
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import Finished
@@ -31,7 +32,7 @@ def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
         with closing(make_source(asked, work_dir=work_dir, log=log_to(outbox))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
-            for offered in source.discover():
+            for offered in offered_as_written(asked, source.discover()):
                 if offered.name not in told:
                     outbox.send(offered)
                 told.add(offered.name)

@@ -11,8 +11,10 @@ from app.connectors.options import validated
 from app.connectors.programs.documents import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from app.connectors.classic_options import ClassicOptions
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import AttemptJob, Offered
 
     Options = TypeVar("Options", bound=ClassicOptions)
 
@@ -34,6 +36,20 @@ def modern(job: AttemptJob) -> AttemptJob:
     return msgspec.structs.replace(
         job, source_type=mapped.source_type, source_config=mapped.config, collection=mapped.collection
     )
+
+
+def offered_as_written(job: AttemptJob, offers: Iterable[Offered]) -> Iterator[Offered]:
+    """`offers` of the connector that reads `job` today; of one of Classic's only its report, by the collection's name.
+
+    What else the connector has could not be asked for through Classic's type.
+    """
+    if job.source_type not in DRIVERS:
+        yield from offers
+        return
+    mapped = modern(job)
+    for each in offers:
+        if mapped.source_type == "files" or each.name == mapped.collection.type:
+            yield msgspec.structs.replace(each, name=job.collection.name)
 
 
 def _with_key(options: Options) -> Options:

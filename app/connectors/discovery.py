@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from app.connectors.classic import DRIVERS
 from app.connectors.schema import Kind
 from app.domain.errors import ConfigurationError
 
@@ -18,7 +19,7 @@ UNKNOWN: Final = "unknown"
 BY_THEMSELVES: Final = frozenset({"airbyte", "python", "rest", "singer", "sql"})
 """Kinds that are asked once, whatever their collections are."""
 
-BY_COLLECTION: Final = frozenset({"files", "synthetic"})
+BY_COLLECTION: Final = frozenset({"files", "synthetic", *DRIVERS})
 """Kinds that know nothing but what their collections name: each of these is looked at."""
 
 # Of what only grows, a time tells most of what is new; numbers are often given before their rows are visible.

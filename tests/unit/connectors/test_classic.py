@@ -16,10 +16,10 @@ import pytest
 
 from app.config.reader import load_catalogue
 from app.connectors.classic import DRIVERS, Mapped
-from app.connectors.classic_jobs import modern
+from app.connectors.classic_jobs import modern, offered_as_written
 from app.connectors.classic_options import UNMAPPED
 from app.connectors.options import SOURCE_TYPES
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import AttemptJob, CollectionJob, Offered
 from app.domain.errors import ConfigurationError
 
 SPECS = json.loads(Path(__file__).with_name("classic_specs.json").read_text())
@@ -36,6 +36,46 @@ def mapped(source_type: str, config: dict[str, Any], wanted: str, /, **settings:
     )
     parameters = driver.parameters.model_validate(collection.parameters)
     return driver.map(driver.options.model_validate(config), parameters, collection)
+
+
+@pytest.mark.parametrize(
+    ("source_type", "config", "wanted", "parameters", "told"),
+    [
+        (
+            "amplitude",
+            {"api_key": "a", "secret_key": "s"},
+            "average_sessions",
+            {},
+            ["average_session_length", "cohorts"],
+        ),
+        ("google_analytics", {"property_id": 12, "auth": OAUTH}, "report", REPORT, ["mine", "cohorts", "report"]),
+        ("google_play", {"account_id": "1", "auth": OAUTH}, "sales", {}, ["mine"]),
+        ("airbyte", {}, "report", {}, ["mine"]),
+    ],
+)
+def test_of_what_a_connector_offers_the_report_is_the_collection(
+    source_type: str, config: dict[str, Any], wanted: str, parameters: dict[str, Any], told: list[str]
+) -> None:
+    collection = CollectionJob(name="mine", type=wanted, table_name="t", start_date="2024-05-01", parameters=parameters)
+    job = msgspec.convert(
+        {
+            "task": "0192f7c2-0000-7000-8000-000000000001",
+            "task_id": "t",
+            "attempt": 0,
+            "source": "s",
+            "source_type": source_type,
+            "source_config": config,
+            "collection": msgspec.to_builtins(collection),
+            "destinations": {},
+            "generation": 0,
+            "data_dir": "/",
+        },
+        AttemptJob,
+    )
+    offers = [Offered(name=name, columns={name: "text"}) for name in told]
+    kept = [offer.columns for offer in offered_as_written(job, offers)]
+    assert [offer.name for offer in offered_as_written(job, offers)] == ["mine"]
+    assert kept == [{("report" if "report" in told else told[0]): "text"}]
 
 
 @pytest.mark.parametrize(
