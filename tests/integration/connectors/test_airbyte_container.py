@@ -15,6 +15,7 @@ import pytest
 
 from app.lifeline import end_descendants
 from tests.integration.connectors.connecting import Connection
+from tests.integration.connectors.test_discovery import discovered, offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,6 +112,14 @@ def test_an_image_runs_as_a_container_that_sees_its_attempt_only(docker: Connect
     assert "sesame" not in (tmp_path / "docker.log").read_text()
     docker.run(rows=3, state_every=1)
     assert (tmp_path / "docker.log").read_text().count("\tspec\n") == 1
+
+
+def test_a_discovery_ends_no_container_of_others(docker: Connection, tmp_path: Path) -> None:
+    [made] = offers(discovered(tmp_path, "airbyte", docker.options | {"config": docker.config}))
+    assert made.name == "made"
+    asked = [line.split("\t") for line in (tmp_path / "docker.log").read_text().splitlines()]
+    assert [words[0] for words in asked] == ["run", "run", "rm"]
+    assert not any("--label" in words for words in asked)
 
 
 def by_force(attempt: int) -> None:
