@@ -126,6 +126,9 @@ class Program:
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
+        if running.stdout is not None:
+            # What still listens to it may be forgotten half-way and be found by the collector after the file.
+            running.stdout.close()
 
     def text(self, line: bytes) -> str:
         """A line of free text as it may be shown: without secrets, in at most 16 Ki characters."""

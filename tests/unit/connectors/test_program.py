@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from app.connectors.programs import program as programs
 from app.connectors.programs.program import Program
 from app.domain.errors import SynclineError
+from tests.acceptance.cluster import wait_until
 from tests.integration.execution.children import is_alive
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLOSES = """
 import os, time
@@ -36,6 +35,25 @@ def test_a_program_that_closes_its_output_and_goes_on_is_given_up(
         next(lines)
     program.stop()
     assert not is_alive(pid)
+
+
+def test_a_program_that_is_stopped_half_way_leaves_no_pipe_open(tmp_path: Path) -> None:
+    before = open_pipes()
+    program = Program(["sh", "-c", "echo 1; echo 2; exec sleep 600"], name="it", home=tmp_path, secrets=[])
+    lines = program.lines()
+    assert next(lines) == b"1"
+    assert open_pipes() > before
+    program.stop()
+    wait_until("all pipes are closed", lambda: open_pipes() <= before)
+    del lines
+
+
+def open_pipes() -> set[str]:
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(descriptor.readlink()))
+    return {target for target in found if target.startswith("pipe:")}
 
 
 def test_what_a_program_says_is_made_readable_without_its_secrets(
