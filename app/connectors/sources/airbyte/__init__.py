@@ -64,14 +64,8 @@ class AirbyteSource:
             yield from offered(self._catalog(self._prepared()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        items = self._items(bookmark)
-        # What a destination complains about never passes through here.
-        while True:
-            with blamed(self._place):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
+        with blamed(self._place):
+            yield from self._items(bookmark)
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         connector = self._prepared()

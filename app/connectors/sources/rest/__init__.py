@@ -49,14 +49,8 @@ class RestSource:
             yield from offers(self._api())
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        items = self._items(bookmark)
-        # What a destination complains about never passes through here.
-        while True:
-            with blamed(self._place):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
+        with blamed(self._place):
+            yield from self._items(bookmark)
 
     def close(self) -> None:
         pass

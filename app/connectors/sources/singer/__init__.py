@@ -57,14 +57,8 @@ class SingerSource:
             yield from offers(self._catalog(self._prepared()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        items = self._items(bookmark)
-        # What a destination complains about never passes through here.
-        while True:
-            with blamed(self._place):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
+        with blamed(self._place):
+            yield from self._items(bookmark)
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         tap = self._prepared()

@@ -48,20 +48,13 @@ class SqlSource:
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""
-        yield from self._blamed(self._items(bookmark))
+        with blamed(self._place):
+            yield from self._items(bookmark)
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
         """Rows whose cursor value lies in it; where only days can be told apart, of whole days."""
-        yield from self._blamed(self._items(None, interval))
-
-    def _blamed(self, items: Iterator[Table | Rows | Checkpoint]) -> Iterator[Table | Rows | Checkpoint]:
-        # What a destination complains about never passes through here.
-        while True:
-            with blamed(self._place):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
+        with blamed(self._place):
+            yield from self._items(None, interval)
 
     def progress(self) -> float | None:
         return None if self._reading is None else self._reading.progress()
