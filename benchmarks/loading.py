@@ -21,8 +21,8 @@ from app.attempt.outbox import Outbox
 from app.attempt.place import Place, close
 from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
-from app.connectors.options import SingerOptions, SingerParameters
 from app.connectors.passes import Fence
+from app.connectors.singer_options import SingerOptions, SingerParameters
 from app.connectors.sources.singer import SingerSource
 from app.connectors.sources.singer.messages import parsed
 from app.domain.attempt_protocol import AttemptJob, CollectionJob

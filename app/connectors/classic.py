@@ -22,8 +22,8 @@ from app.connectors.classic_options import (
     GoogleAnalyticsParameters,
     GoogleAuth,
     GooglePlayOptions,
-    NoParameters,
 )
+from app.connectors.option_types import NoParameters
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -123,7 +123,3 @@ class GooglePlayOptions(ClassicOptions):
 class AmplitudeOptions(ClassicOptions):
     api_key: str = Field(min_length=1)
     secret_key: str = Field(min_length=1)
-
-
-class NoParameters(ClassicOptions):
-    """Its collections have none."""

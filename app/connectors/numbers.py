@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
+
+HIGHEST_PORT: Final = 65535
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+(\.0+)?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -31,3 +33,6 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 Number = Annotated[float, BeforeValidator(_number)]
 """A number, or the text of one: `0.5`, `".5"`, `"1e3"`; no truth value, and no text such as `"nan"` or `"1_000"`."""
+
+Port = Annotated[Whole, Field(ge=1, le=HIGHEST_PORT)]
+"""Of TCP."""

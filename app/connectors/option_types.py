@@ -26,6 +26,21 @@ class Options(BaseModel):
         return None
 
 
+class NoParameters(Options):
+    """A collection that has none: what it takes stands with its source."""
+
+
+def check_one_address(options: Options, *parts: str) -> None:
+    """Raises ValueError unless there is either a `url` or, in `parts`, of which the host is the first."""
+    values = options.model_dump(include={"url", *parts}, exclude_unset=True, exclude_none=True)
+    given = [key for key in parts if key in values]
+    if "url" in values and given:
+        raise ValueError(f"'url' already says it: remove {', '.join(map(repr, given))}")
+    host, *others = parts
+    if not {"url", host} & values.keys():
+        raise ValueError(f"'url' or {host!r} (with {', '.join(others)}) is needed")
+
+
 def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 

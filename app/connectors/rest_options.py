@@ -68,10 +68,6 @@ class RestOptions(Options):
         return f"the API has no resource {name!r}, valid are: {', '.join([*names, ALL])}"
 
 
-class RestParameters(Options):
-    """A collection of an API has none: what it takes stands with its resource."""
-
-
 def _name(resource: str | dict[str, Any]) -> str:
     name = resource if isinstance(resource, str) else resource.get("name")
     return name if isinstance(name, str) else ""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from app.connectors.options import SyntheticParameters
 from app.connectors.sources.synthetic import end_of, lines_of
+from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.errors import ConfigurationError
 from app.execution.attempt import FIRST_LINE, outcome_of, shown
 from app.execution.jobs import is_made_load

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from msgspec import structs
 
-from app.connectors.options import FORGETFUL_DESTINATIONS, SyntheticParameters
+from app.connectors.options import FORGETFUL_DESTINATIONS
 from app.connectors.sources.synthetic import run_synthetic
+from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Offered, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
 from app.domain.redaction import Redactor

@@ -12,6 +12,7 @@ from app.config.reader import load_catalogue
 from app.connectors import classic
 from app.connectors.classic import DRIVERS
 from app.connectors.classic_options import UNMAPPED
+from app.connectors.option_types import NoParameters
 from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options
 from tests.deploy_files import ROOT
 from tests.unit.test_readme import ENVIRONMENT, FENCE, first_cells, rows
@@ -25,7 +26,7 @@ KEYS = {
     f"{kind} {part}": sorted(field.alias or key for key, field in model.model_fields.items())
     for kind in (name.capitalize() for name in SOURCE_TYPES if name not in ("singer", "synthetic", *DRIVERS))
     for part, model in (("config", source_options(kind.lower())), ("parameters", collection_parameters(kind.lower())))
-    if model is not None
+    if model not in (None, NoParameters)
 }
 
 

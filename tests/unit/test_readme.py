@@ -18,14 +18,9 @@ from app.config.reader import load_catalogue
 from app.config.sections import Inherited, Notifications, Server, WrittenCollection, WrittenSource
 from app.config.settings import Settings
 from app.connectors.classic import DRIVERS
-from app.connectors.options import (
-    DESTINATION_TYPES,
-    SOURCE_TYPES,
-    SingerOptions,
-    SingerParameters,
-    SyntheticParameters,
-    destination_options,
-)
+from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES, destination_options
+from app.connectors.singer_options import SingerOptions, SingerParameters
+from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.misfire import MisfirePolicy, MissedReason
 from tests.deploy_files import DEPLOY, ROOT
 

@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors import blame, jsontext
 from app.connectors.dlt_options import DltDestinationOptions
-from app.connectors.options import (
-    DESTINATION_TYPES,
-    DuckdbDestinationOptions,
-    PostgresDestinationOptions,
-    destination_options,
-    validated,
-)
+from app.connectors.duckdb_options import DuckdbDestinationOptions
+from app.connectors.options import DESTINATION_TYPES, destination_options, validated
 from app.connectors.parquet_options import ParquetDestinationOptions
+from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.target_options import TargetOptions
 from app.domain.errors import ConfigurationError
 

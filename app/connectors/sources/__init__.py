@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING
 from app.connectors.airbyte_options import AirbyteOptions
 from app.connectors.classic_jobs import modern
 from app.connectors.files_options import FilesOptions, FilesParameters
-from app.connectors.options import (
-    SOURCE_TYPES,
-    PythonOptions,
-    RedisOptions,
-    RedisParameters,
-    SingerOptions,
-    SingerParameters,
-    SyntheticParameters,
-    source_options,
-    validated,
-)
-from app.connectors.rest_options import RestOptions, RestParameters
+from app.connectors.option_types import NoParameters
+from app.connectors.options import SOURCE_TYPES, source_options, validated
+from app.connectors.python_options import PythonOptions
+from app.connectors.redis_options import RedisOptions, RedisParameters
+from app.connectors.rest_options import RestOptions
+from app.connectors.singer_options import SingerOptions, SingerParameters
 from app.connectors.sql_options import SqlOptions, SqlParameters
+from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,6 +46,7 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa
     if isinstance(options, AirbyteOptions):
         from app.connectors.sources.airbyte import AirbyteSource  # noqa: PLC0415 -- only when needed
 
+        validated(NoParameters, job.collection.parameters, place=parameters_place)
         return AirbyteSource(options, job, work_dir=work_dir, log=log)
     if isinstance(options, PythonOptions):
         from app.connectors.sources.python import PythonSource  # noqa: PLC0415 -- only when needed
@@ -74,7 +70,7 @@ def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:  # noqa
     if isinstance(options, RestOptions):
         from app.connectors.sources.rest import RestSource  # noqa: PLC0415 -- heavy
 
-        validated(RestParameters, job.collection.parameters, place=parameters_place)
+        validated(NoParameters, job.collection.parameters, place=parameters_place)
         return RestSource(options, job, work_dir=work_dir, log=log)
     from app.connectors.sources.synthetic import SyntheticSource  # noqa: PLC0415 -- only when needed
 

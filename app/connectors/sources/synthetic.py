@@ -21,8 +21,8 @@ from app.domain.errors import SynclineError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from app.connectors.options import SyntheticParameters
     from app.connectors.passes import Log
+    from app.connectors.synthetic_options import SyntheticParameters
     from app.domain.attempt_protocol import AttemptMessage
     from app.domain.interval import Interval
 

@@ -17,8 +17,8 @@ from duckdb import connect
 from psycopg.conninfo import make_conninfo
 
 from app.connectors.destinations.postgres import PostgresDestination
-from app.connectors.options import PostgresDestinationOptions
 from app.connectors.passes import Fence, Position
+from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.schema import Kind, Table
 from app.domain.attempt_protocol import Committed
 from app.domain.errors import LeaseLostError, SynclineError

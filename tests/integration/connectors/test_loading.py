@@ -14,8 +14,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from app.connectors.destinations.postgres import PostgresDestination
-from app.connectors.options import PostgresDestinationOptions
 from app.connectors.passes import Fence
+from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.schema import Kind, Table
 from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state, unheard
 

@@ -9,12 +9,13 @@ import pytest
 from app.connectors.options import (
     DESTINATION_TYPES,
     SOURCE_TYPES,
-    PostgresDestinationOptions,
-    SingerOptions,
+    collection_parameters,
     destination_options,
     source_options,
     validated,
 )
+from app.connectors.postgres_options import PostgresDestinationOptions
+from app.connectors.singer_options import SingerOptions
 from app.domain.errors import ConfigurationError
 
 
@@ -67,10 +68,22 @@ def test_a_place_where_no_files_can_be_written_is_refused(path: str) -> None:
     assert "here.path" in refusal(destination_options("parquet"), {"path": path})
 
 
-def test_a_postgres_destination_has_one_address() -> None:
-    model = destination_options("postgres")
-    assert "'url' or 'host'" in refusal(model, {})
-    assert "remove 'host'" in refusal(model, {"url": "postgresql://a", "host": "b"})
+@pytest.mark.parametrize("kind", ["airbyte", "rest", "google_play", "amplitude"])
+def test_parameters_are_refused_where_collections_have_none(kind: str) -> None:
+    assert "here.since" in refusal(collection_parameters(kind), {"since": "2024-01-01"})
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "others"),
+    [
+        (destination_options("postgres"), "postgresql://a", "port, user, password, database"),
+        (source_options("redis"), "redis://a", "port, username, password, database, tls"),
+    ],
+)
+def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
+    assert f"'url' or 'host' (with {others}) is needed" in refusal(model, {})
+    assert "'url' already says it: remove 'host', 'port'" in refusal(model, {"url": url, "host": "b", "port": 1})
+    assert "less than or equal to 65535" in refusal(model, {"host": "b", "port": 65536})
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import PythonOptions, validated
+from app.connectors.options import validated
 from app.connectors.passes import Checkpoint, Rows
+from app.connectors.python_options import PythonOptions
 from app.connectors.schema import Kind, Table
 from app.connectors.sources.python import PythonSource
 from app.domain.attempt_protocol import AttemptJob, CollectionJob

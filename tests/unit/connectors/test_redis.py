@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors.options import RedisOptions, RedisParameters, validated
+from app.connectors.options import validated
+from app.connectors.redis_options import RedisOptions, RedisParameters
 from app.connectors.sources import make_source
 from app.connectors.sources.redis.keys import _records, _scanned
 from app.domain.attempt_protocol import AttemptJob, CollectionJob

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.options import SyntheticParameters
 from app.connectors.passes import Rows
 from app.connectors.sources.synthetic import SyntheticSource, plan, run_synthetic
+from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.attempt_protocol import Failed, Finished, LogLine
 from app.domain.errors import SynclineError
 

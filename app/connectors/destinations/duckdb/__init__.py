@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.destinations.layout import Target
-    from app.connectors.options import DuckdbDestinationOptions
+    from app.connectors.duckdb_options import DuckdbDestinationOptions
     from app.connectors.passes import Fence, Log
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from app.connectors.destinations.layout import Target
-    from app.connectors.options import PostgresDestinationOptions
     from app.connectors.passes import Fence, Log
+    from app.connectors.postgres_options import PostgresDestinationOptions
 
 
 class PostgresDestination(Warehouse):

@@ -13,7 +13,7 @@ from app.domain.errors import ConfigurationError, DatabaseUnreachableError, Sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.options import PostgresDestinationOptions
+    from app.connectors.postgres_options import PostgresDestinationOptions
 
 _CONNECT_SECONDS = 15
 _LOCK_TIMEOUT = "60s"

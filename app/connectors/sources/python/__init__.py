@@ -20,8 +20,8 @@ from syncline import Context, Schema
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.connectors.options import PythonOptions
     from app.connectors.passes import Checkpoint, Log, Rows
+    from app.connectors.python_options import PythonOptions
     from app.domain.attempt_protocol import AttemptJob, Level
     from app.domain.interval import Interval
 

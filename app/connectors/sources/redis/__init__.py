@@ -16,8 +16,8 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.options import RedisOptions, RedisParameters
     from app.connectors.passes import Log
+    from app.connectors.redis_options import RedisOptions, RedisParameters
     from app.domain.attempt_protocol import AttemptJob
 
 _RECORDS_AT_ONCE = 1000

@@ -27,9 +27,9 @@ from app.domain.secret_values import secrets_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.options import SingerOptions, SingerParameters
     from app.connectors.passes import Log, Rows
     from app.connectors.schema import Table
+    from app.connectors.singer_options import SingerOptions, SingerParameters
     from app.connectors.sources.singer.catalog import Choice
     from app.domain.attempt_protocol import AttemptJob, Offered
 

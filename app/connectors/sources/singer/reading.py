@@ -16,8 +16,8 @@ from app.domain.flood import Allowance, Bounded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from app.connectors.options import SingerOptions
     from app.connectors.passes import Log
+    from app.connectors.singer_options import SingerOptions
     from app.connectors.sources.singer.fields import Fields
     from app.domain.attempt_protocol import CollectionJob
 

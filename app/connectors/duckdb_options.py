@@ -1,0 +1,24 @@
+"""The options of the destination `duckdb`: where its file is."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.connectors.installed import check_installed
+from app.connectors.option_types import Options
+
+
+class DuckdbDestinationOptions(Options):
+    """A database file; tables are made in `schema`."""
+
+    type: Literal["duckdb"] = "duckdb"
+    path: str = Field(min_length=1)
+    schema_: str = Field(default="main", alias="schema", min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        # Rows travel as Arrow tables.
+        check_installed("type 'duckdb'", "duckdb", "duckdb", "pyarrow")
+        return self

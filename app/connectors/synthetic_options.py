@@ -1,0 +1,21 @@
+"""The options of the source `synthetic`: what to make up."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
+from app.connectors.option_types import Options
+
+
+class SyntheticOptions(Options):
+    """A made-up source has no options; its collections have `SyntheticParameters`."""
+
+
+class SyntheticParameters(Options):
+    """What to make: `records` and `log_lines` spread evenly over `seconds`, then fail with probability `fail_rate`."""
+
+    records: Whole = Field(default=100, ge=0)
+    log_lines: Whole = Field(default=1, ge=0)
+    seconds: Number = Field(default=0, ge=0, allow_inf_nan=False)
+    fail_rate: Number = Field(default=0, ge=0, le=1)
