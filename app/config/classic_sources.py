@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.classic import DRIVERS
-from app.connectors.options import collection_parameters, source_options, validated
+from app.connectors.options import SOURCES, validated
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collec
 
 def _check_target(source_type: str, config: dict[str, Any], collection: CollectionJob) -> None:
     """What it becomes may need packages that are not installed."""
-    for model, given in (
-        (source_options(source_type), config),
-        (collection_parameters(source_type), collection.parameters),
-    ):
+    kind = SOURCES[source_type]
+    for model, given in ((kind.options, config), (kind.parameters, collection.parameters)):
         if model is not None:
             validated(model, given, place=source_type)

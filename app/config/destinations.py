@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.config.classic import DESTINATION_KEYS, lifted_options
 from app.config.sections import name_problem
 from app.connectors.option_types import Options
-from app.connectors.options import DESTINATION_TYPES, destination_options
+from app.connectors.options import DESTINATION_TYPES, DESTINATIONS
 
 if TYPE_CHECKING:
     from app.config.entry import Entry
@@ -37,12 +37,12 @@ def read_destination(entry: Entry) -> Destination | None:
         return None
     written = entry.without_classic_keys(entry.value, DESTINATION_KEYS)
     type_ = written.pop("type", None) or entry.id
-    model = destination_options(type_) if isinstance(type_, str) else None
-    if model is None:
+    kind = DESTINATIONS.get(type_) if isinstance(type_, str) else None
+    if kind is None:
         entry.refuse_type(type_, DESTINATION_TYPES)
         return None
     options = {key: value for key, value in lifted_options(written).items() if value is not None}
-    described = entry.validated(model, {"type": type_, **options})
+    described = entry.validated(kind.options, {"type": type_, **options})
     if isinstance(described, Options) and (complaint := described.examined()):
         entry.refuse((), complaint)
     if entry.problems:

@@ -13,7 +13,7 @@ from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, W
 from app.connectors.classic_options import UNMAPPED
 from app.connectors.intervals import READ_INTERVALS
 from app.connectors.option_types import Options
-from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options, write_modes
+from app.connectors.options import DESTINATIONS, SOURCE_TYPES, SOURCES
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.windows import Windows
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -34,8 +34,6 @@ DEFAULT_TIMEZONE = "UTC"
 DEFAULT_MISFIRE: Misfire = "latest"
 WHOLE = "all"
 """The one collection of a source that finds out by itself what there is."""
-
-_SELF_DESCRIBING = frozenset({"singer", "airbyte", "rest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +116,15 @@ def read_source(
         return None
     written = _without_classic_keys(entry, entry.value)
     type_ = written.get("type") or entry.id
-    options = source_options(type_) if isinstance(type_, str) else None
+    kind = SOURCES.get(type_) if isinstance(type_, str) else None
     if isinstance(type_, str) and type_ in UNMAPPED:
         entry.refuse(("type",), f"'{type_}' cannot be taken over from Jitsu Classic: {UNMAPPED[type_]}")
-    elif options is None:
+    elif kind is None:
         entry.refuse_type(type_, SOURCE_TYPES)
     else:
-        _check_config(entry, entry.validated(options, written.get("config") or {}, ("config",)), written)
+        _check_config(entry, entry.validated(kind.options, written.get("config") or {}, ("config",)), written)
     _check_destinations(entry, written.get("destinations"), destinations)
-    needs_collections = type_ in SOURCE_TYPES and type_ not in _SELF_DESCRIBING and not without_collections
+    needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections"):
         entry.refuse(("collections",), "names no collection; at least one is needed")
     _check_collections(entry, written.get("collections"), type_)
@@ -189,7 +187,7 @@ def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destinat
 
 
 def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
-    parameters = collection_parameters(type_) if type_ in SOURCE_TYPES else None
+    parameters = SOURCES[type_].parameters if type_ in SOURCE_TYPES else None
     names: set[str] = set()
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}
@@ -218,7 +216,7 @@ def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str
                 "set 'sync_mode: full_refresh', or another write_mode",
             )
         for destination in used:
-            if mode and mode not in (possible := write_modes(destination.type)):
+            if mode and mode not in (possible := DESTINATIONS[destination.type].write_modes):
                 entry.refuse(
                     path,
                     f"destination '{destination.id}' is of type {destination.type}, which has no write_mode '{mode}'; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from app.connectors.classic import DRIVERS
+from app.connectors.options import SOURCES
 from app.connectors.schema import Kind
 from app.domain.errors import ConfigurationError
 
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 """The type of a column of which only values will tell."""
 
-BY_THEMSELVES: Final = frozenset({"airbyte", "python", "rest", "singer", "sql"})
-"""Kinds that are asked once, whatever their collections are."""
-
-BY_COLLECTION: Final = frozenset({"files", "synthetic", *DRIVERS})
+BY_COLLECTION: Final = frozenset(name for name, kind in SOURCES.items() if kind.offers == "by collection")
 """Kinds that know nothing but what their collections name: each of these is looked at."""
 
 # Of what only grows, a time tells most of what is new; numbers are often given before their rows are visible.
@@ -37,7 +34,7 @@ class Discovering(Protocol):
 
 def can_discover(source_type: str) -> bool:
     """Whether it makes sense to ask a source of this type."""
-    return source_type in BY_THEMSELVES | BY_COLLECTION
+    return SOURCES[source_type].offers is not None
 
 
 def not_discoverable(source_type: str) -> ConfigurationError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from app.connectors.options import SOURCES
 from app.connectors.passes import Source
 from app.domain.errors import ConfigurationError
 
@@ -13,14 +14,8 @@ if TYPE_CHECKING:
     from app.connectors.passes import Item
     from app.domain.interval import Interval
 
-READ_INTERVALS: Final = frozenset({"python", "sql", "synthetic"})
+READ_INTERVALS: Final = frozenset(name for name, kind in SOURCES.items() if kind.reads_intervals)
 """Kinds of which some collections can be read over an interval; each says itself which."""
-
-_INSTEAD: Final = {
-    "files": "files are read when they are new or have changed",
-    "redis": "its keys are read anew each time",
-    **dict.fromkeys(("airbyte", "singer"), "it reads from its bookmark or its start date on: set an earlier one"),
-}
 
 
 @runtime_checkable
@@ -37,7 +32,8 @@ class IntervalSource(Source, Protocol):
 
 def not_by_intervals(source_type: str) -> ConfigurationError:
     """To be raised where a source of this type cannot be read over an interval."""
-    why = f": {_INSTEAD[source_type]}" if source_type in _INSTEAD else ""
+    instead = SOURCES[source_type].instead_of_intervals
+    why = f": {instead}" if instead else ""
     return ConfigurationError(
         f"a source of type {source_type!r} cannot be read over an interval{why}; a reset loads everything anew"
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from app.connectors.option_types import Options
+
+NONE: Final = "none"
 
 
 class NoneDestinationOptions(Options):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from app.connectors.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.option_types import Options
+
+SYNTHETIC: Final = "synthetic"
 
 
 class SyntheticOptions(Options):

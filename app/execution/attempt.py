@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from msgspec import structs
 
-from app.connectors.options import FORGETFUL_DESTINATIONS
+from app.connectors.options import DESTINATIONS
 from app.connectors.sources.synthetic import run_synthetic
 from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Offered, Progress
@@ -131,7 +131,7 @@ class Attempt:
             catalogue, timeout = await self._find()
             self._log.redact = self._context.redaction.of(catalogue)
             job = make_job(catalogue, self.claim, self._context.data_dir)
-            if any(described["type"] in FORGETFUL_DESTINATIONS for described in job.destinations.values()):
+            if not all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
                 job = structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
             here = job.backfill is None and is_made_load(catalogue, catalogue.find_source(self.claim.source))
             return await self._within(timeout, self._run_here(job) if here else self._run_child(job))

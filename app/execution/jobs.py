@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from app.connectors.none_options import NONE
+from app.connectors.synthetic_options import SYNTHETIC
 from app.domain.attempt_protocol import AttemptJob
 from app.domain.interval import Interval
 
@@ -13,10 +15,6 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
     from app.store.queue import Claim
-
-# What runs inside the worker: made load that nobody keeps needs no process of its own.
-_MADE_UP: Final = "synthetic"
-_NOWHERE: Final = "none"
 
 
 def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
@@ -42,5 +40,8 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
 
 
 def is_made_load(catalogue: Catalogue, source: Source) -> bool:
-    """Whether the worker itself follows the plan of the source's attempts, without a child process."""
-    return source.type == _MADE_UP and all(catalogue.destinations[id_].type == _NOWHERE for id_ in source.destinations)
+    """Whether the worker itself follows the plan of the source's attempts, without a child process.
+
+    What nobody keeps needs no process of its own.
+    """
+    return source.type == SYNTHETIC and all(catalogue.destinations[id_].type == NONE for id_ in source.destinations)

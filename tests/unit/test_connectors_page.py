@@ -13,7 +13,7 @@ from app.connectors import classic
 from app.connectors.classic import DRIVERS
 from app.connectors.classic_options import UNMAPPED
 from app.connectors.option_types import NoParameters
-from app.connectors.options import SOURCE_TYPES, collection_parameters, source_options
+from app.connectors.options import SOURCES
 from tests.deploy_files import ROOT
 from tests.unit.test_readme import ENVIRONMENT, FENCE, first_cells, rows
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 PAGE = (ROOT / "docs" / "connectors.md").read_text()
 BLOCKS = FENCE.findall(PAGE)
 KEYS = {
-    f"{kind} {part}": sorted(field.alias or key for key, field in model.model_fields.items())
-    for kind in (name.capitalize() for name in SOURCE_TYPES if name not in ("singer", "synthetic", *DRIVERS))
-    for part, model in (("config", source_options(kind.lower())), ("parameters", collection_parameters(kind.lower())))
+    f"{name.capitalize()} {part}": sorted(field.alias or key for key, field in model.model_fields.items())
+    for name, kind in SOURCES.items()
+    if name not in ("singer", "synthetic", *DRIVERS)
+    for part, model in (("config", kind.options), ("parameters", kind.parameters))
     if model not in (None, NoParameters)
 }
 

@@ -18,7 +18,7 @@ from app.config.reader import load_catalogue
 from app.config.sections import Inherited, Notifications, Server, WrittenCollection, WrittenSource
 from app.config.settings import Settings
 from app.connectors.classic import DRIVERS
-from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES, destination_options
+from app.connectors.options import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES
 from app.connectors.singer_options import SingerOptions, SingerParameters
 from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.misfire import MisfirePolicy, MissedReason
@@ -54,9 +54,9 @@ KEYS = {
     "Singer parameters": set(SingerParameters.model_fields),
     "Synthetic": set(SyntheticParameters.model_fields),
 } | {
-    f"Destination {name}": {field.alias or key for key, field in model.model_fields.items()}
-    for name in DESTINATION_TYPES
-    if not name.startswith("dlt:") and (model := destination_options(name))
+    f"Destination {name}": {field.alias or key for key, field in kind.options.model_fields.items()}
+    for name, kind in DESTINATIONS.items()
+    if not name.startswith("dlt:")
 }
 
 

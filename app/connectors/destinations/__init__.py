@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.connectors import blame, jsontext
-from app.connectors.dlt_options import DltDestinationOptions
-from app.connectors.duckdb_options import DuckdbDestinationOptions
-from app.connectors.options import DESTINATION_TYPES, destination_options, validated
-from app.connectors.parquet_options import ParquetDestinationOptions
-from app.connectors.postgres_options import PostgresDestinationOptions
-from app.connectors.target_options import TargetOptions
+from app.connectors.options import DESTINATION_TYPES, DESTINATIONS, imported, validated
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,42 +33,18 @@ def make_destination(
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
     """
-    model = destination_options(str(given.get("type")))
-    if model is None:
+    kind = DESTINATIONS.get(str(given.get("type")))
+    if kind is None:
         kinds = ", ".join(DESTINATION_TYPES)
         raise ConfigurationError(f"destinations.{name}.type: {given.get('type')!r} does not exist, valid are: {kinds}")
-    options = validated(model, given, place=f"destinations.{name}")
+    options = validated(kind.options, given, place=f"destinations.{name}")
+    kept: dict[str, Any] = {}
+    if not kind.keeps_bookmark:
+        kept["remembered"] = None if remembered is None else jsontext.encode(remembered)
+        kept["data_dir"] = data_dir or work_dir
     with blamed(name):
-        if isinstance(options, PostgresDestinationOptions):
-            from app.connectors.destinations.postgres import PostgresDestination  # noqa: PLC0415 -- heavy
-
-            return PostgresDestination(options, fence, log=log)
-        if isinstance(options, DuckdbDestinationOptions):
-            from app.connectors.destinations.duckdb import DuckdbDestination  # noqa: PLC0415 -- heavy
-
-            return DuckdbDestination(options, fence, name=name, work_dir=work_dir, log=log)
-        if isinstance(options, ParquetDestinationOptions):
-            from app.connectors.destinations.parquet import ParquetDestination  # noqa: PLC0415 -- heavy
-
-            return ParquetDestination(options, fence, name=name, work_dir=work_dir, log=log)
-        if isinstance(options, DltDestinationOptions):
-            from app.connectors.destinations.dlt import DltDestination  # noqa: PLC0415 -- heavy
-
-            return DltDestination(options, fence, name=name, work_dir=work_dir, log=log)
-        if isinstance(options, TargetOptions):
-            from app.connectors.destinations.singer import SingerDestination  # noqa: PLC0415 -- only when needed
-
-            return SingerDestination(
-                options,
-                name=name,
-                data_dir=data_dir or work_dir,
-                work_dir=work_dir,
-                remembered=None if remembered is None else jsontext.encode(remembered),
-                log=log,
-            )
-        from app.connectors.destinations.none import NoneDestination  # noqa: PLC0415 -- like the others
-
-        return NoneDestination()
+        made: Destination = imported(kind.where)(options, fence, name=name, work_dir=work_dir, log=log, **kept)
+        return made
 
 
 def blamed(name: str) -> AbstractContextManager[None]:

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.passes import Emptied, Position
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.none_options import NoneDestinationOptions
+    from app.connectors.passes import Fence, Log
     from app.connectors.schema import Table
 
 
 class NoneDestination:
+    def __init__(self, _options: NoneDestinationOptions, _fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
+        """Needs nothing."""
+
     def open(self) -> Position:
         return Position(indifferent=True)
 

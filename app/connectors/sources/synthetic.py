@@ -20,10 +20,11 @@ from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
 
     from app.connectors.passes import Log
-    from app.connectors.synthetic_options import SyntheticParameters
-    from app.domain.attempt_protocol import AttemptMessage
+    from app.connectors.synthetic_options import SyntheticOptions, SyntheticParameters
+    from app.domain.attempt_protocol import AttemptJob, AttemptMessage
     from app.domain.interval import Interval
 
 _RECORDS_A_STEP = 1000
@@ -106,17 +107,17 @@ class SyntheticSource:
 
     def __init__(
         self,
+        _options: SyntheticOptions,
         parameters: SyntheticParameters,
+        job: AttemptJob,
         *,
-        table: str,
+        work_dir: Path,  # noqa: ARG002 -- it keeps no files
         log: Log,
-        name: str | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`name` is the collection's type, as which it is offered."""
         self._parameters = parameters
-        self._name = name
-        self._table = table
+        self._name = job.collection.type
+        self._table = job.collection.table_name
         self._log = log
         self._rng = rng
         self._made = 0
@@ -125,7 +126,7 @@ class SyntheticSource:
         """Nothing can be wrong that the parameters' model has not refused."""
 
     def discover(self) -> Iterator[Offered]:
-        yield Offered(name=self._name or self._table, columns=shown_columns(_COLUMNS), key=["id"])
+        yield Offered(name=self._name, columns=shown_columns(_COLUMNS), key=["id"])
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
         yield Table(name=self._table, columns=_COLUMNS, key=("id",), full_refresh=True)

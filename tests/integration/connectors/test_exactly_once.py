@@ -101,8 +101,7 @@ def test_an_attempt_that_comes_late_is_refused(scene: Scene) -> None:
 
 def test_a_commit_after_the_fence_has_moved_is_rolled_back(postgres: Postgres) -> None:
     options = PostgresDestinationOptions.model_validate(postgres.options())
-    fence = Fence(task=TASK, task_id="t", attempt=1, source="s", collection="c", generation=0)
-    zombie = PostgresDestination(options, fence, log=unheard)
+    zombie = destination_of(1, options)
     zombie.open()
     zombie.begin(Table("made", {"id": Kind.INTEGER}))
     zombie.write("made", [{"id": 1}])
@@ -116,9 +115,7 @@ def test_a_commit_after_the_fence_has_moved_is_rolled_back(postgres: Postgres) -
 
 
 def test_an_older_attempt_that_may_not_be_ended_is_shut_out_all_the_same(postgres: Postgres) -> None:
-    old = PostgresDestination(
-        PostgresDestinationOptions.model_validate(postgres.options()), Fence(TASK, "t", 1, "s", "c", 0), log=unheard
-    )
+    old = destination_of(1, PostgresDestinationOptions.model_validate(postgres.options()))
     old.open()
     old.begin(Table("made", {"id": Kind.INTEGER}))
     role = f"newcomer_{uuid.uuid4().hex}"
@@ -127,9 +124,7 @@ def test_an_older_attempt_that_may_not_be_ended_is_shut_out_all_the_same(postgre
         for granted in ("SCHEMA loaded", "ALL TABLES IN SCHEMA loaded"):
             postgres.execute(f"GRANT ALL ON {granted} TO {role}")
         options = {"type": "postgres", "url": make_conninfo(postgres.url, user=role), "schema": "loaded"}
-        new = PostgresDestination(
-            PostgresDestinationOptions.model_validate(options), Fence(TASK, "t", 2, "s", "c", 0), log=unheard
-        )
+        new = destination_of(2, PostgresDestinationOptions.model_validate(options))
         assert new.open() == Position()
         new.close()
         with pytest.raises(LeaseLostError):
@@ -143,12 +138,12 @@ def test_an_older_attempt_that_may_not_be_ended_is_shut_out_all_the_same(postgre
 def test_a_commit_that_is_under_way_is_waited_for(postgres: Postgres) -> None:
     """The old attempt holds the row and cannot be ended: what it commits counts for the new one."""
     options = PostgresDestinationOptions.model_validate(postgres.options())
-    old = PostgresDestination(options, Fence(TASK, "t", 1, "s", "c", 0), log=unheard)
+    old = destination_of(1, options)
     old.open()
     positions = []
     with psycopg.connect(postgres.url) as committing:
         committing.execute("UPDATE loaded._syncline_bookmarks SET bookmark = '5', committed_at = now()")
-        new = PostgresDestination(options, Fence(TASK, "t", 2, "s", "c", 0), log=unheard)
+        new = destination_of(2, options)
         opening = threading.Thread(target=lambda: positions.append(new.open()))
         opening.start()
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -234,3 +229,8 @@ def kill_between_commits(scene: Scene, postgres: Postgres) -> None:
 
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def destination_of(attempt: int, options: PostgresDestinationOptions) -> PostgresDestination:
+    fence = Fence(task=TASK, task_id="t", attempt=attempt, source="s", collection="c", generation=0)
+    return PostgresDestination(options, fence, name="warehouse", work_dir=Path(), log=unheard)

@@ -7,7 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,9 +19,6 @@ from app.connectors.passes import Fence
 from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.schema import Kind, Table
 from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state, unheard
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLACE = "source 'source', collection 'made'"
 
@@ -214,7 +212,7 @@ def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, 
 
     def load(number: int) -> int:
         fence = Fence("0192f7c2-0000-7000-8000-000000000001", "t", 1, "source", f"collection {number}", 0)
-        destination = PostgresDestination(options, fence, log=unheard)
+        destination = PostgresDestination(options, fence, name="warehouse", work_dir=Path(), log=unheard)
         start.wait()
         destination.open()
         start.wait()

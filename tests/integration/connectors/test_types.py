@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import write_modes
+from app.connectors.options import DESTINATIONS
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError, SynclineError
@@ -157,7 +157,7 @@ NAMES = [
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [(kind, mode) for kind in KINDS for mode in write_modes(kind)],
+    [(kind, mode) for kind in KINDS for mode in DESTINATIONS[kind].write_modes],
 )
 def test_names_that_mean_something_elsewhere_are_names_of_columns(
     places: dict[str, Any], kind: str, mode: WriteMode, tmp_path: Path

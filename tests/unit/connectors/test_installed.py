@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from app.config.reader import load_catalogue
-from app.connectors.options import destination_options, source_options, validated
+from app.connectors.options import DESTINATIONS, SOURCES, validated
 from app.domain.errors import ConfigurationError
 
 CATALOGUE = """
@@ -63,8 +63,8 @@ def test_an_attempt_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     monkeypatch.setitem(sys.modules, "duckdb", None)
     for model, given in (
-        (source_options("redis"), {"host": "localhost"}),
-        (destination_options("duckdb"), {"type": "duckdb", "path": "a.duckdb"}),
+        (SOURCES["redis"].options, {"host": "localhost"}),
+        (DESTINATIONS["duckdb"].options, {"type": "duckdb", "path": "a.duckdb"}),
     ):
         assert model is not None
         with pytest.raises(ConfigurationError, match=r"pip install 'syncline\["):

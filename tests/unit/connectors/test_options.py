@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.connectors.options import (
-    DESTINATION_TYPES,
-    SOURCE_TYPES,
-    collection_parameters,
-    destination_options,
-    source_options,
-    validated,
-)
+from app.connectors.options import DESTINATIONS, SOURCES, validated
 from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.singer_options import SingerOptions
 from app.domain.errors import ConfigurationError
@@ -23,12 +16,6 @@ def refusal(model: Any, given: dict[str, Any]) -> str:
     with pytest.raises(ConfigurationError) as refused:
         validated(model, given, place="here")
     return str(refused.value)
-
-
-def test_every_type_has_its_options() -> None:
-    assert all(source_options(name) for name in SOURCE_TYPES)
-    assert all(destination_options(name) for name in DESTINATION_TYPES)
-    assert source_options("none") is destination_options("synthetic") is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +33,7 @@ def test_every_type_has_its_options() -> None:
     ],
 )
 def test_wrong_singer_options_are_refused(given: dict[str, Any], complaint: str) -> None:
-    assert complaint in refusal(source_options("singer"), given)
+    assert complaint in refusal(SOURCES["singer"].options, given)
 
 
 @pytest.mark.parametrize(
@@ -65,19 +52,19 @@ def test_singer_options_of_both_manners_are_understood(given: dict[str, Any]) ->
 
 @pytest.mark.parametrize("path", ["", " ", "http://host/lake", "memory://lake", "zip::s3://bucket/a.zip"])
 def test_a_place_where_no_files_can_be_written_is_refused(path: str) -> None:
-    assert "here.path" in refusal(destination_options("parquet"), {"path": path})
+    assert "here.path" in refusal(DESTINATIONS["parquet"].options, {"path": path})
 
 
 @pytest.mark.parametrize("kind", ["airbyte", "rest", "google_play", "amplitude"])
 def test_parameters_are_refused_where_collections_have_none(kind: str) -> None:
-    assert "here.since" in refusal(collection_parameters(kind), {"since": "2024-01-01"})
+    assert "here.since" in refusal(SOURCES[kind].parameters, {"since": "2024-01-01"})
 
 
 @pytest.mark.parametrize(
     ("model", "url", "others"),
     [
-        (destination_options("postgres"), "postgresql://a", "port, user, password, database"),
-        (source_options("redis"), "redis://a", "port, username, password, database, tls"),
+        (DESTINATIONS["postgres"].options, "postgresql://a", "port, user, password, database"),
+        (SOURCES["redis"].options, "redis://a", "port, username, password, database, tls"),
     ],
 )
 def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
@@ -100,7 +87,7 @@ def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
     ],
 )
 def test_an_address_that_can_never_work_is_refused_and_not_shown(url: str, complaint: str) -> None:
-    said = refusal(destination_options("postgres"), {"url": url})
+    said = refusal(DESTINATIONS["postgres"].options, {"url": url})
     assert complaint in said
     assert "here.url" in said
     assert "hunter2" not in said
@@ -120,7 +107,7 @@ def test_every_form_of_address_that_postgresql_knows_is_accepted(url: str) -> No
 
 
 def test_a_refused_value_is_not_shown() -> None:
-    assert "hunter2" not in refusal(destination_options("postgres"), {"host": "a", "passwort": "hunter2"})
+    assert "hunter2" not in refusal(DESTINATIONS["postgres"].options, {"host": "a", "passwort": "hunter2"})
 
 
 def test_checking_options_loads_no_connector() -> None:

@@ -50,7 +50,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
             data_dir="",
         )
         options = validated(PythonOptions, given, place="sources.shop.config")
-        return PythonSource(options, job, log=print)
+        return PythonSource(options, None, job, work_dir=tmp_path, log=print)
 
     yield make
     for name in set(sys.modules) - before:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.config.reader import load_catalogue
-from app.connectors.options import collection_parameters, source_options, validated
+from app.connectors.options import SOURCES, validated
 from app.connectors.schema import Kind
 from app.connectors.sources.sql.bookmark import read, written
 from app.connectors.sources.sql.selection import Selection
@@ -77,9 +77,9 @@ def test_wrong_options_are_refused_without_the_password(given_options: dict[str,
     ],
 )
 def test_wrong_parameters_are_refused(wrong: dict[str, Any], complaint: str) -> None:
-    model = collection_parameters("sql")
+    model = SOURCES["sql"].parameters
     assert model is SqlParameters
-    assert source_options("sql") is SqlOptions
+    assert SOURCES["sql"].options is SqlOptions
     with pytest.raises(ConfigurationError, match=complaint):
         validated(model, wrong, place="parameters")
 

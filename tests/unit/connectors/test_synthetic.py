@@ -2,20 +2,40 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.connectors.passes import Rows
 from app.connectors.sources.synthetic import SyntheticSource, plan, run_synthetic
-from app.connectors.synthetic_options import SyntheticParameters
-from app.domain.attempt_protocol import Failed, Finished, LogLine
+from app.connectors.synthetic_options import SyntheticOptions, SyntheticParameters
+from app.domain.attempt_protocol import AttemptJob, CollectionJob, Failed, Finished, LogLine
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.connectors.passes import Log
     from app.domain.attempt_protocol import AttemptMessage
+
+
+def made(
+    parameters: SyntheticParameters, log: Log = lambda *_: None, rng: random.Random | None = None
+) -> SyntheticSource:
+    job = AttemptJob(
+        task="t",
+        task_id="t",
+        attempt=1,
+        source="load",
+        source_type="synthetic",
+        source_config={},
+        collection=CollectionJob(name="load", type="load", table_name="t", start_date="2024-01-01"),
+        destinations={},
+        generation=0,
+        data_dir="",
+    )
+    return SyntheticSource(SyntheticOptions(), parameters, job, work_dir=Path(), log=log, rng=rng)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +77,7 @@ async def test_a_running_one_can_be_canceled() -> None:
 
 def test_the_source_makes_the_records_of_the_plan() -> None:
     lines: list[str] = []
-    source = SyntheticSource(
-        SyntheticParameters(records=1500, log_lines=1), table="t", log=lambda _, text: lines.append(text)
-    )
+    source = made(SyntheticParameters(records=1500, log_lines=1), lambda _, text: lines.append(text))
     rows = [record for item in source.read(None) if isinstance(item, Rows) for record in item.records]
     assert [row["id"] for row in rows] == list(range(1500))
     assert lines == ["synthetic line 1 of 1"]
@@ -70,7 +88,7 @@ def test_the_source_fails_as_often_as_it_was_told() -> None:
     rng, failures = random.Random(7), 0  # noqa: S311 -- made failures
     for _ in range(200):
         try:
-            list(SyntheticSource(parameters, table="t", log=lambda *_: None, rng=rng).read(None))
+            list(made(parameters, rng=rng).read(None))
         except SynclineError:
             failures += 1
     assert 70 < failures < 130

@@ -14,6 +14,7 @@ from app.connectors.destinations.warehouse import Warehouse
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from app.connectors.destinations.layout import Target
     from app.connectors.passes import Fence, Log
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
 
 
 class PostgresDestination(Warehouse):
-    def __init__(self, options: PostgresDestinationOptions, fence: Fence, *, log: Log) -> None:
+    def __init__(
+        self,
+        options: PostgresDestinationOptions,
+        fence: Fence,
+        *,
+        name: str,  # noqa: ARG002 -- its errors need none
+        work_dir: Path,  # noqa: ARG002 -- rows wait in the database
+        log: Log,
+    ) -> None:
         self._schema = options.schema_
         self._fence = fence
-        name = application_name(fence.task, fence.attempt)
-        self._connection = connect(options, application_name=name)
+        self._connection = connect(options, application_name=application_name(fence.task, fence.attempt))
         self._session = PostgresSession(self._connection)
         super().__init__(
             tables=PostgresTables(self._session, schema=self._schema),

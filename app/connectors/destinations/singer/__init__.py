@@ -27,7 +27,7 @@ from app.failpoints import fail_point
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.connectors.passes import Log
+    from app.connectors.passes import Fence, Log
     from app.connectors.schema import Table
     from app.connectors.target_options import TargetOptions
 
@@ -38,6 +38,7 @@ class SingerDestination:
     def __init__(
         self,
         options: TargetOptions,
+        _fence: Fence,
         *,
         name: str,
         data_dir: Path,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.airbyte_options import AirbyteOptions
+    from app.connectors.option_types import NoParameters
     from app.connectors.passes import Checkpoint, Log, Rows
     from app.connectors.schema import Table
     from app.connectors.sources.airbyte.catalog import Choice
@@ -40,7 +41,9 @@ _RUNS_MANIFESTS = "source-declarative-manifest"
 
 
 class AirbyteSource:
-    def __init__(self, options: AirbyteOptions, job: AttemptJob, *, work_dir: Path, log: Log) -> None:
+    def __init__(
+        self, options: AirbyteOptions, _parameters: NoParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
         self._options = options
         self._job = job
         self._place = place_of(job)

@@ -19,6 +19,7 @@ from syncline import Context, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from app.connectors.passes import Checkpoint, Log, Rows
     from app.connectors.python_options import PythonOptions
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 
 
 class PythonSource:
-    def __init__(self, options: PythonOptions, job: AttemptJob, *, log: Log) -> None:
+    def __init__(
+        self,
+        options: PythonOptions,
+        _parameters: None,
+        job: AttemptJob,
+        *,
+        work_dir: Path,  # noqa: ARG002 -- it keeps no files
+        log: Log,
+    ) -> None:
         self._options = options
         self._job = job
         self._blame = Blame(

@@ -15,6 +15,7 @@ from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from app.connectors.passes import Log
     from app.connectors.redis_options import RedisOptions, RedisParameters
@@ -27,7 +28,15 @@ _BYTES_AT_ONCE = 1 << 20
 class RedisSource:
     """All keys of a pattern, each time anew: Redis does not tell what has changed."""
 
-    def __init__(self, options: RedisOptions, parameters: RedisParameters, job: AttemptJob, *, log: Log) -> None:
+    def __init__(
+        self,
+        options: RedisOptions,
+        parameters: RedisParameters,
+        job: AttemptJob,
+        *,
+        work_dir: Path,  # noqa: ARG002 -- it keeps no files
+        log: Log,
+    ) -> None:
         self._pattern = parameters.redis_key
         self._collection = job.collection
         self._place = place_of(job)

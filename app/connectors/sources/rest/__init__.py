@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.option_types import NoParameters
     from app.connectors.passes import Log, Rows
     from app.connectors.rest_options import RestOptions
     from app.connectors.schema import Table
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 
 class RestSource:
-    def __init__(self, options: RestOptions, job: AttemptJob, *, work_dir: Path, log: Log) -> None:
+    def __init__(
+        self, options: RestOptions, _parameters: NoParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
         self._options = options
         self._collection = job.collection
         self._place = place_of(job)

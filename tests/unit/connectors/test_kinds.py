@@ -1,0 +1,91 @@
+"""What is written of each kind without importing it is what its class can do."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.connectors import options
+from app.connectors.classic import DRIVERS
+from app.connectors.destinations import make_destination
+from app.connectors.discovery import Discovering
+from app.connectors.intervals import IntervalSource
+from app.connectors.options import DESTINATIONS, SOURCES, DestinationKind, SourceKind, imported
+from app.connectors.passes import Fence
+from app.connectors.sources import make_source
+from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.errors import ConfigurationError
+
+READ_BY_A_CLASS = {name: kind.where for name, kind in SOURCES.items() if kind.where is not None}
+
+
+@pytest.mark.parametrize("name", READ_BY_A_CLASS)
+def test_what_is_written_of_a_source_is_what_its_class_can_do(name: str) -> None:
+    kind, class_ = SOURCES[name], imported(READ_BY_A_CLASS[name])
+    assert (kind.offers is not None) == issubclass(class_, Discovering)
+    assert kind.reads_intervals == issubclass(class_, IntervalSource)
+    assert not (kind.reads_intervals and kind.instead_of_intervals)
+    assert list(inspect.signature(class_).parameters)[2:5] == ["job", "work_dir", "log"]
+
+
+@pytest.mark.parametrize("where", {kind.where for kind in DESTINATIONS.values()})
+def test_a_destination_has_the_class_that_is_written_of_it(where: str) -> None:
+    assert {"open", "begin", "write", "commit", "close"} <= set(dir(imported(where)))
+
+
+def test_only_classics_types_are_read_by_other_kinds() -> None:
+    assert set(SOURCES) - set(READ_BY_A_CLASS) == set(DRIVERS)
+    assert not set(SOURCES) & {"none", "postgres"}
+    assert not set(DESTINATIONS) & {"synthetic", "rest"}
+
+
+class GivenError(Exception):
+    pass
+
+
+class Given:
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        raise GivenError(len(given), sorted(settings))
+
+
+def test_a_kind_is_what_the_register_says_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = f"{__name__}:{Given.__name__}"
+    synthetic, none = SOURCES["synthetic"], DESTINATIONS["none"]
+    monkeypatch.setitem(options.SOURCES, "new", SourceKind(synthetic.options, synthetic.parameters, where))
+    monkeypatch.setitem(options.DESTINATIONS, "none", DestinationKind(none.options, where, keeps_bookmark=False))
+    with pytest.raises(GivenError, match=r"3, \['log', 'work_dir'\]"):
+        make_source(job("new"), work_dir=Path(), log=unheard)
+    with pytest.raises(GivenError, match=r"2, \['data_dir', 'log', 'name', 'remembered', 'work_dir'\]"):
+        make_destination("d", {"type": "none"}, fence=FENCE, work_dir=Path(), log=unheard)
+
+
+def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"^sources\.s\.type: 'pigeon' does not exist, valid are: singer, "):
+        make_source(job("pigeon"), work_dir=Path(), log=unheard)
+    with pytest.raises(ConfigurationError, match=r"^destinations\.d\.type: 'pigeon' does not exist, valid are: postg"):
+        make_destination("d", {"type": "pigeon"}, fence=FENCE, work_dir=Path(), log=unheard)
+
+
+FENCE = Fence(task="t", task_id="t", attempt=1, source="s", collection="c", generation=0)
+
+
+def job(source_type: str) -> AttemptJob:
+    return AttemptJob(
+        task="t",
+        task_id="t",
+        attempt=1,
+        source="s",
+        source_type=source_type,
+        source_config={},
+        collection=CollectionJob(name="c", type="c", table_name="t", start_date="2024-01-01"),
+        destinations={},
+        generation=0,
+        data_dir="",
+    )
+
+
+def unheard(_level: str, _line: str) -> None:
+    pass
