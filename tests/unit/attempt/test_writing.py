@@ -103,7 +103,7 @@ def test_only_a_frozen_pass_is_all_or_nothing() -> None:
 
 
 def test_the_page_shows_every_mode_and_every_policy() -> None:
-    page = (ROOT / "docs" / "connectors.md").read_text()
+    page = (ROOT / "docs" / "loading.md").read_text()
     for shown in (WriteMode, SchemaPolicy):
         cells = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
         assert set(shown) <= set(cells)
