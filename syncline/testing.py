@@ -105,7 +105,7 @@ def run(
     given = copy.deepcopy(dict(config or {})), copy.deepcopy(dict(parameters or {}))
     blame = Blame("test", name, roots=_homes(function), secrets=secrets_in(list(given)))
     lines: list[str] = []
-    logger = logger_to(lambda level, line: lines.append(f"{level}: {line}"), masked=blame.masked)
+    logger = logger_to(lambda level, line: lines.append(f"{level}: {line}"), redact=blame.redact)
 
     def call(known: Any) -> Any:
         return function(

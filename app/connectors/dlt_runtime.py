@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
@@ -85,16 +85,9 @@ def told(error: BaseException, config: Any) -> str:
     *_, innermost = chain(error)
     words = " ".join(str(innermost).split())
     # What follows are all the places in which dlt has looked.
-    text = masked(words.partition(" for field `")[0], config) or type(innermost).__name__
+    text = Redactor(secrets_in(config)).redact(words.partition(" for field `")[0]) or type(innermost).__name__
     # Only now: half a secret could not be found any more.
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
-
-
-def masked(text: str, config: Any) -> str:
-    """`text` without the secrets of `config`."""
-    for secret in sorted(secrets_in(config), key=len, reverse=True):
-        text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
-    return text
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

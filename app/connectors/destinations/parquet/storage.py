@@ -12,10 +12,11 @@ import fsspec  # type: ignore[import-untyped]
 
 from app.connectors.addresses import protocol_of
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from app.connectors.parquet_options import ParquetDestinationOptions
 
@@ -54,7 +55,7 @@ def make_storage(options: ParquetDestinationOptions) -> Storage:
     protocol = protocol_of(options.path)
     if protocol == "file":
         root = Path(options.path.removeprefix("file://")).absolute()
-        with explained(f"cannot use {root}", secrets=()):
+        with explained(f"cannot use {root}"):
             root.mkdir(parents=True, exist_ok=True)
         return LocalStorage(root)
     try:
@@ -63,7 +64,7 @@ def make_storage(options: ParquetDestinationOptions) -> Storage:
         raise ConfigurationError(f"addresses {protocol}:// need a package: {error}") from None
     except (TypeError, ValueError):
         raise ConfigurationError("'storage_options' are not what the file system takes") from None
-    return ObjectStorage(system, options.path.rstrip("/"), secrets=sorted(secrets_in(options.storage_options)))
+    return ObjectStorage(system, options.path.rstrip("/"), secrets=secrets_in(options.storage_options))
 
 
 class LocalStorage:
@@ -131,10 +132,10 @@ class LocalStorage:
 class ObjectStorage:
     """Objects appear as a whole; whether a new one may replace another is the store's to decide, in `create`."""
 
-    def __init__(self, system: Any, root: str, *, secrets: list[str]) -> None:
+    def __init__(self, system: Any, root: str, *, secrets: Iterable[str]) -> None:
         self._system = system
         self._root = root
-        self._secrets = secrets
+        self._redact = Redactor(secrets).redact
 
     def create(self, name: str, content: bytes) -> bool:
         with self._explained(f"cannot write {self._root}/{name}"):
@@ -189,11 +190,11 @@ class ObjectStorage:
                 return
 
     def _explained(self, doing: str) -> Any:
-        return explained(doing, secrets=self._secrets)
+        return explained(doing, redact=self._redact)
 
 
 @contextmanager
-def explained(doing: str, *, secrets: Any = ()) -> Iterator[None]:
+def explained(doing: str, *, redact: Callable[[str], str] = str) -> Iterator[None]:
     """Turns whatever a file system raises into one of Syncline's errors, without a secret."""
     try:
         yield
@@ -203,9 +204,7 @@ def explained(doing: str, *, secrets: Any = ()) -> Iterator[None]:
         raise ConfigurationError(f"{doing}: {error.strerror or type(error).__name__}") from None
     except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
         said = " ".join((str(error) or type(error).__name__).split())
-        for secret in sorted(secrets, key=len, reverse=True):
-            said = said.replace(secret, "***")
-        raise SynclineError(f"{doing}: {said}") from None
+        raise SynclineError(f"{doing}: {redact(said)}") from None
 
 
 def _sync(path: Path) -> None:

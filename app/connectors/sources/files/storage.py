@@ -17,6 +17,7 @@ import fsspec  # type: ignore[import-untyped]
 from app.connectors.addresses import protocol_of
 from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from app.domain.secret_values import is_secret_name, secrets_in
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Storage:
         self._options = options
         self._work_dir = work_dir
         self._systems: dict[str, Any] = {}
-        self._secrets = sorted(secrets_in(options) | secrets_in(list(self._addresses)), key=len, reverse=True)
+        self._redact = Redactor(secrets_in(options) | secrets_in(list(self._addresses))).redact
 
     def found(self, *, loaded: Iterable[str] = ()) -> list[Found]:
         """The files that are there now: addresses in the order given, what a pattern matches by name.
@@ -135,11 +136,11 @@ class Storage:
         except FileNotFoundError as error:
             if (reason := _unreached(error)) is None:
                 raise ConfigurationError(f"there is no file {name}") from None
-            raise SynclineError(f"cannot read {name}: {self._masked(reason)}") from None
+            raise SynclineError(f"cannot read {name}: {self._redact(reason)}") from None
         except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
             raise ConfigurationError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
         except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
-            raise SynclineError(f"cannot read {name}: {self._masked(_told(error))}") from None
+            raise SynclineError(f"cannot read {name}: {self._redact(_told(error))}") from None
 
     def _matches(self, address: str) -> list[tuple[str, dict[str, Any] | None]]:
         """Addresses, with what the listing tells of each: to ask for every object of a bucket would take minutes."""
@@ -218,7 +219,7 @@ class Storage:
             except ImportError as error:
                 raise ConfigurationError(f"addresses {protocol}:// need a package: {error}") from None
             except (TypeError, ValueError) as error:
-                raise ConfigurationError(f"'storage_options': {self._masked(str(error))}") from None
+                raise ConfigurationError(f"'storage_options': {self._redact(str(error))}") from None
         return self._systems[protocol]
 
     def _name(self, address: str) -> str:
@@ -226,11 +227,6 @@ class Storage:
         if protocol_of(address) == "file":
             return str(self._system(address)._strip_protocol(address))  # noqa: SLF001 -- fsspec has no other
         return shown(address)
-
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 class _Explained:

@@ -44,7 +44,7 @@ class PythonSource:
             job.collection.name,
             secrets=secrets_in(job.source_config) | secrets_in(job.collection.parameters),
         )
-        self._logger = logger_to(log, masked=self._blame.masked)
+        self._logger = logger_to(log, redact=self._blame.redact)
 
     def check(self) -> None:
         self._found()
@@ -117,18 +117,18 @@ def _offered(name: str, schema: Schema) -> Offered:
     )
 
 
-def logger_to(log: Log, *, masked: Callable[[str], str]) -> logging.Logger:
+def logger_to(log: Log, *, redact: Callable[[str], str]) -> logging.Logger:
     """A logger of its own, known to no other, that speaks to a task's log."""
     logger = logging.Logger("syncline.source")  # noqa: LOG001 -- the shared ones belong to the user's code
-    logger.addHandler(_Forwarding(log, masked))
+    logger.addHandler(_Forwarding(log, redact))
     return logger
 
 
 class _Forwarding(logging.Handler):
-    def __init__(self, log: Log, masked: Callable[[str], str]) -> None:
+    def __init__(self, log: Log, redact: Callable[[str], str]) -> None:
         super().__init__()
         self._log = log
-        self._masked = masked
+        self._redact = redact
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -137,7 +137,7 @@ class _Forwarding(logging.Handler):
             self.handleError(record)
             return
         for line in lines:
-            self._log(_level(record.levelno), self._masked(line))
+            self._log(_level(record.levelno), self._redact(line))
 
 
 def _level(number: int) -> Level:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import app
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from syncline import PermanentError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Blame:
     ) -> None:
         self.roots = [root.resolve() for root in roots]
         self._title = f"source {source!r}, collection {collection!r}"
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self.redact = Redactor(secrets).redact
 
     def refusal(self, complaint: str, place: str = "") -> ConfigurationError:
         """For what another try cannot mend."""
@@ -79,13 +80,8 @@ class Blame:
             iterator = iterator.gi_yieldfrom
         return next(filter(None, (self._place(frame, frame.f_lineno) for frame in reversed(frames))), "")
 
-    def masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
     def _told(self, complaint: str, place: str) -> str:
-        told = self.masked(" ".join(complaint.split()))
+        told = self.redact(" ".join(complaint.split()))
         # Only now: half a secret could not be found any more.
         cut = told if len(told) <= _LONGEST_MESSAGE else told[:_LONGEST_MESSAGE] + "…"
         return ": ".join(filter(None, [self._title, place, cut]))

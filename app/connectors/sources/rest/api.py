@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.dlt_runtime import chain, explained, isolate, masked, told
+from app.connectors.dlt_runtime import chain, explained, isolate, told
 from app.domain.errors import ConfigurationError
+from app.domain.redaction import Redactor
+from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,7 +133,7 @@ class Api:
         _validate_config(config)
         auths = list(_authenticated(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
-        config["client"]["session"] = session(tokens, log=log, masked=partial(masked, config=self._written))
+        config["client"]["session"] = session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
         return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api_resources(config))
 
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _UNAUTHORIZED = 401
 
 
-def session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, masked: Callable[[str], str]) -> Session:
+def session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> Session:
     """429 and 5xx are tried again, after the seconds of `Retry-After` or longer and longer ones, within bounds.
 
     A 401 is tried once more with a new token where one of `tokens` had brought the old one.
     """
-    watch = _Watch(tokens, log=log, masked=masked)
+    watch = _Watch(tokens, log=log, redact=redact)
     # dlt asks no condition about what its own lists have already decided.
     made = Client(
         raise_for_status=False,
@@ -44,10 +44,10 @@ def session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, masked: Call
 class _Watch:
     """Sees the end of every try."""
 
-    def __init__(self, tokens: Sequence[OAuth2ClientCredentials], *, log: Log, masked: Callable[[str], str]) -> None:
+    def __init__(self, tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> None:
         self._tokens = tokens
         self._log = log
-        self._masked = masked
+        self._redact = redact
         self._renewed: PreparedRequest | None = None
 
     def tries_again(self, response: Response | None, error: BaseException | None) -> bool:
@@ -55,11 +55,11 @@ class _Watch:
         if response is None:
             broken = isinstance(error, DEFAULT_RETRY_EXCEPTIONS)
             if broken:
-                self._log("warn", self._masked(f"no answer: {type(error).__name__}: {error}"))
+                self._log("warn", self._redact(f"no answer: {type(error).__name__}: {error}"))
             return broken
         if response.status_code not in (_UNAUTHORIZED, *DEFAULT_RETRY_STATUS):
             return False
-        self._log("warn", self._masked(_told(response)))
+        self._log("warn", self._redact(_told(response)))
         return response.status_code != _UNAUTHORIZED or self._renew(response.request)
 
     def _renew(self, request: PreparedRequest) -> bool:

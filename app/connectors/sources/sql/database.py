@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from app.connectors.sources.sql.dialect import Dialect
 from app.connectors.sql_options import driver_url
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _LASTING_CLASSES = ("22", "28", "3D", "3F", "42")
 class Database:
     def __init__(self, options: SqlOptions, *, work_dir: Path) -> None:
         given = options.url.get_secret_value()
-        self._secrets = secrets_in(given)
+        self._redact = Redactor(secrets_in(given)).redact
         url = make_url(driver_url(given))
         self.dialect = _dialect(url)
         arguments = self.dialect.arguments(url, work_dir)
@@ -77,9 +78,7 @@ class Database:
             connection.close()
 
     def _said(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return " ".join(text.split())
+        return " ".join(self._redact(text).split())
 
 
 def _dialect(url: URL) -> Dialect:
