@@ -25,23 +25,38 @@ _WHEN: Final = {BEFORE: "before", INSIDE: "inside", SEALED: "inside", AFTER: "af
 Found = list[tuple[int, str]]
 
 
+class Deaths:
+    """At which points of the commits of each destination attempts have died: `before`, `inside`, `after`."""
+
+    def __init__(self, destinations: int) -> None:
+        self.killed: list[set[str]] = [set() for _ in range(destinations)]
+
+    def note(self, point: str, lacking: Sequence[int]) -> Sequence[int]:
+        """An attempt for the destinations `lacking` rows has died at `point`: those of them that are loaded now."""
+        name, _, nth = point.partition("@")
+        turn = int(nth or 1)
+        for number in lacking if name == BEFORE else lacking[turn - 1 : turn]:
+            self.killed[number].add(_WHEN[name])
+        return lacking[: turn if name == AFTER else turn - 1]
+
+
 @dataclass
 class Life:
     """One source, the destinations that are loaded from it at once, and the mode in which they are.
 
-    `killed` tells for each destination at which points of its commits an attempt has died.
+    `deaths` tells for each destination at which points of its commits an attempt has died.
     """
 
     source: Source
     landings: list[Landing]
     mode: str
     directory: Path
-    killed: list[set[str]] = field(init=False)
+    deaths: Deaths = field(init=False)
     trial: Trial = field(init=False)
     _held: list[Found] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.killed = [set() for _ in self.landings]
+        self.deaths = Deaths(len(self.landings))
         self._held = [[] for _ in self.landings]
         destinations = {f"{number}_{each.kind}": each.options() for number, each in enumerate(self.landings)}
         self.trial = Trial(self.directory, destinations, **self._job())
@@ -80,13 +95,8 @@ class Life:
 
     def _look(self, point: str, found: Found) -> None:
         """A destination has all of a commit or nothing of it; those that were done before the kill have it."""
-        name, _, nth = point.partition("@")
-        lacking = [number for number, held in enumerate(self._held) if held != found]
-        turn = int(nth or 1)
-        for number in lacking[: turn if name == AFTER else turn - 1]:
+        for number in self.deaths.note(point, [number for number, held in enumerate(self._held) if held != found]):
             self._held[number] = found
-        for number in lacking if name == BEFORE else lacking[turn - 1 : turn]:
-            self.killed[number].add(_WHEN[name])
         for landing, held in zip(self.landings, self._held, strict=True):
             assert landing.rows() == held, f"{landing.kind} after a kill at {point}"
 

@@ -28,9 +28,9 @@ def shows(node: pytest.Item, source: str, destination: str, mode: str, *, killed
     node.user_properties.append((_SHOWN, _cell(source, destination, mode) | {"killed": sorted(killed)}))
 
 
-def shows_refusal(node: pytest.Item, destination: str, mode: str) -> None:
-    """The destination cannot be loaded in this mode, whatever the source is, and says so."""
-    node.user_properties.append((_REFUSED, {"destination": destination, "mode": mode}))
+def shows_refusal(node: pytest.Item, source: str, destination: str, mode: str) -> None:
+    """The destination cannot be loaded in this mode, and says so before a row of the source is read."""
+    node.user_properties.append((_REFUSED, _cell(source, destination, mode)))
 
 
 class Record:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "connectors.md"
 RESULTS: Final = Path(__file__).parent / "results" / "seen.json"
@@ -32,6 +33,8 @@ MODES: Final = ("append", "upsert", "replace", "history")
 _LETTERS: Final = {"before": "b", "inside": "i", "after": "a"}
 _NOT_RUN: Final = "·"
 _REFUSED: Final = "refused"
+_REFUSALS: Final = re.compile(r"Refused, as seen with `(?P<source>[^`]+)`: (?P<ways>.*)\.")
+_WAY: Final = re.compile(r"`(?P<destination>[^`]+)` (?P<mode>\w+)")
 _HEAD: Final = ("Source", "`write_mode`", *(f"`{each}`" for each in DESTINATIONS))
 
 Cell = tuple[str, str, str]
@@ -44,25 +47,37 @@ def read(file: Path) -> tuple[dict[Cell, str], set[Cell]]:
     for each in document["shown"]:
         killed[_cell(each)] |= set(each["killed"])
     shown = {cell: " ".join(["✓", *(_LETTERS[each] for each in _LETTERS if each in at)]) for cell, at in killed.items()}
-    refused = {
-        (source, each["destination"], each["mode"]): _REFUSED for each in document["refused"] for source in SOURCES
-    }
-    if both := shown.keys() & refused.keys():
+    refused = {_cell(each): _REFUSED for each in document["refused"]}
+    if both := {cell[1:] for cell in shown} & {cell[1:] for cell in refused}:
         raise ValueError(f"seen working and refused: {sorted(both)}")
     return shown | refused, {_cell(each) for each in document["skipped"]}
 
 
 def table(cells: Mapping[Cell, str]) -> str:
-    """Markdown: a line for each source and mode."""
+    """Markdown: what is refused, then a line for each source and mode with something that works."""
     unknown = [cell for cell in cells if cell[0] not in SOURCES or cell[1] not in DESTINATIONS or cell[2] not in MODES]
     if unknown:
         raise ValueError(f"not in the table: {sorted(unknown)}")
+    working = {cell: said for cell, said in cells.items() if said != _REFUSED}
     lines = [_HEAD, ["---"] * len(_HEAD)]
     for source in SOURCES:
         for mode in MODES:
-            found = [cells.get((source, destination, mode), _NOT_RUN) for destination in DESTINATIONS]
-            lines.append([source, mode, *found])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            found = [working.get((source, destination, mode), _NOT_RUN) for destination in DESTINATIONS]
+            if set(found) != {_NOT_RUN}:
+                lines.append([source, mode, *found])
+    return "\n".join([*_refusals(cells), *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def _refusals(cells: Mapping[Cell, str]) -> Iterator[str]:
+    for source in SOURCES:
+        ways = [
+            f"`{destination}` {mode}"
+            for destination in DESTINATIONS
+            for mode in MODES
+            if cells.get((source, destination, mode)) == _REFUSED
+        ]
+        if ways:
+            yield f"Refused, as seen with `{source}`: {', '.join(ways)}.\n"
 
 
 def in_page(text: str) -> str:
@@ -76,13 +91,19 @@ def put_into(text: str, made: str) -> str:
 
 
 def claims(text: str) -> dict[Cell, str]:
-    """The cells of the table in a page."""
-    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in in_page(text).splitlines()]
-    return {
+    """The cells of the table in a page, and what is said above it to be refused."""
+    made = in_page(text)
+    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in made.splitlines() if line[:1] == "|"]
+    working = {
         (source, destination, mode): said
         for source, mode, *found in lines[2:]
         for destination, said in zip(DESTINATIONS, found, strict=True)
         if said != _NOT_RUN
+    }
+    return working | {
+        (refusals["source"], way["destination"], way["mode"]): _REFUSED
+        for refusals in _REFUSALS.finditer(made)
+        for way in _WAY.finditer(refusals["ways"])
     }
 
 

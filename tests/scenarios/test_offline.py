@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.connectors.attempts import Duckdb, Trial
 from tests.scenarios.landings import WarehouseLanding
-from tests.scenarios.lives import AFTER, BEFORE, EVERY_POINT, INSIDE, SEALED, Life
+from tests.scenarios.lives import AFTER, BEFORE, EVERY_POINT, INSIDE, SEALED, Deaths, Life
 from tests.scenarios.recording import plans, shows
 from tests.scenarios.sources import SOURCE_FAKER, PackagedTapSource, SdkTapSource, Source
 
@@ -73,7 +73,7 @@ class Lives:
         life = Life(source, [self._landing_of(each) for each in destinations], mode, self._directory)
         life.trial.data_dir = data_dir
         life.runs(first, later)
-        for destination, killed in zip(destinations, life.killed, strict=True):
+        for destination, killed in zip(destinations, life.deaths.killed, strict=True):
             shows(self._node, source.kind, destination, mode, killed=killed)
 
 
@@ -116,13 +116,16 @@ def test_a_connector_of_airbyte_into_two_warehouses_at_once(
     second = WarehouseLanding("postgres", postgres, text="name")
     trial = Trial(tmp_path, {each.kind: each.options() for each in (first, second)}, **faker_job())
     trial.data_dir = packages_home
-    for again, (point, full) in enumerate([(BEFORE, []), (f"{INSIDE}@2", [first]), (AFTER, [first, second])]):
+    deaths, full = Deaths(2), list[int]()
+    for again, point in enumerate([BEFORE, f"{INSIDE}@2", AFTER]):
         trial.die(point, again=again)
-        assert [each for each in (first, second) if each.rows()] == full, point
+        full += deaths.note(point, [number for number in range(2) if number not in full])
+        assert [number for number, each in enumerate((first, second)) if each.rows()] == full, point
+    assert full == [0, 1]
     assert trial.run(again=3).finished.records_read == 0, "both had everything before the last kill"
     assert first.rows() == second.rows()
     assert [id_ for id_, _ in first.rows()] == list(range(1, USERS + 1))
     told = trial.run()
     assert (told.finished.records_read, told.finished.rows_written) == (0, 0)
-    shows(request.node, "airbyte", "duckdb", "upsert", killed=["before"])
-    shows(request.node, "airbyte", "postgres", "upsert", killed=["before", "inside", "after"])
+    for landing, killed in zip((first, second), deaths.killed, strict=True):
+        shows(request.node, "airbyte", landing.kind, "upsert", killed=killed)

@@ -60,14 +60,23 @@ def test_what_could_not_run_here_does_not_contradict_the_page(tmp_path: Path) ->
     assert difference(page, *read(results(tmp_path)))
 
 
-def test_what_a_destination_refuses_it_refuses_from_every_source(tmp_path: Path) -> None:
-    shown, _ = read(results(tmp_path, refused=[{"destination": "parquet", "mode": "upsert"}]))
-    assert shown == {(source, "parquet", "upsert"): "refused" for source in SOURCES}
+def test_what_is_refused_stands_above_the_table_with_the_source_that_was_seen(tmp_path: Path) -> None:
+    ways = [{"source": "python", "destination": to, "mode": "history"} for to in ("parquet", "dlt:duckdb")]
+    shown, _ = read(results(tmp_path, SEEN, refused=ways))
+    made = table(shown)
+    assert made.startswith("Refused, as seen with `python`: `parquet` history, `dlt:duckdb` history.\n\n| Source")
+    assert claims(f"{BEGIN}\n{made}\n{END}") == shown
+    assert "refused" not in made.partition("| Source")[2]
+
+
+def test_only_lines_with_something_that_works_are_in_the_table() -> None:
+    made = table({CELL: "✓ b"})
+    assert made.splitlines()[2:] == ["| python | upsert | · | ✓ b | · | · | · |"]
 
 
 def test_a_cell_that_works_and_is_refused_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="seen working and refused"):
-        read(results(tmp_path, SEEN, refused=[SEEN]))
+        read(results(tmp_path, SEEN, refused=[SEEN | {"source": "files"}]))
     with pytest.raises(ValueError, match="not in the table"):
         table({("python", "nowhere", "upsert"): "✓"})
 
