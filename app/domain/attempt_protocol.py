@@ -49,7 +49,6 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
     bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
     themselves. `data_dir` is where connectors keep virtual environments and stage files.
-    bookmark of an older generation is void. `data_dir` is where connectors keep virtual environments and stage files.
     With a `backfill` only this interval is loaded, and the bookmark stays where it is. In the mode `discover` the
     source is asked for each of `collections`, where there are any, and else once.
     """
