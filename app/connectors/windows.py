@@ -20,7 +20,7 @@ from app.connectors.intervals import IntervalSource, not_by_intervals
 from app.connectors.passes import Checkpoint, Emptied, Rows
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
-from app.domain.interval import Interval
+from app.domain.interval import Interval, written
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class WindowedSource:
         self._source.close()
 
     def _window(self, window: Interval) -> Iterator[Table | Rows | Emptied]:
-        begin = str(window).partition("/")[0]
+        begin = written(window.start)
         emptied: set[str] = set()
         for item in self._source.read_interval(window):
             match item:
@@ -161,10 +161,10 @@ class Loaded:
 
     def add(self, window: Interval, windows: Windows) -> None:
         """The window is loaded as it is now."""
-        begin = str(window).partition("/")[0]
+        begin = written(window.start)
         self.changing.pop(begin, None)
         if windows.may_change(window):
-            self.changing[begin] = str(Interval(windows.now, windows.now)).partition("/")[0]
+            self.changing[begin] = written(windows.now)
             return
         stretches = sorted([*self.settled, window], key=lambda one: one.start)
         joined = stretches[:1]
