@@ -11,7 +11,7 @@ from app.config.classic_sources import check_classic
 from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
 from app.connectors.classic_options import UNMAPPED
-from app.connectors.intervals import READ_INTERVALS
+from app.connectors.intervals import READ_INTERVALS, refused_in_windows
 from app.connectors.option_types import Options
 from app.connectors.options import DESTINATIONS, SOURCE_TYPES, SOURCES
 from app.domain.attempt_protocol import CollectionJob
@@ -215,6 +215,8 @@ def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str
                 "'sync_mode: incremental' reads what is new, and 'write_mode: replace' would lose all the rest: "
                 "set 'sync_mode: full_refresh', or another write_mode",
             )
+        if collection.interval is not None and (complaint := refused_in_windows(mode)):
+            entry.refuse(path, complaint)
         for destination in used:
             if mode and mode not in (possible := DESTINATIONS[destination.type].write_modes):
                 entry.refuse(
@@ -235,8 +237,6 @@ def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: An
         entry.refuse(place, f"a source of type '{type_}' cannot be read in intervals; those that can: {kinds}")
     if settings.get("sync_mode") == "full_refresh":
         entry.refuse(place, "excludes 'sync_mode: full_refresh', which replaces the table by all rows each time")
-    if (mode := settings.get("write_mode")) in ("append", "replace"):
-        entry.refuse(place, f"excludes 'write_mode: {mode}': an interval that is read again replaces its old rows only")
 
 
 def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from app.connectors.options import SOURCES
 from app.connectors.passes import Source
 from app.domain.errors import ConfigurationError
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,3 +38,10 @@ def not_by_intervals(source_type: str) -> ConfigurationError:
     return ConfigurationError(
         f"a source of type {source_type!r} cannot be read over an interval{why}; a reset loads everything anew"
     )
+
+
+def refused_in_windows(mode: WriteMode | None) -> str | None:
+    """Why rows cannot arrive in this mode where windows of time are read again; None if they can."""
+    if mode not in (WriteMode.APPEND, WriteMode.REPLACE):
+        return None
+    return f"'interval' excludes 'write_mode: {mode}': an interval that is read again replaces its old rows only"

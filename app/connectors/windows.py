@@ -16,12 +16,11 @@ import msgspec
 
 from app.connectors import jsontext
 from app.connectors.blame import place_of
-from app.connectors.intervals import IntervalSource, not_by_intervals
+from app.connectors.intervals import IntervalSource, not_by_intervals, refused_in_windows
 from app.connectors.passes import Checkpoint, Emptied, Rows
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval, written
-from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +43,8 @@ def windowed(source: Source, job: AttemptJob, *, log: Log) -> Source:
         return source
     if not isinstance(source, IntervalSource):
         raise not_by_intervals(job.source_type)
-    if (mode := job.collection.write_mode) in (WriteMode.APPEND, WriteMode.REPLACE):
-        raise ConfigurationError(
-            f"{place_of(job)}: 'interval' excludes write_mode '{mode}': "
-            "an interval that is read again replaces its old rows only"
-        )
+    if complaint := refused_in_windows(job.collection.write_mode):
+        raise ConfigurationError(f"{place_of(job)}: {complaint}")
     return WindowedSource(source, job.collection.windows, log=log)
 
 

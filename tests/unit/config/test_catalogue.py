@@ -302,6 +302,14 @@ def test_a_collection_in_windows_of_time_tells_the_attempt_which() -> None:
             "type: synthetic, collections: [{name: a, interval: day, sync_mode: full_refresh}]",
             "excludes 'sync_mode: full_refresh'",
         ),
+        (
+            "type: synthetic, write_mode: append, collections: [{name: a, interval: day}]",
+            "collections[0]: 'interval' excludes 'write_mode: append'",
+        ),
+        (
+            "type: synthetic, collections: [{name: a, interval: day, write_mode: replace}]",
+            "collections[0]: 'interval' excludes 'write_mode: replace'",
+        ),
     ],
 )
 def test_windows_that_cannot_be_are_refused(source: str, problem: str) -> None:
