@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from app.attempt.asking import check, discover
 from app.attempt.backfilling import load_interval
-from app.attempt.copying import check, synchronise
-from app.attempt.discovering import discover
+from app.attempt.copying import synchronise
 from app.attempt.outbox import Outbox
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from app.attempt.copying import Pass, Report, log_to, opened_places
 from app.attempt.place import close
+from app.attempt.source import opened_source
 from app.attempt.writing import Writing
 from app.connectors.intervals import IntervalSource, not_by_intervals
-from app.connectors.sources import make_source
-from app.connectors.windows import INTERVAL_COLUMN, windowed
+from app.connectors.windows import INTERVAL_COLUMN
 from app.domain.attempt_protocol import Finished
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -45,7 +44,7 @@ def load_interval(job: AttemptJob, interval: Interval, *, work_dir: Path, outbox
                 f"destination {place.name!r}: the collection was reset, so its next task loads everything anew: "
                 "a backfill has to wait for that"
             )
-    with closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log)) as source:
+    with opened_source(job, work_dir=work_dir, log=log) as source:
         if not isinstance(source, IntervalSource):
             raise not_by_intervals(job.source_type)
         if lacking := [place for place in places if place.lacks_rows]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from app.attempt.place import Place, close
+from app.attempt.source import opened_source
 from app.attempt.writing import Writing
 from app.connectors.passes import Checkpoint, Emptied, Measured, Rows
 from app.connectors.schema import Table
-from app.connectors.sources import make_source
-from app.connectors.windows import windowed
 from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
 from app.failpoints import fail_point
 
@@ -32,14 +30,6 @@ _COMMIT_SECONDS = 30.0
 _PROGRESS_SECONDS = 1.0
 
 
-def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
-    """Whether the source can be read as configured; copies nothing."""
-    log = log_to(outbox)
-    with closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log)) as source:
-        source.check()
-    return Finished(records_read=0, rows_written=0)
-
-
 def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Destinations that are equally far share one reading of the source; normally all of them are.
 
@@ -50,7 +40,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
-        with closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log)) as source:
+        with opened_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
             Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
     close(places)

@@ -41,7 +41,7 @@ def sources() -> None:
 @click.argument("collection", required=False)
 @told
 def test(config: Path | None, source: str, collection: str | None) -> None:
-    """Let the connector try SOURCE, or one COLLECTION of it, as POST /sources/test does."""
+    """Let the connector try each collection of SOURCE, or COLLECTION alone, as POST /sources/test does."""
     from app.bootstrap.sources import catalogue_of, test_source
 
     settings = start()

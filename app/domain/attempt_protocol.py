@@ -49,8 +49,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
     bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
     themselves. `data_dir` is where connectors keep virtual environments and stage files.
-    With a `backfill` only this interval is loaded, and the bookmark stays where it is. In the mode `discover` the
-    source is asked for each of `collections`, where there are any, and else once.
+    With a `backfill` only this interval is loaded, and the bookmark stays where it is. In the modes
+    `check` and `discover` the source is asked for each of `collections`, where there are any, and else once.
     """
 
     task: str
@@ -98,6 +98,12 @@ class Committed(msgspec.Struct, frozen=True, tag="committed"):
     bookmark: Any = None
 
 
+class Checked(msgspec.Struct, frozen=True, tag="checked"):
+    """The source can be read as this collection says."""
+
+    collection: str
+
+
 class Offered(msgspec.Struct, frozen=True, tag="offered"):
     """Something that a source could be asked for: a table, a stream, a function.
 
@@ -127,4 +133,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     retryable: bool = True
 
 
-AttemptMessage = LogLine | Progress | Committed | Offered | Finished | Failed
+AttemptMessage = LogLine | Progress | Committed | Checked | Offered | Finished | Failed

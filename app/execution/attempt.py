@@ -17,7 +17,7 @@ from msgspec import structs
 from app.connectors.options import DESTINATIONS
 from app.connectors.sources.synthetic import run_synthetic
 from app.connectors.synthetic_options import SyntheticParameters
-from app.domain.attempt_protocol import Committed, Failed, Finished, LogLine, Offered, Progress
+from app.domain.attempt_protocol import Checked, Committed, Failed, Finished, LogLine, Offered, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -208,7 +208,7 @@ class Attempt:
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
-            case Finished() | Failed() | Offered():
+            case Checked() | Finished() | Failed() | Offered():
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from app.connectors.discovery import BY_COLLECTION, can_discover, not_discoverable
-from app.domain.attempt_protocol import AttemptJob, Failed, Finished, Offered
+from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.child import AttemptProcess, finish
 from app.loops import to_its_end
@@ -32,15 +30,17 @@ MOST_COLUMNS: Final = 500_000
 async def check_source(
     catalogue: Catalogue, source_id: str, collection_id: str | None, *, data_dir: Path, now: datetime
 ) -> None:
-    """Let the connector look at its configuration and at what it names.
+    """Let the connector look at its configuration and at what the collection names; without one, at each of them.
 
     Raises:
         ConfigurationError: the catalogue does not have the source or the collection.
         SynclineError: the connector's own error.
     """
-    first = next(iter(catalogue.find_source(source_id).collections))
-    source, collection = catalogue.find(source_id, collection_id or first)
-    await _answer(replace(_job(source, collection, data_dir=data_dir, now=now), mode="check"))
+    source = catalogue.find_source(source_id)
+    asked = list(source.collections.values())
+    if collection_id is not None:
+        asked = [catalogue.find(source_id, collection_id)[1]]
+    await _answer(_job(source, "check", asked, data_dir=data_dir, now=now))
 
 
 async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime) -> list[Offered]:
@@ -54,12 +54,14 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
     if not can_discover(source.type):
         raise not_discoverable(source.type)
     collections = list(source.collections.values())
-    job = _job(source, collections[0], data_dir=data_dir, now=now)
-    asked = [each.for_attempt(now) for each in collections] if source.type in BY_COLLECTION else []
-    return await _answer(replace(job, mode="discover", collections=asked))
+    asked = collections if source.type in BY_COLLECTION else collections[:1]
+    return await _answer(_job(source, "discover", asked, data_dir=data_dir, now=now))
 
 
-def _job(source: Source, collection: Collection, *, data_dir: Path, now: datetime) -> AttemptJob:
+def _job(
+    source: Source, mode: Literal["check", "discover"], asked: list[Collection], *, data_dir: Path, now: datetime
+) -> AttemptJob:
+    collections = [collection.for_attempt(now) for collection in asked]
     return AttemptJob(
         task=str(_NO_TASK),
         task_id=f"check of {source.id}",
@@ -67,10 +69,12 @@ def _job(source: Source, collection: Collection, *, data_dir: Path, now: datetim
         source=source.id,
         source_type=source.type,
         source_config=source.config,
-        collection=collection.for_attempt(now),
+        collection=collections[0],
         destinations={},
         generation=0,
         data_dir=str(data_dir),
+        mode=mode,
+        collections=collections,
     )
 
 
@@ -79,8 +83,8 @@ async def _answer(job: AttemptJob) -> list[Offered]:
     child = await AttemptProcess.start(job, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
     try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            return await _heard(child)
+        async with asyncio.timeout(_TIMEOUT_SECONDS) as limit:
+            return await _heard(child, limit)
     except TimeoutError:
         raise SynclineError(f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds") from None
     except asyncio.CancelledError:
@@ -90,11 +94,15 @@ async def _answer(job: AttemptJob) -> list[Offered]:
         await to_its_end(finish(child, texts, grace_seconds=1))
 
 
-async def _heard(child: AttemptProcess) -> list[Offered]:
+async def _heard(child: AttemptProcess, limit: asyncio.Timeout) -> list[Offered]:
+    """Each collection that is checked has the time for itself."""
+    clock = asyncio.get_running_loop().time
     offered: list[Offered] = []
     columns = 0
     async for message in child.messages():
         match message:
+            case Checked():
+                limit.reschedule(clock() + _TIMEOUT_SECONDS)
             case Offered():
                 offered.append(message)
                 columns += 1 + len(message.columns)

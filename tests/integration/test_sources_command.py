@@ -76,6 +76,21 @@ def test_a_source_is_tried_without_a_database(config: Path) -> None:
     assert "very-secret" not in broken.stderr
 
 
+def test_every_collection_of_a_source_is_tried(config: Path) -> None:
+    text = config.read_text()
+
+    def name(collections: str) -> None:
+        config.write_text(text.replace('shop.db"}\n', f'shop.db"}}\n    collections: {collections}\n', 1))
+
+    name("[users, {name: yes_no, type: yes/no}]")
+    assert syncline(config, "test", "shop").stdout == "shop works.\n"
+    name("[users, userz]")
+    wrong = syncline(config, "test", "shop")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("syncline: source 'shop', collection 'userz': ")
+    assert syncline(config, "test", "shop", "users").stdout == "shop.users works.\n"
+
+
 def test_what_a_source_offers_is_listed_before_it_has_collections(config: Path) -> None:
     listed = syncline(config, "discover", "shop")
     assert listed.returncode == 0, listed.stderr

@@ -1,4 +1,4 @@
-"""Asking a source what it offers; copies nothing."""
+"""Asking a source whether it works, and what it offers; copies nothing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,27 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.attempt.copying import log_to
+from app.attempt.source import opened_source
 from app.connectors.classic_jobs import offered_as_written
 from app.connectors.discovery import Discovering, not_discoverable
 from app.connectors.sources import make_source
-from app.domain.attempt_protocol import Finished
+from app.domain.attempt_protocol import Checked, Finished
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
     from app.domain.attempt_protocol import AttemptJob
+
+
+def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+    """Tells each collection that can be read as configured; raises the source's own error for the first that cannot."""
+    for asked in _each(job):
+        with opened_source(asked, work_dir=work_dir, log=log_to(outbox)) as source:
+            source.check()
+        outbox.send(Checked(asked.collection.name))
+    return Finished(records_read=0, rows_written=0)
 
 
 def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
@@ -27,8 +38,7 @@ def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
         ConfigurationError: the source cannot tell.
     """
     told: set[str] = set()
-    for collection in job.collections or [job.collection]:
-        asked = msgspec.structs.replace(job, collection=collection)
+    for asked in _each(job):
         with closing(make_source(asked, work_dir=work_dir, log=log_to(outbox))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
@@ -37,3 +47,8 @@ def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
                     outbox.send(offered)
                 told.add(offered.name)
     return Finished(records_read=0, rows_written=0)
+
+
+def _each(job: AttemptJob) -> Iterator[AttemptJob]:
+    for collection in job.collections or [job.collection]:
+        yield msgspec.structs.replace(job, collection=collection)

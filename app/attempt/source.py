@@ -1,0 +1,20 @@
+"""The source of an attempt, as its collection is to be read."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from app.connectors.sources import make_source
+from app.connectors.windows import windowed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.passes import Log, Source
+    from app.domain.attempt_protocol import AttemptJob
+
+
+def opened_source(job: AttemptJob, *, work_dir: Path, log: Log) -> closing[Source]:
+    """Reads windows of time if the collection says so; closed at the end of the block."""
+    return closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log))
