@@ -14,7 +14,7 @@ import msgspec
 from app.attempt.asking import check, discover
 from app.attempt.backfilling import load_interval
 from app.attempt.copying import synchronise
-from app.attempt.outbox import Outbox
+from app.attempt.outbox import Outbox, WorkerGone
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
 from app.domain.errors import ConfigurationError, SynclineError
@@ -44,7 +44,7 @@ def main() -> int:
         return 1
     adopt_orphans()
     try:
-        with suppress(Stopped, BrokenPipeError):
+        with suppress(Stopped, WorkerGone):
             ending = _attempt(outbox)
             # What a connector has started must not go on when the task is over.
             end_own_descendants()
@@ -63,8 +63,6 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
             if job.backfill is not None:
                 return load_interval(job, job.backfill, work_dir=work_dir, outbox=outbox)
             return _WORK[job.mode](job, work_dir=work_dir, outbox=outbox)
-    except BrokenPipeError:
-        raise
     except SynclineError as error:
         return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
     except RecursionError:  # JSON from outside; nothing else here has any depth

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptMessage
 
 
+class WorkerGone(BaseException):
+    """Nobody hears this attempt any more; a `BrokenPipeError` would be taken for one of a program or a driver."""
+
+
 class Outbox:
     def __init__(self, descriptor: int) -> None:
         # A tap that inherited it would keep it open after the attempt's end.
@@ -22,9 +26,12 @@ class Outbox:
         self._encode = msgspec.json.Encoder().encode
 
     def send(self, message: AttemptMessage) -> None:
-        """Returns when the worker can read it; raises `BrokenPipeError` when there is no worker any more."""
-        self._file.write(self._encode(message) + b"\n")
-        self._file.flush()
+        """Returns when the worker can read it; raises `WorkerGone` when there is no worker any more."""
+        try:
+            self._file.write(self._encode(message) + b"\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise WorkerGone from None
 
     def has_no_reader(self) -> bool:
         poll = select.poll()

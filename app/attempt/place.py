@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# These concern the whole attempt: another one is at work, the worker is gone, the source's values have no end.
-_EVERYBODYS = (LeaseLostError, BrokenPipeError, RecursionError)
+# These concern the whole attempt: another one is at work, the source's values have no end.
+_EVERYBODYS = (LeaseLostError, RecursionError)
 
 
 class Place:

@@ -1,0 +1,86 @@
+"""Pipes that break in an attempt: only its own to the worker ends it without a word."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from app.attempt import __main__ as child
+from app.attempt.outbox import Outbox, WorkerGone
+from app.attempt.place import Place, close
+from app.domain.attempt_protocol import AttemptJob, CollectionJob, Failed, LogLine
+from app.domain.errors import SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BROKEN = BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.fixture
+def deaf() -> Iterator[Outbox]:
+    """An outbox whose reader is gone."""
+    receiving, sending = os.pipe()
+    os.close(receiving)
+    outbox = Outbox(sending)
+    yield outbox
+    with suppress(BrokenPipeError):  # what could not be sent is still there
+        outbox._file.close()
+
+
+class Destination:
+    """It raises what it is told when rows are committed."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def open(self) -> Any: ...
+
+    def begin(self, table: Any) -> None: ...
+
+    def write(self, table: str, records: list[dict[str, Any]]) -> None: ...
+
+    def commit(self, _bookmark: str | None, *, final: bool) -> int:
+        assert final
+        raise self._error
+
+    def close(self) -> None: ...
+
+
+def test_an_attempt_without_a_worker_ends(deaf: Outbox) -> None:
+    with pytest.raises(WorkerGone):
+        deaf.send(LogLine("info", "is there anybody?"))
+
+
+def test_a_broken_pipe_of_a_destination_is_its_failure() -> None:
+    place = Place("files", Destination(BROKEN))
+    assert place.commit(None, final=True) is None
+    with pytest.raises(SynclineError, match=r"^destination 'files': BrokenPipeError: \[Errno 32\] Broken pipe$"):
+        close([place])
+
+
+def test_a_worker_that_is_gone_is_no_failure_of_a_destination() -> None:
+    place = Place("target", Destination(WorkerGone()))
+    with pytest.raises(WorkerGone):
+        place.commit(None, final=True)
+    assert place.failure is None
+
+
+def test_a_broken_pipe_anywhere_else_fails_the_attempt_with_a_word(
+    deaf: Outbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def work(*_: Any, **__: Any) -> Any:
+        raise BROKEN
+
+    collection = CollectionJob("one", "one", "one", "2024-01-01")
+    job = AttemptJob("task", "task", 1, "shop", "sql", {}, collection, {}, 0, str(tmp_path))
+    monkeypatch.setitem(child._WORK, "sync", work)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(job))))
+    assert child._attempt(deaf) == Failed("BrokenPipeError: [Errno 32] Broken pipe")
