@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from app.attempt import copying
 from app.attempt.copying import Pass
 from app.attempt.outbox import Outbox
 from app.attempt.place import Place, close
+from app.attempt.report import Report as AttemptReport
 from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
 from app.connectors.passes import Fence
@@ -136,8 +136,9 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool) -> float:
         place = Place(name, destination, destination.open())
         tap = SingerOptions(command=tuple(command), catalog=catalog)
         source = SingerSource(tap, SingerParameters(), job, work_dir=Path(work), log=lambda *_: None)
-        report = copying.Report(outbox)
-        Pass(source, [place], bookmark=place.position.bookmark, writing=Writing.of(job), report=report).run()
+        report = AttemptReport(outbox)
+        bookmark = place.position.bookmark
+        Pass([place], bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
         close([place])
         seconds = time.perf_counter() - started
     written = 0 if options["type"] == "none" else RECORDS.value

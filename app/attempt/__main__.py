@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from app.attempt.asking import check, discover
-from app.attempt.backfilling import load_interval
+from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
 from app.attempt.outbox import Outbox, WorkerGone
 from app.attempt.workspace import workspace
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-_WORK: Final = {"sync": synchronise, "check": check, "discover": discover}
+_WORK: Final = {"sync": synchronise, "backfill": backfill, "check": check, "discover": discover}
 
 
 class Stopped(BaseException):
@@ -60,8 +60,6 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
         with workspace(job) as work_dir:
-            if job.backfill is not None:
-                return load_interval(job, job.backfill, work_dir=work_dir, outbox=outbox)
             return _WORK[job.mode](job, work_dir=work_dir, outbox=outbox)
     except SynclineError as error:
         return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))

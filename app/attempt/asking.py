@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.attempt.copying import log_to
+from app.attempt.report import log_to
 from app.attempt.source import opened_source
 from app.connectors.classic_jobs import offered_as_written
 from app.connectors.discovery import Discovering, not_discoverable

@@ -5,29 +5,27 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from app.attempt.place import Place, close
+from app.attempt.report import Report, log_to
 from app.attempt.source import opened_source
 from app.attempt.writing import Writing
-from app.connectors.passes import Checkpoint, Emptied, Measured, Rows
+from app.connectors.passes import Checkpoint, Emptied, Rows
 from app.connectors.schema import Table
-from app.domain.attempt_protocol import Committed, Finished, LogLine, Progress
+from app.domain.attempt_protocol import Finished
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
-    from app.connectors.passes import Item, Log, Source
+    from app.connectors.passes import Item, Log
     from app.domain.attempt_protocol import AttemptJob
 
 _BATCH_RECORDS = 10_000
 _BATCH_BYTES = 4 << 20
 _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
-_PROGRESS_SECONDS = 1.0
 
 
 def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
@@ -42,7 +40,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
         with opened_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
-            Pass(source, alike, bookmark=bookmark, writing=Writing.of(job), report=report).run()
+            Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
     close(places)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
@@ -59,51 +57,23 @@ def opened_places(job: AttemptJob, report: Report, *, work_dir: Path, log: Log) 
     return places
 
 
-class Report:
-    """Counts, and tells the worker."""
-
-    def __init__(self, outbox: Outbox) -> None:
-        self.records_read = 0
-        self.rows_written = 0
-        self._bytes_read = 0
-        self._source: Measured | None = None
-        self._outbox = outbox
-        self._reported_at = time.monotonic()
-
-    def measure(self, source: Source) -> None:
-        """From now on tells how far `source` is, if it knows."""
-        self._source = source if isinstance(source, Measured) else None
-
-    def read(self, records: int, size: int) -> None:
-        self.records_read += records
-        self._bytes_read += size
-        if time.monotonic() - self._reported_at >= _PROGRESS_SECONDS:
-            self._reported_at = time.monotonic()
-            share = None if self._source is None else self._source.progress()
-            share = None if share is None else min(max(share, 0.0), 1.0)
-            self._outbox.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
-
-    def committed(self, place: Place, *, rows: int, bookmark: str | None) -> None:
-        self.rows_written += rows
-        self._outbox.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
-
-    def completed_earlier(self, place: Place) -> None:
-        """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
-        self._outbox.send(LogLine("info", f"destination {place.name!r} has all rows of this task already"))
-        self.committed(place, rows=0, bookmark=place.position.bookmark)
-
-
 class Pass:
-    """One reading of the source into destinations that are equally far."""
+    """One reading of the source into destinations, all from `bookmark` on, or each of which keeps its own."""
 
     def __init__(
-        self, source: Source, places: list[Place], *, bookmark: str | None, writing: Writing, report: Report
+        self,
+        places: list[Place],
+        *,
+        writing: Writing,
+        report: Report,
+        bookmark: str | None = None,
+        bookmarks_stay: bool = False,
     ) -> None:
-        self._source = source
         self._places = places
         self._writing = writing
         self._report = report
         self._bookmark = bookmark
+        self._bookmarks_stay = bookmarks_stay
         self._waiting: dict[str, list[dict[str, Any]]] = {}
         self._waiting_records = 0
         self._waiting_bytes = 0
@@ -111,8 +81,8 @@ class Pass:
         self._committed_at = time.monotonic()
         self._commits_midway = not writing.all_or_nothing
 
-    def run(self) -> None:
-        for item in self._items():
+    def run(self, items: Iterable[Item]) -> None:
+        for item in items:
             match item:
                 case Rows():
                     self._take(item)
@@ -125,9 +95,6 @@ class Pass:
             if all(place.failure for place in self._places):
                 return
         self._commit(final=True)
-
-    def _items(self) -> Iterator[Item]:
-        return self._source.read(self._bookmark)
 
     def _begin(self, table: Table) -> None:
         self._flush()
@@ -167,13 +134,15 @@ class Pass:
         self._flush()
         fail_point("child.staged")
         for place in self._places:
-            self._commit_to(place, bookmark=self._bookmark, final=final)
+            self._commit_to(place, final=final)
         self._uncommitted = 0
         self._committed_at = time.monotonic()
 
-    def _commit_to(self, place: Place, *, bookmark: str | None, final: bool) -> None:
+    def _commit_to(self, place: Place, *, final: bool) -> None:
+        bookmark = place.position.bookmark if self._bookmarks_stay else self._bookmark
         rows = place.commit(bookmark, final=final)
-        if rows is not None:
+        # Only the store remembers a bookmark of what keeps none: it stays there, too.
+        if rows is not None and not (self._bookmarks_stay and place.position.indifferent):
             fail_point("child.committed")
             self._report.committed(place, rows=rows, bookmark=bookmark)
 
@@ -184,18 +153,3 @@ def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:
         bookmark = next(iter(groups), None) if place.position.indifferent else place.position.bookmark
         groups.setdefault(bookmark, []).append(place)
     return groups
-
-
-def log_to(outbox: Outbox) -> Log:
-    return lambda level, message: outbox.send(LogLine(level, message))
-
-
-def _as_json(bookmark: str | None) -> Any:
-    """Passed on to the letter; what a JSON parser would refuse (a lone surrogate) goes as text."""
-    if bookmark is None:
-        return None
-    try:
-        msgspec.json.decode(bookmark)
-    except msgspec.MsgspecError:
-        return bookmark
-    return msgspec.Raw(bookmark.encode())

@@ -49,7 +49,7 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
     bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
     themselves. `data_dir` is where connectors keep virtual environments and stage files.
-    With a `backfill` only this interval is loaded, and the bookmark stays where it is. In the modes
+    In the mode `backfill` only the interval `backfill` is loaded, and the bookmark stays where it is. In the modes
     `check` and `discover` the source is asked for each of `collections`, where there are any, and else once.
     """
 
@@ -64,9 +64,13 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generation: int
     data_dir: str
     bookmarks: dict[str, Any] = {}
-    mode: Literal["sync", "check", "discover"] = "sync"
+    mode: Literal["sync", "backfill", "check", "discover"] = "sync"
     backfill: Interval | None = None
     collections: list[CollectionJob] = []
+
+    def __post_init__(self) -> None:
+        if (self.mode == "backfill") != (self.backfill is not None):
+            raise ValueError("a backfill needs an interval, and nothing else has one")
 
 
 class LogLine(msgspec.Struct, frozen=True, tag="log"):

@@ -35,6 +35,7 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
         destinations={id_: catalogue.destinations[id_].for_attempt() for id_ in source.destinations},
         generation=claim.generation,
         data_dir=str(data_dir),
+        mode="backfill" if claim.backfill else "sync",
         backfill=Interval.parsed(claim.backfill) if claim.backfill else None,
     )
 

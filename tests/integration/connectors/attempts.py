@@ -218,7 +218,7 @@ class Trial:
             "destinations": self.destinations,
             "generation": self.generation,
             "data_dir": str(self.data_dir or self.directory / "state"),
-            "mode": self.mode,
+            "mode": "backfill" if backfill else self.mode,
             "backfill": backfill and {"start": backfill[0], "end": backfill[1]},
         }
         return Attempt(job, armed=armed, commit_records=self.commit_records)

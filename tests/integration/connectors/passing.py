@@ -7,8 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from app.attempt import copying
-from app.attempt.copying import Pass, Report
+from app.attempt.copying import Pass
 from app.attempt.place import Place, close
+from app.attempt.report import Report
 from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
 from app.connectors.passes import Checkpoint, Fence, Rows
@@ -112,7 +113,8 @@ class Collection:
             report = Report(self)  # type: ignore[arg-type]
             if not place.position.completed:
                 writing = Writing(self.mode, self.policy, place="source 'source', collection 'collection'")
-                Pass(source, [place], bookmark=place.position.bookmark, writing=writing, report=report).run()
+                bookmark = place.position.bookmark
+                Pass([place], bookmark=bookmark, writing=writing, report=report).run(source.read(bookmark))
             close([place])
         return report.rows_written
 

@@ -179,6 +179,7 @@ def of_function(directory: Path, warehouse: Warehouse, name: str, *, task: int, 
                 "destinations": {"warehouse": warehouse.options()},
                 "generation": 0,
                 "data_dir": str(directory / "state"),
+                "mode": "backfill" if backfill else "sync",
                 "backfill": backfill and {"start": backfill[0], "end": backfill[1]},
             }
         )

@@ -1,0 +1,67 @@
+"""What an attempt tells its worker: lines for the log, how far it is, what is committed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from app.connectors.passes import Measured
+from app.domain.attempt_protocol import Committed, LogLine, Progress
+
+if TYPE_CHECKING:
+    from app.attempt.outbox import Outbox
+    from app.attempt.place import Place
+    from app.connectors.passes import Log, Source
+
+_PROGRESS_SECONDS: Final = 1.0
+
+
+class Report:
+    """Counts, and tells the worker."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.records_read = 0
+        self.rows_written = 0
+        self._bytes_read = 0
+        self._source: Measured | None = None
+        self._outbox = outbox
+        self._reported_at = time.monotonic()
+
+    def measure(self, source: Source) -> None:
+        """From now on tells how far `source` is, if it knows."""
+        self._source = source if isinstance(source, Measured) else None
+
+    def read(self, records: int, size: int) -> None:
+        self.records_read += records
+        self._bytes_read += size
+        if time.monotonic() - self._reported_at >= _PROGRESS_SECONDS:
+            self._reported_at = time.monotonic()
+            share = None if self._source is None else self._source.progress()
+            share = None if share is None else min(max(share, 0.0), 1.0)
+            self._outbox.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
+
+    def committed(self, place: Place, *, rows: int, bookmark: str | None) -> None:
+        self.rows_written += rows
+        self._outbox.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
+
+    def completed_earlier(self, place: Place) -> None:
+        """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
+        self._outbox.send(LogLine("info", f"destination {place.name!r} has all rows of this task already"))
+        self.committed(place, rows=0, bookmark=place.position.bookmark)
+
+
+def log_to(outbox: Outbox) -> Log:
+    return lambda level, message: outbox.send(LogLine(level, message))
+
+
+def _as_json(bookmark: str | None) -> Any:
+    """Passed on to the letter; what a JSON parser would refuse (a lone surrogate) goes as text."""
+    if bookmark is None:
+        return None
+    try:
+        msgspec.json.decode(bookmark)
+    except msgspec.MsgspecError:
+        return bookmark
+    return msgspec.Raw(bookmark.encode())
