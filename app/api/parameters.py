@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from app.api.documents import NAME_PATTERN
 from app.api.errors import RefusedError
 from app.domain.task import Status
+from app.domain.timestamp import read_time
 from app.store.reads import PAGE
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ Value = TypeVar("Value")
 
 LARGEST_LIMIT: Final = 2**31 - 1
 LARGEST_ATTEMPT: Final = 2**15 - 1
-
-# RFC 3339 section 5.6. The plus of an offset arrives as a space from clients that do not escape it.
-_TIME: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
-    r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
-)
 
 _PLACE: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
 
@@ -110,32 +104,6 @@ def read_name(text: str) -> str:
         raise ValueError("NUL")
     text.encode()  # lone surrogates raise
     return text
-
-
-def read_time(text: str) -> datetime:
-    """The time in UTC, cut to microseconds. A leap second is the first moment after it.
-
-    Raises:
-        ValueError, OverflowError: not RFC 3339, or outside of the years 1 to 9999.
-    """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError("not RFC 3339")
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
-    fraction, sign, offset_hours, offset_minutes = found.groups()[6:]
-    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
-    leap = second == 60  # noqa: PLR2004 - RFC 3339's one value beyond the clock's
-    local = datetime(
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second - leap,
-        0 if leap else int((fraction or "0").ljust(9, "0")) // 1000,
-        tzinfo=timezone(-offset if sign == "-" else offset),
-    )
-    return local.astimezone(UTC) + timedelta(seconds=leap)
 
 
 def read_limit(text: str) -> int:

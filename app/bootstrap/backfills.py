@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from app.api.backfills import ask_for_backfill
+from app.api.backfill_tasks import ask_for_backfill
 from app.domain.errors import CollectionBusyError, SynclineError
 from app.domain.task import TERMINAL, Status, task_id
 from app.store.notify import Notifier

@@ -116,7 +116,7 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
 
     Days begin at midnight UTC. While a backfill runs, the collection's schedule waits for it: --slice keeps that short.
     """
-    from app.api.backfills import backfill_task
+    from app.api.backfill_tasks import backfill_task
     from app.bootstrap.backfills import asked_for, carried_out
     from app.bootstrap.sources import catalogue_of
 
@@ -134,7 +134,7 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
 
 
 def _moment(text: str, option: str) -> dt.datetime:
-    from app.api.parameters import read_time
+    from app.domain.timestamp import read_time
 
     try:
         return read_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)

@@ -17,9 +17,9 @@ from app.api.parameters import (
     read_place,
     read_status,
     read_tail,
-    read_time,
 )
 from app.domain.task import Status
+from app.domain.timestamp import read_time
 
 
 @pytest.mark.parametrize(

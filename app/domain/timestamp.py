@@ -1,0 +1,39 @@
+"""A moment as people and clients write it, RFC 3339."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+# RFC 3339 section 5.6. The plus of an offset arrives as a space from clients that do not escape it.
+_TIME: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
+)
+
+
+def read_time(text: str) -> datetime:
+    """The time in UTC, cut to microseconds. A leap second is the first moment after it.
+
+    Raises:
+        ValueError, OverflowError: not RFC 3339, or outside of the years 1 to 9999.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError("not RFC 3339")
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = found.groups()[6:]
+    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+    leap = second == 60  # noqa: PLR2004 - RFC 3339's one value beyond the clock's
+    local = datetime(
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second - leap,
+        0 if leap else int((fraction or "0").ljust(9, "0")) // 1000,
+        tzinfo=timezone(-offset if sign == "-" else offset),
+    )
+    return local.astimezone(UTC) + timedelta(seconds=leap)
