@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from app.connectors.discovery import BY_COLLECTION, can_discover, not_discoverable
 from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, Offered
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
 from app.loops import to_its_end
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -34,13 +37,14 @@ async def check_source(
 
     Raises:
         ConfigurationError: the catalogue does not have the source or the collection.
-        SynclineError: the connector's own error.
+        SynclineError: the connector's own error, without a secret of the catalogue.
     """
     source = catalogue.find_source(source_id)
     asked = list(source.collections.values())
     if collection_id is not None:
         asked = [catalogue.find(source_id, collection_id)[1]]
-    await _answer(_job(source, "check", asked, data_dir=data_dir, now=now))
+    with _redacted(catalogue):
+        await _answer(_job(source, "check", asked, data_dir=data_dir, now=now))
 
 
 async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime) -> list[Offered]:
@@ -48,14 +52,27 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
 
     Raises:
         ConfigurationError: the catalogue does not have the source, or a source of its kind cannot tell.
-        SynclineError: the connector's own error.
+        SynclineError: the connector's own error, without a secret of the catalogue.
     """
     source = catalogue.find_source(source_id)
     if not can_discover(source.type):
         raise not_discoverable(source.type)
     collections = list(source.collections.values())
     asked = collections if source.type in BY_COLLECTION else collections[:1]
-    return await _answer(_job(source, "discover", asked, data_dir=data_dir, now=now))
+    with _redacted(catalogue):
+        return await _answer(_job(source, "discover", asked, data_dir=data_dir, now=now))
+
+
+@contextmanager
+def _redacted(catalogue: Catalogue) -> Iterator[None]:
+    """A connector may say what it was given, whatever the name of its key."""
+    try:
+        yield
+    except SynclineError as error:
+        shown = Redactor(catalogue.secrets()).redact(str(error))
+        if shown == str(error):
+            raise
+        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(shown) from None
 
 
 def _job(

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.api.trials import MOST_AT_ONCE
+from app.config.reader import load_catalogue
 from app.domain.attempt_protocol import Offered
 from app.domain.errors import SynclineError
+from app.execution.source_check import check_source, discover_source
+from tests.integration.api.serving import TOKEN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from tests.integration.api.serving import OpenedApi
 
 WHOLE = '{"source": "%s", "collection": "%s", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}'
 FIRE_TIME = datetime(2031, 1, 1, tzinfo=UTC)
+# No name of a key says that the phrase is secret: it comes from a file.
+TELLING_TAP = """
+import json, sys
+config = json.load(open(sys.argv[sys.argv.index("--config") + 1]))
+sys.exit("the phrase is " + config["phrase"])
+"""
+TELLING = """
+server: {{admin_token: {token}}}
+sources:
+  telling:
+    type: singer
+    config: {{command: {command}, config: {{phrase: "${{file.{file}}}"}}}}
+    destinations: [nowhere]
+    collections: [any]
+destinations:
+  nowhere: {{type: none}}
+"""
 
 
 async def test_sources_tell_how_each_collection_fares(client: httpx.AsyncClient, api: OpenedApi) -> None:
@@ -123,6 +147,29 @@ async def test_trying_a_source_says_what_the_connector_says(client: httpx.AsyncC
         400,
         {"message": "Source does not work", "error": "password authentication failed"},
     )
+
+
+@pytest.mark.parametrize("action", ["test", "discover"])
+async def test_a_client_does_not_hear_a_secret_that_the_connector_tells(
+    client: httpx.AsyncClient, api: OpenedApi, tmp_path: Path, action: str
+) -> None:
+    (tmp_path / "phrase").write_text("open sesame")
+    command = json.dumps([sys.executable, "-c", TELLING_TAP])
+    catalogue = load_catalogue(TELLING.format(command=command, token=TOKEN, file=tmp_path / "phrase"), {})
+    api.surroundings.catalogue = catalogue
+
+    async def trial(source: str, collection: str | None) -> None:
+        now = datetime.now(UTC)
+        if action == "test":
+            await check_source(catalogue, source, collection, data_dir=tmp_path, now=now)
+        else:
+            await discover_source(catalogue, source, data_dir=tmp_path, now=now)
+
+    api.surroundings.trial = trial
+    answer = await client.post(f"/api/v1/sources/{action}", json={"source": "telling"})
+    assert answer.status_code == 400
+    assert "the phrase is ***" in answer.json()["error"]
+    assert "sesame" not in answer.text
 
 
 async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, api: OpenedApi) -> None:
