@@ -90,8 +90,13 @@ class Place:
         return self._asked(lambda destination: destination.commit(bookmark, final=final))
 
     def close(self) -> None:
-        if self._destination is not None:
-            self._destination.close()
+        destination, self._destination = self._destination, None
+        if destination is not None:
+            try:
+                with blamed(self.name):
+                    destination.close()
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the others have to be closed too
+                self._fail(error)
 
     def _asked(self, what: Callable[[Destination], T]) -> T | None:
         destination = self._destination
@@ -134,11 +139,11 @@ def close(places: Iterable[Place]) -> None:
         ConfigurationError: nothing but what trying again cannot mend.
         SynclineError: anything else.
     """
-    failures = []
-    for place in places:
+    # What has failed before is told first.
+    in_order = sorted(places, key=lambda place: place.failure is None)
+    for place in in_order:
         place.close()
-        if place.failure is not None:
-            failures.append(place.failure)
+    failures = [place.failure for place in in_order if place.failure is not None]
     if len(failures) == 1:
         raise failures[0]
     if failures:

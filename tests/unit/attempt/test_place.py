@@ -1,0 +1,42 @@
+"""How the destinations of an attempt end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.attempt.place import Place, close
+from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+
+
+class Ending:
+    """A destination of which only the closing is asked."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.closed = False
+        self._error = error
+
+    def close(self) -> None:
+        self.closed = True
+        if self._error is not None:
+            raise self._error
+
+
+def place(name: str, destination: Any) -> Place:
+    return Place(name, destination)
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), LeaseLostError("gone"), BrokenPipeError("no reader")])
+def test_all_destinations_are_closed_whatever_the_first_raises(error: Exception) -> None:
+    last = Ending()
+    with pytest.raises(SynclineError, match=f"^destination 'first': .*{error}$"):
+        close([place("first", Ending(error)), place("last", last)])
+    assert last.closed
+
+
+def test_what_failed_before_the_closing_is_told_first() -> None:
+    failed = place("failed", None)
+    failed.failure = ConfigurationError("destination 'failed': no such table")
+    with pytest.raises(SynclineError, match=r"^destination 'failed': no such table; destination 'first': .*disk full$"):
+        close([place("first", Ending(OSError("disk full"))), failed])
