@@ -46,6 +46,8 @@ class SingerOptions(Options):
         if len(given) != 1:
             found = " and ".join(f"'{key}'" for key in given) or "none"
             raise ValueError(f"exactly one of 'package', 'command' and 'tap' is needed, found {found}")
+        if self.executable and self.command:
+            raise ValueError("'executable' belongs to 'package' or 'tap'")
         for key, classic in (("catalog", "properties"), ("state", "initial_state")):
             if getattr(self, key) is not None and getattr(self, classic) is not None:
                 raise ValueError(f"'{key}' and '{classic}' exclude each other")

@@ -28,4 +28,6 @@ class TargetOptions(Options):
     def _has_one_origin(self) -> Self:
         if bool(self.package) == bool(self.command):
             raise ValueError("exactly one of 'package' and 'command' is needed")
+        if self.executable and self.command:
+            raise ValueError("'executable' belongs to 'package'")
         return self

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.connectors.options import SingerOptions, validated
 from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.metrics import readable
+from app.connectors.target_options import TargetOptions
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -232,3 +234,12 @@ def test_a_discovered_catalog_is_remembered_for_a_while(tmp_path: Path) -> None:
     assert len(list((tmp_path / "catalogs").iterdir())) == 1, "the old one is gone"
     known(seconds=0).remember({"x": 1})
     assert known().remembered() == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "origins"), [(SingerOptions, "'package' or 'tap'"), (TargetOptions, "'package'")], ids=["tap", "target"]
+)
+def test_what_a_command_would_ignore_is_refused(model: Any, origins: str) -> None:
+    assert model.model_validate({"package": "made==1.0", "executable": "made"}).executable == "made"
+    with pytest.raises(ConfigurationError, match=f"'executable' belongs to {origins}$"):
+        validated(model, {"command": "made", "executable": "other"}, place="here")
