@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from app.connectors.discovery import BY_COLLECTION, can_discover, not_discoverable
-from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, Offered
+from app.connectors.programs.packages import INSTALLED, INSTALLING
+from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, LogLine, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from app.config.sources import Collection, Source
 
 _TIMEOUT_SECONDS: Final = 120.0
+# The first trial of a package installs it: stopped half-way it would begin anew, and never come to its end.
+_INSTALLING_SECONDS: Final = 900.0
 _NO_TASK: Final = UUID(int=0)
 
 MOST_COLUMNS: Final = 500_000
@@ -99,11 +102,12 @@ async def _answer(job: AttemptJob) -> list[Offered]:
     """What the connector's process says, which ends with the waiting for it."""
     child = await AttemptProcess.start(job, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
+    patience = _Patience()
     try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS) as limit:
-            return await _heard(child, limit)
+        async with patience.clock:
+            return await _heard(child, patience)
     except TimeoutError:
-        raise SynclineError(f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds") from None
+        raise SynclineError(patience.exhausted()) from None
     except asyncio.CancelledError:
         child.kill()  # nobody waits for its answer, so it gets no time to end
         raise
@@ -111,20 +115,48 @@ async def _answer(job: AttemptJob) -> list[Offered]:
         await to_its_end(finish(child, texts, grace_seconds=1))
 
 
-async def _heard(child: AttemptProcess, limit: asyncio.Timeout) -> list[Offered]:
-    """Each collection that is checked has the time for itself."""
-    clock = asyncio.get_running_loop().time
+class _Patience:
+    """How long is waited: for each collection that is checked, and before the first for a package to be installed."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._installing_until = self._loop.time() + _INSTALLING_SECONDS
+        self._installs = False
+        self.clock = asyncio.timeout(_TIMEOUT_SECONDS)
+
+    def hear(self, line: str) -> None:
+        """A connector that talks like an installer gains no more than an installer's time."""
+        if line.startswith(INSTALLING):
+            self._installs = True
+            self.clock.reschedule(self._installing_until)
+        elif self._installs and line.startswith(INSTALLED):
+            self._installs = False
+            self.clock.reschedule(min(self._loop.time(), self._installing_until) + _TIMEOUT_SECONDS)
+
+    def begin_again(self) -> None:
+        """The next collection has the time for itself."""
+        self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
+
+    def exhausted(self) -> str:
+        if self._installs:
+            return f"installing the connector's package took more than {_INSTALLING_SECONDS / 60:.0f} minutes"
+        return f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
+
+
+async def _heard(child: AttemptProcess, patience: _Patience) -> list[Offered]:
     offered: list[Offered] = []
     columns = 0
     async for message in child.messages():
         match message:
             case Checked():
-                limit.reschedule(clock() + _TIMEOUT_SECONDS)
+                patience.begin_again()
             case Offered():
                 offered.append(message)
                 columns += 1 + len(message.columns)
                 if columns > MOST_COLUMNS:
                     raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns, too many to list")
+            case LogLine():
+                patience.hear(message.message)
             case Finished():
                 return offered
             case Failed(retryable=True):

@@ -14,13 +14,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
     from app.connectors.passes import Log
+
+INSTALLING: Final = "installing "
+INSTALLED: Final = "installed "
+"""How the lines begin that tell of the beginning and of the end of an installation."""
 
 # Runs inside the new environment: its packages by name with the commands that each of them brings, and its version.
 _INVENTORY = """
@@ -50,11 +54,26 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
     home = (data_dir / "venvs" / f"{package}-{key}").absolute()
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        inventory = _finished(home) or _built(home, requirements, log)
+        waited = _waited_for(lock, requirements, log)
+        inventory = _finished(home)
+        if inventory is None:
+            inventory = _built(home, requirements, log)
+        elif waited:
+            log("info", f"{INSTALLED}by the other one")
     by_name = {_normal(name): found for name, found in inventory.items()}
     commands = by_name.get(_normal(package), {}).get("commands", [])
     return home / "bin" / (executable or _only(commands, package))
+
+
+def _waited_for(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
+    """Whether somebody else had it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log("info", f"{INSTALLING}{' '.join(requirements)}: another attempt is at it, which is waited for")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return True
+    return False
 
 
 def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
@@ -68,13 +87,13 @@ def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
 
 
 def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
-    log("info", f"installing {' '.join(requirements)}")
+    log("info", f"{INSTALLING}{' '.join(requirements)}")
     python = str(home / "bin" / "python")
     if not _made_by_uv(home, python, requirements, log):
         _made_by_pip(home, python, requirements)
     listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
     packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
-    log("info", f"installed {len(packages)} packages")
+    log("info", f"{INSTALLED}{len(packages)} packages")
     (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
     return packages
 

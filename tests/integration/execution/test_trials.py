@@ -1,0 +1,88 @@
+"""How long a trial of a source waits, and for what."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.config.reader import load_catalogue
+from app.domain.errors import SynclineError
+from app.execution import source_check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CATALOGUE = """
+sources:
+  tapped:
+    type: singer
+    config: {package: tap-made==1.0}
+    destinations: [nowhere]
+    collections: [any]
+destinations:
+  nowhere: {type: none}
+"""
+# Never comes to an end.
+UV = """#!/bin/sh
+cat {gate}
+exit 1
+"""
+
+
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Whoever writes to it lets the installer go on."""
+    program = tmp_path / "bin" / "uv"
+    program.parent.mkdir()
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    program.write_text(UV.format(gate=gate))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    return gate
+
+
+async def trial(data_dir: Path) -> None:
+    catalogue = load_catalogue(CATALOGUE, {})
+    await source_check.check_source(catalogue, "tapped", None, data_dir=data_dir, now=datetime.now(UTC))
+
+
+@pytest.mark.usefixtures("gate")
+async def test_an_installation_has_a_time_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_check, "_INSTALLING_SECONDS", 0.0)
+    with pytest.raises(SynclineError, match=r"^installing the connector's package took more than 0 minutes$"):
+        await trial(tmp_path)
+
+
+@pytest.mark.usefixtures("gate")
+async def test_an_installation_by_somebody_else_has_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_check, "_INSTALLING_SECONDS", 0.0)
+    with pytest.raises(SynclineError):
+        await trial(tmp_path)
+    (lock,) = (tmp_path / "venvs").glob("*.lock")
+    (tmp_path / "bin" / "uv").unlink()
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SynclineError, match=r"^installing the connector's package took more than"):
+            await trial(tmp_path)
+
+
+async def test_the_connectors_own_time_begins_when_it_is_installed() -> None:
+    patience = source_check._Patience()
+    async with patience.clock as clock:
+        patience.hear("installing tap-made==1.0")
+        installing = clock.when()
+        patience.hear("installing as well, says the tap")
+        assert clock.when() == installing
+        patience.hear("installed 3 packages")
+        begun = clock.when()
+        assert begun is not None
+        assert installing is not None
+        assert begun < installing
+        patience.hear("installed it, says the tap")
+        assert clock.when() == begun
+    assert patience.exhausted() == "the connector did not answer within 120 seconds"
