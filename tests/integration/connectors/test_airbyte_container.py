@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.lifeline import end_descendants
-from tests.integration.connectors.connecting import Connection
+from tests.integration.connectors.connecting import Connection, message, new_config
 from tests.integration.connectors.test_discovery import discovered, offers
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ arguments = sys.argv[1:]
 if arguments[0] == "run":
     name = arguments[arguments.index("--name") + 1]
     mount = dict(part.split("=", 1) for part in arguments[arguments.index("--mount") + 1].split(","))
-    image = arguments.index({image!r})
+    image = next(at for at, word in enumerate(arguments) if word.startswith({image!r}))
     inside = [word.replace(mount["target"], mount["source"]) for word in arguments[image + 1:]]
     os.mkfifo(home / (name + ".out"))
     with (home / "engine").open("w") as engine:
@@ -82,7 +82,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connecti
     connection.destinations = {"nowhere": {"type": "none"}}
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
-    program.write_text(DOCKER.format(python=sys.executable, home=str(tmp_path), image=IMAGE))
+    program.write_text(DOCKER.format(python=sys.executable, home=str(tmp_path), image=IMAGE.removesuffix("1.0")))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     engine = Engine(tmp_path)
@@ -120,6 +120,26 @@ def test_a_discovery_ends_no_container_of_others(docker: Connection, tmp_path: P
     asked = [line.split("\t") for line in (tmp_path / "docker.log").read_text().splitlines()]
     assert [words[0] for words in asked] == ["run", "run", "rm"]
     assert not any("--label" in words for words in asked)
+
+
+@pytest.mark.parametrize(("version", "asked"), [({"image_version": "1.0"}, 1), ({}, 2)])
+def test_an_image_by_its_classic_name_tells_what_is_secret_each_time_where_it_may_be_a_newer_one(
+    docker: Connection, tmp_path: Path, version: dict[str, str], asked: int
+) -> None:
+    del docker.options["image"]
+    docker.options |= {"docker_image": "source-made"} | version
+    for _ in range(2):
+        told = docker.run(rows=3, state_every=1, phrase="open sesame", lines=["open sesame, please\n"])
+        assert "***, please" in told.lines
+    assert (tmp_path / "docker.log").read_text().count("\tspec\n") == asked
+
+
+def test_the_specification_tells_what_is_secret_in_a_new_configuration_too(docker: Connection) -> None:
+    log = message("LOG", log={"level": "INFO", "message": "open sesame, or open barley"})
+    renewed = docker.config | {"phrase": "open barley", "lines": [log]}
+    told = docker.run(phrase="open sesame", discover_lines=[new_config(renewed)])
+    assert "***, or ***" in told.lines
+    assert any("has new credentials" in line for line in told.lines)
 
 
 def by_force(attempt: int) -> None:

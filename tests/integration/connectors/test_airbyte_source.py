@@ -12,6 +12,7 @@ from tests.integration.connectors.connecting import (
     Connection,
     error,
     message,
+    new_config,
     record,
     status,
     stream,
@@ -209,11 +210,6 @@ def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Co
     assert "count for this attempt only" in said.log[1][1]
     assert said.log[2][1] == "had ***, has ***"
     assert connection.read(discover_lines=[new_config(connection.config)]).log == []
-
-
-def new_config(config: dict[str, Any]) -> str:
-    control = {"type": "CONNECTOR_CONFIG", "emitted_at": 1, "connectorConfig": {"config": config}}
-    return message("CONTROL", control=control)
 
 
 def test_secrets_are_masked_in_logs_and_errors(connection: Connection) -> None:

@@ -22,7 +22,7 @@ from app.connectors.sources.airbyte.container import SEEN_AT, Container
 from app.connectors.sources.airbyte.manifest import manifest
 from app.connectors.sources.airbyte.offers import offered
 from app.connectors.sources.airbyte.reading import Reading
-from app.connectors.sources.airbyte.specification import KnownSpecification, secrets_by
+from app.connectors.sources.airbyte.specification import KnownSpecification
 from app.connectors.sources.airbyte.states import States
 from app.domain.errors import ConfigurationError
 
@@ -112,7 +112,7 @@ class AirbyteSource:
             self._connector = Connector(
                 self._program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log
             )
-            self._connector.mask(secrets_by(self._specification(self._connector, config), config))
+            self._connector.mask_by(self._specification(self._connector, config))
         return self._connector
 
     def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
@@ -120,8 +120,10 @@ class AirbyteSource:
         if MANIFEST in config:
             spec = config[MANIFEST].get("spec")
             return spec.get("connection_specification") if isinstance(spec, dict) else None
-        options = self._options
-        pinned = options.package or ((options.image,) if options.image else None)
+        options, image = self._options, self._options.image_name
+        if image is not None and image.endswith(":latest"):
+            return connector.specification()
+        pinned = options.package or ((image,) if image else None)
         if pinned is None:
             return None
         known = KnownSpecification(self._data_dir, (options.executable or "", *pinned))

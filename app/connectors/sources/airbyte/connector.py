@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from app.connectors import jsontext
 from app.connectors.programs.documents import written
 from app.connectors.sources.airbyte.messages import parsed
+from app.connectors.sources.airbyte.specification import secrets_by
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from app.connectors.passes import Log
@@ -57,6 +58,7 @@ class Connector:
         self._seen_at = seen_at
         self._arguments = arguments
         self._log = log
+        self._specification: Any = None
         self._failure: ErrorTrace | None = None
         self._write("config.json", config)
 
@@ -69,9 +71,10 @@ class Connector:
             raise SynclineError("the connector's spec ended without a specification")
         return found.connection_specification
 
-    def mask(self, secrets: Iterable[str]) -> None:
-        """From now on `secrets` appear in nothing that it says."""
-        self._program.mask(secrets)
+    def mask_by(self, specification: Any) -> None:
+        """From now on what this JSON Schema marks as secret, in whatever configuration, is in nothing that it says."""
+        self._specification = specification
+        self._program.mask(self._secrets(self._config))
 
     def check(self) -> None:
         """Raises `ConfigurationError` where the connector says that it cannot connect."""
@@ -158,15 +161,18 @@ class Connector:
         if MANIFEST in self._config:
             config.setdefault(MANIFEST, self._config[MANIFEST])
         self._write("config.json", config)
-        secrets = secrets_of(config)
+        secrets = self._secrets(config)
         self._program.mask(secrets)
-        if secrets - secrets_of(self._config):
+        if secrets - self._secrets(self._config):
             self._log(
                 "warn",
                 "the connector has new credentials, which count for this attempt only: where it renews them each time, "
                 "its next attempt needs a 'config' with new ones",
             )
         self._config = config
+
+    def _secrets(self, config: dict[str, Any]) -> frozenset[str]:
+        return secrets_of(config) | secrets_by(self._specification, config)
 
     def _shown(self, text: str) -> str:
         return self._program.text(text.encode(errors="replace"))
