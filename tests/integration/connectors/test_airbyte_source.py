@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.attempt_protocol import Failed, Finished
 from app.domain.errors import ConfigurationError
+from app.domain.flood import BURST_BYTES
 from tests.integration.connectors.connecting import (
     Connection,
     error,
@@ -219,6 +220,19 @@ def test_secrets_are_masked_in_logs_and_errors(connection: Connection) -> None:
     assert "s3cr3t-key" not in str(connection.failure(error("no: s3cr3t-key", internal_message="s3cr3t-key")))
     config = connection.directory / "attempt" / "config.json"
     assert config.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "line", [message("LOG", log={"level": "WARN", "message": "w" * 10_000}), "text" * 2_500 + "\n"]
+)
+def test_of_a_flood_a_log_gets_as_much_as_it_takes(connection: Connection, line: str) -> None:
+    flood = connection.directory / "flood"
+    flood.write_text(line * (2 * BURST_BYTES // 10_000))
+    connection.config["files"] = [str(flood)]
+    log = connection.read(record(id=1, at=1), stream_state("made", {"at": 1})).log
+    assert BURST_BYTES * 0.99 < sum(len(text) for _, text in log) < BURST_BYTES * 1.01
+    assert any("bytes were left out here" in text for _, text in log)
+    assert log[-1][1] == log[0][1], "the last of them mostly tell why"
 
 
 def test_records_that_nothing_tells_apart_need_a_state(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.domain.flood import BURST_BYTES
 from tests.harness import opened_store, running_worker, write_config
 from tests.integration.connectors.attempts import CATALOG, TAP, Scene, Trial, record, schema, state
 
@@ -32,6 +33,8 @@ with open(config["file"], "a") as kept:
 if how == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 print("a word beside")
+for _ in range(config.get("words", 0)):
+    print("word" * 2500)
 if how != "silent":
     print(json.dumps(last))
 """
@@ -81,6 +84,14 @@ def test_rows_that_replace_others_have_a_version_that_grows(tmp_path: Path) -> N
     assert [message["type"] for message in messages] == ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"] * 2
     versions = [message["version"] for message in messages if "version" in message]
     assert versions[0] == versions[1] < versions[2] == versions[3]
+
+
+def test_of_a_flood_of_words_a_log_gets_as_much_as_it_takes(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path, words=2 * BURST_BYTES // 10_000)})
+    told = scene.load(schema(id="integer"), record(id=1), state({"at": 1}))
+    assert told.finished.rows_written == 1
+    assert BURST_BYTES * 0.99 < sum(map(len, told.lines)) < BURST_BYTES * 1.01
+    assert any("bytes were left out here" in line for line in told.lines)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from app.connectors.passes import Position
 from app.connectors.programs.documents import document, written
 from app.connectors.programs.packages import installed_command
 from app.connectors.programs.program import Program
+from app.connectors.programs.spoken import Spoken
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -52,6 +53,8 @@ class SingerDestination:
         self._work_dir = work_dir
         self._remembered = remembered
         self._log = log
+        # One for all runs: each of them could fill a log else.
+        self._spoken = Spoken(log)
         self._program: Program | None = None
         self._running: RunningTarget | None = None
         self._tables: dict[str, Table] = {}
@@ -108,7 +111,7 @@ class SingerDestination:
         if self._running is None:
             if self._program is None:
                 raise RuntimeError("the destination was not opened")
-            self._running = RunningTarget(self._program, log=self._log)
+            self._running = RunningTarget(self._program, spoken=self._spoken)
             for table in self._tables.values():
                 self._running.say(schema_line(table))
         return self._running

@@ -11,16 +11,16 @@ from app.connectors import jsontext
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from app.connectors.passes import Log
     from app.connectors.programs.program import Program
+    from app.connectors.programs.spoken import Spoken
 
 
 class RunningTarget:
     """Starts with the first message."""
 
-    def __init__(self, program: Program, *, log: Log) -> None:
+    def __init__(self, program: Program, *, spoken: Spoken) -> None:
         self._program = program
-        self._log = log
+        self._spoken = spoken
         self._state: Any = ...
         self._error: SynclineError | None = None
         self._input = program.open_input()
@@ -60,6 +60,7 @@ class RunningTarget:
                 self._hear(line)
         except SynclineError as error:
             self._error = error
+        self._spoken.end()
 
     def _hear(self, line: bytes) -> None:
         """Targets echo a STATE as its value alone."""
@@ -67,4 +68,4 @@ class RunningTarget:
             self._state = jsontext.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             if text := self._program.text(line).strip():
-                self._log("info", text)
+                self._spoken.say(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from app.connectors import jsontext
 from app.connectors.programs.documents import written
+from app.connectors.programs.spoken import Spoken
 from app.connectors.sources.airbyte.messages import parsed
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.domain.errors import ConfigurationError, SynclineError
@@ -58,6 +59,7 @@ class Connector:
         self._seen_at = seen_at
         self._arguments = arguments
         self._log = log
+        self._spoken = Spoken(log)
         self._specification: Any = None
         self._failure: ErrorTrace | None = None
         self._write("config.json", config)
@@ -115,23 +117,28 @@ class Connector:
         if command != "spec":
             arguments = ("--config", str(self._seen_at / "config.json"), *arguments, *self._arguments)
         try:
-            for line in self._program.lines(command, *arguments):
-                message = parsed(line)
-                if message is None:
-                    self._say_text(line)
-                elif message.log is not None:
-                    self._say(message.log)
-                elif message.control is not None:
-                    self._take_config(message.control)
-                elif message.trace is not None and message.trace.error is not None:
-                    self._failure = message.trace.error
-                else:
-                    yield message, len(line)
+            yield from self._about_data(self._program.lines(command, *arguments))
         except SynclineError as error:
             if self._failure is None or isinstance(error, ConfigurationError):
                 raise
+        finally:
+            self._spoken.end()
         if self._failure is not None:
             self._fail(self._failure)
+
+    def _about_data(self, lines: Iterator[bytes]) -> Iterator[tuple[Message, int]]:
+        for line in lines:
+            message = parsed(line)
+            if message is None:
+                self._say_text(line)
+            elif message.log is not None:
+                self._say(message.log)
+            elif message.control is not None:
+                self._take_config(message.control)
+            elif message.trace is not None and message.trace.error is not None:
+                self._failure = message.trace.error
+            else:
+                yield message, len(line)
 
     def _fail(self, error: ErrorTrace) -> NoReturn:
         words = [text for text in (error.message, error.internal_message) if text]
@@ -146,12 +153,12 @@ class Connector:
         level = _LEVELS.get(said.level, "info")
         text = self._shown(said.message if not said.stack_trace else f"{said.message}\n{said.stack_trace}")
         self._program.remember(text, names_error=level == "error")
-        self._log(level, text)
+        self._spoken.say(text, level)
 
     def _say_text(self, line: bytes) -> None:
         if text := self._program.text(line).strip():
             self._program.remember(text)
-            self._log("info", text)
+            self._spoken.say(text)
 
     def _take_config(self, control: Control) -> None:
         """A connector that gets a new token hands it over; its next start in this attempt has it."""
