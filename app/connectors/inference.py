@@ -40,13 +40,6 @@ def inferred(records: Iterable[Mapping[str, Any]], *, known: Iterable[str]) -> d
     return {name: merged(found) for name, found in kinds.items()}
 
 
-def without_unknown(records: list[dict[str, Any]], columns: Iterable[str]) -> None:
-    """Takes fields without a column out of `records`: those that are only None, so that nothing is known of them."""
-    for name in set().union(*records) - set(columns):
-        for record in records:
-            record.pop(name, None)
-
-
 def kind_of(value: Any) -> Kind:
     """The kind of column that holds `value`."""
     for types, kind in _KINDS:

@@ -20,14 +20,15 @@ SYNCED_COLUMN = "_syncline_synced_at"
 ROW_COLUMN = "_syncline_row"
 VALID_FROM_COLUMN = "_syncline_valid_from"
 VALID_TO_COLUMN = "_syncline_valid_to"
-_OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN, VALID_FROM_COLUMN, VALID_TO_COLUMN}
+OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN, VALID_FROM_COLUMN, VALID_TO_COLUMN}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """A table there: `qualified` is its quoted name; `columns` maps the fields of the source to its columns.
 
-    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete.
+    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete. `vacant` tells
+    of a field that it would have a column which is there and which none of `columns` is.
     """
 
     table: Table
@@ -35,6 +36,7 @@ class Target:
     columns: dict[str, Column]
     left_out: tuple[str, ...] = ()
     unfinished: bool = False
+    vacant: Callable[[str], bool] = lambda _field: False
 
     @property
     def key(self) -> list[str]:
@@ -71,7 +73,7 @@ def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[
         if not field or "\0" in field:
             raise ConfigurationError(f"table {table.name!r}: a field has the name {field!r}, which no column can have")
         name = fitted(field)
-        if same(name) in {same(own) for own in _OWN_COLUMNS}:
+        if same(name) in {same(own) for own in OWN_COLUMNS}:
             raise ConfigurationError(
                 f"table {table.name!r}: the field {field!r} has the name of a column that Syncline itself writes: "
                 "rename it in the source, or leave it out with 'catalog'"
@@ -131,13 +133,20 @@ def left_out_warning(table: str, target: Target) -> str | None:
     return f"table {table!r} has no column for {fields}, left out as schema_policy 'discard' says"
 
 
-def widened(table: Table, records: Iterable[dict[str, Any]]) -> Table | None:
-    """`table` with columns for fields that its source did not announce, where there are any; they may hold any JSON."""
+def widened(
+    table: Table, records: list[dict[str, Any]], *, vacant: Callable[[str], bool] = lambda _field: False
+) -> Table | None:
+    """`table` with columns for fields that its source did not announce, where there are any; they may hold any JSON.
+
+    A field that is only NULL makes no column, but goes to one that is `vacant`: an old value there would stay for good.
+    """
     fields: set[str] = set().union(*records)
-    unknown = sorted(fields - table.columns.keys())
-    if not unknown:
-        return None
-    return dataclasses.replace(table, columns=table.columns | dict.fromkeys(unknown, Kind.JSON))
+    new = [
+        field
+        for field in sorted(fields - table.columns.keys())
+        if any(record.get(field) is not None for record in records) or vacant(field)
+    ]
+    return dataclasses.replace(table, columns=table.columns | dict.fromkeys(new, Kind.JSON)) if new else None
 
 
 def quoted(*names: str) -> str:

@@ -6,6 +6,7 @@ import abc
 from typing import TYPE_CHECKING, ClassVar
 
 from app.connectors.destinations.layout import (
+    OWN_COLUMNS,
     SYNCED_COLUMN,
     VALID_FROM_COLUMN,
     VALID_TO_COLUMN,
@@ -60,7 +61,15 @@ class Tables(abc.ABC):
         present = self.present(table.name)
         described = {field: self.column(*present[self.same(name)]) for field, name in names.items()}
         marked = comment == UNFINISHED or (comment is None and table.schema_policy is not SchemaPolicy.EVOLVE)
-        return Target(table, qualified, described, left_out=left_out, unfinished=marked)
+        free = present.keys() - {self.same(name) for name in (*names.values(), *OWN_COLUMNS)}
+        return Target(
+            table,
+            qualified,
+            described,
+            left_out=left_out,
+            unfinished=marked,
+            vacant=lambda field: self.same(self.fitted(field)) in free,
+        )
 
     def finish(self, target: Target) -> None:
         """From now on the table's columns are those of its first load."""

@@ -48,7 +48,7 @@ class Warehouse(abc.ABC):
 
     def write(self, table: str, records: list[dict[str, Any]]) -> None:
         stage = self._stages[table]
-        if wider := widened(stage.target.table, records):
+        if wider := widened(stage.target.table, records, vacant=stage.target.vacant):
             self.begin(wider)
         with self._explained(f"cannot stage rows of table {table!r}"):
             stage.add(records)

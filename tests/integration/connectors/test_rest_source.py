@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -87,10 +88,14 @@ def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(
     counts = "SELECT count(*), count(DISTINCT id), count(note) FROM loaded.made"
     assert duckdb.execute(counts) == [(12, 12, 1)]
     assert duckdb.execute("SELECT total, tags::VARCHAR FROM loaded.made WHERE id = 3") == [(0.5, '["a",3]')]
-    with sqlite3.connect(tmp_path / "there__loaded.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "there__loaded.db")) as connection:
         assert connection.execute(counts.replace("loaded.", "")).fetchall() == [(12, 12, 1)]
         assert connection.execute("SELECT total, tags FROM made WHERE id = 3").fetchall() == [(0.5, '["a",3]')]
-    connection.close()
+    web.server.orders[11] |= {"note": None, "at": "2024-03-01T00:00:00Z"}
+    assert [each.rows for each in web.run().committed] == [1, 1]
+    assert duckdb.execute(counts) == [(12, 12, 0)], "a field that is only NULL empties its column"
+    with closing(sqlite3.connect(tmp_path / "there__loaded.db")) as connection:
+        assert connection.execute(counts.replace("loaded.", "")).fetchall() == [(12, 12, 0)]
 
 
 @pytest.mark.parametrize("point", ["child.staged", "child.committed"])

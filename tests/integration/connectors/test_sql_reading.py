@@ -133,12 +133,13 @@ def test_declared_types_of_sqlite_are_kept_and_others_found_out(origin: Origin, 
     }  # fmt: skip
     row = {
         "id": 1, "flag": True, "price": 1.5, "at": "2024-01-01 12:00:00", "day": "2024-01-01", "raw": b"\x00\xff",
+        "odd": None,
     }  # fmt: skip
     assert read(origin, tmp_path, table="main.made") == (kinds, [row])
     origin.execute("INSERT INTO made (id, odd) VALUES (2, 'a')")
     columns, records = read(origin, tmp_path, query="SELECT *, count(*) OVER () AS n FROM made ORDER BY id")
     assert columns == kinds | {"odd": Kind.TEXT, "n": Kind.INTEGER}
-    assert records == [row | {"odd": None, "n": 2}, dict.fromkeys(kinds) | {"id": 2, "odd": "a", "n": 2}]
+    assert records == [row | {"n": 2}, dict.fromkeys(kinds) | {"id": 2, "odd": "a", "n": 2}]
     assert read(origin, tmp_path, query="SELECT NULL AS odd -- nothing else") == (
         {"odd": Kind.TEXT},
         [{"odd": None}],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.integration.connectors.attempts import Postgres, Warehouse
 
 NUMBERS = itertools.count()
+COLUMNS_OF_T = "SELECT column_name FROM information_schema.columns WHERE table_name = 't'"
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,6 +57,23 @@ def test_a_history_tells_what_counted_at_every_time(warehouse: Warehouse, tmp_pa
     assert warehouse.execute("SELECT v, _syncline_valid_from = _syncline_synced_at FROM loaded.t WHERE id = 4") == [
         ("stays", True)
     ]
+
+
+@pytest.mark.parametrize("mode", [UPSERT, HISTORY])
+def test_a_field_that_is_only_null_empties_its_column_and_makes_none(
+    warehouse: Warehouse, tmp_path: Path, mode: WriteMode
+) -> None:
+    collection = Collection(warehouse.options(), tmp_path / "work", mode=mode)
+    known = Table("t", {"id": Kind.INTEGER, "note": Kind.TEXT}, key=("id",))
+    collection.load(Sent(known, Rows("t", [{"id": 1, "note": "x"}, {"id": 2, "note": "y"}], 1), Checkpoint("1")))
+    unknown = Table("t", {"id": Kind.INTEGER}, key=("id",))
+    changed = [{"id": 1, "note": None, "never": None}, {"id": 3, "note": None}]
+    assert collection.load(Sent(unknown, Rows("t", changed, 1), Checkpoint("2"))) == 2
+    assert "never" not in [column for (column,) in warehouse.execute(COLUMNS_OF_T)]
+    history = "" if mode is UPSERT else " AND _syncline_valid_to IS NULL"
+    assert warehouse.execute(f"SELECT id FROM loaded.t WHERE note IS NULL{history} ORDER BY id") == [(1,), (3,)]
+    ended = [] if mode is UPSERT else [("x",)]
+    assert warehouse.execute("SELECT note FROM loaded.t WHERE id = 1 AND note IS NOT NULL") == ended
 
 
 @pytest.mark.parametrize("mode", [UPSERT, APPEND])

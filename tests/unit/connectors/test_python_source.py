@@ -119,7 +119,10 @@ def test_columns_that_nobody_declares_come_with_their_first_values(made: Made) -
     first, rows, _, second, more = items(source)
     assert first == Table("t", {"id": Kind.INTEGER}, cursor_field="id")
     assert second == Table("t", {"id": Kind.INTEGER, "more": Kind.NUMBER}, cursor_field="id")
-    assert [each.records for each in (rows, more) if isinstance(each, Rows)] == [[{"id": 1}], [{"id": 2, "more": 1.5}]]
+    assert [each.records for each in (rows, more) if isinstance(each, Rows)] == [
+        [{"id": 1, "more": None}],
+        [{"id": 2, "more": 1.5}],
+    ]
 
 
 def test_a_record_that_is_filled_again_and_again_counts_each_time(made: Made) -> None:

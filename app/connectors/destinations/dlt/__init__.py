@@ -53,7 +53,7 @@ class DltDestination:
 
     def write(self, table: str, records: list[dict[str, Any]]) -> None:
         stage = self._tables.stages[table]
-        if wider := widened(stage.target.table, records):
+        if wider := widened(stage.target.table, records, vacant=stage.target.vacant):
             self.begin(wider)
         stage.add(records)
 

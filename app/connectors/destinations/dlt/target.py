@@ -9,7 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.destinations import layout
 from app.connectors.destinations.dlt import columns as types
-from app.connectors.destinations.layout import admitted, column_names, own_columns
+from app.connectors.destinations.layout import OWN_COLUMNS, admitted, column_names, own_columns
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
@@ -97,6 +97,7 @@ def described(
         ]
     )
     named = is_named(table)
+    free = there.keys() - {same(name) for name in (*names.values(), *OWN_COLUMNS, *_RESERVED)}
     name_column: dict[str, Described] = {NAME_COLUMN: {"name": NAME_COLUMN, "data_type": "text", "primary_key": True}}
     return Target(
         table=table,
@@ -110,6 +111,7 @@ def described(
         | (name_column if named else {}),
         left_out=left_out,
         unfinished=unfinished or not present,
+        vacant=lambda field: same(schema.naming.normalize_path(field)) in free,
         arrow=arrow,
         named=named,
     )

@@ -84,6 +84,9 @@ class SingerDestination:
         if wider := widened(self._tables[table], records):
             self.begin(wider)
         described = self._tables[table]
+        if set().union(*records) - described.columns.keys():
+            # They are only NULL, and the target has not heard of them.
+            records = [{field: record[field] for field in record if field in described.columns} for record in records]
         version = self._version if described.mode is WriteMode.REPLACE else None
         self._started().say(record_lines(described, records, version))
         self._rows += len(records)

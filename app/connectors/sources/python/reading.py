@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.inference import inferred, without_unknown
+from app.connectors.inference import inferred
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
 from app.connectors.sources.python.values import Refused, bookmark, plain
@@ -143,7 +143,6 @@ class Reading:
             self._announced = table
         if table is None or not self._records:
             return
-        without_unknown(self._records, table.columns)
         yield Rows(table.name, self._records, self._size)
         self._given, self._records, self._size = [], [], 0
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.blame import blamed, place_of
-from app.connectors.inference import inferred, without_unknown
+from app.connectors.inference import inferred
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
 from app.connectors.sources.redis.client import connected, explained
@@ -67,7 +67,6 @@ class RedisSource:
             if more := inferred(waiting, known=table.columns):
                 table = replace(table, columns=table.columns | more)
                 yield table
-            without_unknown(waiting, table.columns)
             yield Rows(name, waiting, size)
         if not table.columns:
             # No rows: what was there has to go all the same.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors import jsontext
-from app.connectors.inference import inferred, without_unknown
+from app.connectors.inference import inferred
 from app.connectors.passes import Rows
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
@@ -121,7 +121,6 @@ class Reading:
         columns = known | inferred(self._records, known=known)
         if self._table is None or columns != self._table.columns:
             yield self._announced(columns)
-        without_unknown(self._records, columns)
         yield Rows(self._plan.table_name, self._records, self._size)
         self._records, self._size = [], 0
 

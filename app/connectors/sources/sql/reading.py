@@ -63,7 +63,7 @@ class Reading:
             while chunk := self._fetched(result, count):
                 values = list(zip(*chunk, strict=True))
                 yield from announced.changed(values)
-                rows = self._rows(table_name, values, announced.names)
+                rows = self._rows(table_name, values)
                 self._read += len(chunk)
                 yield rows
                 if at is not None:
@@ -195,12 +195,11 @@ class Reading:
         with self._database.explained(f"cannot read {_origin(self._selection)}"):
             return result.fetchmany(count)
 
-    def _rows(self, table_name: str, values: list[tuple[Any, ...]], names: set[str]) -> Rows:
+    def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any]] = {}
         for each, found in zip(self.columns, values, strict=True):
-            if each.name in names:
-                meant = found if each.converted is None else map(_present(each.converted), found)
-                kept[each.name] = plain(meant)
+            meant = found if each.converted is None else map(_present(each.converted), found)
+            kept[each.name] = plain(meant)
         records = [dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=True)]
         return Rows(table_name, records, size(kept.values()))
 
@@ -213,10 +212,6 @@ class Announcement:
         self._kinds = {each.name: each.kind for each in columns}
         self._selection = selection
         self._announced: set[str] | None = None
-
-    @property
-    def names(self) -> set[str]:
-        return self._announced or set()
 
     def changed(self, values: list[tuple[Any, ...]]) -> Iterator[Table]:
         """The table again, if columns are new in it since these values (one tuple for each column) came."""
