@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from app.domain.windows import Windows
 
 INTERVAL_COLUMN: Final = "_syncline_interval"
-"""When the window begins that a row belongs to, in tables without a key."""
+"""The mark of the window that a row belongs to, in tables without a key."""
 
 
 def windowed(source: Source, job: AttemptJob, *, log: Log) -> Source:
@@ -94,7 +94,7 @@ class WindowedSource:
         self._source.close()
 
     def _window(self, window: Interval) -> Iterator[Table | Rows | Emptied]:
-        begin = written(window.start)
+        begin = self._windows.mark(window)
         emptied: set[str] = set()
         for item in self._source.read_interval(window):
             match item:
@@ -157,7 +157,7 @@ class Loaded:
 
     def add(self, window: Interval, windows: Windows) -> None:
         """The window is loaded as it is now."""
-        begin = written(window.start)
+        begin = windows.mark(window)
         self.changing.pop(begin, None)
         if windows.may_change(window):
             self.changing[begin] = written(windows.now)

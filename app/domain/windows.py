@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from app.domain.interval import Interval
+from app.domain.interval import Interval, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ Length: TypeAlias = Literal["hour", "day", "week", "month", "quarter", "year", "
 
 _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
+_WHENEVER = "1970-01-01T00:00:00Z"
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -39,6 +40,10 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             end = window_begin("day", self.now) + _DAY if self.length == "all" else window_end(self.length, begin)
             yield Interval(begin, end)
             begin = end
+
+    def mark(self, window: Interval) -> str:
+        """What tells the window from others: when it begins, but for the only one, whose begin moves with `start`."""
+        return _WHENEVER if self.length == "all" else written(window.start)
 
     def may_change(self, window: Interval) -> bool:
         """Whether a window that is loaded now has to be loaded again."""

@@ -125,6 +125,17 @@ def test_without_a_key_a_backfill_replaces_whole_windows(
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_one_window_that_begins_later_each_day_is_not_there_twice(
+    copying: Copying, postgres: Postgres, duckdb: Duckdb
+) -> None:
+    for start in ("2024-01-01", "2024-01-02"):
+        copying.collection = {"windows": {"length": "all", "start": start, "now": "2024-05-01T00:00:00Z"}}
+        assert copying.run(**KEYLESS).finished
+    for warehouse in (postgres, duckdb):
+        assert warehouse.execute(COUNTS) == [(39, 39)], "the first day is not part of it any more"
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
 def test_a_window_that_has_become_empty_loses_its_rows(copying: Copying, origin: Origin, duckdb: Duckdb) -> None:
     copying.destinations = {"warehouse": duckdb.options()}
     assert copying.run(**KEYLESS).finished

@@ -133,6 +133,19 @@ def test_rows_without_a_key_belong_to_their_window_which_is_emptied_before() -> 
     ]
 
 
+def test_the_one_window_of_all_is_the_same_wherever_it_begins() -> None:
+    marks = set()
+    for start in (START, START + timedelta(days=1)):
+        source = Recorded(Table("made", {"id": Kind.INTEGER}))
+        items = list(WindowedSource(source, Windows("all", start, at(5)), log=lambda *_: None).read(None))
+        marks |= {item.value for item in items if isinstance(item, Emptied)}
+        marks |= {item.records[0][INTERVAL_COLUMN] for item in items if isinstance(item, Rows)}
+        marks |= {
+            mark for item in items if isinstance(item, Checkpoint) for mark in json.loads(item.bookmark or "")["loaded"]
+        }
+    assert len(marks) == 1
+
+
 @pytest.mark.parametrize("bookmark", ['{"interval": "week", "settled": [], "loaded": {"x": "y"}}', '"a cursor"'])
 def test_rows_without_a_key_that_were_loaded_in_another_way_are_not_doubled(bookmark: str) -> None:
     reading = WindowedSource(Recorded(Table("made", {})), Windows("day", START, at(2)), log=lambda *_: None)
