@@ -75,7 +75,10 @@ class Stage(abc.ABC):
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """An expression that is equal for rows that are equal in all columns, and text."""
+        """An expression that is equal for rows that are equal in all columns, and text.
+
+        A column that comes later in a pass must not change it for rows that have NULL there.
+        """
 
     def comparable(self, name: str, alias: str) -> str:
         """An expression that is equal for equal values of the column."""

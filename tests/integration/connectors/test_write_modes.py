@@ -76,6 +76,22 @@ def test_a_field_that_is_only_null_empties_its_column_and_makes_none(
     assert warehouse.execute("SELECT note FROM loaded.t WHERE id = 1 AND note IS NOT NULL") == ended
 
 
+def test_rows_that_come_again_are_known_when_a_column_has_come_in_between(
+    warehouse: Warehouse, tmp_path: Path, killer: Killer
+) -> None:
+    killer.after(0)  # it commits every three rows
+    collection = Collection(warehouse.options(), tmp_path / "work")
+    known = Table("t", {"id": Kind.INTEGER, "at": Kind.INTEGER, "v": Kind.TEXT}, cursor_field="at")
+    texts = ["", "null", "a,", "(b)", None, "null]", '"', "l"]
+    rows = [{"id": number, "at": 1, "v": text} for number, text in enumerate(texts)]
+    collection.load(Sent(known, Rows("t", rows, 1), Checkpoint("1")))
+    wider = Table("t", known.columns | {"more": Kind.TEXT}, cursor_field="at")
+    again = [Rows("t", rows[:3], 1), Checkpoint("1"), wider, Rows("t", rows[3:], 1)]
+    changed = [{"id": 5, "at": 1, "v": "null"}, {"id": 6, "at": 1, "v": '"', "more": ""}]
+    assert collection.load(Sent(known, *again, Rows("t", changed, 1), Checkpoint("1"))) == len(changed)
+    assert warehouse.execute("SELECT count(*) FROM loaded.t") == [(len(rows) + len(changed),)]
+
+
 @pytest.mark.parametrize("mode", [UPSERT, APPEND])
 def test_a_table_of_another_mode_becomes_a_history_but_not_the_other_way_round(
     warehouse: Warehouse, tmp_path: Path, mode: WriteMode

@@ -64,7 +64,9 @@ class DuckdbStage(Stage):
         return f"(SELECT * FROM {self.name} WHERE {ROW_COLUMN} IN ({last}))"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
-        return f"to_json(struct_pack({listed(self.columns)}))::VARCHAR"
+        # New columns come last. Values are in quotes, so that only NULLs are cut off.
+        texts = ", ".join(f"{quoted(name)}::VARCHAR" for name in self.columns)
+        return f"rtrim(to_json([{texts}])::VARCHAR, ',nul]')"
 
     def _upsert(self) -> int:
         """Old rows go and new ones come: what UPDATE and MERGE change has to fit into memory until the commit."""

@@ -41,7 +41,8 @@ class PostgresStage(Stage):
         return f"(SELECT DISTINCT ON ({key}) * FROM {self.name} ORDER BY {key}, {ROW_COLUMN} DESC)"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
-        return f"ROW({listed(self.columns)})::text"
+        # New columns come last. Values that end like this are in quotes, so that only NULLs are cut off.
+        return f"rtrim(ROW({listed(self.columns)})::text, ',)')"
 
     def comparable(self, name: str, alias: str) -> str:
         value = super().comparable(name, alias)
