@@ -97,6 +97,23 @@ def test_a_state_comes_back_to_the_letter_whatever_its_kind(connection: Connecti
     assert again.bookmark == kept, "a run that brings nothing forgets nothing"
 
 
+@pytest.mark.parametrize("state", [None, {"__ab_no_cursor_state_message": True}, ...], ids=["null", "marked", "absent"])
+def test_a_global_state_does_not_cover_streams_of_which_it_says_nothing(connection: Connection, state: Any) -> None:
+    connection.collection |= {"name": "all", "type": "all"}
+    keyless = stream("keyless", default_cursor_field=[])
+    connection.config["catalog"] = {"streams": [stream(), keyless]}
+
+    def of_both(keyless: Any) -> str:
+        found = [("made", {"at": 1})] + ([] if keyless is ... else [("keyless", keyless)])
+        states = [{"stream_descriptor": {"name": name}, "stream_state": state} for name, state in found]
+        return message("STATE", state={"type": "GLOBAL", "global": {"stream_states": states, "shared_state": {"x": 1}}})
+
+    failure = connection.failure(record("keyless", id=1), of_both(state))
+    assert "records without a state that covers them, of keyless" in str(failure)
+    said = connection.read(record("keyless", id=1), of_both(state), of_both({"page": 2}))
+    assert len(said.checkpoints) == 2, "the state that covers them, and the end"
+
+
 def test_the_states_of_several_streams_gather(connection: Connection) -> None:
     connection.collection |= {"name": "all", "type": "all", "table_name": "source_all"}
     connection.config["catalog"] = {"streams": [stream("a"), stream("b")]}

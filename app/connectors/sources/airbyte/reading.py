@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.coverage import Uncovered
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Table
 from app.connectors.sources.airbyte.catalog import ALL, chosen
@@ -46,7 +47,7 @@ class Reading:
         self._begun: Descriptor | None = None
         self._records: list[dict[str, Any]] = []
         self._size = 0
-        self._uncovered: set[Descriptor] = set()
+        self._uncovered = Uncovered[Descriptor]()
         self._left_out: set[Descriptor] = set()
         self._statuses: dict[Descriptor, str] = {}
         self._read: Counter[Descriptor] = Counter()
@@ -102,8 +103,9 @@ class Reading:
             self._leave_out(self._begun)
             return
         self._read[choice.descriptor] += len(records)
-        if not (choice.full_refresh or choice.key or choice.cursor_field):
-            self._uncovered.add(choice.descriptor)
+        self._uncovered.came(
+            choice.descriptor, full_refresh=choice.full_refresh, key=choice.key, cursor_field=choice.cursor_field
+        )
         yield Rows(self._names[choice.descriptor], records, size)
 
     def _leave_out(self, descriptor: Descriptor) -> None:
@@ -115,7 +117,7 @@ class Reading:
     def _reach(self, state: State) -> Iterator[Checkpoint]:
         covered = self._states.take(state)
         found = (chosen(self._choices, each) for each in covered or ())
-        self._uncovered -= self._uncovered if covered is None else {each.descriptor for each in found if each}
+        self._uncovered.cover(None if covered is None else {each.descriptor for each in found if each})
         # Rows that nothing tells apart must not be committed before the state that stands for them.
         if not self._uncovered:
             yield Checkpoint(self._bookmark())
@@ -136,12 +138,7 @@ class Reading:
     def _check_complete(self) -> None:
         if halves := [str(each) for each, status in self._statuses.items() if status != "COMPLETE"]:
             raise SynclineError(f"the connector ended, but did not complete {', '.join(sorted(halves))}")
-        if self._uncovered:
-            names = ", ".join(sorted(map(str, self._uncovered)))
-            raise ConfigurationError(
-                f"the connector sent records without a state that covers them, of {names}: the next run would load "
-                "them again. Say 'sync_mode: full_refresh', or what tells them apart with 'primary_key'"
-            )
+        self._uncovered.refuse("the connector")
 
 
 def _table_names(

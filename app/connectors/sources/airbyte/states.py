@@ -43,7 +43,11 @@ class States:
             if state.global_ is None:
                 raise SynclineError("the connector sent a global STATE without 'global'")
             self._legacy, self._global = None, self._kept(state.global_)
-            return None
+            return {
+                stream.stream_descriptor
+                for stream in state.global_.stream_states
+                if not _says_nothing(stream.stream_state)
+            }
         if state.type == "STREAM" or (state.type is None and state.stream is not None):
             if state.stream is None:
                 raise SynclineError("the connector sent a STATE of a stream without 'stream'")
