@@ -52,6 +52,20 @@ def test_rows_without_a_key_that_are_sent_again_are_not_doubled(scene: Scene, wa
     assert ids == [(1, 1), (7, 2), (7, 2), (7, 2), (8, 2), (9, 3)]
 
 
+@pytest.mark.parametrize("bookmark", [False, True])
+def test_rows_that_no_state_covers_and_nothing_tells_apart_are_not_loaded(
+    scene: Scene, warehouse: Warehouse, *, bookmark: bool
+) -> None:
+    scene.collection = {"sync_mode": "incremental"}
+    announced = schema(id="integer")
+    assert scene.load(announced, record(id=1), record(id=2)).finished, "without a STATE all rows come again and replace"
+    assert scene.load(announced, record(id=1), record(id=2), state({"page": 2})).finished
+    failed = scene.load(announced, record(id=3), *([] if bookmark else [state({"page": 3}), record(id=4)])).failed
+    assert "records without a state that covers them, of made" in failed.error
+    assert not failed.retryable
+    assert warehouse.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
+
+
 def test_new_fields_become_columns_announced_or_not(scene: Scene, warehouse: Warehouse) -> None:
     scene.load(schema(["id"], id="integer"), record(id=1))
     told = scene.load(

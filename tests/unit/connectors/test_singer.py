@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.connectors.options import SingerOptions, validated
+from app.connectors.passes import Checkpoint
 from app.connectors.programs.discovery import DiscoveredCatalog
+from app.connectors.schema import Kind, Table
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.metrics import readable
+from app.connectors.sources.singer.state import State
 from app.connectors.target_options import TargetOptions
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
@@ -85,6 +88,47 @@ def test_a_state_of_any_shape_is_kept_to_the_letter(value: str) -> None:
     message = parsed(f'{{"type":"STATE","value":{value}}}'.encode())
     assert message is not None
     assert bytes(message.value).decode() == value
+
+
+def test_rows_that_nothing_tells_apart_wait_for_a_state_of_their_own_stream() -> None:
+    state = State('{"bookmarks": {"public-b": 1}}')
+    state.name("b", "public-b")
+    said = ['{"bookmarks": {"a": 1, "public-b": 1}}', '{"bookmarks": {"a": 2}}', '{"bookmarks": {"a": 2, "b": 2}}']
+    state.came("b", Table("b", {"id": Kind.INTEGER}))
+    assert [list(state.reach(text)) for text in said] == [[], [], [Checkpoint(said[2])]]
+    assert list(state.reach(said[2])) == [Checkpoint(said[2])], "nothing has come since"
+    state.came("b", Table("b", {"id": Kind.INTEGER}))
+    assert list(state.reach(said[2])) == []
+    assert list(state.last()) == [Checkpoint(said[2])], "it may be kept under another name"
+    state.came("b", Table("b", {"id": Kind.INTEGER}))
+    with pytest.raises(ConfigurationError, match="without a state that covers them, of b"):
+        list(state.last())
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ('{"b": 1}', Table("b", {})),
+        ('"a text"', Table("b", {})),
+        ('{"bookmarks": {}}', Table("b", {}, key=("id",))),
+        ('{"bookmarks": {}}', Table("b", {}, cursor_field="at")),
+        ('{"bookmarks": {}}', Table("b", {}, full_refresh=True)),
+    ],
+)
+def test_a_state_that_tells_no_streams_apart_covers_all_and_rows_that_are_told_apart_need_none(
+    text: str, table: Table
+) -> None:
+    state = State(None)
+    state.name("b", "b")
+    state.came("b", table)
+    assert list(state.reach(text)) == [Checkpoint(text)]
+    assert list(state.last()) == []
+
+
+def test_rows_of_a_tap_without_states_are_loaded_anew_each_time() -> None:
+    state = State(None)
+    state.came("b", Table("b", {}))
+    assert list(state.last()) == []
 
 
 def test_numbers_of_a_record_are_read_exactly() -> None:

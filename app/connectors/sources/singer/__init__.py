@@ -21,6 +21,7 @@ from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.metrics import readable
 from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.reading import Reading, Wanted
+from app.connectors.sources.singer.state import State
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 
@@ -64,9 +65,11 @@ class SingerSource:
         tap = self._prepared()
         catalog, choices = self._chosen(tap)
         forgetful = all(choice.full_refresh for choice in choices.values())
-        arguments = self._arguments(catalog, None if forgetful else bookmark or self._initial_bookmark())
+        beginning = None if forgetful else bookmark or self._initial_bookmark()
+        arguments = self._arguments(catalog, beginning)
         wanted = Wanted(self._options, self._job.collection, choices, fields=self._fields, log=self._log)
-        for item in Reading(wanted, log=self._log, text=tap.text).items(tap.lines(*arguments)):
+        reading = Reading(wanted, State(beginning), log=self._log, text=tap.text)
+        for item in reading.items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
                 yield item
         if forgetful:

@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.passes import Checkpoint, Rows
+from app.connectors.passes import Rows
 from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import ALL, Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
@@ -16,9 +16,10 @@ from app.domain.flood import Allowance, Bounded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from app.connectors.passes import Log
+    from app.connectors.passes import Checkpoint, Log
     from app.connectors.singer_options import SingerOptions
     from app.connectors.sources.singer.fields import Fields
+    from app.connectors.sources.singer.state import State
     from app.domain.attempt_protocol import CollectionJob
 
 _RECORDS_AT_ONCE = 1000
@@ -74,8 +75,9 @@ class Wanted:
 class Reading:
     """Turns a tap's lines into tables, rows and checkpoints. What is wrong is told with its line."""
 
-    def __init__(self, wanted: Wanted, *, log: Log, text: Callable[[bytes], str]) -> None:
+    def __init__(self, wanted: Wanted, state: State, *, log: Log, text: Callable[[bytes], str]) -> None:
         self._wanted = wanted
+        self._state = state
         self._log = log
         self._text = text
         self._tables: dict[str, Table | None] = {}
@@ -115,6 +117,7 @@ class Reading:
         self._tell(self._said.rest())
         if first_text and not (messages or self._tables or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, and none of them is a Singer message: {first_text}")
+        yield from self._state.last()
 
     def _pass_on(self, line: bytes) -> None:
         """Free text becomes log lines, as long as a log takes it."""
@@ -137,13 +140,13 @@ class Reading:
             return
         if fields := self._fields.get(stream):
             _leave_out(records, fields, table)
+        self._state.came(stream, table)
         yield Rows(table.name, records, size)
 
     def _announcement(self, message: Message) -> Iterator[Table | Checkpoint]:
         if message.type == "STATE":
             self._reached = True
-            text = bytes(message.value).decode()
-            yield Checkpoint(None if text == "null" else text)
+            yield from self._state.reach(bytes(message.value).decode())
         elif message.type == "SCHEMA":
             table = self._table(message)
             if table is not None and table != self._tables.get(message.stream):
@@ -160,6 +163,7 @@ class Reading:
         name = self._wanted.table_name(message.stream)
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
+        self._state.name(message.stream, choice.stream)
         key = tuple(self._wanted.primary_key or message.key_properties or choice.key or ())
         bookmarks = message.bookmark_properties or []
         replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)

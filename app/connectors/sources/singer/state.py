@@ -1,0 +1,80 @@
+"""Which rows a tap's STATE stands for. Its form is the tap's own, but most keep what they know by stream.
+
+{"bookmarks": {"orders": {"since": 5}, "shops": {"since": 7}}, "currently_syncing": "shops"}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors import jsontext
+from app.connectors.coverage import Uncovered
+from app.connectors.passes import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.schema import Table
+
+
+class State:
+    """The newest STATE, beginning with `bookmark`, and what it covers of rows that nothing tells apart.
+
+    In the middle such rows are only committed with a STATE that says something new of their stream, or tells no streams
+    apart. At the end any STATE that came after them will do: a stream may be kept under the name of its parent.
+    """
+
+    def __init__(self, bookmark: str | None) -> None:
+        self._text = bookmark
+        self._names: dict[str, str] = {}
+        self._before_news = Uncovered[str]()
+        self._before_any = Uncovered[str]()
+        self._waiting = False
+
+    def name(self, stream: str, other: str) -> None:
+        """Messages call `stream` what the catalog calls `other`; a STATE may do either."""
+        self._names[stream] = other
+
+    def came(self, stream: str, table: Table) -> None:
+        for uncovered in (self._before_news, self._before_any):
+            uncovered.came(stream, full_refresh=table.full_refresh, key=table.key, cursor_field=table.cursor_field)
+
+    def reach(self, text: str) -> Iterator[Checkpoint]:
+        """A STATE whose value is the JSON `text`; a checkpoint unless it would cover too little."""
+        earlier, self._text = self._text, None if text == "null" else text
+        self._before_any.cover(None)
+        if self._before_news:
+            self._before_news.cover(self._told_anew(earlier))
+        self._waiting = bool(self._before_news)
+        if not self._waiting:
+            yield Checkpoint(self._text)
+
+    def last(self) -> Iterator[Checkpoint]:
+        """At the end; raises `ConfigurationError` if the next run would bring rows again that are loaded now."""
+        if self._text is not None:
+            self._before_any.refuse("the tap")
+        if self._waiting:
+            yield Checkpoint(self._text)
+
+    def _told_anew(self, earlier: str | None) -> list[str] | None:
+        """Streams of which more is said than before; None where streams are not told apart."""
+        now = _by_stream(self._text)
+        if now is None:
+            return None
+        before = _by_stream(earlier) or {}
+
+        def said(of: dict[str, Any], stream: str) -> Any:
+            return of.get(stream) or of.get(self._names[stream])
+
+        return [each for each in self._before_news if said(now, each) and said(now, each) != said(before, each)]
+
+
+def _by_stream(text: str | None) -> dict[str, Any] | None:
+    try:
+        state = jsontext.decode(text or "null")
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    bookmarks = state.get("bookmarks") if isinstance(state, dict) else None
+    return bookmarks if isinstance(bookmarks, dict) else None
