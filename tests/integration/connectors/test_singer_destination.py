@@ -94,6 +94,19 @@ def test_of_a_flood_of_words_a_log_gets_as_much_as_it_takes(tmp_path: Path) -> N
     assert any("bytes were left out here" in line for line in told.lines)
 
 
+@pytest.mark.parametrize("key", [[], ["id"]])
+def test_what_comes_once_more_after_a_reset_replaces_what_is_there(tmp_path: Path, key: list[str]) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    messages = [schema(key, id="integer", at="integer"), record(id=1, at=1), state({"at": 1})]
+    assert scene.load(*messages).finished
+    scene.generation = 1
+    told = scene.load(*messages)
+    assert any("keeps the old rows beside them" in line for line in told.lines)
+    said = kept(tmp_path)
+    assert [message["type"] for message in said[-4:]] == ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]
+    assert said[-3]["version"] == said[-2]["version"]
+
+
 @pytest.mark.parametrize(
     ("how", "complaint"),
     [

@@ -86,7 +86,7 @@ def test_rows_that_come_again_are_known_when_a_column_has_come_in_between(
     rows = [{"id": number, "at": 1, "v": text} for number, text in enumerate(texts)]
     collection.load(Sent(known, Rows("t", rows, 1), Checkpoint("1")))
     wider = Table("t", known.columns | {"more": Kind.TEXT}, cursor_field="at")
-    again = [Rows("t", rows[:3], 1), Checkpoint("1"), wider, Rows("t", rows[3:], 1)]
+    again: list[Table | Rows | Checkpoint] = [Rows("t", rows[:3], 1), Checkpoint("1"), wider, Rows("t", rows[3:], 1)]
     changed = [{"id": 5, "at": 1, "v": "null"}, {"id": 6, "at": 1, "v": '"', "more": ""}]
     assert collection.load(Sent(known, *again, Rows("t", changed, 1), Checkpoint("1"))) == len(changed)
     assert warehouse.execute("SELECT count(*) FROM loaded.t") == [(len(rows) + len(changed),)]

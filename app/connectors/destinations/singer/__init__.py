@@ -34,12 +34,15 @@ if TYPE_CHECKING:
 
 
 class SingerDestination:
-    """`remembered` is the bookmark that the store has, as JSON text: the target itself keeps none."""
+    """`remembered` is the bookmark that the store has since a reset, if there was one, as JSON text.
+
+    The target itself keeps none.
+    """
 
     def __init__(
         self,
         options: TargetOptions,
-        _fence: Fence,
+        fence: Fence,
         *,
         name: str,
         data_dir: Path,
@@ -52,6 +55,7 @@ class SingerDestination:
         self._data_dir = data_dir
         self._work_dir = work_dir
         self._remembered = remembered
+        self._void = fence.generation > 0 and remembered is None
         self._log = log
         # One for all runs: each of them could fill a log else.
         self._spoken = Spoken(log)
@@ -70,7 +74,13 @@ class SingerDestination:
         command = [*self._command(), "--config", path]
         self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash rows may come twice")
-        return Position(bookmark=self._remembered, loaded=self._remembered is not None)
+        if self._void:
+            self._log(
+                "warn",
+                f"destination {self._name!r}: the collection was reset, so its rows are a new version: a target that "
+                "does not heed ACTIVATE_VERSION keeps the old rows beside them",
+            )
+        return Position(bookmark=self._remembered, loaded=self._remembered is not None, void=self._void)
 
     def begin(self, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:
