@@ -21,6 +21,7 @@ import sqlalchemy
 
 from app.connectors.casting import ValueRefusedError
 from app.connectors.destinations import make_destination
+from app.connectors.destinations.dlt.load import Loader
 from app.connectors.passes import Fence
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
@@ -42,6 +43,7 @@ pytestmark = [
 ]
 
 TASK = "0192f7c2-0000-7000-8000-000000000001"
+NEXT_TASK = "0192f7c2-0000-7000-8000-000000000002"
 ROWS = Table("made", {"id": Kind.INTEGER, "text": Kind.TEXT})
 KEYED = replace(ROWS, key=("id",), mode=WriteMode.UPSERT)
 REPLACED = replace(ROWS, full_refresh=True, mode=WriteMode.REPLACE)
@@ -58,14 +60,20 @@ class Place:
 
     def attempt(self, *, task: str = TASK) -> tuple[DltDestination, Position]:
         """The next attempt, open."""
+        destination = self.made(task=task)
+        return destination, destination.open()
+
+    def made(self, *, task: str = TASK, name: str = "there") -> DltDestination:
+        """The next attempt, which has not looked at the destination yet."""
         self.attempts += 1
         fence = Fence(task=task, task_id="t", attempt=self.attempts, source="s", collection="c", generation=0)
-        work_dir = self.directory / "attempts" / str(self.attempts)
+        # Each as on a machine of its own: what attempts on one machine lock, they lock beside this directory.
+        work_dir = self.directory / f"machine {self.attempts}" / "attempt"
         work_dir.mkdir(parents=True)
         made: Any = make_destination(
-            "there", self.options, fence=fence, work_dir=work_dir, log=lambda _level, _message: None
+            name, self.options, fence=fence, work_dir=work_dir, log=lambda _level, _message: None
         )
-        return made, made.open()
+        return made
 
     def begun(self, table: Table, rows: range) -> DltDestination:
         destination, _ = self.attempt()
@@ -142,6 +150,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 every = pytest.mark.parametrize("place", ["duckdb", "files", "sqlite", "postgres"], indirect=True)
+two = pytest.mark.parametrize("place", ["duckdb", "files"], indirect=True)
 databases = pytest.mark.parametrize("place", ["duckdb", "sqlite", "postgres"], indirect=True)
 
 
@@ -367,6 +376,62 @@ def test_rows_that_a_dead_attempt_brings_late_are_taken_back(place: Place) -> No
     assert place.ids() == list(range(10))
 
 
+@two
+def test_an_attempt_that_comes_late_leaves_the_load_of_a_newer_one_alone(place: Place) -> None:
+    late = place.made()
+    newer = place.begun(ROWS, range(10))
+    with crash_inside(), pytest.raises(SynclineError):
+        newer.commit("1", final=True)
+    with pytest.raises(LeaseLostError):
+        late.open()
+    assert place.ids() == list(range(10))
+
+
+@two
+def test_an_attempt_that_is_overtaken_while_it_asks_for_a_load_takes_nothing_back(place: Place) -> None:
+    dead = place.begun(ROWS, range(10))
+    with patched("bookmarks.Bookmark.move", crash), pytest.raises(SynclineError):
+        dead.commit("1", final=True)
+    slow, newer = place.made(), place.made()
+    positions = []
+
+    def asked_too_early(*_: Any) -> bool:
+        with patched("load.Loader.is_known", is_known):
+            positions.append(newer.open())
+        return False
+
+    is_known = Loader.is_known
+    with patched("load.Loader.is_known", asked_too_early), pytest.raises(LeaseLostError):
+        slow.open()
+    assert [position.bookmark for position in positions] == ["1"]
+    assert place.ids() == list(range(10))
+
+
+@two
+def test_an_attempt_that_is_overtaken_before_it_announces_a_load_does_not_load(place: Place) -> None:
+    slow, newer = place.begun(ROWS, range(10)), place.made()
+
+    def package(*arguments: Any) -> str:
+        newer.open()
+        return original(*arguments)
+
+    original = Loader.package
+    with patched("load.Loader.package", package), pytest.raises(LeaseLostError):
+        slow.commit("1", final=True)
+    assert place.ids() == []
+
+
+@two
+def test_a_load_that_one_task_has_ended_does_not_complete_another(place: Place) -> None:
+    dead = place.begun(ROWS, range(10))
+    with patched("bookmarks.Bookmark.move", crash), pytest.raises(SynclineError):
+        dead.commit("1", final=True)
+    with patched("bookmarks.Bookmark._move", crash), pytest.raises(SynclineError):
+        place.attempt(task=NEXT_TASK)
+    _, position = place.attempt(task=NEXT_TASK)
+    assert (position.bookmark, position.completed) == ("1", False)
+
+
 @pytest.mark.parametrize(
     ("place", "point"),
     [
@@ -412,6 +477,14 @@ def test_a_wrong_address_is_told_before_anything_is_read_and_without_its_passwor
     with pytest.raises(SynclineError, match="cannot prepare the bookmarks: connection to server") as failed:
         place.attempt()
     assert "hunter22" not in str(failed.value)
+
+
+@contextmanager
+def patched(name: str, changed: Any) -> Iterator[None]:
+    """`name` is relative to the package of dlt's destinations."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(f"app.connectors.destinations.dlt.{name}", changed)
+        yield
 
 
 def crash(*_: Any, **__: Any) -> None:

@@ -64,6 +64,7 @@ class DltDestination:
         with self._warehouse.explained("cannot commit"), self._warehouse.loading():
             self._bookmark.verify()
             prepared = Prepared(
+                task=self._fence.task,
                 load_id=self._loader.package(full) if full else "",
                 tables={stage.target.qualified: stage.target.how for stage in full}
                 | {stage.target.qualified: "empty" for stage in empty},
@@ -76,7 +77,7 @@ class DltDestination:
                 fail_point("destination.committing")
                 self._loader.load()
                 fail_point("destination.bookmarked")
-            self._loader.finish(prepared)
+            self._loader.finish(prepared, verify=self._bookmark.verify)
             self._bookmark.move(bookmark, final=final)
         if final:
             self._tell_what_was_left_out()

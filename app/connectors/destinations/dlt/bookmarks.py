@@ -29,20 +29,21 @@ class Bookmark:
         Raises:
             LeaseLostError: a newer attempt was here.
         """
-        fence, earlier = self._fence, self._ledger.entries()
-        if earlier:
-            newest = self._settled(earlier[-1])
-            if (newest.task, newest.attempt) > (fence.task, fence.attempt):
-                raise fence.overtaken()
-            own = (newest.task, newest.attempt) == (fence.task, fence.attempt)
-            self._entry = msgspec.structs.replace(
-                newest, task=fence.task, attempt=fence.attempt, step=newest.step + 1 if own else 0
-            )
-        self._ledger.add(self._entry)
-        for entry in earlier:
+        claims: list[Entry] = []
+        found = self._ledger.entries()
+        while True:
+            earlier, self._entry = found, self._taken_over(found, claims=len(claims))
+            self._ledger.add(self._entry)
+            claims.append(self._entry)
+            # Each adds, then reads, then acts: of two attempts that do so at once, one sees the other.
+            found = [entry for entry in self._ledger.entries() if entry not in claims]
+            if found[-1:] == earlier[-1:]:
+                break
+        self._settle()
+        for entry in [*earlier, *claims[:-1]]:
             self._ledger.remove(entry)
         entry = self._entry
-        return fence.position(
+        return self._fence.position(
             generation=entry.generation,
             bookmark=entry.bookmark,
             completed_task=entry.completed_task,
@@ -65,8 +66,13 @@ class Bookmark:
             raise self._fence.overtaken()
 
     def prepare(self, prepared: Prepared) -> None:
-        """From here on the load may be in the destination, whole, in part, or not at all."""
+        """From here on the load may be in the destination, whole, in part, or not at all.
+
+        Raises:
+            LeaseLostError: a newer attempt came meanwhile, and may not know of the load.
+        """
         self._move(prepared=prepared)
+        self.verify()
 
     def move(self, bookmark: str | None, *, final: bool) -> None:
         """What was prepared is there: `bookmark` stands for it."""
@@ -83,23 +89,39 @@ class Bookmark:
             unfinished=() if final else self._entry.unfinished,
         )
 
-    def _settled(self, entry: Entry) -> Entry:
-        """`entry` without a load under way: it either came to its end, or has never been."""
-        prepared = entry.prepared
-        if prepared is None:
+    def _taken_over(self, earlier: list[Entry], *, claims: int) -> Entry:
+        """The entry that comes after all `earlier` ones and so many `claims` of this attempt.
+
+        A load of which the destination does not know is abandoned.
+        """
+        fence = self._fence
+        if not earlier:
+            return msgspec.structs.replace(self._entry, step=claims)
+        newest = earlier[-1]
+        if (newest.task, newest.attempt) > (fence.task, fence.attempt):
+            raise fence.overtaken()
+        own = (newest.task, newest.attempt) == (fence.task, fence.attempt)
+        step = newest.step + 1 + claims if own else claims
+        entry = msgspec.structs.replace(newest, task=fence.task, attempt=fence.attempt, step=step)
+        if entry.prepared is None or self._loader.is_known(entry.prepared):
             return entry
-        if not self._loader.is_known(prepared):
-            self._loader.undo(prepared)
-            return msgspec.structs.replace(entry, prepared=None, abandoned=(*entry.abandoned, prepared))
-        self._loader.finish(prepared)
-        return msgspec.structs.replace(
-            entry,
+        return msgspec.structs.replace(entry, prepared=None, abandoned=(*entry.abandoned, entry.prepared))
+
+    def _settle(self) -> None:
+        """A load under way either came to its end, or has never been."""
+        for abandoned in self._entry.abandoned:
+            self._loader.undo(abandoned)
+        prepared = self._entry.prepared
+        if prepared is None:
+            return
+        self._loader.finish(prepared, verify=self.verify)
+        self._move(
             prepared=None,
             bookmark=prepared.bookmark,
             generation=prepared.generation,
             loaded=True,
-            completed_task=entry.task if prepared.final else None,
-            unfinished=() if prepared.final else entry.unfinished,
+            completed_task=prepared.task if prepared.final else None,
+            unfinished=() if prepared.final else self._entry.unfinished,
         )
 
     def _move(self, **changes: Any) -> None:

@@ -27,8 +27,9 @@ _DIGITS: Final = 8
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A load that may have begun; `tables` says of each what becomes of it: append, merge, replace, empty."""
+    """A load of `task` that may have begun; `tables` says of each what becomes of it: append, merge, replace, empty."""
 
+    task: str
     load_id: str
     tables: dict[str, str]
     bookmark: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -87,20 +88,24 @@ class Loader:
         with self._client() as client:
             for table, how in prepared.tables.items():
                 if self._warehouse.is_of_files:
-                    self._remove_files(client, table, lambda name: prepared.load_id in name)
+                    _remove(client, _files(client, table, lambda name: prepared.load_id in name))
                 elif how == "append":
                     _delete(client, table, having=prepared.load_id)
 
-    def finish(self, prepared: Prepared) -> None:
-        """What is left to do when the new rows are there: old files go, and tables without new rows become empty."""
+    def finish(self, prepared: Prepared, *, verify: Callable[[], None]) -> None:
+        """What is left to do when the new rows are there: old files go, and tables without new rows become empty.
+
+        `verify` raises if another attempt has the collection: its files can only be among those that are found later.
+        """
         with self._client() as client:
             for table, how in prepared.tables.items():
                 if how == "empty" and not self._warehouse.is_of_files:
+                    verify()
                     _delete(client, table)
-                elif how == "empty":
-                    self._remove_files(client, table, lambda _name: True)
-                elif how == "replace" and self._warehouse.is_of_files:
-                    self._remove_files(client, table, lambda name: prepared.load_id not in name)
+                elif how in {"empty", "replace"} and self._warehouse.is_of_files:
+                    old = _files(client, table, lambda name: not prepared.load_id or prepared.load_id not in name)
+                    verify()
+                    _remove(client, old)
 
     def _schema(self) -> Schema:
         """What a bucket remembers of all tables and columns of the collection stands in its newest schema alone."""
@@ -112,14 +117,6 @@ class Loader:
 
     def _client(self) -> AbstractContextManager[Any]:
         return self._warehouse.client(Schema(self._name))
-
-    def _remove_files(self, client: Any, table: str, which: Callable[[str], bool]) -> None:
-        files = client.fs_client
-        files.invalidate_cache()
-        if files.exists(client.get_table_dir(table)):
-            for path in client.list_table_files(table):
-                if which(client.pathlib.basename(path)):
-                    files.rm_file(path)
 
     def _resource(self, stage: Stage) -> Any:
         target = stage.target
@@ -157,6 +154,19 @@ class Loader:
     def _merge_strategy(self) -> str:
         supported = self._warehouse.factory.capabilities().supported_merge_strategies or ()
         return next(strategy for strategy in _SUPPORTED_MERGES if strategy in supported)
+
+
+def _files(client: Any, table: str, which: Callable[[str], bool]) -> list[str]:
+    client.fs_client.invalidate_cache()
+    if not client.fs_client.exists(client.get_table_dir(table)):
+        return []
+    return [path for path in client.list_table_files(table) if which(client.pathlib.basename(path))]
+
+
+def _remove(client: Any, paths: list[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            client.fs_client.rm_file(path)
 
 
 def _delete(client: Any, table: str, *, having: str | None = None) -> None:
