@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import signal
 from collections import Counter
@@ -137,6 +138,46 @@ def test_an_attempt_that_was_overtaken_commits_nothing_and_one_that_comes_late_i
     with pytest.raises(LeaseLostError):
         collection.load(origin, again=1)
     assert lake.rows() == Counter([(1, 1, "a")])
+
+
+@pytest.mark.parametrize("at", ["create", "starting_with", "replace"])
+def test_an_attempt_that_is_overtaken_while_it_opens_takes_no_file_and_hides_no_manifest(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    origin = Origin(keyed=False, full_refresh=False)
+    collection = Collection(lake.options, tmp_path / "work", mode=APPEND)
+    origin.change(1, "a", later=1)
+    collection.load(origin)
+    origin.change(2, "b", later=1)
+    slow = collection.destination()
+    original = getattr(LocalStorage, at)
+
+    def overtaken(*arguments: Any) -> Any:
+        """`create` stands still after it, the others before: what is listed, or shown, then is not new any more."""
+        monkeypatch.setattr(LocalStorage, at, original)
+        done = original(*arguments) if at == "create" else None
+        collection.load(origin)
+        return done if at == "create" else original(*arguments)
+
+    monkeypatch.setattr(LocalStorage, at, overtaken)
+    with pytest.raises(LeaseLostError):
+        slow.open()
+    assert lake.rows() == Counter([(1, 1, "a"), (2, 2, "b")])
+    assert lake.manifest["version"] == max(int(path.stem) for path in lake.path.glob("_syncline/*/*/0*.json"))
+
+
+def test_what_a_killed_process_had_half_written_goes_with_the_next_attempt(lake: Lake, tmp_path: Path) -> None:
+    origin = Origin(keyed=False, full_refresh=True)
+    collection = Collection(lake.options, tmp_path / "work")
+    collection.load(origin)
+    (shown,) = lake.path.glob("_syncline/*/*/latest.json")
+    old, new = shown.with_name("latest.json.1.part"), shown.with_name("latest.json.2.part")
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    os.utime(new, (2**32, 2**32))
+    collection.load(origin)
+    assert (old.exists(), new.exists()) == (False, True), "one that is newer may be written at this moment"
 
 
 @pytest.mark.parametrize("kind", ["local", "objects"])

@@ -52,10 +52,7 @@ class ParquetDestination:
     def open(self) -> Position:
         self._manifest = self._manifests.claim()
         self._before = self._manifest.tables
-        named = self._manifest.named
-        for file in self._storage.starting_with(self._prefix):
-            if file not in named:
-                self._storage.remove(file)
+        self._sweep()
         return self._manifest.position(self._fence)
 
     def begin(self, table: Table) -> None:
@@ -98,6 +95,13 @@ class ParquetDestination:
 
     def close(self) -> None:
         """Files without a manifest that names them go when the next attempt begins."""
+
+    def _sweep(self) -> None:
+        """Files that no manifest names go; those that a newer attempt commits are only found once it has claimed."""
+        found = self._storage.starting_with(self._prefix)
+        self._manifests.verify(self._manifest)
+        for file in set(found) - self._manifest.named:
+            self._storage.remove(file)
 
     def _target(self, table: Table) -> Target:
         if table.mode not in WRITE_MODES:

@@ -98,6 +98,9 @@ class Manifests:
             first = Manifest(0, fence.source, fence.collection, fence.task, fence.attempt, fence.generation)
             mine = (known or first).changed(task=fence.task, attempt=fence.attempt)
             if self._create(mine):
+                self.verify(mine)
+                if known:
+                    self._storage.remove_parts(self.directory, older_than=self._name(known.version))
                 if mine.committed_at:
                     # The attempt before may have been killed just before it did this.
                     self._point_to(mine)
@@ -110,13 +113,19 @@ class Manifests:
         Raises:
             LeaseLostError: another attempt has the collection now.
         """
-        if not self._create(manifest) or max(self._versions()) != manifest.version:
+        if not self._create(manifest):
             raise self._fence.overtaken()
+        self.verify(manifest)
         fail_point("destination.bookmarked")
         self._point_to(manifest)
         for version in self._versions():
             if version <= manifest.version - _KEPT:
                 self._storage.remove(self._name(version))
+
+    def verify(self, manifest: Manifest) -> None:
+        """Raises `LeaseLostError` unless `manifest` is the newest; a number that was taken away may be had again."""
+        if max(self._versions()) != manifest.version:
+            raise self._fence.overtaken()
 
     def _newest(self) -> Manifest | None:
         versions = self._versions()
@@ -132,7 +141,11 @@ class Manifests:
         return self._storage.read(name) == content
 
     def _point_to(self, manifest: Manifest) -> None:
-        self._storage.replace(f"{self.directory}/{LATEST}", _text(manifest))
+        """Shows readers the newest manifest, also where another attempt did so meanwhile."""
+        shown = None
+        while shown is None or shown.version < manifest.version:
+            self._storage.replace(f"{self.directory}/{LATEST}", _text(manifest))
+            shown, manifest = manifest, self._newest() or manifest
 
     def _versions(self) -> list[int]:
         return [int(found[1]) for name in self._storage.names(self.directory) if (found := _NUMBERED.fullmatch(name))]

@@ -49,6 +49,9 @@ class Storage(Protocol):
     def remove(self, name: str) -> None:
         """Nothing is said of a file that is gone already."""
 
+    def remove_parts(self, directory: str, *, older_than: str) -> None:
+        """What processes that were killed while they wrote have left in it before the file `older_than` was written."""
+
 
 def make_storage(options: ParquetDestinationOptions) -> Storage:
     """Raises ConfigurationError for options that the file system does not take."""
@@ -120,6 +123,16 @@ class LocalStorage:
     def remove(self, name: str) -> None:
         (self._root / name).unlink(missing_ok=True)
 
+    def remove_parts(self, directory: str, *, older_than: str) -> None:
+        with explained(f"cannot clear {self._root / directory}"):
+            try:
+                limit = (self._root / older_than).stat().st_mtime_ns
+                for path in (self._root / directory).glob(f"*{PART}"):
+                    if path.stat().st_mtime_ns < limit:
+                        path.unlink()
+            except FileNotFoundError:
+                return
+
     def _written(self, name: str, content: bytes) -> Path:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +201,9 @@ class ObjectStorage:
                 self._system.rm_file(f"{self._root}/{name}")
             except FileNotFoundError:
                 return
+
+    def remove_parts(self, directory: str, *, older_than: str) -> None:
+        """There are none: an object that was not completed does not exist."""
 
     def _explained(self, doing: str) -> Any:
         return explained(doing, redact=self._redact)
