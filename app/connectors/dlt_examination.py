@@ -21,10 +21,17 @@ _SECONDS: Final = 60
 
 def examined(module: str, config: dict[str, Any]) -> str | None:
     """What is wrong with `config`, None if nothing is; `module` is the connector's that knows how to look."""
-    return _examined(module, json.dumps(config, default=str))
+    try:
+        return _examined(module, json.dumps(config, default=str))
+    except _NoVerdictError as error:
+        return str(error)
 
 
-# A catalogue is read again and again, mostly unchanged.
+class _NoVerdictError(Exception):
+    """Nothing is known of the configuration; next time it may be."""
+
+
+# A catalogue is read again and again, mostly unchanged. What is raised is not kept.
 @lru_cache(maxsize=64)
 def _examined(module: str, text: str) -> str | None:
     try:
@@ -38,10 +45,11 @@ def _examined(module: str, text: str) -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"dlt did not examine it within {_SECONDS} s"
+        raise _NoVerdictError(f"dlt did not examine it within {_SECONDS} s") from None
     lines = ended.stdout.splitlines()
     if ended.returncode or not lines:
-        return f"dlt could not examine it: {(ended.stderr.strip().splitlines() or ['it ended without a word'])[-1]}"
+        said = (ended.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise _NoVerdictError(f"dlt could not examine it: {said}")
     complaint = json.loads(lines[-1])
     return complaint if complaint is None else str(complaint)
 

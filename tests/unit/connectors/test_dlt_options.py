@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.config.reader import load_catalogue
+from app.connectors.dlt_examination import examined
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CATALOGUE = """
 sources:
@@ -94,6 +99,21 @@ def test_a_write_mode_that_a_destination_lacks_is_refused(place: str, mode: str)
 def test_a_database_without_a_driver_is_told_when_the_catalogue_is_checked() -> None:
     messages = dict(complaints(destination="{type: 'dlt:sqlalchemy', dataset: a, credentials: 'nonsense://h/d'}"))
     assert messages["destinations.there"] == "credentials: Can't load plugin: sqlalchemy.dialects:nonsense"
+
+
+def test_a_configuration_that_could_not_be_examined_is_examined_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    (tmp_path / "examining.py").write_text(
+        f"import pathlib, sys\nasked = pathlib.Path({str(asked)!r})\n"
+        "asked.exists() or (asked.touch(), sys.exit('no memory'))\nprint('null')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert examined("examining", {}) == "dlt could not examine it: no memory"
+    assert examined("examining", {}) is None
+    asked.unlink()
+    assert examined("examining", {}) is None, "a verdict is kept"
 
 
 def test_only_what_is_made_of_dlt_waits_for_it() -> None:
