@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,12 @@ class Tables:
             ConfigurationError: the destination cannot have such a table.
         """
         self._check(table)
-        target = self._made(table)
-        if stage := self.stages.get(table.name):
+        stage = self.stages.get(table.name)
+        if stage:
+            # Rows that are staged may have values in columns that are announced no more.
+            table = dataclasses.replace(table, columns=stage.target.table.columns | table.columns)
+        target = self._made(table, {} if stage is None else stage.target.described)
+        if stage:
             stage.widen(target)
         else:
             directory = self._home / f"stage-{len(self.stages)}"
@@ -63,12 +68,12 @@ class Tables:
                 "which files would have twice: set 'sync_mode: full_refresh', or choose the destination 'parquet'"
             )
 
-    def _made(self, table: Table) -> Target:
+    def _made(self, table: Table, staged: dict[str, Described]) -> Target:
         schema = Schema(self._schema_name)
         with self._warehouse.client(schema) as client:
             name = self._name(schema, table.name)
             capabilities = client.capabilities
-            present = self._present(client, name)
+            present = staged | self._present(client, name)
             unfinished = table.name in self._bookmark.unfinished
             if not present and not unfinished and table.schema_policy is not SchemaPolicy.EVOLVE:
                 self._bookmark.begin(table.name)
