@@ -7,6 +7,7 @@ those rows come again.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import time
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,11 @@ class SingerDestination:
 
     def open(self) -> Position:
         config = document(self._options.settings, "settings")
-        path = written(self._work_dir, f"target-{self._name}.json", jsontext.encode(config))
+        path = written(
+            self._work_dir,
+            f"target-{hashlib.sha256(self._name.encode()).hexdigest()[:12]}.json",
+            jsontext.encode(config),
+        )
         home = self._data_dir / "home"
         home.mkdir(parents=True, exist_ok=True)
         command = [*self._command(), "--config", path]
