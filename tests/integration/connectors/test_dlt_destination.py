@@ -63,7 +63,7 @@ class Place:
         destination = self.made(task=task)
         return destination, destination.open()
 
-    def made(self, *, task: str = TASK, name: str = "there") -> DltDestination:
+    def made(self, *, task: str = TASK) -> Any:
         """The next attempt, which has not looked at the destination yet."""
         self.attempts += 1
         fence = Fence(task=task, task_id="t", attempt=self.attempts, source="s", collection="c", generation=0)
@@ -71,7 +71,7 @@ class Place:
         work_dir = self.directory / f"machine {self.attempts}" / "attempt"
         work_dir.mkdir(parents=True)
         made: Any = make_destination(
-            name, self.options, fence=fence, work_dir=work_dir, log=lambda _level, _message: None
+            "there", self.options, fence=fence, work_dir=work_dir, log=lambda _level, _message: None
         )
         return made
 
@@ -222,6 +222,28 @@ def test_rows_without_a_key_that_come_again_are_not_loaded_twice(place: Place) -
     assert place.ids() == [*range(9), 9, 9, 9, 10]
 
 
+@databases
+def test_equal_rows_are_counted_over_commits_and_those_without_a_cursor_are_always_new(place: Place) -> None:
+    table = Table("made", {"id": Kind.INTEGER, "at": Kind.INTEGER}, cursor_field="at")
+    low, nowhere = {"id": 1, "at": 1}, {"id": 2}
+    destination, _ = place.attempt()
+    destination.begin(table)
+    destination.write("made", [{"id": 3, "at": 9}, low, nowhere])
+    destination.commit("1", final=False)
+    destination.write("made", [low, nowhere, nowhere])
+    destination.commit("2", final=False)
+    destination.write("made", [nowhere])
+    with crash_inside(), pytest.raises(SynclineError):
+        destination.commit("3", final=True)
+    destination.close()
+    destination, _ = place.attempt()
+    destination.begin(table)
+    destination.write("made", [nowhere])
+    destination.commit("3", final=True)
+    destination.close()
+    assert place.ids() == [1, 1, 2, 2, 2, 2, 3]
+
+
 @every
 def test_replaced_rows_stay_until_the_new_ones_are_complete(place: Place) -> None:
     place.begun(REPLACED, range(10)).commit(None, final=True)
@@ -304,6 +326,29 @@ def test_a_value_that_a_column_cannot_hold_is_refused_and_no_variant_appears(pla
         (7, b"\0\1", None),
         (8, None, '{"a":1}'),
     ]
+
+
+@two
+def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_value(place: Place) -> None:
+    destination = place.begun(ROWS, range(2))
+    destination.begin(Table("made", {"id": Kind.TEXT, "more": Kind.TEXT}))
+    destination.write("made", [{"id": 2, "more": "x"}])
+    destination.begin(Table("made", {"id": Kind.INTEGER}))
+    destination.write("made", [{"id": 3}])
+    assert destination.commit("1", final=True) == 4
+    assert place.rows("SELECT id, text, more FROM made ORDER BY id") == [
+        (0, "row 0", None),
+        (1, "row 1", None),
+        (2, None, "x"),
+        (3, None, None),
+    ]
+
+
+def test_destinations_whose_names_differ_in_signs_alone_do_not_meet(tmp_path: Path) -> None:
+    place = files_place(tmp_path)
+    fence = Fence(task=TASK, task_id="t", attempt=1, source="s", collection="c", generation=0)
+    for name in ("lake-a", "lake_a", "湖", "海", "x" * 255):
+        make_destination(name, place.options, fence=fence, work_dir=tmp_path, log=lambda _level, _message: None)
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
@@ -393,7 +438,7 @@ def test_an_attempt_that_is_overtaken_while_it_asks_for_a_load_takes_nothing_bac
     with patched("bookmarks.Bookmark.move", crash), pytest.raises(SynclineError):
         dead.commit("1", final=True)
     slow, newer = place.made(), place.made()
-    positions = []
+    positions: list[Position] = []
 
     def asked_too_early(*_: Any) -> bool:
         with patched("load.Loader.is_known", is_known):

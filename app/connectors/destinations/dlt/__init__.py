@@ -6,7 +6,7 @@ whoever finds such a note asks the destination whether it knows the load, and go
 
 from __future__ import annotations
 
-import re
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.destinations.dlt.bookmarks import Bookmark
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 class DltDestination:
     def __init__(self, options: DltDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
-        self._home = work_dir / f"dlt-{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
+        self._home = work_dir / f"dlt-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         self._home.mkdir(exist_ok=True)
         self._fence = fence
         self._log = log
@@ -39,7 +39,8 @@ class DltDestination:
         self._ledger = ledger(self._warehouse, source=fence.source, collection=fence.collection)
         self._loader = Loader(self._warehouse, name=schema, task_id=fence.task_id, home=self._home)
         self._bookmark = Bookmark(self._ledger, self._loader, fence)
-        self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home)
+        attempt = f"{fence.task}-{fence.attempt}"
+        self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home, attempt=attempt)
 
     def open(self) -> Position:
         with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():
@@ -92,4 +93,6 @@ class DltDestination:
                 self._log("warn", warning)
 
     def close(self) -> None:
-        """Files go with the attempt's directory; connections are never kept."""
+        """Files go with the attempt's directory; connections to the destination are never kept."""
+        for stage in self._tables.stages.values():
+            stage.close()

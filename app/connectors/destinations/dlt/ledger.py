@@ -27,7 +27,7 @@ _DIGITS: Final = 8
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A load of `task` that may have begun; `tables` says of each what becomes of it: append, merge, replace, empty."""
+    """A load of `task` that may have begun; `tables`: append, named, merge, replace, or empty each."""
 
     task: str
     load_id: str

@@ -14,7 +14,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.common.schema import Schema
 from dlt.extract import DltSource
 
-from app.connectors.destinations.dlt.target import LOAD_COLUMN
+from app.connectors.destinations.dlt.occurrences import UNIQUE
+from app.connectors.destinations.dlt.target import LOAD_COLUMN, NAME_COLUMN
 from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
 
 if TYPE_CHECKING:
@@ -84,13 +85,18 @@ class Loader:
             return bool(sql.execute_sql(query, prepared.load_id))
 
     def undo(self, prepared: Prepared) -> None:
-        """Takes away appended rows of a load that did not end. What it merged or replaced will be so again."""
+        """Takes away rows of a load that did not end and would not find each other again.
+
+        What it merged or replaced will be so again.
+        """
         with self._client() as client:
             for table, how in prepared.tables.items():
                 if self._warehouse.is_of_files:
                     _remove(client, _files(client, table, lambda name: prepared.load_id in name))
                 elif how == "append":
                     _delete(client, table, having=prepared.load_id)
+                elif how == "named":
+                    _delete(client, table, having=prepared.load_id, unique=True)
 
     def finish(self, prepared: Prepared, *, verify: Callable[[], None]) -> None:
         """What is left to do when the new rows are there: old files go, and tables without new rows become empty.
@@ -125,7 +131,7 @@ class Loader:
         if disposition == "replace" and self._warehouse.is_of_files:
             # A bucket has no swap: what was there goes when the new files are complete.
             disposition = "append"
-        if disposition == "merge":
+        if disposition in {"merge", "named"}:
             disposition = {"disposition": "merge", "strategy": self._merge_strategy()}
 
         def pieces() -> Iterator[pa.Table]:
@@ -169,13 +175,17 @@ def _remove(client: Any, paths: list[str]) -> None:
             client.fs_client.rm_file(path)
 
 
-def _delete(client: Any, table: str, *, having: str | None = None) -> None:
-    """Rows of a load, or all."""
+def _delete(client: Any, table: str, *, having: str | None = None, unique: bool = False) -> None:
+    """Rows of a load, of these those with a name that is unique, or all."""
     if not client.get_storage_table(table)[0]:
         return
     sql = client.sql_client
-    qualified, column = sql.make_qualified_table_name(table), sql.escape_column_name(LOAD_COLUMN)
+    qualified = sql.make_qualified_table_name(table)
+    load, name = sql.escape_column_name(LOAD_COLUMN), sql.escape_column_name(NAME_COLUMN)
     if having is None:
         sql.execute_sql(f"DELETE FROM {qualified} WHERE 1 = 1")  # noqa: S608 -- quoted identifiers
+    elif unique:
+        query = f"DELETE FROM {qualified} WHERE {load} = %s AND {name} LIKE %s"  # noqa: S608 -- quoted identifiers
+        sql.execute_sql(query, having, f"{UNIQUE}%")
     else:
-        sql.execute_sql(f"DELETE FROM {qualified} WHERE {column} = %s", having)  # noqa: S608 -- quoted identifiers
+        sql.execute_sql(f"DELETE FROM {qualified} WHERE {load} = %s", having)  # noqa: S608 -- quoted identifiers

@@ -1,49 +1,57 @@
 """Names for rows that have no key, so that those which a source sends again are found and not loaded twice.
 
 Sources send all rows at their last cursor value again. Equal rows have equal cursor values, so either all of them come
-again or none. The nth of several equal rows therefore is the same row each time, and "these values, nth" its name.
+again or none. The nth of several equal rows therefore is the same row each time, and "these values, nth" its name. As
+nobody says that rows come in the order of the cursor, all rows of a pass are counted, in a file of the attempt.
+
+A row without a value of the cursor never comes again: its name is one that no other row has.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+import sqlite3
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa  # type: ignore[import-untyped]
 
 _BYTES: Final = 16
+UNIQUE: Final = "~"
+"""The beginning of names that no row has again."""
+_COUNT: Final = "INSERT INTO seen VALUES (?, 0) ON CONFLICT (digest) DO UPDATE SET nth = nth + 1 RETURNING nth"
 
 
 class Occurrences:
-    """The equal rows of one pass; `cursor` is the column by which the source goes on."""
+    """The equal rows of one pass; `cursor` is the column by which the source goes on, `attempt` unlike any other."""
 
-    def __init__(self, cursor: str) -> None:
+    def __init__(self, cursor: str, *, attempt: str, path: Path) -> None:
         self._cursor = cursor
-        self._seen: dict[bytes, int] = {}
-        self._highest: Any = None
-        self._at_highest: set[bytes] = set()
+        self._attempt = attempt
+        self._unique = 0
+        # Rolled back never, and gone with the attempt.
+        self._counts = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._counts.execute("PRAGMA journal_mode = OFF")
+        self._counts.execute("PRAGMA synchronous = OFF")
+        self._counts.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, nth INTEGER NOT NULL) WITHOUT ROWID")
 
     def names(self, batch: pa.RecordBatch) -> list[str]:
         names = []
+        self._counts.execute("BEGIN")
         for row in batch.to_pylist():
+            if row[self._cursor] is None:
+                self._unique += 1
+                names.append(f"{UNIQUE}{self._attempt}-{self._unique}")
+                continue
             # Without NULLs: a column that is added later does not rename the rows that lack it.
             told = repr(sorted((name, value) for name, value in row.items() if value is not None))
             digest = hashlib.blake2b(told.encode(), digest_size=_BYTES).digest()
-            nth = self._seen.get(digest, 0)
-            self._seen[digest] = nth + 1
-            self._watch(row[self._cursor], digest)
+            ((nth,),) = self._counts.execute(_COUNT, (digest,)).fetchall()
             names.append(f"{digest.hex()}-{nth}")
+        self._counts.execute("COMMIT")
         return names
 
-    def committed(self) -> None:
-        """What comes from now on is at the highest cursor value or beyond it."""
-        self._seen = {digest: self._seen[digest] for digest in self._at_highest}
-
-    def _watch(self, value: Any, digest: bytes) -> None:
-        if value is None:
-            return
-        if self._highest is None or value > self._highest:
-            self._highest, self._at_highest = value, set()
-        if value == self._highest:
-            self._at_highest.add(digest)
+    def close(self) -> None:
+        self._counts.close()

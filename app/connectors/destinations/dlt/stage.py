@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Stage:
     """The staged rows of one table, of which `moved` have been taken; a file for each shape that the table has had."""
 
-    def __init__(self, target: Target, *, directory: Path) -> None:
+    def __init__(self, target: Target, *, directory: Path, attempt: str) -> None:
         self.target = target
         self.rows = 0
         self.moved = 0
@@ -31,7 +31,9 @@ class Stage:
         self._files: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
         self._made = 0
-        self._occurrences = Occurrences(target.cursor) if target.named and target.cursor else None
+        self._occurrences: Occurrences | None = None
+        if target.named and target.cursor:
+            self._occurrences = Occurrences(target.cursor, attempt=attempt, path=directory / "occurrences.db")
 
     def widen(self, target: Target) -> None:
         """Takes over a new description of the target, which may have more columns."""
@@ -73,8 +75,12 @@ class Stage:
         for path in self._files:
             path.unlink()
         self._files, self.rows, self.moved = [], 0, 0
+
+    def close(self) -> None:
+        """May be called more than once; the files stay."""
+        self._close()
         if self._occurrences:
-            self._occurrences.committed()
+            self._occurrences.close()
 
     def _newest(self) -> pa.Array | None:
         """The numbers of the last row of each key; None where rows have no key."""

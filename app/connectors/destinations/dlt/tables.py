@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """`stages` by the name of the source's table; `schema` names dlt's schema of the collection."""
+    """`stages` by the name of the source's table; `schema` names dlt's schema of the collection, `attempt` this one."""
 
-    def __init__(self, warehouse: Warehouse, bookmark: Bookmark, *, schema: str, home: Path) -> None:
+    def __init__(self, warehouse: Warehouse, bookmark: Bookmark, *, schema: str, home: Path, attempt: str) -> None:
         self.stages: dict[str, Stage] = {}
         self._warehouse = warehouse
         self._bookmark = bookmark
         self._schema_name = schema
         self._home = home
+        self._attempt = attempt
         self._names: dict[str, str] = {}
 
     def begin(self, table: Table) -> None:
@@ -54,7 +55,7 @@ class Tables:
         else:
             directory = self._home / f"stage-{len(self.stages)}"
             directory.mkdir()
-            self.stages[table.name] = Stage(target, directory=directory)
+            self.stages[table.name] = Stage(target, directory=directory, attempt=self._attempt)
 
     def _check(self, table: Table) -> None:
         if table.mode not in write_modes(self._warehouse.name):

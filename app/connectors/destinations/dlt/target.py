@@ -50,10 +50,12 @@ class Target(layout.Target):
 
     @property
     def how(self) -> str:
-        """What becomes of the rows that are there."""
+        """What becomes of the rows that are there; `named` ones are merged by their names."""
         if self.table.mode is WriteMode.REPLACE:
             return "replace"
-        return "merge" if self.named or self.table.mode is WriteMode.UPSERT else "append"
+        if self.named:
+            return "named"
+        return "merge" if self.table.mode is WriteMode.UPSERT else "append"
 
 
 def is_named(table: Table) -> bool:
