@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.options import write_modes
+from app.connectors import options
 from tests.scenarios.lives import AFTER, BEFORE, INSIDE, SEALED, Life
 from tests.scenarios.recording import plans, shows, shows_refusal
 from tests.scenarios.rows import FIRST
@@ -68,7 +68,7 @@ def test_each_row_arrives_once_whatever_is_killed(
         shows(request.node, cell.source, destination, cell.mode, killed=killed)
 
 
-REFUSED = [(to, mode) for to in DESTINATIONS for mode in MODES if mode not in write_modes(to)]
+REFUSED = [(to, mode) for to in DESTINATIONS for mode in MODES if mode not in options.DESTINATIONS[to].write_modes]
 
 
 @pytest.mark.parametrize("way", REFUSED, ids=" ".join)

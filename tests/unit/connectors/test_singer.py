@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import SingerOptions, validated
+from app.connectors.options import validated
 from app.connectors.passes import Checkpoint
 from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.schema import Kind, Table
+from app.connectors.singer_options import SingerOptions
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed

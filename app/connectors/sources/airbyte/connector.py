@@ -119,7 +119,7 @@ class Connector:
         try:
             yield from self._about_data(self._program.lines(command, *arguments))
         except SynclineError as error:
-            if self._failure is None or isinstance(error, ConfigurationError):
+            if isinstance(error, ConfigurationError) or self._failure is None:
                 raise
         finally:
             self._spoken.end()
