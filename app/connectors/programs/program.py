@@ -118,6 +118,8 @@ class Program:
 
     def stop(self) -> None:
         running, self._running = self._running, None
+        # Where it is not heard to its end, its pipe closes with who listens, not with the next collection of garbage.
+        self._heard = None
         if running is None:
             return
         running.terminate()
@@ -126,9 +128,6 @@ class Program:
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
-        if running.stdout is not None:
-            # What still listens to it may be forgotten half-way and be found by the collector after the file.
-            running.stdout.close()
 
     def text(self, line: bytes) -> str:
         """A line of free text as it may be shown: without secrets, in at most 16 Ki characters."""

@@ -90,6 +90,7 @@ elif how == "huge":
 elif how == "large":
     message = {"type": "RECORD", "stream": "made", "record": {"id": 3, "text": "x" * 15_900_000 + "😀"}}
     print(json.dumps(message, ensure_ascii=False), flush=True)
+    say(type="STATE", value={"at": 3})
 """
 BEGINS = r"source 'bad', collection '{name}': "
 # By collection: what the error says, and how many rows there are afterwards.

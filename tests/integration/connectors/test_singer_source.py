@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.domain.attempt_protocol import Finished
+from app.domain.attempt_protocol import Checked, Finished
 from tests.integration.connectors.attempts import Attempt, Postgres, Told
 from tests.integration.execution.children import is_alive
 
@@ -92,7 +92,7 @@ def test_config_catalog_and_state_may_be_objects_text_or_files(
 def test_a_check_copies_nothing_and_tells_what_is_missing(job: dict[str, Any], tmp_path: Path) -> None:
     job["mode"] = "check"
     job["destinations"] = {}
-    assert run(job).messages == [Finished(records_read=0, rows_written=0)]
+    assert run(job).messages == [Checked(job["collection"]["name"]), Finished(records_read=0, rows_written=0)]
     assert not (tmp_path / "called.json").exists()
     job["collection"]["type"] = "c"
     failed = run(job).failed

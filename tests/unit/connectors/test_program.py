@@ -44,8 +44,8 @@ def test_a_program_that_is_stopped_half_way_leaves_no_pipe_open(tmp_path: Path) 
     assert next(lines) == b"1"
     assert open_pipes() > before
     program.stop()
-    wait_until("all pipes are closed", lambda: open_pipes() <= before)
     del lines
+    wait_until("all pipes are closed", lambda: open_pipes() <= before)
 
 
 def open_pipes() -> set[str]:
