@@ -329,6 +329,19 @@ class Binary(Verbatim):
         return self.notation(value) if isinstance(value, bytes) else Verbatim.cast(self, value)
 
 
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes as they are, for what takes them without a notation."""
+
+    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
+        return types == {bytes}
+
+    def cast(self, value: Any) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        raise Unfit("it is not of bytes")
+
+
 def _number(value: Any) -> int | Decimal:
     if isinstance(value, str):
         if _INTEGER_TEXT.fullmatch(value):

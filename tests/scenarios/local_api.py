@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.web_server import answering
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tests.scenarios.rows import Row
 
@@ -55,13 +55,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Tests look at what is loaded."""
 
 
-@contextmanager
-def rows_api() -> Iterator[RowsApi]:
-    with RowsApi() as api:
-        thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield api
-        finally:
-            api.shutdown()
-            thread.join()
+def rows_api() -> AbstractContextManager[RowsApi]:
+    return answering(RowsApi())

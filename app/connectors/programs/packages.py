@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.connectors.passes import Log
 
 INSTALLING: Final = "installing "
@@ -38,6 +41,17 @@ print(json.dumps({
     for each in distributions()
 }))
 """
+
+
+def command_of(
+    command: str | Sequence[str] | None, package: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log
+) -> list[str]:
+    """What starts a program: the user's own `command`, else that of `package`; raises as `installed_command` does."""
+    if isinstance(command, str):
+        return shlex.split(command)
+    if command:
+        return list(command)
+    return [str(installed_command(package, executable=executable, data_dir=data_dir, log=log))]
 
 
 def installed_command(requirements: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 from app.config import reader
 from app.config.check import examine_config
 from app.config.watch import CatalogueWatcher
+from tests.web_server import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,13 +55,9 @@ def site() -> Iterator[Site]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it so)
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         site.url = f"http://127.0.0.1:{server.server_port}/sources"
         yield site
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,7 @@ import gzip
 import hashlib
 import http.server
 import io
-import threading
 import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -24,9 +22,10 @@ from app.connectors.sources import make_source
 from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import SynclineError
 from tests.integration.connectors.attempts import Attempt, Told
+from tests.web_server import answering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from app.connectors.passes import Source
@@ -177,13 +176,5 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
                 super().send_header("ETag", f'"{hashlib.md5(file.read()).hexdigest()}"')  # noqa: S324 -- no secret
 
 
-@contextmanager
-def serving(directory: Path) -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), functools.partial(_Handler, directory=str(directory))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def serving(directory: Path) -> AbstractContextManager[Server]:
+    return answering(Server(("127.0.0.1", 0), functools.partial(_Handler, directory=str(directory))))

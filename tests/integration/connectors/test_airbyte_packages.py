@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +16,7 @@ import pytest
 from app.connectors.programs.packages import installed_command
 from app.domain.errors import SynclineError
 from tests.integration.connectors.attempts import Attempt, Duckdb, Postgres, Told
+from tests.web_server import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,12 +161,8 @@ def item(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    with Api() as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
+    with answering(Api()) as server:
         yield server
-        server.shutdown()
-        serving.join()
 
 
 def test_a_manifest_reads_a_paged_api_and_then_only_what_is_new(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -18,9 +16,10 @@ from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import AttemptJob
 from tests.integration.connectors.attempts import Attempt, Told
+from tests.web_server import answering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from app.connectors.passes import Source
@@ -104,16 +103,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text)
 
 
-@contextmanager
-def serving() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def serving() -> AbstractContextManager[Server]:
+    return answering(Server())
 
 
 @dataclass

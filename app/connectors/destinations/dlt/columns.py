@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import casting
-from app.connectors.casting import Column, Holds, Unfit
+from app.connectors.casting import Column, Holds
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
@@ -31,17 +30,6 @@ NEW_TYPES: Final[dict[Kind, Described]] = {
     Kind.JSON: {"data_type": "text"},
     Kind.BYTES: {"data_type": "binary"},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
-        return types == {bytes}
-
-    def cast(self, value: Any) -> bytes:
-        if isinstance(value, bytes):
-            return value
-        raise Unfit("it is not of bytes")
 
 
 def column(name: str, described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Column:
@@ -83,7 +71,7 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
         "timestamp": casting.Timestamp(zone=True, digits=digits),
         "date": casting.Date(),
         "time": casting.TimeOfDay(digits=digits),
-        "binary": _Bytes(),
+        "binary": casting.Bytes(),
         "json": casting.Json(),
     }
     return others.get(data_type, casting.Verbatim())

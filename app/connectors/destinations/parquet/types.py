@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,24 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import casting
-from app.connectors.casting import Column, Holds, Unfit
+from app.connectors.casting import Column, Holds
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DIGITS = 38
-
-
-@dataclass(frozen=True, slots=True)
-class Bytes:
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
-        return types == {bytes}
-
-    def cast(self, value: Any) -> bytes:
-        if isinstance(value, bytes):
-            return value
-        raise Unfit("it is not of bytes")
 
 
 # A decimal of Parquet has a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
@@ -41,7 +29,7 @@ _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.DATE: (pa.date32(), casting.Date()),
     Kind.TIME: (pa.time64("us"), casting.TimeOfDay()),
     Kind.JSON: (pa.string(), casting.Json(nul=True)),
-    Kind.BYTES: (pa.binary(), Bytes()),
+    Kind.BYTES: (pa.binary(), casting.Bytes()),
 }
 _READ: dict[Kind, Callable[[str], Any]] = {
     Kind.BOOLEAN: "True".__eq__,

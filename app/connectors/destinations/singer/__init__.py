@@ -8,7 +8,6 @@ those rows come again.
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from app.connectors.destinations.singer.messages import record_lines, schema_lin
 from app.connectors.destinations.singer.target import RunningTarget
 from app.connectors.passes import Position
 from app.connectors.programs.documents import document, written
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.programs.spoken import Spoken
 from app.domain.errors import ConfigurationError
@@ -136,10 +135,5 @@ class SingerDestination:
 
     def _command(self) -> list[str]:
         options = self._options
-        if isinstance(options.command, str):
-            return shlex.split(options.command)
-        if options.command:
-            return list(options.command)
-        executable = options.executable
-        found = installed_command(options.package or (), executable=executable, data_dir=self._data_dir, log=self._log)
-        return [str(found)]
+        package, executable = options.package or (), options.executable
+        return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)

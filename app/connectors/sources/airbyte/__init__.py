@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from app.connectors.airbyte_options import CDK
 from app.connectors.blame import blamed, place_of
 from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.programs.documents import document, text_of
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.airbyte.catalog import choose, chosen
 from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
@@ -146,14 +145,10 @@ class AirbyteSource:
                 options=options.docker_options,
             )
             return self._container.command(), SEEN_AT
-        if isinstance(options.command, str):
-            return shlex.split(options.command), self._work_dir
-        if options.command:
-            return list(options.command), self._work_dir
         executable = _RUNS_MANIFESTS if options.manifest is not None else options.executable
-        requirements = options.package or (CDK,)
-        installed = installed_command(requirements, executable=executable, data_dir=self._data_dir, log=self._log)
-        return [str(installed)], self._work_dir
+        package = options.package or (CDK,)
+        command = command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
+        return command, self._work_dir
 
     def _components(self) -> tuple[list[str], dict[str, str]]:
         """A manifest's own Python code, which airbyte-cdk runs only where the environment allows it."""

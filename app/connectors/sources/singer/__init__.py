@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint
 from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.programs.documents import document, object_of, written
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
@@ -91,13 +90,8 @@ class SingerSource:
 
     def _command(self) -> list[str]:
         options = self._options
-        if isinstance(options.command, str):
-            return shlex.split(options.command)
-        if options.command:
-            return list(options.command)
-        requirements = options.package or (options.tap or "",)
-        executable, data_dir = options.executable, self._data_dir
-        return [str(installed_command(requirements, executable=executable, data_dir=data_dir, log=self._log))]
+        package, executable = options.package or (options.tap or "",), options.executable
+        return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _chosen(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
