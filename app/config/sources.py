@@ -14,7 +14,7 @@ from app.connectors.classic_options import UNMAPPED
 from app.connectors.intervals import READ_INTERVALS, refused_in_windows
 from app.connectors.option_types import Options
 from app.connectors.options import DESTINATIONS, SOURCE_TYPES, SOURCES
-from app.domain.attempt_protocol import CollectionJob
+from app.domain.attempt_protocol import ALL, CollectionJob
 from app.domain.windows import Windows
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -32,8 +32,6 @@ DEFAULT_TIMEOUT = dt.timedelta(hours=48)
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_MISFIRE: Misfire = "latest"
-WHOLE = "all"
-"""The one collection of a source that finds out by itself what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def read_source(
     """The source that `entry` describes; None if it has problems, which are then in `entry`.
 
     `destinations` has each that is defined, None for one that cannot be used. With `without_collections` the source may
-    name no collection, and has the one `WHOLE` then.
+    name no collection, and has the one `ALL` then.
     """
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
@@ -204,7 +202,7 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
 def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str, Destination | None]) -> None:
     """What the catalogue alone tells; the attempt sees what its source really reads."""
     used = [found for name in source.destinations if (found := defined.get(name))]
-    for index, collection in enumerate(source.collections or [WrittenCollection(name=WHOLE)]):
+    for index, collection in enumerate(source.collections or [WrittenCollection(name=ALL)]):
         path = ("collections", index) if source.collections else ()
         incremental = collection.sync_mode == "incremental"
         usual = WriteMode.UPSERT if incremental and collection.primary_key else None
@@ -240,7 +238,7 @@ def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: An
 
 
 def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:
-    written = source.collections or [WrittenCollection(name=WHOLE)]
+    written = source.collections or [WrittenCollection(name=ALL)]
     return {collection.name: _collection(entry.id, source, collection) for collection in written}
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.dlt_examination import examined
 from app.connectors.installed import check_installed
 from app.connectors.option_types import Options
-
-ALL: Final = "all"
+from app.domain.attempt_protocol import ALL
 
 
 class RestOptions(Options):

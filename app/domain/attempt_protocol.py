@@ -16,6 +16,8 @@ from app.domain.windows import Windows  # noqa: TC001 - likewise
 from app.domain.writing import SchemaPolicy, WriteMode
 
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
+ALL = "all"
+"""The type, and the name, of the one collection of a source that finds out by itself what there is."""
 
 Level = Literal["debug", "info", "warn", "error"]
 SyncMode = Literal["full_refresh", "incremental"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.schema import columns_of
 from app.connectors.sources.airbyte.messages import Descriptor
+from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from app.connectors.schema import Kind
     from app.domain.attempt_protocol import CollectionJob
 
-ALL: Final = "all"
 _SHOWN_STREAMS: Final = 20
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.coverage import Uncovered
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Table
-from app.connectors.sources.airbyte.catalog import ALL, chosen
+from app.connectors.sources.airbyte.catalog import chosen
 from app.connectors.sources.airbyte.messages import Descriptor
+from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:

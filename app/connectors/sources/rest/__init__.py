@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from app.connectors import jsontext
 from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint
-from app.connectors.rest_options import ALL
 from app.connectors.sources.rest.api import Api
 from app.connectors.sources.rest.offers import offers
 from app.connectors.sources.rest.reading import Plan, Reading
+from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

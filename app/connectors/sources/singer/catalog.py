@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.sources.singer.fields import Fields
+from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from app.domain.attempt_protocol import CollectionJob
 
-ALL = "all"
 _SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")
 REMEMBERING = {"INCREMENTAL", "LOG_BASED"}

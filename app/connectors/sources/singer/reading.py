@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Rows
 from app.connectors.schema import Table, columns_of
-from app.connectors.sources.singer.catalog import ALL, Choice, unannounced
+from app.connectors.sources.singer.catalog import Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
+from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.flood import Allowance, Bounded
 
