@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.connectors import jsontext
-from app.connectors.casting import ValueRefusedError, cast_columns
 from app.connectors.destinations.postgres.columns import NEW_TYPES, column
+from app.connectors.fitting import ValueRefusedError, fitted
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Table
 from app.connectors.sources.python import logger_to
@@ -76,7 +76,7 @@ class Reading:
         columns = {name: column(name, kinds[kind]) for name, kind in self.columns.items()}
         for number, record in enumerate(self.records):
             try:
-                cast_columns([record], columns, table="")
+                fitted([record], columns, table="")
             except ValueRefusedError as refused:
                 raise AssertionError(f"record {number}: {str(refused).replace(' of table ' + repr(''), '')}") from None
 

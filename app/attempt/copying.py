@@ -9,6 +9,7 @@ from app.attempt.place import Place, close
 from app.attempt.report import Report, log_to
 from app.attempt.source import opened_source
 from app.attempt.writing import Writing
+from app.connectors.batches import Columns
 from app.connectors.passes import Checkpoint, Emptied, Rows
 from app.connectors.schema import Table
 from app.domain.attempt_protocol import Finished
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
+    from app.connectors.batches import Batch
     from app.connectors.passes import Item, Log
     from app.domain.attempt_protocol import AttemptJob
 
@@ -109,11 +111,16 @@ class Pass:
             place.empty(emptied)
 
     def _take(self, rows: Rows) -> None:
-        self._waiting.setdefault(rows.table, []).extend(rows.records)
-        self._waiting_records += len(rows.records)
+        self._uncommitted += len(rows.batch)
+        self._report.read(len(rows.batch), rows.size)
+        if isinstance(rows.batch, Columns):
+            # These come as many as they should be.
+            self._flush()
+            self._write(rows.table, rows.batch)
+            return
+        self._waiting.setdefault(rows.table, []).extend(rows.batch)
+        self._waiting_records += len(rows.batch)
         self._waiting_bytes += rows.size
-        self._uncommitted += len(rows.records)
-        self._report.read(len(rows.records), rows.size)
         if self._waiting_records >= _BATCH_RECORDS or self._waiting_bytes >= _BATCH_BYTES:
             self._flush()
 
@@ -125,10 +132,13 @@ class Pass:
 
     def _flush(self) -> None:
         for table, records in self._waiting.items():
-            for place in self._places:
-                place.write(table, records)
+            self._write(table, records)
         self._waiting.clear()
         self._waiting_records = self._waiting_bytes = 0
+
+    def _write(self, table: str, batch: Batch) -> None:
+        for place in self._places:
+            place.write(table, batch)
 
     def _commit(self, *, final: bool) -> None:
         self._flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.destinations import blamed, make_destination
 from app.connectors.passes import Emptying, Fence, Position
@@ -14,6 +14,7 @@ from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from app.connectors.batches import Batch
     from app.connectors.passes import Destination, Emptied, Log
     from app.connectors.schema import Table
     from app.domain.attempt_protocol import AttemptJob
@@ -72,8 +73,8 @@ class Place:
     def begin(self, table: Table) -> None:
         self._asked(lambda destination: destination.begin(table))
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
-        self._asked(lambda destination: destination.write(table, records))
+    def write(self, table: str, batch: Batch) -> None:
+        self._asked(lambda destination: destination.write(table, batch))
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:

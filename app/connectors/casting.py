@@ -1,4 +1,4 @@
-"""Values fitted to the column they go to, or refused: no value is ever stored as another one.
+"""What a column of a destination can hold: no value is ever stored as another one.
 
 Destinations describe each column that they have with one of the classes below. Equal values may change their form
 (5.0 becomes 5 in an integer column, 12:00+02:00 becomes 10:00Z), different values never replace each other.
@@ -6,8 +6,6 @@ Destinations describe each column that they have with one of the classes below. 
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import struct
 import uuid
@@ -16,24 +14,28 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
 from app.connectors import jsontext
-from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SHOWN_CHARACTERS = 80
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it has half of a surrogate pair, which is no text"
 # More than a double has on either side of its point.
 _DOUBLE_DIGITS = 400
+_EXACT_IN_A_DOUBLE = 2**53
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
-
-
-class ValueRefusedError(ConfigurationError):
-    """A column of a destination cannot hold a value as it is: change the column's type, or the source."""
+_MICROSECONDS = 6
+_FIRST_MOMENT, _LAST_MOMENT = (
+    (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 -- both sides are in UTC
+    for moment in (datetime.min, datetime.max)  # noqa: DTZ901 -- likewise
+)
+_CANONICAL_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 class Unfit(Exception):  # noqa: N818 -- a verdict on its way to ValueRefusedError, which names the place
@@ -43,64 +45,17 @@ class Unfit(Exception):  # noqa: N818 -- a verdict on its way to ValueRefusedErr
 class Holds(Protocol):
     """What a column can hold."""
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:
-        """Whether all of `present`, whose types are `types`, may go as they are: a quick answer for a whole batch."""
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        """`array`, or an equal one, where all of its values together are seen to fit; None: each has to be cast."""
 
     def cast(self, value: Any) -> Any:
-        """`value` in the form of the column; raises `Unfit`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column as it is in the destination; `type` is its name there, for messages."""
-
-    name: str
-    type: str
-    holds: Holds
-
-
-def cast_columns(records: list[dict[str, Any]], columns: dict[str, Column], *, table: str) -> list[list[Any]]:
-    """One list of values for each of `columns` (field → column); a field that a record lacks is None.
-
-    Raises:
-        ValueRefusedError: with table, column, its type and the value.
-    """
-    return [_cast([record.get(field) for record in records], column, table) for field, column in columns.items()]
-
-
-def _cast(values: list[Any], column: Column, table: str) -> list[Any]:
-    types = set(map(type, values))
-    present = values
-    if type(None) in types:
-        types.discard(type(None))
-        present = [value for value in values if value is not None]
-    if not present or column.holds.takes(present, types):
-        return values
-    cast = column.holds.cast
-    value = None
-    try:
-        if present is values:
-            return [cast(value := each) for each in values]
-        return [None if each is None else cast(value := each) for each in values]
-    except Unfit as unfit:
-        place = f"column {column.name!r} of table {table!r} is {column.type}"
-        raise ValueRefusedError(f"{place} and cannot hold {_shown(value)}: {unfit}") from None
-
-
-def _shown(value: Any) -> str:
-    """The begin of it, without anything that a log could not keep."""
-    try:
-        text = value if isinstance(value, str) else jsontext.encode(value)
-    except UnicodeEncodeError:
-        text = repr(value)
-    cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-    return json.dumps(cut, ensure_ascii=False).encode(errors="backslashreplace").decode()
+        """`value`, which is not None, in the form of the column; raises `Unfit`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
-        return types == {bool}
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_boolean(array.type) else None
 
     def cast(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -113,8 +68,8 @@ class Integer:
     low: int
     high: int
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:
-        return types == {int} and min(present) >= self.low and max(present) <= self.high
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_integer(array.type) and _is_within(array, self.low, self.high) else None
 
     def cast(self, value: Any) -> int:
         number = _number(value)
@@ -136,14 +91,22 @@ class Number:
     precision: int
     scale: int
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:
-        if types == {float}:
-            return self.precision - self.scale > _DOUBLE_DIGITS < self.scale and all(map(math.isfinite, present))
-        limit = 10 ** min(self.precision - self.scale, 18)
-        return types == {int} and self.scale >= 0 and max(present) < limit and min(present) > -limit
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        before_the_point = self.precision - self.scale
+        if pa.types.is_float64(array.type):
+            fits = before_the_point > _DOUBLE_DIGITS < self.scale and _is_finite(array)
+        elif pa.types.is_integer(array.type):
+            limit = 10 ** min(before_the_point, 18)
+            fits = self.scale >= 0 and _is_within(array, 1 - limit, limit - 1)
+        else:
+            fits = False
+        return array if fits else None
 
     def cast(self, value: Any) -> int | Decimal:
         number = _number(value)
+        text = str(number)
+        if "E" not in text and len(text) <= min(self.scale, self.precision - self.scale):
+            return number
         exact = Decimal(number)
         exponent = exact.as_tuple().exponent
         if int(exponent) < -self.scale and int(_EXACT.normalize(exact).as_tuple().exponent) < -self.scale:
@@ -159,9 +122,15 @@ class Floating:
 
     bits: int
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:
-        """A float is the nearest to itself; any other number has to be tried."""
-        return self.bits == 64 and types == {float} and all(map(math.isfinite, present))  # noqa: PLR2004
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        """A double is the nearest to itself; any other fraction has to be tried."""
+        if self.bits != 64:  # noqa: PLR2004
+            return None
+        if pa.types.is_integer(array.type):
+            fits = _is_within(array, -_EXACT_IN_A_DOUBLE, _EXACT_IN_A_DOUBLE)
+        else:
+            fits = pa.types.is_float64(array.type) and _is_finite(array)
+        return array if fits else None
 
     def cast(self, value: Any) -> float:
         number = _number(value)
@@ -189,11 +158,10 @@ class Text:
     limit: int | None = None
     nul: bool = False
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:
-        if types != {str} or (self.limit is not None and max(map(len, present)) > self.limit):
-            return False
-        joined = "".join(present)
-        return (self.nul or "\0" not in joined) and _is_unicode(joined)
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        if not pa.types.is_string(array.type) or (not self.nul and _has_nul_character(array)):
+            return None
+        return array if self.limit is None or pc.max(pc.utf8_length(array)).as_py() <= self.limit else None
 
     def cast(self, value: Any) -> str:
         if isinstance(value, bytes):
@@ -221,8 +189,8 @@ class Json:
 
     nul: bool = False
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- each value becomes text
-        return False
+    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- each value becomes text
+        return None
 
     def cast(self, value: Any) -> str:
         try:
@@ -247,10 +215,18 @@ class Timestamp:
     """Points in time (`zone`) or wall clock times; without an offset UTC is meant, as Singer's specification says."""
 
     zone: bool
-    digits: int = 6
+    digits: int = _MICROSECONDS
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- each text is parsed
-        return False
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        if self.digits < _MICROSECONDS:
+            return None
+        # A text without an offset can be both, one with another offset than UTC's only the first.
+        for zone in ("UTC", None) if self.zone else (None,):
+            found = _parsed(array, pa.timestamp("us", zone))
+            if found is not None:
+                inside = _is_within(found.cast(pa.int64()), _FIRST_MOMENT, _LAST_MOMENT)
+                return found.cast(pa.timestamp("us", "UTC" if self.zone else None)) if inside else None
+        return None
 
     def cast(self, value: Any) -> datetime:
         moment = _moment(value)
@@ -263,8 +239,12 @@ class Timestamp:
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- each text is parsed
-        return False
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        found = _parsed(array, pa.date32())
+        days = timedelta(days=1) // timedelta(microseconds=1)
+        if found is None or not _is_within(found.cast(pa.int32()), _FIRST_MOMENT // days, _LAST_MOMENT // days):
+            return None
+        return found
 
     def cast(self, value: Any) -> date:
         moment = _without_zone(_moment(value))
@@ -275,10 +255,10 @@ class Date:
 
 @dataclass(frozen=True, slots=True)
 class TimeOfDay:
-    digits: int = 6
+    digits: int = _MICROSECONDS
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- each text is parsed
-        return False
+    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- Arrow parses no times of day
+        return None
 
     def cast(self, value: Any) -> time:
         if not isinstance(value, str) or _FINER_THAN_MICROSECONDS.search(value):
@@ -296,8 +276,9 @@ class TimeOfDay:
 
 @dataclass(frozen=True, slots=True)
 class Uuid:
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- each text is parsed
-        return False
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        canonical = pa.types.is_string(array.type) and pc.all(pc.match_substring_regex(array, _CANONICAL_UUID)).as_py()
+        return array if canonical else None
 
     def cast(self, value: Any) -> str:
         try:
@@ -310,8 +291,8 @@ class Uuid:
 class Verbatim:
     """A type that only the destination knows: its own input function parses the text, or refuses it."""
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:
-        return types == {str} and "\0" not in "".join(present)
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_string(array.type) and not _has_nul_character(array) else None
 
     def cast(self, value: Any) -> str:
         if not isinstance(value, str) or "\0" in value:
@@ -333,8 +314,8 @@ class Binary(Verbatim):
 class Bytes:
     """Bytes as they are, for what takes them without a notation."""
 
-    def takes(self, present: list[Any], types: set[type]) -> bool:  # noqa: ARG002 -- the types tell
-        return types == {bytes}
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_binary(array.type) else None
 
     def cast(self, value: Any) -> bytes:
         if isinstance(value, bytes):
@@ -351,10 +332,16 @@ def _number(value: Any) -> int | Decimal:
     elif isinstance(value, int) and not isinstance(value, bool):
         return value
     elif isinstance(value, (Decimal, float)):
-        number = Decimal(repr(value)) if isinstance(value, float) else value
-        if number.is_finite():
+        number = _exact(value) if isinstance(value, float) else value
+        if isinstance(number, int) or number.is_finite():
             return number
     raise Unfit("it is not a number")
+
+
+def _exact(value: float) -> int | Decimal:
+    """Whole numbers are the same whether they came as 5 or as 5.0, as they are to Arrow."""
+    whole = value.is_integer() and abs(value) < _EXACT_IN_A_DOUBLE
+    return int(value) if whole else Decimal(repr(value))
 
 
 def _moment(value: Any) -> datetime:
@@ -373,3 +360,26 @@ def _without_zone(moment: datetime) -> datetime:
     if moment.utcoffset() not in (None, timedelta(0)):
         raise Unfit("it has an offset from UTC that the column cannot keep")
     return moment.replace(tzinfo=None)
+
+
+def _is_within(array: pa.Array, low: int, high: int) -> bool:
+    extremes = pc.min_max(array).as_py()
+    return bool(low <= extremes["min"] and extremes["max"] <= high)
+
+
+def _is_finite(array: pa.Array) -> bool:
+    return bool(pc.all(pc.is_finite(array)).as_py())
+
+
+def _has_nul_character(array: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring(array, "\0")).as_py())
+
+
+def _parsed(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Texts as ISO 8601 has them most often, or what is of that kind already."""
+    if array.type == kind:
+        return array
+    try:
+        return array.cast(kind) if pa.types.is_string(array.type) else None
+    except pa.ArrowInvalid:
+        return None

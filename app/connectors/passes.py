@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from app.connectors.batches import records_of
 from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from app.connectors.batches import Batch
     from app.connectors.schema import Table
     from app.domain.attempt_protocol import Level
 
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Records of a table that was announced before; `size` is about how many bytes they take."""
+    """Rows of a table that was announced before; `size` is about how many bytes they take."""
 
     table: str
-    records: list[dict[str, Any]]
+    batch: Batch
     size: int
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return records_of(self.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,8 @@ class Destination(Protocol):
     def begin(self, table: Table) -> None:
         """Makes room for a table or for its new columns."""
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
-        """Stages records; raises `ValueRefusedError` for a value that a column cannot hold as it is."""
+    def write(self, table: str, batch: Batch) -> None:
+        """Stages rows; raises `ValueRefusedError` for a value that a column cannot hold as it is."""
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
         """The number of rows inserted or changed. `final` ends the pass: replaced tables are swapped now."""

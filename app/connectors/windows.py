@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.connectors import jsontext
+from app.connectors.batches import mark
 from app.connectors.blame import place_of
 from app.connectors.intervals import IntervalSource, not_by_intervals, refused_in_windows
 from app.connectors.passes import Checkpoint, Emptied, Rows
@@ -113,8 +114,7 @@ class WindowedSource:
                         yield Emptied(item.name, INTERVAL_COLUMN, begin)
                 case Rows():
                     if not self._tables[item.table].key:
-                        for record in item.records:
-                            record[INTERVAL_COLUMN] = begin
+                        mark(item.batch, INTERVAL_COLUMN, begin)
                     yield item
                 # Checkpoints are left out: within a window nothing is complete.
 

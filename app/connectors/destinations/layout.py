@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.connectors.casting import ValueRefusedError, cast_columns
+from app.connectors.batches import column_of, fields_of
+from app.connectors.fitting import ValueRefusedError, fitted
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -13,7 +14,10 @@ from app.domain.writing import SchemaPolicy, WriteMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.connectors.casting import Column
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    from app.connectors.batches import Batch
+    from app.connectors.fitting import Column
 
 TASK_COLUMN = "_syncline_task_id"
 SYNCED_COLUMN = "_syncline_synced_at"
@@ -47,17 +51,17 @@ class Target:
         field = self.table.cursor_field
         return self.columns[field].name if field in self.columns else None
 
-    def cast(self, records: list[dict[str, Any]]) -> list[list[Any]]:
+    def fitted(self, batch: Batch) -> list[pa.Array]:
         """The values by column, in the order of `columns`.
 
         Raises:
-            ValueRefusedError: a column cannot hold a value, or a record has none for a field of the key.
+            ValueRefusedError: a column cannot hold a value, or a row has none for a field of the key.
         """
-        values = cast_columns(records, self.columns, table=self.table.name)
+        arrays = fitted(batch, self.columns, table=self.table.name)
         for field in self.table.identity:
-            if None in values[list(self.columns).index(field)]:
+            if arrays[list(self.columns).index(field)].null_count:
                 raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for its key {field!r}")
-        return values
+        return arrays
 
 
 def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[str], str]) -> dict[str, str]:
@@ -133,18 +137,15 @@ def left_out_warning(table: str, target: Target) -> str | None:
     return f"table {table!r} has no column for {fields}, left out as schema_policy 'discard' says"
 
 
-def widened(
-    table: Table, records: list[dict[str, Any]], *, vacant: Callable[[str], bool] = lambda _field: False
-) -> Table | None:
+def widened(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambda _field: False) -> Table | None:
     """`table` with columns for fields that its source did not announce, where there are any; they may hold any JSON.
 
     A field that is only NULL makes no column, but goes to one that is `vacant`: an old value there would stay for good.
     """
-    fields: set[str] = set().union(*records)
     new = [
         field
-        for field in sorted(fields - table.columns.keys())
-        if any(record.get(field) is not None for record in records) or vacant(field)
+        for field in sorted(fields_of(batch) - table.columns.keys())
+        if any(value is not None for value in column_of(batch, field)) or vacant(field)
     ]
     return dataclasses.replace(table, columns=table.columns | dict.fromkeys(new, Kind.JSON)) if new else None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.connectors.passes import Emptied, Position
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.batches import Batch
     from app.connectors.none_options import NoneDestinationOptions
     from app.connectors.passes import Fence, Log
     from app.connectors.schema import Table
@@ -24,7 +25,7 @@ class NoneDestination:
     def begin(self, table: Table) -> None:
         pass
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+    def write(self, table: str, batch: Batch) -> None:
         pass
 
     def empty(self, emptied: Emptied) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app.connectors.destinations.history import add_versions
 from app.connectors.destinations.layout import ROW_COLUMN, listed, quoted, with_own
@@ -12,6 +12,7 @@ from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
+    from app.connectors.batches import Batch
     from app.connectors.destinations.layout import Target
     from app.connectors.destinations.session import Session
     from app.connectors.passes import Emptied
@@ -47,8 +48,8 @@ class Stage(abc.ABC):
                 self.columns[column.name] = column.type
 
     @abc.abstractmethod
-    def add(self, records: list[dict[str, Any]]) -> None:
-        """Casts and stages; raises `ValueRefusedError`."""
+    def add(self, batch: Batch) -> None:
+        """Fits and stages; raises `ValueRefusedError`."""
 
     def empty(self, emptied: Emptied) -> None:
         """Rows that are in the target when what is staged moves have to go before."""

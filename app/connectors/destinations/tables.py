@@ -19,8 +19,8 @@ from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
-    from app.connectors.casting import Column
     from app.connectors.destinations.session import Session
+    from app.connectors.fitting import Column
     from app.connectors.schema import Kind, Table
 
 UNFINISHED = "syncline: its first load is not complete yet"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.connectors.destinations.layout import left_out_warning, widened
 from app.failpoints import fail_point
@@ -11,6 +11,7 @@ from app.failpoints import fail_point
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from app.connectors.batches import Batch
     from app.connectors.destinations.bookmarks import Bookmark
     from app.connectors.destinations.layout import Target
     from app.connectors.destinations.staging import Stage
@@ -46,12 +47,12 @@ class Warehouse(abc.ABC):
             else:
                 self._stages[table.name] = self._stage(target, number=len(self._stages))
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+    def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
-        if wider := widened(stage.target.table, records, vacant=stage.target.vacant):
+        if wider := widened(stage.target.table, batch, vacant=stage.target.vacant):
             self.begin(wider)
         with self._explained(f"cannot stage rows of table {table!r}"):
-            stage.add(records)
+            stage.add(batch)
 
     def empty(self, emptied: Emptied) -> None:
         self._stages[emptied.table].empty(emptied)

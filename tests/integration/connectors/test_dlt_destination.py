@@ -19,9 +19,9 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from app.connectors.casting import ValueRefusedError
 from app.connectors.destinations import make_destination
 from app.connectors.destinations.dlt.load import Loader
+from app.connectors.fitting import ValueRefusedError
 from app.connectors.passes import Fence
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError

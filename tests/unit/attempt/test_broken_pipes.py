@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.batches import Batch
+
 BROKEN = BrokenPipeError(32, "Broken pipe")
 
 
@@ -45,7 +47,7 @@ class Destination:
 
     def begin(self, table: Any) -> None: ...
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None: ...
+    def write(self, table: str, batch: Batch) -> None: ...
 
     def commit(self, _bookmark: str | None, *, final: bool) -> int:
         assert final

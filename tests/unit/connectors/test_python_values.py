@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors.casting import cast_columns
 from app.connectors.destinations.postgres.columns import NEW_TYPES, column
+from app.connectors.fitting import fitted
 from app.connectors.inference import inferred
 from app.connectors.schema import Kind
 from app.connectors.sources.python.values import Refused, bookmark, plain
@@ -117,7 +117,7 @@ def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: 
     kinds = inferred(records, known=())
     assert set(kinds) == {name for record in records for name, value in record.items() if value is not None}
     columns = {name: column(name, NEW_TYPES[kind]) for name, kind in kinds.items()}
-    cast_columns([plain(record)[0] for record in records], columns, table="t")
+    fitted([plain(record)[0] for record in records], columns, table="t")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ whoever finds such a note asks the destination whether it knows the load, and go
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
@@ -18,6 +18,7 @@ from app.failpoints import fail_point
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.batches import Batch
     from app.connectors.dlt_options import DltDestinationOptions
     from app.connectors.passes import Fence, Log, Position
     from app.connectors.schema import Table
@@ -52,11 +53,11 @@ class DltDestination:
             self._bookmark.verify()
             self._tables.begin(table)
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+    def write(self, table: str, batch: Batch) -> None:
         stage = self._tables.stages[table]
-        if wider := widened(stage.target.table, records, vacant=stage.target.vacant):
+        if wider := widened(stage.target.table, batch, vacant=stage.target.vacant):
             self.begin(wider)
-        stage.add(records)
+        stage.add(batch)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
         moving = [stage for stage in self._tables.stages.values() if final or not stage.target.table.comes_at_once]

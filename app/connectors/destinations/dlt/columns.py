@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import casting
-from app.connectors.casting import Column, Holds
+from app.connectors.fitting import Column
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
     from dlt.common.destination import DestinationCapabilitiesContext
+
+    from app.connectors.casting import Holds
 
 Described = dict[str, Any]
 _MOST_DIGITS: Final = 38
@@ -34,7 +35,8 @@ NEW_TYPES: Final[dict[Kind, Described]] = {
 
 def column(name: str, described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Column:
     """The column `name` for values of a source's `kind`."""
-    return Column(name=name, type=_shown(described), holds=_holds(described, kind, capabilities))
+    holds = _holds(described, kind, capabilities)
+    return Column(name=name, type=_shown(described), holds=holds, arrow=arrow_type(described, capabilities))
 
 
 def arrow_type(described: Described, capabilities: DestinationCapabilitiesContext) -> pa.DataType:
@@ -43,12 +45,6 @@ def arrow_type(described: Described, capabilities: DestinationCapabilitiesContex
 
     kind = get_py_arrow_datatype(described, capabilities, "UTC")  # type: ignore[arg-type]
     return pa.timestamp(kind.unit, "UTC") if pa.types.is_timestamp(kind) else kind
-
-
-def array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_decimal(kind):
-        values = [None if value is None else Decimal(value) for value in values]
-    return pa.array(values, kind)
 
 
 def _holds(described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Holds:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from app.connectors.destinations.dlt.columns import array
 from app.connectors.destinations.dlt.occurrences import Occurrences
 from app.connectors.destinations.dlt.target import NAME_COLUMN
 from app.connectors.destinations.layout import ROW_COLUMN
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.batches import Batch
     from app.connectors.destinations.dlt.target import Target
 
 
@@ -41,20 +41,19 @@ class Stage:
             self._close()
         self.target = target
 
-    def add(self, records: list[dict[str, Any]]) -> None:
-        """Casts and writes; raises `ValueRefusedError`."""
-        values = self.target.cast(records)
-        arrays = [array(column, field.type) for column, field in zip(values, self.target.arrow, strict=True)]
-        own = [pa.array(range(self.rows, self.rows + len(records)), pa.int64())]
+    def add(self, batch: Batch) -> None:
+        """Fits and writes; raises `ValueRefusedError`."""
+        arrays = self.target.fitted(batch)
+        own = [pa.array(range(self.rows, self.rows + len(batch)), pa.int64())]
         if self._occurrences:
             own.append(pa.array(self._occurrences.names(pa.record_batch(arrays, schema=self.target.arrow))))
-        batch = pa.record_batch([*own, *arrays], schema=self._shape())
+        numbered = pa.record_batch([*own, *arrays], schema=self._shape())
         if self._writer is None:
             self._made += 1
             self._files.append(self._directory / f"{self._made}.parquet")
             self._writer = pq.ParquetWriter(self._files[-1], self._shape())
-        self._writer.write_batch(batch)
-        self.rows += len(records)
+        self._writer.write_batch(numbered)
+        self.rows += len(batch)
 
     def tables(self) -> Iterator[pa.Table]:
         """What is staged, piece by piece, in the target's present shape, without rows that a later one replaces."""

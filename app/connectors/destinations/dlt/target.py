@@ -92,11 +92,12 @@ def described(
         shape[name] = _described(there.get(same(name)), table.columns[field]) | {"name": name}
         if name in key:
             shape[name] |= {"primary_key": True, "nullable": False}
+    columns = {
+        field: types.column(name, shape[name], table.columns[field], capabilities) for field, name in names.items()
+    }
+    nullable = {name: described.get("nullable", True) for name, described in shape.items()}
     arrow = pa.schema(
-        [
-            pa.field(name, types.arrow_type(column, capabilities), nullable=column.get("nullable", True))
-            for name, column in shape.items()
-        ]
+        [pa.field(column.name, column.arrow, nullable=nullable[column.name]) for column in columns.values()]
     )
     named = is_named(table)
     free = there.keys() - {same(name) for name in (*names.values(), *OWN_COLUMNS, *_RESERVED)}
@@ -104,9 +105,7 @@ def described(
     return Target(
         table=table,
         qualified=schema.naming.normalize_tables_path(table.name),
-        columns={
-            field: types.column(name, shape[name], table.columns[field], capabilities) for field, name in names.items()
-        },
+        columns=columns,
         described=shape
         | {name: _described(there.get(same(name)), kind) | {"name": name} for name, kind in own_columns(table).items()}
         | {LOAD_COLUMN: {"name": LOAD_COLUMN, "data_type": "text"}}

@@ -5,16 +5,15 @@ A transaction of DuckDB writes to one database only, and to temporary tables: so
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.destinations.duckdb.tables import arrow_type
 from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.staging import Stage
 
 if TYPE_CHECKING:
+    from app.connectors.batches import Batch
     from app.connectors.destinations.duckdb.file import TargetFile
     from app.connectors.destinations.layout import Target
 
@@ -35,18 +34,14 @@ class DuckdbStage(Stage):
         self._file.make_room(more_columns=len(target.columns) - len(self.columns))
         super().widen(target)
 
-    def add(self, records: list[dict[str, Any]]) -> None:
-        target = self.target
-        values = target.cast(records)
-        numbers = pa.array(range(self._rows, self._rows + len(records)), pa.int64())
-        self._rows += len(records)
-        arrays = [
-            _array(column, arrow_type(kind)) for column, kind in zip(values, target.columns.values(), strict=True)
-        ]
-        names = [ROW_COLUMN, *(column.name for column in target.columns.values())]
-        batch = pa.Table.from_arrays([numbers, *arrays], names=names)
-        self._file.make_room(batch_bytes=batch.nbytes)
-        self._connection.register(_BATCH, batch)
+    def add(self, batch: Batch) -> None:
+        arrays = self.target.fitted(batch)
+        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        self._rows += len(batch)
+        names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
+        table = pa.Table.from_arrays([numbers, *arrays], names=names)
+        self._file.make_room(batch_bytes=table.nbytes)
+        self._connection.register(_BATCH, table)
         try:
             self._session.run(f"INSERT INTO {self.name} ({listed(names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
         finally:
@@ -105,11 +100,3 @@ class DuckdbStage(Stage):
 
 def _more(names: list[str], prefix: str = "") -> str:
     return ", " + listed(names, prefix=prefix) if names else ""
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_string(kind):
-        values = [value if value is None or isinstance(value, str) else str(value) for value in values]
-    elif pa.types.is_decimal(kind):
-        values = [None if value is None else Decimal(value) for value in values]
-    return pa.array(values, kind)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import casting
-from app.connectors.casting import Column, Holds
 from app.connectors.destinations.duckdb.file import TARGET
 from app.connectors.destinations.layout import quoted
 from app.connectors.destinations.tables import Tables
+from app.connectors.fitting import Column
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
+    from app.connectors.casting import Holds
     from app.connectors.destinations.session import Session
     from app.connectors.schema import Table
 
@@ -95,9 +96,8 @@ class DuckdbTables(Tables):
         return {column.lower(): (column, kind) for column, kind in found}
 
     def column(self, name: str, type_name: str) -> Column:
-        if found := _DECIMAL.fullmatch(type_name):
-            return Column(name=name, type=type_name, holds=casting.Number(int(found[1]), int(found[2])))
-        return Column(name=name, type=type_name, holds=_TYPES.get(type_name, (casting.Verbatim(), None))[0])
+        holds, arrow = _held(type_name)
+        return Column(name=name, type=type_name, holds=holds, arrow=arrow)
 
     def _refused_name(self, name: str) -> str | None:
         return None if name and "\0" not in name else "must not be empty or contain U+0000"
@@ -124,8 +124,9 @@ class DuckdbTables(Tables):
         """No index: MERGE finds rows without one, and DuckDB keeps indexes in memory."""
 
 
-def arrow_type(column: Column) -> pa.DataType:
-    """The type in which values of `column` are handed to DuckDB; text is parsed by its own strict casts."""
-    if found := _DECIMAL.fullmatch(column.type):
-        return pa.decimal128(int(found[1]), int(found[2]))
-    return _TYPES.get(column.type, (None, pa.string()))[1]
+def _held(type_name: str) -> tuple[Holds, pa.DataType]:
+    """Text is parsed by DuckDB's own strict casts."""
+    if found := _DECIMAL.fullmatch(type_name):
+        precision, scale = int(found[1]), int(found[2])
+        return casting.Number(precision, scale), pa.decimal128(precision, scale)
+    return _TYPES.get(type_name, (casting.Verbatim(), pa.string()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,6 +23,7 @@ from app.failpoints import fail_point
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.batches import Batch
     from app.connectors.destinations.parquet.stage import Staged
     from app.connectors.parquet_options import ParquetDestinationOptions
     from app.connectors.passes import Fence, Log, Position
@@ -63,11 +64,11 @@ class ParquetDestination:
             directory = self._directory / str(len(self._stages))
             self._stages[table.name] = Stage(target, directory, task_id=self._fence.task_id)
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+    def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
-        if wider := widened(stage.target.table, records):
+        if wider := widened(stage.target.table, batch):
             self.begin(wider)
-        stage.add(records)
+        stage.add(batch)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
         moving = {name: stage for name, stage in self._stages.items() if final or not stage.target.table.comes_at_once}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
@@ -16,6 +17,7 @@ from app.connectors.schema import Kind
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.batches import Batch
     from app.connectors.destinations.layout import Target
 
 _GROUP_BYTES = 32 << 20
@@ -57,19 +59,17 @@ class Stage:
             self._close()
         self.target = target
 
-    def add(self, records: list[dict[str, Any]]) -> None:
-        """Casts and stages; raises `ValueRefusedError`."""
-        columns = self.target.columns
-        values = self.target.cast(records)
-        arrays = [types.array(each, Kind(column.type)) for each, column in zip(values, columns.values(), strict=True)]
-        own = [[self._task_id] * len(records), [datetime.now(UTC)] * len(records)]
+    def add(self, batch: Batch) -> None:
+        """Fits and stages; raises `ValueRefusedError`."""
+        arrays = self.target.fitted(batch)
+        self._note_cursor(arrays)
+        own = [[self._task_id] * len(batch), [datetime.now(UTC)] * len(batch)]
         arrays += [pa.array(each, kind) for each, kind in zip(own, _OWN.values(), strict=True)]
-        names = [*(column.name for column in columns.values()), *_OWN]
+        names = [*(column.name for column in self.target.columns.values()), *_OWN]
         table = pa.Table.from_arrays(arrays, names=names)
-        self._note_cursor(values)
         self._waiting.append(table)
         self._waiting_bytes += table.nbytes
-        self._rows += len(records)
+        self._rows += len(batch)
         if self._waiting_bytes >= _GROUP_BYTES:
             self._write_group()
 
@@ -85,12 +85,12 @@ class Stage:
         self._files += 1
         return self._directory / f"{self._files}.parquet"
 
-    def _note_cursor(self, values: list[list[Any]]) -> None:
+    def _note_cursor(self, arrays: list[pa.Array]) -> None:
         field = self.target.table.cursor_field
         if field not in self.target.columns:
             return
-        seen = [value for value in values[list(self.target.columns).index(field)] if value is not None]
-        seen += [value for value in (self._lowest, self._highest) if value is not None]
+        extremes = pc.min_max(arrays[list(self.target.columns).index(field)]).as_py().values()
+        seen = [value for value in (*extremes, self._lowest, self._highest) if value is not None]
         if seen:
             self._lowest, self._highest = min(seen), max(seen)
 

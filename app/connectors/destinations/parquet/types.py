@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import casting
-from app.connectors.casting import Column, Holds
+from app.connectors.fitting import Column
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from app.connectors.casting import Holds
 
 _DIGITS = 38
 
@@ -44,18 +45,12 @@ _READ: dict[Kind, Callable[[str], Any]] = {
 
 
 def column(name: str, kind: Kind) -> Column:
-    return Column(name=name, type=kind.value, holds=_TYPES[kind][1])
+    arrow, holds = _TYPES[kind]
+    return Column(name=name, type=kind.value, holds=holds, arrow=arrow)
 
 
 def arrow_type(kind: Kind) -> pa.DataType:
     return _TYPES[kind][0]
-
-
-def array(values: list[Any], kind: Kind) -> pa.Array:
-    """Of values that the column was seen to hold."""
-    if kind is Kind.BIG_INTEGER:
-        values = [None if value is None else Decimal(value) for value in values]
-    return pa.array(values, arrow_type(kind))
 
 
 def written(value: Any) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pyarrow as pa  # type: ignore[import-untyped]
+
 from app.connectors import casting
-from app.connectors.casting import Column, Holds
+from app.connectors.fitting import Column
 from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
+    from app.connectors.casting import Holds
     from app.connectors.destinations.session import Session
 
 # Numbers become numeric, because a double would change most decimal fractions of more than 15 digits.
@@ -46,6 +49,14 @@ _HOLDS: dict[str, Holds] = {
     "uuid": casting.Uuid(),
     "bytea": casting.Binary(lambda value: f"\\x{value.hex()}"),
 }
+# The others, and numeric, whose digits no type of Arrow has, travel as text.
+_ARROW: dict[type[Holds], pa.DataType] = {
+    casting.Boolean: pa.bool_(),
+    casting.Integer: pa.int64(),
+    casting.Floating: pa.float64(),
+    casting.Date: pa.date32(),
+    casting.TimeOfDay: pa.time64("us"),
+}
 _WITH_MODIFIER = re.compile(r"(?P<base>[a-z ]+)\((?P<first>-?\d+)(,(?P<second>-?\d+))?\)(?P<rest>[a-z ]*)")
 # Identity is compared through text where PostgreSQL's own equality is missing or means something else.
 _COMPARABLE = set(_HOLDS) - {"json", "citext"}
@@ -64,13 +75,20 @@ def existing_columns(session: Session, table: str) -> list[tuple[str, str]]:
 
 
 def column(name: str, type_name: str) -> Column:
-    return Column(name=name, type=type_name, holds=_holds(type_name))
+    holds = _holds(type_name)
+    return Column(name=name, type=type_name, holds=holds, arrow=_arrow(holds))
 
 
 def comparable(type_name: str) -> bool:
     """Whether `=` on this type means that both values are the same."""
     found = _WITH_MODIFIER.fullmatch(type_name)
     return (found["base"] + found["rest"] if found else type_name) in _COMPARABLE
+
+
+def _arrow(holds: Holds) -> pa.DataType | None:
+    if isinstance(holds, casting.Timestamp):
+        return pa.timestamp("us", "UTC" if holds.zone else None)
+    return _ARROW.get(type(holds))
 
 
 def _holds(type_name: str) -> Holds:

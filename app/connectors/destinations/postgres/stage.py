@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import csv
 
 from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.postgres import columns as types
 from app.connectors.destinations.staging import Stage
 
 if TYPE_CHECKING:
+    from app.connectors.batches import Batch
     from app.connectors.destinations.layout import Target
     from app.connectors.destinations.postgres.connection import PostgresSession
 
@@ -18,18 +21,22 @@ class PostgresStage(Stage):
     def __init__(self, session: PostgresSession, target: Target, *, number: int, task_id: str) -> None:
         super().__init__(session, target, number=number, task_id=task_id)
         self._connection = session.connection
-        self._numbers = count()
+        self._rows = 0
 
-    def add(self, records: list[dict[str, Any]]) -> None:
-        target = self.target
-        values = target.cast(records)
-        names = listed([ROW_COLUMN, *(column.name for column in target.columns.values())])
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy(f"COPY {self.name} ({names}) FROM STDIN".encode()) as copy,
-        ):
-            for row in zip(self._numbers, *values, strict=False):
-                copy.write_row(row)
+    def add(self, batch: Batch) -> None:
+        names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
+        statement = f"COPY {self.name} ({listed(names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+        with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.write(self._written(batch, names))
+
+    def _written(self, batch: Batch, names: list[str]) -> pa.Buffer:
+        """As CSV, in which text is in quotes and NULL is nothing, as PostgreSQL expects it."""
+        arrays = self.target.fitted(batch)
+        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        self._rows += len(batch)
+        written = pa.BufferOutputStream()
+        csv.write_csv(pa.record_batch([numbers, *arrays], names), written, csv.WriteOptions(include_header=False))
+        return written.getvalue()
 
     def temporary(self, name: str) -> str:
         return quoted("pg_temp", name)

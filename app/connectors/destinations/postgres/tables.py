@@ -10,8 +10,8 @@ from app.connectors.destinations.tables import Tables
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from app.connectors.casting import Column
     from app.connectors.destinations.session import Session
+    from app.connectors.fitting import Column
     from app.connectors.schema import Table
 
 _NAME_BYTES = 63

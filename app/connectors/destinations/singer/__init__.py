@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.connectors import jsontext
+from app.connectors.batches import records_of
 from app.connectors.destinations.layout import widened
 from app.connectors.destinations.singer.messages import record_lines, schema_line, state_line, version_line
 from app.connectors.destinations.singer.target import RunningTarget
@@ -28,6 +29,7 @@ from app.failpoints import fail_point
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.batches import Batch
     from app.connectors.passes import Fence, Log
     from app.connectors.schema import Table
     from app.connectors.target_options import TargetOptions
@@ -94,7 +96,8 @@ class SingerDestination:
             if self._running is not None:
                 self._running.say(schema_line(table))
 
-    def write(self, table: str, records: list[dict[str, Any]]) -> None:
+    def write(self, table: str, batch: Batch) -> None:
+        records = records_of(batch)
         if wider := widened(self._tables[table], records):
             self.begin(wider)
         described = self._tables[table]

@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, column, select, table, text
 from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import NullType
 
+from app.connectors.batches import Columns
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
 from app.connectors.sources.sql import bookmark as bookmarks
@@ -21,6 +22,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa  # type: ignore[import-untyped]
     from sqlalchemy import ColumnClause, ColumnElement, Connection, CursorResult, FromClause
 
     from app.connectors.passes import Log
@@ -196,12 +198,11 @@ class Reading:
             return result.fetchmany(count)
 
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
-        kept: dict[str, list[Any]] = {}
+        kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
             meant = found if each.converted is None else map(_present(each.converted), found)
             kept[each.name] = plain(meant)
-        records = [dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=True)]
-        return Rows(table_name, records, size(kept.values()))
+        return Rows(table_name, Columns(kept), size(kept.values()))
 
 
 class Announcement:

@@ -1,0 +1,54 @@
+"""Rows on their way, in one of two shapes: records, as most sources send them, or columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All values of each field, equally many: those that records have, or an Arrow array of them."""
+
+    values: dict[str, list[Any] | pa.Array]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values()), ()))
+
+
+Batch: TypeAlias = "list[dict[str, Any]] | Columns"
+
+
+def column_of(batch: Batch, field: str) -> list[Any] | pa.Array:
+    """The values of `field`; None where a record lacks it."""
+    if isinstance(batch, Columns):
+        values = batch.values.get(field)
+        return [None] * len(batch) if values is None else values
+    return [record.get(field) for record in batch]
+
+
+def records_of(batch: Batch) -> list[dict[str, Any]]:
+    if not isinstance(batch, Columns):
+        return batch
+    columns = [listed(values) for values in batch.values.values()]
+    return [dict(zip(batch.values, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def listed(values: list[Any] | pa.Array) -> list[Any]:
+    return values if isinstance(values, list) else list(values.to_pylist())
+
+
+def mark(batch: Batch, field: str, value: Any) -> None:
+    """Gives all rows this value."""
+    if isinstance(batch, Columns):
+        batch.values[field] = [value] * len(batch)
+    else:
+        for record in batch:
+            record[field] = value
+
+
+def fields_of(batch: Batch) -> set[str]:
+    return set(batch.values) if isinstance(batch, Columns) else set().union(*batch)

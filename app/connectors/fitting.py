@@ -1,0 +1,112 @@
+"""Whole batches fitted to the columns they go to, as Arrow arrays: all values at one look, or one by one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from app.connectors import jsontext
+from app.connectors.batches import column_of, listed
+from app.connectors.casting import Holds, Unfit
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.connectors.batches import Batch
+
+_SHOWN_CHARACTERS: Final = 80
+_TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
+    frozenset({bool}): pa.bool_(),
+    frozenset({int}): pa.int64(),
+    frozenset({float}): pa.float64(),
+    # JSON writes a price of 10.0 as 10. Arrow refuses whole numbers that a double cannot keep.
+    frozenset({int, float}): pa.float64(),
+    frozenset({str}): pa.string(),
+    frozenset({bytes}): pa.binary(),
+}
+
+
+class ValueRefusedError(ConfigurationError):
+    """A column of a destination cannot hold a value as it is: change the column's type, or the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as it is in the destination; `type` is its name there, for messages.
+
+    Values travel as `arrow`; None: as they come, or as text.
+    """
+
+    name: str
+    type: str
+    holds: Holds
+    arrow: pa.DataType | None = None
+
+
+def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> list[pa.Array]:
+    """One array for each of `columns` (field → column); a field that a row lacks is NULL.
+
+    Raises:
+        ValueRefusedError: with table, column, its type and the value.
+    """
+    return [_fitted(column_of(batch, field), column, table) for field, column in columns.items()]
+
+
+def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Array:
+    array = values if isinstance(values, pa.Array) else _array(values)
+    if array is not None:
+        if array.null_count == len(array):
+            return pa.nulls(len(array), column.arrow or pa.string())
+        fits = column.holds.fits(array)
+        if fits is not None:
+            try:
+                return fits if column.arrow is None else fits.cast(column.arrow)
+            except pa.ArrowInvalid:
+                pass  # The value that does not fit is found below.
+    return _made(_cast(values, column, table), column.arrow)
+
+
+def _array(values: list[Any]) -> pa.Array | None:
+    """`values` in one array, where they are of one kind."""
+    types = frozenset(map(type, values)) - {type(None)}
+    kind = _TYPES.get(types) if types else pa.null()
+    if kind is None:
+        return None
+    try:
+        return pa.array(values, kind)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
+        return None
+
+
+def _cast(values: list[Any] | pa.Array, column: Column, table: str) -> list[Any]:
+    cast = column.holds.cast
+    value = None
+    try:
+        return [None if each is None else cast(value := each) for each in listed(values)]
+    except Unfit as unfit:
+        place = f"column {column.name!r} of table {table!r} is {column.type}"
+        raise ValueRefusedError(f"{place} and cannot hold {_shown(value)}: {unfit}") from None
+
+
+def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
+    if kind is None or pa.types.is_string(kind):
+        kind = pa.string()
+        values = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    elif pa.types.is_decimal(kind):
+        values = [None if value is None else Decimal(value) for value in values]
+    return pa.array(values, kind)
+
+
+def _shown(value: Any) -> str:
+    """The begin of it, without anything that a log could not keep."""
+    try:
+        text = value if isinstance(value, str) else jsontext.encode(value)
+    except UnicodeEncodeError:
+        text = repr(value)
+    cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return json.dumps(cut, ensure_ascii=False).encode(errors="backslashreplace").decode()
