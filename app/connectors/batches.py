@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import pyarrow as pa  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    from collections.abc import Mapping, Sequence
+
+_TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
+    frozenset({bool}): pa.bool_(),
+    frozenset({int}): pa.int64(),
+    frozenset({float}): pa.float64(),
+    # JSON writes a price of 10.0 as 10. Arrow refuses whole numbers that a double cannot keep.
+    frozenset({int, float}): pa.float64(),
+    frozenset({str}): pa.string(),
+    frozenset({bytes}): pa.binary(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,18 @@ def records_of(batch: Batch) -> list[dict[str, Any]]:
         return batch
     columns = [listed(values) for values in batch.values.values()]
     return [dict(zip(batch.values, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def arrayed(values: Sequence[Any]) -> pa.Array | None:
+    """All values in one array; None where they are not of one kind that Arrow has."""
+    types = frozenset(map(type, values)) - {type(None)}
+    kind = _TYPES.get(types) if types else pa.null()
+    if kind is None:
+        return None
+    try:
+        return pa.array(values, kind)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
+        return None
 
 
 def listed(values: list[Any] | pa.Array) -> list[Any]:

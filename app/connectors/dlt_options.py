@@ -64,7 +64,7 @@ class DltDestinationOptions(Options):
 
     @model_validator(mode="after")
     def _can_be_written(self) -> Self:
-        check_installed(f"type '{self.type}'", "dlt", "dlt", "pyarrow")
+        check_installed(f"type '{self.type}'", "dlt", "dlt")
         missing = [module for module in _DRIVERS[self.name] if not _is_there(module)]
         if missing:
             raise ValueError(_missing(f"type '{self.type}'", self.name))

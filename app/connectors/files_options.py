@@ -104,6 +104,4 @@ class FilesParameters(Options):
             raise ValueError(f"format {self.format!r} has no {', '.join(map(repr, given))}")
         if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
-        if self.format == "parquet" or any(".parquet" in address for address in self.path):
-            check_installed("format 'parquet'", "files", "pyarrow")
         return self

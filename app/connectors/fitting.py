@@ -10,25 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import jsontext
-from app.connectors.batches import column_of, listed
+from app.connectors.batches import arrayed, column_of, listed
 from app.connectors.casting import Holds, Unfit
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from app.connectors.batches import Batch
 
 _SHOWN_CHARACTERS: Final = 80
-_TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
-    frozenset({bool}): pa.bool_(),
-    frozenset({int}): pa.int64(),
-    frozenset({float}): pa.float64(),
-    # JSON writes a price of 10.0 as 10. Arrow refuses whole numbers that a double cannot keep.
-    frozenset({int, float}): pa.float64(),
-    frozenset({str}): pa.string(),
-    frozenset({bytes}): pa.binary(),
-}
 
 
 class ValueRefusedError(ConfigurationError):
@@ -58,7 +47,7 @@ def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> list[pa.A
 
 
 def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Array:
-    array = values if isinstance(values, pa.Array) else _array(values)
+    array = values if isinstance(values, pa.Array) else arrayed(values)
     if array is not None:
         if array.null_count == len(array):
             return pa.nulls(len(array), column.arrow or pa.string())
@@ -69,18 +58,6 @@ def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Arra
             except pa.ArrowInvalid:
                 pass  # The value that does not fit is found below.
     return _made(_cast(values, column, table), column.arrow)
-
-
-def _array(values: list[Any]) -> pa.Array | None:
-    """`values` in one array, where they are of one kind."""
-    types = frozenset(map(type, values)) - {type(None)}
-    kind = _TYPES.get(types) if types else pa.null()
-    if kind is None:
-        return None
-    try:
-        return pa.array(values, kind)
-    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
-        return None
 
 
 def _cast(values: list[Any] | pa.Array, column: Column, table: str) -> list[Any]:

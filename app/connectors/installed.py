@@ -9,8 +9,4 @@ def check_installed(what: str, extra: str, *modules: str) -> None:
     """Raises ValueError, with what to install, unless all `modules` that `what` needs are there."""
     # Found, not imported: a catalogue is checked often, and by processes that never read or write anything.
     if any(importlib.util.find_spec(module) is None for module in modules):
-        raise ValueError(missing(what, extra))
-
-
-def missing(what: str, extra: str) -> str:
-    return f"{what} needs packages that are not installed: pip install 'syncline[{extra}]'"
+        raise ValueError(f"{what} needs packages that are not installed: pip install 'syncline[{extra}]'")

@@ -25,6 +25,6 @@ class ParquetDestinationOptions(Options):
     @field_validator("path")
     @classmethod
     def _can_be_reached(cls, path: str) -> str:
-        check_installed("type 'parquet'", "files", "fsspec", "pyarrow")
+        check_installed("type 'parquet'", "files", "fsspec")
         check_protocol(path, WRITABLE)
         return path

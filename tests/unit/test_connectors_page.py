@@ -140,7 +140,7 @@ def test_the_table_of_connectors_names_the_extras_that_are_asked_for(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = set()
-    for there in ((), ("fsspec", "pyarrow")):  # without these nobody asks what addresses in buckets need
+    for there in ((), ("fsspec",)):  # without these nobody asks what addresses in buckets need
         find_spec = {each: each for each in there}.get
         monkeypatch.setattr(installed, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=find_spec)))
         asked |= {extra for name, model, given in GIVEN if name == kind for extra in missing(model, given)}

@@ -9,6 +9,7 @@ import os
 import select
 import termios
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 LONGEST_TEXT_BYTES: Final = 32 << 10
 _LONGEST_MESSAGE_MEGABYTES: Final = 16
 _CHUNK_BYTES: Final = 64 << 10
+# As much as Linux allows everybody: https://man7.org/linux/man-pages/man7/pipe.7.html
+_DEPTH_BYTES: Final = 1 << 20
 _SECONDS_AFTER_THE_END: Final = 1.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
 
@@ -38,6 +41,15 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
                 return
             owed -= len(chunk)
             yield chunk
+
+
+def deepen(pipe: int) -> None:
+    """Lets its program go on while nobody reads, as long as a batch is loaded; the usual 64 KB are full long before.
+
+    Where the system has no such pipes, or no more room for them, it stays as it is.
+    """
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _DEPTH_BYTES)
 
 
 class Lines:

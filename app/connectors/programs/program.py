@@ -11,7 +11,7 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING
 
-from app.connectors.programs.pipe import Lines, chunks
+from app.connectors.programs.pipe import Lines, chunks, deepen
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.redaction import Redactor
@@ -140,6 +140,7 @@ class Program:
         if running.stdout is None or running.stderr is None:
             raise RuntimeError(f"{self._name} was started without pipes")
         with running.stdout as output:
+            deepen(output.fileno())
             ear = threading.Thread(target=self._listen, args=[running, running.stderr], daemon=True)
             ear.start()
             yield from chunks(output.fileno(), has_ended=lambda: running.poll() is not None)

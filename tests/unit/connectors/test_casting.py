@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors import casting, fitting
-from app.connectors.batches import Columns, records_of
+from app.connectors import casting
+from app.connectors.batches import Columns, arrayed, records_of
 from app.connectors.fitting import Column, ValueRefusedError, fitted
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ KINDS_OF_VALUES = st.sampled_from(
 
 @pytest.mark.parametrize(("holds", "values"), AT_ONE_LOOK)
 def test_what_comes_by_the_million_is_seen_at_one_look(holds: Holds, values: list[Any]) -> None:
-    array = fitting._array(values)
+    array = arrayed(values)
     assert array is not None
     found = holds.fits(array)
     assert found is not None
@@ -179,7 +179,7 @@ def test_what_comes_by_the_million_is_seen_at_one_look(holds: Holds, values: lis
 @given(st.sampled_from([holds for holds, *_ in (*FITTING, *UNFIT, *AT_ONE_LOOK)]), st.data())
 def test_one_look_says_what_a_look_at_each_value_would(holds: Holds, data: st.DataObject) -> None:
     values = data.draw(st.lists(data.draw(KINDS_OF_VALUES), min_size=1, max_size=4))
-    array = fitting._array(values)
+    array = arrayed(values)
     found = None if array is None else holds.fits(array)
     if found is not None:
         assert list(map(exact, found.to_pylist())) == [exact(holds.cast(each)) for each in values]

@@ -24,7 +24,6 @@ destinations:
         ("redis", "redis", "type: redis, config: {host: h}, collections: [{name: a, parameters: {redis_key: k}}]"),
         ("fsspec", "files", "type: files, collections: [{name: a, parameters: {path: a.csv}}]"),
         ("aiohttp", "files", "type: files, collections: [{name: a, parameters: {path: 'https://host/a.csv'}}]"),
-        ("pyarrow", "files", "type: files, collections: [{name: a, parameters: {path: a.parquet}}]"),
         ("s3fs", "files-s3", "type: files, collections: [{name: a, parameters: {path: 's3://bucket/*.csv'}}]"),
         ("gcsfs", "files-gs", "type: files, collections: [{name: a, parameters: {path: 'gs://bucket/*.csv'}}]"),
         ("dlt", "rest", "type: rest, config: {client: {base_url: 'http://h'}, resources: [a]}, collections: [a]"),
@@ -44,9 +43,7 @@ def test_a_source_that_cannot_be_read_for_want_of_a_package_names_the_extra(
     ("missing", "extra", "destination"),
     [
         ("duckdb", "duckdb", "type: duckdb, path: a.duckdb"),
-        ("pyarrow", "duckdb", "type: duckdb, path: a.duckdb"),
         ("fsspec", "files", "type: parquet, path: lake"),
-        ("pyarrow", "files", "type: parquet, path: lake"),
         ("s3fs", "files-s3", "type: parquet, path: 's3://bucket/lake'"),
     ],
 )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import tracemalloc
 from itertools import repeat
+from pathlib import Path
 
 import pytest
 
-from app.connectors.programs.pipe import LONGEST_TEXT_BYTES, Lines, chunks
+from app.connectors.programs.pipe import LONGEST_TEXT_BYTES, Lines, chunks, deepen
 from app.domain.errors import ConfigurationError
 
 MEGABYTE = 1 << 20
@@ -56,3 +58,21 @@ def test_what_a_process_wrote_before_its_end_is_read_however_slowly(monkeypatch:
     assert b"".join(chunks(receiving, has_ended=lambda: True)) == b"abc"
     os.close(sending)
     os.close(receiving)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has pipes of any depth")
+def test_a_program_goes_on_while_nobody_reads_for_a_moment() -> None:
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    try:
+        assert os.write(sending, b"x" * MEGABYTE) < MEGABYTE
+        deepen(receiving)
+        assert os.write(sending, b"x" * MEGABYTE) > MEGABYTE // 2
+    finally:
+        os.close(receiving)
+        os.close(sending)
+
+
+def test_a_pipe_that_cannot_be_deepened_stays_as_it_is() -> None:
+    with Path(os.devnull).open("rb") as no_pipe:
+        deepen(no_pipe.fileno())

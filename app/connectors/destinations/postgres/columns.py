@@ -50,10 +50,12 @@ _HOLDS: dict[str, Holds] = {
     "bytea": casting.Binary(lambda value: f"\\x{value.hex()}"),
 }
 # The others, and numeric, whose digits no type of Arrow has, travel as text.
+# Points in time have no zone: with it Arrow writes them twenty times slower, and to the session all times are in UTC.
 _ARROW: dict[type[Holds], pa.DataType] = {
     casting.Boolean: pa.bool_(),
     casting.Integer: pa.int64(),
     casting.Floating: pa.float64(),
+    casting.Timestamp: pa.timestamp("us"),
     casting.Date: pa.date32(),
     casting.TimeOfDay: pa.time64("us"),
 }
@@ -76,19 +78,13 @@ def existing_columns(session: Session, table: str) -> list[tuple[str, str]]:
 
 def column(name: str, type_name: str) -> Column:
     holds = _holds(type_name)
-    return Column(name=name, type=type_name, holds=holds, arrow=_arrow(holds))
+    return Column(name=name, type=type_name, holds=holds, arrow=_ARROW.get(type(holds)))
 
 
 def comparable(type_name: str) -> bool:
     """Whether `=` on this type means that both values are the same."""
     found = _WITH_MODIFIER.fullmatch(type_name)
     return (found["base"] + found["rest"] if found else type_name) in _COMPARABLE
-
-
-def _arrow(holds: Holds) -> pa.DataType | None:
-    if isinstance(holds, casting.Timestamp):
-        return pa.timestamp("us", "UTC" if holds.zone else None)
-    return _ARROW.get(type(holds))
 
 
 def _holds(type_name: str) -> Holds:

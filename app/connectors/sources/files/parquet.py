@@ -8,17 +8,12 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.installed import missing
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import parquet
+
 from app.connectors.schema import Kind
 from app.connectors.sources.files.columns import Batch
 from app.domain.errors import ConfigurationError
-
-try:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    from pyarrow import parquet
-except ImportError:
-    # A pattern does not tell beforehand which formats it will find.
-    raise ConfigurationError(missing("format 'parquet'", "files")) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

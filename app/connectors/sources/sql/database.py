@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
@@ -66,9 +66,10 @@ class Database:
         """Turns SQLAlchemy's and the driver's errors into Syncline's; `doing` says what could not be done."""
         try:
             yield
-        except DBAPIError as error:
-            said = self._said(f"{doing}: {error.orig}")
-            raise (ConfigurationError if _lasts(error) else SynclineError)(said) from None
+        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            said = self._said(f"{doing}: {cause}")
+            raise (ConfigurationError if _lasts(cause, error) else SynclineError)(said) from None
         except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the address has behind its ?
             raise ConfigurationError(self._said(f"{doing}: {error}")) from None
 
@@ -98,9 +99,7 @@ def _dialect(url: URL) -> Dialect:
     return Dialect()
 
 
-def _lasts(error: DBAPIError) -> bool:
-    state: Any = getattr(error.orig, "sqlstate", None)
-    if state:
+def _lasts(cause: BaseException | None, error: Exception) -> bool:
+    if state := getattr(cause, "sqlstate", None):
         return str(state).startswith(_LASTING_CLASSES)
-    said = str(error.orig)
-    return isinstance(error, ProgrammingError) or any(sign in said for sign in _LASTING)
+    return isinstance(error, ProgrammingError) or any(sign in str(cause) for sign in _LASTING)

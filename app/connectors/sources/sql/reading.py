@@ -195,12 +195,14 @@ class Reading:
 
     def _fetched(self, result: CursorResult[Any], count: int) -> Sequence[Sequence[Any]]:
         with self._database.explained(f"cannot read {_origin(self._selection)}"):
-            return result.fetchmany(count)
+            # SQLAlchemy makes rows of the driver's, which takes as long as reading them, and reads one ahead.
+            own = result.cursor if self._read else None
+            return result.fetchmany(count) if own is None else own.fetchmany(count)
 
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
-            meant = found if each.converted is None else map(_present(each.converted), found)
+            meant = found if each.converted is None else [*map(_present(each.converted), found)]
             kept[each.name] = plain(meant)
         return Rows(table_name, Columns(kept), size(kept.values()))
 

@@ -7,16 +7,18 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
 from app.connectors import jsontext
+from app.connectors.batches import arrayed
 from app.connectors.schema import Kind, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _AS_THEY_ARE = {bool, int, str, bytes, type(None)}
 _FIXED_BYTES = 8
-_FIXED = {bool, int, float, Decimal, type(None)}
-_TEXTS = {str, bytes, type(None)}
 _KINDS: dict[type, Kind] = {
     bool: Kind.BOOLEAN,
     float: Kind.NUMBER,
@@ -31,13 +33,12 @@ _KINDS: dict[type, Kind] = {
 _BIGINT = range(-(2**63), 2**63)
 
 
-def plain(values: Iterable[Any]) -> list[Any]:
+def plain(values: Sequence[Any]) -> list[Any] | pa.Array:
     """The values of one column."""
-    found = list(values)
-    types = set(map(type, found))
-    if types <= _AS_THEY_ARE or (types == {float} and all(map(math.isfinite, found))):
-        return found
-    return [_plain(value) for value in found]
+    array = arrayed(values)
+    if array is None or (pa.types.is_floating(array.type) and not pc.all(pc.is_finite(array)).as_py()):
+        return [_plain(value) for value in values]
+    return array
 
 
 def _plain(value: Any) -> Any:
@@ -62,19 +63,9 @@ def _unfinished(value: float | Decimal) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def size(columns: Iterable[list[Any]]) -> int:
+def size(columns: Iterable[list[Any] | pa.Array]) -> int:
     """About how many bytes plain values take."""
-    return sum(map(_column_size, columns))
-
-
-def _column_size(column: list[Any]) -> int:
-    """By the types that are in it: a look at each value costs more than all else that is done with it."""
-    types = set(map(type, column))
-    if types <= _FIXED:
-        return _FIXED_BYTES * len(column)
-    if types <= _TEXTS:
-        return _FIXED_BYTES * len(column) + sum(map(len, filter(None, column)))
-    return sum(map(_size, column))
+    return sum([sum(map(_size, column)) if isinstance(column, list) else column.nbytes for column in columns])
 
 
 def _size(value: Any) -> int:
