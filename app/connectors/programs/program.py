@@ -206,6 +206,11 @@ class Program:
             self._last_words = words
             self._heard_error = names_error
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What is masked now."""
+        return frozenset(self._secrets)
+
     def mask(self, secrets: Iterable[str]) -> None:
         """From now on `secrets` are masked as well."""
         self._secrets |= set(secrets)

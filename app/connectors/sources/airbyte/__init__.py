@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from app.connectors.airbyte_options import CDK
 from app.connectors.blame import blamed, place_of
 from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.programs.documents import document, text_of
+from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.airbyte.catalog import choose, chosen
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from app.connectors.airbyte_options import AirbyteOptions
     from app.connectors.option_types import NoParameters
     from app.connectors.passes import Checkpoint, Log, Rows
-    from app.connectors.schema import Table
+    from app.connectors.schema import Kind, Table
     from app.connectors.sources.airbyte.catalog import Choice
     from app.connectors.sources.airbyte.messages import Descriptor
     from app.domain.attempt_protocol import AttemptJob, Offered
@@ -50,9 +51,8 @@ class AirbyteSource:
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
         self._log = log
-        self._container: Container | None = None
-        self._program: Program | None = None
-        self._connector: Connector | None = None
+        self._running = ExitStack()
+        self._discovered: DiscoveredCatalog | None = None
         self._reading: Reading | None = None
 
     def check(self) -> None:
@@ -79,8 +79,16 @@ class AirbyteSource:
             choice = chosen(choices, stream)
             return choice is not None and not choice.full_refresh
 
+        def columns_now() -> dict[str, dict[str, Kind]]:
+            """What a second connector says, while the first one waits to be read on."""
+            other = self._beside(connector)
+            catalog = self._catalog(other)
+            connector.mask_like(other)
+            return _columns(self._choose(catalog)[1])
+
         states = States(beginning, remembers=remembers)
-        reading = Reading(self._options, self._collection, choices, states, log=self._log)
+        late = LateFields(self._known(connector), _columns(choices), ask=columns_now, log=self._log)
+        reading = Reading(self._options, self._collection, choices, states, late, log=self._log)
         self._reading = reading
         yield from reading.items(connector.read(catalog, states.bookmark()))
 
@@ -89,30 +97,46 @@ class AirbyteSource:
         return None if self._reading is None else self._reading.progress()
 
     def close(self) -> None:
-        if self._program is not None:
-            self._program.stop()
-        if self._container is not None:
-            self._container.end()
+        self._running.close()
 
     def _prepared(self) -> Connector:
-        if self._connector is None:
-            config = document(self._options.config, "config")
-            if self._options.manifest is not None:
-                config = config | {MANIFEST: manifest(self._options.manifest)}
-            arguments, environment = self._components()
-            command, seen_at = self._command()
-            if self._container is not None:
-                environment |= self._container.environment
-            home = self._data_dir / "home"
-            home.mkdir(parents=True, exist_ok=True)
-            self._program = Program(
-                command, name="the connector", home=home, secrets=secrets_of(config), environment=environment
+        config = document(self._options.config, "config")
+        if self._options.manifest is not None:
+            config = config | {MANIFEST: manifest(self._options.manifest)}
+        # Trials run beside a sync, and beside each other.
+        owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if self._job.mode == "sync" else None
+        connector = self._connector(config, owner=owner)
+        connector.mask_by(self._specification(connector, config))
+        return connector
+
+    def _beside(self, connector: Connector) -> Connector:
+        """Another one, with the same configuration as it is now."""
+        other = self._connector(connector.config, owner=None)
+        other.mask_by(connector.specified)
+        other.mask_like(connector)
+        return other
+
+    def _connector(self, config: dict[str, Any], *, owner: str | None) -> Connector:
+        """A connector that ends with the attempt; an `owner` has no other containers."""
+        arguments, environment = self._components()
+        if image := self._options.image_name:
+            container = Container(
+                image,
+                owner=owner,
+                work_dir=self._work_dir,
+                network=self._options.network,
+                options=self._options.docker_options,
             )
-            self._connector = Connector(
-                self._program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log
-            )
-            self._connector.mask_by(self._specification(self._connector, config))
-        return self._connector
+            self._running.callback(container.end)
+            environment |= container.environment
+            command, seen_at = container.command(), SEEN_AT
+        else:
+            command, seen_at = self._command(), self._work_dir
+        home = self._data_dir / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        program = Program(command, name="the connector", home=home, secrets=secrets_of(config), environment=environment)
+        self._running.callback(program.stop)
+        return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)
 
     def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
         """It says which values are secret. A manifest has its own; a program is not started for it in each attempt."""
@@ -132,23 +156,11 @@ class AirbyteSource:
             known.remember(specification)
         return specification
 
-    def _command(self) -> tuple[list[str], Path]:
-        """What starts the connector, and where it then finds the attempt's directory."""
-        options, job = self._options, self._job
-        if image := options.image_name:
-            self._container = Container(
-                image,
-                # Trials run beside a sync, and beside each other.
-                owner=None if job.mode != "sync" else f"{self._data_dir}\n{job.source}\n{self._collection.name}",
-                work_dir=self._work_dir,
-                network=options.network,
-                options=options.docker_options,
-            )
-            return self._container.command(), SEEN_AT
+    def _command(self) -> list[str]:
+        options = self._options
         executable = _RUNS_MANIFESTS if options.manifest is not None else options.executable
         package = options.package or (CDK,)
-        command = command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
-        return command, self._work_dir
+        return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _components(self) -> tuple[list[str], dict[str, str]]:
         """A manifest's own Python code, which airbyte-cdk runs only where the environment allows it."""
@@ -159,35 +171,38 @@ class AirbyteSource:
 
     def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
-        collection, selected = self._collection, self._options.selected_streams
         first = self._options.catalog is None and self._job.attempt == 1 and self._job.mode == "sync"
-        earlier = self._known().remembered() if first else None
+        earlier = self._known(connector).remembered() if first else None
         if earlier is not None:
             with suppress(ConfigurationError):
-                return choose(earlier, collection, selected)
-        return choose(self._catalog(connector), collection, selected)
+                return self._choose(earlier)
+        return self._choose(self._catalog(connector))
+
+    def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
+        return choose(catalog, self._collection, self._options.selected_streams)
 
     def _catalog(self, connector: Connector) -> dict[str, Any]:
         """The catalog that is given, or what the connector says now."""
         if (given := self._options.catalog) is not None:
             return document(given, "catalog")
-        # Its key is the configuration as it is now: the connector may change it while it discovers.
-        known = self._known()
+        known = self._known(connector)
         catalog = connector.catalog()
         known.remember(catalog)
         return catalog
 
-    def _known(self) -> DiscoveredCatalog:
-        # The command of a container has a name and a directory of its own each time.
-        image, program = self._options.image_name, self._program
-        command = [image] if image else [] if program is None else program.command
-        return DiscoveredCatalog(
-            self._data_dir,
-            command,
-            (self._work_dir / "config.json").read_text(),
-            generation=self._job.generation,
-            max_age=self._options.discovery_max_age,
-        )
+    def _known(self, connector: Connector) -> DiscoveredCatalog:
+        """Its key is the configuration as it is at first: the connector may change it while it discovers."""
+        if self._discovered is None:
+            # The command of a container has a name and a directory of its own each time.
+            image = self._options.image_name
+            self._discovered = DiscoveredCatalog(
+                self._data_dir,
+                [image] if image else connector.command,
+                jsontext.encode(connector.config),
+                generation=self._job.generation,
+                max_age=self._options.discovery_max_age,
+            )
+        return self._discovered
 
     def _initial_bookmark(self) -> str | None:
         for key in ("state", "initial_state"):
@@ -195,6 +210,10 @@ class AirbyteSource:
             if given is not None:
                 return _state(given, key)
         return None
+
+
+def _columns(choices: dict[Descriptor, Choice]) -> dict[str, dict[str, Kind]]:
+    return {str(stream): choice.columns for stream, choice in choices.items()}
 
 
 def _state(given: dict[str, Any] | list[Any] | str, key: str) -> str:

@@ -53,14 +53,17 @@ class Connector:
         arguments: Sequence[str] = (),
         log: Log,
     ) -> None:
+        self.command = program.command
+        self.config = config
+        """As it is now: the connector may replace it."""
+        self.specified: Any = None
+        """The JSON Schema that tells what is secret in it, None where none is known."""
         self._program = program
-        self._config = config
         self._work_dir = work_dir
         self._seen_at = seen_at
         self._arguments = arguments
         self._log = log
         self._spoken = Spoken(log)
-        self._specification: Any = None
         self._failure: ErrorTrace | None = None
         self._write("config.json", config)
 
@@ -75,8 +78,12 @@ class Connector:
 
     def mask_by(self, specification: Any) -> None:
         """From now on what this JSON Schema marks as secret, in whatever configuration, is in nothing that it says."""
-        self._specification = specification
-        self._program.mask(self._secrets(self._config))
+        self.specified = specification
+        self._program.mask(self._secrets(self.config))
+
+    def mask_like(self, other: Connector) -> None:
+        """The same for all that `other` masks."""
+        self._program.mask(other._program.secrets)
 
     def check(self) -> None:
         """Raises `ConfigurationError` where the connector says that it cannot connect."""
@@ -165,21 +172,21 @@ class Connector:
         if control.connector_config is None:
             return
         config = control.connector_config.config
-        if MANIFEST in self._config:
-            config.setdefault(MANIFEST, self._config[MANIFEST])
+        if MANIFEST in self.config:
+            config.setdefault(MANIFEST, self.config[MANIFEST])
         self._write("config.json", config)
         secrets = self._secrets(config)
         self._program.mask(secrets)
-        if secrets - self._secrets(self._config):
+        if secrets - self._secrets(self.config):
             self._log(
                 "warn",
                 "the connector has new credentials, which count for this attempt only: where it renews them each time, "
                 "its next attempt needs a 'config' with new ones",
             )
-        self._config = config
+        self.config = config
 
     def _secrets(self, config: dict[str, Any]) -> frozenset[str]:
-        return secrets_of(config) | secrets_by(self._specification, config)
+        return secrets_of(config) | secrets_by(self.specified, config)
 
     def _shown(self, text: str) -> str:
         return self._program.text(text.encode(errors="replace"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.connectors.airbyte_options import AirbyteOptions
     from app.connectors.passes import Log
+    from app.connectors.programs.late_fields import LateFields
     from app.connectors.sources.airbyte.catalog import Choice
     from app.connectors.sources.airbyte.messages import EstimateTrace, Message, Record, State, StatusTrace
     from app.connectors.sources.airbyte.states import States
@@ -37,12 +38,15 @@ class Reading:
         collection: CollectionJob,
         choices: dict[Descriptor, Choice],
         states: States,
+        late: LateFields,
         *,
         log: Log,
     ) -> None:
         self._choices = choices
-        self._names = _table_names(options, collection, choices)
+        names = _table_names(options, collection, choices)
+        self._tables = {each.descriptor: _table(each, names[each.descriptor]) for each in choices.values()}
         self._states = states
+        self._late = late
         self._collection = collection
         self._log = log
         self._begun: Descriptor | None = None
@@ -56,7 +60,8 @@ class Reading:
 
     def items(self, messages: Iterable[tuple[Message, int]]) -> Iterator[Table | Rows | Checkpoint]:
         """Raises `SynclineError` where the connector did not send all."""
-        yield from map(self._table, self._choices.values())
+        # Announced first of all, so that a stream without records has its table, or an empty one.
+        yield from self._tables.values()
         for message, size in messages:
             if message.record is not None:
                 yield from self._take_record(message.record, size)
@@ -76,17 +81,7 @@ class Reading:
             return None
         return min(1.0, sum(self._read.values()) / expected)
 
-    def _table(self, choice: Choice) -> Table:
-        # Announced first of all, so that a stream without records has its table, or an empty one.
-        return Table(
-            name=self._names[choice.descriptor],
-            columns=choice.columns,
-            key=choice.key,
-            cursor_field=choice.cursor_field,
-            full_refresh=choice.full_refresh,
-        )
-
-    def _take_record(self, record: Record, size: int) -> Iterator[Rows]:
+    def _take_record(self, record: Record, size: int) -> Iterator[Table | Rows]:
         descriptor = Descriptor(record.stream, record.namespace)
         if descriptor != self._begun or len(self._records) >= _RECORDS_AT_ONCE or self._size >= _BYTES_AT_ONCE:
             yield from self._rows()
@@ -94,7 +89,7 @@ class Reading:
         self._records.append(record.data)
         self._size += size
 
-    def _rows(self) -> Iterator[Rows]:
+    def _rows(self) -> Iterator[Table | Rows]:
         if not self._records or self._begun is None:
             return
         choice = chosen(self._choices, self._begun)
@@ -104,10 +99,14 @@ class Reading:
             self._leave_out(self._begun)
             return
         self._read[choice.descriptor] += len(records)
+        table = self._tables[choice.descriptor]
+        if (wider := self._late.widened(str(choice.descriptor), table, records)) is not None:
+            table = self._tables[choice.descriptor] = wider
+            yield table
         self._uncovered.came(
             choice.descriptor, full_refresh=choice.full_refresh, key=choice.key, cursor_field=choice.cursor_field
         )
-        yield Rows(self._names[choice.descriptor], records, size)
+        yield Rows(table.name, records, size)
 
     def _leave_out(self, descriptor: Descriptor) -> None:
         if descriptor not in self._left_out:
@@ -140,6 +139,16 @@ class Reading:
         if halves := [str(each) for each, status in self._statuses.items() if status != "COMPLETE"]:
             raise SynclineError(f"the connector ended, but did not complete {', '.join(sorted(halves))}")
         self._uncovered.refuse("the connector")
+
+
+def _table(choice: Choice, name: str) -> Table:
+    return Table(
+        name=name,
+        columns=choice.columns,
+        key=choice.key,
+        cursor_field=choice.cursor_field,
+        full_refresh=choice.full_refresh,
+    )
 
 
 def _table_names(

@@ -13,6 +13,7 @@ from app.connectors.blame import blamed, place_of
 from app.connectors.passes import Checkpoint
 from app.connectors.programs.discovery import DiscoveredCatalog
 from app.connectors.programs.documents import document, object_of, written
+from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.passes import Log, Rows
-    from app.connectors.schema import Table
+    from app.connectors.schema import Kind, Table
     from app.connectors.singer_options import SingerOptions, SingerParameters
     from app.connectors.sources.singer.catalog import Choice
     from app.domain.attempt_protocol import AttemptJob, Offered
@@ -45,12 +46,12 @@ class SingerSource:
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
         self._log = log
-        self._tap: Program | None = None
+        self._programs: list[Program] = []
+        self._discovered: DiscoveredCatalog | None = None
 
     def check(self) -> None:
         with blamed(self._place):
-            tap = self._prepared()
-            choose(self._catalog(tap), self._job.collection, self._fields)
+            self._choose(self._catalog(self._prepared()))
 
     def discover(self) -> Iterator[Offered]:
         with blamed(self._place):
@@ -67,7 +68,8 @@ class SingerSource:
         beginning = None if forgetful else bookmark or self._initial_bookmark()
         arguments = self._arguments(catalog, beginning)
         wanted = Wanted(self._options, self._job.collection, choices, fields=self._fields, log=self._log)
-        reading = Reading(wanted, State(beginning), log=self._log, text=tap.text)
+        late = LateFields(self._known(tap), _columns(choices), ask=self._columns_now, log=self._log)
+        reading = Reading(wanted, State(beginning), late, log=self._log, text=tap.text)
         for item in reading.items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
                 yield item
@@ -75,18 +77,17 @@ class SingerSource:
             yield Checkpoint(None)
 
     def close(self) -> None:
-        if self._tap is not None:
-            self._tap.stop()
+        for program in self._programs:
+            program.stop()
 
     def _prepared(self) -> Program:
-        if self._tap is None:
-            config = document(self._options.config, "config")
-            self._write("config", jsontext.encode(config))
-            home = self._data_dir / "home"
-            home.mkdir(parents=True, exist_ok=True)
-            secrets = secrets_in(config)
-            self._tap = Program(self._command(), name="the tap", home=home, secrets=secrets, shown=readable)
-        return self._tap
+        config = document(self._options.config, "config")
+        self._write("config", jsontext.encode(config))
+        home = self._data_dir / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), shown=readable)
+        self._programs.append(tap)
+        return tap
 
     def _command(self) -> list[str]:
         options = self._options
@@ -95,11 +96,20 @@ class SingerSource:
 
     def _chosen(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
-        earlier = self._known(tap).remembered() if self._given_catalog() is None and self._job.attempt == 1 else None
+        first = self._given_catalog() is None and self._job.attempt == 1
+        earlier = self._known(tap).remembered() if first else None
         if earlier is not None:
             with suppress(ConfigurationError):
-                return choose(earlier, self._job.collection, self._fields)
-        return choose(self._catalog(tap), self._job.collection, self._fields)
+                return self._choose(earlier)
+        return self._choose(self._catalog(tap))
+
+    def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Choice]]:
+        return choose(catalog, self._job.collection, self._fields)
+
+    def _columns_now(self) -> dict[str, dict[str, Kind]]:
+        """What a second tap says, while the first one waits to be read on."""
+        tap = self._prepared()
+        return _columns(self._choose(self._catalog(tap))[1])
 
     def _catalog(self, tap: Program) -> dict[str, Any]:
         """The catalog that is given, or what the tap says now."""
@@ -121,9 +131,15 @@ class SingerSource:
         return None
 
     def _known(self, tap: Program) -> DiscoveredCatalog:
-        max_age = self._options.discovery_max_age
-        config = self._config.read_text()
-        return DiscoveredCatalog(self._data_dir, tap.command, config, generation=self._job.generation, max_age=max_age)
+        if self._discovered is None:
+            self._discovered = DiscoveredCatalog(
+                self._data_dir,
+                tap.command,
+                self._config.read_text(),
+                generation=self._job.generation,
+                max_age=self._options.discovery_max_age,
+            )
+        return self._discovered
 
     @property
     def _config(self) -> Path:
@@ -145,3 +161,7 @@ class SingerSource:
 
     def _write(self, name: str, text: str) -> str:
         return written(self._work_dir, f"{name}.json", text)
+
+
+def _columns(choices: dict[str, Choice]) -> dict[str, dict[str, Kind]]:
+    return {stream: choice.columns for stream, choice in choices.items()}

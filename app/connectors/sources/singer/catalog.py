@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.schema import columns_of
 from app.connectors.sources.singer.fields import Fields
 from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
@@ -14,6 +15,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.connectors.schema import Kind
     from app.domain.attempt_protocol import CollectionJob
 
 _SHOWN_NAMES = 20
@@ -26,13 +28,15 @@ EVERYTHING = Fields()
 class Choice:
     """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it says nothing.
 
-    `fields` are those that were asked for; the key and the cursor are taken in any case.
+    `fields` are those that were asked for; the key and the cursor are taken in any case. `columns` are all that the
+    catalog describes.
     """
 
     stream: str
     full_refresh: bool
     cursor_field: str | None
     key: tuple[str, ...] | None
+    columns: dict[str, Kind]
     fields: Fields = EVERYTHING
 
 
@@ -124,6 +128,7 @@ def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) 
         key=tuple(key) if key else None,
         collection=collection,
         fields=fields,
+        columns=columns_of(schema_of(stream)),
     )
     if fields:
         _select(stream, choice)
@@ -141,8 +146,7 @@ def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) 
 def _select(stream: dict[str, Any], choice: Choice) -> None:
     """Marks the wanted fields, and those without which a stream cannot be read."""
     entries = {tuple(entry.get("breadcrumb") or ()): entry for entry in stream["metadata"]}
-    schema = stream.get("schema")
-    described = schema.get("properties") if isinstance(schema, dict) else None
+    described = schema_of(stream).get("properties")
     known = {name for part, *names in filter(None, entries) if part == "properties" for name in names[:1]}
     known |= described.keys() if isinstance(described, dict) else set()
     if known and (missing := choice.fields.missing(known)):
@@ -169,13 +173,20 @@ def _choice(
     key: tuple[str, ...] | None,
     collection: CollectionJob,
     fields: Fields,
+    columns: dict[str, Kind] | None = None,
 ) -> Choice:
     """Without a word on how the stream is read, only rows with a key can be loaded without doubling any."""
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
     mode = collection.sync_mode or ("incremental" if collection.cursor_field or remembers else "full_refresh")
     cursor_field = collection.cursor_field or (str(replication_key) if replication_key else None)
-    full_refresh = mode == "full_refresh"
-    return Choice(stream=stream, full_refresh=full_refresh, cursor_field=cursor_field, key=key, fields=fields)
+    return Choice(
+        stream=stream,
+        full_refresh=mode == "full_refresh",
+        cursor_field=cursor_field,
+        key=key,
+        fields=fields,
+        columns=columns or {},
+    )
 
 
 def metadata_of(stream: dict[str, Any]) -> dict[str, Any]:
@@ -187,6 +198,11 @@ def metadata_of(stream: dict[str, Any]) -> dict[str, Any]:
     entries.append({"breadcrumb": [], "metadata": {}})
     own: dict[str, Any] = entries[-1]["metadata"]
     return own
+
+
+def schema_of(stream: dict[str, Any]) -> dict[str, Any]:
+    schema = stream.get("schema")
+    return schema if isinstance(schema, dict) else {}
 
 
 def id_of(stream: dict[str, Any]) -> str:

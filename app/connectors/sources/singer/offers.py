@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.discovery import cursor_candidates, never_null, shown_columns
 from app.connectors.schema import columns_of
-from app.connectors.sources.singer.catalog import REMEMBERING, id_of, metadata_of, streams_of
+from app.connectors.sources.singer.catalog import REMEMBERING, id_of, metadata_of, schema_of, streams_of
 from app.domain.attempt_protocol import Offered
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
 
 
 def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
-    schema = stream.get("schema")
-    schema = schema if isinstance(schema, dict) else {}
+    schema = schema_of(stream)
     columns = columns_of(schema)
     method = metadata.get("forced-replication-method") or metadata.get("replication-method")
     told = metadata.get("valid-replication-keys") or metadata.get("replication-key") or stream.get("replication_key")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from app.connectors.passes import Checkpoint, Log
+    from app.connectors.programs.late_fields import LateFields
     from app.connectors.singer_options import SingerOptions
     from app.connectors.sources.singer.fields import Fields
     from app.connectors.sources.singer.state import State
@@ -76,9 +77,12 @@ class Wanted:
 class Reading:
     """Turns a tap's lines into tables, rows and checkpoints. What is wrong is told with its line."""
 
-    def __init__(self, wanted: Wanted, state: State, *, log: Log, text: Callable[[bytes], str]) -> None:
+    def __init__(
+        self, wanted: Wanted, state: State, late: LateFields, *, log: Log, text: Callable[[bytes], str]
+    ) -> None:
         self._wanted = wanted
         self._state = state
+        self._late = late
         self._log = log
         self._text = text
         self._tables: dict[str, Table | None] = {}
@@ -135,12 +139,15 @@ class Reading:
         if stream not in self._tables:
             raise SynclineError(f"a record of {stream!r} comes before its schema")
 
-    def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Rows]:
+    def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Table | Rows]:
         table = None if stream is None else self._tables[stream]
         if stream is None or table is None:
             return
         if fields := self._fields.get(stream):
             _leave_out(records, fields, table)
+        if (wider := self._late.widened(stream, table, records)) is not None:
+            table = self._tables[stream] = wider
+            yield table
         self._state.came(stream, table)
         yield Rows(table.name, records, size)
 
@@ -174,7 +181,8 @@ class Reading:
             self._fields[message.stream] = choice.fields
             needed = {*key, cursor_field}
             columns = {field: kind for field, kind in columns.items() if field in needed or choice.fields.takes(field)}
-        return Table(name=name, columns=columns, key=key, cursor_field=cursor_field, full_refresh=choice.full_refresh)
+        table = Table(name=name, columns=columns, key=key, cursor_field=cursor_field, full_refresh=choice.full_refresh)
+        return self._late.announced(message.stream, table)
 
 
 def _leave_out(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:
