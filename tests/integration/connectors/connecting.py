@@ -29,6 +29,7 @@ CONNECTOR = """
 import json, sys
 command, arguments = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
 if command == "spec":
+    open(__file__ + ".specs", "a").write("x")
     hidden = {"type": "string", "airbyte_secret": True}
     print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {"properties": {"phrase": hidden}}}}))
     sys.exit()
@@ -53,6 +54,8 @@ elif command == "read":
     for file in config.get("files", []):
         write(open(file))
     write(config.get("lines", []))
+    if "errors" in config:
+        print(config["errors"], file=sys.stderr, flush=True)
     if "rows" in config:
         at = state[0]["stream"]["stream_state"]["at"] if state else 0
         for at in range(at, config["rows"]):
@@ -142,6 +145,11 @@ class Connection:
     def called(self) -> Any:
         """What the connector's last `read` was given."""
         return json.loads((self.directory / "called.json").read_text())
+
+    @property
+    def specified(self) -> int:
+        """How often its specification was asked for."""
+        return len((self.directory / "connector.py.specs").read_text())
 
     def read(self, *lines: str, bookmark: str | None = None, **config: Any) -> Said:
         """What comes of these lines, without a destination."""

@@ -239,6 +239,33 @@ def test_secrets_are_masked_in_logs_and_errors(connection: Connection) -> None:
     assert config.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_command_tells_what_is_secret_by_its_specification(
+    connection: Connection, capfd: pytest.CaptureFixture[str]
+) -> None:
+    connection.destinations = {"nowhere": {"type": "none"}}
+    log = message("LOG", log={"level": "INFO", "message": "say open sesame"})
+    connection.config |= {"phrase": "open sesame", "errors": "is open sesame wrong?"}
+    told = connection.run(lines=[log, "open sesame!\n"])
+    assert told.finished
+    assert ("say ***" in told.lines, "***!" in told.lines) == (True, True)
+    assert "open sesame" not in str(told.messages)
+    assert capfd.readouterr().err == "is *** wrong?\n"
+    assert "the connector failed: no ***" in connection.run(lines=[error("no open sesame")]).failed.error
+    assert connection.specified == 1
+    connection.options["discovery_max_age"] = "0s"
+    assert "say ***" in connection.run(lines=[log]).lines
+    assert connection.specified == 2, "it may be another program by now"
+
+
+def test_a_command_without_a_specification_is_read_with_a_warning(connection: Connection) -> None:
+    program = connection.directory / "connector.py"
+    program.write_text(program.read_text().replace('command == "spec"', 'command == "spec" and sys.exit("no spec")'))
+    said = connection.read(record(id=1, at=1), password="hunter2-hunter2", lines=["by hunter2-hunter2\n"])
+    assert said.log[0][0] == "warn"
+    assert "the command has no specification: the connector ended with code 1: no spec" in said.log[0][1]
+    assert said.log[1:] == [("info", "by ***")]
+
+
 @pytest.mark.parametrize(
     "line", [message("LOG", log={"level": "WARN", "message": "w" * 10_000}), "text" * 2_500 + "\n"]
 )

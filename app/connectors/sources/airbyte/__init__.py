@@ -11,7 +11,7 @@ import msgspec
 from app.connectors import jsontext
 from app.connectors.airbyte_options import CDK
 from app.connectors.blame import blamed, place_of
-from app.connectors.programs.discovery import DiscoveredCatalog
+from app.connectors.programs.discovery import DiscoveredCatalog, changes
 from app.connectors.programs.documents import document, text_of
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
@@ -24,7 +24,7 @@ from app.connectors.sources.airbyte.offers import offered
 from app.connectors.sources.airbyte.reading import Reading
 from app.connectors.sources.airbyte.specification import KnownSpecification
 from app.connectors.sources.airbyte.states import States
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,18 +143,33 @@ class AirbyteSource:
         if MANIFEST in config:
             spec = config[MANIFEST].get("spec")
             return spec.get("connection_specification") if isinstance(spec, dict) else None
-        options, image = self._options, self._options.image_name
-        if image is not None and image.endswith(":latest"):
-            return connector.specification()
-        pinned = options.package or ((image,) if image else None)
-        if pinned is None:
-            return None
-        known = KnownSpecification(self._data_dir, (options.executable or "", *pinned))
-        specification = known.remembered()
-        if specification is None:
+        known = self._known_specification(connector)
+        if (specification := known and known.remembered()) is not None:
+            return specification
+        try:
             specification = connector.specification()
+        except SynclineError as error:
+            if not self._options.command:
+                raise
+            # A program of the user's own may do without.
+            self._log(
+                "warn", f"only what a key says to be secret is masked, for the command has no specification: {error}"
+            )
+            return None
+        if known is not None:
             known.remember(specification)
         return specification
+
+    def _known_specification(self, connector: Connector) -> KnownSpecification | None:
+        """That of a pinned version stays; a command may be another program later, and so may the newest image."""
+        options, image = self._options, self._options.image_name
+        if options.command:
+            origin = [*connector.command, *map(str, changes(connector.command))]
+            return KnownSpecification(self._data_dir, origin, max_age=options.discovery_max_age)
+        if image is not None and image.endswith(":latest"):
+            return None
+        pinned = options.package or ((image,) if image else ())
+        return KnownSpecification(self._data_dir, (options.executable or "", *pinned))
 
     def _command(self) -> list[str]:
         options = self._options

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from app.domain.secret_values import SHORTEST_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
 
 _DEEPEST = 32
 
@@ -43,15 +45,18 @@ def _marked(schema: Any, value: Any, depth: int) -> Iterator[str]:
 
 
 class KnownSpecification:
-    """The specification of a connector whose version is pinned, kept in a file: it never changes."""
+    """The specification of a connector, kept in a file for `max_age`; that of a pinned version never changes."""
 
-    def __init__(self, data_dir: Path, origin: Sequence[str]) -> None:
+    def __init__(self, data_dir: Path, origin: Sequence[str], *, max_age: timedelta | None = None) -> None:
         digest = hashlib.sha256(json.dumps(list(origin)).encode()).hexdigest()[:32]
         self._path = data_dir / "specifications" / f"{digest}.json"
+        self._max_age = max_age
 
     def remembered(self) -> Any:
-        """None where there is none, or a damaged one."""
+        """None where there is none, or one that is too old or damaged."""
         try:
+            if self._max_age is not None and self._age_seconds() >= self._max_age.total_seconds():
+                return None
             return jsontext.decode(self._path.read_bytes())
         except (OSError, msgspec.MsgspecError):
             return None
@@ -62,3 +67,6 @@ class KnownSpecification:
         with os.fdopen(descriptor, "w") as file:
             file.write(jsontext.encode(specification))
         Path(name).replace(self._path)
+
+    def _age_seconds(self) -> float:
+        return time.time() - self._path.stat().st_mtime
