@@ -61,9 +61,9 @@ _INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
 _BIGINT = range(-(2**63), 2**63)
 
 
-def columns_of(schema: dict[str, Any]) -> dict[str, Kind]:
-    """The columns of the objects that `schema` describes, in its order."""
-    properties = schema.get("properties")
+def columns_of(schema: Any) -> dict[str, Kind]:
+    """The columns of the objects that `schema` describes, in its order; none where it is no JSON Schema."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
     return {name: kind_of(described) for name, described in properties.items()} if isinstance(properties, dict) else {}
 
 
@@ -92,7 +92,7 @@ def _kinds(schema: Any) -> set[Kind]:
         if isinstance(schema.get(union), list):
             return set().union(*map(_kinds, schema[union]))
     types = schema.get("type")
-    if types is None:
+    if not isinstance(types, str | list):
         return {Kind.JSON}
     return {_kind(name, schema) for name in ([types] if isinstance(types, str) else types) if name != "null"}
 

@@ -8,7 +8,6 @@ import os
 import tempfile
 import time
 from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ class _Kept(msgspec.Struct):
     lacking: dict[str, set[str]] = {}
 
 
-_decode = msgspec.json.Decoder(_Kept, float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(_Kept, float_hook=jsontext.fraction).decode
 
 
 def changes(command: Sequence[str]) -> list[int]:

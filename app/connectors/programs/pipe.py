@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT_BYTES: Final = 32 << 10
 _LONGEST_MESSAGE_MEGABYTES: Final = 16
+_BYTE_ORDER_MARK: Final = "\ufeff".encode()
 _CHUNK_BYTES: Final = 64 << 10
 # As much as Linux allows everybody: https://man7.org/linux/man-pages/man7/pipe.7.html
 _DEPTH_BYTES: Final = 1 << 20
@@ -55,8 +56,8 @@ def deepen(pipe: int) -> None:
 class Lines:
     """The lines in `chunks`, without their ends; text is cut after `LONGEST_TEXT_BYTES`.
 
-    With `messages`, lines that begin as a JSON object stay whole. `number` is how many have ended so far, `within`
-    whether another one has begun. Complaints name the `program`.
+    With `messages`, lines that begin as a JSON object stay whole, and marks of byte order before them are left out.
+    `number` is how many have ended so far, `within` whether another one has begun. Complaints name the `program`.
 
     Raises:
         ConfigurationError: while going through them, for a message longer than 16 MB.
@@ -97,15 +98,16 @@ class Lines:
 
     def _ended(self, piece: bytes) -> bytes:
         if not self._begun and len(piece) <= LONGEST_TEXT_BYTES:
-            return piece
-        self._grow(piece)
-        line = bytes(self._begun)
-        self._begun.clear()
-        return line
+            line = piece
+        else:
+            self._grow(piece)
+            line = bytes(self._begun)
+            self._begun.clear()
+        return line.removeprefix(_BYTE_ORDER_MARK) if self._messages else line
 
 
 def _is_object(line: bytes | bytearray) -> bool:
-    return line[:1] == b"{" or line.lstrip()[:1] == b"{"
+    return line[:1] == b"{" or line.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"{"
 
 
 def _waiting_bytes(pipe: int) -> int:

@@ -190,8 +190,12 @@ def test_a_stream_that_is_not_complete_is_a_failure(connection: Connection, last
             f'{{"type": "RECORD", "record": {{"stream": "made", "data": {{"a": {"[" * 5000}{"]" * 5000}}}}}}}\n',
             "nested too deep",
         ),
+        ("5% done " + record(id=1), "wrote a message behind text in one line, where it would be lost: 5% done {"),
+        ("{5%} " + record(id=1), "behind text in one line"),
+        (record(id=1).replace("RECORD", "record"), "of the type 'record', valid are: RECORD, SCHEMA, STATE"),
+        ('{"type": "RECORD", "record": {"stream": "made", "data": {"a": 1e9999999999999999999}}}\n', "out of range"),
     ],
-    ids=["cut", "wrong", "empty", "stream", "kind", "deep"],
+    ids=["cut", "wrong", "empty", "stream", "kind", "deep", "behind", "braces", "lower", "number"],
 )
 def test_a_line_that_may_hide_records_is_an_error(connection: Connection, line: str, complaint: str) -> None:
     assert complaint in str(connection.failure(line))

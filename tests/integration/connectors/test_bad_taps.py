@@ -60,6 +60,16 @@ if how == "noise":
     sys.stdout.buffer.write(bytes(range(256)) * 4096)
 elif how == "broken":
     print('{"type": "RECORD", "stream": "made", "record": {"id": 3, "text": "thr')
+elif how == "glued":
+    print("5% done", end=" ")
+    record(id=3, text="three")
+    say(type="STATE", value={"at": 3})
+elif how == "marked":
+    sys.stdout.buffer.write(b"\xef\xbb\xbf")
+    record(id=3, text="three")
+    say(type="STATE", value={"at": 3})
+elif how == "unreadable":
+    sys.stdout.buffer.write(b'{"type": "STATE", "value": "\xff"}')
 elif how == "dies":
     os.write(1, b'{"type": "RECORD", "stream": "made", "record": {"id": 3')
     sys.exit("the disk is full")
@@ -99,6 +109,12 @@ EXPECTED = {
     "early": (r"line 1 of the tap's output: a record of 'made' comes before its schema", 0),
     "noise": (r"line 5 of the tap's output: it is neither a Singer message nor text", 0),
     "broken": (r"line 5 of the tap's output: it is not a Singer message: .*thr", 0),
+    "glued": (
+        r"line 5 of the tap's output: the tap wrote a message behind text in one line, where it would be lost",
+        0,
+    ),
+    "marked": (None, 3),
+    "unreadable": (r"line 5 of the tap's output: the tap sent a STATE that is not UTF-8", 0),
     "dies": (r"the tap ended with code 1 within line 5 of its output: the disk is full", 0),
     "killed": (r"the tap was ended by signal 9 within line 5 of its output", 0),
     "hangs": (r"timeout: the attempt took longer than 0:00:01; \d+ records were read by then", 0),

@@ -26,6 +26,13 @@ def test_a_long_message_stays_whole_and_a_long_text_is_cut() -> None:
     assert next(iter(Lines([b"{" + long + b"\n"], messages=False))) == b"{" + cut[1:]
 
 
+def test_a_mark_of_byte_order_hides_no_message() -> None:
+    mark, long = "\ufeff".encode(), b"x" * LONGEST_TEXT_BYTES
+    said = [mark, b"{}\n" + mark + b"{" + long, b"\n" + mark + b"text\n"]
+    assert list(Lines(said, messages=True)) == [b"{}", b"{" + long, b"text"]
+    assert list(Lines([mark + b"text\n"], messages=False)) == [mark + b"text"]
+
+
 def test_text_without_end_takes_no_memory() -> None:
     tracemalloc.start()
     (line,) = Lines(repeat(b"x" * MEGABYTE, 300), messages=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -256,6 +257,32 @@ def test_a_message_of_too_many_values_is_refused_but_not_a_long_text() -> None:
             parsed(begin + many % values + b"}}")
 
 
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (
+            '5% done {"stream": "s", "type": "RECORD", "record": {}}',
+            'in one line, where it would be lost: 5% done {"str',
+        ),
+        ('\x1b[0m{"type":"STATE","value":5}', "behind text in one line"),
+        ('{"type": "record", "stream": "s", "record": {}}', "of the type 'record', valid are: RECORD, SCHEMA, STATE"),
+        ('{"type": "RECORD ", "stream": "s", "record": {}}', "of the type 'RECORD '"),
+        ('{"type": "RECORD", "stream": "s", "record": {"a": 1e9999999999999999999}}', "Number out of range: {"),
+        (b'{"type": "STATE", "value": "\xff"}', "a STATE that is not UTF-8"),
+        ('{"type": "RECORD", "stream": ' + "[" * 5000 + "]" * 5000 + "}", "is not a Singer message"),
+    ],
+    ids=["behind", "coloured", "lower", "space", "number", "encoding", "deep"],
+)
+def test_a_line_that_would_lose_rows_is_an_error(line: str | bytes, complaint: str) -> None:
+    with pytest.raises(SynclineError, match=re.escape(complaint)):
+        parsed(line if isinstance(line, bytes) else line.encode())
+
+
+def test_a_text_that_is_like_a_message_stays_text() -> None:
+    assert parsed(b'INFO METRIC: {"type": "counter", "metric": "record_count", "value": 5}') is None
+    assert parsed(b'{"type": "info", "text": "it is a RECORD"}') is None
+
+
 def test_a_discovered_catalog_is_remembered_for_a_while(tmp_path: Path) -> None:
     tap = tmp_path / "tap.py"
     tap.write_text("")
@@ -279,6 +306,28 @@ def test_a_discovered_catalog_is_remembered_for_a_while(tmp_path: Path) -> None:
     assert len(list((tmp_path / "catalogs").iterdir())) == 1, "the old one is gone"
     known(seconds=0).remember({"x": 1})
     assert known().remembered() == {}
+
+
+def test_what_a_catalog_lacks_is_remembered_with_it_and_makes_it_no_younger(tmp_path: Path) -> None:
+    def known() -> DiscoveredCatalog:
+        return DiscoveredCatalog(tmp_path, ["tap"], "{}", generation=0, max_age=timedelta(seconds=60))
+
+    known().note_lacking("s", {"a"})
+    assert not (tmp_path / "catalogs").exists(), "there is none"
+    known().remember({"streams": []})
+    [path] = (tmp_path / "catalogs").iterdir()
+    discovered = path.stat().st_mtime - 30
+    os.utime(path, (discovered, discovered))
+    for field in "ab":
+        asked = known()
+        asked.remembered()
+        asked.note_lacking("s", {field})
+    asked = known()
+    assert asked.remembered() == {"streams": []}
+    assert (asked.lacking("s"), asked.lacking("t")) == ({"a", "b"}, set())
+    assert path.stat().st_mtime == pytest.approx(discovered)
+    asked.remember({})
+    assert asked.lacking("s") == set(), "the program was asked again"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _selected(offers: list[Offer], selected: SelectedStream) -> Offer:
 
 def _planned(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
     """The stream as it stands in the configured catalog, and what its rows become."""
-    columns = columns_of(offer.stream.get("json_schema") or {})
+    columns = columns_of(offer.stream.get("json_schema"))
     cursor = _cursor(offer, collection, columns)
     full_refresh = _sync_mode(offer, collection, cursor) == "full_refresh"
     key = _key(offer, collection)
@@ -137,7 +137,7 @@ def _cursor(offer: Offer, collection: CollectionJob, columns: dict[str, Kind]) -
 
 
 def _sync_mode(offer: Offer, collection: CollectionJob, cursor: list[str]) -> str:
-    supported = offer.stream.get("supported_sync_modes") or ["full_refresh"]
+    supported = path_of(offer.stream.get("supported_sync_modes")) or ["full_refresh"]
     own_cursor = bool(offer.stream.get("source_defined_cursor"))
     # Somebody who names a cursor wants it to be used.
     wanted = collection.sync_mode or ("incremental" if collection.cursor_field else offer.configured.get("sync_mode"))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.connectors.programs.lost import check_text, check_type
 from app.connectors.programs.values import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -142,23 +143,26 @@ def parsed(line: bytes) -> Message | None:
     """The message in a line; None if the line is no message of a known type, but free text or a later invention.
 
     Raises:
-        SynclineError: the line begins like a message and is not one, so something may be lost.
+        SynclineError: the line begins like a message and is not one, or has one within, so something may be lost.
         ConfigurationError: values are nested too deep, or too many.
     """
     if not line.lstrip().startswith(b"{"):
+        check_text(line, program="the connector")
         return None
     if not _CATALOG.match(line):
         check_values(line, program="the connector")
     try:
         message = _decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
         if _is_something_else(line):
             return None
         shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
-        raise SynclineError(f"the connector wrote a line that is not an Airbyte message: {error}: {shown}") from None
+        why = "Number out of range" if isinstance(error, ArithmeticError) else error
+        raise SynclineError(f"the connector wrote a line that is not an Airbyte message: {why}: {shown}") from None
     except RecursionError:
         raise ConfigurationError("the connector sent a message with values that are nested too deep") from None
     if message.type not in _FIELDS:
+        check_type(message.type, program="the connector")
         return None
     if getattr(message, _FIELDS[message.type]) is None:
         raise SynclineError(f"the connector sent a {message.type} without its content")
@@ -169,5 +173,8 @@ def _is_something_else(line: bytes) -> bool:
     """A text that begins with a brace, or JSON of another purpose."""
     try:
         return _decode_type(line).type not in _FIELDS
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return not line.lstrip()[1:].lstrip().startswith(b'"')
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if line.lstrip()[1:].lstrip().startswith(b'"'):
+            return False
+        check_text(line, program="the connector")
+        return True

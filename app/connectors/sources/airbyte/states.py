@@ -110,6 +110,6 @@ def _says_nothing(state: msgspec.Raw) -> bool:
         return True
     try:
         content = msgspec.json.decode(state)
-    except RecursionError:
-        return False
+    except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+        return False  # what is wrong with it is told where it becomes a bookmark
     return isinstance(content, dict) and any(content.get(marker) for marker in _NO_STATE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.connectors.programs.lost import check_text, check_type
 from app.connectors.programs.states import check_state
 from app.connectors.programs.values import check_values
 from app.domain.errors import ConfigurationError, SynclineError
@@ -39,28 +40,33 @@ def parsed(line: bytes) -> Message | None:
     """The message in a line; None if the line is no message of a known type, but free text or a later invention.
 
     Raises:
-        SynclineError: the line begins like a message and is not one, so something may be lost.
+        SynclineError: the line begins like a message and is not one, or has one within, so something may be lost.
         ConfigurationError: values are nested too deep or too many, or a STATE is larger than a bookmark can be.
     """
     if not line.lstrip().startswith(b"{"):
+        check_text(line, program="the tap")
         return None
     check_values(line, program="the tap")
     try:
         message = _decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
         if _is_something_else(line):
             return None
         shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
-        raise SynclineError(f"it is not a Singer message: {error}: {shown}") from None
+        why = "Number out of range" if isinstance(error, ArithmeticError) else error
+        raise SynclineError(f"it is not a Singer message: {why}: {shown}") from None
     except RecursionError:
         raise ConfigurationError("the tap sent a message with values that are nested too deep to be read") from None
     if message.type == "STATE":
         check_state(bytes(message.value), program="the tap")
-    return message if message.type in _KNOWN else None
+    if message.type in _KNOWN:
+        return message
+    check_type(message.type, program="the tap")
+    return None
 
 
 def _is_something_else(line: bytes) -> bool:
     try:
         return _decode_type(line).type not in _KNOWN
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
