@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from app.connectors.addresses import READABLE, check_protocol, protocol_of
+from app.connectors.addresses import READABLE, checked_address, protocol_of
 from app.connectors.installed import check_installed
 from app.connectors.option_types import Options, Several
 
@@ -63,11 +63,11 @@ class FilesParameters(Options):
     @classmethod
     def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
         check_installed("type 'files'", "files", "fsspec")
-        for address in path:
-            check_protocol(address, READABLE)
+        checked = tuple(checked_address(address, READABLE) for address in path)
+        for address in checked:
             if protocol_of(address) in ("http", "https"):
                 _check_url(address)
-        return path
+        return checked
 
     @field_validator("delimiter", "escape")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.connectors.addresses import WRITABLE, check_protocol
+from app.connectors.addresses import WRITABLE, checked_address
 from app.connectors.installed import check_installed
 from app.connectors.option_types import Options
 from app.domain.writing import WriteMode
@@ -26,5 +26,4 @@ class ParquetDestinationOptions(Options):
     @classmethod
     def _can_be_reached(cls, path: str) -> str:
         check_installed("type 'parquet'", "files", "fsspec")
-        check_protocol(path, WRITABLE)
-        return path
+        return checked_address(path, WRITABLE)

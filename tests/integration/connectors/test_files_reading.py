@@ -165,6 +165,15 @@ def test_headers_are_sent_and_not_shown(shelf: Filing) -> None:
         assert "hunter2" not in repr(shelf.source())
 
 
+def test_options_that_a_storage_does_not_take_are_named(shelf: Filing) -> None:
+    shelf.config["storage_options"] = {"client_kwargs": {"nosuch": "hunter2"}}
+    with serving(shelf.inbox) as server:
+        failed = shelf.failure(path=f"{server.url}/a.csv")
+    assert isinstance(failed, ConfigurationError), "to try it again cannot help"
+    assert "'storage_options' are not what it takes: " in str(failed)
+    assert "'nosuch'" in str(failed)
+
+
 def test_a_download_that_breaks_off_may_be_tried_again(shelf: Filing) -> None:
     shelf.write("a.csv", csv_of(range(100_000)))
     with serving(shelf.inbox) as server:

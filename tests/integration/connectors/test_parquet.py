@@ -193,6 +193,32 @@ def test_a_file_can_be_created_once(tmp_path: Path, kind: str) -> None:
     assert storage.names("b") == []
 
 
+def test_a_store_that_creates_a_file_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = fsspec.filesystem("memory")
+    write = type(system).pipe_file
+
+    def unconditionally(self: Any, path: str, value: bytes, mode: str) -> None:  # noqa: ARG001 -- as it does
+        write(self, path, value)
+
+    monkeypatch.setattr(type(system), "pipe_file", unconditionally)
+    storage = ObjectStorage(system, f"/bucket/{next(NUMBERS)}", secrets=[])
+    with pytest.raises(ConfigurationError, match="choose one that knows conditional writes"):
+        storage.create("a/1.json", b"first")
+
+
+def test_an_option_that_is_only_looked_at_when_the_store_is_asked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise TypeError("Session() got an unexpected keyword argument 'endpoint' beside hunter2")
+
+    system = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(system), "ls", refused)
+    storage = ObjectStorage(system, "/bucket", secrets=["hunter2"])
+    with pytest.raises(
+        ConfigurationError, match=r"'storage_options' are not what MemoryFileSystem .* 'endpoint' beside \*"
+    ):
+        storage.names("a")
+
+
 def test_a_replaced_table_without_rows_can_be_read(lake: Lake, tmp_path: Path) -> None:
     origin = Origin(keyed=False, full_refresh=True)
     collection = Collection(lake.options, tmp_path / "work")

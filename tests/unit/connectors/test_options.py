@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.connectors import addresses
 from app.connectors.options import DESTINATIONS, SOURCES, validated
 from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.singer_options import SingerOptions
@@ -50,9 +51,17 @@ def test_singer_options_of_both_manners_are_understood(given: dict[str, Any]) ->
     assert validated(SingerOptions, given, place="here")
 
 
-@pytest.mark.parametrize("path", ["", " ", "http://host/lake", "memory://lake", "zip::s3://bucket/a.zip"])
+@pytest.mark.parametrize("path", ["", " ", "http://h/lake", "memory://lake", "zip::s3://b/a.zip", "s3://", "gs:///a"])
 def test_a_place_where_no_files_can_be_written_is_refused(path: str) -> None:
     assert "here.path" in refusal(DESTINATIONS["parquet"].options, {"path": path})
+
+
+@pytest.mark.parametrize("path", ["S3://Bucket/Lake", "FILE:///srv/Lake"])
+def test_the_name_of_a_protocol_may_be_in_capitals(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(addresses, "check_installed", lambda *_: None)
+    protocol, _, rest = path.partition("://")
+    options = validated(DESTINATIONS["parquet"].options, {"path": path}, place="here").model_dump()
+    assert options["path"] == f"{protocol.lower()}://{rest}"
 
 
 @pytest.mark.parametrize("kind", ["airbyte", "rest", "google_play", "amplitude"])

@@ -124,7 +124,7 @@ class Manifests:
 
     def verify(self, manifest: Manifest) -> None:
         """Raises `LeaseLostError` unless `manifest` is the newest; a number that was taken away may be had again."""
-        if max(self._versions()) != manifest.version:
+        if max(self._versions(), default=0) != manifest.version:
             raise self._fence.overtaken()
 
     def _newest(self) -> Manifest | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ class Storage(Protocol):
 
 def make_storage(options: ParquetDestinationOptions) -> Storage:
     """Raises ConfigurationError for options that the file system does not take."""
+    secrets = secrets_in(options.storage_options)
     protocol = protocol_of(options.path)
     if protocol == "file":
         root = Path(options.path.removeprefix("file://")).absolute()
@@ -65,9 +67,9 @@ def make_storage(options: ParquetDestinationOptions) -> Storage:
         system = fsspec.filesystem(protocol, skip_instance_cache=True, **options.storage_options)
     except ImportError as error:
         raise ConfigurationError(f"addresses {protocol}:// need a package: {error}") from None
-    except (TypeError, ValueError):
-        raise ConfigurationError("'storage_options' are not what the file system takes") from None
-    return ObjectStorage(system, options.path.rstrip("/"), secrets=secrets_in(options.storage_options))
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise ConfigurationError(f"'storage_options': {Redactor(secrets).redact(_told(error))}") from None
+    return ObjectStorage(system, options.path.rstrip("/"), secrets=secrets)
 
 
 class LocalStorage:
@@ -149,8 +151,21 @@ class ObjectStorage:
         self._system = system
         self._root = root
         self._redact = Redactor(secrets).redact
+        self._creates_once = False
 
     def create(self, name: str, content: bytes) -> bool:
+        """Raises ConfigurationError if the store creates a file that is there: it does not know the condition."""
+        if not self._created(name, content):
+            return False
+        if not self._creates_once and self._created(name, content):
+            raise ConfigurationError(
+                f"{self._root}: this store replaces what should be created only once (If-None-Match: *), so that two "
+                "attempts could undo each other's work: choose one that knows conditional writes"
+            )
+        self._creates_once = True
+        return True
+
+    def _created(self, name: str, content: bytes) -> bool:
         with self._explained(f"cannot write {self._root}/{name}"):
             try:
                 self._system.pipe_file(f"{self._root}/{name}", content, mode="create")
@@ -192,7 +207,7 @@ class ObjectStorage:
     def starting_with(self, prefix: str) -> list[str]:
         with self._explained(f"cannot list {self._root}"):
             self._system.invalidate_cache()
-            found = self._system.glob(f"{self._root}/*/{prefix}*")
+            found = self._system.glob(f"{glob.escape(self._root)}/*/{prefix}*")
             return ["/".join(path.split("/")[-2:]) for path in found]
 
     def remove(self, name: str) -> None:
@@ -205,8 +220,15 @@ class ObjectStorage:
     def remove_parts(self, directory: str, *, older_than: str) -> None:
         """There are none: an object that was not completed does not exist."""
 
-    def _explained(self, doing: str) -> Any:
-        return explained(doing, redact=self._redact)
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        with explained(doing, redact=self._redact):
+            try:
+                yield
+            except (TypeError, AttributeError) as error:
+                # Some options are only looked at when the store is asked for the first time.
+                taker, said = type(self._system).__name__, self._redact(_told(error))
+                raise ConfigurationError(f"'storage_options' are not what {taker} takes: {said}") from None
 
 
 @contextmanager
@@ -219,8 +241,11 @@ def explained(doing: str, *, redact: Callable[[str], str] = str) -> Iterator[Non
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigurationError(f"{doing}: {error.strerror or type(error).__name__}") from None
     except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
-        said = " ".join((str(error) or type(error).__name__).split())
-        raise SynclineError(f"{doing}: {redact(said)}") from None
+        raise SynclineError(f"{doing}: {redact(_told(error))}") from None
+
+
+def _told(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())
 
 
 def _sync(path: Path) -> None:

@@ -139,6 +139,10 @@ class Storage:
             raise SynclineError(f"cannot read {name}: {self._redact(reason)}") from None
         except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
             raise ConfigurationError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
+        except (TypeError, AttributeError, KeyError) as error:
+            # Some options are only looked at when the storage is asked for the first time.
+            said = self._redact(_told(error))
+            raise ConfigurationError(f"cannot read {name}: 'storage_options' are not what it takes: {said}") from None
         except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
             raise SynclineError(f"cannot read {name}: {self._redact(_told(error))}") from None
 
