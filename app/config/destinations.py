@@ -35,9 +35,12 @@ def read_destination(entry: Entry) -> Destination | None:
     if not isinstance(entry.value, dict):
         entry.refuse((), "must be a mapping (key: value)")
         return None
-    written = entry.without_classic_keys(entry.value, DESTINATION_KEYS)
-    type_ = written.pop("type", None) or entry.id
+    type_ = entry.value.get("type") or entry.id
     kind = DESTINATIONS.get(type_) if isinstance(type_, str) else None
+    # Classic had a `package`, too: that of its own kind `npm`.
+    own = kind.options.model_fields if kind else ()
+    written = entry.without_classic_keys(entry.value, DESTINATION_KEYS.difference(own))
+    written.pop("type", None)
     if kind is None:
         entry.refuse_type(type_, DESTINATION_TYPES)
         return None

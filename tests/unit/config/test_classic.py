@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import yaml
+
 from app.config.reader import load_catalogue
 
 # As Classic's users write it: sections of the events pipeline, dotted keys, `datasource`, and sources as documented.
@@ -106,6 +108,14 @@ def test_its_datasource_becomes_the_destination_s_options() -> None:
         "password": "hunter22",
         "sslmode": "disable",
     }
+
+
+def test_a_key_that_a_kind_of_destination_has_is_not_taken_for_one_of_classic() -> None:
+    target = {"type": "singer", "package": "target-jsonl==0.1.4"}
+    catalogue = load_catalogue(yaml.safe_dump({"destinations": {"target": target | {"only_tokens": ["a"]}}}), {})
+    assert catalogue.problems == []
+    assert catalogue.destinations["target"].for_attempt() == target
+    assert [warning.message.rpartition(": ")[2] for warning in catalogue.warnings] == ["only_tokens"]
 
 
 def test_its_server_keys_have_their_meaning() -> None:
