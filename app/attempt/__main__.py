@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-_GARBAGE: Final = 100_000
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 _WORK: Final = {"sync": synchronise, "backfill": backfill, "check": check, "discover": discover}
 
 
@@ -40,7 +40,7 @@ def main() -> int:
     """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
     # Rows have no cycles, and looking for some took a quarter of an attempt's time.
-    gc.set_threshold(_GARBAGE)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     arm(os.environ, allowed=True)  # its worker has passed it on, or there is nothing
     outbox = Outbox(int(os.environ.pop(EVENTS_FD_VARIABLE)))
     follow_parent(signal.SIGKILL)

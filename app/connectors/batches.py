@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-import pyarrow as pa  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-_TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
-    frozenset({bool}): pa.bool_(),
-    frozenset({int}): pa.int64(),
-    frozenset({float}): pa.float64(),
-    # JSON writes a price of 10.0 as 10. Arrow refuses whole numbers that a double cannot keep.
-    frozenset({int, float}): pa.float64(),
-    frozenset({str}): pa.string(),
-    frozenset({bytes}): pa.binary(),
-}
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All values of each field, equally many: those that records have, or an Arrow array of them."""
+    """All values of each field, equally many: those that records have, or an Arrow array of them.
+
+    Arrays are of truth values, whole numbers, doubles, decimals, text or bytes.
+    """
 
     values: dict[str, list[Any] | pa.Array]
 
@@ -49,16 +40,12 @@ def records_of(batch: Batch) -> list[dict[str, Any]]:
     return [dict(zip(batch.values, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def arrayed(values: Sequence[Any]) -> pa.Array | None:
-    """All values in one array; None where they are not of one kind that Arrow has."""
-    types = frozenset(map(type, values)) - {type(None)}
-    kind = _TYPES.get(types) if types else pa.null()
-    if kind is None:
-        return None
-    try:
-        return pa.array(values, kind)
-    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
-        return None
+def has_values(batch: Batch, field: str) -> bool:
+    """Whether any row has another value than NULL."""
+    values = column_of(batch, field)
+    if isinstance(values, list):
+        return any(value is not None for value in values)
+    return bool(values.null_count < len(values))
 
 
 def listed(values: list[Any] | pa.Array) -> list[Any]:

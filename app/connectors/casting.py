@@ -105,6 +105,7 @@ class Number:
     def cast(self, value: Any) -> int | Decimal:
         number = _number(value)
         text = str(number)
+        # Neither side of the point is longer than the whole: most numbers need no look at their digits.
         if "E" not in text and len(text) <= min(self.scale, self.precision - self.scale):
             return number
         exact = Decimal(number)

@@ -19,6 +19,5 @@ class DuckdbDestinationOptions(Options):
 
     @model_validator(mode="after")
     def _can_be_written(self) -> Self:
-        # Rows travel as Arrow tables.
         check_installed("type 'duckdb'", "duckdb", "duckdb")
         return self

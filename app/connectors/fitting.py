@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import jsontext
-from app.connectors.batches import arrayed, column_of, listed
+from app.connectors.arrays import arrayed
+from app.connectors.batches import column_of, listed
 from app.connectors.casting import Holds, Unfit
 from app.domain.errors import ConfigurationError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from app.connectors.batches import column_of, fields_of
+from app.connectors.batches import fields_of, has_values
 from app.connectors.fitting import ValueRefusedError, fitted
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
@@ -143,9 +143,7 @@ def widened(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambd
     A field that is only NULL makes no column, but goes to one that is `vacant`: an old value there would stay for good.
     """
     new = [
-        field
-        for field in sorted(fields_of(batch) - table.columns.keys())
-        if any(value is not None for value in column_of(batch, field)) or vacant(field)
+        field for field in sorted(fields_of(batch) - table.columns.keys()) if has_values(batch, field) or vacant(field)
     ]
     return dataclasses.replace(table, columns=table.columns | dict.fromkeys(new, Kind.JSON)) if new else None
 

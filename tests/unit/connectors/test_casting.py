@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.connectors import casting
-from app.connectors.batches import Columns, arrayed, records_of
+from app.connectors.arrays import arrayed
+from app.connectors.batches import Columns, records_of
+from app.connectors.destinations.layout import widened
 from app.connectors.fitting import Column, ValueRefusedError, fitted
+from app.connectors.schema import Kind, Table
 
 if TYPE_CHECKING:
     from app.connectors.casting import Holds
@@ -204,6 +207,16 @@ def test_columns_are_fitted_as_records_are() -> None:
     found = [array.to_pylist() for array in fitted(batch, columns, table="t")]
     assert found == [[1, 2], ["a", None], ["78", None], [None, None]]
     assert found == [array.to_pylist() for array in fitted(records_of(batch), columns, table="t")]
+
+
+@pytest.mark.parametrize("nothing", [[None, None], pa.nulls(2), pa.array([None, None], pa.string())])
+def test_a_column_of_nothing_but_null_makes_none(nothing: Any) -> None:
+    table = Table("t", {"id": Kind.INTEGER})
+    ids = pa.array([1, 2])
+    assert widened(table, Columns({"id": ids, "note": nothing})) is None
+    wider = widened(table, Columns({"id": ids, "note": pa.array([None, "x"])}))
+    assert wider is not None
+    assert wider.columns == {"id": Kind.INTEGER, "note": Kind.JSON}
 
 
 def exact(value: Any) -> Any:

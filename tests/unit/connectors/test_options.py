@@ -119,6 +119,7 @@ def test_a_refused_value_is_not_shown() -> None:
     assert "hunter2" not in refusal(DESTINATIONS["postgres"].options, {"host": "a", "passwort": "hunter2"})
 
 
-def test_checking_options_loads_no_connector() -> None:
-    code = "import sys, app.connectors.options; sys.exit(bool({'duckdb', 'pyarrow', 'psycopg'} & set(sys.modules)))"
+@pytest.mark.parametrize("part", ["app.connectors.options", "app.bootstrap.worker", "app.bootstrap.api"])
+def test_what_only_an_attempt_needs_is_loaded_by_nobody_else(part: str) -> None:
+    code = f"import sys, {part}; sys.exit(bool({{'duckdb', 'pyarrow', 'psycopg'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

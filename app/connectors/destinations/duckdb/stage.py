@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from app.connectors.destinations.layout import Target
 
 _BATCH = "syncline_batch"
-# Arrow's own would keep what a batch took.
-pa.set_memory_pool(pa.system_memory_pool())
 
 
 class DuckdbStage(Stage):

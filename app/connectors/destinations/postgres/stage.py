@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import csv
@@ -12,9 +13,15 @@ from app.connectors.destinations.postgres import columns as types
 from app.connectors.destinations.staging import Stage
 
 if TYPE_CHECKING:
+    from psycopg import Copy
+    from typing_extensions import Buffer
+
     from app.connectors.batches import Batch
     from app.connectors.destinations.layout import Target
     from app.connectors.destinations.postgres.connection import PostgresSession
+
+_PIECE_BYTES: Final = 256 << 10
+_WITHOUT_NAMES: Final = csv.WriteOptions(include_header=False)
 
 
 class PostgresStage(Stage):
@@ -24,19 +31,14 @@ class PostgresStage(Stage):
         self._rows = 0
 
     def add(self, batch: Batch) -> None:
+        """As CSV, in which text is in quotes and NULL is nothing, as PostgreSQL expects it."""
+        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
         names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
+        rows = pa.record_batch([numbers, *self.target.fitted(batch)], names)
+        self._rows += len(batch)
         statement = f"COPY {self.name} ({listed(names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
         with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            copy.write(self._written(batch, names))
-
-    def _written(self, batch: Batch, names: list[str]) -> pa.Buffer:
-        """As CSV, in which text is in quotes and NULL is nothing, as PostgreSQL expects it."""
-        arrays = self.target.fitted(batch)
-        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
-        self._rows += len(batch)
-        written = pa.BufferOutputStream()
-        csv.write_csv(pa.record_batch([numbers, *arrays], names), written, csv.WriteOptions(include_header=False))
-        return written.getvalue()
+            csv.write_csv(rows, _Sent(copy), _WITHOUT_NAMES)
 
     def temporary(self, name: str) -> str:
         return quoted("pg_temp", name)
@@ -72,3 +74,20 @@ class PostgresStage(Stage):
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
+
+
+class _Sent(io.RawIOBase):
+    """A file that is sent as it is written, so that no batch is kept as text."""
+
+    def __init__(self, copy: Copy) -> None:
+        self._copy = copy
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: Buffer) -> int:
+        whole = memoryview(text)
+        # libpq keeps, and doubles, what it is given at once.
+        for begin in range(0, len(whole), _PIECE_BYTES):
+            self._copy.write(whole[begin : begin + _PIECE_BYTES])
+        return len(whole)

@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from app.connectors import jsontext
-from app.connectors.batches import arrayed
+from app.connectors.arrays import arrayed
 from app.connectors.schema import Kind, merged
 
 if TYPE_CHECKING:

@@ -1,0 +1,34 @@
+"""Values in Arrow arrays. Not everybody needs Arrow, which takes some 20 MB: workers and the API never import this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
+    frozenset({bool}): pa.bool_(),
+    frozenset({int}): pa.int64(),
+    frozenset({float}): pa.float64(),
+    # JSON writes a price of 10.0 as 10. Arrow refuses whole numbers that a double cannot keep.
+    frozenset({int, float}): pa.float64(),
+    frozenset({str}): pa.string(),
+    frozenset({bytes}): pa.binary(),
+}
+# Arrow's own pool would keep what a batch took.
+pa.set_memory_pool(pa.system_memory_pool())
+
+
+def arrayed(values: Sequence[Any]) -> pa.Array | None:
+    """All values in one array; None where they are not of one kind that Arrow has."""
+    types = frozenset(map(type, values)) - {type(None)}
+    kind = _TYPES.get(types) if types else pa.null()
+    if kind is None:
+        return None
+    try:
+        return pa.array(values, kind)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
+        return None
