@@ -66,6 +66,24 @@ def test_the_collection_all_is_a_table_for_each_stream(job: dict[str, Any], post
     assert postgres.execute("SELECT (SELECT id FROM loaded.source_a), (SELECT id FROM loaded.source_b)") == [(1, 1)]
 
 
+@pytest.mark.parametrize(
+    "described", [{"key_properties": ["id"]}, {"bookmark_properties": ["id"]}], ids=["key", "cursor"]
+)
+def test_a_stream_that_the_catalog_lacks_keeps_the_rows_of_earlier_runs(
+    job: dict[str, Any], tmp_path: Path, postgres: Postgres, described: dict[str, Any]
+) -> None:
+    for number, ids in enumerate(((1, 2), (3,)), 1):
+        schema = {"type": "SCHEMA", "stream": "new", "schema": {"properties": {"id": {"type": "integer"}}}} | described
+        records = [{"type": "RECORD", "stream": "new", "record": {"id": each}} for each in ids]
+        messages = [schema, *records, {"type": "STATE", "value": {"bookmarks": {"new": ids[-1]}}}]
+        (tmp_path / "said").write_text("\n".join(map(json.dumps, messages)))
+        (tmp_path / "tap.py").write_text(f"print(open({str(tmp_path / 'said')!r}).read())")
+        job["task"] = f"0192f7c2-0000-7000-8000-{number:012}"
+        known = {"tap_stream_id": "a", "stream": "a", "key_properties": ["id"]}
+        assert run(job, catalog={"streams": [known]}).finished.rows_written == len(ids)
+    assert postgres.execute("SELECT id FROM loaded.source_new ORDER BY 1") == [(1,), (2,), (3,)]
+
+
 def test_streams_of_all_can_be_given_their_tables(job: dict[str, Any], postgres: Postgres) -> None:
     run(job, stream_table_names={"a": "first"}, stream_table_name_prefix="x_")
     assert postgres.execute("SELECT (SELECT id FROM loaded.first), (SELECT id FROM loaded.x_b)") == [(1, 1)]

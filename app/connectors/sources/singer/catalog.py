@@ -73,12 +73,26 @@ def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
     return streams
 
 
-def unannounced(stream: str, collection: CollectionJob, fields: Fields = EVERYTHING) -> Choice | None:
-    """A stream that the catalog does not have; nothing is known about it but what the collection says."""
+def unannounced(
+    stream: str,
+    collection: CollectionJob,
+    fields: Fields = EVERYTHING,
+    *,
+    key: tuple[str, ...] = (),
+    replication_key: str | None = None,
+) -> Choice | None:
+    """A stream that the catalog does not have; all that is known is what the collection and its SCHEMA say.
+
+    With either of the two its rows are added: the tap may send only what is new, and a table of that alone would have
+    lost the others.
+    """
     own = fields.of_stream(stream)
     if own is None:
         return None
-    return _choice(stream, method=None, replication_key=None, key=None, collection=collection, fields=own)
+    method = "INCREMENTAL" if replication_key else None
+    return _choice(
+        stream, method=method, replication_key=replication_key, key=key or None, collection=collection, fields=own
+    )
 
 
 def _every(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:

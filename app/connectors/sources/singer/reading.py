@@ -60,11 +60,16 @@ class Wanted:
             prefix = self._collection.table_name.removesuffix(f"_{ALL}") + "_"
         return prefix + re.sub(r"\W", "_", stream)
 
-    def choice(self, stream: str) -> Choice | None:
-        """None for a stream that nobody asked for; parents of wanted streams are sometimes sent along."""
+    def choice(self, stream: str, *, key: tuple[str, ...], replication_key: str | None) -> Choice | None:
+        """None for a stream that nobody asked for; parents of wanted streams are sometimes sent along.
+
+        `key` and `replication_key` are what its SCHEMA says.
+        """
         if found := self._choices.get(stream):
             return found
-        if self._collection.type == ALL and (found := unannounced(stream, self._collection, self._fields)):
+        if self._collection.type == ALL and (
+            found := unannounced(stream, self._collection, self._fields, key=key, replication_key=replication_key)
+        ):
             return found
         self._log("info", f"stream {stream!r} is not part of the collection {self._collection.name!r} and left out")
         return None
@@ -165,16 +170,19 @@ class Reading:
 
     def _table(self, message: Message) -> Table | None:
         known = self._tables.get(message.stream, ...)
-        choice = None if known is None else self._wanted.choice(message.stream)
+        said = tuple(message.key_properties or ())
+        bookmarks = message.bookmark_properties or []
+        replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
+        choice = None
+        if known is not None:
+            choice = self._wanted.choice(message.stream, key=said, replication_key=replication_key)
         if choice is None:
             return None
         name = self._wanted.table_name(message.stream)
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
         self._state.name(message.stream, choice.stream)
-        key = tuple(self._wanted.primary_key or message.key_properties or choice.key or ())
-        bookmarks = message.bookmark_properties or []
-        replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
+        key = tuple(self._wanted.primary_key or said or choice.key or ())
         cursor_field = choice.cursor_field or replication_key
         columns = columns_of(message.schema or {})
         if choice.fields:
