@@ -213,3 +213,8 @@ def test_a_catalogue_names_the_key_and_not_the_password() -> None:
     assert "sources.a.config.url: SQLAlchemy has no dialect for it" in url
     assert "s3cret" not in url
     assert "sources.a.collections[0].parameters.tabel: unknown key; did you mean 'table'?" in parameter
+
+
+def test_a_whole_number_stays_one_among_fractions() -> None:
+    assert plain([5, 0.5, None]) == [5, 0.5, None]
+    assert [type(value) for value in plain([5, 0.5])] == [int, float]
