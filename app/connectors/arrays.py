@@ -13,18 +13,22 @@ _TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
     frozenset({bool}): pa.bool_(),
     frozenset({int}): pa.int64(),
     frozenset({float}): pa.float64(),
-    # JSON writes a price of 10.0 as 10. Arrow refuses whole numbers that a double cannot keep.
-    frozenset({int, float}): pa.float64(),
     frozenset({str}): pa.string(),
     frozenset({bytes}): pa.binary(),
 }
+_NUMBERS: Final = frozenset({int, float})
 # Arrow's own pool would keep what a batch took.
 pa.set_memory_pool(pa.system_memory_pool())
 
 
-def arrayed(values: Sequence[Any]) -> pa.Array | None:
-    """All values in one array; None where they are not of one kind that Arrow has."""
+def arrayed(values: Sequence[Any], *, mixed_numbers: bool = True) -> pa.Array | None:
+    """All values in one array; None where they are not of one kind that Arrow has.
+
+    With `mixed_numbers` whole numbers among fractions become doubles, if these keep them: JSON writes 10.0 as 10.
+    """
     types = frozenset(map(type, values)) - {type(None)}
+    if mixed_numbers and types == _NUMBERS:
+        types = frozenset({float})
     kind = _TYPES.get(types) if types else pa.null()
     if kind is None:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa  # type: ignore[import-untyped]
+
 from app.connectors.destinations.history import add_versions
 from app.connectors.destinations.layout import ROW_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.resent import Resent
@@ -36,6 +38,7 @@ class Stage(abc.ABC):
         self._task_id = task_id
         self._resent = Resent(session, self, number=number)
         self._emptied: dict[str, list[str]] = {}
+        self._rows = 0
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
         self.widen(target)
 
@@ -50,6 +53,14 @@ class Stage(abc.ABC):
     @abc.abstractmethod
     def add(self, batch: Batch) -> None:
         """Fits and stages; raises `ValueRefusedError`."""
+
+    def _numbered(self, batch: Batch) -> pa.RecordBatch:
+        """The rows of `batch` as the target takes them, behind their numbers; raises `ValueRefusedError`."""
+        arrays = self.target.fitted(batch)
+        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        self._rows += len(batch)
+        names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
+        return pa.record_batch([numbers, *arrays], names)
 
     def empty(self, emptied: Emptied) -> None:
         """Rows that are in the target when what is staged moves have to go before."""

@@ -25,7 +25,6 @@ class DuckdbStage(Stage):
         self._file = file
         self._connection = file.connection
         self._changed = self.temporary(f"syncline_changed_{number}")
-        self._rows = 0
         super().__init__(file, target, number=number, task_id=task_id)
 
     def widen(self, target: Target) -> None:
@@ -33,15 +32,11 @@ class DuckdbStage(Stage):
         super().widen(target)
 
     def add(self, batch: Batch) -> None:
-        arrays = self.target.fitted(batch)
-        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
-        self._rows += len(batch)
-        names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
-        table = pa.Table.from_arrays([numbers, *arrays], names=names)
-        self._file.make_room(batch_bytes=table.nbytes)
-        self._connection.register(_BATCH, table)
+        rows = self._numbered(batch)
+        self._file.make_room(batch_bytes=rows.nbytes)
+        self._connection.register(_BATCH, pa.Table.from_batches([rows]))
         try:
-            self._session.run(f"INSERT INTO {self.name} ({listed(names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
+            self._session.run(f"INSERT INTO {self.name} ({listed(rows.schema.names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
         finally:
             self._connection.unregister(_BATCH)
 

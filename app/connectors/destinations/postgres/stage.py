@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa  # type: ignore[import-untyped]
-from pyarrow import csv
+from pyarrow import csv  # type: ignore[import-untyped]
 
 from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.postgres import columns as types
@@ -28,15 +27,11 @@ class PostgresStage(Stage):
     def __init__(self, session: PostgresSession, target: Target, *, number: int, task_id: str) -> None:
         super().__init__(session, target, number=number, task_id=task_id)
         self._connection = session.connection
-        self._rows = 0
 
     def add(self, batch: Batch) -> None:
         """As CSV, in which text is in quotes and NULL is nothing, as PostgreSQL expects it."""
-        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
-        names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
-        rows = pa.record_batch([numbers, *self.target.fitted(batch)], names)
-        self._rows += len(batch)
-        statement = f"COPY {self.name} ({listed(names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+        rows = self._numbered(batch)
+        statement = f"COPY {self.name} ({listed(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
         with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             csv.write_csv(rows, _Sent(copy), _WITHOUT_NAMES)
 

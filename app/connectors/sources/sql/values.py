@@ -35,15 +35,11 @@ _BIGINT = range(-(2**63), 2**63)
 
 def plain(values: Sequence[Any]) -> list[Any] | pa.Array:
     """The values of one column."""
-    array = arrayed(values)
-    if array is None or (pa.types.is_floating(array.type) and not _are_finite_doubles(array, values)):
+    # The text of a whole number must not depend on its neighbours.
+    array = arrayed(values, mixed_numbers=False)
+    if array is None or (pa.types.is_floating(array.type) and not pc.all(pc.is_finite(array)).as_py()):
         return [_plain(value) for value in values]
     return array
-
-
-def _are_finite_doubles(array: pa.Array, values: Sequence[Any]) -> bool:
-    """Among doubles a whole number would become one, and its text another one."""
-    return int not in set(map(type, values)) and bool(pc.all(pc.is_finite(array)).as_py())
 
 
 def _plain(value: Any) -> Any:
