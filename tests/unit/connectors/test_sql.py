@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,11 +17,15 @@ from app.config.reader import load_catalogue
 from app.connectors.options import SOURCES, validated
 from app.connectors.schema import Kind
 from app.connectors.sources.sql.bookmark import read, written
+from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.selection import Selection
 from app.connectors.sources.sql.values import kind_of, plain
 from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.attempt_protocol import CollectionJob
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SQLITE = {"url": "sqlite:////srv/shop.sqlite"}
 
@@ -201,6 +206,21 @@ def test_values_keep_everything_that_they_say() -> None:
 )
 def test_a_column_without_a_type_is_of_the_kind_of_its_values(values: list[Any], kind: Kind | None) -> None:
     assert kind_of(values) is kind
+
+
+@pytest.mark.parametrize(
+    ("raised", "lasting"),
+    [(sqlite3.ProgrammingError("wrong"), True), (sqlite3.OperationalError("disk I/O error"), False)],
+)
+def test_what_a_driver_itself_raises_lasts_as_what_sqlalchemy_wraps(
+    raised: Exception, tmp_path: Path, *, lasting: bool
+) -> None:
+    (tmp_path / "shop.sqlite").touch()
+    options = SqlOptions.model_validate({"url": f"sqlite:///{tmp_path}/shop.sqlite"})
+    database = Database(options, work_dir=tmp_path)
+    with pytest.raises(SynclineError, match=f"cannot read: {raised}") as told, database.explained("cannot read"):
+        raise raised
+    assert isinstance(told.value, ConfigurationError) is lasting
 
 
 def test_a_catalogue_names_the_key_and_not_the_password() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.connectors.sources.sql.dialect import Dialect
 from app.connectors.sql_options import driver_url
@@ -69,7 +69,7 @@ class Database:
         except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             said = self._said(f"{doing}: {cause}")
-            raise (ConfigurationError if _lasts(cause, error) else SynclineError)(said) from None
+            raise (ConfigurationError if _lasts(cause) else SynclineError)(said) from None
         except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the address has behind its ?
             raise ConfigurationError(self._said(f"{doing}: {error}")) from None
 
@@ -99,7 +99,9 @@ def _dialect(url: URL) -> Dialect:
     return Dialect()
 
 
-def _lasts(cause: BaseException | None, error: Exception) -> bool:
+def _lasts(cause: BaseException | None) -> bool:
     if state := getattr(cause, "sqlstate", None):
         return str(state).startswith(_LASTING_CLASSES)
-    return isinstance(error, ProgrammingError) or any(sign in str(cause) for sign in _LASTING)
+    # By name, as SQLAlchemy has it: not every driver exports the exceptions of PEP 249.
+    names = {each.__name__ for each in type(cause).__mro__}
+    return "ProgrammingError" in names or any(sign in str(cause) for sign in _LASTING)

@@ -62,12 +62,16 @@ class Reading:
         yield from announced.changed([])
         with closing(self._executed(wanted)) as result:
             count = min(_FIRST_ROWS, chunk_rows)
-            while chunk := self._fetched(result, count):
+            left: Any = result
+            while chunk := self._fetched(left, count):
                 values = list(zip(*chunk, strict=True))
                 yield from announced.changed(values)
                 rows = self._rows(table_name, values)
                 self._read += len(chunk)
                 yield rows
+                # SQLAlchemy makes rows of the driver's, which takes as long as reading them. It reads one ahead, so
+                # the first ones have to be taken of it; later it holds none back.
+                left = result.cursor or result
                 if at is not None:
                     yield Checkpoint(bookmarks.written(self.columns[at].name, _finite(self.columns[at], chunk[-1][at])))
                 # As many as the last ones let expect to fit, but never suddenly many.
@@ -193,11 +197,10 @@ class Reading:
         with self._database.explained(f"cannot read {_origin(self._selection)}"):
             return self._connection.execute(statement.execution_options(stream_results=True))
 
-    def _fetched(self, result: CursorResult[Any], count: int) -> Sequence[Sequence[Any]]:
+    def _fetched(self, result: Any, count: int) -> Sequence[Sequence[Any]]:
         with self._database.explained(f"cannot read {_origin(self._selection)}"):
-            # SQLAlchemy makes rows of the driver's, which takes as long as reading them, and reads one ahead.
-            own = result.cursor if self._read else None
-            return result.fetchmany(count) if own is None else own.fetchmany(count)
+            rows: Sequence[Sequence[Any]] = result.fetchmany(count)
+            return rows
 
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
