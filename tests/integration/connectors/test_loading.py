@@ -52,6 +52,17 @@ def test_rows_without_a_key_that_are_sent_again_are_not_doubled(scene: Scene, wa
     assert ids == [(1, 1), (7, 2), (7, 2), (7, 2), (8, 2), (9, 3)]
 
 
+def test_rows_that_are_sent_again_are_told_by_their_numbers_not_by_their_zeros(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    scene = Scene(tmp_path, {"warehouse": postgres.options()})
+    announced = schema(at="integer", price="number")
+    postgres.execute("CREATE SCHEMA loaded; CREATE TABLE loaded.made (at bigint, price numeric)")
+    scene.load(announced, record(at=1, price=5), state(1))
+    postgres.execute("UPDATE loaded.made SET price = 5.00")
+    assert scene.load(announced, record(at=1, price=5.0), record(at=1, price=50), state(1)).finished.rows_written == 1
+
+
 @pytest.mark.parametrize("bookmark", [False, True])
 def test_rows_that_no_state_covers_and_nothing_tells_apart_are_not_loaded(
     scene: Scene, warehouse: Warehouse, *, bookmark: bool

@@ -87,6 +87,11 @@ def comparable(type_name: str) -> bool:
     return (found["base"] + found["rest"] if found else type_name) in _COMPARABLE
 
 
+def has_scale(type_name: str) -> bool:
+    """Whether equal values of this type can have different texts, by the zeros at their end."""
+    return isinstance(_holds(type_name), casting.Number)
+
+
 def _holds(type_name: str) -> Holds:
     found = _WITH_MODIFIER.fullmatch(type_name)
     if type_name in _HOLDS or not found:

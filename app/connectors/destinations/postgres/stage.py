@@ -46,7 +46,11 @@ class PostgresStage(Stage):
 
     def fingerprint(self) -> str:
         # New columns come last. Values that end like this are in quotes, so that only NULLs are cut off.
-        return f"rtrim(ROW({listed(self.columns)})::text, ',)')"
+        values = [
+            f"trim_scale({quoted(name)})" if types.has_scale(kind) else quoted(name)
+            for name, kind in self.columns.items()
+        ]
+        return f"rtrim(ROW({', '.join(values)})::text, ',)')"
 
     def comparable(self, name: str, alias: str) -> str:
         value = super().comparable(name, alias)
