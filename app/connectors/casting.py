@@ -109,12 +109,17 @@ class Number:
         if "E" not in text and len(text) <= min(self.scale, self.precision - self.scale):
             return number
         exact = Decimal(number)
-        exponent = exact.as_tuple().exponent
-        if int(exponent) < -self.scale and int(_EXACT.normalize(exact).as_tuple().exponent) < -self.scale:
-            raise Unfit("it has more digits after the point")
+        if _places(exact) < -self.scale:
+            exact = _EXACT.normalize(exact)
+            if _places(exact) < -self.scale:
+                raise Unfit("it has more digits after the point")
         if exact and exact.adjusted() >= self.precision - self.scale:
             raise Unfit("it is out of range")
-        return number
+        return exact or 0
+
+
+def _places(number: Decimal) -> int:
+    return int(number.as_tuple().exponent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +238,7 @@ class Timestamp:
         moment = _moment(value)
         if moment.microsecond % 10 ** (6 - self.digits):
             raise Unfit("it has more digits of a second")
-        if self.zone:
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return _without_zone(moment)
+        return _in_utc(moment) if self.zone else _without_zone(moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +301,8 @@ class Verbatim:
     def cast(self, value: Any) -> str:
         if not isinstance(value, str) or "\0" in value:
             raise Unfit("only text without U+0000 can be given to this type")
+        if not _is_unicode(value):
+            raise Unfit(_HALF)
         return value
 
 
@@ -340,9 +345,9 @@ def _number(value: Any) -> int | Decimal:
 
 
 def _exact(value: float) -> int | Decimal:
-    """Whole numbers are the same whether they came as 5 or as 5.0, as they are to Arrow."""
+    """Whole numbers are the same whether they came as 5 or as 5.0, as they are to Arrow; -0.0 keeps its sign."""
     whole = value.is_integer() and abs(value) < _EXACT_IN_A_DOUBLE
-    return int(value) if whole else Decimal(repr(value))
+    return int(value) if whole and repr(value) != "-0.0" else Decimal(repr(value))
 
 
 def _moment(value: Any) -> datetime:
@@ -355,6 +360,13 @@ def _moment(value: Any) -> datetime:
     if len(value) > 26 and _FINER_THAN_MICROSECONDS.search(value):  # noqa: PLR2004 -- a shorter text has no 7th digit
         raise Unfit("it is finer than microseconds")
     return moment
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise Unfit("it is not between the years 1 and 9999 of UTC") from None
 
 
 def _without_zone(moment: datetime) -> datetime:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.connectors.batches import Batch
 
 _SHOWN_CHARACTERS: Final = 80
+_NOT_IN_ARROW: Final = (OverflowError, pa.ArrowInvalid)
 
 
 class ValueRefusedError(ConfigurationError):
@@ -58,17 +59,25 @@ def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Arra
                 return fits if column.arrow is None else fits.cast(column.arrow)
             except pa.ArrowInvalid:
                 pass  # The value that does not fit is found below.
-    return _made(_cast(values, column, table), column.arrow)
+    return _cast(listed(values), column, table)
 
 
-def _cast(values: list[Any] | pa.Array, column: Column, table: str) -> list[Any]:
+def _cast(values: list[Any], column: Column, table: str) -> pa.Array:
     cast = column.holds.cast
     value = None
     try:
-        return [None if each is None else cast(value := each) for each in listed(values)]
+        stored = [None if each is None else cast(value := each) for each in values]
     except Unfit as unfit:
-        place = f"column {column.name!r} of table {table!r} is {column.type}"
-        raise ValueRefusedError(f"{place} and cannot hold {_shown(value)}: {unfit}") from None
+        raise _refused(value, str(unfit), column, table) from None
+    try:
+        return _made(stored, column.arrow)
+    except _NOT_IN_ARROW:
+        for value, one in zip(values, stored, strict=True):
+            try:
+                _made([one], column.arrow)
+            except _NOT_IN_ARROW:
+                raise _refused(value, f"it is outside of {column.arrow}, as which it travels", column, table) from None
+        raise
 
 
 def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
@@ -80,8 +89,15 @@ def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     return pa.array(values, kind)
 
 
+def _refused(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:
+    place = f"column {column.name!r} of table {table!r} is {column.type}"
+    return ValueRefusedError(f"{place} and cannot hold {_shown(value)}: {why}")
+
+
 def _shown(value: Any) -> str:
     """The begin of it, without anything that a log could not keep."""
+    if isinstance(value, float):
+        return repr(value)  # JSON has neither NaN nor infinity.
     try:
         text = value if isinstance(value, str) else jsontext.encode(value)
     except UnicodeEncodeError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 import struct
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -28,7 +29,9 @@ FITTING: list[tuple[Holds, Any, Any]] = [
     (BIGINT, Decimal("5.0"), 5),
     (BIGINT, Decimal("1E+3"), 1000),
     (BIGINT, "-42", -42),
-    (MONEY, Decimal("1.500"), Decimal("1.500")),
+    (MONEY, Decimal("1.500"), Decimal("1.5")),
+    (MONEY, "0." + 50 * "0", 0),
+    (MONEY, Decimal("0E+50"), 0),
     (MONEY, "999.99", Decimal("999.99")),
     (MONEY, 999, 999),
     (casting.Floating(64), Decimal("0.1"), 0.1),
@@ -80,7 +83,11 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Date(), "2024-02-29T12:00:00Z", "time of day"),
     (casting.TimeOfDay(), "12:00+02:00", "offset"),
     (casting.Uuid(), "none", "UUID"),
+    (casting.Timestamp(zone=True), "0001-01-01T00:00:00+02:00", "between the years"),
+    (casting.Timestamp(zone=True), "9999-12-31T23:00:00-02:00", "between the years"),
     (casting.Verbatim(), 5, "only text"),
+    (casting.Verbatim(), "a\ud800", "surrogate"),
+    (casting.Binary(bytes.hex), "a\ud800", "surrogate"),
 ]
 
 
@@ -193,6 +200,25 @@ def test_what_arrow_cannot_put_into_the_type_of_a_column_is_looked_at_again() ->
     for values in ([1, 999], [Decimal("1.5"), 2]):
         (array,) = fitted([{"field": value} for value in values], {"field": money}, table="t")
         assert (array.type, array.to_pylist()) == (pa.decimal128(5, 2), values)
+
+
+def test_a_zero_keeps_its_sign_whatever_is_beside_it() -> None:
+    for beside in (1.5, Decimal("1.5")):
+        zero, _ = cast(casting.Floating(64), [-0.0, beside], pa.float64())
+        assert struct.pack("d", zero) == struct.pack("d", -0.0)
+
+
+def test_what_only_the_way_into_a_column_cannot_keep_is_refused_by_its_place() -> None:
+    moment = Column(name="c", type="timestamp(9)", holds=casting.Timestamp(zone=True), arrow=pa.timestamp("ns", "UTC"))
+    records = [{"field": value} for value in ("2024-01-01T00:00:00Z", None, "2300-01-01T00:00:00Z", "9999-01-01")]
+    with pytest.raises(ValueRefusedError, match=r"'c' of table 't' .*2300-01-01T00:00:00Z.*timestamp\[ns"):
+        fitted(records, {"field": moment}, table="t")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_refusal_shows_a_number_that_json_has_not(value: float) -> None:
+    with pytest.raises(ValueRefusedError, match=repr(value)):
+        cast(NUMERIC, [value])
 
 
 def test_columns_are_fitted_as_records_are() -> None:
