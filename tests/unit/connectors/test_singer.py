@@ -18,6 +18,7 @@ from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.metrics import readable
+from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.state import State
 from app.connectors.target_options import TargetOptions
 from app.domain.attempt_protocol import CollectionJob
@@ -55,6 +56,42 @@ def test_a_missing_stream_is_told_with_those_that_are_there() -> None:
 def test_an_ambiguous_stream_is_told_with_its_namesakes() -> None:
     with pytest.raises(ConfigurationError, match="several streams like 'planes': audit-planes, public-planes"):
         choose(CATALOG, collection("planes"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"metadata": 5}, r"array.*got `int`.*metadata"),
+        ({"metadata": [None]}, r"object.*got `null`.*metadata\[0\]"),
+        ({"metadata": [{"breadcrumb": ["properties", "id"], "metadata": []}]}, r"object.*metadata\[0\].metadata"),
+        ({"metadata": [{"breadcrumb": [5]}]}, r"str.*got `int`.*breadcrumb\[0\]"),
+        ({"key_properties": 7}, r"got `int`.*key_properties"),
+    ],
+)
+def test_a_catalog_of_another_form_is_refused_by_its_place(wrong: dict[str, Any], complaint: str) -> None:
+    catalog = {"streams": [{"tap_stream_id": "public-planes"} | wrong]}
+    for looked_at in (lambda: choose(catalog, collection("public-planes")), lambda: list(offers(catalog))):
+        with pytest.raises(ConfigurationError, match=f"'catalog' is wrong at stream 'public-planes': .*{complaint}"):
+            looked_at()
+
+
+@pytest.mark.parametrize(
+    "loose",
+    [
+        {"metadata": None, "key_properties": "id", "replication_method": ["INCREMENTAL"]},
+        {"metadata": [{"breadcrumb": None, "metadata": None}], "key_properties": "id"},
+        {"metadata": [{"metadata": {"table-key-properties": "id"}}], "key_properties": None},
+        {"metadata": [{"metadata": {"table-key-properties": "id", "valid-replication-keys": "at"}}]},
+        {"metadata": [{"breadcrumb": ["properties", "id"], "metadata": None}], "key_properties": ["id"]},
+    ],
+)
+def test_what_taps_write_loosely_is_understood(loose: dict[str, Any]) -> None:
+    schema = {"properties": {"id": {"type": "integer"}, "at": {"type": "string"}}}
+    catalog = {"streams": [{"tap_stream_id": "public-planes", "schema": schema} | loose]}
+    _, choices = choose(catalog, collection("public-planes"), Fields.of(("id",)))
+    assert choices["public-planes"].key == ("id",)
+    assert choices["public-planes"].cursor_field in (None, "at")
+    assert [offered.key for offered in offers(catalog)] == [["id"]]
 
 
 def test_all_takes_every_stream_or_those_that_somebody_selected() -> None:

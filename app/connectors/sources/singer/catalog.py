@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from app.connectors.schema import columns_of
 from app.connectors.sources.singer.fields import Fields
 from app.domain.attempt_protocol import ALL
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")
-REMEMBERING = {"INCREMENTAL", "LOG_BASED"}
+REMEMBERING = ("INCREMENTAL", "LOG_BASED")
 EVERYTHING = Fields()
 
 
@@ -38,6 +40,18 @@ class Choice:
     key: tuple[str, ...] | None
     columns: dict[str, Kind]
     fields: Fields = EVERYTHING
+
+
+class _Entry(msgspec.Struct):
+    breadcrumb: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _Stream(msgspec.Struct):
+    """The form of what is looked at here."""
+
+    metadata: list[_Entry] | None = None
+    key_properties: list[str] | str | None = None
 
 
 def choose(
@@ -66,11 +80,22 @@ def choose(
 
 
 def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
-    """Raises `ConfigurationError` for a catalog without streams."""
+    """Raises `ConfigurationError` for a catalog without streams, or with one of another form."""
     streams = catalog.get("streams")
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
         raise ConfigurationError("'catalog' has no list of 'streams'")
+    for stream in streams:
+        try:
+            msgspec.convert(stream, _Stream)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"'catalog' is wrong at stream {id_of(stream)!r}: {error}") from None
     return streams
+
+
+def names_of(given: Any) -> list[str]:
+    """A name, or several, as taps write them."""
+    listed = [given] if isinstance(given, str) else given
+    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
 
 
 def unannounced(
@@ -84,7 +109,7 @@ def unannounced(
     """A stream that the catalog does not have; all that is known is what the collection and its SCHEMA say.
 
     With either of the two its rows are added: the tap may send only what is new, and a table of that alone would have
-    lost the others.
+    lost the others. That a bookmark names the stream says nothing: Singer's SDK names those that are read whole, too.
     """
     own = fields.of_stream(stream)
     if own is None:
@@ -123,14 +148,12 @@ def _own_fields(stream: dict[str, Any], collection: CollectionJob, fields: Field
 
 def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Choice:
     metadata = metadata_of(stream)
-    for field in stream.get("metadata", []):
-        if field.get("breadcrumb") and isinstance(field.get("metadata"), dict):
-            unsupported = field["metadata"].get("inclusion") == "unsupported"
-            field["metadata"].setdefault("selected", not unsupported)
+    for field in stream["metadata"]:
+        if field.get("breadcrumb") and (own := field.get("metadata")) is not None:
+            own.setdefault("selected", own.get("inclusion") != "unsupported")
     if collection.primary_key:
         metadata["view-key-properties"] = metadata["table-key-properties"] = collection.primary_key
         stream["key_properties"] = collection.primary_key
-    key = collection.primary_key or stream.get("key_properties") or metadata.get("table-key-properties")
     choice = _choice(
         id_of(stream),
         method=metadata.get("forced-replication-method")
@@ -138,8 +161,8 @@ def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) 
         or stream.get("replication_method"),
         replication_key=metadata.get("replication-key")
         or stream.get("replication_key")
-        or next(iter(metadata.get("valid-replication-keys") or []), None),
-        key=tuple(key) if key else None,
+        or next(iter(names_of(metadata.get("valid-replication-keys"))), None),
+        key=tuple(key_of(stream)) or None,
         collection=collection,
         fields=fields,
         columns=columns_of(schema_of(stream)),
@@ -173,7 +196,7 @@ def _select(stream: dict[str, Any], choice: Choice) -> None:
         if (breadcrumb := ("properties", name)) not in entries:
             stream["metadata"].append(entry := {"breadcrumb": list(breadcrumb), "metadata": {}})
             entries[breadcrumb] = entry
-        metadata = entries[breadcrumb].setdefault("metadata", {})
+        metadata = _own(entries[breadcrumb])
         inclusion = metadata.get("inclusion")
         taken = name in needed or inclusion == "automatic" or choice.fields.takes(name)
         metadata["selected"] = taken and inclusion != "unsupported"
@@ -204,14 +227,24 @@ def _choice(
 
 
 def metadata_of(stream: dict[str, Any]) -> dict[str, Any]:
-    entries = stream.setdefault("metadata", [])
-    for entry in entries:
+    if stream.get("metadata") is None:
+        stream["metadata"] = []
+    for entry in stream["metadata"]:
         if not entry.get("breadcrumb"):
-            metadata: dict[str, Any] = entry.setdefault("metadata", {})
-            return metadata
-    entries.append({"breadcrumb": [], "metadata": {}})
-    own: dict[str, Any] = entries[-1]["metadata"]
-    return own
+            return _own(entry)
+    stream["metadata"].append(entry := {"breadcrumb": []})
+    return _own(entry)
+
+
+def _own(entry: dict[str, Any]) -> dict[str, Any]:
+    if entry.get("metadata") is None:
+        entry["metadata"] = {}
+    metadata: dict[str, Any] = entry["metadata"]
+    return metadata
+
+
+def key_of(stream: dict[str, Any]) -> list[str]:
+    return names_of(stream.get("key_properties") or metadata_of(stream).get("table-key-properties"))
 
 
 def schema_of(stream: dict[str, Any]) -> dict[str, Any]:

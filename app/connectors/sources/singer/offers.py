@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.discovery import cursor_candidates, never_null, shown_columns
 from app.connectors.schema import columns_of
-from app.connectors.sources.singer.catalog import REMEMBERING, id_of, metadata_of, schema_of, streams_of
+from app.connectors.sources.singer.catalog import (
+    REMEMBERING,
+    id_of,
+    key_of,
+    metadata_of,
+    names_of,
+    schema_of,
+    streams_of,
+)
 from app.domain.attempt_protocol import Offered
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
     columns = columns_of(schema)
     method = metadata.get("forced-replication-method") or metadata.get("replication-method")
     told = metadata.get("valid-replication-keys") or metadata.get("replication-key") or stream.get("replication_key")
-    cursor_fields = _names(told)
+    cursor_fields = names_of(told)
     if not cursor_fields and method is None:
         # Taps of databases leave the choice to others.
         cursor_fields = cursor_candidates(columns, among=never_null(schema))
@@ -34,16 +42,7 @@ def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
     return Offered(
         name=id_of(stream),
         columns=shown_columns(columns),
-        key=_key(stream, metadata),
+        key=key_of(stream),
         cursor_fields=cursor_fields,
         sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],
     )
-
-
-def _key(stream: dict[str, Any], metadata: dict[str, Any]) -> list[str]:
-    return _names(stream.get("key_properties") or metadata.get("table-key-properties"))
-
-
-def _names(given: Any) -> list[str]:
-    """A name, or several, as taps write them."""
-    return [given] if isinstance(given, str) else [str(each) for each in given or () if isinstance(each, str)]
