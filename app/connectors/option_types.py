@@ -15,7 +15,8 @@ from app.domain.errors import ConfigurationError
 class Options(BaseModel):
     """Options of one kind: unknown keys are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An attempt needs two or three of all these models.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def examined(self) -> str | None:
         """What is wrong beyond the model; may take seconds, and the connector itself finds it as well."""
