@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.drain import drain
+from benchmarks.loading import load, record
 from benchmarks.queues import Syncline
 from benchmarks.server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -22,3 +27,10 @@ def test_a_drain_ends_every_task_and_tells_its_rate(server: Server) -> None:
     drained = drain(server, Syncline(slots=8), tasks=1000, processes=2)
     assert drained.rate > 0
     assert drained.workers > 0
+
+
+@pytest.mark.parametrize("key", [False, True])
+def test_recorded_messages_are_all_loaded(server: Server, tmp_path: Path, *, key: bool) -> None:
+    recorded = record(tmp_path / "made.jsonl", 20_000, price=1)
+    with server.database() as url:
+        assert load({"type": "postgres", "url": url, "schema": "loaded"}, recorded, key=key, records=20_000) > 0
