@@ -39,13 +39,13 @@ class Column:
     arrow: pa.DataType | None = None
 
 
-def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> list[pa.Array]:
-    """One array for each of `columns` (field → column); a field that a row lacks is NULL.
+def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> dict[str, pa.Array]:
+    """By field, the array for each of `columns`; a field that a row lacks is NULL.
 
     Raises:
         ValueRefusedError: with table, column, its type and the value.
     """
-    return [_fitted(column_of(batch, field), column, table) for field, column in columns.items()]
+    return {field: _fitted(column_of(batch, field), column, table) for field, column in columns.items()}
 
 
 def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Array:

@@ -51,15 +51,15 @@ class Target:
         field = self.table.cursor_field
         return self.columns[field].name if field in self.columns else None
 
-    def fitted(self, batch: Batch) -> list[pa.Array]:
-        """The values by column, in the order of `columns`.
+    def fitted(self, batch: Batch) -> dict[str, pa.Array]:
+        """The values by field, in the order of `columns`.
 
         Raises:
             ValueRefusedError: a column cannot hold a value, or a row has none for a field of the key.
         """
         arrays = fitted(batch, self.columns, table=self.table.name)
         for field in self.table.identity:
-            if arrays[list(self.columns).index(field)].null_count:
+            if arrays[field].null_count:
                 raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for its key {field!r}")
         return arrays
 

@@ -63,10 +63,10 @@ class Stage:
         """Fits and stages; raises `ValueRefusedError`."""
         arrays = self.target.fitted(batch)
         self._note_cursor(arrays)
-        own = [[self._task_id] * len(batch), [datetime.now(UTC)] * len(batch)]
-        arrays += [pa.array(each, kind) for each, kind in zip(own, _OWN.values(), strict=True)]
+        values = ([self._task_id] * len(batch), [datetime.now(UTC)] * len(batch))
+        own = [pa.array(each, kind) for each, kind in zip(values, _OWN.values(), strict=True)]
         names = [*(column.name for column in self.target.columns.values()), *_OWN]
-        table = pa.Table.from_arrays(arrays, names=names)
+        table = pa.Table.from_arrays([*arrays.values(), *own], names=names)
         self._waiting.append(table)
         self._waiting_bytes += table.nbytes
         self._rows += len(batch)
@@ -85,11 +85,11 @@ class Stage:
         self._files += 1
         return self._directory / f"{self._files}.parquet"
 
-    def _note_cursor(self, arrays: list[pa.Array]) -> None:
+    def _note_cursor(self, arrays: dict[str, pa.Array]) -> None:
         field = self.target.table.cursor_field
-        if field not in self.target.columns:
+        if field not in arrays:
             return
-        extremes = pc.min_max(arrays[list(self.target.columns).index(field)]).as_py().values()
+        extremes = pc.min_max(arrays[field]).as_py().values()
         seen = [value for value in (*extremes, self._lowest, self._highest) if value is not None]
         if seen:
             self._lowest, self._highest = min(seen), max(seen)
