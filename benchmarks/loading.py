@@ -8,9 +8,11 @@ record, and to write it where there is something to write to.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 import uuid
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -129,9 +131,9 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool, records: int) ->
         data_dir=str(recorded.parent),
     )
     fence = Fence(task=job.task, task_id="made", attempt=1, source=name, collection="made", generation=0)
-    with tempfile.TemporaryDirectory(dir=recorded.parent) as work, Path("/dev/null").open("wb") as sink:
+    outbox = Outbox(os.open(os.devnull, os.O_WRONLY))
+    with tempfile.TemporaryDirectory(dir=recorded.parent) as work, closing(outbox):
         started = time.perf_counter()
-        outbox = Outbox(sink.fileno())
         destination = make_destination(name, options, fence=fence, work_dir=Path(work), log=lambda *_: None)
         place = Place(name, destination, destination.open())
         tap = SingerOptions(command=tuple(command), catalog=catalog)

@@ -17,6 +17,8 @@ class WorkerGone(BaseException):
 
 
 class Outbox:
+    """Owns `descriptor`; whoever does not end with it closes it."""
+
     def __init__(self, descriptor: int) -> None:
         # A tap that inherited it would keep it open after the attempt's end.
         os.set_inheritable(descriptor, False)  # noqa: FBT003 -- positional only
@@ -32,6 +34,9 @@ class Outbox:
             self._file.flush()
         except BrokenPipeError:
             raise WorkerGone from None
+
+    def close(self) -> None:
+        self._file.close()
 
     def has_no_reader(self) -> bool:
         poll = select.poll()

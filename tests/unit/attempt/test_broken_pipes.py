@@ -34,7 +34,7 @@ def deaf() -> Iterator[Outbox]:
     outbox = Outbox(sending)
     yield outbox
     with suppress(BrokenPipeError):  # what could not be sent is still there
-        outbox._file.close()
+        outbox.close()
 
 
 class Destination:
