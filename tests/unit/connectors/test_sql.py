@@ -198,7 +198,7 @@ def test_values_keep_everything_that_they_say() -> None:
         (["a", UUID(int=1)], Kind.TEXT),
         ([1, "1"], Kind.JSON),
         ([True], Kind.BOOLEAN),
-        ([b"a"], Kind.BYTES),
+        ([b"a", bytearray(b"b"), memoryview(b"c")], Kind.BYTES),
         ([date(2024, 1, 1)], Kind.DATE),
         ([None], None),
         ([], None),

@@ -27,6 +27,8 @@ _KINDS: dict[type, Kind] = {
     date: Kind.DATE,
     time: Kind.TIME,
     bytes: Kind.BYTES,
+    bytearray: Kind.BYTES,
+    memoryview: Kind.BYTES,
     dict: Kind.JSON,
     list: Kind.JSON,
 }
