@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from app.connectors.postgres_refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
 
 if TYPE_CHECKING:
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 15
 _LOCK_TIMEOUT = "60s"
-# The user has to do something about these; other refusals may pass by themselves.
-_LASTING_CLASSES = ("22", "23", "42", "54", "3F", "3D", "28", "0A")
-_LASTING_REFUSALS = ("no password supplied", "authentication failed", "does not exist", "no pg_hba.conf entry")
+# What is written can break the table's own constraints, too.
+_LASTING_CLASSES = (*LASTING_CLASSES, "23")
 
 
 def connect(options: PostgresDestinationOptions, *, application_name: str) -> psycopg.Connection:
@@ -56,7 +56,7 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
         connection = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
     except psycopg.OperationalError as error:
         said = _one_line(str(error))
-        if any(refusal in said for refusal in _LASTING_REFUSALS):
+        if any(refusal in said for refusal in LASTING_REFUSALS):
             raise ConfigurationError(f"cannot connect: {said}") from None
         raise DatabaseUnreachableError(f"cannot connect: {said}") from None
     connection.prepare_threshold = None

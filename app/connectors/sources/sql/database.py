@@ -9,6 +9,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.connectors.postgres_refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.connectors.sources.sql.dialect import Dialect
 from app.connectors.sql_options import driver_url
 from app.domain.errors import ConfigurationError, SynclineError
@@ -30,11 +31,8 @@ _LASTING = (
     "syntax error",
     "file is not a database",
     "not a valid DuckDB database",
-    "authentication failed",
-    "no password supplied",
-    "does not exist",
+    *LASTING_REFUSALS,
 )
-_LASTING_CLASSES = ("22", "28", "3D", "3F", "42")
 
 
 class Database:
@@ -101,7 +99,7 @@ def _dialect(url: URL) -> Dialect:
 
 def _lasts(cause: BaseException | None) -> bool:
     if state := getattr(cause, "sqlstate", None):
-        return str(state).startswith(_LASTING_CLASSES)
+        return str(state).startswith(LASTING_CLASSES)
     # By name, as SQLAlchemy has it: not every driver exports the exceptions of PEP 249.
     names = {each.__name__ for each in type(cause).__mro__}
     return "ProgrammingError" in names or any(sign in str(cause) for sign in _LASTING)
