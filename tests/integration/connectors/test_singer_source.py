@@ -125,7 +125,7 @@ def test_a_check_copies_nothing_and_tells_what_is_missing(job: dict[str, Any], t
         ({"command": ["/no/such/tap"]}, "cannot start /no/such/tap"),
         ({"config": "/no/such/file.json"}, "'config' is neither a JSON object nor a readable file"),
         ({"catalog": "{broken"}, "'catalog' is not a JSON object"),
-        ({"catalog": {}}, "'catalog' has no list of 'streams'"),
+        ({"catalog": {}}, "the catalog has no list of 'streams'"),
         ({"command": "echo nothing"}, "wrote no catalog"),
         ({"comand": "tap"}, "sources.source.config.comand"),
     ],

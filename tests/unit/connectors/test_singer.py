@@ -71,27 +71,37 @@ def test_an_ambiguous_stream_is_told_with_its_namesakes() -> None:
 def test_a_catalog_of_another_form_is_refused_by_its_place(wrong: dict[str, Any], complaint: str) -> None:
     catalog = {"streams": [{"tap_stream_id": "public-planes"} | wrong]}
     for looked_at in (lambda: choose(catalog, collection("public-planes")), lambda: list(offers(catalog))):
-        with pytest.raises(ConfigurationError, match=f"'catalog' is wrong at stream 'public-planes': .*{complaint}"):
+        with pytest.raises(ConfigurationError, match=f"the catalog is wrong at stream 'public-planes': .*{complaint}"):
             looked_at()
 
 
 @pytest.mark.parametrize(
-    "loose",
+    ("loose", "cursor"),
     [
-        {"metadata": None, "key_properties": "id", "replication_method": ["INCREMENTAL"]},
-        {"metadata": [{"breadcrumb": None, "metadata": None}], "key_properties": "id"},
-        {"metadata": [{"metadata": {"table-key-properties": "id"}}], "key_properties": None},
-        {"metadata": [{"metadata": {"table-key-properties": "id", "valid-replication-keys": "at"}}]},
-        {"metadata": [{"breadcrumb": ["properties", "id"], "metadata": None}], "key_properties": ["id"]},
+        ({"metadata": None, "key_properties": "id", "replication_method": ["INCREMENTAL"]}, None),
+        ({"metadata": [{"breadcrumb": None, "metadata": None}], "key_properties": "id"}, None),
+        ({"metadata": [{"metadata": {"table-key-properties": "id"}}], "key_properties": None}, None),
+        ({"metadata": [{"metadata": {"valid-replication-keys": "at"}}], "key_properties": "id"}, "at"),
+        ({"metadata": [{"metadata": {"replication-key": ["at"]}}], "key_properties": "id"}, "at"),
+        ({"replication_key": ["at"], "key_properties": "id"}, "at"),
+        ({"metadata": [{"breadcrumb": ["properties", "id"], "metadata": None}], "key_properties": ["id"]}, None),
     ],
 )
-def test_what_taps_write_loosely_is_understood(loose: dict[str, Any]) -> None:
+def test_what_taps_write_loosely_is_understood(loose: dict[str, Any], cursor: str | None) -> None:
     schema = {"properties": {"id": {"type": "integer"}, "at": {"type": "string"}}}
     catalog = {"streams": [{"tap_stream_id": "public-planes", "schema": schema} | loose]}
     _, choices = choose(catalog, collection("public-planes"), Fields.of(("id",)))
     assert choices["public-planes"].key == ("id",)
-    assert choices["public-planes"].cursor_field in (None, "at")
-    assert [offered.key for offered in offers(catalog)] == [["id"]]
+    assert choices["public-planes"].cursor_field == cursor
+    (offered,) = offers(catalog)
+    assert offered.key == ["id"]
+    assert cursor is None or offered.cursor_fields == [cursor]
+
+
+def test_a_stream_that_is_read_whole_is_offered_so() -> None:
+    stream = {"tap_stream_id": "a", "replication_method": "FULL_TABLE", "replication_key": "at"}
+    (offered,) = offers({"streams": [stream]})
+    assert offered.sync_modes == ["full_refresh"]
 
 
 def test_all_takes_every_stream_or_those_that_somebody_selected() -> None:

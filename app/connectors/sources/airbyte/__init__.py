@@ -59,7 +59,7 @@ class AirbyteSource:
         with blamed(self._place):
             connector = self._prepared()
             connector.check()
-            self._chosen(connector)
+            self._choose(self._catalog(connector))
 
     def discover(self) -> Iterator[Offered]:
         with blamed(self._place):
@@ -186,7 +186,7 @@ class AirbyteSource:
 
     def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
-        first = self._options.catalog is None and self._job.attempt == 1 and self._job.mode == "sync"
+        first = self._options.catalog is None and self._job.attempt == 1
         earlier = self._known(connector).remembered() if first else None
         if earlier is not None:
             with suppress(ConfigurationError):

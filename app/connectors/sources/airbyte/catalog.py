@@ -71,12 +71,12 @@ def offers_of(catalog: dict[str, Any]) -> list[Offer]:
     """The streams of a catalog as a connector discovers it, or as Airbyte configures it."""
     streams = catalog.get("streams")
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
-        raise ConfigurationError("'catalog' has no list of 'streams'")
+        raise ConfigurationError("the catalog has no list of 'streams'")
     offers = []
     for written in streams:
         stream = written.get("stream", written)
         if not isinstance(stream, dict) or not isinstance(stream.get("name"), str):
-            raise ConfigurationError("'catalog' has a stream without a name")
+            raise ConfigurationError("the catalog has a stream without a name")
         namespace = stream.get("namespace")
         descriptor = Descriptor(stream["name"], None if namespace is None else str(namespace))
         offers.append(Offer(stream, descriptor, {} if stream is written else written))

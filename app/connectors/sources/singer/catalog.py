@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")
-REMEMBERING = ("INCREMENTAL", "LOG_BASED")
+REMEMBERING = {"INCREMENTAL", "LOG_BASED"}
 EVERYTHING = Fields()
 
 
@@ -62,7 +62,8 @@ def choose(
     `fields` are patterns for those of the collection's stream; of the collection `all`, for `stream.field`.
 
     Raises:
-        ConfigurationError: the catalog does not have the collection or one of its fields, or has several like it.
+        ConfigurationError: the catalog does not have the collection or one of its fields, has several like it, or is of
+            another form.
     """
     chosen = copy.deepcopy(catalog)
     streams = streams_of(chosen)
@@ -83,19 +84,13 @@ def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
     """Raises `ConfigurationError` for a catalog without streams, or with one of another form."""
     streams = catalog.get("streams")
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
-        raise ConfigurationError("'catalog' has no list of 'streams'")
+        raise ConfigurationError("the catalog has no list of 'streams'")
     for stream in streams:
         try:
             msgspec.convert(stream, _Stream)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(f"'catalog' is wrong at stream {id_of(stream)!r}: {error}") from None
+            raise ConfigurationError(f"the catalog is wrong at stream {id_of(stream)!r}: {error}") from None
     return streams
-
-
-def names_of(given: Any) -> list[str]:
-    """A name, or several, as taps write them."""
-    listed = [given] if isinstance(given, str) else given
-    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
 
 
 def unannounced(
@@ -156,12 +151,8 @@ def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) 
         stream["key_properties"] = collection.primary_key
     choice = _choice(
         id_of(stream),
-        method=metadata.get("forced-replication-method")
-        or metadata.get("replication-method")
-        or stream.get("replication_method"),
-        replication_key=metadata.get("replication-key")
-        or stream.get("replication_key")
-        or next(iter(names_of(metadata.get("valid-replication-keys"))), None),
+        method=method_of(stream),
+        replication_key=next(iter(cursors_of(stream)), None),
         key=tuple(key_of(stream)) or None,
         collection=collection,
         fields=fields,
@@ -205,8 +196,8 @@ def _select(stream: dict[str, Any], choice: Choice) -> None:
 def _choice(
     stream: str,
     *,
-    method: Any,
-    replication_key: Any,
+    method: str | None,
+    replication_key: str | None,
     key: tuple[str, ...] | None,
     collection: CollectionJob,
     fields: Fields,
@@ -215,11 +206,10 @@ def _choice(
     """Without a word on how the stream is read, only rows with a key can be loaded without doubling any."""
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
     mode = collection.sync_mode or ("incremental" if collection.cursor_field or remembers else "full_refresh")
-    cursor_field = collection.cursor_field or (str(replication_key) if replication_key else None)
     return Choice(
         stream=stream,
         full_refresh=mode == "full_refresh",
-        cursor_field=cursor_field,
+        cursor_field=collection.cursor_field or replication_key or None,
         key=key,
         fields=fields,
         columns=columns or {},
@@ -244,7 +234,22 @@ def _own(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def key_of(stream: dict[str, Any]) -> list[str]:
-    return names_of(stream.get("key_properties") or metadata_of(stream).get("table-key-properties"))
+    return _names(stream.get("key_properties") or metadata_of(stream).get("table-key-properties"))
+
+
+def cursors_of(stream: dict[str, Any]) -> list[str]:
+    """The fields that the tap can read on from, the one that it would take first."""
+    metadata = metadata_of(stream)
+    taken = _names(metadata.get("replication-key") or stream.get("replication_key"))
+    return list(dict.fromkeys([*taken, *_names(metadata.get("valid-replication-keys"))]))
+
+
+def method_of(stream: dict[str, Any]) -> str | None:
+    """How the tap reads the stream; None where it leaves that to others."""
+    metadata = metadata_of(stream)
+    method = metadata.get("forced-replication-method") or metadata.get("replication-method")
+    method = method or stream.get("replication_method")
+    return method if isinstance(method, str) else None
 
 
 def schema_of(stream: dict[str, Any]) -> dict[str, Any]:
@@ -254,6 +259,12 @@ def schema_of(stream: dict[str, Any]) -> dict[str, Any]:
 
 def id_of(stream: dict[str, Any]) -> str:
     return str(stream.get("tap_stream_id") or stream.get("stream") or "")
+
+
+def _names(given: Any) -> list[str]:
+    """A name, or several, as taps write them."""
+    listed = [given] if isinstance(given, str) else given
+    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
 
 
 def _name(stream: dict[str, Any]) -> str:

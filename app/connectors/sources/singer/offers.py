@@ -8,10 +8,11 @@ from app.connectors.discovery import cursor_candidates, never_null, shown_column
 from app.connectors.schema import columns_of
 from app.connectors.sources.singer.catalog import (
     REMEMBERING,
+    cursors_of,
     id_of,
     key_of,
     metadata_of,
-    names_of,
+    method_of,
     schema_of,
     streams_of,
 )
@@ -22,19 +23,21 @@ if TYPE_CHECKING:
 
 
 def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
-    """Each stream but those that the tap calls unsupported; raises `ConfigurationError` for a catalog without any."""
+    """Each stream but those that the tap calls unsupported.
+
+    Raises:
+        ConfigurationError: the catalog is of another form.
+    """
     for stream in streams_of(catalog):
-        metadata = metadata_of(stream)
-        if metadata.get("inclusion") != "unsupported":
-            yield _offered(stream, metadata)
+        if metadata_of(stream).get("inclusion") != "unsupported":
+            yield _offered(stream)
 
 
-def _offered(stream: dict[str, Any], metadata: dict[str, Any]) -> Offered:
+def _offered(stream: dict[str, Any]) -> Offered:
     schema = schema_of(stream)
     columns = columns_of(schema)
-    method = metadata.get("forced-replication-method") or metadata.get("replication-method")
-    told = metadata.get("valid-replication-keys") or metadata.get("replication-key") or stream.get("replication_key")
-    cursor_fields = names_of(told)
+    method = method_of(stream)
+    cursor_fields = cursors_of(stream)
     if not cursor_fields and method is None:
         # Taps of databases leave the choice to others.
         cursor_fields = cursor_candidates(columns, among=never_null(schema))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Rows
+from app.connectors.programs.spoken import Spoken
 from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
 from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError, SynclineError
-from app.domain.flood import Allowance, Bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -93,7 +92,7 @@ class Reading:
         self._tables: dict[str, Table | None] = {}
         self._fields: dict[str, Fields] = {}
         self._reached = False
-        self._said = Bounded(Allowance(time.monotonic()))
+        self._spoken = Spoken(log)
 
     def items(self, lines: Iterable[bytes]) -> Iterator[Table | Rows | Checkpoint]:
         stream: str | None = None
@@ -124,7 +123,7 @@ class Reading:
             except SynclineError as error:
                 raise type(error)(f"line {number} of the tap's output: {error}") from error
         yield from self._rows(stream, records, size)
-        self._tell(self._said.rest())
+        self._spoken.end()
         if first_text and not (messages or self._tables or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, and none of them is a Singer message: {first_text}")
         yield from self._state.last()
@@ -133,12 +132,7 @@ class Reading:
         """Free text becomes log lines, as long as a log takes it."""
         if _NO_TEXT.search(line):
             raise SynclineError("it is neither a Singer message nor text")
-        self._tell(self._said.feed(line + b"\n", time.monotonic()))
-
-    def _tell(self, said: bytes) -> None:
-        for line in said.splitlines():
-            if text := self._text(line).strip():
-                self._log("info", text)
+        self._spoken.say(self._text(line).strip())
 
     def _check_announced(self, stream: str) -> None:
         if stream not in self._tables:
