@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from app.connectors.batches import Batch
 
-_SHOWN_CHARACTERS: Final = 80
 _NOT_IN_ARROW: Final = (OverflowError, pa.ArrowInvalid)
 
 
@@ -40,12 +38,12 @@ class Column:
 
 
 def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> dict[str, pa.Array]:
-    """By field, the array for each of `columns`; a field that a row lacks is NULL.
+    """By its name, the array for each of `columns` (field → column); a field that a row lacks is NULL.
 
     Raises:
         ValueRefusedError: with table, column, its type and the value.
     """
-    return {field: _fitted(column_of(batch, field), column, table) for field, column in columns.items()}
+    return {column.name: _fitted(column_of(batch, field), column, table) for field, column in columns.items()}
 
 
 def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Array:
@@ -76,7 +74,8 @@ def _cast(values: list[Any], column: Column, table: str) -> pa.Array:
             try:
                 _made([one], column.arrow)
             except _NOT_IN_ARROW:
-                raise _refused(value, f"it is outside of {column.arrow}, as which it travels", column, table) from None
+                why = f"it is handed over as {column.arrow}, which cannot hold it"
+                raise _refused(value, why, column, table) from None
         raise
 
 
@@ -91,16 +90,4 @@ def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
 
 def _refused(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:
     place = f"column {column.name!r} of table {table!r} is {column.type}"
-    return ValueRefusedError(f"{place} and cannot hold {_shown(value)}: {why}")
-
-
-def _shown(value: Any) -> str:
-    """The begin of it, without anything that a log could not keep."""
-    if isinstance(value, float):
-        return repr(value)  # JSON has neither NaN nor infinity.
-    try:
-        text = value if isinstance(value, str) else jsontext.encode(value)
-    except UnicodeEncodeError:
-        text = repr(value)
-    cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-    return json.dumps(cut, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    return ValueRefusedError(f"{place} and cannot hold {jsontext.shown(value)}: {why}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_SHOWN_CHARACTERS: Final = 80
 
 
 def fraction(text: str) -> Decimal:
@@ -23,3 +26,19 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def encode(value: Any) -> str:
     """`value` as JSON text; a `Decimal` as the number that it is."""
     return _encode(value).decode()
+
+
+def shown(value: Any) -> str:
+    """The begin of `value` for a message, without anything that a log could not keep; a text is in quotes."""
+    if isinstance(value, str):
+        return json.dumps(_cut(value), ensure_ascii=False).encode(errors="backslashreplace").decode()
+    if isinstance(value, float | bytes):  # JSON has no bytes, and no NaN
+        return _cut(repr(value))
+    try:
+        return _cut(encode(value))
+    except UnicodeEncodeError:
+        return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -52,14 +52,14 @@ class Target:
         return self.columns[field].name if field in self.columns else None
 
     def fitted(self, batch: Batch) -> dict[str, pa.Array]:
-        """The values by field, in the order of `columns`.
+        """The values by the names of `columns`, in their order.
 
         Raises:
             ValueRefusedError: a column cannot hold a value, or a row has none for a field of the key.
         """
         arrays = fitted(batch, self.columns, table=self.table.name)
         for field in self.table.identity:
-            if arrays[field].null_count:
+            if arrays[self.columns[field].name].null_count:
                 raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for its key {field!r}")
         return arrays
 

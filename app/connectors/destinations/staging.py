@@ -59,8 +59,7 @@ class Stage(abc.ABC):
         arrays = self.target.fitted(batch)
         numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
         self._rows += len(batch)
-        names = [ROW_COLUMN, *(column.name for column in self.target.columns.values())]
-        return pa.record_batch([numbers, *arrays.values()], names)
+        return pa.record_batch({ROW_COLUMN: numbers} | arrays)
 
     def empty(self, emptied: Emptied) -> None:
         """Rows that are in the target when what is staged moves have to go before."""

@@ -198,7 +198,7 @@ def test_one_look_says_what_a_look_at_each_value_would(holds: Holds, data: st.Da
 def test_what_arrow_cannot_put_into_the_type_of_a_column_is_looked_at_again() -> None:
     money = Column(name="c", type="DECIMAL(5,2)", holds=MONEY, arrow=pa.decimal128(5, 2))
     for values in ([1, 999], [Decimal("1.5"), 2]):
-        array = fitted([{"field": value} for value in values], {"field": money}, table="t")["field"]
+        array = fitted([{"field": value} for value in values], {"field": money}, table="t")["c"]
         assert (array.type, array.to_pylist()) == (pa.decimal128(5, 2), values)
 
 
@@ -252,5 +252,5 @@ def exact(value: Any) -> Any:
 
 def cast(holds: Holds, values: list[Any], arrow: pa.DataType | None = None) -> list[Any]:
     columns = {"field": Column(name="c", type="the type", holds=holds, arrow=arrow)}
-    array = fitted([{"field": value} for value in values], columns, table="t")["field"]
+    array = fitted([{"field": value} for value in values], columns, table="t")["c"]
     return list(array.to_pylist())

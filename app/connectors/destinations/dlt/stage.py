@@ -43,11 +43,11 @@ class Stage:
 
     def add(self, batch: Batch) -> None:
         """Fits and writes; raises `ValueRefusedError`."""
-        arrays = self.target.fitted(batch).values()
-        own = [pa.array(range(self.rows, self.rows + len(batch)), pa.int64())]
+        arrays = self.target.fitted(batch)
+        own = {ROW_COLUMN: pa.array(range(self.rows, self.rows + len(batch)), pa.int64())}
         if self._occurrences:
-            own.append(pa.array(self._occurrences.names(pa.record_batch([*arrays], schema=self.target.arrow))))
-        numbered = pa.record_batch([*own, *arrays], schema=self._shape())
+            own[NAME_COLUMN] = pa.array(self._occurrences.names(pa.record_batch(arrays, schema=self.target.arrow)))
+        numbered = pa.record_batch(own | arrays, schema=self._shape())
         if self._writer is None:
             self._made += 1
             self._files.append(self._directory / f"{self._made}.parquet")

@@ -63,10 +63,9 @@ class Stage:
         """Fits and stages; raises `ValueRefusedError`."""
         arrays = self.target.fitted(batch)
         self._note_cursor(arrays)
-        values = ([self._task_id] * len(batch), [datetime.now(UTC)] * len(batch))
-        own = [pa.array(each, kind) for each, kind in zip(values, _OWN.values(), strict=True)]
-        names = [*(column.name for column in self.target.columns.values()), *_OWN]
-        table = pa.Table.from_arrays([*arrays.values(), *own], names=names)
+        own = {TASK_COLUMN: self._task_id, SYNCED_COLUMN: datetime.now(UTC)}
+        repeated = {name: pa.repeat(pa.scalar(value, _OWN[name]), len(batch)) for name, value in own.items()}
+        table = pa.table(arrays | repeated)
         self._waiting.append(table)
         self._waiting_bytes += table.nbytes
         self._rows += len(batch)
@@ -86,10 +85,10 @@ class Stage:
         return self._directory / f"{self._files}.parquet"
 
     def _note_cursor(self, arrays: dict[str, pa.Array]) -> None:
-        field = self.target.table.cursor_field
-        if field not in arrays:
+        cursor = self.target.cursor
+        if cursor is None:
             return
-        extremes = pc.min_max(arrays[field]).as_py().values()
+        extremes = pc.min_max(arrays[cursor]).as_py().values()
         seen = [value for value in (*extremes, self._lowest, self._highest) if value is not None]
         if seen:
             self._lowest, self._highest = min(seen), max(seen)

@@ -112,7 +112,7 @@ class Columns:
                 continue
             if field not in self._declared and kind in _NATIVE:
                 raise ConfigurationError(
-                    f"{file}, line {line}, column {field!r}: {_shortened(value)} is not {kind.value} as the values "
+                    f"{file}, line {line}, column {field!r}: {jsontext.shown(value)} is not {kind.value} as the values "
                     f"before it: set 'types' for it, or give all of them one type"
                 )
             try:
@@ -124,7 +124,7 @@ class Columns:
 def refused(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
     """The one error for a value that is not of its column's kind."""
     return ConfigurationError(
-        f"{file}, line {line}, column {column!r}: {_shortened(value)} is no {kind.value}: {unfit}"
+        f"{file}, line {line}, column {column!r}: {jsontext.shown(value)} is no {kind.value}: {unfit}"
     )
 
 
@@ -157,8 +157,3 @@ def _json(text: str) -> Any:
         return jsontext.decode(text)
     except ValueError as error:
         raise Unfit(str(error)) from None
-
-
-def _shortened(value: Any) -> str:
-    shown = jsontext.encode(value)
-    return shown if len(shown) <= 80 else shown[:80] + "…"  # noqa: PLR2004 -- enough to find it
