@@ -70,13 +70,14 @@ def _ways(directory: Path, url: str) -> dict[str, Callable[[Path], float]]:
     """By side, what takes the seconds of one run."""
     postgres = {"type": "postgres", "url": url, "schema": _SCHEMA}
     duckdb = {"type": "duckdb", "path": str(directory / "loaded.duckdb")}
+    ours = partial(load, records=RECORDS.value)
     return {
         PARSER: parse,
-        f"{OURS}, into nothing": partial(load, {"type": "none"}, key=False, records=RECORDS.value),
-        f"{OURS}, postgres append": partial(load, postgres, key=False, records=RECORDS.value),
-        f"{OURS}, postgres upsert": partial(load, postgres, key=True, records=RECORDS.value),
-        f"{OURS}, duckdb append": partial(load, duckdb, key=False, records=RECORDS.value),
-        f"{OURS}, duckdb upsert": partial(load, duckdb, key=True, records=RECORDS.value),
+        f"{OURS}, into nothing": partial(ours, {"type": "none"}, key=False),
+        f"{OURS}, postgres append": partial(ours, postgres, key=False),
+        f"{OURS}, postgres upsert": partial(ours, postgres, key=True),
+        f"{OURS}, duckdb append": partial(ours, duckdb, key=False),
+        f"{OURS}, duckdb upsert": partial(ours, duckdb, key=True),
     }
 
 
@@ -92,7 +93,7 @@ def record(path: Path, rows: int, *, price: float, key: Sequence[str] = ()) -> P
             made = {"id": number, "name": f"name {number}", "city": "Genève", "at": "2024-02-29T12:00:00.5+00:00"}
             made |= {"price": price + number / 8, "count": None, "active": True, "note": "x" * 20}
             file.write(json.dumps({"type": "RECORD", "stream": "made", "record": made}) + "\n")
-            if number % _RECORDS_A_STATE == 0:
+            if number % _RECORDS_A_STATE == 0 or number == rows:
                 file.write(json.dumps({"type": "STATE", "value": {"id": number}}) + "\n")
     return path
 

@@ -17,7 +17,7 @@ class WorkerGone(BaseException):
 
 
 class Outbox:
-    """Owns `descriptor`; whoever does not end with it closes it."""
+    """Owns `descriptor`; a process that goes on after the attempt closes it."""
 
     def __init__(self, descriptor: int) -> None:
         # A tap that inherited it would keep it open after the attempt's end.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Columns:
     """All values of each field, equally many: those that records have, or an Arrow array of them.
 
-    Arrays are of truth values, whole numbers, doubles, decimals, text or bytes.
+    Arrays are of truth values, whole numbers, doubles, text or bytes.
     """
 
     values: dict[str, list[Any] | pa.Array]

@@ -28,6 +28,8 @@ _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it has half of a surrogate pair, which is no text"
 # More than a double has on either side of its point.
 _DOUBLE_DIGITS = 400
+# As many as every whole number of 64 bits may have.
+_LONG_DIGITS = 18
 _EXACT_IN_A_DOUBLE = 2**53
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
 _MICROSECONDS = 6
@@ -94,9 +96,9 @@ class Number:
     def fits(self, array: pa.Array) -> pa.Array | None:
         before_the_point = self.precision - self.scale
         if pa.types.is_float64(array.type):
-            fits = before_the_point > _DOUBLE_DIGITS < self.scale and _is_finite(array)
+            fits = min(before_the_point, self.scale) > _DOUBLE_DIGITS and _is_finite(array)
         elif pa.types.is_integer(array.type):
-            limit = 10 ** min(before_the_point, 18)
+            limit = 10 ** min(before_the_point, _LONG_DIGITS)
             fits = self.scale >= 0 and _is_within(array, 1 - limit, limit - 1)
         else:
             fits = False
@@ -115,7 +117,7 @@ class Number:
                 raise Unfit("it has more digits after the point")
         if exact and exact.adjusted() >= self.precision - self.scale:
             raise Unfit("it is out of range")
-        return exact or 0
+        return exact or 0  # 0E+50 is zero, too, and more than a column takes
 
 
 def _places(number: Decimal) -> int:
@@ -236,7 +238,7 @@ class Timestamp:
 
     def cast(self, value: Any) -> datetime:
         moment = _moment(value)
-        if moment.microsecond % 10 ** (6 - self.digits):
+        if moment.microsecond % 10 ** (_MICROSECONDS - self.digits):
             raise Unfit("it has more digits of a second")
         return _in_utc(moment) if self.zone else _without_zone(moment)
 
@@ -273,7 +275,7 @@ class TimeOfDay:
             raise Unfit("it is not an ISO 8601 time of day") from None
         if clock.utcoffset():
             raise Unfit("it has an offset from UTC")
-        if clock.microsecond % 10 ** (6 - self.digits):
+        if clock.microsecond % 10 ** (_MICROSECONDS - self.digits):
             raise Unfit("it has more digits of a second")
         return clock.replace(tzinfo=None)
 

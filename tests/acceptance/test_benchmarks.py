@@ -31,6 +31,6 @@ def test_a_drain_ends_every_task_and_tells_its_rate(server: Server) -> None:
 
 @pytest.mark.parametrize("key", [False, True])
 def test_recorded_messages_are_all_loaded(server: Server, tmp_path: Path, *, key: bool) -> None:
-    recorded = record(tmp_path / "made.jsonl", 20_000, price=1)
+    recorded = record(tmp_path / "made.jsonl", 15_000, price=1)
     with server.database() as url:
-        assert load({"type": "postgres", "url": url, "schema": "loaded"}, recorded, key=key, records=20_000) > 0
+        assert load({"type": "postgres", "url": url, "schema": "loaded"}, recorded, key=key, records=15_000) > 0

@@ -121,7 +121,7 @@ class DuckdbTables(Tables):
         self._session.run(f"CREATE TABLE {qualified} ({shape})")
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """No index: MERGE finds rows without one, and DuckDB keeps indexes in memory."""
+        """No index: joins find rows without one, and DuckDB keeps indexes in memory."""
 
 
 def _held(type_name: str) -> tuple[Holds, pa.DataType]:
