@@ -61,8 +61,8 @@ class Input:
 class Program:
     """`command` with its configuration; `secrets` are masked in everything that it says.
 
-    `name` is what complaints call it, `environment` what it gets beside what every program does; `shown` makes a line
-    of its standard error readable.
+    `name` is what complaints call it, `home` its directory, which is made; `environment` what it gets beside what every
+    program does; `shown` makes a line of its standard error readable.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Program:
         environment: Mapping[str, str] | None = None,
         shown: Callable[[str], str] = str,
     ) -> None:
+        home.mkdir(parents=True, exist_ok=True)
         self.command = command
         self._name = name
         self._environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON}

@@ -76,7 +76,6 @@ class SingerDestination:
             jsontext.encode(config),
         )
         home = self._data_dir / "home"
-        home.mkdir(parents=True, exist_ok=True)
         command = [*self._command(), "--config", path]
         self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash rows may come twice")

@@ -133,7 +133,6 @@ class AirbyteSource:
         else:
             command, seen_at = self._command(), self._work_dir
         home = self._data_dir / "home"
-        home.mkdir(parents=True, exist_ok=True)
         program = Program(command, name="the connector", home=home, secrets=secrets_of(config), environment=environment)
         self._running.callback(program.stop)
         return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.coverage import Uncovered
 from app.connectors.passes import Checkpoint, Rows
+from app.connectors.programs.table_names import shared, table_name
 from app.connectors.schema import Table
 from app.connectors.sources.airbyte.catalog import chosen
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.attempt_protocol import ALL
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -157,16 +157,13 @@ def _table_names(
     """A collection has its own table; streams of the collection `all` have one each."""
     if collection.type != ALL:
         return dict.fromkeys(choices, collection.table_name)
-    prefix = options.stream_table_name_prefix
-    if prefix is None:
-        prefix = collection.table_name.removesuffix(f"_{ALL}") + "_"
     often = Counter(descriptor.name for descriptor in choices)
     names: dict[Descriptor, str] = {}
     for descriptor in choices:
         given = options.stream_table_names.get(str(descriptor)) or options.stream_table_names.get(descriptor.name)
         shown = str(descriptor) if often[descriptor.name] > 1 else descriptor.name
-        names[descriptor] = given or prefix + re.sub(r"\W", "_", shown)
+        names[descriptor] = given or table_name(shown, collection, prefix=options.stream_table_name_prefix)
     for name, count in Counter(names.values()).items():
         if count > 1:
-            raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
+            raise shared(name)
     return names

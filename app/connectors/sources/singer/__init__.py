@@ -84,7 +84,6 @@ class SingerSource:
         config = document(self._options.config, "config")
         self._write("config", jsontext.encode(config))
         home = self._data_dir / "home"
-        home.mkdir(parents=True, exist_ok=True)
         tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), shown=readable)
         self._programs.append(tap)
         return tap

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Rows
 from app.connectors.programs.spoken import Spoken
+from app.connectors.programs.table_names import shared, table_name
 from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
 from app.domain.attempt_protocol import ALL
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,12 +53,9 @@ class Wanted:
         """A collection has its own table; streams of the collection `all` have one each."""
         if self._collection.type != ALL:
             return self._collection.table_name
-        if given := self._options.stream_table_names.get(stream):
-            return given
-        prefix = self._options.stream_table_name_prefix
-        if prefix is None:
-            prefix = self._collection.table_name.removesuffix(f"_{ALL}") + "_"
-        return prefix + re.sub(r"\W", "_", stream)
+        options = self._options
+        given = options.stream_table_names.get(stream)
+        return given or table_name(stream, self._collection, prefix=options.stream_table_name_prefix)
 
     def choice(self, stream: str, *, key: tuple[str, ...], replication_key: str | None) -> Choice | None:
         """None for a stream that nobody asked for; parents of wanted streams are sometimes sent along.
@@ -174,7 +172,7 @@ class Reading:
             return None
         name = self._wanted.table_name(message.stream)
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
-            raise ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
+            raise shared(name)
         self._state.name(message.stream, choice.stream)
         key = tuple(self._wanted.primary_key or said or choice.key or ())
         cursor_field = choice.cursor_field or replication_key
