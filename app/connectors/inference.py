@@ -46,5 +46,6 @@ def kind_of(value: Any) -> Kind:
         if isinstance(value, types):
             return kind
     if isinstance(value, int):
-        return Kind.INTEGER if value in _BIGINT else Kind.BIG_INTEGER
+        # A range is gone through for what is only like a whole number: members of enumerations.
+        return Kind.INTEGER if int(value) in _BIGINT else Kind.BIG_INTEGER
     return Kind.JSON
