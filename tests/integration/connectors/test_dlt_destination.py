@@ -309,6 +309,18 @@ def test_every_kind_arrives_as_it_is(place: Place) -> None:
     assert place.rows("SELECT count(*) FROM made WHERE yes IS NULL AND number IS NULL AND moment IS NULL") == [(2,)]
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("number", [2**53 + 1, 12345678901234567890000000000004])
+def test_a_whole_number_that_sqlite_would_round_is_refused(place: Place, number: int) -> None:
+    destination, _ = place.attempt()
+    destination.begin(Table("made", {"id": Kind.BIG_INTEGER}))
+    destination.write("made", [{"id": -(2**63)}, {"id": 2**70}, {"id": 10**18}])
+    with pytest.raises(ValueRefusedError, match=r"column 'id' .* cannot hold [0-9]+: SQLite would round it"):
+        destination.write("made", [{"id": number}])
+    assert destination.commit(None, final=True) == 3
+    assert [int(number) for (number,) in place.rows("SELECT id FROM made ORDER BY id")] == [-(2**63), 10**18, 2**70]
+
+
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_value_that_a_column_cannot_hold_is_refused_and_no_variant_appears(place: Place) -> None:
     place.begun(ROWS, range(1)).commit("1", final=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -55,11 +56,9 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
     if data_type == "bigint":
         bits = (precision or 64) - 1
         return casting.Integer(-(2**bits), 2**bits - 1)
-    if data_type == "decimal":
-        digits, scale = capabilities.decimal_precision
-        return casting.Number(precision or digits, described.get("scale", scale if precision is None else 0) or 0)
-    if data_type == "wei":
-        return casting.Number(*capabilities.wei_precision)
+    if data_type in ("decimal", "wei"):
+        number = _number(described, capabilities)
+        return _OfSqlite(number) if capabilities.sqlglot_dialect == "sqlite" else number
     digits = min(_MICROSECONDS, capabilities.timestamp_precision if precision is None else precision)
     others: dict[str, Holds] = {
         "bool": casting.Boolean(),
@@ -71,6 +70,32 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
         "json": casting.Json(),
     }
     return others.get(data_type, casting.Verbatim())
+
+
+def _number(described: Described, capabilities: DestinationCapabilitiesContext) -> casting.Number:
+    if described["data_type"] == "wei":
+        return casting.Number(*capabilities.wei_precision)
+    precision = described.get("precision")
+    digits, scale = capabilities.decimal_precision
+    return casting.Number(precision or digits, described.get("scale", scale if precision is None else 0) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfSqlite:
+    """A decimal number where SQLAlchemy makes a double of it, for SQLite has none."""
+
+    number: casting.Number
+
+    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- each value is looked at
+        return None
+
+    def cast(self, value: Any) -> Any:
+        number = self.number.cast(value)
+        if number != int(number):
+            casting.Floating(64).cast(number)  # refuses what would not come back
+        elif int(float(number)) != number:
+            raise casting.Unfit("SQLite would round it")
+        return number
 
 
 def _shown(described: Described) -> str:
