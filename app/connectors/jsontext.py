@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ def fraction(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise ValueError("Number out of range") from None
+
+
+def is_finite(number: float | Decimal) -> bool:
+    """`math.isfinite` makes a double of a `Decimal`, which can be larger than all of those."""
+    return number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)
 
 
 decode = msgspec.json.Decoder(float_hook=fraction).decode

@@ -209,6 +209,11 @@ def test_many_records_come_in_pieces(made: Made) -> None:
             "line 3, in orders: field 'a' cannot be taken: it is",
             True,
         ),
+        (
+            "def orders(context):\n  yield {'\\ud800': 1}",
+            r"in orders: field '\ud800' cannot be taken: it is text with a lone surrogate",
+            True,
+        ),
         ("def orders(context):\n  yield {}\n  yield Schema()", "line 4, in orders: a Schema is yielded after", True),
         ("def orders(context):\n  yield Schema(mode='x')", "line 3, in orders: ValueError: mode 'x'", False),
         ("def orders(context):\n  yield Bookmark(1)", "line 3, in orders: a Bookmark is yielded, but nothing", True),

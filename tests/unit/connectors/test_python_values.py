@@ -82,6 +82,10 @@ def test_values_of_python_get_the_form_that_destinations_know(value: Any, expect
     assert plain(value)[0] == expected
 
 
+def test_a_decimal_may_be_larger_than_any_double() -> None:
+    assert plain(Decimal("1e400"))[0] == Decimal("1e400")
+
+
 @pytest.mark.parametrize(("value", "kind"), [(Colour.RED, str), (Number.ONE, int)])
 def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: type) -> None:
     assert type(plain(value)[0]) is kind
@@ -96,6 +100,8 @@ def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: 
         ("\ud800", "lone surrogate"),
         ({"deep": {1: 2}}, "its key 1 is not text"),
         ({1, 2}, "of type set"),
+        (Decimal("sNaN"), "no column can hold"),
+        ([10**5000], "more than 3,900 digits"),
         (pytest, "of type module"),
     ],
 )
@@ -124,6 +130,8 @@ def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: 
     ("values", "kind"),
     [
         ([True, None], Kind.BOOLEAN),
+        ([Number.ONE], Kind.INTEGER),
+        ([Decimal("1e400")], Kind.NUMBER),
         ([1, -(2**63)], Kind.INTEGER),
         ([1, 2**63], Kind.BIG_INTEGER),
         ([1, 1.5], Kind.NUMBER),

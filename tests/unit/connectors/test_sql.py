@@ -186,7 +186,8 @@ def test_values_keep_everything_that_they_say() -> None:
         "2024-01-01T12:00:00.000001+00:00", "2024-01-01", "01:02:03",
         {"at": "2024-01-01", "list": [Decimal("1.10"), "Infinity"]},
     ]  # fmt: skip
-    assert plain([math.nan, -math.inf, Decimal("Infinity"), 0.5]) == ["NaN", "-Infinity", "Infinity", 0.5]
+    assert plain([math.nan, -math.inf, Decimal("Infinity"), Decimal("sNaN")]) == ["NaN", "-Infinity", "Infinity", "NaN"]
+    assert plain([0.5, Decimal("1e400")]) == [0.5, Decimal("1e400")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.inference import inferred
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
-from app.connectors.sources.python.values import Refused, bookmark, plain
+from app.connectors.sources.python.values import Refused, bookmark, plain, text_bytes
 from syncline import Bookmark, Schema
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class Reading:
             if type(name) is not str:
                 raise self._refusal(f"a record has the field {name!r}: names of fields are text")
             try:
+                text_bytes(name)  # refuses what is no text
                 fields[name], taken = plain(value)
             except Refused as refused:
                 raise self._refusal(f"field {name!r} cannot be taken: {refused}") from None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import uuid
 from decimal import Decimal
 from typing import Any
 
+from app.connectors import jsontext
+
 _DEEPEST = 100
 _BASE_BYTES = 16
+# Some 4,000 digits, more than which Python writes for nobody.
+_LONGEST_INTEGER_BITS = 13_000
 
 
 class Refused(Exception):  # noqa: N818 -- a verdict on its way to an error that names the place
@@ -26,9 +29,9 @@ def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     """
     kind = type(value)
     if kind is str:
-        return value, _text_bytes(value)
+        return value, text_bytes(value)
     if value is None or kind is int or kind is bool:
-        return value, _BASE_BYTES
+        return _bounded(value) if kind is int else value, _BASE_BYTES
     if depth > _DEEPEST:
         raise Refused(f"it is nested deeper than {_DEEPEST} levels")
     if isinstance(value, dict):
@@ -55,7 +58,7 @@ def bookmark(value: Any, *, depth: int = 0) -> None:
         for inner in value:
             bookmark(inner, depth=depth + 1)
     elif type(value) is str:
-        _text_bytes(value)
+        text_bytes(value)
     elif type(value) is float:
         _finite(value)
     elif value is not None and type(value) not in (int, bool):
@@ -68,7 +71,7 @@ def _plain_dict(value: dict[Any, Any], depth: int) -> tuple[dict[str, Any], int]
         if type(name) is not str:
             raise Refused(f"its key {name!r} is not text")
         fields[name], inner_size = plain(inner, depth=depth + 1)
-        size += inner_size + _text_bytes(name)
+        size += inner_size + text_bytes(name)
     return fields, size
 
 
@@ -81,22 +84,28 @@ def _scalar(value: Any) -> Any:
         return str(value)
     # Members of enumerations of text and whole numbers.
     if isinstance(value, str):
-        _text_bytes(value)
+        text_bytes(value)
         return str.__str__(value)
     if isinstance(value, int):
-        return int.__int__(value)
+        return _bounded(int.__int__(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise Refused("it is bytes, which JSON does not have: decode them, or write them as text (base64)")
     raise Refused(f"it is of type {_named(value)}: make it text, a number, a list or a dict")
 
 
+def _bounded(value: int) -> int:
+    if value.bit_length() > _LONGEST_INTEGER_BITS:
+        raise Refused("it is a whole number of more than 3,900 digits")
+    return value
+
+
 def _finite(value: float | Decimal) -> float | Decimal:
-    if not math.isfinite(value):
+    if not jsontext.is_finite(value):
         raise Refused(f"it is {value}, which no column can hold: use None")
     return Decimal(value) if isinstance(value, Decimal) else float(value)
 
 
-def _text_bytes(text: str) -> int:
+def text_bytes(text: str) -> int:
     """About how many bytes `text` takes; refuses what is no Unicode text."""
     if text.isascii():
         return len(text) + _BASE_BYTES

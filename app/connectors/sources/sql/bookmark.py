@@ -7,7 +7,6 @@ The next reading begins *at* this value, not after it, because rows with an equa
 
 from __future__ import annotations
 
-import math
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -38,7 +37,7 @@ _NAMES = {kind: name for name, (kind, _, _) in _FORMS.items()}
 def written(cursor_field: str, value: Any) -> str:
     """Raises `ConfigurationError` for a value that no order can go on from."""
     name = _NAMES.get(type(value))
-    if name is None or (isinstance(value, float | Decimal) and not math.isfinite(value)):
+    if name is None or (isinstance(value, float | Decimal) and not jsontext.is_finite(value)):
         shown = value if isinstance(value, float | Decimal) else type(value).__name__
         raise ConfigurationError(
             f"cursor_field {cursor_field!r} has the value {shown}, after which nothing is newer: "
