@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
+# Python's own parsers take some texts without separators for others, and cut what is finer.
+_DAY = r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?"
+_CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?)?"
+_MOMENT = re.compile(rf"({_DAY})([T ]{_CLOCK})?")
+_TIME_OF_DAY = re.compile(rf"T?{_CLOCK}")
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it has half of a surrogate pair, which is no text"
 # More than a double has on either side of its point.
@@ -174,7 +179,10 @@ class Text:
     def cast(self, value: Any) -> str:
         if isinstance(value, bytes):
             raise Unfit("it is of bytes")
-        text = value if isinstance(value, str) else jsontext.encode(value)
+        try:
+            text = value if isinstance(value, str) else jsontext.encode(value)
+        except UnicodeEncodeError:
+            raise Unfit(_HALF) from None
         if self.limit is not None and len(text) > self.limit:
             raise Unfit("it is too long")
         if not self.nul and "\0" in text:
@@ -273,6 +281,8 @@ class TimeOfDay:
             clock = time.fromisoformat(value)
         except ValueError:
             raise Unfit("it is not an ISO 8601 time of day") from None
+        if not _TIME_OF_DAY.fullmatch(value):
+            raise Unfit("it is not an ISO 8601 time of day")
         if clock.utcoffset():
             raise Unfit("it has an offset from UTC")
         if clock.microsecond % 10 ** (_MICROSECONDS - self.digits):
@@ -359,7 +369,9 @@ def _moment(value: Any) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise Unfit("it is not a time in ISO 8601 between the years 1 and 9999") from None
-    if len(value) > 26 and _FINER_THAN_MICROSECONDS.search(value):  # noqa: PLR2004 -- a shorter text has no 7th digit
+    if not _MOMENT.fullmatch(value):
+        raise Unfit("it is not a time in ISO 8601")
+    if _FINER_THAN_MICROSECONDS.search(value):
         raise Unfit("it is finer than microseconds")
     return moment
 
