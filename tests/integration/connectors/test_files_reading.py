@@ -155,6 +155,24 @@ def test_bytes_of_parquet_stay_bytes(shelf: Filing) -> None:
     assert jsontext.encode(records) == '[{"raw":"AP8=","list":["AP8="]},{"raw":null,"list":[]}]'
 
 
+def test_single_floats_of_parquet_are_the_numbers_that_they_were_written_as(shelf: Filing) -> None:
+    parquet.write_table(pa.table({"single": pa.array([0.1, None, -0.0], pa.float32())}), shelf.inbox / "a.parquet")
+    (records,) = [item.records for item in shelf.source().read(None) if isinstance(item, Rows)]
+    assert [str(record["single"]) for record in records] == ["0.1", "None", "-0.0"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        (pa.table([[1], [2]], names=["a", "a"]), "a.parquet: several columns have the name 'a'"),
+        (pa.table({"at": pa.array([1], pa.timestamp("us", "Mars/X"))}), "column 'at', between rows 1 and 1: "),
+    ],
+)
+def test_what_no_row_can_be_made_of_in_parquet_is_named(shelf: Filing, rows: pa.Table, complaint: str) -> None:
+    parquet.write_table(rows, shelf.inbox / "a.parquet")
+    assert complaint in str(shelf.failure())
+
+
 def test_headers_are_sent_and_not_shown(shelf: Filing) -> None:
     shelf.write("a.csv", csv_of(range(3)))
     shelf.config["storage_options"] = {"headers": {"Authorization": "Bearer hunter2"}}

@@ -51,6 +51,10 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
     # Without these two a whole row group is in memory, and some writers make a file of one.
     bounded = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
     with part.on_disk() as path, _explained(part.name), parquet.ParquetFile(path, **bounded) as file:
+        names = file.schema_arrow.names
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigurationError(f"{part.name}: several columns have the name {twice!r}")
         kinds = {field.name: _kind(field, part.name) for field in file.schema_arrow if not pa.types.is_null(field.type)}
         columns.of_a_file(kinds, file=part.name)
         row = 1
@@ -75,7 +79,7 @@ def _rows(batch: Any, names: list[str], *, file: str, row: int) -> Batch:
     for name in names:
         try:
             values[name] = _plain_values(batch.column(name))
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, LookupError) as error:  # the last for zones that nobody knows
             place = f"{file}, column {name!r}, between rows {row} and {row + batch.num_rows - 1}"
             raise ConfigurationError(f"{place}: {' '.join(str(error).split())}") from None
     records = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
@@ -91,6 +95,9 @@ def _plain_values(column: Any) -> list[Any]:
         column = column.cast(pa.timestamp("us", kind.tz))
     elif pa.types.is_time64(kind):
         column = column.cast(pa.time64("us"))
+    elif pa.types.is_float32(kind):
+        # The nearest double to 0.1 is not the nearest float, made longer.
+        column = column.cast(pa.string()).cast(pa.float64())
     plain: list[Any] = column.to_pylist()
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
         return plain
