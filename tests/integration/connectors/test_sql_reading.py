@@ -195,6 +195,20 @@ def test_columns_of_one_name_are_refused(origin: Origin, tmp_path: Path) -> None
 
 
 @POSTGRES
+@pytest.mark.parametrize("value", [r"""'"\ud800"'::json""", f"'[{'9' * 5000}]'::jsonb"])
+def test_what_is_json_to_postgresql_alone_is_refused(origin: Origin, tmp_path: Path, value: str) -> None:
+    complaint = refusal(origin, tmp_path, query=f"SELECT 1 AS a, {value} AS b")
+    assert "cannot read the query: a value is no JSON that can be read" in complaint
+
+
+@pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
+def test_what_is_json_to_duckdb_alone_is_refused(origin: Origin, tmp_path: Path) -> None:
+    origin.execute("CREATE TABLE made (id integer)")
+    complaint = refusal(origin, tmp_path, query="SELECT ['nan'::DOUBLE, 1] AS b")
+    assert "cannot read the query, column 'b': a value is no JSON that can be read" in complaint
+
+
+@POSTGRES
 def test_a_reading_sees_one_state_of_the_database(origin: Origin, tmp_path: Path) -> None:
     origin.execute("CREATE TABLE made AS SELECT id FROM generate_series(1, 10) AS id")
     reading = items(origin, tmp_path, cursor_field="id", chunk_rows=2)

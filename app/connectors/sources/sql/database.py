@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -68,6 +69,8 @@ class Database:
             cause = error.orig if isinstance(error, DBAPIError) else error
             said = self._said(f"{doing}: {cause}")
             raise (ConfigurationError if _lasts(cause) else SynclineError)(said) from None
+        except msgspec.MsgspecError as error:  # what is JSON to the database is not to everybody
+            raise ConfigurationError(f"{doing}: a value is no JSON that can be read: {error}") from None
         except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the address has behind its ?
             raise ConfigurationError(self._said(f"{doing}: {error}")) from None
 

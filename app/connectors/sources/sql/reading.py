@@ -205,7 +205,8 @@ class Reading:
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
-            meant = found if each.converted is None else [*map(_present(each.converted), found)]
+            with self._database.explained(f"cannot read {_origin(self._selection)}, column {each.name!r}"):
+                meant = found if each.converted is None else [*map(_present(each.converted), found)]
             kept[each.name] = plain(meant)
         return Rows(table_name, Columns(kept), size(kept.values()))
 
