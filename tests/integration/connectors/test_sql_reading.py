@@ -202,6 +202,13 @@ def test_what_is_json_to_postgresql_alone_is_refused(origin: Origin, tmp_path: P
 
 
 @pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
+def test_single_floats_of_duckdb_are_the_numbers_that_they_were_written_as(origin: Origin, tmp_path: Path) -> None:
+    origin.execute("CREATE TABLE made AS SELECT unnest([0.1::FLOAT, -1e-7::FLOAT, NULL, 'nan'::FLOAT]) AS single")
+    _, records = read(origin, tmp_path)
+    assert [record["single"] for record in records] == [0.1, -1e-7, None, "NaN"]
+
+
+@pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
 def test_what_is_json_to_duckdb_alone_is_refused(origin: Origin, tmp_path: Path) -> None:
     origin.execute("CREATE TABLE made (id integer)")
     complaint = refusal(origin, tmp_path, query="SELECT ['nan'::DOUBLE, 1] AS b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, cast, func
+from sqlalchemy import Double, Text, cast, func
 from sqlalchemy.types import UserDefinedType
 
 from app.connectors import jsontext
@@ -90,6 +90,9 @@ class Duckdb(Dialect):
         ]
 
     def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+        if column.type == "FLOAT":
+            # As a double, 0.1 is not the nearest to it, but the nearest float, made longer.
+            return cast(cast(expression, Text), Double)
         if column.kind in _COME_AS_THEY_ARE:
             return expression
         return cast(func.to_json(expression) if _NESTED.match(column.type) else expression, Text)
