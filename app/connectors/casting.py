@@ -26,8 +26,9 @@ _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
 # Python's own parsers take some texts without separators for others, and cut what is finer.
 _DAY = r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?"
-_CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?)?"
-_MOMENT = re.compile(rf"({_DAY})([T ]{_CLOCK})?")
+_OFFSET = r"( ?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?))?"
+_CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?" + _OFFSET
+_MOMENT = re.compile(rf"({_DAY})([Tt ]{_CLOCK})?")
 _TIME_OF_DAY = re.compile(rf"T?{_CLOCK}")
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it has half of a surrogate pair, which is no text"

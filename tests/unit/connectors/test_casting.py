@@ -44,6 +44,9 @@ FITTING: list[tuple[Holds, Any, Any]] = [
     (casting.Json(), "\\u0000", '"\\\\u0000"'),
     (casting.Timestamp(zone=True), "2024-02-29T12:00:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
     (casting.Timestamp(zone=True), "2024-02-29T14:00:00+02:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (casting.Timestamp(zone=True), "2024-02-29 14:00:00 +0200", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (casting.Timestamp(zone=True), "2024-02-29t12:00Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (casting.Timestamp(zone=True), "20240229T120000Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
     (casting.Timestamp(zone=False), "2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12)),  # noqa: DTZ001 -- wall clock
     (casting.Timestamp(zone=True), "2024-02-29T12:00:00.123456000Z", datetime(2024, 2, 29, 12, 0, 0, 123456, UTC)),
     (casting.Date(), "2024-02-29T00:00:00+00:00", date(2024, 2, 29)),
