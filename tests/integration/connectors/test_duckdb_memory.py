@@ -6,7 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb as duckdb_library
+import pytest
+
+from app.connectors.destinations.duckdb.file import explained
 from app.domain.attempt_protocol import Committed, Finished
+from app.domain.errors import ConfigurationError
 from tests.integration.connectors.attempts import Attempt, Duckdb, Scene, record, schema
 
 # Beside it a worker takes about 85 MB, and both together may take 300.
@@ -92,3 +97,11 @@ def test_very_wide_tables_and_very_long_values_get_the_memory_they_need(tmp_path
     assert duckdb.execute("SELECT count(*), max(length(text)), max(column_399) FROM loaded.made") == [
         (2, 12_000_000, 399)
     ]
+
+
+def test_more_memory_than_there_is_is_told_and_not_asked_for_again() -> None:
+    with duckdb_library.connect(config={"memory_limit": "8MB", "max_temp_directory_size": "0KB"}) as connection:
+        needs = "SELECT string_agg(repeat('x', 1000)) FROM range(100000)"
+        told = pytest.raises(ConfigurationError, match="cannot commit: DuckDB needs more memory than an attempt")
+        with told, explained("cannot commit"):
+            connection.execute(needs)

@@ -128,6 +128,10 @@ def explained(doing: str) -> Iterator[None]:
         yield
     except (duckdb.ConversionException, duckdb.ConstraintException, duckdb.CatalogException) as error:
         raise ConfigurationError(f"{doing}: {_one_line(error)}") from error
+    except duckdb.OutOfMemoryException as error:
+        # What it advises is not in the user's hands, and the next attempt would have no more.
+        much = "more memory than an attempt gives it, as for many rows of several megabytes in one commit"
+        raise ConfigurationError(f"{doing}: DuckDB needs {much}: send shorter rows, or states more often") from error
     except duckdb.Error as error:
         raise SynclineError(f"{doing}: {_one_line(error)}") from error
 
