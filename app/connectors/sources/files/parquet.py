@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from app.connectors import jsontext
 from app.connectors.schema import Kind
 from app.connectors.sources.files.columns import Batch
 from app.domain.errors import ConfigurationError
@@ -106,9 +106,7 @@ def _plain_values(column: Any) -> list[Any]:
 
 def _plain(value: Any) -> Any:
     """A value as records hold it: moments in ISO 8601."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"the value {value} is no number that a column keeps")
-    if isinstance(value, Decimal) and not value.is_finite():
+    if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
         raise ValueError(f"the value {value} is no number that a column keeps")
     if isinstance(value, datetime | date | time):
         return value.isoformat()
