@@ -20,7 +20,7 @@ from app.connectors.sources.sql.values import kind_of, plain, size
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa  # type: ignore[import-untyped]
     from sqlalchemy import ColumnClause, ColumnElement, Connection, CursorResult, FromClause
@@ -205,10 +205,12 @@ class Reading:
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
-            with self._database.explained(f"cannot read {_origin(self._selection)}, column {each.name!r}"):
-                meant = found if each.converted is None else [*map(_present(each.converted), found)]
-            kept[each.name] = plain(meant)
+            kept[each.name] = plain(found if each.converted is None else self._meant(each, each.converted, found))
         return Rows(table_name, Columns(kept), size(kept.values()))
+
+    def _meant(self, of: SourceColumn, converted: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
+        with self._database.explained(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
+            return [None if value is None else converted(value) for value in found]
 
 
 class Announcement:
@@ -272,10 +274,6 @@ def _origin(selection: Selection) -> str:
     if selection.query is not None:
         return "the query"
     return "table " + ".".join(filter(None, [selection.schema, selection.table]))
-
-
-def _present(converted: Any) -> Any:
-    return lambda value: None if value is None else converted(value)
 
 
 def _finite(cursor: SourceColumn, value: Any) -> Any:
