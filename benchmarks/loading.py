@@ -131,7 +131,7 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool, records: int) ->
         generation=0,
         data_dir=str(recorded.parent),
     )
-    fence = Fence(task=job.task, task_id="made", attempt=1, source=name, collection="made", generation=0)
+    fence = Fence(task=job.task, task_id="made", attempt=1, claim=1, source=name, collection="made", generation=0)
     outbox = Outbox(os.open(os.devnull, os.O_WRONLY))
     with tempfile.TemporaryDirectory(dir=recorded.parent) as work, closing(outbox):
         started = time.perf_counter()

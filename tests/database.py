@@ -33,7 +33,11 @@ IMAGE = "postgres:18-alpine"
 MEMORY = Path("/dev/shm")  # noqa: S108 - only ever a fresh private directory in it
 MEMORY_BYTES = 1024**3
 # The revision that brings a column, the table, and the column as it is declared.
-_LATER_COLUMNS = (("0007", "tasks", "backfill text"), ("0007", "task_queue", "backfill text"))
+_LATER_COLUMNS = (
+    ("0007", "tasks", "backfill text"),
+    ("0007", "task_queue", "backfill text"),
+    ("0008", "task_queue", "claim bigint NOT NULL DEFAULT 0"),
+)
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 # Deletes the directory when its standard input ends, as it does whatever way the test session goes, and the server

@@ -124,6 +124,24 @@ class Store:
         """The log without the task's id, which stands before every line."""
         return [row["message"].split("] ", 1)[-1] for row in await self.log(task)]
 
+    async def forget_claim(self, task: UUID) -> None:
+        """Lose what came after the task was asked for, as a standby that is promoted lacks the last commits."""
+        async with self.admin.transaction():
+            await self.admin.execute("SET LOCAL session_replication_role = replica")
+            await self.admin.execute("DELETE FROM syncline.events WHERE task = $1 AND version > 1", task)
+            await self.admin.execute("DELETE FROM syncline.log_events WHERE task = $1", task)
+            await self.admin.execute("DELETE FROM syncline.bookmarks WHERE task = $1", task)
+            await self.admin.execute(
+                "UPDATE syncline.tasks SET status = 'SCHEDULED', attempt = 0, rows = 0, started_at = NULL, version = 1"
+                " WHERE task = $1",
+                task,
+            )
+            await self.admin.execute(
+                "UPDATE syncline.task_queue"
+                " SET status = 'SCHEDULED', attempt = 0, claim = 0, version = 1, worker = NULL WHERE task = $1",
+                task,
+            )
+
     async def everything(self) -> str:
         """Every row of every table, so that a test can say that nothing at all has changed."""
         tables = ("events", "log_events", "task_queue", "tasks", "collection_status", "bookmarks", "fire_times")

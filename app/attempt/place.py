@@ -45,6 +45,7 @@ class Place:
             task=job.task,
             task_id=job.task_id,
             attempt=job.attempt,
+            claim=job.claim,
             source=job.source,
             collection=job.collection.name,
             generation=job.generation,

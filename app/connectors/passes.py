@@ -52,7 +52,7 @@ class Emptied:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Who writes: (task, attempt) only grows for one collection, and a destination accepts only the newest.
+    """Who writes: (task, claim) only grows for one collection, and a destination accepts only the newest.
 
     A bookmark of an older `generation` is void.
     """
@@ -60,6 +60,7 @@ class Fence:
     task: str
     task_id: str
     attempt: int
+    claim: int
     source: str
     collection: str
     generation: int
@@ -70,9 +71,21 @@ class Fence:
             return Position(loaded=loaded, void=True)
         return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == self.task)
 
+    @property
+    def name(self) -> str:
+        """The attempt's own, short enough to be part of a name, and unlike that of any other claim's."""
+        return f"{self.task}-{self.attempt}-{self.claim:x}"
+
     def overtaken(self) -> LeaseLostError:
         """To be raised where a destination has seen a newer attempt."""
         return LeaseLostError(f"a newer attempt writes {self.source}.{self.collection}")
+
+    def displaced(self) -> LeaseLostError:
+        """To be raised where the destination's bookmark is not the one that this attempt goes on from."""
+        return LeaseLostError(
+            f"the bookmark of {self.source}.{self.collection} was changed while this attempt was running: "
+            "its rows would not follow on from what is there"
+        )
 
 
 @dataclass(frozen=True, slots=True)

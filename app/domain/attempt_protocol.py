@@ -47,10 +47,11 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One attempt, complete: the child reads nothing else.
 
-    `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, attempt) grows with every
-    attempt of a collection, so destinations fence with it. `generation` grows when a user asks for a full reload: a
-    bookmark of an older generation is void. `bookmarks` has those that the store knows of destinations that keep none
-    themselves. `data_dir` is where connectors keep virtual environments and stage files.
+    `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, claim) grows with every
+    attempt of a collection, so destinations fence with it; `claim` is 0 where nothing is written. `generation` grows
+    when a user asks for a full reload: a bookmark of an older generation is void. `bookmarks` has those that the
+    store knows of destinations that keep none themselves. `data_dir` is where connectors keep virtual environments
+    and stage files.
     In the mode `backfill` only the interval `backfill` is loaded, and the bookmark stays where it is. In the modes
     `check` and `discover` the source is asked for each of `collections`, where there are any, and else once.
     """
@@ -69,6 +70,7 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["sync", "backfill", "check", "discover"] = "sync"
     backfill: Interval | None = None
     collections: list[CollectionJob] = []
+    claim: int = 0
 
     def __post_init__(self) -> None:
         if (self.mode == "backfill") != (self.backfill is not None):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # A task was asked for, by a schedule or by an API call.
 TASK_SCHEDULED: Final = "TaskScheduled"
-# A worker claimed the task; the attempt number is the fence of all that this worker writes.
+# A worker claimed the task; `claim`, the number of the claim, is the fence of all that this worker writes.
 TASK_STARTED: Final = "TaskStarted"
 # A destination has committed rows together with the bookmark that stands for them.
 BOOKMARK_SAVED: Final = "BookmarkSaved"

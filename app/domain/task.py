@@ -47,7 +47,8 @@ class IllegalTransitionError(SynclineError):
 class Task:
     """What a task is after its events: the row of `tasks`, and of `task_queue` while it is active.
 
-    `backfill` is the `Interval` that it loads, as text; None for a sync.
+    `backfill` is the `Interval` that it loads, as text; None for a sync. `claim` is the number of the last claim, 0
+    before the first one.
     """
 
     task: UUID
@@ -72,6 +73,7 @@ class Task:
     cancel_requested: bool
     changed_at: datetime
     backfill: str | None = None
+    claim: int = 0
 
     @property
     def task_id(self) -> str:
@@ -150,6 +152,8 @@ def _started(task: Task, event: Event) -> Task:
         attempt=event.attempt,
         worker=event.worker,
         started_at=task.started_at or event.at,
+        # A release before 0.1.1 claimed without a number, and left the one that was there.
+        claim=event.data.get("claim", task.claim),
     )
 
 

@@ -98,6 +98,7 @@ class Attempt:
         self._progress_told = self._began
         self._commits = 0
         self._records_read = 0
+        self.is_ending = False
 
     def stop(self, reason: StopReason) -> None:
         """End the attempt early; the first reason counts, but for a lost lease, which forbids any further word."""
@@ -239,6 +240,7 @@ class Attempt:
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
     async def _end(self, outcome: Outcome) -> bool:
+        self.is_ending = True
         self._context.progress.forget(self.claim)
         ending = ending_of(
             self.claim,

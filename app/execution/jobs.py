@@ -28,6 +28,7 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
         task=str(claim.task),
         task_id=claim.task_id,
         attempt=claim.attempt,
+        claim=claim.number,
         source=source.id,
         source_type=source.type,
         source_config=source.config,

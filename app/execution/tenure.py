@@ -92,7 +92,7 @@ class Tenure:
 
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
-        vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_for_cancels()))
+        vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_claims()))
         async with beside(*vital, self._progress.run()):
             await self._claim_until(stop)
             if not self._lost.is_set():
@@ -114,17 +114,30 @@ class Tenure:
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.LEASE_LOST)
 
-    async def _watch_for_cancels(self) -> None:
-        await repeat("cancel", self._cancel_requested, stop=self._lost, wake=self._look_for_cancels)
+    async def _watch_claims(self) -> None:
+        await repeat("claims", self._look_at_claims, stop=self._lost, wake=self._look_for_cancels)
 
-    async def _cancel_requested(self) -> float:
-        if self._attempts:
-            for key in await self._queue.cancel_requests(self.worker):
-                if key in self._attempts:
-                    self._attempts[key][0].stop(StopReason.CANCELED)
+    async def _look_at_claims(self) -> float:
+        """Stop what somebody wants to end, and what the database does not know to be ours: it may be another's now."""
+        # Read before the question: what is claimed meanwhile is not in the answer.
+        ours = {key: attempt for key, (attempt, _) in self._attempts.items() if not attempt.is_ending}
+        if ours:
+            running = await self._queue.running(self.worker)
+            for key, attempt in ours.items():
+                if key not in running:
+                    self._stop_forgotten(attempt)
+                elif running[key]:
+                    attempt.stop(StopReason.CANCELED)
         # However many notifications come, they are answered by one look.
         await asyncio.sleep(_PAUSE_SECONDS)
         return _POLL_SECONDS
+
+    def _stop_forgotten(self, attempt: Attempt) -> None:
+        # It may have ended while the question was under way.
+        if attempt.is_ending:
+            return
+        _logger.warning("attempt.forgotten", task=attempt.claim.task_id, attempt=attempt.claim.attempt)
+        attempt.stop(StopReason.LEASE_LOST)
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
         async def watch() -> None:
@@ -213,6 +226,9 @@ class Tenure:
         self._wake.set()
 
     def _start(self, claim: Claim) -> None:
+        # The database has forgotten that it had given us this task before.
+        for forgotten in [one for one, _ in self._attempts.values() if one.claim.task == claim.task]:
+            self._stop_forgotten(forgotten)
         attempt = Attempt(self._context, claim)
         work = asyncio.create_task(attempt.carry_out(), name=f"attempt {claim.attempt} of {claim.task_id}")
         self._attempts[claim.key] = (attempt, work)

@@ -114,4 +114,5 @@ _QUEUE_COLUMNS = (
     "cancel_requested",
     "changed_at",
     "backfill",
+    "claim",
 )

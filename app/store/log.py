@@ -90,7 +90,7 @@ async def append_lines(
 ) -> set[tuple[UUID, int]]:
     """Append lines of several attempts in one statement; with `again` those that are there already are left alone.
 
-    `now` is the reading of the clock that `written` was read from. Returns the (task, attempt) pairs that were refused.
+    `now` is the reading of the clock that `written` was read from. Returns the keys of the claims that were refused.
     """
     claims = [claim for claim, _ in logs]
     allowed = await pool.fetch(
@@ -100,12 +100,13 @@ async def append_lines(
         [claim.collection for claim in claims],
         [claim.task for claim in claims],
         [claim.attempt for claim in claims],
+        [claim.number for claim in claims],
         *_block_columns([blocks for _, blocks in logs], now=now),
         again,
     )
     fail_point("log.appended")
     written = {row["place"] for row in allowed}
-    return {(claim.task, claim.attempt) for place, claim in enumerate(claims, 1) if place not in written}
+    return {claim.key for place, claim in enumerate(claims, 1) if place not in written}
 
 
 def _block_columns(logs: Sequence[Sequence[LineBlock]], *, now: float) -> list[list[Any]]:

@@ -61,6 +61,8 @@ class NewTask:
 class Claim(msgspec.Struct, frozen=True, gc=False):
     """One attempt, given to one worker. `failures` counts the attempts that failed before it.
 
+    `number` is the claim's own. It grows with every claim of a collection, and no other claim has it, even where the
+    database has forgotten one and gives the same attempt out again.
     The fields stand in the order of the statements' columns.
     """
 
@@ -68,6 +70,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     collection: str
     task: UUID
     attempt: int
+    number: int
     failures: int
     max_attempts: int
     cancel_requested: bool
@@ -81,7 +84,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> tuple[UUID, int]:
-        return self.task, self.attempt
+        return self.task, self.number
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -202,9 +205,10 @@ class TaskQueue:
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
         return [(Claim(*claim), lines) for *claim, lines in rows]
 
-    async def cancel_requests(self, worker: UUID) -> list[tuple[UUID, int]]:
-        """The (task, attempt) pairs of this worker that somebody wants to end."""
-        return [(row["task"], row["attempt"]) for row in await self._pool.fetch(_SQL["cancel_requests"], worker)]
+    async def running(self, worker: UUID) -> dict[tuple[UUID, int], bool]:
+        """The keys of the claims that this worker has, and whether somebody wants their attempts to end."""
+        rows = await self._pool.fetch(_SQL["running_claims"], worker)
+        return {(row["task"], row["claim"]): row["cancel_requested"] for row in rows}
 
     async def save_bookmark(
         self, worker: UUID, claim: Claim, *, commit: int, destination: str, rows: int, bookmark: object
@@ -214,7 +218,7 @@ class TaskQueue:
         Raises:
             LeaseLostError: the attempt is not this worker's any more.
         """
-        key = (claim.source, claim.collection, claim.task, claim.attempt)
+        key = (claim.source, claim.collection, claim.task, claim.number)
         for _ in range(_ROUNDS):
             head = await self._pool.fetchrow(_SQL["bookmark_head"], worker, *key, commit)
             if head is None:
@@ -239,7 +243,7 @@ class TaskQueue:
             [claim.source for claim, _ in reports],
             [claim.collection for claim, _ in reports],
             [claim.task for claim, _ in reports],
-            [claim.attempt for claim, _ in reports],
+            [claim.number for claim, _ in reports],
             [jsonb_text(said) for _, said in reports],
         )
         return count
@@ -304,6 +308,7 @@ def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
         [e.claim.collection for e in endings],
         [e.claim.task for e in endings],
         [e.claim.attempt for e in endings],
+        [e.claim.number for e in endings],
         [e.type for e in endings],
         [e.status.value for e in endings],
         [e.error for e in endings],

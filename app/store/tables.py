@@ -100,6 +100,7 @@ task_queue = Table(
     _required("changed_at", INSTANT),
     _required("xid", XID8),
     Column("backfill", Text),
+    _required("claim", BigInteger, server_default=text("0")),
     PrimaryKeyConstraint("source", "collection", name="task_queue_pkey"),
     CheckConstraint("status IN ('SCHEDULED', 'RUNNING')", name="task_queue_active"),
     Index("task_queue_ready", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),

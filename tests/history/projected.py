@@ -29,6 +29,7 @@ _HEAD: tuple[str, ...] = (
     "cancel_requested",
     "changed_at",
     "backfill",
+    "claim",
 )
 _LISTED: tuple[str, ...] = (
     "task",

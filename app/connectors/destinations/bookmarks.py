@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ _SHAPE = """
     attempt integer NOT NULL,
     completed_task uuid,
     committed_at timestamptz,
+    claim bigint,
     PRIMARY KEY (source, collection)
 """
 
 
-class Bookmark:
+# Tables of releases before 0.1.1 lack these.
+_LATER_COLUMNS = {"claim": "bigint"}
+
+
+class Bookmark(abc.ABC):
     """One collection's row in `table` (quoted, qualified); everything here happens inside the caller's transactions.
 
     `kind` is the type of the bookmark itself, `locking` what makes a SELECT hold its row until the transaction ends.
@@ -34,10 +40,21 @@ class Bookmark:
         self._fence = fence
         self._kind = kind
         self._locking = locking
+        self._standing: str | None = None
 
     def make_table(self) -> None:
         """Inside a transaction in which nobody else changes the schema."""
-        self._session.run(f"CREATE TABLE IF NOT EXISTS {self._table} ({_SHAPE.format(bookmark=self._kind)})")
+        present = self._columns()
+        if not present:
+            self._session.run(f"CREATE TABLE {self._table} ({_SHAPE.format(bookmark=self._kind)})")
+            return
+        for name, kind in _LATER_COLUMNS.items():
+            if name not in present:
+                self._session.run(f"ALTER TABLE {self._table} ADD COLUMN {name} {kind}")
+
+    @abc.abstractmethod
+    def _columns(self) -> set[str]:
+        """The names of the table's columns; none if there is no such table."""
 
     def claim(self) -> Position:
         """Shuts every older attempt out and waits for one that is just committing; what it leaves counts.
@@ -48,36 +65,42 @@ class Bookmark:
         fence = self._fence
         row = self._session.row(
             f"""
-            INSERT INTO {self._table} AS kept (source, collection, generation, task, attempt)
-            VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (source, collection) DO UPDATE SET task = excluded.task, attempt = excluded.attempt
-            WHERE (kept.task, kept.attempt) <= (excluded.task, excluded.attempt)
+            INSERT INTO {self._table} AS kept (source, collection, generation, task, attempt, claim)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (source, collection) DO UPDATE
+            SET task = excluded.task, attempt = excluded.attempt, claim = excluded.claim
+            WHERE (kept.task, coalesce(kept.claim, 0)) <= (excluded.task, excluded.claim)
             RETURNING generation, bookmark::text, completed_task::text, committed_at IS NOT NULL
             """,  # noqa: S608 -- a quoted identifier
-            *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt),
+            *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt, fence.claim),
         )
         if row is None:
             raise fence.overtaken()
         generation, bookmark, completed_task, loaded = row
+        self._standing = bookmark
         return fence.position(generation=generation, bookmark=bookmark, completed_task=completed_task, loaded=loaded)
 
     def hold(self) -> None:
         """Keeps any other attempt out until the end of the transaction.
 
         Raises:
-            LeaseLostError: another attempt has the collection now.
+            LeaseLostError: another attempt has the collection now, or the bookmark is not the one that this attempt
+                goes on from, as after a restore of the destination.
         """
         fence = self._fence
-        mine = self._session.row(
+        # To be looked at here and not in the WHERE: the row may change while its lock is awaited.
+        row = self._session.row(
             f"""
-            SELECT 1 FROM {self._table}
-            WHERE source = $1 AND collection = $2 AND task = $3 AND attempt = $4
+            SELECT bookmark::text FROM {self._table}
+            WHERE source = $1 AND collection = $2 AND task = $3 AND attempt = $4 AND claim = $5
             {self._locking}
             """,  # noqa: S608 -- a quoted identifier
-            *(fence.source, fence.collection, fence.task, fence.attempt),
+            *(fence.source, fence.collection, fence.task, fence.attempt, fence.claim),
         )
-        if mine is None:
+        if row is None:
             raise fence.overtaken()
+        if row != (self._standing,):
+            raise fence.displaced()
 
     def move(self, bookmark: str | None, *, final: bool) -> None:
         fence = self._fence
@@ -90,3 +113,4 @@ class Bookmark:
             """,  # noqa: S608 -- a quoted identifier
             *(bookmark, fence.generation, final, fence.source, fence.collection),
         )
+        self._standing = bookmark

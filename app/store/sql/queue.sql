@@ -5,6 +5,10 @@
 -- writer it waited for. Appending then would turn the stream round for readers that go by transaction id; the statement
 -- leaves the row alone instead and is sent again.
 --
+-- A worker writes for a claim, by the claim's number. The number of the attempt would not do: a database that was promoted
+-- from a standby, or that lost its last commits in a crash, may have forgotten a claim whose worker lives on, and gives
+-- the same attempt out once more.
+--
 -- `(x IN (SELECT …)) IS TRUE` is looked up in a hash. As a join it would compare every row with every other one: the
 -- hot statements' plans know no hash join.
 
@@ -60,6 +64,8 @@ JOIN syncline.task_queue q ON q.source = w.source AND q.collection = w.collectio
 -- name: claim_tasks
 -- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped.
 -- Where nothing is due nothing is locked: an empty claim burns no transaction id.
+-- Each claim has a number of its own, whatever the database may have forgotten: milliseconds since 1970, above 20 random
+-- bits. It grows with each claim of a task, even where the clock has stepped back.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock()
@@ -74,11 +80,12 @@ WITH fence AS MATERIALIZED (
 ), claimed AS (
   UPDATE syncline.task_queue q
   SET status = 'RUNNING', version = q.version + 1, attempt = q.attempt + 1, worker = $1,
+      claim = greatest(q.claim + 1, (extract(epoch FROM syncline.clock()) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
       changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM due
   WHERE q.source = due.source AND q.collection = due.collection AND q.xid <= pg_current_xact_id()
-  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
-            q.backfill
+  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.claim, q.failures, q.max_attempts, q.cancel_requested,
+            q.changed_at AS at, q.backfill
 ), listed AS (
   UPDATE syncline.tasks t
   SET status = 'RUNNING', attempt = c.attempt, started_at = coalesce(t.started_at, c.at), version = c.version
@@ -88,17 +95,17 @@ WITH fence AS MATERIALIZED (
   UPDATE syncline.collection_status s SET last_status = 'RUNNING'
   FROM claimed c WHERE s.source = c.source AND s.collection = c.collection
 ), appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
-  SELECT task, version, 'TaskStarted', at, 'RUNNING', attempt, $1 FROM claimed
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  SELECT task, version, 'TaskStarted', at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim) FROM claimed
 )
-SELECT c.source, c.collection, c.task, c.attempt, c.failures, c.max_attempts, c.cancel_requested, c.at,
+SELECT c.source, c.collection, c.task, c.attempt, c.claim, c.failures, c.max_attempts, c.cancel_requested, c.at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = c.source AND r.collection = c.collection), 0)
          AS generation, c.backfill
 FROM claimed c
 
 -- name: held_attempts
 -- The attempts that worker $1 may write for, and how many lines their logs have.
-SELECT q.source, q.collection, q.task, q.attempt, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
+SELECT q.source, q.collection, q.task, q.attempt, q.claim, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = q.source AND r.collection = q.collection), 0)
          AS generation, q.backfill,
        coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = q.task AND l.attempt = q.attempt), 0) AS lines
@@ -108,9 +115,9 @@ WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
 )
 
--- name: cancel_requests
--- The attempts of worker $1 that somebody wants to end.
-SELECT task, attempt FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING' AND cancel_requested
+-- name: running_claims
+-- The claims that the queue knows worker $1 to have, and whether somebody wants their attempts to end.
+SELECT task, claim, cancel_requested FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING'
 
 -- name: is_active
 -- Whether a task is in the queue.
@@ -120,28 +127,28 @@ SELECT EXISTS (
 )
 
 -- name: end_attempts
--- Ends attempts of worker $1 ($2–$10), if its lease stands and they are still its own, with the last lines of their logs
--- ($11–$15, $11 says whose): so a finished task's log always tells how it ended. Returns the places of those that have
+-- Ends attempts of worker $1 ($2–$11), if its lease stands and they are still its own, with the last lines of their logs
+-- ($12–$16, $12 says whose): so a finished task's log always tells how it ended. Returns the places of those that have
 -- not moved. A task that is to be canceled does not go back into the queue: such an ending is left alone.
 WITH fence AS MATERIALIZED (
   SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), outcome AS MATERIALIZED (
-  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::interval[],
-                       $10::text[]) WITH ORDINALITY
-    AS o (source, collection, task, attempt, type, status, error, delay, details, place)
+  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+                       $10::interval[], $11::text[]) WITH ORDINALITY
+    AS o (source, collection, task, attempt, claim, type, status, error, delay, details, place)
 ), requeued AS (
   UPDATE syncline.task_queue q
   SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock() + o.delay,
       failures = q.failures + CASE WHEN o.type = 'AttemptHandedBack' THEN 0 ELSE 1 END,
       changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM outcome o
-  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
+  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.claim = o.claim AND q.worker = $1
     AND o.status = 'SCHEDULED' AND NOT q.cancel_requested AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
   RETURNING o.*, q.version, q.failures, q.changed_at AS at, q.run_at
 ), ended AS (
   DELETE FROM syncline.task_queue q USING outcome o
-  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.attempt = o.attempt AND q.worker = $1
+  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.claim = o.claim AND q.worker = $1
     AND o.status <> 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
   RETURNING o.*, q.version + 1 AS version, q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
             syncline.clock() AS at, NULL::timestamptz AS run_at
@@ -169,7 +176,7 @@ WITH fence AS MATERIALIZED (
 ), told AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT ($4::uuid[])[place], ($5::smallint[])[place], line, (SELECT at FROM fence) - age * interval '1 s', level, message
-  FROM unnest($11::integer[], $12::integer[], $13::float8[], $14::text[], $15::text[]) AS l (place, line, age, level, message)
+  FROM unnest($12::integer[], $13::integer[], $14::float8[], $15::text[], $16::text[]) AS l (place, line, age, level, message)
   WHERE (place IN (SELECT place FROM moved)) IS TRUE
 )
 SELECT place::integer FROM outcome WHERE (place IN (SELECT place FROM moved)) IS NOT TRUE
@@ -179,10 +186,10 @@ SELECT place::integer FROM outcome WHERE (place IN (SELECT place FROM moved)) IS
 -- By $4 and not by the queue's row: so that the other partitions are left out before the plan begins.
 SELECT q.version, EXISTS (
   SELECT FROM syncline.events e
-  WHERE e.task = $4 AND e.attempt = $5 AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
+  WHERE e.task = $4 AND e.attempt = q.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
 ) AS saved
 FROM syncline.task_queue q
-WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.attempt = $5 AND q.worker = $1
+WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
 
 -- name: save_bookmark
 -- Remembers commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9. Returns nothing
@@ -194,7 +201,7 @@ WITH fence AS MATERIALIZED (
 ), moved AS (
   UPDATE syncline.task_queue q
   SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
-  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.attempt = $5 AND q.worker = $1
+  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
     AND q.version = $11 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
   RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
 ), listed AS (
@@ -220,17 +227,17 @@ SELECT destination, bookmark FROM syncline.bookmarks
 WHERE source = $1 AND collection = $2 AND generation = $3 AND bookmark IS NOT NULL
 
 -- name: report_progress
--- Appends how far attempts have come: collections ($2, $3), tasks $4, attempts $5 and what each has to say, $6. Only of those
+-- Appends how far attempts have come: collections ($2, $3), tasks $4, claims $5 and what each has to say, $6. Only of those
 -- that are worker $1's, and whose row nobody holds at this moment: nobody waits for progress, it is told again.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), told AS MATERIALIZED (
-  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[]) AS p (source, collection, task, attempt, said)
+  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[]) AS p (source, collection, task, claim, said)
 ), head AS MATERIALIZED (
   SELECT q.source, q.collection, p.said
   FROM syncline.task_queue q JOIN told p ON p.source = q.source AND p.collection = q.collection
-  WHERE q.task = p.task AND q.attempt = p.attempt AND q.worker = $1 AND q.xid <= pg_current_xact_id()
+  WHERE q.task = p.task AND q.claim = p.claim AND q.worker = $1 AND q.xid <= pg_current_xact_id()
     AND EXISTS (SELECT FROM fence)
   FOR UPDATE OF q SKIP LOCKED
 ), moved AS (

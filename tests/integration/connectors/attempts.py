@@ -197,7 +197,7 @@ class Trial:
     def start(
         self, *, again: int = 0, armed: str = "", backfill: tuple[str, str] | None = None, **parameters: Any
     ) -> Attempt:
-        """`again` > 0 is another attempt of the last task; `parameters` of the collection count for this one alone.
+        """`again` > 0 is another claim of the last task; `parameters` of the collection count for this one alone.
 
         `backfill` has the two ends of an interval.
         """
@@ -211,6 +211,7 @@ class Trial:
             "task": task,
             "task_id": f"{self.source}_made_{task}",
             "attempt": 1 + again,
+            "claim": 1 + again,
             "source": self.source,
             "source_type": self.source_type,
             "source_config": self.source_config,
@@ -256,8 +257,11 @@ class Scene:
     def fifo(self) -> Path:
         return self.directory / "fifo"
 
-    def start(self, *, again: int = 0, **changes: Any) -> Attempt:
-        """`again` > 0 is another attempt of the last task; `changes` are made to the tap's configuration."""
+    def start(self, *, again: int = 0, attempt: int | None = None, **changes: Any) -> Attempt:
+        """`again` > 0 is another claim of the last task; `changes` are made to the tap's configuration.
+
+        `attempt` is the number of a claim's attempt that was given out before.
+        """
         self.tasks += not again
         task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
         collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
@@ -266,7 +270,8 @@ class Scene:
             {
                 "task": task,
                 "task_id": f"{self.source}_made_{task}",
-                "attempt": 1 + again,
+                "attempt": attempt or 1 + again,
+                "claim": 1 + again,
                 "source": self.source,
                 "source_type": "singer",
                 "source_config": {"command": command, "catalog": CATALOG, "config": self.config | changes},

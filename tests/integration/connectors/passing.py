@@ -99,10 +99,18 @@ class Collection:
     told: list[AttemptMessage] = dataclasses.field(default_factory=list)
 
     def destination(self, *, again: int = 0) -> Destination:
-        """For one attempt of a new task, or of the last one."""
+        """For a claim of a new task, or of the last one; all are of its first attempt, for claims alone decide."""
         self.tasks += not again
         task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
-        fence = Fence(task, f"task {self.tasks}", 1 + again, "source", "collection", self.generation)
+        fence = Fence(
+            task=task,
+            task_id=f"task {self.tasks}",
+            attempt=1,
+            claim=again,
+            source="source",
+            collection="collection",
+            generation=self.generation,
+        )
         self.directory.mkdir(exist_ok=True)
         return make_destination("d", self.options, fence=fence, work_dir=self.directory, log=self._log)
 

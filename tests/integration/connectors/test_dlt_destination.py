@@ -66,7 +66,8 @@ class Place:
     def made(self, *, task: str = TASK) -> Any:
         """The next attempt, which has not looked at the destination yet."""
         self.attempts += 1
-        fence = Fence(task=task, task_id="t", attempt=self.attempts, source="s", collection="c", generation=0)
+        # By their claims: a database that forgets one gives the same attempt out again.
+        fence = Fence(task=task, task_id="t", attempt=1, claim=self.attempts, source="s", collection="c", generation=0)
         # Each as on a machine of its own: what attempts on one machine lock, they lock beside this directory.
         work_dir = self.directory / f"machine {self.attempts}" / "attempt"
         work_dir.mkdir(parents=True)
@@ -358,7 +359,7 @@ def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_va
 
 def test_destinations_whose_names_differ_in_signs_alone_do_not_meet(tmp_path: Path) -> None:
     place = files_place(tmp_path)
-    fence = Fence(task=TASK, task_id="t", attempt=1, source="s", collection="c", generation=0)
+    fence = Fence(task=TASK, task_id="t", attempt=1, claim=1, source="s", collection="c", generation=0)
     for name in ("lake-a", "lake_a", "湖", "海", "x" * 255):
         make_destination(name, place.options, fence=fence, work_dir=tmp_path, log=lambda _level, _message: None)
 

@@ -93,6 +93,56 @@ def test_a_zombie_is_thrown_out_by_the_attempt_that_follows(scene: Scene, wareho
     assert warehouse.execute(ROWS) == [(19, 19)]
 
 
+@pytest.mark.parametrize("sync_mode", ["incremental", "full_refresh"])
+def test_of_two_claims_of_one_attempt_only_the_later_one_loads(
+    scene: Scene, warehouse: Warehouse, sync_mode: str
+) -> None:
+    """A database that was promoted from a standby has forgotten the first, and gives the attempt out once more."""
+    scene.collection = {"sync_mode": sync_mode}
+    forgotten = scene.start(stop_at=13)
+    forgotten.stands_still()
+    with scene.fifo.open("w"):
+        assert scene.run(again=1, attempt=1).finished.rows_written == 20
+    told = Told(list(forgotten.messages()))
+    forgotten.close()
+    assert told.failed
+    assert not told.committed
+    assert warehouse.execute(ROWS) == [(20, 20)]
+
+
+def test_an_older_claim_is_refused_whatever_its_attempt_is(scene: Scene, warehouse: Warehouse) -> None:
+    scene.run()
+    scene.run(again=2, attempt=1)
+    assert "a newer attempt" in scene.run(again=1, attempt=2).failed.error
+    assert warehouse.execute(ROWS) == [(20, 20)]
+
+
+@pytest.mark.parametrize("key", [["id"], []], ids=["keyed", "keyless"])
+def test_a_bookmark_that_was_changed_under_an_attempt_lets_it_load_nothing(
+    scene: Scene, warehouse: Warehouse, key: list[str]
+) -> None:
+    """As after a restore of the destination: what the attempt read does not follow on from what is there now."""
+    scene.run(key=key)
+    running = scene.start(key=key, rows=30, stop_at=25)
+    running.stands_still()
+    warehouse.execute("DELETE FROM loaded.made WHERE id > 10")
+    warehouse.execute("""UPDATE loaded._syncline_bookmarks SET bookmark = '{"at": 10}'""")
+    scene.fifo.open("w").close()
+    failed = Told.by(running).failed
+    assert "the bookmark of source.made was changed while this attempt was running" in failed.error
+    assert failed.retryable
+    assert warehouse.execute(ROWS) == [(11, 11)]
+    assert scene.run(key=key, rows=30, again=1).finished
+    assert warehouse.execute(ROWS) == [(30, 30)]
+
+
+def test_a_table_of_bookmarks_that_an_older_release_made_is_taken_over(scene: Scene, warehouse: Warehouse) -> None:
+    scene.run()
+    warehouse.execute("ALTER TABLE loaded._syncline_bookmarks DROP COLUMN claim")
+    assert scene.run(rows=30).finished.rows_written == 10
+    assert warehouse.execute(ROWS) == [(30, 30)]
+
+
 def test_an_attempt_that_comes_late_is_refused(scene: Scene) -> None:
     scene.run()
     scene.run(again=2)
@@ -232,5 +282,5 @@ def children_of(pid: int) -> list[int]:
 
 
 def destination_of(attempt: int, options: PostgresDestinationOptions) -> PostgresDestination:
-    fence = Fence(task=TASK, task_id="t", attempt=attempt, source="s", collection="c", generation=0)
+    fence = Fence(task=TASK, task_id="t", attempt=attempt, claim=attempt, source="s", collection="c", generation=0)
     return PostgresDestination(options, fence, name="warehouse", work_dir=Path(), log=unheard)

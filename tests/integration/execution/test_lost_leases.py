@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,6 +126,35 @@ async def test_a_claim_whose_answer_was_lost_is_handed_back(store: Store, databa
         *("TaskScheduled", "TaskStarted", "AttemptHandedBack", "TaskStarted", "BookmarkSaved", "TaskSucceeded")
     ]
     assert (await store.folded(task)).failures == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_attempt_that_the_database_has_forgotten_is_stopped(
+    store: Store, database_url: str, config: Path, workers: int
+) -> None:
+    """A standby that lacked the claim was promoted: the task is given out once more, with the same attempt."""
+    task = await store.schedule("slow")
+    async with AsyncExitStack() as stack:
+        for number in range(workers):
+            # Long before the look that comes every quarter of a lease, and the second worker has the only free slot.
+            lease, slots = timedelta(minutes=2), 2 if workers == 1 or number else 1
+            await stack.enter_async_context(running_worker(database_url, config, lease=lease, slots=slots))
+        forgotten = await child_of(store, task)
+        await store.forget_claim(task)
+        await store.notify()
+
+        async def gone() -> bool:
+            return not is_alive(forgotten)
+
+        await until(gone)
+        again = await child_of(store, task)
+        assert again != forgotten
+        await store.queue.cancel(task, "unused")
+        await store.notify()
+        assert await store.ended(task) == "CANCELED"
+    started = [event.attempt for event in await store.events(task) if event.type == "TaskStarted"]
+    assert started == [1]
+    assert [row["line"] for row in await store.log(task)] == list(range(1, len(await store.log(task)) + 1))
 
 
 async def test_an_attempt_whose_ending_the_database_refuses_is_handed_back(

@@ -27,7 +27,7 @@ async def end_on(connection: Connection, worker: UUID, claim: Claim) -> bool:
 
 async def append_on(connection: Connection, worker: UUID, claim: Claim, line: int = 1) -> bool:
     """Whether `append_log` accepted the line."""
-    attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt])
+    attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt], [claim.number])
     lines = ([1], [line], [line], [0.0], ["info"], [f'{{"line {line}"}}'])
     again = False
     return await connection.fetch(LOG["append_log"], worker, *attempt, *lines, again) != []
@@ -40,7 +40,7 @@ async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version
 
 
 def key_of(claim: Claim) -> tuple[str, str, UUID, int]:
-    return claim.source, claim.collection, claim.task, claim.attempt
+    return claim.source, claim.collection, claim.task, claim.number
 
 
 def numbered(*lines: int) -> list[LineBlock]:

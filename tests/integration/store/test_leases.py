@@ -12,6 +12,7 @@ from app.domain.errors import LeaseLostError
 from app.domain.events import ATTEMPT_HANDED_BACK
 from app.domain.task import Status
 from app.store.log import append_lines
+from app.store.queue import Claim
 from tests.harness import FOREVER, canceled, ending, until
 from tests.integration.store.statements import LEASES, QUEUE, append_on, end_on, numbered, save_on
 
@@ -73,6 +74,44 @@ async def test_an_attempt_of_another_worker_is_out_of_reach(store: Store) -> Non
     with pytest.raises(LeaseLostError):
         await store.queue.save_bookmark(other, claim, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.everything() == before
+
+
+async def test_a_claim_that_the_database_has_forgotten_can_write_nothing(store: Store) -> None:
+    """Its attempt was given out once more, with the same number, and even to the same worker."""
+    worker = await store.worker()
+    forgotten = await store.claimed(worker)
+    await store.forget_claim(forgotten.task)
+    again = await store.claim(worker)
+    assert (again.task, again.attempt) == (forgotten.task, forgotten.attempt)
+    assert again.number > forgotten.number
+    before = await store.everything()
+
+    assert not await store.end(worker, forgotten)
+    assert await append_lines(store.pool, worker, [(forgotten, numbered(1))], now=0) == {forgotten.key}
+    with pytest.raises(LeaseLostError):
+        await store.queue.save_bookmark(worker, forgotten, commit=1, destination="d", rows=1, bookmark=1)
+    assert await store.queue.report_progress(worker, [(forgotten, {"records_read": 1})]) == 0
+    assert await store.queue.running(worker) == {again.key: False}
+
+    assert await store.everything() == before
+    assert await append_lines(store.pool, worker, [(again, numbered(1))], now=0) == set()
+    assert await store.end(worker, again)
+
+
+async def test_the_number_of_a_claim_grows_even_where_the_clock_steps_back(store: Store) -> None:
+    worker = await store.worker()
+    claims = [await store.claimed(worker)]
+    for _ in range(2):
+        back = ending(claims[-1], ATTEMPT_HANDED_BACK, Status.SCHEDULED, delay=-FOREVER)
+        assert await store.queue.end_attempts(worker, [back]) == []
+        async with store.pool.acquire() as early, early.transaction():
+            await early.execute("SET LOCAL syncline.clock_offset = '-30 minutes'")
+            [row] = await early.fetch(QUEUE["claim_tasks"], worker, 1)
+        claims.append(Claim(*row))
+    numbers = [claim.number for claim in claims]
+    assert numbers == sorted(set(numbers))
+    started = [event.data["claim"] for event in await store.events(claims[0].task) if event.type == "TaskStarted"]
+    assert started == numbers
 
 
 async def test_a_refused_ending_does_not_keep_the_others_back(store: Store) -> None:

@@ -69,7 +69,7 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
         make_destination("d", {"type": "pigeon"}, fence=FENCE, work_dir=Path(), log=unheard)
 
 
-FENCE = Fence(task="t", task_id="t", attempt=1, source="s", collection="c", generation=0)
+FENCE = Fence(task="t", task_id="t", attempt=1, claim=1, source="s", collection="c", generation=0)
 
 
 def job(source_type: str) -> AttemptJob:

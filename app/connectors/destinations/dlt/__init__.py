@@ -40,8 +40,7 @@ class DltDestination:
         self._ledger = ledger(self._warehouse, source=fence.source, collection=fence.collection)
         self._loader = Loader(self._warehouse, name=schema, task_id=fence.task_id, home=self._home)
         self._bookmark = Bookmark(self._ledger, self._loader, fence)
-        attempt = f"{fence.task}-{fence.attempt}"
-        self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home, attempt=attempt)
+        self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home, attempt=fence.name)
 
     def open(self) -> Position:
         with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():

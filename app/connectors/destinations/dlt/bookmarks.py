@@ -21,7 +21,7 @@ class Bookmark:
         self._ledger = ledger
         self._loader = loader
         self._fence = fence
-        self._entry = Entry(task=fence.task, attempt=fence.attempt, step=0, generation=fence.generation)
+        self._entry = Entry(task=fence.task, claim=fence.claim, step=0, generation=fence.generation)
 
     def claim(self) -> Position:
         """Shuts every older attempt out, and brings to an end what one of them had begun to load.
@@ -98,11 +98,11 @@ class Bookmark:
         if not earlier:
             return msgspec.structs.replace(self._entry, step=claims)
         newest = earlier[-1]
-        if (newest.task, newest.attempt) > (fence.task, fence.attempt):
+        if (newest.task, newest.claim) > (fence.task, fence.claim):
             raise fence.overtaken()
-        own = (newest.task, newest.attempt) == (fence.task, fence.attempt)
+        own = (newest.task, newest.claim) == (fence.task, fence.claim)
         step = newest.step + 1 + claims if own else claims
-        entry = msgspec.structs.replace(newest, task=fence.task, attempt=fence.attempt, step=step)
+        entry = msgspec.structs.replace(newest, task=fence.task, claim=fence.claim, step=step)
         if entry.prepared is None or self._loader.is_known(entry.prepared):
             return entry
         return msgspec.structs.replace(entry, prepared=None, abandoned=(*entry.abandoned, entry.prepared))

@@ -1,7 +1,7 @@
 """What a destination remembers of a collection, beside its rows: how far it is, who may write, which load is under way.
 
 No transaction spans dlt's load and this. So nothing is ever changed here: each step is a new entry, and the newest one
-counts, in the order of (task, attempt, step). What an overtaken attempt still writes is older than its successor's
+counts, in the order of (task, claim, step). What an overtaken attempt still writes is older than its successor's
 first entry, whenever it comes. This needs no more than every warehouse and every bucket can do.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.connectors.destinations.dlt.warehouse import Warehouse
 
+# In `attempt` is the number of the claim. Releases before 0.1.1 had the attempt's own there, which is always lower.
 _COLUMNS: Final = ("source", "collection", "task", "attempt", "step", "entry")
 _NUMBERS: Final = ("attempt", "step")
 _DIGITS: Final = 8
@@ -41,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True):
     """The whole state after a step. `abandoned` are loads of which rows may still arrive."""
 
     task: str
-    attempt: int
+    claim: int = msgspec.field(name="attempt")
     step: int
     generation: int
     bookmark: str | None = None
@@ -53,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def order(self) -> tuple[str, int, int]:
-        return (self.task, self.attempt, self.step)
+        return (self.task, self.claim, self.step)
 
 
 class Ledger(Protocol):
@@ -171,7 +172,7 @@ class FileLedger:
 
 
 def _file_name(entry: Entry) -> str:
-    return f"{entry.task}-{entry.attempt:0{_DIGITS}}-{entry.step:0{_DIGITS}}.json"
+    return f"{entry.task}-{entry.claim:0{_DIGITS}}-{entry.step:0{_DIGITS}}.json"
 
 
 _decoder = msgspec.json.Decoder(Entry)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.destinations.bookmarks import BOOKMARK_TABLE, Bookmark
-from app.connectors.destinations.duckdb.file import TARGET, TargetFile, explained
+from app.connectors.destinations.duckdb.bookmarks import DuckdbBookmark
+from app.connectors.destinations.duckdb.file import TargetFile, explained
 from app.connectors.destinations.duckdb.stage import DuckdbStage
 from app.connectors.destinations.duckdb.tables import DuckdbTables
-from app.connectors.destinations.layout import quoted
 from app.connectors.destinations.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -26,10 +25,9 @@ class DuckdbDestination(Warehouse):
     def __init__(self, options: DuckdbDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
         self._fence = fence
         self._file = TargetFile(options.path, name=name, work_dir=work_dir, log=log)
-        bookmarks = quoted(TARGET, options.schema_, BOOKMARK_TABLE)
         super().__init__(
             tables=DuckdbTables(self._file, schema=options.schema_),
-            bookmark=Bookmark(self._file, table=bookmarks, fence=fence, kind="VARCHAR"),
+            bookmark=DuckdbBookmark(self._file, schema=options.schema_, fence=fence),
             log=log,
         )
 

@@ -65,6 +65,18 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
+def existing_columns(session: Session, schema: str, table: str) -> list[tuple[str, str]]:
+    """Name and type of each column of a table of the target; empty if there is no such table."""
+    found = session.rows(
+        """
+        SELECT column_name, data_type FROM duckdb_columns()
+        WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
+        """,
+        *(TARGET, schema, table),
+    )
+    return [(name, kind) for name, kind in found]
+
+
 class DuckdbTables(Tables):
     new_types = NEW_TYPES
 
@@ -86,13 +98,7 @@ class DuckdbTables(Tables):
         return name.lower()
 
     def present(self, name: str) -> dict[str, tuple[str, str]]:
-        found = self._session.rows(
-            """
-            SELECT column_name, data_type FROM duckdb_columns()
-            WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
-            """,
-            *(TARGET, self._schema, name),
-        )
+        found = existing_columns(self._session, self._schema, name)
         return {column.lower(): (column, kind) for column, kind in found}
 
     def column(self, name: str, type_name: str) -> Column:

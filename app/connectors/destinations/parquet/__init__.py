@@ -135,8 +135,7 @@ class ParquetDestination:
 
     def _put(self, table: str, staged: Staged) -> DataFile:
         self._numbers += 1
-        fence = self._fence
-        name = f"{escaped(table)}/{self._prefix}{fence.task}-{fence.attempt}-{self._numbers}.parquet"
+        name = f"{escaped(table)}/{self._prefix}{self._fence.name}-{self._numbers}.parquet"
         self._storage.put(staged.path, name)
         lowest, highest = (None if each is None else types.written(each) for each in (staged.lowest, staged.highest))
         return DataFile(name, staged.rows, lowest, highest)

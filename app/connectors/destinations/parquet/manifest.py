@@ -46,7 +46,7 @@ class TableState(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """`committed_at` is None until a first commit."""
+    """`committed_at` is None until a first commit; `claim` is 0 in those of releases before 0.1.1."""
 
     version: int
     source: str
@@ -58,6 +58,7 @@ class Manifest(msgspec.Struct, frozen=True):
     completed_task: str | None = None
     committed_at: str | None = None
     tables: dict[str, TableState] = {}
+    claim: int = 0
 
     def changed(self, **changes: object) -> Manifest:
         """The next version."""
@@ -93,10 +94,10 @@ class Manifests:
         fence = self._fence
         for _ in range(_TRIES):
             known = self._newest()
-            if known and (known.task, known.attempt) > (fence.task, fence.attempt):
+            if known and (known.task, known.claim) > (fence.task, fence.claim):
                 raise fence.overtaken()
             first = Manifest(0, fence.source, fence.collection, fence.task, fence.attempt, fence.generation)
-            mine = (known or first).changed(task=fence.task, attempt=fence.attempt)
+            mine = (known or first).changed(task=fence.task, attempt=fence.attempt, claim=fence.claim)
             if self._create(mine):
                 self.verify(mine)
                 if known:

@@ -33,7 +33,7 @@ class PostgresDestination(Warehouse):
     ) -> None:
         self._schema = options.schema_
         self._fence = fence
-        self._connection = connect(options, application_name=application_name(fence.task, fence.attempt))
+        self._connection = connect(options, application_name=application_name(fence.task, fence.attempt, fence.claim))
         self._session = PostgresSession(self._connection)
         super().__init__(
             tables=PostgresTables(self._session, schema=self._schema),

@@ -11,14 +11,19 @@ import psycopg
 
 from app.connectors.destinations.bookmarks import BOOKMARK_TABLE, Bookmark
 from app.connectors.destinations.layout import quoted
+from app.connectors.destinations.postgres.columns import existing_columns
 
 if TYPE_CHECKING:
     from app.connectors.destinations.postgres.connection import PostgresSession
     from app.connectors.passes import Fence, Position
 
 
-def application_name(task: str, attempt: int) -> str:
-    return f"syncline {task}/{attempt}"
+def application_name(task: str, attempt: int, claim: int | None) -> str:
+    """What the connection of one attempt is called: unlike that of any other claim, and short enough for PostgreSQL.
+
+    Releases before 0.1.1, whose attempts have no claim, named theirs without it.
+    """
+    return f"syncline {task}/{attempt}" + ("" if claim is None else f" {claim & 0xFFFF_FFFF:08x}")
 
 
 class PostgresBookmark(Bookmark):
@@ -26,10 +31,8 @@ class PostgresBookmark(Bookmark):
         self._connection = session.connection
         super().__init__(session, table=quoted(schema, BOOKMARK_TABLE), fence=fence, kind="json", locking="FOR UPDATE")
 
-    def make_table(self) -> None:
-        # IF NOT EXISTS alone asks for the right to create, even where there is nothing left to create.
-        if self._session.row("SELECT to_regclass($1) IS NULL", self._table) == (True,):
-            super().make_table()
+    def _columns(self) -> set[str]:
+        return {name for name, _ in existing_columns(self._session, self._table)}
 
     def claim(self) -> Position:
         self._end_older_owner()
@@ -39,10 +42,10 @@ class PostgresBookmark(Bookmark):
         fence = self._fence
         owner = self._session.row(
             f"""
-            SELECT task::text, attempt FROM {self._table}
-            WHERE source = $1 AND collection = $2 AND (task, attempt) < ($3, $4)
+            SELECT task::text, attempt, claim FROM {self._table}
+            WHERE source = $1 AND collection = $2 AND (task, coalesce(claim, 0)) < ($3, $4)
             """,  # noqa: S608 -- a quoted identifier
-            *(fence.source, fence.collection, fence.task, fence.attempt),
+            *(fence.source, fence.collection, fence.task, fence.claim),
         )
         if owner is None:
             return
