@@ -27,6 +27,7 @@ from app.connectors.passes import Fence
 from app.connectors.singer_options import SingerOptions, SingerParameters
 from app.connectors.sources.singer import SingerSource
 from app.connectors.sources.singer.messages import parsed
+from app.connectors.standing import Standing
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from benchmarks.report import OURS, Figure, Report
 from benchmarks.run import Size, is_wanted, main
@@ -131,7 +132,16 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool, records: int) ->
         generation=0,
         data_dir=str(recorded.parent),
     )
-    fence = Fence(task=job.task, task_id="made", attempt=1, claim=1, source=name, collection="made", generation=0)
+    fence = Fence(
+        task=job.task,
+        task_id="made",
+        attempt=1,
+        claim=1,
+        source=name,
+        collection="made",
+        generation=0,
+        standing=Standing("made", "made"),
+    )
     outbox = Outbox(os.open(os.devnull, os.O_WRONLY))
     with tempfile.TemporaryDirectory(dir=recorded.parent) as work, closing(outbox):
         started = time.perf_counter()

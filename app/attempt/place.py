@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.destinations import blamed, make_destination
 from app.connectors.passes import Emptying, Fence, Position
+from app.connectors.standing import Standing
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Place:
             source=job.source,
             collection=job.collection.name,
             generation=job.generation,
+            standing=Standing.of(job),
         )
         given = job.destinations[name]
         place = cls(name, None, log=log if len(job.destinations) > 1 else None)
@@ -64,6 +66,8 @@ class Place:
             ),
         )
         place.position = place._asked(lambda destination: destination.open()) or place.position
+        if place.position.reason:
+            log("warn", f"destination {name!r}: {place.position.reason}: everything is loaded again")
         return place
 
     @property

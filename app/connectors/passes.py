@@ -9,10 +9,11 @@ from app.connectors.batches import records_of
 from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from app.connectors.batches import Batch
     from app.connectors.schema import Table
+    from app.connectors.standing import Standing
     from app.domain.attempt_protocol import Level
 
     Log = Callable[[Level, str], None]
@@ -50,11 +51,15 @@ class Emptied:
     value: str
 
 
+VOIDED = -1
+"""In place of a bookmark's generation: it has been found void. To be kept before its table is made anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """Who writes: (task, claim) only grows for one collection, and a destination accepts only the newest.
 
-    A bookmark of an older `generation` is void.
+    A bookmark of an older `generation` is void, and so is one that stands for something else than `standing`.
     """
 
     task: str
@@ -64,12 +69,32 @@ class Fence:
     source: str
     collection: str
     generation: int
+    standing: Standing
 
-    def position(self, *, generation: int, bookmark: str | None, completed_task: str | None, loaded: bool) -> Position:
-        """How far a destination is, by what it remembers of the collection."""
+    def position(
+        self,
+        *,
+        generation: int,
+        bookmark: str | None,
+        completed_task: str | None,
+        loaded: bool,
+        standing: Standing | None,
+        lacking: Callable[[Sequence[str]], Sequence[str]],
+    ) -> Position:
+        """How far a destination is, by what it remembers of the collection.
+
+        `lacking` tells which of these tables are not there.
+        """
+        if generation == VOIDED:
+            return Position(loaded=loaded, void=True, reason="its bookmark was found to stand for nothing")
         if generation < self.generation:
             return Position(loaded=loaded, void=True)
-        return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == self.task)
+        if completed_task == self.task or bookmark is None:
+            return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == self.task)
+        if reason := self.standing.contradiction(standing, lacking=lacking):
+            elsewhere = standing is not None and standing.writes != self.standing.writes
+            return Position(loaded=loaded and not elsewhere, void=not elsewhere, elsewhere=elsewhere, reason=reason)
+        return Position(bookmark=bookmark, loaded=loaded)
 
     @property
     def name(self) -> str:
@@ -92,12 +117,15 @@ class Fence:
 class Position:
     """How far a destination is. `loaded` is False until a first commit; `void` asks for everything anew.
 
+    `elsewhere` asks for it, too, for what is there is in another table; `reason` says why a bookmark does not count.
     `completed` tells that it has all rows of this task, `indifferent` that it keeps nothing and takes any reading.
     """
 
     bookmark: str | None = None
     loaded: bool = False
     void: bool = False
+    elsewhere: bool = False
+    reason: str = ""
     completed: bool = False
     indifferent: bool = False
 

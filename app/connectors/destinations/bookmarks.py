@@ -5,7 +5,12 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
+from app.connectors.passes import VOIDED
+from app.connectors.standing import Standing
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from app.connectors.destinations.session import Session
     from app.connectors.passes import Fence, Position
 
@@ -20,12 +25,13 @@ _SHAPE = """
     completed_task uuid,
     committed_at timestamptz,
     claim bigint,
+    standing text,
     PRIMARY KEY (source, collection)
 """
 
 
 # Tables of releases before 0.1.1 lack these.
-_LATER_COLUMNS = {"claim": "bigint"}
+_LATER_COLUMNS = {"claim": "bigint", "standing": "text"}
 
 
 class Bookmark(abc.ABC):
@@ -40,7 +46,8 @@ class Bookmark(abc.ABC):
         self._fence = fence
         self._kind = kind
         self._locking = locking
-        self._standing: str | None = None
+        self._expected: str | None = None
+        self._standing: Standing | None = None
 
     def make_table(self) -> None:
         """Inside a transaction in which nobody else changes the schema."""
@@ -56,8 +63,10 @@ class Bookmark(abc.ABC):
     def _columns(self) -> set[str]:
         """The names of the table's columns; none if there is no such table."""
 
-    def claim(self) -> Position:
+    def claim(self, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> Position:
         """Shuts every older attempt out and waits for one that is just committing; what it leaves counts.
+
+        `lacking` tells which of these tables are not there.
 
         Raises:
             LeaseLostError: a newer attempt was here.
@@ -70,15 +79,30 @@ class Bookmark(abc.ABC):
             ON CONFLICT (source, collection) DO UPDATE
             SET task = excluded.task, attempt = excluded.attempt, claim = excluded.claim
             WHERE (kept.task, coalesce(kept.claim, 0)) <= (excluded.task, excluded.claim)
-            RETURNING generation, bookmark::text, completed_task::text, committed_at IS NOT NULL
+            RETURNING generation, bookmark::text, completed_task::text, committed_at IS NOT NULL, standing
             """,  # noqa: S608 -- a quoted identifier
             *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt, fence.claim),
         )
         if row is None:
             raise fence.overtaken()
-        generation, bookmark, completed_task, loaded = row
-        self._standing = bookmark
-        return fence.position(generation=generation, bookmark=bookmark, completed_task=completed_task, loaded=loaded)
+        generation, bookmark, completed_task, loaded, standing = row
+        self._expected = bookmark
+        position = fence.position(
+            generation=generation,
+            bookmark=bookmark,
+            completed_task=completed_task,
+            loaded=loaded,
+            standing=(before := Standing.parsed(standing)),
+            lacking=lacking,
+        )
+        self._standing = before if position.bookmark is not None else None
+        if position.void and position.reason:
+            # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
+            self._session.run(
+                f"UPDATE {self._table} SET generation = $1 WHERE source = $2 AND collection = $3",  # noqa: S608 -- a quoted identifier
+                *(VOIDED, fence.source, fence.collection),
+            )
+        return position
 
     def hold(self) -> None:
         """Keeps any other attempt out until the end of the transaction.
@@ -99,18 +123,20 @@ class Bookmark(abc.ABC):
         )
         if row is None:
             raise fence.overtaken()
-        if row != (self._standing,):
+        if row != (self._expected,):
             raise fence.displaced()
 
-    def move(self, bookmark: str | None, *, final: bool) -> None:
+    def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str]) -> None:
+        """`tables` have rows of the collection now."""
         fence = self._fence
+        self._standing = fence.standing.with_tables(self._standing, *tables)
         self._session.run(
             f"""
             UPDATE {self._table}
             SET bookmark = $1::{self._kind}, generation = $2, committed_at = now(),
-                completed_task = CASE WHEN $3 THEN task END
-            WHERE source = $4 AND collection = $5
+                completed_task = CASE WHEN $3 THEN task END, standing = $4
+            WHERE source = $5 AND collection = $6
             """,  # noqa: S608 -- a quoted identifier
-            *(bookmark, fence.generation, final, fence.source, fence.collection),
+            *(bookmark, fence.generation, final, self._standing.text(), fence.source, fence.collection),
         )
-        self._standing = bookmark
+        self._expected = bookmark

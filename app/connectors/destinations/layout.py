@@ -130,6 +130,20 @@ def admitted(
     return {field: name for field, name in names.items() if field not in lacking}, lacking
 
 
+def check_is_empty(table: Table, *, has_rows: Callable[[], bool]) -> None:
+    """To be asked where the collection's rows so far are in another table: those that come are all of them.
+
+    Raises:
+        ConfigurationError: they would be added to rows that are there, of which nobody knows what they are.
+    """
+    if table.mode is WriteMode.APPEND and not table.full_refresh and has_rows():
+        raise ConfigurationError(
+            f"table {table.name!r} has rows already, and all rows of the collection would be added to them, since its "
+            "bookmark stands for another table: empty this one, set the 'table_name' of before, or run 'syncline "
+            "sources reset', after which they replace what is there"
+        )
+
+
 def left_out_warning(table: str, target: Target) -> str | None:
     if not target.left_out:
         return None

@@ -19,6 +19,8 @@ from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.connectors.destinations.session import Session
     from app.connectors.fitting import Column
     from app.connectors.schema import Kind, Table
@@ -70,6 +72,13 @@ class Tables(abc.ABC):
             unfinished=marked,
             vacant=lambda field: self.same(self.fitted(field)) in free,
         )
+
+    def lacking(self, names: Sequence[str]) -> list[str]:
+        """Those of the names that no table has."""
+        return [name for name in names if self._comment(name) is None]
+
+    def has_rows(self, qualified: str) -> bool:
+        return self._session.row(f"SELECT 1 FROM {qualified} LIMIT 1") is not None  # noqa: S608 -- a quoted identifier
 
     def finish(self, target: Target) -> None:
         """From now on the table's columns are those of its first load."""

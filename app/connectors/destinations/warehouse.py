@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
-from app.connectors.destinations.layout import left_out_warning, widened
+from app.connectors.destinations.layout import check_is_empty, left_out_warning, widened
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Warehouse(abc.ABC):
         self._bookmark = bookmark
         self._log = log
         self._stages: dict[str, Stage] = {}
+        self._elsewhere = False
 
     def open(self) -> Position:
         with self._explained("cannot prepare the table of bookmarks"):
@@ -35,13 +36,17 @@ class Warehouse(abc.ABC):
                 self._tables.make_schema()
                 self._bookmark.make_table()
             with self._transaction():
-                return self._bookmark.claim()
+                position = self._bookmark.claim(lacking=self._tables.lacking)
+        self._elsewhere = position.elsewhere
+        return position
 
     def begin(self, table: Table) -> None:
         with self._explained(f"cannot prepare table {table.name!r}"):
             with self._changing_schema():
                 self._bookmark.hold()
                 target = self._tables.make_room(table)
+                if self._elsewhere and table.name not in self._stages:
+                    check_is_empty(table, has_rows=lambda: self._tables.has_rows(target.qualified))
             if stage := self._stages.get(table.name):
                 stage.widen(target)
             else:
@@ -63,7 +68,7 @@ class Warehouse(abc.ABC):
             self._bookmark.hold()
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
-            self._bookmark.move(bookmark, final=final)
+            self._bookmark.move(bookmark, final=final, tables=self._stages)
             if final:
                 self._finish()
             fail_point("destination.bookmarked")

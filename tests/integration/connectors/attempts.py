@@ -247,6 +247,7 @@ class Scene:
     source: str = "source"
     generation: int = 0
     tasks: int = 0
+    catalog: dict[str, Any] = field(default_factory=lambda: CATALOG)
 
     def __post_init__(self) -> None:
         (self.directory / "tap.py").write_text(TAP)
@@ -257,10 +258,12 @@ class Scene:
     def fifo(self) -> Path:
         return self.directory / "fifo"
 
-    def start(self, *, again: int = 0, attempt: int | None = None, **changes: Any) -> Attempt:
+    def start(
+        self, *, again: int = 0, attempt: int | None = None, options: dict[str, Any] | None = None, **changes: Any
+    ) -> Attempt:
         """`again` > 0 is another claim of the last task; `changes` are made to the tap's configuration.
 
-        `attempt` is the number of a claim's attempt that was given out before.
+        `attempt` is the number of an attempt that was given out before, `options` are further ones of the source.
         """
         self.tasks += not again
         task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
@@ -274,7 +277,8 @@ class Scene:
                 "claim": 1 + again,
                 "source": self.source,
                 "source_type": "singer",
-                "source_config": {"command": command, "catalog": CATALOG, "config": self.config | changes},
+                "source_config": {"command": command, "catalog": self.catalog, "config": self.config | changes}
+                | (options or {}),
                 "collection": collection | self.collection,
                 "destinations": self.destinations,
                 "generation": self.generation,

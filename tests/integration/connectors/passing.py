@@ -14,6 +14,7 @@ from app.attempt.writing import Writing
 from app.connectors.destinations import make_destination
 from app.connectors.passes import Checkpoint, Fence, Rows
 from app.connectors.schema import Kind, Table
+from app.connectors.standing import Standing
 from app.domain.attempt_protocol import LogLine
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -110,6 +111,7 @@ class Collection:
             source="source",
             collection="collection",
             generation=self.generation,
+            standing=Standing("t", "t"),
         )
         self.directory.mkdir(exist_ok=True)
         return make_destination("d", self.options, fence=fence, work_dir=self.directory, log=self._log)

@@ -24,6 +24,7 @@ from app.connectors.destinations.dlt.load import Loader
 from app.connectors.fitting import ValueRefusedError
 from app.connectors.passes import Fence
 from app.connectors.schema import Kind, Table
+from app.connectors.standing import Standing
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
 from app.failpoints import VARIABLE
@@ -67,7 +68,7 @@ class Place:
         """The next attempt, which has not looked at the destination yet."""
         self.attempts += 1
         # By their claims: a database that forgets one gives the same attempt out again.
-        fence = Fence(task=task, task_id="t", attempt=1, claim=self.attempts, source="s", collection="c", generation=0)
+        fence = fence_of(task, claim=self.attempts)
         # Each as on a machine of its own: what attempts on one machine lock, they lock beside this directory.
         work_dir = self.directory / f"machine {self.attempts}" / "attempt"
         work_dir.mkdir(parents=True)
@@ -88,6 +89,19 @@ class Place:
 
 def records(rows: range, text: str = "row") -> list[dict[str, Any]]:
     return [{"id": number, "text": f"{text} {number}"} for number in rows]
+
+
+def fence_of(task: str, *, claim: int) -> Fence:
+    return Fence(
+        task=task,
+        task_id="t",
+        attempt=1,
+        claim=claim,
+        source="s",
+        collection="c",
+        generation=0,
+        standing=Standing("made", "made"),
+    )
 
 
 def duckdb_place(directory: Path) -> Place:
@@ -359,7 +373,7 @@ def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_va
 
 def test_destinations_whose_names_differ_in_signs_alone_do_not_meet(tmp_path: Path) -> None:
     place = files_place(tmp_path)
-    fence = Fence(task=TASK, task_id="t", attempt=1, claim=1, source="s", collection="c", generation=0)
+    fence = fence_of(TASK, claim=1)
     for name in ("lake-a", "lake_a", "湖", "海", "x" * 255):
         make_destination(name, place.options, fence=fence, work_dir=tmp_path, log=lambda _level, _message: None)
 

@@ -20,6 +20,7 @@ from app.connectors.destinations.postgres import PostgresDestination
 from app.connectors.passes import Fence, Position
 from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.schema import Kind, Table
+from app.connectors.standing import Standing
 from app.domain.attempt_protocol import Committed
 from app.domain.errors import LeaseLostError, SynclineError
 from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Told, Warehouse, unheard
@@ -282,5 +283,14 @@ def children_of(pid: int) -> list[int]:
 
 
 def destination_of(attempt: int, options: PostgresDestinationOptions) -> PostgresDestination:
-    fence = Fence(task=TASK, task_id="t", attempt=attempt, claim=attempt, source="s", collection="c", generation=0)
+    fence = Fence(
+        task=TASK,
+        task_id="t",
+        attempt=attempt,
+        claim=attempt,
+        source="s",
+        collection="c",
+        generation=0,
+        standing=Standing("made", "made"),
+    )
     return PostgresDestination(options, fence, name="warehouse", work_dir=Path(), log=unheard)

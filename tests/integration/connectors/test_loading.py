@@ -18,6 +18,7 @@ from app.connectors.destinations.postgres import PostgresDestination
 from app.connectors.passes import Fence
 from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.schema import Kind, Table
+from app.connectors.standing import Standing
 from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state, unheard
 
 PLACE = "source 'source', collection 'made'"
@@ -236,7 +237,9 @@ def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, 
     start = threading.Barrier(4, timeout=5)
 
     def load(number: int) -> int:
-        fence = Fence("0192f7c2-0000-7000-8000-000000000001", "t", 1, 1, "source", f"collection {number}", 0)
+        fence = Fence(
+            "0192f7c2-0000-7000-8000-000000000001", "t", 1, 1, "source", f"collection {number}", 0, Standing("t", "t")
+        )
         destination = PostgresDestination(options, fence, name="warehouse", work_dir=Path(), log=unheard)
         start.wait()
         destination.open()

@@ -16,6 +16,7 @@ from app.connectors.intervals import IntervalSource
 from app.connectors.options import DESTINATIONS, SOURCES, DestinationKind, SourceKind, imported
 from app.connectors.passes import Fence
 from app.connectors.sources import make_source
+from app.connectors.standing import Standing
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from app.domain.errors import ConfigurationError
 
@@ -69,7 +70,16 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
         make_destination("d", {"type": "pigeon"}, fence=FENCE, work_dir=Path(), log=unheard)
 
 
-FENCE = Fence(task="t", task_id="t", attempt=1, claim=1, source="s", collection="c", generation=0)
+FENCE = Fence(
+    task="t",
+    task_id="t",
+    attempt=1,
+    claim=1,
+    source="s",
+    collection="c",
+    generation=0,
+    standing=Standing("made", "made"),
+)
 
 
 def job(source_type: str) -> AttemptJob:

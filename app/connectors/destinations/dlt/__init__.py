@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
-from app.connectors.destinations.layout import left_out_warning, widened
+from app.connectors.destinations.layout import check_is_empty, left_out_warning, widened
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class DltDestination:
         self._home.mkdir(exist_ok=True)
         self._fence = fence
         self._log = log
+        self._elsewhere = False
         self._warehouse = Warehouse(options, home=self._home, locks=work_dir.parent)
         # Only now: dlt is cut off.
         from app.connectors.destinations.dlt.load import Loader, schema_name  # noqa: PLC0415
@@ -45,12 +46,18 @@ class DltDestination:
     def open(self) -> Position:
         with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():
             self._ledger.prepare()
-            return self._bookmark.claim()
+            position = self._bookmark.claim()
+        self._elsewhere = position.elsewhere
+        return position
 
     def begin(self, table: Table) -> None:
         with self._warehouse.explained(f"cannot prepare table {table.name!r}"), self._warehouse.changing_schema():
             self._bookmark.verify()
+            is_new = table.name not in self._tables.stages
             self._tables.begin(table)
+            if self._elsewhere and is_new:
+                target = self._tables.stages[table.name].target
+                check_is_empty(table, has_rows=lambda: self._loader.has_rows(target.qualified))
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._tables.stages[table]
@@ -72,6 +79,7 @@ class DltDestination:
                 bookmark=bookmark,
                 generation=self._fence.generation,
                 final=final,
+                standing=self._bookmark.standing(stage.target.table.name for stage in full),
             )
             if full:
                 self._bookmark.prepare(prepared)
@@ -79,7 +87,7 @@ class DltDestination:
                 self._loader.load()
                 fail_point("destination.bookmarked")
             self._loader.finish(prepared, verify=self._bookmark.verify)
-            self._bookmark.move(bookmark, final=final)
+            self._bookmark.move(prepared)
         if final:
             self._tell_what_was_left_out()
         rows = sum(stage.moved for stage in full)

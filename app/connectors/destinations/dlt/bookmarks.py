@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.destinations.dlt.ledger import Entry, Prepared
+from app.connectors.passes import VOIDED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.connectors.destinations.dlt.ledger import Ledger
     from app.connectors.destinations.dlt.load import Loader
     from app.connectors.passes import Fence, Position
+    from app.connectors.standing import Standing
 
 
 class Bookmark:
@@ -21,6 +25,7 @@ class Bookmark:
         self._ledger = ledger
         self._loader = loader
         self._fence = fence
+        self._standing: Standing | None = None
         self._entry = Entry(task=fence.task, claim=fence.claim, step=0, generation=fence.generation)
 
     def claim(self) -> Position:
@@ -43,12 +48,23 @@ class Bookmark:
         for entry in [*earlier, *claims[:-1]]:
             self._ledger.remove(entry)
         entry = self._entry
-        return self._fence.position(
+        position = self._fence.position(
             generation=entry.generation,
             bookmark=entry.bookmark,
             completed_task=entry.completed_task,
             loaded=entry.loaded,
+            standing=entry.standing,
+            lacking=self._loader.lacking,
         )
+        self._standing = entry.standing if position.bookmark is not None else None
+        if position.void and position.reason:
+            # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
+            self._move(generation=VOIDED)
+        return position
+
+    def standing(self, tables: Iterable[str]) -> Standing:
+        """What the next bookmark stands for, when these tables have got rows."""
+        return self._fence.standing.with_tables(self._standing, *tables)
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -74,20 +90,13 @@ class Bookmark:
         self._move(prepared=prepared)
         self.verify()
 
-    def move(self, bookmark: str | None, *, final: bool) -> None:
-        """What was prepared is there: `bookmark` stands for it."""
+    def move(self, prepared: Prepared) -> None:
+        """What was prepared is there: its bookmark stands for it."""
         for abandoned in self._entry.abandoned:
             # Its attempt may have been loading still when this one began.
             self._loader.undo(abandoned)
-        self._move(
-            prepared=None,
-            abandoned=(),
-            generation=self._fence.generation,
-            bookmark=bookmark,
-            loaded=True,
-            completed_task=self._fence.task if final else None,
-            unfinished=() if final else self._entry.unfinished,
-        )
+        self._confirm(prepared, abandoned=())
+        self._standing = prepared.standing
 
     def _taken_over(self, earlier: list[Entry], *, claims: int) -> Entry:
         """The entry that comes after all `earlier` ones and so many `claims` of this attempt.
@@ -115,13 +124,18 @@ class Bookmark:
         if prepared is None:
             return
         self._loader.finish(prepared, verify=self.verify)
+        self._confirm(prepared)
+
+    def _confirm(self, prepared: Prepared, **changes: Any) -> None:
         self._move(
             prepared=None,
             bookmark=prepared.bookmark,
             generation=prepared.generation,
+            standing=prepared.standing,
             loaded=True,
             completed_task=prepared.task if prepared.final else None,
             unfinished=() if prepared.final else self._entry.unfinished,
+            **changes,
         )
 
     def _move(self, **changes: Any) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from app.connectors.destinations.bookmarks import BOOKMARK_TABLE
+from app.connectors.standing import Standing  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ class Prepared(msgspec.Struct, frozen=True):
     bookmark: str | None
     generation: int
     final: bool
+    standing: Standing | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True):
     prepared: Prepared | None = None
     abandoned: tuple[Prepared, ...] = ()
     unfinished: tuple[str, ...] = ()
+    standing: Standing | None = None
 
     @property
     def order(self) -> tuple[str, int, int]:

@@ -19,7 +19,7 @@ from app.connectors.destinations.dlt.target import LOAD_COLUMN, NAME_COLUMN
 from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -83,6 +83,22 @@ class Loader:
             table, column = sql.make_qualified_table_name("_dlt_loads"), sql.escape_column_name("load_id")
             query = f"SELECT {column} FROM {table} WHERE {column} = %s"  # noqa: S608 -- quoted identifiers
             return bool(sql.execute_sql(query, prepared.load_id))
+
+    def lacking(self, tables: Sequence[str]) -> list[str]:
+        """Those of the source's tables that are not there."""
+        with self._client() as client:
+            return [table for table in tables if not self._is_there(client, table)]
+
+    def has_rows(self, table: str) -> bool:
+        with self._client() as client:
+            if self._warehouse.is_of_files:
+                return bool(_files(client, table, bool))
+            qualified = client.sql_client.make_qualified_table_name(table)
+            return bool(client.sql_client.execute_sql(f"SELECT count(*) FROM {qualified}")[0][0])  # noqa: S608 -- a quoted identifier
+
+    def _is_there(self, client: Any, table: str) -> bool:
+        name = client.schema.naming.normalize_tables_path(table)
+        return bool(_files(client, name, bool) if self._warehouse.is_of_files else client.get_storage_table(name)[0])
 
     def undo(self, prepared: Prepared) -> None:
         """Takes away rows of a load that did not end and would not find each other again.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.connectors.destinations.layout import Target, admitted, column_names, left_out_warning, widened
+from app.connectors.destinations.layout import Target, admitted, check_is_empty, column_names, left_out_warning, widened
 from app.connectors.destinations.parquet import types
 from app.connectors.destinations.parquet.manifest import DataFile, Manifest, Manifests, TableState, escaped
 from app.connectors.destinations.parquet.resent import Resent
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.connectors.parquet_options import ParquetDestinationOptions
     from app.connectors.passes import Fence, Log, Position
     from app.connectors.schema import Table
+    from app.connectors.standing import Standing
 
 
 class ParquetDestination:
@@ -46,6 +47,8 @@ class ParquetDestination:
         self._prefix = f"{hashlib.sha256(identity).hexdigest()[:12]}-"
         self._manifest: Manifest
         self._before: dict[str, TableState] = {}
+        self._elsewhere = False
+        self._standing: Standing | None = None
         self._numbers = 0
         self._stages: dict[str, Stage] = {}
         self._resent: dict[str, Resent] = {}
@@ -53,11 +56,16 @@ class ParquetDestination:
     def open(self) -> Position:
         self._manifest = self._manifests.claim()
         self._before = self._manifest.tables
-        self._sweep()
-        return self._manifest.position(self._fence)
+        position = self._manifest.position(self._fence, self._sweep())
+        self._elsewhere = position.elsewhere
+        self._standing = self._manifest.standing if position.bookmark is not None else None
+        return position
 
     def begin(self, table: Table) -> None:
         target = self._target(table)
+        if self._elsewhere:
+            before = self._before.get(table.name, TableState({}))
+            check_is_empty(table, has_rows=lambda: any(file.rows for file in before.files))
         if stage := self._stages.get(table.name):
             stage.widen(target)
         else:
@@ -78,8 +86,10 @@ class ParquetDestination:
             files = self._moved(name, stage)
             rows += sum(file.rows for file in files)
             tables[name] = self._state(stage.target, files, final=final)
+        self._standing = self._fence.standing.with_tables(self._standing, *self._stages)
         manifest = self._manifest.changed(
             tables=tables,
+            standing=self._standing,
             bookmark=bookmark,
             generation=self._fence.generation,
             completed_task=self._fence.task if final else None,
@@ -97,12 +107,16 @@ class ParquetDestination:
     def close(self) -> None:
         """Files without a manifest that names them go when the next attempt begins."""
 
-    def _sweep(self) -> None:
-        """Files that no manifest names go; those that a newer attempt commits are only found once it has claimed."""
-        found = self._storage.starting_with(self._prefix)
+    def _sweep(self) -> set[str]:
+        """Files that no manifest names go; those that a newer attempt commits are only found once it has claimed.
+
+        Returns the files that are there.
+        """
+        found = set(self._storage.starting_with(self._prefix))
         self._manifests.verify(self._manifest)
-        for file in set(found) - self._manifest.named:
+        for file in found - self._manifest.named:
             self._storage.remove(file)
+        return found
 
     def _target(self, table: Table) -> Target:
         if table.mode not in WRITE_MODES:

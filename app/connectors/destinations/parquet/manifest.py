@@ -12,10 +12,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from app.connectors.standing import Standing  # noqa: TC001 - msgspec reads the annotations
 from app.domain.errors import SynclineError
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from app.connectors.destinations.parquet.storage import Storage
     from app.connectors.passes import Fence, Position
 
@@ -59,18 +62,30 @@ class Manifest(msgspec.Struct, frozen=True):
     committed_at: str | None = None
     tables: dict[str, TableState] = {}
     claim: int = 0
+    standing: Standing | None = None
 
     def changed(self, **changes: object) -> Manifest:
         """The next version."""
         return msgspec.structs.replace(self, version=self.version + 1, **changes)
 
-    def position(self, fence: Fence) -> Position:
+    def position(self, fence: Fence, found: Collection[str]) -> Position:
+        """How far the collection is, if these files are there."""
+
+        def lacking(names: Sequence[str]) -> list[str]:
+            return [name for name in names if not self._is_there(name, found)]
+
         return fence.position(
             generation=self.generation,
             bookmark=self.bookmark,
             completed_task=self.completed_task,
             loaded=self.committed_at is not None,
+            standing=self.standing,
+            lacking=lacking,
         )
+
+    def _is_there(self, table: str, found: Collection[str]) -> bool:
+        known = self.tables.get(table)
+        return known is not None and (not known.files or any(file.name in found for file in known.files))
 
     @property
     def named(self) -> set[str]:

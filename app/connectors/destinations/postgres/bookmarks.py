@@ -14,6 +14,8 @@ from app.connectors.destinations.layout import quoted
 from app.connectors.destinations.postgres.columns import existing_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from app.connectors.destinations.postgres.connection import PostgresSession
     from app.connectors.passes import Fence, Position
 
@@ -34,9 +36,9 @@ class PostgresBookmark(Bookmark):
     def _columns(self) -> set[str]:
         return {name for name, _ in existing_columns(self._session, self._table)}
 
-    def claim(self) -> Position:
+    def claim(self, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> Position:
         self._end_older_owner()
-        return super().claim()
+        return super().claim(lacking=lacking)
 
     def _end_older_owner(self) -> None:
         fence = self._fence

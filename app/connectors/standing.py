@@ -1,0 +1,66 @@
+"""What a bookmark stands for: rows of one table or stream of the source, in tables of the destination.
+
+Beside another table, or none, it would be a lie: the rows before it are not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.domain.attempt_protocol import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app.domain.attempt_protocol import AttemptJob
+
+# Options of a source of which the tables of a whole source have their names.
+_NAMING = ("stream_table_name_prefix", "stream_table_names")
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """`reads` is what is read, `writes` the table, or what the names of several hang on; `tables` have rows of it."""
+
+    reads: str
+    writes: str
+    tables: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, job: AttemptJob) -> Standing:
+        """What the bookmarks of this job stand for, with the table that it must have, where there is only one."""
+        collection = job.collection
+        reads = str(collection.parameters.get("table") or collection.type)
+        if collection.type != ALL:
+            return cls(reads, collection.table_name, (collection.table_name,))
+        given = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
+        return cls(
+            reads, collection.table_name + (f" {msgspec.json.encode(given, order='sorted').decode()}" if given else "")
+        )
+
+    @classmethod
+    def parsed(cls, text: str | None) -> Standing | None:
+        """As `text` has written it; None beside a bookmark of a release before 0.1.1."""
+        return None if text is None else msgspec.json.decode(text, type=cls)
+
+    def text(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    def contradiction(self, kept: Standing | None, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> str | None:
+        """Why a bookmark that was kept for `kept` does not stand for this; None where it does.
+
+        `lacking` tells which of these tables are not there.
+        """
+        if kept and kept.writes != self.writes:
+            return f"its bookmark stands for rows in {kept.writes!r}, and the table is {self.writes!r} now"
+        if kept and kept.reads != self.reads:
+            return f"its bookmark stands for rows of {kept.reads!r}, and {self.reads!r} is read now"
+        if gone := lacking((kept or self).tables):
+            return f"its bookmark stands for rows in {', '.join(map(repr, gone))}, which is not there"
+        return None
+
+    def with_tables(self, before: Standing | None, *tables: str) -> Standing:
+        """With those that have rows already and these."""
+        kept = before.tables if before else ()
+        return msgspec.structs.replace(self, tables=tuple(sorted({*kept, *tables})))
