@@ -122,9 +122,11 @@ Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
 
 class Section(BaseModel):
-    """A mapping of the catalogue."""
+    """A mapping of the catalogue; defaults are validated like any value."""
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", coerce_numbers_to_str=True, frozen=True, hide_input_in_errors=True, validate_default=True
+    )
 
     @model_validator(mode="before")
     @classmethod

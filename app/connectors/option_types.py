@@ -13,10 +13,10 @@ from app.domain.errors import ConfigurationError
 
 
 class Options(BaseModel):
-    """Options of one kind: unknown keys are refused, values do not change."""
+    """Options of one kind: unknown keys are refused, values do not change, defaults are validated like any value."""
 
     # An attempt needs two or three of all these models.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=True)
 
     def examined(self) -> str | None:
         """What is wrong beyond the model; may take seconds, and the connector itself finds it as well."""
@@ -80,6 +80,8 @@ Document = dict[str, Any] | str
 
 def _duration(value: Any) -> Any:
     """`90m`; what says that it is wrong is no ValueError of pydantic's."""
+    if isinstance(value, timedelta):  # a default
+        return value
     if not isinstance(value, str):
         raise ValueError("must be a duration such as 90m or 24h; 0s is none")  # noqa: TRY004 -- pydantic's way
     try:

@@ -1,0 +1,95 @@
+"""A key that is left out means what its default means when it is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pytest
+from pydantic import AfterValidator, BaseModel
+
+from app.config.sections import Section, WrittenCollection
+from app.config.settings import Settings
+from app.connectors import classic_options as classic
+from app.connectors.airbyte_options import AirbyteOptions, SelectedStream
+from app.connectors.dlt_options import DltDestinationOptions
+from app.connectors.duckdb_options import DuckdbDestinationOptions
+from app.connectors.files_options import FilesParameters
+from app.connectors.option_types import Options
+from app.connectors.options import DESTINATIONS, SOURCES
+from app.connectors.parquet_options import ParquetDestinationOptions
+from app.connectors.postgres_options import PostgresDestinationOptions
+from app.connectors.python_options import PythonOptions
+from app.connectors.redis_options import RedisOptions, RedisParameters
+from app.connectors.rest_options import RestOptions
+from app.connectors.singer_options import SingerOptions
+from app.connectors.sql_options import SqlOptions
+from app.connectors.target_options import TargetOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOOGLE = {"service_account_key": "{}"}
+OAUTH = {"client_id": "a", "client_secret": "b", "refresh_token": "c"}
+LEAST: dict[type[BaseModel], dict[str, Any]] = {
+    AirbyteOptions: {"command": "source"},
+    SelectedStream: {"name": "orders"},
+    DltDestinationOptions: {"type": "dlt:duckdb", "dataset": "shop", "credentials": "shop.duckdb"},
+    DuckdbDestinationOptions: {"path": "warehouse.duckdb"},
+    FilesParameters: {"path": "orders.csv"},
+    ParquetDestinationOptions: {"path": "/srv/lake"},
+    PostgresDestinationOptions: {"host": "localhost"},
+    PythonOptions: {"function": "shop"},
+    RedisOptions: {"host": "localhost"},
+    RedisParameters: {"redis_key": "user:*"},
+    RestOptions: {"client": {"base_url": "https://shop.example.com"}, "resources": ["orders"]},
+    SingerOptions: {"command": "tap"},
+    SqlOptions: {"url": "sqlite:////srv/shop.db"},
+    TargetOptions: {"command": "target"},
+    WrittenCollection: {"name": "orders"},
+    classic.GoogleAuth: GOOGLE,
+    classic.GoogleAnalyticsOptions: {"property_id": "1", "auth": GOOGLE},
+    classic.GoogleAnalyticsParameters: {"dimensions": "date", "metrics": "sessions"},
+    classic.FacebookMarketingOptions: {"account_id": "1", "access_token": "a"},
+    classic.GoogleAdsOptions: {"customer_id": "1234567890", "developer_token": "a", "auth": OAUTH},
+    classic.GoogleAdsParameters: {"fields": "campaign.id"},
+    classic.GooglePlayOptions: {"account_id": "1", "auth": GOOGLE},
+    classic.AmplitudeOptions: {"api_key": "a", "secret_key": "b"},
+}
+"""What has to be said for a model to be made; the others need nothing."""
+
+
+def below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in model.__subclasses__():
+        if each.__module__.startswith("app."):
+            yield from (each, *below(each))
+
+
+MODELS = [*below(Options), *below(Section), Settings]
+
+
+def test_every_kind_has_models_that_are_looked_at() -> None:
+    models = {model for kind in SOURCES.values() for model in (kind.options, kind.parameters) if model}
+    assert models | {kind.options for kind in DESTINATIONS.values()} <= set(MODELS)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_key_left_out_means_what_its_default_means_when_it_is_written(model: type[BaseModel]) -> None:
+    least = LEAST.get(model, {})
+    made = model.model_validate(least)
+    for name, field in model.model_fields.items():
+        key = str(field.validation_alias or field.alias or name)
+        if key in least or field.is_required():
+            continue
+        default = field.get_default(call_default_factory=True, validated_data={})
+        left_out, written = getattr(made, name), getattr(model.model_validate(least | {key: default}), name)
+        assert (type(left_out), left_out) == (type(written), written), name
+
+
+def test_a_default_is_seen_by_validators() -> None:
+    class Made(Options):
+        name: Annotated[str, AfterValidator(str.upper)] = "shop"
+
+    class Written(Section):
+        name: Annotated[str, AfterValidator(str.upper)] = "shop"
+
+    assert (Made().name, Written().name) == ("SHOP", "SHOP")
