@@ -87,8 +87,8 @@ class FilesParameters(Options):
             "".encode(encoding)
         except (LookupError, ValueError):
             raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from None
-        # Programs that write a byte order mark before UTF-8 do not say so.
-        return "utf-8-sig" if name == "utf-8" else name
+        # A byte order mark is passed over in any case, and known from the name of no other encoding.
+        return name.removesuffix("-sig")
 
     @field_validator("header")
     @classmethod

@@ -70,6 +70,15 @@ def test_files_are_read_in_the_order_of_their_names_and_directories_left_out(she
     assert found == ["c.csv", "a [1].csv", "b.csv", "d.csv"]
 
 
+def test_each_file_and_each_member_may_begin_with_a_byte_order_mark(shelf: Filing) -> None:
+    shelf.collection["primary_key"] = ["id"]
+    content = b'\xef\xbb\xbf"id",text\n1,a\n'
+    shelf.write("a.csv", content)
+    shelf.write("b.csv.gz", gzip_of(content))
+    shelf.write("c.zip", zip_of(one_csv=content, two_jsonl=b'\xef\xbb\xbf{"id": "1", "text": "a"}\n'))
+    assert shelf.read()[0] == [{"id": "1", "text": "a"}] * 4
+
+
 def test_a_keyless_file_that_changes_while_it_is_read_is_not_taken(shelf: Filing) -> None:
     path = shelf.write("a.csv", csv_of(range(10)))
     items = shelf.source().read(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from contextlib import contextmanager
@@ -9,12 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from app.connectors.files_options import FilesParameters
 from app.connectors.schema import Kind
-from app.connectors.sources.files.columns import Columns
+from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.delimited import first_flaw, read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
@@ -44,6 +45,11 @@ def rows_of(content: bytes, **options: Any) -> list[dict[str, Any]]:
     return [record for batch in read_csv(part(content), parameters, columns) for record in batch.records]
 
 
+def objects_of(content: bytes, **options: Any) -> list[Batch]:
+    parameters = FilesParameters.model_validate({"path": "a.jsonl"} | options)
+    return list(read_jsonl(part(content, "a.jsonl"), parameters, Columns(parameters.types, key=(), known={})))
+
+
 @given(st.lists(st.tuples(FIELDS, FIELDS), max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]))
 def test_whatever_is_written_as_csv_comes_back(rows: list[tuple[str, str]], delimiter: str, end: str) -> None:
     out = io.StringIO()
@@ -70,16 +76,21 @@ def test_a_quote_that_never_ends_is_found_in_time() -> None:
     assert first_flaw('"' + "a" * 1_000_000, delimiter=",", quote='"', escape="\\")[0] == 0
 
 
-@given(st.binary(max_size=40), st.sampled_from(["utf-8-sig", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
+@given(st.binary(max_size=40), st.sampled_from(["utf-8", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
 @settings(max_examples=300)
-@example(b"\xef\xbb", "utf-8-sig", 1)
+@example(b"\xef\xbb", "utf-8", 1)
+@example(b"\xef\xbb\xbf\xef\xbb\xbf\na\n", "utf-8", 1)
+@example(b"\xff\xfe\0", "utf-16-le", 2)
 def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, encoding: str, piece: int) -> None:
     class Pieces(io.BytesIO):
         def read(self, _size: int | None = -1, /) -> bytes:
             return super().read(piece)
 
+    assume(encoding == "utf-8" or not content.startswith(codecs.BOM_UTF8))
+    assume(encoding == "utf-16-le" or not content.startswith(codecs.BOM_UTF16_LE))
+    assume(not content.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)))
     try:
-        expected = io.StringIO(content.decode(encoding), newline="\n").readlines()
+        expected = io.StringIO(content.decode(encoding).lstrip("\ufeff"), newline="\n").readlines()
     except UnicodeDecodeError:
         with pytest.raises(ConfigurationError, match=r"a, line [1-9][0-9]*, column [1-9][0-9]*: the byte 0x"):
             list(Lines(Pieces(content), name="a", encoding=encoding))
@@ -92,7 +103,7 @@ def test_a_wrong_byte_is_named_by_line_and_column(before: str, marked: bool) -> 
     content = (b"\xef\xbb\xbf" if marked else b"") + before.encode() + b"\xffrest"
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     with pytest.raises(ConfigurationError, match=f"line {line}, column {column}: the byte 0xff is no utf-8:"):
-        list(Lines(io.BytesIO(content), name="a", encoding="utf-8-sig"))
+        list(Lines(io.BytesIO(content), name="a", encoding="utf-8"))
 
 
 def test_a_field_without_end_is_refused_where_it_begins() -> None:
@@ -106,6 +117,40 @@ def test_utf_16_needs_to_say_its_byte_order() -> None:
     assert rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16-be") == [{"a": "é"}]
     with pytest.raises(ConfigurationError, match="line 1, column 1: there is no byte order mark: set 'encoding' to"):
         rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16")
+
+
+MARKED = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize("encoding", MARKED)
+def test_a_byte_order_mark_is_no_part_of_the_text(encoding: str) -> None:
+    said = {} if encoding == "utf-8" else {"encoding": encoding}
+    unsaid = {"encoding": encoding.removesuffix("-le").removesuffix("-be")}
+    for text, more, rows in (
+        ('"id",name\n1,é\n', {}, [{"id": "1", "name": "é"}]),
+        ("id,name\n1,é\n", {"types": {"id": "integer"}}, [{"id": "1", "name": "é"}]),
+        ("1,é\n", {"header": ["id", "name"]}, [{"id": "1", "name": "é"}]),
+        ("1,é\n", {"header": False}, [{"column_1": "1", "column_2": "é"}]),
+        ("", {}, []),
+    ):
+        assert rows_of(f"\ufeff{text}".encode(encoding), **more, **said) == rows
+        assert rows_of(f"\ufeff{text}".encode(encoding), **more, **unsaid) == rows
+        assert rows_of(f"\ufeff\ufeff{text}".encode(encoding), **more, **said) == rows
+    (batch,) = objects_of('\ufeff{"id": 1}\n'.encode(encoding), **said)
+    assert batch.records == [{"id": 1}]
+
+
+@pytest.mark.parametrize("encoding", MARKED)
+def test_a_byte_order_mark_of_another_encoding_is_refused(encoding: str) -> None:
+    name = encoding.removesuffix("-le").removesuffix("-be")
+    for other in {*MARKED, "latin-1", "windows-1252", "shift_jis", "utf-7"} - {encoding}:
+        complaint = rf"a\.csv, line 1, column 1: .* mark of {name}, not of .*: set 'encoding: {name}'"
+        with pytest.raises(ConfigurationError, match=complaint):
+            rows_of("\ufeffid\n1\n".encode(encoding), encoding=other)
+
+
+def test_only_a_mark_at_the_beginning_is_left_out() -> None:
+    assert rows_of("\ufeffid\n\ufeff1\n".encode()) == [{"id": "\ufeff1"}]
 
 
 def test_headers_may_be_given_or_missing() -> None:

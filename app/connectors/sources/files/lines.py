@@ -20,9 +20,23 @@ LONGEST_LINE: Final = 16 << 20
 LONGEST_FIELD: Final = 8 << 20
 """Characters. A quote that is never closed takes all that follows, and Python's parser up to eight bytes for each."""
 
+_MARK: Final = "\ufeff"
+# UTF-32 before UTF-16, whose mark its own begins with.
+_MARKS: Final = (
+    (codecs.BOM_UTF8, ("utf-8",)),
+    (codecs.BOM_UTF32_LE, ("utf-32", "utf-32-le")),
+    (codecs.BOM_UTF32_BE, ("utf-32", "utf-32-be")),
+    (codecs.BOM_UTF16_LE, ("utf-16", "utf-16-le")),
+    (codecs.BOM_UTF16_BE, ("utf-16", "utf-16-be")),
+)
+_LONGEST_MARK: Final = max(len(mark) for mark, _ in _MARKS)
+
 
 class Lines:
-    """An iterator over lines, their ends included; `number` is that of the last one, `size` counts characters."""
+    """An iterator over lines, their ends included; `number` is that of the last one, `size` counts characters.
+
+    `encoding` is Python's own name of it; a byte order mark is no part of the text, and must be one of this encoding.
+    """
 
     def __init__(self, stream: Readable, *, name: str, encoding: str) -> None:
         self.number = 0
@@ -49,9 +63,9 @@ class Lines:
         decoder = codecs.getincrementaldecoder(self._encoding)()
         begun: list[str] = []
         length, complete = 0, 0
+        chunk = self._beginning()
         ended = False
         while not ended:
-            chunk = self._chunk(complete)
             ended = not chunk
             text = self._decoded(decoder, chunk, complete, length)
             *ends, rest = text.split("\n")
@@ -66,8 +80,23 @@ class Lines:
             if length > LONGEST_LINE:
                 problem = f"it is longer than {LONGEST_LINE >> 20} Mi characters"
                 raise self.flaw(problem, line=complete + 1, column=LONGEST_LINE)
+            chunk = chunk and self._chunk(complete)
         if begun:
             yield "".join(begun)
+
+    def _beginning(self) -> bytes:
+        """As many bytes as a byte order mark may have, or more."""
+        found = b""
+        while len(found) < _LONGEST_MARK and (chunk := self._chunk(0)):
+            found += chunk
+        for mark, encodings in _MARKS:
+            if found.startswith(mark):
+                if self._encoding not in encodings:
+                    name = encodings[0]
+                    problem = f"it begins with the byte order mark of {name}, not of {self._encoding}"
+                    raise self.flaw(f"{problem}: set 'encoding: {name}'", line=1, column=1)
+                break
+        return found
 
     def _chunk(self, complete: int) -> bytes:
         try:
@@ -76,14 +105,16 @@ class Lines:
             raise SynclineError(f"{self._name}, after line {complete}: {error}") from None
 
     def _decoded(self, decoder: codecs.IncrementalDecoder, chunk: bytes, complete: int, length: int) -> str:
+        # Until there is a character, there may be a mark. Some programs write one before a text that has one already.
+        ignored = "" if complete or length else _MARK
         before = decoder.getstate()
         try:
-            text = decoder.decode(chunk, final=not chunk)
+            text = decoder.decode(chunk, final=not chunk).lstrip(ignored)
         except UnicodeDecodeError as error:
             lenient = codecs.getincrementaldecoder(self._encoding)("replace")
             lenient.setstate(before)
             # What the decoder tried begins before the chunk with what was left over, or after a byte order mark.
-            good = lenient.decode(chunk[: max(0, error.start + len(chunk) - len(error.object))])
+            good = lenient.decode(chunk[: max(0, error.start + len(chunk) - len(error.object))]).lstrip(ignored)
             lines = good.count("\n")
             column = len(good) - good.rfind("\n") + (0 if lines else length)
             problem = self._is_wrong(error.object[error.start])
@@ -91,10 +122,7 @@ class Lines:
         except UnicodeError:  # Python's own for UTF-16 and UTF-32 whose byte order nobody tells
             problem = f"there is no byte order mark: set 'encoding' to {self._encoding}-le or {self._encoding}-be"
             raise self.flaw(problem, line=1, column=1) from None
-        if not chunk and (left := decoder.getstate()[0]):
-            # Python's own says nothing of a file that ends within its byte order mark.
-            raise self.flaw(self._is_wrong(left[0]), line=complete + 1, column=length + 1)
         return text
 
     def _is_wrong(self, byte: int) -> str:
-        return f"the byte 0x{byte:02x} is no {self._encoding.removesuffix('-sig')}: set 'encoding'"
+        return f"the byte 0x{byte:02x} is no {self._encoding}: set 'encoding'"
