@@ -13,7 +13,7 @@ from app.connectors.installed import check_installed
 from app.connectors.option_types import Options, Several
 
 _CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
-_TEXT_ONLY: Final = ("encoding", *_CSV_ONLY)
+_TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
@@ -51,6 +51,7 @@ class FilesParameters(Options):
     compression: Compression | None = None
     members: str = Field(default="*", min_length=1)
     encoding: str = "utf-8"
+    empty: Literal["refuse", "allow"] = "refuse"
     header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
     delimiter: str | None = None
     quote: str = '"'

@@ -48,8 +48,76 @@ def test_a_full_refresh_of_nothing_is_refused(shelf: Filing) -> None:
         shelf.read(bookmark)
 
 
-def test_a_full_refresh_of_emptied_files_empties_the_table(shelf: Filing) -> None:
+EMPTY: list[tuple[str, str | bytes]] = [
+    ("a.csv", ""),
+    ("a.tsv", "\n\r\n\n"),
+    ("a.csv", "  \n"),
+    ("a.csv", b"\xef\xbb\xbf"),
+    ("a.jsonl", ""),
+    ("a.ndjson", b"\xef\xbb\xbf \n"),
+    ("a.csv.gz", b""),
+    ("a.csv.gz", gzip_of(b"")),
+    ("a.jsonl.gz", gzip_of(b"\n")),
+    ("a.zip", zip_of(one_csv=csv_of(range(2)), two_csv="")),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), EMPTY)
+def test_a_full_refresh_refuses_an_empty_file(shelf: Filing, name: str, content: str | bytes) -> None:
     shelf.collection["sync_mode"] = "full_refresh"
+    shelf.write("b.csv", csv_of(range(3)))
+    _, bookmark = shelf.read()
+    path = shelf.write(name, content)
+    with pytest.raises(SynclineError, match=re.escape("the table stays as it is: export it again, or set")) as refused:
+        shelf.read(bookmark)
+    assert not isinstance(refused.value, ConfigurationError), "it may still be on its way"
+    where = f"{path}/two.csv" if name == "a.zip" else path
+    assert str(refused.value).startswith(f"source 'shelf', collection 'made': {where} is empty, ")
+    shelf.read(bookmark, empty="allow")
+
+
+@pytest.mark.parametrize("header", [False, ["id", "text"]])
+def test_without_a_header_an_empty_file_of_csv_is_refused_too(shelf: Filing, header: Any) -> None:
+    shelf.collection["sync_mode"] = "full_refresh"
+    shelf.write("a.csv", "")
+    assert "a.csv is empty" in str(shelf.failure(header=header))
+
+
+def test_a_check_and_what_is_offered_tell_of_an_empty_file_first(shelf: Filing) -> None:
+    shelf.collection["sync_mode"] = "full_refresh"
+    shelf.write("a.csv", "")
+    with pytest.raises(SynclineError, match=r"a\.csv is empty"):
+        shelf.source().check()
+    shelf.source(empty="allow").check()
+
+
+@pytest.mark.parametrize("content", ["id,text\n", "id,text"])
+def test_a_header_alone_is_a_table_without_rows(shelf: Filing, content: str) -> None:
+    shelf.collection["sync_mode"] = "full_refresh"
+    shelf.write("a.csv", csv_of(range(3)))
+    _, bookmark = shelf.read()
+    shelf.write("a.csv", content)
+    (table,) = [item for item in shelf.source().read(bookmark) if isinstance(item, Table)]
+    assert (table.full_refresh, list(table.columns)) == (True, ["id", "text"])
+
+
+def test_parquet_without_rows_is_a_table_without_rows(shelf: Filing) -> None:
+    shelf.collection["sync_mode"] = "full_refresh"
+    rows = pa.table({"id": pa.array([], pa.int64()), "text": pa.array([], pa.string())})
+    parquet.write_table(rows, shelf.inbox / "a.parquet")
+    (table,) = [item for item in shelf.source().read(None) if isinstance(item, Table)]
+    assert list(table.columns) == ["id", "text"]
+
+
+def test_an_empty_file_adds_nothing_to_what_is_there(shelf: Filing) -> None:
+    shelf.write("a.csv", "")
+    shelf.write("b.csv", csv_of(range(3)))
+    assert len(shelf.read()[0]) == 3
+
+
+def test_a_full_refresh_of_emptied_files_empties_the_table_where_that_is_allowed(shelf: Filing) -> None:
+    shelf.collection["sync_mode"] = "full_refresh"
+    shelf.parameters["empty"] = "allow"
     shelf.write("a.jsonl", jsonl_of(range(3)))
     _, bookmark = shelf.read()
     shelf.write("a.jsonl", "")

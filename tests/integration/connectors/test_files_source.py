@@ -73,6 +73,25 @@ def test_a_full_refresh_replaces_all_files_if_one_has_changed(filing: Filing, wa
     assert warehouse.execute(ROWS) == [(5, 5)]
 
 
+def test_a_full_refresh_keeps_the_table_when_a_file_is_empty_unless_that_is_allowed(
+    filing: Filing, warehouse: Warehouse
+) -> None:
+    filing.collection["sync_mode"] = "full_refresh"
+    filing.write("a.csv", csv_of(range(10)))
+    filing.write("b.csv", csv_of(range(10, 20)))
+    filing.run()
+    filing.write("a.csv", csv_of(range(5)))
+    path = filing.write("b.csv", "")
+    failed = filing.run().failed
+    assert f"{path} is empty" in failed.error
+    assert failed.retryable
+    assert warehouse.execute(ROWS) == [(20, 20)]
+    assert filing.run(empty="allow").finished.rows_written == 5
+    assert warehouse.execute(ROWS) == [(5, 5)]
+    filing.write("b.csv", csv_of(range(10, 12)))
+    assert filing.run().finished.records_read == 7
+
+
 @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_every_format_comes_plain_as_gzip_and_as_zip(filing: Filing, warehouse: Warehouse) -> None:
     contents: dict[str, Any] = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of}

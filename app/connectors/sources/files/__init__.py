@@ -154,13 +154,21 @@ class FilesSource:
 
     def _items(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         for part in parts_of(file, self._parameters, self._storage):
+            is_empty = True
             for batch in _batches(part, self._parameters, table.columns):
+                is_empty = False
                 records = self._with_added(batch, part, table.kinds)
                 if (announced := table.announcement(part.name)) is not None:
                     yield announced
                 if records:
                     self._within_bytes += batch.size
                     yield Rows(self._table_name, records, batch.size)
+            if is_empty and self._full_refresh and self._parameters.empty == "refuse":
+                # It may still be on its way, so another try is worth it.
+                raise SynclineError(
+                    f"{part.name} is empty, as if its export had failed; the table stays as it is: "
+                    "export it again, or set 'empty: allow' if an empty file means that there are no rows"
+                )
 
     def _with_added(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
         added = self._parameters.add_columns

@@ -25,7 +25,7 @@ _LONE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
 def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
-    """The rows of `part`, at least one batch if there is a header; lines without anything are left out.
+    """The rows of `part`, in at least one batch unless there is nothing at all; lines without anything are left out.
 
     Raises:
         ConfigurationError: a line is malformed or a value is not of its column's kind; names file, line and column.
@@ -34,6 +34,8 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
     with part.stream() as stream:
         rows = _Rows(Lines(stream, name=part.name, encoding=parameters.encoding), part.name, parameters)
         first = rows.next()
+        while parameters.header is True and first and first[0].isspace() and len(first) == 1:
+            first = rows.next()
         if first is None:
             return
         names = _names(first, parameters.header, place=f"{part.name}, line {rows.line}")
