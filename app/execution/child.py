@@ -41,6 +41,9 @@ _INHERITED: Final = (
     "SSL_CERT_DIR",
     "USER",
     "LOGNAME",
+    "NETRC",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
 )
 _INHERITED_PREFIXES: Final = (
     "PIP_",

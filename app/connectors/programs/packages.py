@@ -1,6 +1,7 @@
 """A virtual environment for each pinned set of packages, made once and then shared by all attempts.
 
-`uv` makes it where it is installed, on PATH or beside this Python, else `venv` and `pip`.
+`uv` makes it where it is installed, on PATH or beside this Python, and takes packages from where pip would; else `venv`
+and `pip`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from app.connectors.programs.indexes import installers
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 INSTALLING: Final = "installing "
 INSTALLED: Final = "installed "
 """How the lines begin that tell of the beginning and of the end of an installation."""
+
+_NO_ENVIRONMENT: Final = "cannot make a virtual environment"
 
 # Runs inside the new environment: its packages by name with the commands that each of them brings, and its version.
 _INVENTORY = """
@@ -103,8 +107,7 @@ def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
 def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
     log("info", f"{INSTALLING}{' '.join(requirements)}")
     python = str(home / "bin" / "python")
-    if not _made_by_uv(home, python, requirements, log):
-        _made_by_pip(home, python, requirements)
+    _install(home, python, requirements, log)
     listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
     packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
     log("info", f"{INSTALLED}{len(packages)} packages")
@@ -112,36 +115,48 @@ def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
     return packages
 
 
-def _made_by_uv(home: Path, python: str, requirements: tuple[str, ...], log: Log) -> bool:
+def _install(home: Path, python: str, requirements: tuple[str, ...], log: Log) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv is None:
-        return False
+    turns = installers(log) if uv else ("pip",)
+    if uv and "uv" in turns:
+        try:
+            _made_by_uv(uv, home, python, requirements)
+        except SynclineError:
+            if "pip" not in turns:
+                raise
+            log("warn", "uv could not install it, its output is in the log; pip tries")
+        else:
+            return
+    _made_by_pip(home, python, requirements)
+
+
+def _made_by_uv(uv: str, home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    made = _ended([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)])
-    if not made and not _ended([uv, "pip", "install", "--quiet", "--python", python, *requirements]):
-        return True
-    # It reads no settings of pip, such as the address of an index of one's own.
-    log("warn", "uv could not install it, its output is in the log; pip tries")
-    return False
+    _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)], _NO_ENVIRONMENT)
+    _run([uv, "pip", "install", "--quiet", "--python", python, *requirements], _not_installed(requirements))
 
 
 def _made_by_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT)
+    # A new environment has a pip of its own, which reads a file of its own in place of this one.
+    if (settings := Path(sys.prefix) / "pip.conf").exists():
+        (home / settings.name).symlink_to(settings)
     # What is never imported need not be compiled.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
-    for command, failure in (
-        ([sys.executable, "-m", "venv", str(home)], "cannot make a virtual environment"),
-        ([python, "-m", "pip", "install", *options, *requirements], f"cannot install {' '.join(requirements)}"),
-    ):
-        if code := _ended(command):
-            raise SynclineError(f"{failure}: the command ended with {code}, its output is in the log")
+    _run([python, "-m", "pip", "install", *options, *requirements], _not_installed(requirements))
 
 
-def _ended(command: list[str]) -> int:
-    """With which code."""
+def _not_installed(requirements: tuple[str, ...]) -> str:
+    return f"cannot install {' '.join(requirements)}"
+
+
+def _run(command: list[str], failure: str) -> None:
     # The parent has one thread here, and a build must not go on without it.
     follow = end_with_parent(signal.SIGKILL)
-    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow).returncode  # noqa: S603 -- an installer
+    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603 -- an installer
+    if code := ended.returncode:
+        raise SynclineError(f"{failure}: the command ended with {code}, its output is in the log")
 
 
 def _only(commands: list[str], package: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from app.config.reader import load_catalogue
 from app.domain.errors import SynclineError
 from app.execution import source_check
+from tests.package_index import forget_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ exit 1
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Whoever writes to it lets the installer go on."""
+    forget_settings(monkeypatch, tmp_path)
     program = tmp_path / "bin" / "uv"
     program.parent.mkdir()
     gate = tmp_path / "gate"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.connectors.programs.packages import installed_command
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
+from tests.package_index import WHEEL, forget_settings, serving, wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,8 @@ made.mkdir()
 
 @pytest.fixture
 def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of a `uv` on PATH."""
+    """The directory of a `uv` on PATH; nothing is said to it, nor to pip."""
+    forget_settings(monkeypatch, tmp_path)
     directory = tmp_path / "bin"
     directory.mkdir()
     (directory / "uv").write_text(UV.format(python=sys.executable))
@@ -67,15 +68,48 @@ def test_uv_makes_the_environment_where_it_is_installed_and_once(uv: Path, tmp_p
 
 def test_pip_tries_what_uv_cannot_install(uv: Path, tmp_path: Path) -> None:
     (uv / "fails").touch()
-    wheel = tmp_path / "tap_made-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as packed:
-        info = "tap_made-1.0.dist-info"
-        packed.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tap-made\nVersion: 1.0\n")
-        packed.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        packed.writestr(f"{info}/entry_points.txt", "[console_scripts]\nfirst = made:main\nsecond = made:main\n")
-        packed.writestr(f"{info}/RECORD", "")
+    made = tmp_path / WHEEL
+    made.write_bytes(wheel("first", "second"))
     with pytest.raises(ConfigurationError, match="'executable' is needed: tap-made brings the commands first, second"):
-        install(tmp_path, f"tap-made@file://{wheel}")
-    command, said = install(tmp_path, f"tap-made@file://{wheel}", executable="second")
+        install(tmp_path, f"tap-made@file://{made}")
+    command, said = install(tmp_path, f"tap-made@file://{made}", executable="second")
     assert command.is_file()
     assert said == []
+
+
+def test_an_index_of_pips_own_is_asked_and_uv_is_not(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving() as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        command, said = install(tmp_path, "tap-made==1.0")
+    assert command.is_file()
+    assert {"/simple/tap-made/", f"/{WHEEL}"} <= set(index.asked)
+    assert not (uv / "asked").exists()
+    assert said[1] == "pip installs it, not uv: pip has settings of index-url"
+    assert "hunter2" not in f"{said}{capfd.readouterr()}"
+
+
+def test_the_index_that_is_set_beside_syncline_is_that_of_a_new_environment(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (uv / "fails").touch()
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with serving() as index:
+        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index.url}\n")
+        command, _ = install(tmp_path, "tap-made==1.0")
+    assert command.is_file()
+    assert f"/{WHEEL}" in index.asked
+
+
+def test_where_only_uv_has_an_index_of_its_own_pip_does_not_try(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (uv / "fails").touch()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://packages.example.com/simple")
+    with pytest.raises(SynclineError, match=r"cannot install tap-made==1\.0: the command ended with 1"):
+        install(tmp_path, "tap-made==1.0")
+    (home,) = (tmp_path / "venvs").glob("tap-made-*/")
+    assert (home / "bin" / "python").exists()
+    assert not (home / "bin" / "pip").exists(), "it is still the environment that uv has made"
