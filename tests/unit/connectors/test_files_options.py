@@ -55,6 +55,8 @@ def refusal(**given: Any) -> str:
         ({"header": ["a", "a"]}, "names a column twice"),
         ({"types": {"a": "money"}}, "here.types.a"),
         ({"add_columns": ["_row"]}, "here.add_columns.0"),
+        ({"empty": "ignore"}, "here.empty"),
+        ({"format": "parquet", "empty": "allow"}, "format 'parquet' has no 'empty'"),
         ({"format": "jsonl", "delimiter": ";"}, "format 'jsonl' has no 'delimiter'"),
         ({"format": "parquet", "encoding": "latin-1", "header": False}, "format 'parquet' has no 'encoding', 'header'"),
     ],
