@@ -31,11 +31,7 @@ async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Aw
         DatabaseUnreachableError: the database does not answer, or the tokens are locked.
         SchemaVersionError: the schema is too old to know tokens.
     """
-    connection = await connect(
-        database_in_reach(settings).direct,
-        command_timeout=_SECONDS,
-        server_settings={"application_name": "syncline token"},
-    )
+    connection = await connect(database_in_reach(settings).direct, command_timeout=_SECONDS, name="syncline token")
     try:
         return await work(TokenOffice(connection))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import URL, make_url
 
 from app.domain.errors import ConfigurationError, DatabaseBusyError, DatabaseUnreachableError
+from app.store.sessions import PIN_SESSION, PINNED, PINNED_PLANS, check_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -23,17 +24,6 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 APP_ROLE: Final = "syncline_app"
-
-# The queue's hot statements are right only as index scans in order: after churn the planner's own choice (a bitmap scan
-# and a sort over the index's dead entries) is several times slower. See docs/decisions/0003-pinned-plans.md.
-PINNED_PLANS: Final = {
-    "enable_bitmapscan": "off",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-}
 
 # What a URL may say beside its parts, and what only libpq knows and the service can do without.
 _URL_OPTIONS: Final = frozenset({
@@ -130,19 +120,20 @@ async def open_pool(
     statement_seconds: float | None = 60,
     queue_seconds: float | None = None,
 ) -> AsyncIterator[Pool]:
-    """A pool whose connections act as the application's role and plan the hot statements the one right way.
+    """A pool whose connections act as the application's role, set as `app.store.sessions` says.
 
     `statement_seconds` bounds each statement; None is for maintenance over a long history. `queue_seconds` bounds how
     long a statement waits for a connection that is free, and raises `DatabaseBusyError` then; None waits for ever.
-    Behind a pooler the role and the plans are the login's own business: start-up parameters do not pass it.
+    Behind a pooler all this is the login's own business: start-up parameters do not pass it.
 
     Raises:
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
+        ConfigurationError: a session behind a pooler has settings with which tasks are not safe.
     """
     role = await _application_role(address, patience_seconds)
     settings = {"application_name": name, "timezone": "UTC"}
     if not address.pooled:
-        settings |= PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"} | role
+        settings |= PINNED | PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"} | role
     async with _BoundedPool(
         address.url,
         min_size=1,
@@ -155,7 +146,7 @@ async def open_pool(
         connect=None,
         setup=None,
         loop=None,
-        init=_prepare,
+        init=_use_codec if address.pooled else _prepare,
         reset=_keep,
         server_settings=settings,
         command_timeout=statement_seconds,
@@ -163,6 +154,7 @@ async def open_pool(
         queue_seconds=queue_seconds,
         timeout=queue_seconds or 60,
     ) as pool:
+        await check_session(pool)
         yield pool
 
 
@@ -231,25 +223,38 @@ async def _application_role(address: DatabaseAddress, patience_seconds: float) -
     return {"role": APP_ROLE} if may_take else {}
 
 
-async def connect(url: str, *, patience_seconds: float = 0, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection of its own, tried again until `patience_seconds` are over.
+async def connect(
+    direct_url: str, *, patience_seconds: float = 0, name: str = "syncline", **options: Any
+) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection of its own to the server itself, tried again until `patience_seconds` are over.
 
     Raises:
         DatabaseUnreachableError: nobody answered in time.
-        ConfigurationError: somebody answered and refuses this user, password or database.
+        ConfigurationError: somebody answered and refuses this user, password or database, or is a pooler.
     """
     deadline = asyncio.get_running_loop().time() + patience_seconds
+    settings = PINNED | {"application_name": name}
     while True:
         try:
-            return await asyncpg.connect(url, timeout=10, **options)
+            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+                direct_url, timeout=10, server_settings=settings, **options
+            )
+            await connection.execute(PIN_SESSION)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
+        except asyncpg.ProtocolViolationError as error:
+            raise ConfigurationError(
+                f"DATABASE_URL: what answers at {place(direct_url)} is not PostgreSQL itself ({error}): with a pooler, "
+                "set DATABASE_DIRECT_URL to the server's own address, see Poolers in docs/operations.md"
+            ) from error
         except UNREACHABLE as error:
             if asyncio.get_running_loop().time() >= deadline:
                 raise DatabaseUnreachableError(
-                    f"PostgreSQL at {place(url)} does not answer: {_cause(error)}"
+                    f"PostgreSQL at {place(direct_url)} does not answer: {_cause(error)}"
                 ) from error
             await asyncio.sleep(0.5)
+        else:
+            return connection
 
 
 def place(url: str) -> str:
@@ -268,6 +273,11 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.execute(PIN_SESSION)
+    await _use_codec(connection)
+
+
+async def _use_codec(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=jsonb_text, decoder=orjson.loads)
 
 

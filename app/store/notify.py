@@ -93,7 +93,7 @@ async def listen(direct_url: str, wake: Callable[[], None]) -> None:
 
 
 async def _listen_once(direct_url: str, wake: Callable[[], None]) -> None:
-    connection = await connect(direct_url, server_settings={"application_name": "syncline listen"})
+    connection = await connect(direct_url, name="syncline listen")
     try:
         await connection.add_listener(CHANNEL, lambda *_: wake())
         wake()

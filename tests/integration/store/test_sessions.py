@@ -1,0 +1,149 @@
+"""The settings of the store's sessions, whatever the database says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import structlog
+from psycopg import sql
+
+from app.domain.errors import ConfigurationError
+from app.store.database import DatabaseAddress, connect, open_pool
+from tests.database import database_name, migrate
+from tests.harness import opened
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from app.store.database import Connection
+
+HOSTILE = {
+    "default_transaction_isolation": "serializable",
+    "statement_timeout": "7s",
+    "lock_timeout": "6s",
+    "idle_session_timeout": "1h",
+    "synchronous_commit": "off",
+}
+PINNED = {
+    "transaction_isolation": "read committed",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "synchronous_commit": "on",
+}
+
+
+def set_database(url: str, **settings: str) -> None:
+    """Settings that every new session of the database begins with."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, value in settings.items():
+            statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
+            connection.execute(
+                statement.format(sql.Identifier(database_name(url)), sql.Identifier(name), sql.Literal(value))
+            )
+
+
+def hostile(url: str) -> dict[str, str]:
+    """The settings of a database that was made for other services, and what they must be in spite of that."""
+    with psycopg.connect(url) as connection:
+        knows_transaction_timeout = connection.info.server_version >= 170000
+    more = {"transaction_timeout": "5s"} if knows_transaction_timeout else {}
+    set_database(url, **HOSTILE, **more)
+    return PINNED | dict.fromkeys(more, "0")
+
+
+async def settings_of(
+    connection: Connection | asyncpg.Connection[asyncpg.Record], names: dict[str, str]
+) -> dict[str, str]:
+    return {name: await connection.fetchval("SELECT current_setting($1)", name) for name in names}
+
+
+def pooled(url: str) -> DatabaseAddress:
+    """The address of a database that start-up parameters do not reach, as behind a pooler."""
+    return DatabaseAddress(url=f"{url}{'&' if '?' in url else '?'}application_name=pooled", direct=url)
+
+
+async def test_the_pool_s_sessions_do_not_depend_on_the_settings_of_the_database(database_url: str) -> None:
+    wanted = hostile(database_url)
+    async with opened(database_url) as pool, pool.acquire() as connection:
+        assert await settings_of(connection, wanted) == wanted
+
+
+async def test_a_connection_of_its_own_does_not_either(database_url: str) -> None:
+    wanted = hostile(database_url)
+    connection = await connect(database_url)
+    try:
+        assert await settings_of(connection, wanted) == wanted
+    finally:
+        await connection.close()
+
+
+def test_migrations_do_not_either(empty_database_url: str) -> None:
+    wanted = hostile(empty_database_url)
+    with psycopg.connect(empty_database_url, autocommit=True) as admin:
+        admin.execute("CREATE TABLE public.seen (name text PRIMARY KEY, setting text)")
+        admin.execute(
+            "CREATE FUNCTION public.look() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "INSERT INTO public.seen SELECT name, setting FROM pg_settings ON CONFLICT DO NOTHING; END $$"
+        )
+        admin.execute("CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA') "
+                      "EXECUTE FUNCTION public.look()")  # fmt: skip
+        migrate(empty_database_url)
+        seen: dict[str, str] = dict(
+            admin.execute("SELECT name, setting FROM public.seen WHERE name = ANY(%s)", [list(wanted)])
+        )
+    assert seen == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")],
+)
+async def test_a_commit_waits_for_the_disk_at_least(database_url: str, given: str, wanted: str) -> None:
+    set_database(database_url, synchronous_commit=given)
+    async with opened(database_url) as pool:
+        assert await pool.fetchval("SHOW synchronous_commit") == wanted
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "needed"),
+    [
+        ("synchronous_commit", "off", "on"),
+        ("synchronous_commit", "remote_write", "on"),
+        ("default_transaction_isolation", "repeatable read", "read committed"),
+    ],
+)
+async def test_a_pooler_s_sessions_with_which_tasks_are_not_safe_are_refused(
+    database_url: str, setting: str, value: str, needed: str
+) -> None:
+    set_database(database_url, **({"synchronous_commit": "on"} | {setting: value}))
+    with psycopg.connect(database_url) as connection:
+        login = connection.info.user
+    with pytest.raises(ConfigurationError) as refused:
+        async with open_pool(pooled(database_url), name="test"):
+            pass
+    mend = f"ALTER ROLE {login} IN DATABASE {database_name(database_url)} SET {setting} = '{needed}'"
+    assert str(refused.value) == (
+        f"DATABASE_URL: tasks are not safe with {setting} = '{value}': run {mend}; then let the pooler open new "
+        "connections (pgbouncer: RECONNECT)"
+    )
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(mend.encode())
+    try:
+        async with open_pool(pooled(database_url), name="test") as pool:
+            assert await pool.fetchval("SELECT current_setting($1)", setting) == needed
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(mend.partition(" SET ")[0].encode() + b" RESET ALL")
+
+
+async def test_a_pooler_s_sessions_that_cut_long_statements_off_are_told(database_url: str) -> None:
+    set_database(database_url, statement_timeout="30s", synchronous_commit="remote_apply")
+    with structlog.testing.capture_logs() as logs:
+        async with open_pool(pooled(database_url), name="test") as pool:
+            assert await pool.fetchval("SELECT 1") == 1
+    [warning] = logs
+    assert (warning["event"], warning["log_level"]) == ("database.settings", "warning")
+    assert warning["error"].startswith("long statements are cut off by statement_timeout = '30s': run ALTER ROLE ")
