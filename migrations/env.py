@@ -62,6 +62,8 @@ def migrate(connection: Connection) -> None:
 
 
 engine = create_engine(database_url(), connect_args={"application_name": "syncline migrate"})
-with engine.connect() as connection:
-    migrate(connection)
-engine.dispose()
+try:
+    with engine.connect() as connection:
+        migrate(connection)
+finally:
+    engine.dispose()

@@ -12,7 +12,7 @@ from app.domain.errors import (
     CollectionBusyError,
     ConfigurationError,
     DatabaseBusyError,
-    DatabaseUnreachableError,
+    DatabaseReadOnlyError,
     SchemaVersionError,
     SynclineError,
     UnknownCollectionError,
@@ -69,7 +69,8 @@ def _refusal(error: Exception) -> RefusedError | None:
         case CollectionBusyError() | SchemaVersionError():
             return _refusal_for_now(error)
         case _ if _database_is_away(error):
-            why = str(error) if isinstance(error, DatabaseBusyError) else "PostgreSQL does not answer"
+            known = isinstance(error, DatabaseBusyError | DatabaseReadOnlyError)
+            why = str(error) if known else "PostgreSQL does not answer"
             again = f"{why}; try again"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", again, headers=_RETRY_LATER)
     return None
@@ -101,7 +102,7 @@ def _router_refusal(error: HTTPException) -> RefusedError:
 
 def _database_is_away(error: Exception) -> bool:
     # asyncpg's error for a value that it cannot send is among its interface errors, and is our fault alone.
-    away = isinstance(error, (DatabaseUnreachableError, *UNREACHABLE))
+    away = isinstance(error, UNREACHABLE)
     return away and not isinstance(error, ValueError)
 
 

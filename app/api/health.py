@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
 import asyncpg
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from app.api.answers import JsonAnswer
 from app.api.documents import Done, Readiness, present
 from app.api.operation import Endpoint, Operation
 from app.api.sources import rejected_documents
-from app.domain.errors import DatabaseUnreachableError
+from app.domain.errors import DatabaseReadOnlyError
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 # Shorter than the patience of whoever probes, so that it hears the reason instead of nothing.
 _DATABASE_SECONDS: Final = 3.0
+_DATABASE_PROBLEMS: Final = {
+    "unreachable": "PostgreSQL does not answer",
+    "read-only": str(DatabaseReadOnlyError()),
+}
 
 
 class DatabaseState(NamedTuple):
-    """Whether the database answers, at which migration it is and how far projections lag; None without a schema."""
+    """Whether the database serves, at which migration it is and how far projections lag; None without a schema."""
 
-    reachable: bool
+    database: Literal["ok", "read-only", "unreachable"]
     version: str | None = None
     lags: dict[str, float] | None = None
 
@@ -39,13 +43,16 @@ async def look_at_database(reader: Reader) -> DatabaseState:
     """The state of the database behind `reader`, within three seconds."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
+            await reader.require_writable()
             version = await reader.schema_version()
             lags = await reader.projection_lags() if version else None
-            return DatabaseState(reachable=True, version=version, lags=lags)
-    except (DatabaseUnreachableError, *UNREACHABLE):
-        return DatabaseState(reachable=False)
+            return DatabaseState("ok", version, lags)
+    except DatabaseReadOnlyError:
+        return DatabaseState("read-only")
+    except UNREACHABLE:
+        return DatabaseState("unreachable")
     except asyncpg.PostgresError:
-        return DatabaseState(reachable=True)
+        return DatabaseState("ok")
 
 
 class Liveness(Endpoint):
@@ -66,28 +73,26 @@ class Ready(Endpoint):
         "get": Operation(
             id="readyz",
             scope=None,
-            summary="The process can serve: the database answers, its schema is new enough, no shutdown has begun",
+            summary="The process can serve: the database takes writes, its schema is new enough, no shutdown has begun",
             answers={200: Readiness, 503: Readiness},
         )
     }
 
     async def get(self, _request: Request) -> Response:
         services = self.services
-        reachable, version, lags = await services.database_state()
+        database, version, lags = await services.database_state()
         draining = services.draining()
         reason = (
             "this process is draining"
             if draining
-            else "PostgreSQL does not answer"
-            if not reachable
-            else services.schema_problem(version)
+            else _DATABASE_PROBLEMS.get(database) or services.schema_problem(version)
         )
         return JsonAnswer(
             present(
                 status="not ready" if reason else "ready",
                 message="Not ready" if reason else None,
                 error=reason,
-                database="ok" if reachable else "unreachable",
+                database=database,
                 schema_version=version,
                 expected_schema_version=services.schema_version,
                 draining=draining,

@@ -9,10 +9,16 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
+from sqlalchemy.exc import InternalError, OperationalError
 
 from app.bootstrap.schema_version import head
-from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseReadOnlyError,
+    DatabaseUnreachableError,
+    SchemaVersionError,
+)
 from app.store.database import place
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -30,7 +36,7 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
     """Bring the database to this release's schema; replicas that do it together wait for each other.
 
     Raises:
-        DatabaseUnreachableError: it did not answer within `patience_seconds`.
+        DatabaseUnreachableError: it did not answer within `patience_seconds`, or took no writes.
         SchemaVersionError: the database was migrated by a newer release.
     """
     deadline = time.monotonic() + patience_seconds
@@ -42,9 +48,14 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
                 raise DatabaseUnreachableError(f"migrating {place(url)} failed: {error.orig}") from error
             if time.monotonic() >= deadline:
                 raise _unreachable(url, error) from None
-            time.sleep(_PAUSE_SECONDS)
+        except InternalError as error:
+            if not isinstance(error.orig, ReadOnlySqlTransaction):
+                raise
+            if time.monotonic() >= deadline:
+                raise DatabaseUnreachableError(f"migrating {place(url)} failed: {DatabaseReadOnlyError()}") from None
         except CommandError as error:
             raise SchemaVersionError(f"{place(url)}: {error}; this release knows {head()}") from error
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _unreachable(url: str, error: OperationalError) -> Exception:

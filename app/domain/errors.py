@@ -41,6 +41,13 @@ class DatabaseBusyError(DatabaseUnreachableError):
     """All connections that this process may have to PostgreSQL are taken, and none was free in time."""
 
 
+class DatabaseReadOnlyError(DatabaseUnreachableError):
+    """PostgreSQL takes no writes: it is a standby, or somebody has made the database read-only."""
+
+    def __init__(self) -> None:
+        super().__init__("PostgreSQL is read-only: a standby, or default_transaction_read_only is on")
+
+
 class LeaseLostError(SynclineError):
     """The worker's lease is over, or another attempt has taken the task: this attempt may write nothing more."""
 

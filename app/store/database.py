@@ -14,7 +14,12 @@ import asyncpg
 import orjson
 from sqlalchemy import URL, make_url
 
-from app.domain.errors import ConfigurationError, DatabaseBusyError, DatabaseUnreachableError
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseBusyError,
+    DatabaseReadOnlyError,
+    DatabaseUnreachableError,
+)
 from app.store.sessions import PIN_SESSION, PINNED, PINNED_PLANS, check_session
 
 if TYPE_CHECKING:
@@ -38,14 +43,17 @@ _LIBPQ_ONLY: Final = frozenset({
 })  # fmt: skip
 _DEFAULT_PORT: Final = 5432
 _HIGHEST_PORT: Final = 65_535
+_EXPIRY_SECONDS: Final = 1.0
 
 UNREACHABLE: Final = (
+    DatabaseUnreachableError,
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.InsufficientResourcesError,  # no connection, no memory, no space on its disk
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the driver's word for a connection that broke between two of its own steps
     TimeoutError,
@@ -99,6 +107,10 @@ def plain_url(name: str, url: str) -> str:
     if not 0 < int(parsed.port or 1) <= _HIGHEST_PORT:
         raise ConfigurationError(f"{name}: port {parsed.port} does not exist; valid is 1 to {_HIGHEST_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
+    # Of several servers the first that answers may be a standby.
+    hosts = parsed.query.get("host", "")
+    if (not isinstance(hosts, str) or "," in hosts) and "target_session_attrs" not in parsed.query:
+        parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
     if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
         parsed = URL.create(
             parsed.drivername,
@@ -159,26 +171,37 @@ async def open_pool(
 
 
 class _BoundedPool(asyncpg.Pool):
-    """asyncpg's pool, whose convenient methods know no bound for the wait for a connection."""
+    """asyncpg's pool, whose convenient methods know no bound for the wait for a connection.
+
+    After a failover its connections may still lead to the server that was the primary: the one that finds it read-only
+    takes all the others with it, so that whoever asks next is connected anew.
+    """
 
     def __init__(self, *arguments: Any, queue_seconds: float | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._queue_seconds = queue_seconds
+        self._expired_at = float("-inf")
         self.taken = 0
         """Connections that somebody has or waits for."""
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         """All methods of the pool come by here."""
-        acquisition = super().acquire(timeout=timeout)
-        return acquisition if self._queue_seconds is None else _Acquisition(self, acquisition, self._queue_seconds)
+        return _Acquisition(self, super().acquire(timeout=timeout), self._queue_seconds)
+
+    async def leave_read_only_server(self) -> None:
+        """Close all connections as they come back. Not more than once a second: requests may be many."""
+        now = asyncio.get_running_loop().time()
+        if now - self._expired_at >= _EXPIRY_SECONDS:
+            self._expired_at = now
+            await self.expire_connections()
 
 
 class _Acquisition:
-    """A connection of the pool, waited for no longer than `seconds`, and given back as soon."""
+    """A connection of the pool, waited for no longer than `seconds` (None for ever), and given back as soon."""
 
     __slots__ = ("_acquisition", "_connection", "_pool", "_seconds")
 
-    def __init__(self, pool: _BoundedPool, acquisition: Awaitable[Connection], seconds: float) -> None:
+    def __init__(self, pool: _BoundedPool, acquisition: Awaitable[Connection], seconds: float | None) -> None:
         self._pool = pool
         self._acquisition = acquisition
         self._seconds = seconds
@@ -192,15 +215,20 @@ class _Acquisition:
             raise
         return self._connection
 
-    async def __aexit__(self, failure: object, *_: object) -> None:
+    async def __aexit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
+        read_only = isinstance(failure, asyncpg.ReadOnlySQLTransactionError | DatabaseReadOnlyError)
         try:
+            if read_only:
+                await self._pool.leave_read_only_server()
             # After a failure the server may have to hear of a cancellation first.
             await self._pool.release(self._connection, timeout=self._seconds if failure else None)
         finally:
             self._pool.taken -= 1
+        if read_only:
+            raise DatabaseReadOnlyError from failure
 
     async def _acquired(self) -> Connection:
-        if self._pool.taken <= self._pool.get_max_size():
+        if self._seconds is None or self._pool.taken <= self._pool.get_max_size():
             return await self._acquisition  # one is free; a timer would cost more than all of this
         try:
             async with asyncio.timeout(self._seconds):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import structlog
 
-from app.domain.errors import SynclineError
+from app.domain.errors import DatabaseReadOnlyError, SynclineError
 from app.store.database import UNREACHABLE, connect
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ async def _listen_once(direct_url: str, wake: Callable[[], None]) -> None:
         wake()
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
-            await connection.execute("SELECT 1", timeout=_PROBE_SECONDS)
+            # A server that was demoted under the connection hears of no notification any more.
+            if await connection.fetchval("SELECT pg_is_in_recovery()", timeout=_PROBE_SECONDS):
+                raise DatabaseReadOnlyError
     finally:
         with suppress(*UNREACHABLE, asyncpg.PostgresError):
             await connection.close(timeout=1)

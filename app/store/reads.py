@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
+from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
 from app.store.queries import load_statements
 from app.store.tables import INSTANT, collection_status, tasks
@@ -78,6 +79,16 @@ class Reader:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+
+    async def require_writable(self) -> None:
+        """See that the server behind a connection takes writes; one that does not is left.
+
+        Raises:
+            DatabaseReadOnlyError: it is a standby, or the database was made read-only.
+        """
+        async with self._pool.acquire() as connection:
+            if await connection.fetchval(_SQL["read_only"]):
+                raise DatabaseReadOnlyError
 
     async def schema_version(self) -> str | None:
         """The migration that the database is at; None before the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import make_url
 
 from app.domain.errors import ConfigurationError
 from app.store.database import DatabaseAddress, place
@@ -18,6 +19,7 @@ from app.store.database import DatabaseAddress, place
         ("postgresql://u@h/d?sslmode=require&channel_binding=prefer", "postgresql://u@h/d?sslmode=require"),
         ("postgresql://u@h/d?connect_timeout=3&keepalives=1", "postgresql://u@h/d"),
         ("postgresql://u:p%40%2F@h/d", "postgresql://u:p%40%2F@h/d"),
+        ("postgresql://u@h/d?target_session_attrs=any", "postgresql://u@h/d?target_session_attrs=any"),
     ],
 )
 def test_every_common_form_becomes_one_that_all_drivers_take(given: str, plain: str) -> None:
@@ -45,3 +47,11 @@ def test_a_mistake_is_one_line_without_the_url(given: str, message: str) -> None
 def test_a_place_names_the_port_wherever_it_stands() -> None:
     assert place("postgresql://u:secret@/d?host=/run/pg&port=6000") == "/run/pg:6000/d"
     assert place("postgresql://u:secret@h/d") == "h:5432/d"
+
+
+@pytest.mark.parametrize("hosts", ["host=a,b&port=1,2", "host=a:1&host=b:2"])
+def test_of_several_servers_the_one_is_meant_that_takes_writes(hosts: str) -> None:
+    url = make_url(DatabaseAddress.of(f"postgresql://u@/d?{hosts}").url)
+    assert url.query["target_session_attrs"] == "read-write"
+    url = make_url(DatabaseAddress.of(f"postgresql://u@/d?{hosts}&target_session_attrs=any").url)
+    assert url.query["target_session_attrs"] == "any"

@@ -1,3 +1,7 @@
+-- name: read_only
+-- Whether no statement may write here: also true of every statement on a standby.
+SELECT current_setting('transaction_read_only')::boolean
+
 -- name: schema_version
 -- The migration that the database is at.
 SELECT version_num FROM syncline.alembic_version

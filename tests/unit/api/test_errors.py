@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api.errors import RefusedError, answer_to, unknown_task
 from app.domain.errors import (
     ConfigurationError,
+    DatabaseReadOnlyError,
     DatabaseUnreachableError,
     SchemaVersionError,
     SynclineError,
@@ -36,6 +37,8 @@ from app.domain.errors import (
         (asyncpg.DiskFullError("could not extend file"), 503),
         (asyncpg.InternalClientError("cannot switch to state 12"), 503),
         (asyncpg.InterfaceError("pool is closed"), 503),
+        (asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"), 503),
+        (DatabaseReadOnlyError(), 503),
         (asyncpg.UndefinedTableError("secret"), 500),
         (SynclineError("secret"), 500),
         (ValueError("secret"), 500),
