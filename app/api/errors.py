@@ -17,6 +17,7 @@ from app.domain.errors import (
     SynclineError,
     UnknownCollectionError,
     UnknownSourceError,
+    UnsettledError,
 )
 from app.store.database import UNREACHABLE
 
@@ -66,7 +67,7 @@ def _refusal(error: Exception) -> RefusedError | None:
             return _router_refusal(error)
         case ConfigurationError():
             return _configuration_refusal(error)
-        case CollectionBusyError() | SchemaVersionError():
+        case CollectionBusyError() | SchemaVersionError() | UnsettledError():
             return _refusal_for_now(error)
         case _ if _database_is_away(error):
             known = isinstance(error, DatabaseBusyError | DatabaseReadOnlyError)
@@ -76,9 +77,12 @@ def _refusal(error: Exception) -> RefusedError | None:
     return None
 
 
-def _refusal_for_now(error: CollectionBusyError | SchemaVersionError) -> RefusedError:
-    if isinstance(error, CollectionBusyError):
-        return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
+def _refusal_for_now(error: CollectionBusyError | SchemaVersionError | UnsettledError) -> RefusedError:
+    match error:
+        case CollectionBusyError():
+            return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
+        case UnsettledError():
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Nothing has changed", str(error), headers=_RETRY_LATER)
     return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
 
 

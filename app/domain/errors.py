@@ -33,6 +33,10 @@ class CollectionBusyError(SynclineError):
         self.task_id = task_id
 
 
+class UnsettledError(SynclineError):
+    """What was asked of the queue did not come about, and nothing has changed."""
+
+
 class DatabaseUnreachableError(SynclineError):
     """PostgreSQL does not answer."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import msgspec
 
-from app.domain.errors import DatabaseBusyError, LeaseLostError, SynclineError
+from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
 from app.domain.task import Status, task_id
 from app.store.database import jsonb_text
 from app.store.gathering import Gathering
@@ -249,9 +249,12 @@ class TaskQueue:
         return count
 
     async def cancel(self, task: UUID, last_line: str) -> Status | None:
-        """End a queued task, ask a running one to end; None when it is not active.
+        """End a queued task, ask a running one to end; None when it has ended already, or never was.
 
         Returns CANCELED, or RUNNING while a worker still has to end it.
+
+        Raises:
+            UnsettledError: it is active, and is not to be canceled.
         """
         for _ in range(_ROUNDS):
             status: str | None = None
@@ -262,9 +265,10 @@ class TaskQueue:
                 if status == Status.RUNNING:
                     self._tell()
                 return Status(status)
-            if not await self._pool.fetchval(_SQL["is_active"], task):
-                break
-        return None
+            active = await self._pool.fetch(_SQL["active_task"], task)
+            if not active:
+                return None
+        raise _not_canceled(task, younger_server=active[0]["younger_server"])
 
 
 async def schedule_tasks(
@@ -292,8 +296,19 @@ async def schedule_tasks(
     return {(row["source"], row["collection"]): row["task"] for row in rows}
 
 
-def _restless(new: NewTask) -> SynclineError:
-    return SynclineError("the queue of {}/{} does not come to rest".format(*new.key))
+def _restless(new: NewTask) -> UnsettledError:
+    return UnsettledError("the queue of {}/{} does not come to rest; try again".format(*new.key))
+
+
+def _not_canceled(task: UUID, *, younger_server: bool | None) -> UnsettledError:
+    match younger_server:
+        case None:
+            why = "the queue has lost it; run 'syncline projections rebuild task_queue'"
+        case True:
+            why = "the database was restored into a younger server; see Backup and restore in docs/operations.md"
+        case False:
+            why = "its row in the queue moved each time; try again"
+    return UnsettledError(f"task {task} is not canceled: {why}")
 
 
 async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:

@@ -119,12 +119,13 @@ WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
 -- The claims that the queue knows worker $1 to have, and whether somebody wants their attempts to end.
 SELECT task, claim, cancel_requested FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING'
 
--- name: is_active
--- Whether a task is in the queue.
-SELECT EXISTS (
-  SELECT FROM syncline.tasks t JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection
-  WHERE t.task = $1 AND q.task = $1
-)
+-- name: active_task
+-- A task that has not ended, and whether its row in the queue bears the id of a transaction that this server has yet to
+-- begin, as after a restore into a younger one: no statement moves it then. Null without a row.
+SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS younger_server
+FROM syncline.tasks t
+LEFT JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection AND q.task = t.task
+WHERE t.task = $1 AND t.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: end_attempts
 -- Ends attempts of worker $1 ($2–$11), if its lease stands and they are still its own, with the last lines of their logs

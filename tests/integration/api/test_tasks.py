@@ -241,6 +241,19 @@ async def test_the_history_of_a_source_outlives_its_configuration(client: httpx.
     assert (await client.get("/api/v1/tasks", params={"source": "broken"} | ALWAYS)).json() == {"tasks": []}
 
 
+async def test_a_cancel_that_does_not_get_through_is_not_ok(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    ahead = "(pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
+    await api.pool.execute(f"UPDATE syncline.task_queue SET xid = {ahead}")
+    answer = await client.post(f"/api/v1/tasks/{id_}/cancel")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json()["message"] == "Nothing has changed"
+    assert "restored into a younger server" in answer.json()["error"]
+    await api.pool.execute("UPDATE syncline.task_queue SET xid = pg_current_xact_id()")
+    assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).json() == {"status": "ok"}
+    assert (await client.get(f"/api/v1/tasks/{id_}")).json()["status"] == "CANCELED"
+
+
 async def test_a_queued_task_is_canceled_at_once_and_its_log_says_so(client: httpx.AsyncClient) -> None:
     id_ = await scheduled(client)
     for _ in range(2):

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.domain.errors import DatabaseBusyError, SynclineError
+from app.domain.errors import DatabaseBusyError, SynclineError, UnsettledError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
 from app.store.queue import TaskQueue, ending_columns, schedule_tasks
@@ -116,7 +116,7 @@ async def test_a_collection_that_does_not_come_to_rest_fails_alone(store: Store)
     asked = [a_task("good"), a_task("restless"), a_task("good")]
     good, restless, also = await asyncio.gather(*map(queue.schedule, asked), return_exceptions=True)
     assert isinstance(restless, SynclineError)
-    assert str(restless) == "the queue of s/restless does not come to rest"
+    assert str(restless) == "the queue of s/restless does not come to rest; try again"
     assert isinstance(good, tuple)
     assert also == (good[0], False)
 
@@ -301,6 +301,48 @@ async def test_a_running_task_is_asked_once(store: Store) -> None:
 async def test_an_unknown_task_is_not_canceled_into_being(store: Store) -> None:
     before = await store.everything()
     assert await store.queue.cancel(uuid4(), "who?") is None
+    assert await store.everything() == before
+
+
+class _PoolThatCancelsNothing:
+    """As if the task's row had moved each time before its cancellation came by."""
+
+    def __init__(self, store: Store) -> None:
+        self.fetch = store.pool.fetch
+        self.asked = 0
+
+    async def fetchval(self, statement: str, *_: object) -> None:
+        assert statement == QUEUE["cancel_task"]
+        self.asked += 1
+
+
+async def test_a_cancel_whose_task_moves_each_time_is_tried_again_and_then_not_called_done(store: Store) -> None:
+    task, pool = await store.schedule(), _PoolThatCancelsNothing(store)
+    with pytest.raises(UnsettledError, match=f"task {task} is not canceled: its row in the queue moved each time"):
+        await TaskQueue(pool).cancel(task, "unused")  # type: ignore[arg-type]
+    assert pool.asked > 1
+
+
+# What a dump has that went into a younger server: no statement touches the row before that has caught up.
+AHEAD = "UPDATE syncline.task_queue SET xid = (pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(AHEAD, "restored into a younger server"), ("DELETE FROM syncline.task_queue", "the queue has lost it")],
+    ids=["younger server", "lost"],
+)
+async def test_a_cancel_that_does_not_get_through_says_so(
+    store: Store, change: str, why: str, *, is_running: bool
+) -> None:
+    task = await store.schedule()
+    if is_running:
+        await store.claim(await store.worker())
+    await store.admin.execute(change)
+    before = await store.everything()
+    with pytest.raises(UnsettledError, match=why):
+        await store.queue.cancel(task, "unused")
     assert await store.everything() == before
 
 

@@ -16,6 +16,7 @@ from app.domain.errors import (
     SynclineError,
     UnknownCollectionError,
     UnknownSourceError,
+    UnsettledError,
 )
 
 
@@ -39,6 +40,7 @@ from app.domain.errors import (
         (asyncpg.InterfaceError("pool is closed"), 503),
         (asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"), 503),
         (DatabaseReadOnlyError(), 503),
+        (UnsettledError("the queue does not come to rest"), 503),
         (asyncpg.UndefinedTableError("secret"), 500),
         (SynclineError("secret"), 500),
         (ValueError("secret"), 500),
