@@ -13,6 +13,10 @@ _SQL: Final = load_statements("bookmarks.sql")
 
 
 async def reset_collection(pool: Pool, source: str, collection: str) -> int:
-    """Forget a collection's bookmarks, so that its next task loads everything: the new generation's number."""
+    """Forget a collection's bookmarks, so that its next task loads everything.
+
+    Returns the new generation's number: greater than those before it, and one that no destination has seen, even if it
+    has seen more than this store.
+    """
     generation: int = await pool.fetchval(_SQL["reset_collection"], source, collection)
     return generation

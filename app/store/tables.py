@@ -153,7 +153,7 @@ bookmarks = Table(
     _required("collection", Text),
     _required("destination", Text),
     Column("bookmark", JSONB),
-    _required("generation", Integer),
+    _required("generation", BigInteger),
     _required("task", Uuid),
     _required("attempt", SmallInteger),
     _required("saved_at", INSTANT),
@@ -218,7 +218,7 @@ resets = Table(
     metadata,
     _required("source", Text),
     _required("collection", Text),
-    _required("generation", Integer),
+    _required("generation", BigInteger),
     _required("reset_at", INSTANT),
     PrimaryKeyConstraint("source", "collection", name="resets_pkey"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -20,8 +21,12 @@ from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import verify
+from app.store.bookmarks import reset_collection
+from app.store.queries import load_statements
 from tests.database import ROOT, create_database, database_name, drop_database, lent_columns, migrate
+from tests.harness import FOREVER, opened_store
 from tests.integration.projections.service import running_service
+from tests.integration.store.statements import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +105,42 @@ def test_no_step_waits_long_for_a_lock(path: Path) -> None:
     for step in (upgrade, downgrade):
         first = step.splitlines()[1].strip()
         assert first.startswith('op.execute("SET LOCAL lock_timeout ='), first
+
+
+# As release 0.1.0 says it.
+OLD_SAVE = load_statements("queue.sql")["save_bookmark"].replace("$9::bigint", "$9::integer")
+
+
+async def test_the_release_before_wide_generations_goes_on_while_they_come(empty_database_url: str) -> None:
+    _alembic(empty_database_url, "upgrade", "0007")
+    async with opened_store(empty_database_url, size=1) as store:
+        old = await store.leases.register(host="h", pid=1, release="0.1.0", slots=1, length=FOREVER)
+        claim = await store.claimed(old, "before")
+        assert claim.generation == 0
+        await asyncio.to_thread(_alembic, empty_database_url, "upgrade", "head")
+        numbers = [await reset_collection(store.pool, "s", "c") for _ in range(2)]
+        claim = await store.claimed(old)
+        assert claim.generation == numbers[-1]
+        what = ("d", 1, {"at": 1}, claim.generation, 1)
+        assert await store.pool.fetchval(OLD_SAVE, old, *key_of(claim), *what, 2)
+        assert await store.queue.saved_bookmarks(claim) == {"d": {"at": 1}}
+
+
+async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        await reset_collection(store.pool, "s", "c")
+        claim = await store.claimed(worker := await store.worker())
+        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+    _alembic(database_url, "downgrade", "0007")
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT r.generation = b.generation, r.generation - extract(epoch FROM r.reset_at)::integer, "
+            "pg_typeof(r.generation)::text FROM syncline.resets r JOIN syncline.bookmarks b USING (source, collection)"
+        ).fetchone()
+    assert row is not None
+    assert row[0]
+    assert abs(row[1]) <= 1
+    assert row[2] == "integer"
 
 
 async def test_a_login_that_may_not_make_roles_migrates_where_they_exist(

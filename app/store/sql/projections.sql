@@ -247,13 +247,13 @@ SELECT * FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) ON 
 -- name: expected_bookmarks
 -- The bookmarks that the given events (task, version) saved, but not those of a generation that a reset has made void.
 SELECT s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, e.data ->> 'destination' AS destination,
-       nullif(e.data -> 'bookmark', 'null') AS bookmark, (e.data ->> 'generation')::integer AS generation, e.task, e.attempt,
+       nullif(e.data -> 'bookmark', 'null') AS bookmark, (e.data ->> 'generation')::bigint AS generation, e.task, e.attempt,
        e.at AS saved_at
 FROM unnest($1::uuid[], $2::integer[]) AS saved (task, version)
 JOIN syncline.events e USING (task, version)
 JOIN syncline.events s ON s.task = e.task AND s.version = 1
 LEFT JOIN syncline.resets r ON r.source = s.data ->> 'source' AND r.collection = s.data ->> 'collection'
-WHERE (e.data ->> 'generation')::integer >= coalesce(r.generation, 0)
+WHERE (e.data ->> 'generation')::bigint >= coalesce(r.generation, 0)
 
 -- name: drop_bookmarks
 -- Forgets all bookmarks; they are put back in the same transaction.

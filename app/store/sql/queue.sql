@@ -209,14 +209,14 @@ WITH fence AS MATERIALIZED (
   UPDATE syncline.tasks t SET rows = t.rows + $7::bigint, version = m.version FROM moved m WHERE t.task = m.task
 ), saved AS (
   INSERT INTO syncline.bookmarks AS b (source, collection, destination, bookmark, generation, task, attempt, saved_at)
-  SELECT source, collection, $6::text, $8::jsonb, $9::integer, task, attempt, at FROM moved
+  SELECT source, collection, $6::text, $8::jsonb, $9::bigint, task, attempt, at FROM moved
   ON CONFLICT (source, collection, destination) DO UPDATE
   SET bookmark = excluded.bookmark, generation = excluded.generation, task = excluded.task, attempt = excluded.attempt,
       saved_at = excluded.saved_at
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, 'BookmarkSaved', at, 'RUNNING', attempt, $1,
-         jsonb_build_object('destination', $6::text, 'rows', $7::bigint, 'bookmark', $8::jsonb, 'generation', $9::integer,
+         jsonb_build_object('destination', $6::text, 'rows', $7::bigint, 'bookmark', $8::jsonb, 'generation', $9::bigint,
                             'commit', $10::integer)
   FROM moved
 )

@@ -96,7 +96,7 @@ async def test_clearing_the_cache_forgets_the_bookmark(client: httpx.AsyncClient
     answer = await client.post("/api/v1/sources/clear_cache", json=body)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert await api.pool.fetchval("SELECT count(*) FROM syncline.bookmarks") == 0
-    assert await api.pool.fetchval("SELECT generation FROM syncline.resets") == 1
+    assert await api.pool.fetchval("SELECT generation FROM syncline.resets") > 0
 
 
 @pytest.mark.parametrize(
