@@ -59,7 +59,7 @@ VOIDED = -1
 class Fence:
     """Who writes: (task, claim) only grows for one collection, and a destination accepts only the newest.
 
-    A bookmark of an older `generation` is void, and so is one that stands for something else than `standing`.
+    A bookmark of another `generation` is void, and so is one that stands for something else than `standing`.
     """
 
     task: str
@@ -87,7 +87,8 @@ class Fence:
         """
         if generation == VOIDED:
             return Position(loaded=loaded, void=True, reason="its bookmark was found to stand for nothing")
-        if generation < self.generation:
+        # 0 is that of a store which knows of no reset, as a new one does beside a destination that was reset before.
+        if self.generation not in {0, generation}:
             return Position(loaded=loaded, void=True)
         if completed_task == self.task or bookmark is None:
             return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == self.task)

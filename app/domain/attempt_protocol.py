@@ -48,8 +48,8 @@ class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One attempt, complete: the child reads nothing else.
 
     `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, claim) grows with every
-    attempt of a collection, so destinations fence with it; `claim` is 0 where nothing is written. `generation` grows
-    when a user asks for a full reload: a bookmark of an older generation is void. `bookmarks` has those that the
+    attempt of a collection, so destinations fence with it; `claim` is 0 where nothing is written. `generation` changes
+    when a user asks for a full reload: a bookmark of another generation is void. `bookmarks` has those that the
     store knows of destinations that keep none themselves. `data_dir` is where connectors keep virtual environments
     and stage files.
     In the mode `backfill` only the interval `backfill` is loaded, and the bookmark stays where it is. In the modes

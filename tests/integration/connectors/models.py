@@ -28,6 +28,9 @@ PASSES = st.lists(
 )
 """What has changed and what is gone before a pass, whether (3) all is loaded again, at which fail point it crashes."""
 
+A_RESET = 2**52
+"""How far one generation is from the next: further than 32 bits hold."""
+
 
 class Model:
     """What the destination has to have: rows as often as they are there, or versions and whether they count now."""
@@ -83,7 +86,7 @@ def checked_passes(
             origin.change(key, value, later=later)
         for key in gone:
             origin.rows.pop(key, None)
-        collection.generation += void == 3
+        collection.generation += (void == 3) * A_RESET
         model.take(void=void == 3)
         killer.after(crash_at)
         try:

@@ -222,6 +222,25 @@ def test_a_new_generation_loads_everything_anew_and_shows_the_old_rows_until_the
     assert scene.run().finished.records_read == 5, "the bookmark of the new generation counts again"
 
 
+def test_a_bookmark_of_any_other_generation_is_void(scene: Scene, warehouse: Warehouse) -> None:
+    scene.generation = 7_345_678_901_234_567
+    scene.run()
+    assert warehouse.execute("SELECT generation FROM loaded._syncline_bookmarks") == [(scene.generation,)]
+    assert scene.run().finished.records_read == 5
+    for other in (1, scene.generation - 1, scene.generation + 1):
+        scene.generation = other
+        assert scene.run().finished.records_read == 20
+
+
+def test_a_store_that_knows_of_no_reset_goes_on_from_the_destination_s_bookmark(scene: Scene) -> None:
+    scene.generation = 3
+    scene.run()
+    scene.generation = 0
+    assert scene.run().finished.records_read == 5
+    scene.generation = 3
+    assert scene.run().finished.records_read == 20
+
+
 def test_a_keyless_collection_that_becomes_incremental_is_not_doubled(scene: Scene, warehouse: Warehouse) -> None:
     scene.config["key"] = []
     scene.collection = {"sync_mode": "full_refresh"}
