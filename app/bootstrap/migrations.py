@@ -52,7 +52,9 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
             if not isinstance(error.orig, ReadOnlySqlTransaction):
                 raise
             if time.monotonic() >= deadline:
-                raise DatabaseUnreachableError(f"migrating {place(url)} failed: {DatabaseReadOnlyError()}") from None
+                raise DatabaseUnreachableError(
+                    f"migrating {place(url)} failed: {DatabaseReadOnlyError()}; migrate the primary, or again later"
+                ) from None
         except CommandError as error:
             raise SchemaVersionError(f"{place(url)}: {error}; this release knows {head()}") from error
         time.sleep(_PAUSE_SECONDS)

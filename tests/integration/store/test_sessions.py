@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from app.store.database import Connection
 
+TLS_REQUEST: Final = 80877103
 HOSTILE = {
     "default_transaction_isolation": "serializable",
     "statement_timeout": "7s",
@@ -147,3 +149,23 @@ async def test_a_pooler_s_sessions_that_cut_long_statements_off_are_told(databas
     [warning] = logs
     assert (warning["event"], warning["log_level"]) == ("database.settings", "warning")
     assert warning["error"].startswith("long statements are cut off by statement_timeout = '30s': run ALTER ROLE ")
+
+
+async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_it_is_named() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As pgbouncer answers; a client may ask for TLS before it says what it wants."""
+        while int.from_bytes((await reader.readexactly(8))[4:]) == TLS_REQUEST:
+            writer.write(b"N")
+        fields = b"SFATAL\0C08P01\0Munsupported startup parameter: lock_timeout\0\0"
+        writer.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as pooler:
+        port = pooler.sockets[0].getsockname()[1]
+        with pytest.raises(ConfigurationError) as refused:
+            await connect(f"postgresql://u:secret@127.0.0.1:{port}/d")
+    assert str(refused.value) == (
+        f"DATABASE_URL: what answers at 127.0.0.1:{port}/d is not PostgreSQL itself (unsupported startup parameter: "
+        "lock_timeout): with a pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in "
+        "docs/operations.md"
+    )
