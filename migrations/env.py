@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alembic import context
 from sqlalchemy import create_engine, make_url, text
 
-from app.store.sessions import PIN_SESSION, PINNED
+from app.store.sessions import PIN_ALL
 from app.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
 
 def migrate(connection: Connection) -> None:
     connection.execute(text("SET search_path = pg_catalog"))
-    for name, value in PINNED.items():
-        connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value})
-    connection.execute(text(PIN_SESSION))
+    connection.exec_driver_sql(PIN_ALL)
     connection.commit()
     context.configure(
         connection=connection,

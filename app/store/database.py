@@ -20,10 +20,10 @@ from app.domain.errors import (
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
 )
-from app.store.sessions import PIN_SESSION, PINNED, PINNED_PLANS, check_session
+from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, check_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -142,10 +142,9 @@ async def open_pool(
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
         ConfigurationError: a session behind a pooler has settings with which tasks are not safe.
     """
-    role = await _application_role(address, patience_seconds)
-    settings = {"application_name": name, "timezone": "UTC"}
-    if not address.pooled:
-        settings |= PINNED | PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"} | role
+    settings = {} if address.pooled else PINNED | PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"}
+    role = await _application_role(address, patience_seconds, settings)
+    settings |= {"application_name": name, "timezone": "UTC"} | ({} if address.pooled else role)
     async with _BoundedPool(
         address.url,
         min_size=1,
@@ -239,9 +238,11 @@ class _Acquisition:
             raise
 
 
-async def _application_role(address: DatabaseAddress, patience_seconds: float) -> dict[str, str]:
+async def _application_role(
+    address: DatabaseAddress, patience_seconds: float, settings: Mapping[str, str]
+) -> dict[str, str]:
     """The application's role, where the login may take it; managed servers may know no such role."""
-    connection = await connect(address.direct, patience_seconds=patience_seconds)
+    connection = await connect(address.direct, patience_seconds=patience_seconds, settings=settings)
     try:
         may_take = await connection.fetchval(
             "SELECT pg_has_role(current_user, oid, 'USAGE') FROM pg_roles WHERE rolname = $1", APP_ROLE
@@ -252,22 +253,27 @@ async def _application_role(address: DatabaseAddress, patience_seconds: float) -
 
 
 async def connect(
-    direct_url: str, *, patience_seconds: float = 0, name: str = "syncline", **options: Any
+    direct_url: str,
+    *,
+    patience_seconds: float = 0,
+    name: str = "syncline",
+    settings: Mapping[str, str] = {},
+    **options: Any,
 ) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection of its own to the server itself, tried again until `patience_seconds` are over.
+    """One connection of its own, tried again until `patience_seconds` are over; `settings` are start-up parameters.
 
     Raises:
         DatabaseUnreachableError: nobody answered in time.
         ConfigurationError: somebody answered and refuses this user, password or database, or is a pooler.
     """
     deadline = asyncio.get_running_loop().time() + patience_seconds
-    settings = PINNED | {"application_name": name}
+    parameters = {"application_name": name, **settings}
     while True:
         try:
             connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-                direct_url, timeout=10, server_settings=settings, **options
+                direct_url, timeout=10, server_settings=parameters, **options
             )
-            await connection.execute(PIN_SESSION)
+            await connection.execute(PIN_ALL)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
         except asyncpg.ProtocolViolationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -11,16 +12,18 @@ import structlog
 from psycopg import sql
 
 from app.domain.errors import ConfigurationError
-from app.store.database import DatabaseAddress, connect, open_pool
+from app.store.database import DatabaseAddress, connect, open_pool, place
 from tests.database import database_name, migrate
 from tests.harness import opened
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import asyncpg
 
     from app.store.database import Connection
 
-TLS_REQUEST: Final = 80877103
+TLS_REQUEST: Final = (80877103).to_bytes(4)
 HOSTILE = {
     "default_transaction_isolation": "serializable",
     "statement_timeout": "7s",
@@ -151,21 +154,41 @@ async def test_a_pooler_s_sessions_that_cut_long_statements_off_are_told(databas
     assert warning["error"].startswith("long statements are cut off by statement_timeout = '30s': run ALTER ROLE ")
 
 
-async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_it_is_named() -> None:
+@asynccontextmanager
+async def pooler() -> AsyncIterator[str]:
+    """The URL of what refuses start-up parameters as pgbouncer does, and everybody else as an unknown user."""
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """As pgbouncer answers; a client may ask for TLS before it says what it wants."""
-        while int.from_bytes((await reader.readexactly(8))[4:]) == TLS_REQUEST:
+        while (header := await reader.readexactly(8))[4:] == TLS_REQUEST:
             writer.write(b"N")
-        fields = b"SFATAL\0C08P01\0Munsupported startup parameter: lock_timeout\0\0"
-        writer.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+        parameters = await reader.readexactly(int.from_bytes(header[:4]) - 8)
+        refused = (
+            b"08P01\0Munsupported startup parameter: lock_timeout" if b"lock_timeout" in parameters else b"28000\0Mno"
+        )
+        error = b"SFATAL\0C" + refused + b"\0\0"
+        writer.write(b"E" + (len(error) + 4).to_bytes(4) + error)
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as pooler:
-        port = pooler.sockets[0].getsockname()[1]
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        yield f"postgresql://u:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/d"
+
+
+async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_it_is_named() -> None:
+    async with pooler() as url:
         with pytest.raises(ConfigurationError) as refused:
-            await connect(f"postgresql://u:secret@127.0.0.1:{port}/d")
+            async with open_pool(DatabaseAddress.of(url), name="test"):
+                pass
     assert str(refused.value) == (
-        f"DATABASE_URL: what answers at 127.0.0.1:{port}/d is not PostgreSQL itself (unsupported startup parameter: "
+        f"DATABASE_URL: what answers at {place(url)} is not PostgreSQL itself (unsupported startup parameter: "
         "lock_timeout): with a pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in "
         "docs/operations.md"
     )
+
+
+async def test_the_way_round_a_pooler_may_be_one_in_session_mode() -> None:
+    async with pooler() as url:
+        with pytest.raises(ConfigurationError, match="the server refuses it: no"):
+            await connect(url)
+        with pytest.raises(ConfigurationError, match="the server refuses it: no"):
+            async with open_pool(pooled(url), name="test"):
+                pass
