@@ -36,7 +36,7 @@ MEMORY_BYTES = 1024**3
 _LATER_COLUMNS = (
     ("0007", "tasks", "backfill text"),
     ("0007", "task_queue", "backfill text"),
-    ("0008", "task_queue", "claim bigint NOT NULL DEFAULT 0"),
+    ("0009", "task_queue", "claim bigint NOT NULL DEFAULT 0"),
 )
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 

@@ -4,16 +4,16 @@ The number of an attempt is given out twice when the database forgets a claim, a
 promoted. The number of a claim never is. A release before this one claims without one and leaves what is there: none of
 its statements looks at it.
 
-Revision ID: 0008
-Revises: 0007
+Revision ID: 0009
+Revises: 0008
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
