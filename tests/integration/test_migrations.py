@@ -26,7 +26,6 @@ from app.store.queries import load_statements
 from tests.database import ROOT, create_database, database_name, drop_database, lent_columns, migrate
 from tests.harness import FOREVER, opened_store
 from tests.integration.projections.service import running_service
-from tests.integration.store.statements import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,21 +107,27 @@ def test_no_step_waits_long_for_a_lock(path: Path) -> None:
 
 
 # As release 0.1.0 says it.
-OLD_SAVE = load_statements("queue.sql")["save_bookmark"].replace("$9::bigint", "$9::integer")
+OLD_SAVE = (
+    load_statements("queue.sql")["save_bookmark"]
+    .replace("$9::bigint", "$9::integer")
+    .replace("q.claim =", "q.attempt =")
+)
 
 
 async def test_the_release_before_wide_generations_goes_on_while_they_come(empty_database_url: str) -> None:
     _alembic(empty_database_url, "upgrade", "0007")
     async with opened_store(empty_database_url, size=1) as store:
         old = await store.leases.register(host="h", pid=1, release="0.1.0", slots=1, length=FOREVER)
-        claim = await store.claimed(old, "before")
+        with lent_columns(empty_database_url, "0007"):
+            claim = await store.claimed(old, "before")
         assert claim.generation == 0
         await asyncio.to_thread(_alembic, empty_database_url, "upgrade", "head")
         numbers = [await reset_collection(store.pool, "s", "c") for _ in range(2)]
         claim = await store.claimed(old)
         assert claim.generation == numbers[-1]
         what = ("d", 1, {"at": 1}, claim.generation, 1)
-        assert await store.pool.fetchval(OLD_SAVE, old, *key_of(claim), *what, 2)
+        attempt = (claim.source, claim.collection, claim.task, claim.attempt)
+        assert await store.pool.fetchval(OLD_SAVE, old, *attempt, *what, 2)
         assert await store.queue.saved_bookmarks(claim) == {"d": {"at": 1}}
 
 
