@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 64
 _MOST_VALUES = 1_000_000
+_MOST_CHARACTERS = 64 * 1024**2
 _LONGEST_NUMBER = 100
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
@@ -64,7 +65,13 @@ def parse_document(text: str, name: str) -> Document:
     if text.lstrip().startswith("{"):
         try:
             # YAML readers refuse the pairs of escapes that JSON writes for characters beyond U+FFFF.
-            value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_not_a_number)
+            value = json.loads(
+                text,
+                object_pairs_hook=_unique_keys,
+                parse_int=_number,
+                parse_float=_number,
+                parse_constant=_not_a_number,
+            )
             return Document(_not_too_deep(value), name, digest)
         except (ValueError, RecursionError):
             pass  # The YAML reader says the same with its line.
@@ -74,6 +81,12 @@ def parse_document(text: str, name: str) -> Document:
 
 def _not_a_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _number(written: str) -> Any:
+    if isinstance(value := _plain(written), str):
+        raise ValueError(f"{written} is more than a number here can be")  # noqa: TRY004 - json's own errors are such
+    return value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -98,6 +111,16 @@ def _inner(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an alias stands for, and what it adds: values, characters of text, and levels below its own."""
+
+    value: Any
+    values: int
+    characters: int
+    levels: int
+
+
 class _YamlReader:
     """Builds the value from the parser's events: depth and size stay bounded, and each key's line is at hand."""
 
@@ -106,8 +129,10 @@ class _YamlReader:
         self._name = name
         self._text = text
         self._events: Iterator[Any] = iter(())
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, _Anchored] = {}
         self._values = 0
+        self._characters = 0
+        self._deepest = 0
 
     def read(self) -> Any:
         try:
@@ -132,31 +157,46 @@ class _YamlReader:
 
     def _value(self, event: Any, path: KeyPath) -> Any:
         self._values += 1
-        before = self._values
-        if len(path) > _DEEPEST:
-            raise self._problem(f"is nested deeper than {_DEEPEST} levels", event)
+        self._check_depth(len(path), event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        if isinstance(event, yaml.MappingStartEvent):
-            self._expect_tag(event, "map")
-            value: Any = self._mapping(path)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            self._expect_tag(event, "seq")
-            value = self._sequence(path)
-        else:
-            value = self._scalar(event)
-        if event.anchor:
-            self._anchors[event.anchor] = (value, self._values - before + 1)
+            return self._alias(event, path)
+        if not event.anchor:
+            return self._written(event, path)
+        values, characters, deepest = self._values, self._characters, self._deepest
+        self._deepest = len(path)
+        value = self._written(event, path)
+        self._anchors[event.anchor] = _Anchored(
+            value, self._values - values + 1, self._characters - characters, self._deepest - len(path)
+        )
+        self._deepest = max(self._deepest, deepest)
         return value
 
-    def _alias(self, event: Any) -> Any:
-        if event.anchor not in self._anchors:
+    def _written(self, event: Any, path: KeyPath) -> Any:
+        if isinstance(event, yaml.MappingStartEvent):
+            self._expect_tag(event, "map")
+            return self._mapping(path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            self._expect_tag(event, "seq")
+            return self._sequence(path)
+        return self._scalar(event)
+
+    def _alias(self, event: Any, path: KeyPath) -> Any:
+        known = self._anchors.get(event.anchor)
+        if known is None:
             raise self._problem("an alias refers to no anchor; put a text that starts with '*' in quotes", event)
-        value, size = self._anchors[event.anchor]
-        self._values += size
+        self._check_depth(len(path) + known.levels, event)
+        self._values += known.values
         if self._values > _MOST_VALUES:
             raise self._problem(f"has aliases that expand to more than {_MOST_VALUES:,} values", event)
-        return value
+        self._characters += known.characters
+        if self._characters > _MOST_CHARACTERS:
+            raise self._problem(f"has aliases that expand to more than {_MOST_CHARACTERS:,} characters", event)
+        return known.value
+
+    def _check_depth(self, levels: int, event: Any) -> None:
+        if levels > _DEEPEST:
+            raise self._problem(f"is nested deeper than {_DEEPEST} levels", event)
+        self._deepest = max(self._deepest, levels)
 
     def _mapping(self, path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
@@ -179,8 +219,11 @@ class _YamlReader:
         return mapping
 
     def _merged(self, event: Any, path: KeyPath) -> list[dict[str, Any]]:
+        deepest, self._deepest = self._deepest, 0
         value = self._value(event, (*path, "<<"))
         sources = value if isinstance(value, list) else [value]
+        # Its keys stand among the mapping's own, not below: a chain of merges gets no deeper with every link.
+        self._deepest = max(deepest, self._deepest - (2 if isinstance(value, list) else 1))
         if not all(isinstance(source, dict) for source in sources):
             raise self._problem("'<<' merges mappings only", event)
         return sources
@@ -195,6 +238,7 @@ class _YamlReader:
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
+        self._characters += len(text)
         if event.tag is not None:
             self._expect_tag(event, "str")
             return text

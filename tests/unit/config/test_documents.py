@@ -111,6 +111,35 @@ def test_nesting_has_a_limit() -> None:
     assert refusal("[" * 100_000) == "syncline.yaml:1: is nested deeper than 64 levels"
 
 
+def test_nesting_has_a_limit_through_aliases_too() -> None:
+    deep = "[" * 40 + "1" + "]" * 40
+    assert refusal(f"a: &a {deep}\nb: &b [*a]\nc:\n  {'[' * 30}*b{']' * 30}") == (
+        "syncline.yaml:4: is nested deeper than 64 levels"
+    )
+    links = "\n".join(f"a{link}: &a{link} {{<<: {{x: *a{link - 1}}}}}" for link in range(1, 70))
+    assert "is nested deeper than 64 levels" in refusal(f"a0: &a0 {{}}\n{links}")
+
+
+@pytest.mark.parametrize("form", ["*a{}", "[*a{}]"])
+def test_a_long_chain_of_merges_is_not_deep(form: str) -> None:
+    links = "\n".join(f"a{link}: &a{link} {{<<: {form.format(link - 1)}, x: [1]}}" for link in range(1, 300))
+    assert parse_document(f"a0: &a0 {{y: [1]}}\n{links}", "f").value["a299"] == {"x": [1], "y": [1]}
+
+
+def test_an_alias_is_as_deep_as_what_it_stands_for_and_no_deeper() -> None:
+    deep = "[" * 30 + "1" + "]" * 30
+    # The depth of the first anchor's neighbour must not be counted for the second.
+    text = f"a: [{deep}, &b 1]\nc: &c {deep}\nd: {'[' * 30}*b, *c{']' * 30}"
+    assert parse_document(text, "f").value["a"][1] == 1
+
+
+def test_aliases_of_a_long_text_are_refused() -> None:
+    aliases = ", ".join(["*a"] * 70)
+    assert refusal(f"a: &a {'x' * 1024**2}\nb:\n  [{aliases}]") == (
+        "syncline.yaml:3: has aliases that expand to more than 67,108,864 characters"
+    )
+
+
 def test_aliases_that_multiply_are_refused() -> None:
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]
     lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 9)]
@@ -124,6 +153,8 @@ def test_json_is_read_as_json(value: dict[str, Any]) -> None:
 
 def test_numbers_that_json_does_not_have_are_texts() -> None:
     assert parse_document('{"a": NaN}', "f").value == {"a": "NaN"}
+    assert parse_document('{"a": 1e999, "b": -1e400}', "f").value == {"a": "1e999", "b": "-1e400"}
+    assert parse_document(f'{{"a": {"9" * 4000}}}', "f").value == {"a": "9" * 4000}
 
 
 @given(st.text())
