@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.domain.errors import ConfigurationError
 from app.store.database import DatabaseAddress
@@ -73,8 +74,17 @@ def substitution_environment(settings: Settings) -> dict[str, str]:
 
 
 def url_parts(url: str) -> dict[str, str]:
-    """`SYNCLINE_PG_HOST`, `_PORT`, `_USER`, `_PASSWORD` and `_DATABASE` of a PostgreSQL URL, where it names them."""
-    parsed = make_url(url)
+    """`SYNCLINE_PG_HOST`, `_PORT`, `_USER`, `_PASSWORD` and `_DATABASE` of a PostgreSQL URL, where it names them.
+
+    Raises:
+        ConfigurationError: it is not a URL.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            "DATABASE_URL: not a URL; valid is postgresql://user:password@host:port/database"
+        ) from None
     host = parsed.host or parsed.query.get("host")
     parts = {
         "HOST": host if isinstance(host, str) else None,

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from app.config.catalogue import Catalogue, build_catalogue
 from app.config.documents import Document, parse_document
+from app.config.files import read_bytes
 from app.config.problems import CatalogueError, Problem, problem_at
 from app.config.substitution import Substitution
 
@@ -39,6 +40,7 @@ class CatalogueReader:
 
     def __init__(self, source: Path | str, environment: Mapping[str, str]) -> None:
         self._source = source
+        self._name = "catalogue" if isinstance(source, str) else str(source)
         self._environment = environment
         self._documents: dict[str, tuple[str, Document]] = {}
         self._remote: RemoteText | None = None
@@ -54,12 +56,12 @@ class CatalogueReader:
 
     def _main(self) -> Document:
         if isinstance(self._source, str):
-            return self._parsed(self._source, "catalogue")
-        name = str(self._source)
+            return self._parsed(self._source, self._name)
         try:
-            return self._parsed(read_text(self._source), name)
+            text = read_text(self._source)
         except (OSError, ValueError) as error:
-            raise CatalogueError([Problem("", f"cannot be read: {_reason(error)}", name)]) from None
+            raise CatalogueError([Problem("", f"cannot be read: {_reason(error)}", self._name)]) from None
+        return self._parsed(text, self._name)
 
     def _separate(self, main: Document) -> Document | None:
         location = main.value.get("sources") if isinstance(main.value, dict) else None
@@ -71,29 +73,37 @@ class CatalogueReader:
             return None
         if location.startswith("{"):
             return self._parsed(location, "sources")
-        if urlsplit(location).scheme in ("http", "https"):
+        # By its beginning, for not every text can be taken apart as a URL.
+        if location.lower().startswith(("http:", "https:")):
             return self._from_url(main, location)
+        if "://" in location and not location.startswith("file://"):
+            # Without the text: an address of something else may hold a password.
+            raise _refused(main, "must be a file, or a URL that begins with http://, https:// or file://")
         return self._from_file(main, location)
 
     def _from_file(self, main: Document, location: str) -> Document:
-        path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
+        try:
+            path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
+        except ValueError:
+            raise _refused(main, "is not a valid URL: write file:///path/of/the.file") from None
         if isinstance(self._source, Path):
             path = self._source.parent / path
         try:
-            return self._parsed(read_text(path), str(path))
+            text = read_text(path)
         except (OSError, ValueError) as error:
-            message = f"file {path} cannot be read: {_reason(error)}"
-            raise CatalogueError([problem_at(("sources",), message, main.place)]) from None
+            raise _refused(main, f"file {path} cannot be read: {_reason(error)}") from None
+        return self._parsed(text, str(path))
 
     def _from_url(self, main: Document, location: str) -> Document:
         from app.config.remote import RemoteText, UnreadableError  # noqa: PLC0415 (httpx is slow to import)
 
-        if self._remote is None or self._remote.url != location:
-            self._remote = RemoteText(location, largest=LARGEST_TEXT)
         try:
-            return self._parsed(self._remote.read(), self._remote.name)
+            if self._remote is None or self._remote.url != location:
+                self._remote = RemoteText(location, largest=LARGEST_TEXT)
+            text = self._remote.read()
         except UnreadableError as error:
-            raise CatalogueError([problem_at(("sources",), str(error), main.place)]) from None
+            raise _refused(main, str(error)) from None
+        return self._parsed(text, self._remote.name)
 
     def _parsed(self, text: str, name: str) -> Document:
         known = self._documents.get(name)
@@ -111,11 +121,14 @@ def read_text(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is no text, or too large.
     """
-    with path.open("rb") as file:
-        content = file.read(LARGEST_TEXT + 1)
+    content = read_bytes(path, LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
         raise ValueError(f"it has more than {LARGEST_TEXT // 1024**2} MiB")
     return content.decode("utf-8-sig")
+
+
+def _refused(main: Document, message: str) -> CatalogueError:
+    return CatalogueError([problem_at(("sources",), message, main.place)])
 
 
 def _reason(error: OSError | ValueError) -> str:

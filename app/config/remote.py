@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 DEADLINE_SECONDS = 10.0
 _TIMEOUT = httpx.Timeout(3.0)
+_ASKED_BY = {b"If-None-Match": "ETag", b"If-Modified-Since": "Last-Modified"}
 
 
 class UnreadableError(Exception):
@@ -22,57 +23,62 @@ class RemoteText:
     """
 
     def __init__(self, url: str, *, largest: int) -> None:
-        """`largest` is in bytes, after decompression."""
-        self.url = url
-        self._largest = largest
-        self._validators: dict[str, str] = {}
-        self._text: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The URL as it may be shown."""
-        parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-    def read(self) -> str:
-        """The text as it is now.
+        """`largest` is in bytes, after decompression.
 
         Raises:
-            UnreadableError: no answer in time, another status than 200 or 304, too large, or not UTF-8.
+            UnreadableError: it is not a URL.
+        """
+        self.url = url
+        self.name = _shown(url)
+        self._largest = largest
+        self._validators: dict[bytes, bytes] = {}
+        self._text: str | None = None
+
+    def read(self) -> str:
+        """The text as it is now. Not for use in an event loop.
+
+        Raises:
+            UnreadableError: no answer in time, one that is not HTTP, another status than 200 or 304, too large, or not
+                UTF-8.
         """
         try:
-            with (
-                httpx.Client(timeout=_TIMEOUT) as client,
-                client.stream("GET", self.url, headers=self._validators) as response,
-            ):
-                return self._accept(response)
-        except httpx.TimeoutException:
+            return asyncio.run(self._asked())
+        except (TimeoutError, httpx.TimeoutException):
             raise self._unreadable("did not answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.ProtocolError, httpx.DecodingError) as error:
+            raise self._unreadable(f"answered what is not valid HTTP ({type(error).__name__})") from None
+        # A name that no resolver takes is a UnicodeError, a proxy of the environment a ValueError or an ImportError.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise self._unreadable(f"cannot be reached ({type(error).__name__})") from None
 
-    def _accept(self, response: httpx.Response) -> str:
+    async def _asked(self) -> str:
+        # Of the whole: httpx limits the wait for each piece, and there can be any number of them.
+        async with asyncio.timeout(DEADLINE_SECONDS), httpx.AsyncClient(timeout=_TIMEOUT) as client:
+            # Forgotten if the answer is refused: what this server cannot read, not even of its own, is sent once.
+            validators, self._validators = self._validators, {}
+            async with client.stream("GET", self.url, headers=validators) as response:
+                return await self._accept(response, validators)
+
+    async def _accept(self, response: httpx.Response, validators: dict[bytes, bytes]) -> str:
         if response.status_code == httpx.codes.NOT_MODIFIED and self._text is not None:
+            self._validators = validators
             return self._text
         if response.status_code != httpx.codes.OK:
             more = "; redirects are not followed, give the final address" if response.has_redirect_location else ""
             raise self._unreadable(f"answered {response.status_code}{more}")
-        text = self._decoded(self._body(response))
-        asked_by = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
-        self._validators = {ask: response.headers[said] for ask, said in asked_by.items() if said in response.headers}
+        text = self._decoded(await self._body(response))
+        said = response.headers
+        # As bytes, for they go back as they came: an ETag may have any above 0x7F (RFC 9110, 8.8.3).
+        self._validators = {ask: said[name].encode(said.encoding) for ask, name in _ASKED_BY.items() if name in said}
         self._text = text
         return text
 
-    def _body(self, response: httpx.Response) -> bytes:
-        # httpx limits the wait for each piece, not for the whole.
-        deadline = time.monotonic() + DEADLINE_SECONDS
+    async def _body(self, response: httpx.Response) -> bytes:
         body = bytearray()
-        for piece in response.iter_bytes():
+        async for piece in response.aiter_bytes():
             body += piece
             if len(body) > self._largest:
                 raise self._unreadable(f"has more than {self._largest:,} bytes")
-            if time.monotonic() > deadline:
-                raise self._unreadable("did not answer in time")
         return bytes(body)
 
     def _decoded(self, body: bytes) -> str:
@@ -83,3 +89,15 @@ class RemoteText:
 
     def _unreadable(self, reason: str) -> UnreadableError:
         return UnreadableError(f"{self.name} {reason}")
+
+
+def _shown(url: str) -> str:
+    """The URL as it may be shown."""
+    try:
+        parts = urlsplit(url)
+        known = httpx.URL(url).host and parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        known = False
+    if not known:
+        raise UnreadableError("is not a valid URL: write http://host:port/path or https://host/path")
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.config.files import read_bytes
 from app.config.problems import KeyPath, PlaceOf, Problem, nowhere, problem_at
 from app.domain.secret_values import is_secret_name, secrets_in
 
@@ -76,8 +77,7 @@ class Substitution:
     def _file(self, name: str) -> tuple[str, str]:
         """What is in a file, or why it cannot be had; of its content no word."""
         try:
-            with Path(name).open("rb") as file:
-                raw = file.read(_LARGEST_FILE_BYTES + 1)
+            raw = read_bytes(Path(name), _LARGEST_FILE_BYTES + 1)
             if len(raw) > _LARGEST_FILE_BYTES:
                 return "", f"file {name} is larger than 1 MB"
             value = raw.decode().removesuffix("\n").removesuffix("\r")

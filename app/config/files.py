@@ -1,0 +1,47 @@
+"""Reads the files that a configuration names, whatever they are."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PIPE_SECONDS: Final = 10
+_PIECE: Final = 1 << 16
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a file, or of what comes out of a pipe.
+
+    Raises:
+        OSError: it cannot be read, or nothing comes out of the pipe.
+        ValueError: no file can have this name.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file.read(most)
+        return _from_pipe(file.fileno(), most)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A pipe that nobody writes to would never be open, and the process that reads it could not even end.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _from_pipe(descriptor: int, most: int) -> bytes:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    content = bytearray()
+    while len(content) < most:
+        if not poll.poll(_PIPE_SECONDS * 1000):
+            raise OSError(errno.ETIMEDOUT, f"it is not a file, and nothing came from it within {_PIPE_SECONDS} seconds")
+        piece = os.read(descriptor, min(most - len(content), _PIECE))
+        if not piece:
+            break
+        content += piece
+    return bytes(content)
