@@ -166,7 +166,8 @@ class _Reading:
         written, place = self._mapping(name)
         for part_id, value in written.items():
             entry = self._entry((name, part_id), value, place)
-            if (part := read(entry)) is None:
+            part = _read(entry, read)
+            if part is None:
                 rejected[part_id] = entry.problems
             else:
                 good[part_id] = part
@@ -195,6 +196,14 @@ class _Reading:
     def _take(self, entry: Entry) -> None:
         self.warnings += entry.warnings
         self.secrets |= entry.secrets
+
+
+def _read(entry: Entry, read: Callable[[Entry], Part | None]) -> Part | None:
+    try:
+        return read(entry)
+    except Exception as error:  # noqa: BLE001 - one part must not take the others with it
+        entry.refuse_unexpected(error)
+        return None
 
 
 def sources_of(document: Document) -> tuple[Any, PlaceOf]:

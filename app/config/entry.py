@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from app.config.classic import ignored_warning, without_ignored
-from app.config.problems import KeyPath, PlaceOf, Problem, model_problems, problem_at, unknown_name
+from app.config.problems import KeyPath, PlaceOf, Problem, model_problems, problem_at, unexpected, unknown_name
 from app.config.substitution import Substitution
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -50,12 +50,16 @@ class Entry:
         redact = Redactor(self.secrets).redact
         first: dict[str, Problem] = {}
         for problem in self._problems:
-            first.setdefault(problem.path, Problem(problem.path, redact(problem.message), problem.place))
+            first.setdefault(problem.path, replace(problem, message=redact(problem.message)))
         return tuple(first.values())
 
     def refuse(self, below: KeyPath, message: str) -> None:
         """Note a problem at the key `below` this part."""
         self._problems.append(problem_at(self.path + below, message, self.place))
+
+    def refuse_unexpected(self, error: Exception) -> None:
+        """Note a mistake of Syncline's own: this part is refused, the others are read."""
+        self._problems.append(unexpected(error, self.path, self.place))
 
     def warn(self, below: KeyPath, message: str) -> None:
         """Note what need not be mended at the key `below` this part."""

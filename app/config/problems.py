@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 KeyPath = tuple[str | int, ...]
 PlaceOf = typing.Callable[[KeyPath], str]
 
+_LONGEST_TRACE = 40
 _TEXTS = {
     "missing": "is missing",
     "int_type": "must be a whole number",
@@ -43,12 +45,14 @@ _TEXTS = {
 class Problem:
     """One thing that is wrong.
 
-    `path` is the key (`sources.load.collections[0].schedule`), `place` is `file:line` where it is known.
+    `path` is the key (`sources.load.collections[0].schedule`), `place` is `file:line` where it is known. `trace` is
+    where in Syncline an error came from that nobody expected: calls only, no text that it carries.
     """
 
     path: str
     message: str
     place: str = ""
+    trace: str = ""
 
     def __str__(self) -> str:
         """One line whatever the keys are: what would break it, or command a terminal, is escaped."""
@@ -81,6 +85,22 @@ def nowhere(_path: KeyPath) -> str:
 
 def problem_at(path: KeyPath, message: str, place: PlaceOf = nowhere) -> Problem:
     return Problem(render_path(path), message, place(path))
+
+
+def unexpected(error: Exception, path: KeyPath, place: PlaceOf = nowhere) -> Problem:
+    """A mistake of Syncline's own as a problem: reading a catalogue must never end a process that has a good one.
+
+    Without the error's own text, which may hold any part of what was read: half of a password that has a `#`.
+    """
+    calls = ((frame.f_globals.get("__name__", ""), line) for frame, line in traceback.walk_tb(error.__traceback__))
+    module, line = next((call for call in reversed([*calls]) if call[0].startswith("app.")), ("syncline", 0))
+    return Problem(
+        render_path(path),
+        f"unexpected error: {type(error).__name__} in {module}, line {line}; this is a bug, please report it",
+        place(path),
+        # The last calls: a recursion without end has a thousand.
+        trace="".join(traceback.format_tb(error.__traceback__, limit=-_LONGEST_TRACE)),
+    )
 
 
 def unknown_key(name: str, valid: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -9,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 from app.config.catalogue import Catalogue, build_catalogue
 from app.config.documents import Document, parse_document
 from app.config.files import read_bytes
-from app.config.problems import CatalogueError, Problem, problem_at
+from app.config.problems import CatalogueError, Problem, problem_at, unexpected
 from app.config.substitution import Substitution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from app.config.remote import RemoteText
 
@@ -32,7 +33,8 @@ def load_catalogue(
         CatalogueError: the catalogue as a whole cannot be used; it carries all problems.
     """
     reader = CatalogueReader(source, environment)
-    return build_catalogue(*reader.read(), environment, without_collections=without_collections)
+    with reader.refusing():
+        return build_catalogue(*reader.read(), environment, without_collections=without_collections)
 
 
 class CatalogueReader:
@@ -53,6 +55,20 @@ class CatalogueReader:
         """
         main = self._main()
         return main, self._separate(main)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Around everything that is done to read the catalogue: an error that nobody expected refuses it as well.
+
+        Raises:
+            CatalogueError: what is wrong with the catalogue, or with Syncline.
+        """
+        try:
+            yield
+        except CatalogueError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may die of it
+            raise CatalogueError([unexpected(error, (), lambda _path: self._name)]) from None
 
     def _main(self) -> Document:
         if isinstance(self._source, str):

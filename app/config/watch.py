@@ -13,7 +13,7 @@ from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _log = structlog.get_logger(__name__)
@@ -73,11 +73,13 @@ class CatalogueWatcher:
 
     async def _read(self) -> None:
         try:
-            new = await asyncio.to_thread(self._changed)
+            with self._reader.refusing():
+                new = await asyncio.to_thread(self._changed)
         except CatalogueError as error:
             if self._current is None:
+                _log_traces(error.problems)
                 raise
-            self._refuse(str(error))
+            self._refuse(error)
             return
         if new is not None:
             self._replace(new)
@@ -90,31 +92,42 @@ class CatalogueWatcher:
             return None
         if self._unusable is None or self._unusable[0] != fingerprint:
             try:
-                return build_catalogue(main, separate, self._environment)
+                with self._reader.refusing():
+                    return build_catalogue(main, separate, self._environment)
             except CatalogueError as error:
                 # Kept, so that a version that stays broken costs one reading, not one a second.
                 self._unusable = (fingerprint, error)
-        raise self._unusable[1]
+        # Anew each time: an error that is raised again and again keeps the trace of every time.
+        raise CatalogueError(self._unusable[1].problems)
 
     def _replace(self, new: Catalogue) -> None:
         previous, self._current = self._current, _with_previous(new, self._current)
         for problem in self._current.problems:
             _log.error("catalogue.rejected", problem=str(problem))
+        _log_traces(self._current.problems)
         known = set(previous.warnings) if previous else set()
         for warning in (warning for warning in self._current.warnings if warning not in known):
             _log.warning("catalogue.warning", warning=str(warning))
         _log.info("catalogue.loaded", sources=len(self._current.sources), fingerprint=self._current.fingerprint[:12])
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, error: CatalogueError) -> None:
+        reason = str(error)
         self._problem = f"{reason}; {_PREVIOUS_RUNS}"
         if reason != self._refused:
             self._refused = reason
             _log.error("catalogue.refused", problem=self._problem)
+            _log_traces(error.problems)
 
     def _accept(self) -> None:
         if self._problem is not None:
             _log.info("catalogue.mended")
         self._problem = self._refused = None
+
+
+def _log_traces(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        if problem.trace:
+            _log.error("catalogue.unexpected", problem=str(problem), exception=problem.trace)
 
 
 def _with_previous(new: Catalogue, previous: Catalogue | None) -> Catalogue:

@@ -51,3 +51,22 @@ def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) 
     assert len(problems) == 2
     assert all(problem.startswith(f"{path}:") for problem in problems)
     assert last == f"{path} cannot be used as it is: 2 problems."
+
+
+def test_an_error_that_nobody_expected_is_one_error_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.config.reader.build_catalogue", lambda *_args, **_options: 1 / 0)
+    result = check(str(path))
+    assert result.exit_code == 2
+    problem, last = result.output.splitlines()
+    assert problem.startswith(f"{path}: unexpected error: ZeroDivisionError in app.config.reader, line ")
+    assert problem.endswith("; this is a bug, please report it")
+    assert last == f"{path} cannot be used as it is: 1 problem."
+
+
+def test_a_database_url_that_is_not_one_is_one_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter22@one:1,two:2/d")
+    result = check(str(path))
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "syncline: DATABASE_URL: not a URL; valid is postgresql://user:password@host:port/database\n",
+    )

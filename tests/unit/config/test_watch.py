@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +14,18 @@ from app.config.watch import CatalogueWatcher
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# Each line is shallow; the last one is not, for it stands for all before.
+CHAIN = "".join(f"a{link}: &a{link} [[[[*a{link - 1}]]]]\n" if link else "a0: &a0 [1]\n" for link in range(300))
+
+
+class UnexpectedError(Exception):
+    """What nobody has thought of."""
+
+
+def fail(*_args: object, **_options: object) -> NoReturn:
+    raise UnexpectedError("hunter22")
 
 
 def catalogue_text(*names: str, more: str = "") -> str:
@@ -77,7 +89,10 @@ async def test_a_change_that_keeps_size_and_time_is_seen(path: Path) -> None:
     assert list(watcher.current.sources) == ["two"]
 
 
-@pytest.mark.parametrize("broken", ["", "sources: [", "servr: {}", "sources: /does/not/exist"])
+@pytest.mark.parametrize(
+    "broken",
+    ["", "sources: [", "servr: {}", "sources: /does/not/exist", "sources: http://[x", "sources: file://[x", CHAIN],
+)
 async def test_a_broken_version_keeps_the_old_one_and_says_so_once(path: Path, broken: str) -> None:
     watcher = await started(path)
     running = watcher.current
@@ -93,6 +108,76 @@ async def test_a_broken_version_keeps_the_old_one_and_says_so_once(path: Path, b
     write(path, catalogue_text("one"))
     assert not await watcher.refresh()
     assert watcher.problem is None
+
+
+@pytest.mark.parametrize("place", ["app.config.watch.build_catalogue", "app.config.reader.parse_document"])
+async def test_an_error_that_nobody_expected_refuses_the_new_version(
+    path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = await started(path)
+    running = watcher.current
+    write(path, catalogue_text("two"))
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(place, fail)
+        assert not await watcher.refresh()
+        assert not await watcher.refresh()
+    assert watcher.current is running
+    problem = str(watcher.problem)
+    assert problem.startswith(f"{path}: unexpected error: UnexpectedError in app.config.")
+    assert problem.endswith("; this is a bug, please report it; the previous version goes on")
+    assert [entry["event"] for entry in logs] == ["catalogue.refused", "catalogue.unexpected"]
+    assert "in fail" in logs[1]["exception"] or "fail(" in logs[1]["exception"]
+    assert "hunter22" not in f"{problem}{logs[0]}{logs[1]['problem']}"
+    write(path, catalogue_text("one", "two"))
+    assert await watcher.refresh()
+    assert watcher.problem is None
+
+
+async def test_at_the_start_it_is_the_one_error_and_its_trace_is_in_the_log(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.config.watch.build_catalogue", fail)
+    watcher = CatalogueWatcher(path, {})
+    with capture_logs() as logs, pytest.raises(CatalogueError, match="unexpected error: UnexpectedError in "):
+        await watcher.refresh()
+    assert [entry["event"] for entry in logs] == ["catalogue.unexpected"]
+
+
+async def test_without_a_thread_to_read_it_the_previous_version_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = await started(path)
+    monkeypatch.setattr("asyncio.to_thread", fail)
+    assert not await watcher.refresh()
+    assert "unexpected error" in str(watcher.problem)
+
+
+async def test_an_error_that_nobody_expected_in_one_source_leaves_the_others_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = await started(path)
+    before = watcher.current.sources["one"]
+    monkeypatch.setattr("app.config.sources.check_classic", lambda entry, *_rest: entry.id == "two" or fail())
+    write(path, catalogue_text("two", "one"))
+    with capture_logs() as logs:
+        assert await watcher.refresh()
+    assert watcher.current.sources["one"] == before
+    assert list(watcher.current.sources) == ["two", "one"]
+    [problem, _] = watcher.current.rejected["one"]
+    assert str(problem).startswith(f"{path}:4: sources.one: unexpected error: UnexpectedError in app.config.sources, ")
+    assert [entry["event"] for entry in logs] == ["catalogue.rejected"] * 2 + [
+        "catalogue.unexpected",
+        "catalogue.loaded",
+    ]
+
+
+async def test_a_pipe_that_nobody_writes_to_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.config.files._PIPE_SECONDS", 0.01)
+    watcher = await started(path)
+    remove(path)
+    os.mkfifo(path)
+    assert not await watcher.refresh()
+    assert "it is not a file, and nothing came from it within 0.01 seconds" in str(watcher.problem)
 
 
 async def test_a_version_that_stays_broken_is_built_once(path: Path) -> None:
