@@ -175,9 +175,21 @@ class TaskQueue:
         rows = await self._pool.fetch(_SQL["active_tasks"], *map(list, zip(*collections, strict=True)))
         return {(row["source"], row["collection"]): row["task"] for row in rows}
 
-    async def claim(self, worker: UUID, limit: int) -> list[Claim]:
-        """Up to `limit` due tasks for this worker; none when its lease is over."""
-        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit)]
+    async def claim(
+        self, worker: UUID, limit: int, *, left: Mapping[tuple[str, str], datetime] | None = None
+    ) -> list[Claim]:
+        """Up to `limit` due tasks for this worker; none when its lease is over.
+
+        `left` are the collections that it leaves to other workers, each until a moment of the database's clock.
+        """
+        left = left or {}
+        leaves = ([source for source, _ in left], [collection for _, collection in left], list(left.values()))
+        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *leaves)]
+
+    async def unknown_since(self, claim: Claim) -> datetime:
+        """When the first of the workers took the task that one after the other did not know its collection."""
+        since: datetime | None = await self._pool.fetchval(_SQL["unknown_since"], claim.task)
+        return since or claim.at
 
     async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:
         """End attempts together. Returns those that were refused: the worker has lost them."""

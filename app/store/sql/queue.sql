@@ -62,7 +62,8 @@ FROM unnest($1::text[], $2::text[]) AS w (source, collection)
 JOIN syncline.task_queue q ON q.source = w.source AND q.collection = w.collection
 
 -- name: claim_tasks
--- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped.
+-- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped, and
+-- those of the collections ($3, $4) that the worker leaves to others until $5.
 -- Where nothing is due nothing is locked: an empty claim burns no transaction id.
 -- Each claim has a number of its own, whatever the database may have forgotten: milliseconds since 1970, above 20 random
 -- bits. It grows with each claim of a task, even where the clock has stepped back.
@@ -74,6 +75,10 @@ WITH fence AS MATERIALIZED (
 ), due AS MATERIALIZED (
   SELECT source, collection FROM syncline.task_queue
   WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()) AND EXISTS (SELECT FROM fence)
+    AND ((source, collection) IN (
+      SELECT l.source, l.collection FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS l (source, collection, until)
+      WHERE l.until > (SELECT syncline.clock())
+    )) IS NOT TRUE
   ORDER BY priority DESC, task
   LIMIT $2
   FOR NO KEY UPDATE SKIP LOCKED
@@ -126,6 +131,12 @@ SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS younger_server
 FROM syncline.tasks t
 LEFT JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection AND q.task = t.task
 WHERE t.task = $1 AND t.status IN ('SCHEDULED', 'RUNNING')
+
+-- name: unknown_since
+-- Since when every worker that took task $1 has found its collection unknown; NULL when the last one did not. The event
+-- that led back into the queue last tells: any other beginning, failure or return begins anew.
+SELECT (data ->> 'unknown_since')::timestamptz FROM syncline.events
+WHERE task = $1 AND status = 'SCHEDULED' ORDER BY version DESC LIMIT 1
 
 -- name: end_attempts
 -- Ends attempts of worker $1 ($2–$11), if its lease stands and they are still its own, with the last lines of their logs

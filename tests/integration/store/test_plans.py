@@ -99,7 +99,8 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
     interval = "ARRAY[interval '0']"
     lines = [one, one, one, array, array]
     statements = {
-        "claim_tasks": (QUEUE, [worker, "100"]),
+        "claim_tasks": (QUEUE, [worker, "100", array, array, "ARRAY[now()]"]),
+        "unknown_since": (QUEUE, [task]),
         "active_tasks": (QUEUE, [array, array]),
         "held_attempts": (QUEUE, [worker]),
         "running_claims": (QUEUE, [worker]),
@@ -128,7 +129,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         if (found := bad_nodes(await plan_of(store, file[name], values)))
     }
     assert bad == {}
-    claim = await plan_of(store, QUEUE["claim_tasks"], [worker, "100"])
+    claim = await plan_of(store, QUEUE["claim_tasks"], [worker, "100", array, array, "ARRAY[now()]"])
     assert [node for node in claim if node.get("Index Name") == "task_queue_ready"]
 
 
