@@ -148,6 +148,11 @@ class Store:
         rows = {table: await self.pool.fetch(f"SELECT t::text FROM syncline.{table} t ORDER BY 1") for table in tables}
         return json.dumps({table: [row[0] for row in found] for table, found in rows.items()})
 
+    async def move_clock(self, offset: str) -> None:
+        """The database's clock is that far ahead, for all connections from now on."""
+        name = await self.admin.fetchval("SELECT current_database()")
+        await self.admin.execute(f"ALTER DATABASE {name} SET syncline.clock_offset = '{offset}'")
+
     async def is_waiting(self, what: str) -> bool:
         """Whether a statement that contains `what` waits for a lock."""
         return bool(

@@ -18,7 +18,7 @@ from app.connectors.options import DESTINATIONS
 from app.connectors.sources.synthetic import run_synthetic
 from app.connectors.synthetic_options import SyntheticParameters
 from app.domain.attempt_protocol import Checked, Committed, Failed, Finished, LogLine, Offered, Progress
-from app.domain.errors import ConfigurationError, LeaseLostError
+from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from app.execution.endings import Endings
     from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
+    from app.execution.unknown import LeftToOthers
     from app.store.queue import Claim, TaskQueue
 
 FIRST_LINE: Final = "Running task..."
@@ -82,6 +83,7 @@ class AttemptContext:
     endings: Endings
     progress: ProgressReports
     redaction: Redaction
+    left_to_others: LeftToOthers
 
 
 class Attempt:
@@ -129,7 +131,10 @@ class Attempt:
 
     async def _copy(self) -> Outcome:
         try:
-            catalogue, timeout = await self._find()
+            try:
+                catalogue, timeout = await self._find()
+            except (UnknownSourceError, UnknownCollectionError) as error:
+                return await self._unknown(error)
             self._log.redact = self._context.redaction.of(catalogue)
             job = make_job(catalogue, self.claim, self._context.data_dir)
             if not all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
@@ -165,6 +170,21 @@ class Attempt:
             await watcher.refresh()
             _, collection = watcher.current.find(self.claim.source, self.claim.collection)
         return watcher.current, collection.timeout
+
+    async def _unknown(self, error: ConfigurationError) -> Outcome:
+        since = await self._context.queue.unknown_since(self.claim)
+        outcome = self._context.left_to_others.outcome_of(self.claim, error, since=since)
+        _logger.warning(
+            "attempt.unknown_collection",
+            source=self.claim.source,
+            collection=self.claim.collection,
+            task=self.claim.task_id,
+            attempt=self.claim.attempt,
+            worker=str(self._context.worker),
+            result=outcome.result.value,
+            error=self._log.presentable(str(error)),
+        )
+        return outcome
 
     async def _run_here(self, job: AttemptJob) -> Outcome:
         last: list[AttemptMessage] = []
@@ -279,7 +299,8 @@ def outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
 
 
 def shown(outcome: Outcome, presentable: Callable[[str], str]) -> Outcome:
-    """The outcome with an error that is fit to be kept for ever."""
-    if outcome.error is None:
+    """The outcome with texts that are fit to be kept for ever."""
+    if outcome.error is None and not outcome.reason:
         return outcome
-    return replace(outcome, error=presentable(outcome.error))
+    error = None if outcome.error is None else presentable(outcome.error)
+    return replace(outcome, error=error, reason=presentable(outcome.reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from app.store.queue import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from random import Random
 
     from app.domain.attempt_protocol import Level
@@ -34,7 +36,8 @@ class Result(Enum):
 class Outcome:
     """The result; for a failure its error and whether trying again can help; for a success what it moved.
 
-    `reason` tells why an attempt was handed back.
+    `reason` tells why an attempt was handed back, `delay` how long its task then waits. Where the reason is an unknown
+    collection, no worker that took the task has known it from `unknown_since` on.
     """
 
     result: Result
@@ -43,6 +46,8 @@ class Outcome:
     records_read: int = 0
     rows_written: int = 0
     reason: str = ""
+    delay: timedelta = timedelta()
+    unknown_since: datetime | None = None
 
 
 CANCELED: Final = Outcome(Result.CANCELED)
@@ -64,7 +69,11 @@ def ending_of(
     `before` are lines that are not stored yet, `seconds` is how long the attempt took.
     """
     took = f"in [{seconds:.2f}] seconds (~ {seconds / 60:.2f} minutes)"
-    moved = {"records_read": outcome.records_read, "rows": outcome.rows_written, "seconds": round(seconds, 3)}
+    moved: dict[str, Any] = {
+        "records_read": outcome.records_read,
+        "rows": outcome.rows_written,
+        "seconds": round(seconds, 3),
+    }
 
     def ending(type_: str, status: Status, level: Level, text: str, **more: Any) -> Ending:
         last = NumberedLine(line, time.monotonic(), level, f"[{claim.task_id}] {text}")
@@ -88,7 +97,13 @@ def ending_of(
             return canceled()
         case Result.HANDED_BACK:
             text = f"attempt {claim.attempt} is handed back after {seconds:.2f} seconds: {outcome.reason}"
-            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text, if_canceled=canceled())
+            if outcome.unknown_since:
+                moved["unknown_since"] = outcome.unknown_since
+            return ending(
+                *(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text),
+                delay=outcome.delay,
+                if_canceled=canceled(),
+            )
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
             delay = retry_delay(claim.failures + 1, rng=rng)
             left = claim.max_attempts - claim.failures - 1

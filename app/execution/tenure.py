@@ -17,6 +17,7 @@ from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_BEGUN, ending_of
 from app.execution.progress import ProgressReports
 from app.execution.task_log import TaskLog
+from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
 from app.loops import beside, first_of, repeat
 from app.store.queue import TaskQueue
@@ -71,6 +72,7 @@ class Tenure:
             endings=Endings(self._queue, worker),
             progress=self._progress,
             redaction=Redaction(),
+            left_to_others=LeftToOthers(watcher),
         )
         self._at_once = AtOnce(watcher, self._context.redaction)
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
@@ -172,7 +174,7 @@ class Tenure:
             return False
         self._asked += asked
         try:
-            claims = await self._queue.claim(self.worker, asked)
+            claims = await self._queue.claim(self.worker, asked, left=self._context.left_to_others.now())
             fail_point("queue.claimed")
         except BaseException:
             self._in_doubt = True

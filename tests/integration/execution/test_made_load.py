@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.domain.events import ATTEMPT_HANDED_BACK
 from app.domain.retry import retry_delay
@@ -85,18 +85,6 @@ async def test_a_retry_waits_for_its_delay(store: Store, database_url: str, tmp_
     assert 2.5 <= row["delay"] <= 5.1
 
 
-async def test_a_source_that_the_catalogue_has_no_more_fails_its_task_and_frees_the_collection(
-    store: Store, database_url: str, tmp_path: Path
-) -> None:
-    config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={})})
-    task = await store.schedule(source="gone")
-    async with running_worker(database_url, config):
-        assert await store.ended(task) == "FAILED"
-        assert await store.types(task) == ["TaskScheduled", "TaskStarted", "TaskFailed"], "not tried again"
-        assert "Source [gone] doesn't exist" in (await store.messages(task))[-1]
-        assert await store.schedule(source="gone") != task
-
-
 async def test_a_source_that_only_a_newer_file_has_is_found(store: Store, database_url: str, tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={})})
     async with running_worker(database_url, config) as running:
@@ -147,9 +135,9 @@ async def test_of_two_claims_under_way_only_the_one_whose_answer_is_lost_is_hand
     claimed, lost = itertools.count(1), []
     given, back = asyncio.Event(), asyncio.Event()
 
-    async def forgetful(self: TaskQueue, worker: UUID, limit: int) -> list[Claim]:
+    async def forgetful(self: TaskQueue, worker: UUID, limit: int, **more: Any) -> list[Claim]:
         number = next(claimed)
-        claims = await claim(self, worker, limit)
+        claims = await claim(self, worker, limit, **more)
         if number == 2:
             lost.extend(claims)
             raise OSError("the answer is lost")
