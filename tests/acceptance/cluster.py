@@ -145,11 +145,11 @@ class Cluster:
     def worker(self) -> Process:
         return self.start("worker")
 
-    def api(self, *, bounds: Mapping[str, float] | None = None) -> Api:
+    def api(self, *, bounds: Mapping[str, float] | None = None, environment: Mapping[str, str] | None = None) -> Api:
         """A replica that is ready."""
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        process = self.start("api", "--port", str(port), bounds=bounds)
+        process = self.start("api", "--port", str(port), bounds=bounds, environment=environment)
         api = Api(process, f"http://127.0.0.1:{port}")
         wait_until("the API is ready", api.is_ready)
         return api
