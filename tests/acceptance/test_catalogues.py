@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.acceptance.cluster import Api, Process
 
 # Each line is shallow; the last one is not, for it stands for all before.
-CHAIN = "a0: &a0 [1]\n" + "".join(f"a{link}: &a{link} [[[[*a{link - 1}]]]]\n" for link in range(1, 300))
+CHAIN = "destinations:\n  a0: &a0 [1]\n" + "".join(f"  a{n}: &a{n} [[[[*a{n - 1}]]]]\n" for n in range(1, 300))
 BROKEN = {
     'sources: "http://[x"\n': ".yaml:1: sources: is not a valid URL",
     'server: {}\nsources: "http://me:hunter22@warehouse[eu].example"\n': ".yaml:2: sources: is not a valid URL",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 # Each line is shallow; the last one is not, for it stands for all before.
-CHAIN = "".join(f"a{link}: &a{link} [[[[*a{link - 1}]]]]\n" if link else "a0: &a0 [1]\n" for link in range(300))
+CHAIN = "destinations:\n  a0: &a0 [1]\n" + "".join(f"  a{n}: &a{n} [[[[*a{n - 1}]]]]\n" for n in range(1, 300))
 
 
 class UnexpectedError(Exception):
