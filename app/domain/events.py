@@ -28,7 +28,8 @@ CANCEL_REQUESTED: Final = "CancelRequested"
 ATTEMPT_FAILED: Final = "AttemptFailed"
 # The worker's lease ran out; the attempt counts as failed.
 ATTEMPT_RESCUED: Final = "AttemptRescued"
-# A worker gave the task back, because it drains or because the claim never reached it; no failed attempt.
+# A worker gave the task back, no failed attempt: it drains, the claim never reached it, or its catalogue does not have
+# the collection, which no worker that took the task has known since `unknown_since`.
 ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"
