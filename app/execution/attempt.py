@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -26,7 +27,7 @@ from app.execution.jobs import is_made_load, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.failpoints import fail_point
 from app.loops import to_its_end
-from app.store.database import is_refusal
+from app.store.database import UNREACHABLE, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -172,7 +173,10 @@ class Attempt:
         return watcher.current, collection.timeout
 
     async def _unknown(self, error: ConfigurationError) -> Outcome:
-        since = await self._context.queue.unknown_since(self.claim)
+        since = self.claim.at
+        # What an outage hides is only how long this has lasted: no reason for a failed attempt.
+        with suppress(*UNREACHABLE):
+            since = await self._context.queue.unknown_since(self.claim)
         outcome = self._context.left_to_others.outcome_of(self.claim, error, since=since)
         _logger.warning(
             "attempt.unknown_collection",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from app.domain.events import ATTEMPT_HANDED_BACK
 from app.execution import unknown
+from app.store.queue import TaskQueue
 from tests.harness import running_worker, synthetic, until, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from app.store.queue import Claim
     from tests.harness import Store
 
 OLD = {"s": synthetic(c={})}
@@ -157,3 +159,15 @@ async def test_with_a_newest_version_that_is_refused_the_line_says_so(
         assert ", whose newest configuration is refused, does not know it: Source [fresh]" in await store.logged(
             task, "is handed back"
         )
+
+
+async def test_an_outage_while_it_asks_since_when_is_no_failed_attempt(
+    store: Store, database_url: str, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_queue: TaskQueue, _claim: Claim) -> NoReturn:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(TaskQueue, "unknown_since", away)
+    async with running_worker(database_url, old):
+        task = await store.schedule("c0", "fresh", max_attempts=1)
+        await handed_back(store, task)
