@@ -34,6 +34,9 @@ class Table:
 
     `key` is empty where rows have no identity. With `full_refresh` all rows of the source come in this pass, else what
     is new. `mode` and `schema_policy` are the attempt's to say, whatever the source has said.
+
+    Of rows with an equal key the one that came last counts. With `newest_by`, a field or a path into the object that it
+    holds, it is the one with the highest value there; a row without a value is older than all others.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Table:
     key: tuple[str, ...] = ()
     cursor_field: str | None = None
     full_refresh: bool = False
+    newest_by: tuple[str, ...] = ()
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
 

@@ -51,6 +51,12 @@ class Target:
         field = self.table.cursor_field
         return self.columns[field].name if field in self.columns else None
 
+    @property
+    def newest_by(self) -> tuple[str, tuple[str, ...]] | None:
+        """The column, and the path in its object, of the value by which the newest row of a key is told."""
+        field, *path = self.table.newest_by or ("",)
+        return (self.columns[field].name, tuple(path)) if field and self.table.identity else None
+
     def fitted(self, batch: Batch) -> dict[str, pa.Array]:
         """The values by the names of `columns`, in their order.
 
@@ -121,7 +127,7 @@ def admitted(
             f"table {table.name!r} has no column for {fields}, and its schema_policy is 'freeze': "
             "add the column there, leave the field out at the source, or set another schema_policy"
         )
-    needed = {*table.key, *([table.cursor_field] if table.mode is WriteMode.APPEND else [])}
+    needed = {*table.key, *([table.cursor_field] if table.mode is WriteMode.APPEND else table.newest_by[:1])}
     if kept := [field for field in lacking if field in needed]:
         raise ConfigurationError(
             f"table {table.name!r} has no column for {', '.join(map(repr, kept))}, which tells its rows apart and "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.destinations.history import add_versions
-from app.connectors.destinations.layout import ROW_COLUMN, listed, quoted, with_own
+from app.connectors.destinations.layout import ROW_COLUMN, VALID_TO_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.resent import Resent
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -72,6 +72,7 @@ class Stage(abc.ABC):
     def move(self) -> int:
         """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
         self._empty_target()
+        self._drop_older()
         moved = self._moved()
         self._session.run(f"TRUNCATE {self.name}")
         return moved
@@ -82,7 +83,7 @@ class Stage(abc.ABC):
 
     @abc.abstractmethod
     def newest(self) -> str:
-        """What to select from: the staged rows, without those that a later one with the same key replaces."""
+        """What to select from: the staged rows, without those that another one with the same key replaces."""
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
@@ -100,9 +101,21 @@ class Stage(abc.ABC):
         there, here = (", ".join(self.comparable(name, alias) for name in names) for alias in ("kept", coming))
         return f"({there}) IS DISTINCT FROM ({here})"
 
+    def version(self, alias: str) -> str | None:
+        """An expression that is highest for the newest row of a key, and NULL for one that does not tell."""
+        newest_by = self.target.newest_by
+        if newest_by is None:
+            return None
+        name, path = newest_by
+        return self._ordered(f"{alias}.{quoted(name)}", self.columns[name], path)
+
+    @abc.abstractmethod
+    def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
+        """What is in `value`, a column of the type `kind`, at `path`, so that it is compared by what it means."""
+
     @abc.abstractmethod
     def _upsert(self) -> int:
-        """The last row of each key wins; a row that is there already as it is stays untouched."""
+        """The newest row of each key wins; a row that is there already as it is stays untouched."""
 
     def _empty_target(self) -> None:
         for field, values in self._emptied.items():
@@ -118,6 +131,20 @@ class Stage(abc.ABC):
                     *some,
                 )
         self._emptied.clear()
+
+    def _drop_older(self) -> None:
+        """Takes rows out of the stage of which the target has a newer version; a snapshot replaces that, too."""
+        table, there, here = self.target.table, self.version("kept"), self.version("staged")
+        if there is None or table.mode is WriteMode.REPLACE or table.full_refresh:
+            return
+        matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
+        counts = f"AND kept.{VALID_TO_COLUMN} IS NULL" if table.mode is WriteMode.HISTORY else ""
+        self._session.run(
+            f"""
+            DELETE FROM {self.name} AS staged USING {self.target.qualified} AS kept
+            WHERE {matching} {counts} AND {there} IS NOT NULL AND ({here} IS NULL OR {here} < {there})
+            """  # noqa: S608 -- quoted identifiers
+        )
 
     def _moved(self) -> int:
         match self.target.table.mode:

@@ -87,6 +87,14 @@ def comparable(type_name: str) -> bool:
     return (found["base"] + found["rest"] if found else type_name) in _COMPARABLE
 
 
+def ordered(value: str, type_name: str, path: tuple[str, ...] = ()) -> str:
+    """An expression by which `value`, of this type, or what it has at `path` sorts, texts by their characters."""
+    if path or type_name in ("json", "jsonb"):
+        steps = [" -> '" + part.replace("'", "''") + "'" for part in path]
+        return f"nullif({value}::jsonb{''.join(steps)}, 'null')"
+    return f'{value}::text COLLATE "C"' if isinstance(_holds(type_name), casting.Text) else value
+
+
 def has_scale(type_name: str) -> bool:
     """Whether equal values of this type can have different texts, by the zeros at their end."""
     return isinstance(_holds(type_name), casting.Number)

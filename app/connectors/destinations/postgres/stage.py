@@ -41,8 +41,9 @@ class PostgresStage(Stage):
     def newest(self) -> str:
         if not self.target.key:
             return self.name
-        key = listed(self.target.key)
-        return f"(SELECT DISTINCT ON ({key}) * FROM {self.name} ORDER BY {key}, {ROW_COLUMN} DESC)"  # noqa: S608 -- quoted identifiers
+        key, version = listed(self.target.key), self.version("staged")
+        order = key if version is None else f"{key}, {version} DESC NULLS LAST"
+        return f"(SELECT DISTINCT ON ({key}) * FROM {self.name} AS staged ORDER BY {order}, {ROW_COLUMN} DESC)"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
         # New columns come last. Values that end like this are in quotes, so that only NULLs are cut off.
@@ -55,6 +56,9 @@ class PostgresStage(Stage):
     def comparable(self, name: str, alias: str) -> str:
         value = super().comparable(name, alias)
         return value if types.comparable(self.columns[name]) else f"{value}::text"
+
+    def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
+        return types.ordered(value, kind, path)
 
     def _upsert(self) -> int:
         key = self.target.key

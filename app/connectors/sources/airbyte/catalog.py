@@ -22,13 +22,17 @@ _SHOWN_STREAMS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One chosen stream and how its rows arrive. `cursor_field` and `key` are columns; both may be missing."""
+    """One chosen stream and how its rows arrive. `cursor_field` and `key` are columns; both may be missing.
+
+    `newest_by` is where the cursor is, if that tells which of several rows with an equal key is the newest.
+    """
 
     descriptor: Descriptor
     columns: dict[str, Kind]
     full_refresh: bool
     cursor_field: str | None
     key: tuple[str, ...]
+    newest_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def _planned(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], C
     cursor = _cursor(offer, collection, columns)
     full_refresh = _sync_mode(offer, collection, cursor) == "full_refresh"
     key = _key(offer, collection)
+    columns_of_key = tuple(path[0] for path in key) if all(len(path) == 1 for path in key) else ()
     configured: dict[str, Any] = {
         "stream": offer.stream,
         "sync_mode": "full_refresh" if full_refresh else "incremental",
@@ -125,7 +130,8 @@ def _planned(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], C
         full_refresh=full_refresh,
         # A value inside of an object is no column that rows could be told apart by.
         cursor_field=cursor[0] if len(cursor) == 1 and cursor[0] in columns else None,
-        key=tuple(path[0] for path in key) if all(len(path) == 1 for path in key) else (),
+        key=columns_of_key,
+        newest_by=tuple(cursor) if columns_of_key and not full_refresh else (),
     )
 
 

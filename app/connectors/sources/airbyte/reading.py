@@ -13,6 +13,7 @@ from app.connectors.sources.airbyte.catalog import chosen
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.attempt_protocol import ALL
 from app.domain.errors import SynclineError
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,6 +63,7 @@ class Reading:
         """Raises `SynclineError` where the connector did not send all."""
         # Announced first of all, so that a stream without records has its table, or an empty one.
         yield from self._tables.values()
+        self._warn_of_unknown_cursors()
         for message, size in messages:
             if message.record is not None:
                 yield from self._take_record(message.record, size)
@@ -73,6 +75,18 @@ class Reading:
         yield from self._rows()
         self._check_complete()
         yield Checkpoint(self._bookmark())
+
+    def _warn_of_unknown_cursors(self) -> None:
+        if self._collection.write_mode is WriteMode.APPEND:
+            return
+        for choice in self._choices.values():
+            if choice.newest_by and not self._tables[choice.descriptor].newest_by:
+                self._log(
+                    "warn",
+                    f"the catalog does not describe {'.'.join(choice.newest_by)!r}, the cursor of the stream "
+                    f"{str(choice.descriptor)!r}: of rows with an equal key the one that comes last is kept, and not "
+                    "the one with the highest cursor",
+                )
 
     def progress(self) -> float | None:
         """Which share of the records that the connector expects is read; None while it did not say."""
@@ -148,6 +162,7 @@ def _table(choice: Choice, name: str) -> Table:
         key=choice.key,
         cursor_field=choice.cursor_field,
         full_refresh=choice.full_refresh,
+        newest_by=choice.newest_by if set(choice.newest_by[:1]) <= choice.columns.keys() else (),
     )
 
 

@@ -1,0 +1,153 @@
+"""Which row of several with an equal key stays, where a source tells which of them is the newest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.connectors.passes import Checkpoint, Rows
+from app.connectors.schema import Kind, Table
+from app.domain.errors import ConfigurationError
+from app.domain.writing import SchemaPolicy, WriteMode
+from tests.integration.connectors.connecting import Connection, record, stream, stream_state
+from tests.integration.connectors.passing import Collection, Killer, Sent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.connectors.attempts import Duckdb, Warehouse
+
+KEY = {"source_defined_primary_key": [["id"]]}
+# Kinds of a cursor, with values that rise by what they mean, and not by how they are written.
+RISING = [
+    (Kind.INTEGER, [9, 10, 11]),
+    (Kind.NUMBER, [9.5, 10, 10.25]),
+    (Kind.BIG_INTEGER, [9, 2**70, 2**70 + 1]),
+    (Kind.TIMESTAMP, ["2024-05-01T02:30:00+02:00", "2024-05-01T02:10:00+01:00", "2024-05-01T01:10:00.5Z"]),
+    (Kind.DATE, ["0999-12-31", "1000-01-01", "2024-05-01"]),
+    (Kind.TEXT, ["2024-05-01", "2024-05-01 10:00", "a"]),
+    (Kind.TEXT, ["B", "a", "ä"]),
+    (Kind.JSON, [9, 10, 10.5]),
+    (Kind.JSON, ["2024-05-01", "2024-05-01 10:00", "2024-05-02"]),
+]
+
+
+def table(kind: Kind = Kind.INTEGER, newest_by: tuple[str, ...] = ("at",), **more: Any) -> Table:
+    columns = {"id": Kind.INTEGER, "at": kind, "v": Kind.TEXT}
+    return Table("t", columns, key=("id",), cursor_field="at", newest_by=newest_by, **more)
+
+
+def rows(*versions: tuple[int, Any, str]) -> Rows:
+    return Rows("t", [{"id": key, "at": at, "v": text} for key, at, text in versions], 1)
+
+
+@pytest.mark.parametrize(("kind", "rising"), RISING)
+def test_the_highest_cursor_wins_by_what_it_means_within_a_batch_and_between_runs(
+    warehouse: Warehouse, tmp_path: Path, kind: Kind, rising: list[Any]
+) -> None:
+    low, middle, high = rising
+    collection = Collection(warehouse.options(), tmp_path / "work")
+
+    def load(*versions: tuple[int, Any, str]) -> list[tuple[Any, ...]]:
+        collection.load(Sent(table(kind), rows(*versions), Checkpoint("1")))
+        return warehouse.execute("SELECT v FROM loaded.t ORDER BY id")
+
+    assert load((1, middle, "new"), (1, low, "old"), (1, None, "none"), (2, None, "none")) == [("new",), ("none",)]
+    assert load((1, low, "late"), (2, low, "first")) == [("new",), ("first",)]
+    assert load((1, None, "late"), (2, None, "late")) == [("new",), ("first",)]
+    assert load((1, high, "newest"), (1, middle, "late"), (2, low, "equal")) == [("newest",), ("equal",)]
+
+
+def test_the_highest_cursor_wins_between_the_commits_of_one_run(
+    warehouse: Warehouse, tmp_path: Path, killer: Killer
+) -> None:
+    killer.after(0)  # it commits every three rows
+    collection = Collection(warehouse.options(), tmp_path / "work")
+    first = rows((1, 5, "new"), (2, 5, "new"), (3, None, "none"))
+    then = rows((1, 4, "late"), (2, 5, "equal"), (3, 1, "first"))
+    written = collection.load(Sent(table(), first, Checkpoint("1"), then, Checkpoint("2")))
+    assert written == 5
+    assert warehouse.execute("SELECT v FROM loaded.t ORDER BY id") == [("new",), ("equal",), ("first",)]
+
+
+def test_of_rows_that_nothing_tells_apart_the_last_stays(warehouse: Warehouse, tmp_path: Path) -> None:
+    collection = Collection(warehouse.options(), tmp_path / "work")
+    for newest_by, last in (((), 4), (("at",), 5)):
+        collection.load(
+            Sent(table(newest_by=newest_by), rows((1, 5, "a"), (1, 5, "b"), (1, last, "c")), Checkpoint("1"))
+        )
+        assert warehouse.execute('SELECT "at", v FROM loaded.t') == [(last, "c")]
+
+
+def test_a_cursor_may_be_inside_of_an_object(warehouse: Warehouse, tmp_path: Path) -> None:
+    collection = Collection(warehouse.options(), tmp_path / "work")
+    path = ("at", "it's", "a/b")
+
+    def load(*versions: tuple[int, Any, str]) -> list[tuple[Any, ...]]:
+        inner = [(key, None if at is None else {"it's": {"a/b": at}}, text) for key, at, text in versions]
+        collection.load(Sent(table(Kind.JSON, path), rows(*inner), Checkpoint("1")))
+        return warehouse.execute("SELECT v FROM loaded.t")
+
+    assert load((1, 10, "new"), (1, 9, "old"), (1, None, "none")) == [("new",)]
+    assert load((1, 9, "late")) == [("new",)]
+    assert load((1, 11, "newest")) == [("newest",)]
+
+
+def test_a_late_version_does_not_end_a_newer_one_of_a_history(warehouse: Warehouse, tmp_path: Path) -> None:
+    collection = Collection(warehouse.options(), tmp_path / "work", mode=WriteMode.HISTORY)
+    for versions in (((1, 5, "new"), (1, 4, "old")), ((1, 4, "late"),), ((1, 6, "newest"),)):
+        collection.load(Sent(table(), rows(*versions), Checkpoint("1")))
+    found = warehouse.execute("SELECT v, _syncline_valid_to IS NULL FROM loaded.t ORDER BY _syncline_valid_from")
+    assert found == [("new", False), ("newest", True)]
+    collection.generation = 1
+    collection.load(Sent(table(), rows((1, 4, "all anew")), Checkpoint("1")))
+    counting = warehouse.execute("SELECT v FROM loaded.t WHERE _syncline_valid_to IS NULL")
+    assert counting == [("all anew",)], "what is read anew is the truth"
+
+
+def test_where_all_versions_were_kept_before_a_late_one_hides_none_of_them(duckdb: Duckdb, tmp_path: Path) -> None:
+    collection = Collection(duckdb.options(), tmp_path / "work", mode=WriteMode.APPEND)
+    collection.load(Sent(table(), rows((1, 4, "old"), (1, 6, "newest")), Checkpoint("1")))
+    collection.mode = WriteMode.UPSERT
+    assert collection.load(Sent(table(), rows((1, 5, "late")), Checkpoint("1"))) == 0
+    assert duckdb.execute("SELECT v FROM loaded.t ORDER BY v") == [("newest",), ("old",)]
+
+
+def test_a_cursor_that_tells_the_newest_row_cannot_be_discarded(warehouse: Warehouse, tmp_path: Path) -> None:
+    warehouse.execute("CREATE SCHEMA loaded")
+    warehouse.execute("CREATE TABLE loaded.t (id bigint, v text)")
+    collection = Collection(warehouse.options(), tmp_path / "work", policy=SchemaPolicy.DISCARD)
+    with pytest.raises(ConfigurationError, match="no column for 'at', which tells its rows apart"):
+        collection.load(Sent(table(), rows((1, 5, "a")), Checkpoint("1")))
+
+
+def test_a_late_message_of_a_connector_does_not_overwrite_a_newer_one(tmp_path: Path, warehouse: Warehouse) -> None:
+    connection = Connection(tmp_path, {"warehouse": warehouse.options()})
+    described = stream(**KEY)
+    described["json_schema"]["properties"]["at"] = {"type": ["null", "string"], "format": "date-time"}
+    connection.config["catalog"] = {"streams": [described]}
+    paid = record(id=1, at="2024-05-02T00:00:00Z", text="paid")
+    opened = record(id=1, at="2024-05-01T23:30:00Z", text="open")
+    same = record(id=1, at="2024-05-02T01:00:00+01:00", text="refunded")
+    state = stream_state("made", {"at": 1})
+    for lines, text in (((opened, paid), "paid"), ((opened,), "paid"), ((paid, opened, same), "refunded")):
+        assert connection.run(lines=[*lines, state]).finished
+        assert warehouse.execute("SELECT text FROM loaded.made") == [(text,)]
+    connection.collection["sync_mode"] = "full_refresh"
+    assert connection.run(lines=[opened, paid]).finished
+    assert warehouse.execute("SELECT text FROM loaded.made") == [("paid",)], "all rows as they came"
+
+
+def test_a_cursor_that_the_catalog_does_not_describe_is_warned_of(tmp_path: Path) -> None:
+    connection = Connection(tmp_path)
+    connection.config["catalog"] = {"streams": [stream(default_cursor_field=["changed"], **KEY)]}
+    assert "the catalog does not describe 'changed', the cursor of the stream 'made'" in str(connection.read().log)
+    for harmless in ({"write_mode": "append"}, {"sync_mode": "full_refresh"}, {"cursor_field": "at"}):
+        connection.collection = harmless
+        assert connection.read().log == []
+
+
+@pytest.fixture
+def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
+    return Killer(monkeypatch)
