@@ -129,6 +129,8 @@ def read_source(
     source = entry.validated(WrittenSource, written)
     if source is not None:
         _check_write_modes(entry, source, destinations)
+        if kind is not None and kind.tells_versions:
+            _warn_of_late_versions(entry, source, destinations)
     if source is None or entry.problems:
         return None
     collections = _collections(entry, source)
@@ -222,6 +224,22 @@ def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str
                     f"destination '{destination.id}' is of type {destination.type}, which has no write_mode '{mode}'; "
                     f"valid: {', '.join(possible)}",
                 )
+
+
+def _warn_of_late_versions(entry: Entry, source: WrittenSource, defined: Mapping[str, Destination | None]) -> None:
+    collections = source.collections or [WrittenCollection(name=ALL)]
+    modes = {each.write_mode or source.write_mode for each in collections if each.sync_mode != "full_refresh"}
+    if modes.isdisjoint({None, WriteMode.UPSERT}):
+        return
+    for name in source.destinations:
+        destination = defined.get(name)
+        kind = DESTINATIONS[destination.type] if destination else None
+        if destination and kind and not kind.compares_versions and WriteMode.UPSERT in kind.write_modes:
+            entry.warn(
+                ("destinations",),
+                f"destination '{name}' is of type {destination.type}, where a row with a key replaces the one that is "
+                "there even if its cursor is lower; 'postgres' and 'duckdb' keep the newest",
+            )
 
 
 def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: Any) -> None:

@@ -43,7 +43,8 @@ class SourceKind:
 
     `where` names the class that reads it, `module:Class`, made as (options, parameters, job, *, work_dir, log); types
     of Jitsu Classic have none, `classic_jobs` makes other kinds of them. What it `offers` it tells by itself, or of
-    each collection that is named. `instead_of_intervals` says why those cannot be read, or what can be done.
+    each collection that is named. `instead_of_intervals` says why those cannot be read, or what can be done. One that
+    `tells_versions` may send an older row after a newer one of the same key, and says by which value they are told.
     """
 
     options: type[BaseModel]
@@ -53,6 +54,7 @@ class SourceKind:
     reads_intervals: bool = False
     instead_of_intervals: str = ""
     finds_its_collections: bool = False
+    tells_versions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,15 @@ class DestinationKind:
     """A kind of destination: the model of its options, `type` included, and how rows can arrive there.
 
     `where` names its class, `module:Class`, made as (options, fence, *, name, work_dir, log). One that keeps no
-    bookmark is also told what the store `remembered`, and the `data_dir` for its programs.
+    bookmark is also told what the store `remembered`, and the `data_dir` for its programs. Without
+    `compares_versions` the row that comes in a later commit replaces the one that is there, older or not.
     """
 
     options: type[BaseModel]
     where: str
     write_modes: tuple[WriteMode, ...] = tuple(WriteMode)
     keeps_bookmark: bool = True
+    compares_versions: bool = True
 
 
 SOURCES: Final[dict[str, SourceKind]] = {
@@ -85,6 +89,7 @@ SOURCES: Final[dict[str, SourceKind]] = {
         offers="by itself",
         instead_of_intervals=_FROM_ITS_BOOKMARK,
         finds_its_collections=True,
+        tells_versions=True,
     ),
     "python": SourceKind(
         PythonOptions,
@@ -135,7 +140,11 @@ DESTINATIONS: Final[dict[str, DestinationKind]] = {
         ParquetDestinationOptions, "app.connectors.destinations.parquet:ParquetDestination", WRITE_MODES
     ),
     "singer": DestinationKind(
-        TargetOptions, "app.connectors.destinations.singer:SingerDestination", TARGET_MODES, keeps_bookmark=False
+        TargetOptions,
+        "app.connectors.destinations.singer:SingerDestination",
+        TARGET_MODES,
+        keeps_bookmark=False,
+        compares_versions=False,
     ),
     NONE: DestinationKind(NoneDestinationOptions, "app.connectors.destinations.none:NoneDestination"),
     **{
@@ -143,6 +152,7 @@ DESTINATIONS: Final[dict[str, DestinationKind]] = {
             DltDestinationOptions,
             "app.connectors.destinations.dlt:DltDestination",
             dlt_options.write_modes(name.removeprefix(DLT)),
+            compares_versions=False,
         )
         for name in DLT_DESTINATIONS
     },

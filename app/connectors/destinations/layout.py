@@ -157,6 +157,17 @@ def left_out_warning(table: str, target: Target) -> str | None:
     return f"table {table!r} has no column for {fields}, left out as schema_policy 'discard' says"
 
 
+def late_versions_warning(table: Table) -> str | None:
+    """For destinations that cannot compare rows with those that are there."""
+    if not table.newest_by or table.mode is not WriteMode.UPSERT or table.full_refresh:
+        return None
+    cursor = ".".join(table.newest_by)
+    return (
+        f"table {table.name!r}: this destination does not compare {cursor!r} with that of the row that is there, so "
+        "a row that comes in a later commit replaces a newer version: 'postgres' and 'duckdb' keep the newest"
+    )
+
+
 def widened(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambda _field: False) -> Table | None:
     """`table` with columns for fields that its source did not announce, where there are any; they may hold any JSON.
 

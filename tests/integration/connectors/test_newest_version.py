@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Kind, Table
+from app.domain.attempt_protocol import LogLine
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.integration.connectors.connecting import Connection, record, stream, stream_state
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 KEY = {"source_defined_primary_key": [["id"]]}
 # Kinds of a cursor, with values that rise by what they mean, and not by how they are written.
-RISING = [
+RISING: list[tuple[Kind, list[Any]]] = [
     (Kind.INTEGER, [9, 10, 11]),
     (Kind.NUMBER, [9.5, 10, 10.25]),
     (Kind.BIG_INTEGER, [9, 2**70, 2**70 + 1]),
@@ -137,6 +139,29 @@ def test_a_late_message_of_a_connector_does_not_overwrite_a_newer_one(tmp_path: 
     connection.collection["sync_mode"] = "full_refresh"
     assert connection.run(lines=[opened, paid]).finished
     assert warehouse.execute("SELECT text FROM loaded.made") == [("paid",)], "all rows as they came"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_where_dlt_loads_the_newest_of_a_load_wins_and_a_warning_tells_the_rest(duckdb: Duckdb, tmp_path: Path) -> None:
+    options = {"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(duckdb.path)}
+    collection = Collection(options, tmp_path / "work")
+    for number, (kind, rising) in enumerate(RISING):
+        collection.directory, name = tmp_path / f"work {number}", f"t{number}"
+        announced = dataclasses.replace(table(kind), name=name)
+        first = rows((1, rising[1], "new"), (1, rising[0], "old"), (1, None, "none"), (2, None, "none"), (3, None, "a"))
+        then = rows((2, rising[2], "newest"), (2, rising[1], "old"), (3, None, "b"))
+        batches = [dataclasses.replace(each, table=name) for each in (first, then)]
+        collection.load(Sent(announced, *batches, Checkpoint("1")))
+        assert duckdb.execute(f"SELECT v FROM loaded.{name} ORDER BY id") == [("new",), ("newest",), ("b",)]
+    warnings = [line.message for line in collection.told if isinstance(line, LogLine) and line.level == "warn"]
+    assert len(warnings) == len(RISING)
+    assert "table 't0': this destination does not compare 'at' with that of the row that is there" in warnings[0]
+    collection.directory = tmp_path / "work"
+    inner = dataclasses.replace(table(Kind.JSON, ("at", "x")), name="inner")
+    sent = Rows("inner", [{"id": 1, "at": {"x": at}, "v": f"{at}"} for at in (9, 10, None)], 1)
+    collection.load(Sent(inner, sent, Checkpoint("1")))
+    assert duckdb.execute("SELECT v FROM loaded.inner") == [("10",)]
 
 
 def test_a_cursor_that_the_catalog_does_not_describe_is_warned_of(tmp_path: Path) -> None:

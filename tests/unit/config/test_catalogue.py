@@ -211,6 +211,22 @@ def test_two_collections_that_write_to_one_table_are_warned_of() -> None:
     ]
 
 
+def test_where_a_late_row_replaces_a_newer_one_is_warned_of() -> None:
+    text = """
+    sources:
+      shop: {type: airbyte, destinations: [lake, pg], config: {package: a==1}, collections: [{name: a%s}]}
+    destinations:
+      lake: {type: "dlt:duckdb", dataset: d, credentials: x.duckdb}
+      pg: {type: postgres, url: "postgresql://me@db/x"}
+    """
+    for settings in ("", ", write_mode: upsert"):
+        (warning,) = load_catalogue(text % settings, {}).warnings
+        assert "destination 'lake' is of type dlt:duckdb, where a row with a key replaces the one" in str(warning)
+    for settings in (", write_mode: append", ", sync_mode: full_refresh"):
+        assert load_catalogue(text % settings, {}).warnings == ()
+    assert load_catalogue((text % "").replace("airbyte", "singer"), {}).warnings == ()
+
+
 def secretive(environment: Mapping[str, str]) -> Catalogue:
     return load_catalogue(
         """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
-from app.connectors.destinations.layout import check_is_empty, left_out_warning, widened
+from app.connectors.destinations.layout import check_is_empty, late_versions_warning, left_out_warning, widened
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class DltDestination:
             if self._elsewhere and is_new:
                 target = self._tables.stages[table.name].target
                 check_is_empty(table, has_rows=lambda: self._loader.has_rows(target.qualified))
+        if is_new and (warning := late_versions_warning(table)):
+            self._log("warn", warning)
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._tables.stages[table]

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from app.connectors.destinations.dlt.occurrences import Occurrences
 from app.connectors.destinations.dlt.target import NAME_COLUMN
+from app.connectors.destinations.dlt.versions import in_json, newest
 from app.connectors.destinations.layout import ROW_COLUMN
+from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +58,7 @@ class Stage:
         self.rows += len(batch)
 
     def tables(self) -> Iterator[pa.Table]:
-        """What is staged, piece by piece, in the target's present shape, without rows that a later one replaces."""
+        """What is staged, piece by piece, in the target's present shape, without rows that another one replaces."""
         self._close()
         kept = self._newest()
         for path in self._files:
@@ -82,13 +84,20 @@ class Stage:
             self._occurrences.close()
 
     def _newest(self) -> pa.Array | None:
-        """The numbers of the last row of each key; None where rows have no key."""
-        key = self.target.key
+        """The numbers of the newest row of each key; None where rows have no key."""
+        key, newest_by = self.target.key, self.target.newest_by
         if not key:
             return None
-        read = [pq.read_table(path, columns=[*key, ROW_COLUMN]) for path in self._files]
-        last = pa.concat_tables(read).group_by(key).aggregate([(ROW_COLUMN, "max")])
-        return last[f"{ROW_COLUMN}_max"].combine_chunks()
+        if newest_by is None:
+            last = self._read(*key, ROW_COLUMN).group_by(key).aggregate([(ROW_COLUMN, "max")])
+            return last[f"{ROW_COLUMN}_max"].combine_chunks()
+        name, path = newest_by
+        staged = self._read(*key, name, ROW_COLUMN)
+        is_json = self.target.table.columns[self.target.table.newest_by[0]] is Kind.JSON
+        return newest(staged, key, in_json(staged[name], path) if is_json else staged[name], number=ROW_COLUMN)
+
+    def _read(self, *names: str) -> pa.Table:
+        return pa.concat_tables([pq.read_table(path, columns=list(dict.fromkeys(names))) for path in self._files])
 
     def _shape(self) -> pa.Schema:
         own = [pa.field(ROW_COLUMN, pa.int64())] + [pa.field(NAME_COLUMN, pa.string())] * self.target.named

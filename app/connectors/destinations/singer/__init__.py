@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors import jsontext
 from app.connectors.batches import records_of
-from app.connectors.destinations.layout import widened
+from app.connectors.destinations.layout import late_versions_warning, widened
 from app.connectors.destinations.singer.messages import record_lines, schema_line, state_line, version_line
 from app.connectors.destinations.singer.target import RunningTarget
 from app.connectors.passes import Position
@@ -90,6 +90,8 @@ class SingerDestination:
     def begin(self, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:
             raise ConfigurationError("schema_policy must be 'evolve': a target does not tell which columns it has")
+        if (warning := late_versions_warning(table)) and table.name not in self._tables:
+            self._log("warn", warning)
         if self._tables.get(table.name) != table:
             self._tables[table.name] = table
             if self._running is not None:
