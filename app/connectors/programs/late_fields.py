@@ -32,6 +32,11 @@ class LateFields:
         self._log = log
         self._found: dict[str, dict[str, Kind]] = {}
 
+    @property
+    def may_be_outdated(self) -> bool:
+        """Whether the catalog in use is that of an earlier attempt."""
+        return self._known.is_earlier
+
     def announced(self, stream: str, table: Table) -> Table:
         """`table`, as its stream is announced now, with the fields that were found before."""
         found = self._found.get(stream)

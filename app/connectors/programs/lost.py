@@ -2,24 +2,75 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
+import msgspec
+
 from app.domain.errors import SynclineError
 
-_CARRYING: Final = ("RECORD", "SCHEMA", "STATE")
-_MESSAGE: Final = re.compile(rb'"type"\s*:\s*"(RECORD|SCHEMA|STATE)"')
+CARRYING: Final = ("RECORD", "SCHEMA", "STATE")
 _SHOWN_BYTES: Final = 200
+_NOTHING: Final = msgspec.Raw(b"null")
 
 
-def check_text(line: bytes, *, program: str) -> None:
+class Unread(msgspec.Struct):
+    """An object that is no known message, as far as it tells of rows or of a log line; each is any JSON text."""
+
+    type: msgspec.Raw = _NOTHING
+    stream: msgspec.Raw = _NOTHING
+    record: msgspec.Raw = _NOTHING
+    records: msgspec.Raw = _NOTHING
+    data: msgspec.Raw = _NOTHING
+    trace: msgspec.Raw = _NOTHING
+    level: msgspec.Raw = _NOTHING
+    message: msgspec.Raw = _NOTHING
+    msg: msgspec.Raw = _NOTHING
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it is a line of a log; some show the record that they are about."""
+        return any(text_in(said) for said in (self.level, self.message, self.msg))
+
+
+_decode = msgspec.json.Decoder(Unread).decode
+
+
+def unread(line: bytes | msgspec.Raw) -> Unread:
+    """The JSON object in a `line`; an empty one where there is none."""
+    try:
+        return _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Unread()
+
+
+def text_in(value: msgspec.Raw) -> str:
+    """The text that is in JSON; "" where it is no text."""
+    try:
+        return msgspec.json.decode(value, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+
+
+def holds_values(value: msgspec.Raw) -> bool:
+    """Whether it is an object or a list that is not empty."""
+    return bytes(value)[:1] in (b"{", b"[") and len(bytes(value)[1:-1].strip()) > 0
+
+
+def check_text(line: bytes, *, program: str, types: tuple[str, ...] = CARRYING) -> None:
     """Raises `SynclineError` where a `line` that is no message has one within: a text before it has no end of line."""
-    if b'"type"' in line and (found := _MESSAGE.search(line)):
+    if b'"type"' in line and (found := _message(types).search(line)):
         shown = line[: found.end()][-_SHOWN_BYTES:].decode(errors="replace").strip()
         raise SynclineError(f"{program} wrote a message behind text in one line, where it would be lost: {shown}")
 
 
 def check_type(type_: str, *, program: str) -> None:
     """Raises `SynclineError` for a type that is only spelled otherwise than one that carries data."""
-    if type_.strip().upper() in _CARRYING:
-        raise SynclineError(f"{program} sent a message of the type {type_!r}, valid are: {', '.join(_CARRYING)}")
+    if type_.strip().upper() in CARRYING:
+        raise SynclineError(f"{program} sent a message of the type {type_!r}, valid are: {', '.join(CARRYING)}")
+
+
+@functools.cache
+def _message(types: tuple[str, ...]) -> re.Pattern[bytes]:
+    return re.compile(rf'"type"\s*:\s*"({"|".join(types)})"'.encode())

@@ -16,7 +16,7 @@ from app.connectors.programs.documents import document, text_of
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
-from app.connectors.sources.airbyte.catalog import choose, chosen
+from app.connectors.sources.airbyte.catalog import choose, chosen, offers_of
 from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
 from app.connectors.sources.airbyte.container import SEEN_AT, Container
 from app.connectors.sources.airbyte.manifest import manifest
@@ -71,7 +71,7 @@ class AirbyteSource:
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         connector = self._prepared()
-        catalog, choices = self._chosen(connector)
+        known, catalog, choices = self._chosen(connector)
         forgetful = all(choice.full_refresh for choice in choices.values())
         beginning = None if forgetful else bookmark or self._initial_bookmark()
 
@@ -88,7 +88,16 @@ class AirbyteSource:
 
         states = States(beginning, remembers=remembers)
         late = LateFields(self._known(connector), _columns(choices), ask=columns_now, log=self._log)
-        reading = Reading(self._options, self._collection, choices, states, late, log=self._log)
+        reading = Reading(
+            self._options,
+            self._collection,
+            choices,
+            states,
+            late,
+            offers=[offer.descriptor for offer in offers_of(known)],
+            hear=connector.hear_status,
+            log=self._log,
+        )
         self._reading = reading
         yield from reading.items(connector.read(catalog, states.bookmark()))
 
@@ -183,14 +192,18 @@ class AirbyteSource:
         path = Path(self._options.components).absolute()
         return ["--components-path", str(path)], {"AIRBYTE_ENABLE_UNSAFE_CODE": "true"}
 
-    def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
-        """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
+    def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
+        """The catalog, and what is chosen from it.
+
+        One that was discovered earlier may lack what is asked for now, and may be why an attempt failed.
+        """
         first = self._options.catalog is None and self._job.attempt == 1
         earlier = self._known(connector).remembered() if first else None
         if earlier is not None:
             with suppress(ConfigurationError):
-                return self._choose(earlier)
-        return self._choose(self._catalog(connector))
+                return earlier, *self._choose(earlier)
+        catalog = self._catalog(connector)
+        return catalog, *self._choose(catalog)
 
     def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
         return choose(catalog, self._collection, self._options.selected_streams)

@@ -11,7 +11,7 @@ from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from app.connectors.airbyte_options import SelectedStream
     from app.connectors.schema import Kind
@@ -69,6 +69,16 @@ def chosen(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Choice 
         return found
     named = [choice for known, choice in choices.items() if known.name == descriptor.name]
     return named[0] if len(named) == 1 and None in (named[0].descriptor.namespace, descriptor.namespace) else None
+
+
+def is_unwanted(offers: Iterable[Descriptor], choices: Container[Descriptor], descriptor: Descriptor) -> bool:
+    """Whether a message that is about no choice is about another stream of the catalog."""
+    alike = [
+        each
+        for each in offers
+        if each == descriptor or (each.name == descriptor.name and None in (each.namespace, descriptor.namespace))
+    ]
+    return bool(alike) and not any(each in choices for each in alike)
 
 
 def offers_of(catalog: dict[str, Any]) -> list[Offer]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from app.connectors import jsontext
 from app.connectors.programs.documents import written
 from app.connectors.programs.spoken import Spoken
-from app.connectors.sources.airbyte.messages import parsed
+from app.connectors.sources.airbyte.messages import ErrorTrace, parsed
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import secrets_in
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.connectors.passes import Log
     from app.connectors.programs.program import Program
-    from app.connectors.sources.airbyte.messages import Control, ErrorTrace, LogMessage, Message
+    from app.connectors.sources.airbyte.messages import ConnectionStatus, Control, LogMessage, Message
     from app.domain.attempt_protocol import Level
 
     Command = Literal["spec", "check", "discover", "read"]
@@ -92,6 +92,10 @@ class Connector:
             answer = message.connection_status or answer
         if answer is None:
             raise SynclineError("the connector's check ended without an answer")
+        self.hear_status(answer)
+
+    def hear_status(self, answer: ConnectionStatus) -> None:
+        """Raises `ConfigurationError` where the connector says that it cannot connect."""
         if answer.status != "SUCCEEDED":
             raise ConfigurationError(
                 f"the connector cannot connect: {self._shown(answer.message or 'it says no more')}"
@@ -142,8 +146,8 @@ class Connector:
                 self._say(message.log)
             elif message.control is not None:
                 self._take_config(message.control)
-            elif message.trace is not None and message.trace.error is not None:
-                self._failure = message.trace.error
+            elif message.trace is not None and (message.trace.error is not None or message.trace.type == "ERROR"):
+                self._failure = message.trace.error or ErrorTrace()
             else:
                 yield message, len(line)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.connectors.programs.lost import check_text, check_type
+from app.connectors.programs.lost import check_text, check_type, holds_values, text_in, unread
 from app.connectors.programs.values import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -29,9 +29,13 @@ class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct):
+    """With `file_reference`, of older connectors `file`, it describes a file that the connector has put somewhere."""
+
     stream: str
     data: dict[str, Any]
     namespace: str | None = None
+    file_reference: dict[str, Any] | None = None
+    file: dict[str, Any] | None = None
 
 
 class StreamState(msgspec.Struct):
@@ -144,7 +148,7 @@ def parsed(line: bytes) -> Message | None:
 
     Raises:
         SynclineError: the line begins like a message and is not one, or has one within, so something may be lost.
-        ConfigurationError: values are nested too deep, or too many.
+        ConfigurationError: values are nested too deep, or too many, or a message of another type holds rows.
     """
     if not line.lstrip().startswith(b"{"):
         check_text(line, program="the connector")
@@ -155,6 +159,7 @@ def parsed(line: bytes) -> Message | None:
         message = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
         if _is_something_else(line):
+            _check_unread(line)
             return None
         shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
         why = "Number out of range" if isinstance(error, ArithmeticError) else error
@@ -163,6 +168,7 @@ def parsed(line: bytes) -> Message | None:
         raise ConfigurationError("the connector sent a message with values that are nested too deep") from None
     if message.type not in _FIELDS:
         check_type(message.type, program="the connector")
+        _check_unread(line)
         return None
     if getattr(message, _FIELDS[message.type]) is None:
         raise SynclineError(f"the connector sent a {message.type} without its content")
@@ -172,9 +178,28 @@ def parsed(line: bytes) -> Message | None:
 def _is_something_else(line: bytes) -> bool:
     """A text that begins with a brace, or JSON of another purpose."""
     try:
-        return _decode_type(line).type not in _FIELDS
+        return str(_decode_type(line).type) not in _FIELDS
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if line.lstrip()[1:].lstrip().startswith(b'"'):
             return False
         check_text(line, program="the connector")
         return True
+
+
+def _check_unread(line: bytes) -> None:
+    """Raises where the object in `line`, of no type that is known, holds rows, or the end of a stream."""
+    message = unread(line)
+    type_, inner = text_in(message.type), unread(message.record)
+    if type_.strip().upper() == "TRACE" and holds_values(message.trace):
+        raise SynclineError(f"the connector sent a message of the type {type_!r}: it must be 'TRACE'")
+    if message.is_log:
+        return
+    has_rows = text_in(inner.stream) or (text_in(message.stream) and holds_values(message.data))
+    if has_rows or (type_ and (holds_values(message.record) or holds_values(message.records))):
+        stream = text_in(inner.stream) or text_in(message.stream)
+        about = f" of the stream {stream!r}" if stream else ""
+        shown = f"of the type {type_!r}" if type_ else "without a type"
+        raise ConfigurationError(
+            f"the connector sent a message {shown}{about}, which is not read and may hold rows: of the messages that "
+            "carry rows, only RECORD is read. Switch off in the connector's 'config' what makes it send others"
+        )

@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.coverage import Uncovered
 from app.connectors.passes import Checkpoint, Rows
+from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
 from app.connectors.schema import Table
-from app.connectors.sources.airbyte.catalog import chosen
+from app.connectors.sources.airbyte.catalog import chosen, is_unwanted
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.attempt_protocol import ALL
-from app.domain.errors import SynclineError
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from app.connectors.airbyte_options import AirbyteOptions
     from app.connectors.passes import Log
     from app.connectors.programs.late_fields import LateFields
     from app.connectors.sources.airbyte.catalog import Choice
-    from app.connectors.sources.airbyte.messages import EstimateTrace, Message, Record, State, StatusTrace
+    from app.connectors.sources.airbyte.messages import (
+        ConnectionStatus,
+        EstimateTrace,
+        Message,
+        Record,
+        State,
+        StatusTrace,
+    )
     from app.connectors.sources.airbyte.states import States
     from app.domain.attempt_protocol import CollectionJob
 
@@ -31,7 +39,10 @@ _BYTES_AT_ONCE: Final = 1 << 20
 
 
 class Reading:
-    """Turns a connector's messages into tables, rows and checkpoints."""
+    """Turns a connector's messages into tables, rows and checkpoints; `offers` are the streams that its catalog has.
+
+    `hear` is told whether it can connect, and raises if it says that it cannot.
+    """
 
     def __init__(
         self,
@@ -41,6 +52,8 @@ class Reading:
         states: States,
         late: LateFields,
         *,
+        offers: Sequence[Descriptor],
+        hear: Callable[[ConnectionStatus], None],
         log: Log,
     ) -> None:
         self._choices = choices
@@ -48,6 +61,9 @@ class Reading:
         self._tables = {each.descriptor: _table(each, names[each.descriptor]) for each in choices.values()}
         self._states = states
         self._late = late
+        self._offers = offers
+        self._hear = hear
+        self._strangers = Strangers(map(str, choices), program="the connector")
         self._collection = collection
         self._log = log
         self._begun: Descriptor | None = None
@@ -72,6 +88,8 @@ class Reading:
                 yield from self._reach(message.state)
             elif message.trace is not None:
                 self._take_trace(message.trace.stream_status, message.trace.estimate)
+            elif message.connection_status is not None:
+                self._hear(message.connection_status)
         yield from self._rows()
         self._check_complete()
         yield Checkpoint(self._bookmark())
@@ -97,6 +115,8 @@ class Reading:
 
     def _take_record(self, record: Record, size: int) -> Iterator[Table | Rows]:
         descriptor = Descriptor(record.stream, record.namespace)
+        if record.file_reference is not None or record.file is not None:
+            self._refuse_file(descriptor)
         if descriptor != self._begun or len(self._records) >= _RECORDS_AT_ONCE or self._size >= _BYTES_AT_ONCE:
             yield from self._rows()
             self._begun = descriptor
@@ -113,6 +133,7 @@ class Reading:
             self._leave_out(self._begun)
             return
         self._read[choice.descriptor] += len(records)
+        self._strangers.got(str(choice.descriptor))
         table = self._tables[choice.descriptor]
         if (wider := self._late.widened(str(choice.descriptor), table, records)) is not None:
             table = self._tables[choice.descriptor] = wider
@@ -123,17 +144,43 @@ class Reading:
         yield Rows(table.name, records, size)
 
     def _leave_out(self, descriptor: Descriptor) -> None:
-        if descriptor not in self._left_out:
-            self._left_out.add(descriptor)
-            what = f"stream {str(descriptor)!r} is not part of the collection {self._collection.name!r}"
-            self._log("info", f"{what} and left out")
+        unwanted = is_unwanted(self._offers, self._choices, descriptor)
+        if not unwanted:
+            self._refuse_ambiguous(descriptor)
+            self._strangers.came(str(descriptor))
+        if descriptor in self._left_out:
+            return
+        self._left_out.add(descriptor)
+        stream = f"stream {str(descriptor)!r}"
+        if unwanted:
+            self._log("info", f"{stream} is not part of the collection {self._collection.name!r} and left out")
+        else:
+            self._log("warn", f"{stream} is not in the catalog and left out")
+
+    def _refuse_ambiguous(self, descriptor: Descriptor) -> None:
+        alike = [str(each) for each in self._choices if each.name == descriptor.name]
+        if descriptor.namespace is None and alike:
+            raise ConfigurationError(
+                f"the connector sent records of {descriptor.name!r} without a namespace, which may be of any of "
+                f"{', '.join(alike)}: give a 'catalog' in which only one stream has this name"
+            )
+
+    def _refuse_file(self, descriptor: Descriptor) -> None:
+        """The connector has put it into a directory of its own, which goes with the attempt."""
+        if chosen(self._choices, descriptor) is not None:
+            raise ConfigurationError(
+                f"the connector sent a file with a record of the stream {str(descriptor)!r}, and files are not loaded: "
+                "set 'delivery_method: {delivery_type: use_records_transfer}' in the connector's 'config', or leave "
+                "the stream out"
+            )
 
     def _reach(self, state: State) -> Iterator[Checkpoint]:
         covered = self._states.take(state)
         found = (chosen(self._choices, each) for each in covered or ())
         self._uncovered.cover(None if covered is None else {each.descriptor for each in found if each})
-        # Rows that nothing tells apart must not be committed before the state that stands for them.
-        if not self._uncovered:
+        # Rows that nothing tells apart must not be committed before the state that stands for them, and it must not
+        # stand for rows of a wanted stream that came under another name.
+        if not self._uncovered and not self._strangers:
             yield Checkpoint(self._bookmark())
 
     def _bookmark(self) -> str | None:
@@ -152,6 +199,7 @@ class Reading:
     def _check_complete(self) -> None:
         if halves := [str(each) for each, status in self._statuses.items() if status != "COMPLETE"]:
             raise SynclineError(f"the connector ended, but did not complete {', '.join(sorted(halves))}")
+        self._strangers.refuse(may_be_outdated=self._late.may_be_outdated)
         self._uncovered.refuse("the connector")
 
 

@@ -16,7 +16,7 @@ from app.connectors.programs.documents import document, object_of, written
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
-from app.connectors.sources.singer.catalog import choose
+from app.connectors.sources.singer.catalog import choose, names_in
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.metrics import readable
 from app.connectors.sources.singer.offers import offers
@@ -67,7 +67,8 @@ class SingerSource:
         forgetful = all(choice.full_refresh for choice in choices.values())
         beginning = None if forgetful else bookmark or self._initial_bookmark()
         arguments = self._arguments(catalog, beginning)
-        wanted = Wanted(self._options, self._job.collection, choices, fields=self._fields, log=self._log)
+        known = names_in(catalog)
+        wanted = Wanted(self._options, self._job.collection, choices, known=known, fields=self._fields, log=self._log)
         late = LateFields(self._known(tap), _columns(choices), ask=self._columns_now, log=self._log)
         reading = Reading(wanted, State(beginning), late, log=self._log, text=tap.text)
         for item in reading.items(tap.lines(*arguments)):

@@ -93,6 +93,11 @@ def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
     return streams
 
 
+def names_in(catalog: dict[str, Any]) -> set[str]:
+    """Every name that messages may use for one of its streams."""
+    return {name for stream in streams_of(catalog) for name in (id_of(stream), _name(stream))}
+
+
 def unannounced(
     stream: str,
     collection: CollectionJob,

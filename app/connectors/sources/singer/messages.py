@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from app.connectors.programs.lost import check_text, check_type
+from app.connectors.programs.lost import CARRYING, check_text, check_type
 from app.connectors.programs.states import check_state
 from app.connectors.programs.values import check_values
+from app.connectors.sources.singer.unread import BATCH
 from app.domain.errors import ConfigurationError, SynclineError
 
 _SHOWN_BYTES = 200
@@ -31,20 +32,20 @@ class _Type(msgspec.Struct):
     type: Any = None
 
 
-_KNOWN = {"RECORD", "SCHEMA", "STATE"}
+_KNOWN = set(CARRYING)
 _decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
 _decode_type = msgspec.json.Decoder(_Type).decode
 
 
 def parsed(line: bytes) -> Message | None:
-    """The message in a line; None if the line is no message of a known type, but free text or a later invention.
+    """The message in a line; None if the line is no message that is read: free text, or one of another type.
 
     Raises:
         SynclineError: the line begins like a message and is not one, or has one within, so something may be lost.
         ConfigurationError: values are nested too deep or too many, or a STATE is larger than a bookmark can be.
     """
     if not line.lstrip().startswith(b"{"):
-        check_text(line, program="the tap")
+        check_text(line, program="the tap", types=(*CARRYING, BATCH))
         return None
     check_values(line, program="the tap")
     try:
@@ -67,6 +68,6 @@ def parsed(line: bytes) -> Message | None:
 
 def _is_something_else(line: bytes) -> bool:
     try:
-        return _decode_type(line).type not in _KNOWN
+        return str(_decode_type(line).type) not in _KNOWN
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.passes import Rows
 from app.connectors.programs.spoken import Spoken
+from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
 from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
+from app.connectors.sources.singer.unread import unread_rows
 from app.domain.attempt_protocol import ALL
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from app.connectors.passes import Checkpoint, Log
     from app.connectors.programs.late_fields import LateFields
@@ -32,7 +35,7 @@ _NO_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
 class Wanted:
-    """What the collection wants of each stream, and where its rows go."""
+    """What the collection wants of each stream, and where its rows go; `known` are the names that the catalog has."""
 
     def __init__(
         self,
@@ -40,14 +43,17 @@ class Wanted:
         collection: CollectionJob,
         choices: dict[str, Choice],
         *,
+        known: AbstractSet[str],
         fields: Fields,
         log: Log,
     ) -> None:
         self._options = options
         self._collection = collection
         self._choices = choices
+        self._known = known
         self._fields = fields
         self._log = log
+        self.strangers = Strangers((choice.stream for choice in choices.values()), program="the tap")
 
     def table_name(self, stream: str) -> str:
         """A collection has its own table; streams of the collection `all` have one each."""
@@ -68,8 +74,24 @@ class Wanted:
             found := unannounced(stream, self._collection, self._fields, key=key, replication_key=replication_key)
         ):
             return found
-        self._log("info", f"stream {stream!r} is not part of the collection {self._collection.name!r} and left out")
+        if stream in self._known:
+            self._log("info", f"stream {stream!r} is not part of the collection {self._collection.name!r} and left out")
+        else:
+            self._log("warn", f"stream {stream!r} is not in the catalog and left out")
         return None
+
+    def __contains__(self, stream: str) -> bool:
+        return stream in self._choices
+
+    def got(self, stream: str) -> None:
+        """Records of it came, which are loaded."""
+        if found := self._choices.get(stream):
+            self.strangers.got(found.stream)
+
+    def left_out(self, stream: str) -> None:
+        """Records of it came, which are not loaded; of the collection `all`, because 'select' does not take them."""
+        if stream not in self._known and (self._collection.type != ALL or self.strangers.resembles(stream)):
+            self.strangers.came(stream)
 
     @property
     def primary_key(self) -> list[str] | None:
@@ -115,6 +137,7 @@ class Reading:
                     yield from self._announcement(message)
                 elif line.lstrip().startswith(b"{"):
                     messages += 1
+                    self._check_unread(line)
                 elif line.strip():
                     first_text = first_text or f"line {number} is {self._text(line).strip()[:_SHOWN_CHARACTERS]!r}"
                     self._pass_on(line)
@@ -124,7 +147,16 @@ class Reading:
         self._spoken.end()
         if first_text and not (messages or self._tables or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, and none of them is a Singer message: {first_text}")
+        self._wanted.strangers.refuse(may_be_outdated=self._late.may_be_outdated)
         yield from self._state.last()
+
+    def _check_unread(self, line: bytes) -> None:
+        """Raises `ConfigurationError` where a message that is not read has rows of a stream that is not left out."""
+        if (lost := unread_rows(line, is_wanted=self._wanted.__contains__)) is not None:
+            stream, error = lost
+            if self._tables.get(stream, ...) is not None:
+                raise error
+            self._wanted.left_out(stream)
 
     def _pass_on(self, line: bytes) -> None:
         """Free text becomes log lines, as long as a log takes it."""
@@ -137,8 +169,11 @@ class Reading:
             raise SynclineError(f"a record of {stream!r} comes before its schema")
 
     def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Table | Rows]:
-        table = None if stream is None else self._tables[stream]
-        if stream is None or table is None:
+        if stream is None:
+            return
+        table = self._tables[stream]
+        if table is None:
+            self._wanted.left_out(stream)
             return
         if fields := self._fields.get(stream):
             _leave_out(records, fields, table)
@@ -146,12 +181,16 @@ class Reading:
             table = self._tables[stream] = wider
             yield table
         self._state.came(stream, table)
+        self._wanted.got(stream)
         yield Rows(table.name, records, size)
 
     def _announcement(self, message: Message) -> Iterator[Table | Checkpoint]:
         if message.type == "STATE":
             self._reached = True
-            yield from self._state.reach(bytes(message.value).decode())
+            for checkpoint in self._state.reach(bytes(message.value).decode()):
+                # A bookmark must not move on past rows of a wanted stream that came under another name.
+                if not self._wanted.strangers:
+                    yield checkpoint
         elif message.type == "SCHEMA":
             table = self._table(message)
             if table is not None and table != self._tables.get(message.stream):

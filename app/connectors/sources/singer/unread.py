@@ -1,0 +1,47 @@
+"""Messages of a tap that are not read, although rows of a stream are in them or in files that they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.connectors.programs.lost import holds_values, text_in, unread
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH: Final = "BATCH"
+"""Meltano's SDK: https://sdk.meltano.com/en/latest/batch.html. PipelineWise has another of this type."""
+
+# These may name a stream: rows of other versions are gone at the end in any case, and the others tell how it goes.
+_WITHOUT_ROWS: Final = {
+    "ACTIVATE_VERSION",
+    *("COUNTER", "GAUGE", "HEARTBEAT", "METRIC", "METRICS", "PROGRESS", "STATUS", "TIMER"),
+    *("DEBUG", "ERROR", "INFO", "LOG", "WARNING"),
+}
+
+
+def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, ConfigurationError] | None:
+    """The stream ("" where none is named) of which rows would be lost with the object in `line`, and what is wrong.
+
+    None where it is of another purpose; one of an unknown type may be about any stream but one that `is_wanted`.
+    """
+    message = unread(line)
+    type_, stream = text_in(message.type), text_in(message.stream)
+    kind = type_.strip().upper()
+    about = f" of the stream {stream!r}" if stream else ""
+    if kind == BATCH:
+        return stream, ConfigurationError(
+            f"the tap sent a BATCH message{about}: its rows are in files, which are not read. Remove 'batch_config' "
+            "from the tap's 'config', or whatever else makes the tap send files instead of RECORD messages"
+        )
+    if message.is_log or kind in _WITHOUT_ROWS:
+        return None
+    has_rows = holds_values(message.record) or holds_values(message.records)
+    if (has_rows and (kind or stream)) or (kind and is_wanted(stream)):
+        shown = f"of the type {type_!r}" if type_ else "without a type"
+        return stream, ConfigurationError(
+            f"the tap sent a message {shown}{about}, which is not read and may hold rows: only RECORD, SCHEMA and "
+            "STATE messages are read. Switch off in the tap's 'config' what makes it send others"
+        )
+    return None
