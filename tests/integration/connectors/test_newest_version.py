@@ -168,6 +168,8 @@ def test_a_cursor_that_the_catalog_does_not_describe_is_warned_of(tmp_path: Path
     connection = Connection(tmp_path)
     connection.config["catalog"] = {"streams": [stream(default_cursor_field=["changed"], **KEY)]}
     assert "the catalog does not describe 'changed', the cursor of the stream 'made'" in str(connection.read().log)
+    inside = stream(default_cursor_field=["text", "changed"], **KEY)
+    assert "does not describe 'text.changed'" in str(connection.read(catalog={"streams": [inside]}).log)
     for harmless in ({"write_mode": "append"}, {"sync_mode": "full_refresh"}, {"cursor_field": "at"}):
         connection.collection = harmless
         assert connection.read().log == []

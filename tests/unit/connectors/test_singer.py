@@ -188,9 +188,10 @@ def test_numbers_of_a_record_are_read_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"plain text\n", b"[1, 2]\n", b'{"type":"ACTIVATE_VERSION","version":1}', b'{"type":"BATCH","schema":5}']
+    "line",
+    [b"plain text\n", b"[1, 2]\n", b'{"type":"ACTIVATE_VERSION","version":1}', b'{"type":["RECORD"],"schema":5}'],
 )
-def test_what_is_no_known_message_is_passed_over(line: bytes) -> None:
+def test_what_is_no_message_that_is_read_is_none(line: bytes) -> None:
     assert parsed(line) is None
 
 

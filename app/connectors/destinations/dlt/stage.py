@@ -93,8 +93,11 @@ class Stage:
             return last[f"{ROW_COLUMN}_max"].combine_chunks()
         name, path = newest_by
         staged = self._read(*key, name, ROW_COLUMN)
-        is_json = self.target.table.columns[self.target.table.newest_by[0]] is Kind.JSON
-        return newest(staged, key, in_json(staged[name], path) if is_json else staged[name], number=ROW_COLUMN)
+        versions = staged[name]
+        kind = self.target.table.columns[self.target.table.newest_by[0]]
+        if kind is Kind.JSON and pa.types.is_string(versions.type):
+            versions = in_json(versions, path)
+        return newest(staged, key, versions, number=ROW_COLUMN)
 
     def _read(self, *names: str) -> pa.Table:
         return pa.concat_tables([pq.read_table(path, columns=list(dict.fromkeys(names))) for path in self._files])

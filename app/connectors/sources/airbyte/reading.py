@@ -9,7 +9,7 @@ from app.connectors.coverage import Uncovered
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
-from app.connectors.schema import Table
+from app.connectors.schema import Kind, Table
 from app.connectors.sources.airbyte.catalog import chosen, is_unwanted
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.attempt_protocol import ALL
@@ -210,8 +210,15 @@ def _table(choice: Choice, name: str) -> Table:
         key=choice.key,
         cursor_field=choice.cursor_field,
         full_refresh=choice.full_refresh,
-        newest_by=choice.newest_by if set(choice.newest_by[:1]) <= choice.columns.keys() else (),
+        newest_by=_newest_by(choice),
     )
+
+
+def _newest_by(choice: Choice) -> tuple[str, ...]:
+    """Where the cursor is, if the catalog describes its column."""
+    kind = choice.columns.get(next(iter(choice.newest_by), ""))
+    is_there = kind is Kind.JSON if len(choice.newest_by) > 1 else kind is not None
+    return choice.newest_by if is_there else ()
 
 
 def _table_names(
