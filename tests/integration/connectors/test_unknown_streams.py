@@ -45,7 +45,8 @@ class Tap:
         return self.trial.run(again=again)
 
     def rows_of(self, table: str, column: str) -> list[Any]:
-        return [value for (value,) in self._postgres.execute(f"SELECT {column} FROM loaded.{table} ORDER BY {column}::text")]
+        found = self._postgres.execute(f"SELECT {column} FROM loaded.{table} ORDER BY {column}::text")
+        return [value for (value,) in found]
 
 
 @pytest.fixture
