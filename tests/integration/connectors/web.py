@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -19,6 +20,7 @@ from tests.integration.connectors.attempts import Attempt, Told
 from tests.web_server import answering
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -32,10 +34,19 @@ def order(number: int) -> dict[str, Any]:
     return {"id": number, "at": f"2024-01-{number + 1:02}T00:00:00Z", "total": number + 0.1, "tags": ["a", number]}
 
 
+class Answer(NamedTuple):
+    """`body` is JSON, or bytes as they are."""
+
+    body: Any
+    headers: dict[str, str] = {}  # noqa: RUF012 -- never changed
+    status: HTTPStatus = HTTPStatus.OK
+
+
 class Server(http.server.ThreadingHTTPServer):
     """`orders` are what it has; `failures` what it answers first, each (path, status, headers).
 
-    With `tokens` it answers only to a bearer of the last one; a request for a token adds one.
+    With `tokens` it answers only to a bearer of the last one; a request for a token adds one. What `answers` has for a
+    path is asked with the query, or with the JSON that is posted.
     """
 
     def __init__(self) -> None:
@@ -43,6 +54,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.orders = [order(number) for number in range(10)]
         self.failures: list[tuple[str, HTTPStatus, dict[str, str]]] = []
         self.tokens: list[str] | None = None
+        self.answers: dict[str, Callable[[dict[str, Any]], Answer]] = {}
         self.asked: list[str] = []
 
     @property
@@ -57,7 +69,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Tests look at what is loaded."""
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        posted = self.rfile.read(int(self.headers["Content-Length"]))
+        if answer := self.server.answers.get(self.path):
+            self.server.asked.append(self.path)
+            self._send(answer(json.loads(posted)))
+            return
         assert self.server.tokens is not None
         self.server.tokens.append(f"token-{len(self.server.tokens)}")
         self._answer({"access_token": self.server.tokens[-1], "expires_in": 3600})
@@ -75,6 +91,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer({"message": "who are you?"}, HTTPStatus.UNAUTHORIZED)
             return
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        if answer := self.server.answers.get(address.path):
+            self._send(answer(query))
+            return
         _, kind, *rest = address.path.split("/")
         if rest:
             self._answer([{"line": line, "order": int(rest[0])} for line in range(2)])
@@ -93,11 +112,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(page, headers={"Link": f'<{following}>; rel="next"'} if kind == "headers" and more else {})
 
     def _answer(self, body: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> None:
-        text = jsontext.encode(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(text)), "Content-Type": "application/json"}.items():
-            self.send_header(name, value)
-        for name, value in (headers or {}).items():
+        self._send(Answer(body, headers or {}, status))
+
+    def _send(self, answer: Answer) -> None:
+        text = answer.body if isinstance(answer.body, bytes) else jsontext.encode(answer.body).encode()
+        self.send_response(answer.status)
+        usual = {"Content-Length": str(len(text)), "Content-Type": "application/json"}
+        for name, value in (usual | answer.headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text)

@@ -113,7 +113,8 @@ class Api:
             yield
         except Exception as error:
             for each in chain(error):
-                if getattr(getattr(each, "response", None), "status_code", None) in _PERMANENT:
+                status = getattr(getattr(each, "response", None), "status_code", None)
+                if isinstance(each, ConfigurationError) or status in _PERMANENT:
                     raise ConfigurationError(f"cannot read: {told(error, self._written)}") from None
             raise
 
@@ -124,17 +125,20 @@ class Api:
     def _made(self, config: Any, log: Log) -> DltSource:
         from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
         from dlt.extract import DltSource  # noqa: PLC0415
+        from dlt.sources import rest_api  # noqa: PLC0415
         from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials  # noqa: PLC0415
-        from dlt.sources.rest_api import _validate_config, rest_api_resources  # noqa: PLC0415
 
+        from app.connectors.sources.rest.client import Client  # noqa: PLC0415
         from app.connectors.sources.rest.session import session  # noqa: PLC0415
 
         # Before secrets become objects, which dlt does not know to mask.
-        _validate_config(config)
+        rest_api._validate_config(config)  # noqa: SLF001 -- it is done too late otherwise
         auths = list(_authenticated(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
         config["client"]["session"] = session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
-        return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api_resources(config))
+        # dlt lets nobody choose it.
+        vars(rest_api)["RESTClient"] = Client
+        return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api.rest_api_resources(config))
 
 
 def _authenticated(config: dict[str, Any]) -> Iterator[AuthConfigBase]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import parse_qsl, urlsplit
 
 from dlt.sources.helpers.requests import Client
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, DEFAULT_RETRY_STATUS
-from dlt.sources.helpers.rest_client.redaction import sanitize_url
+from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize_url
+from requests.exceptions import JSONDecodeError
 
 from app.connectors.dlt_runtime import REQUEST_ATTEMPTS
+from app.domain.errors import SynclineError
+from app.domain.secret_values import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,17 +81,40 @@ class _Watch:
 
 def _sent(send: Callable[..., Response], request: PreparedRequest, **options: Any) -> Response:
     response = send(request, **options)
-    # Floats would change numbers of more than fifteen digits.
-    response.json = partial(response.json, parse_float=Decimal, parse_constant=_refused)  # type: ignore[method-assign]
+    # Once: dlt asks for it at each step.
+    response.json = cache(partial(_document, response, response.json))  # type: ignore[method-assign]
     return response
+
+
+def _document(response: Response, parsed: Callable[..., Any]) -> Any:
+    try:
+        # Floats would change numbers of more than fifteen digits.
+        return parsed(parse_float=Decimal, parse_constant=_refused)
+    except JSONDecodeError as error:
+        kind = response.headers.get("Content-Type", "not told")
+        wrong = f"its body is not valid JSON: {error}" if response.content else "its body is empty"
+        nothing = f"say so with 'response_actions': [{{status_code: {response.status_code}, action: ignore}}]"
+        raise SynclineError(
+            f"{answered(response)}, but {wrong} (Content-Type: {kind}). If it means that there are no rows, {nothing}"
+        ) from None
 
 
 def _refused(constant: str) -> NoReturn:
     raise ValueError(f"the answer has the number {constant}, which is not JSON")
 
 
+def answered(response: Response) -> str:
+    """Which request had which status, for a message."""
+    url = shown_url(response.url)
+    return f"{response.request.method} {url} was answered with {response.status_code} {response.reason}"
+
+
+def shown_url(url: str) -> str:
+    """`url` without the secrets that it may have; those of the configuration are masked wherever it is shown."""
+    named = {name.lower() for name, _ in parse_qsl(urlsplit(url).query) if is_secret_name(name)}
+    return sanitize_url(url, SENSITIVE_PARAMS | named)
+
+
 def _told(response: Response) -> str:
-    method, url = response.request.method, sanitize_url(response.url)
     wait = response.headers.get("Retry-After")
-    later = f", Retry-After: {wait}" if wait else ""
-    return f"{method} {url} was answered with {response.status_code} {response.reason}{later}"
+    return answered(response) + (f", Retry-After: {wait}" if wait else "")

@@ -1,0 +1,164 @@
+"""dlt's client of one resource, which ends the reading where an answer would lose rows or double them in silence.
+
+By itself it takes a path that leads nowhere for a page without rows, follows a token that comes again for ever, reads
+one page only where it recognises no paginator, and stops at an empty page whatever the total says.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from dlt.common import jsonpath
+from dlt.sources.helpers.rest_client.client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import BaseReferencePaginator, RangePaginator, SinglePagePaginator
+from dlt.sources.rest_api.config_setup import PAGINATOR_MAP
+from requests import Request
+
+from app.connectors import jsontext
+from app.connectors.sources.rest.answers import error_in, missing, outline
+from app.connectors.sources.rest.following import more_in
+from app.connectors.sources.rest.session import answered, shown_url
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dlt.sources.helpers.rest_client.client import PageData
+    from dlt.sources.helpers.rest_client.paginators import BasePaginator
+    from requests import Response
+
+_MOST_EMPTY_PAGES: Final = 100
+_IGNORE: Final = "if it means that there are no rows, say so with 'response_actions'"
+_DECLARE: Final = (
+    "declare the resource's 'paginator' (one of json_link, header_link, header_cursor, cursor, page_number, offset), "
+    "or 'paginator: single_page' if one page is all that is wanted"
+)
+
+
+class Client(RESTClient):
+    """A copy of it reads the pages of one request, and of its followers, each of which is asked for once."""
+
+    _declared = False
+    _asked: set[bytes]
+    _answered = ""
+    _paginator: BasePaginator | None = None
+    _total: int | None = None
+
+    def paginate(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
+        one = copy.copy(self)
+        one._declared = bool(kwargs.get("data_selector") or self.data_selector)  # noqa: SLF001 -- of this class
+        one._asked = set()  # noqa: SLF001 -- likewise
+        return one._pages(*args, **kwargs)  # noqa: SLF001 -- likewise
+
+    def _pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
+        rows, empty, before = 0, 0, None
+        for page in super().paginate(*args, **kwargs):
+            self._paginator = page.paginator
+            rows += len(page)
+            empty = 0 if page else empty + 1
+            digest = _digest(jsontext.encode(list(page))) if page and isinstance(page[0], dict) else None
+            if digest and digest == before:
+                raise ConfigurationError(
+                    f"{self._answered}, with the same rows as the page before: the API does not know what asks for the "
+                    f"next page. Check the resource's 'paginator', which is {_named(page.paginator)}"
+                )
+            before = digest
+            if isinstance(page.paginator, RangePaginator):
+                self._pass_over_empty(page, page.paginator, rows=rows, empty=empty)
+            elif isinstance(page.paginator, BaseReferencePaginator) and len(self._asked) == 1:
+                self._check_only_page(page, page.paginator)
+            yield page
+
+    def _send_request(self, request: Request, **kwargs: Any) -> Response:
+        url = Request("GET", request.url, params=request.params).prepare().url
+        asked = _digest(repr((request.method, url, request.json, request.data)))
+        if asked in self._asked:
+            token = getattr(self._paginator, "_next_reference", None)
+            named = "" if token is None or "/" in str(token) else f" ({jsontext.shown(token)})"
+            raise ConfigurationError(
+                f"{self._answered}, and the next page{named} is one that was read before, so there would be no end: "
+                f"{request.method} {shown_url(str(url))}. Check the resource's 'paginator', which is "
+                f"{_named(self._paginator)}"
+            )
+        self._asked.add(asked)
+        return super()._send_request(request, **kwargs)
+
+    def extract_response(self, response: Response, data_selector: jsonpath.TJsonPath) -> list[Any]:
+        self._answered = answered(response)
+        document = response.json()
+        path = jsonpath.compile_path(data_selector)
+        wrong = missing(path, document)
+        rows = [] if wrong else super().extract_response(response, path)
+        if error := error_in(document, rows, selector=str(path), declared=self._declared):
+            raise SynclineError(
+                f"{self._answered}, but says that something went wrong: {error}. If these are rows, declare the "
+                f"resource's 'data_selector'; {_IGNORE}"
+            )
+        if wrong:
+            path_named = f"'data_selector' {str(data_selector)!r}" if self._declared else f"{str(data_selector)!r}"
+            first = len(self._asked) == 1
+            raise (ConfigurationError if first else SynclineError)(
+                f"{self._answered}, but {path_named} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
+            )
+        return rows
+
+    def detect_paginator(self, response: Response, data: Any) -> BasePaginator:
+        found = super().detect_paginator(response, data)
+        document = response.json()
+        is_one_row = isinstance(document, dict) and data == [document]
+        falls_back = isinstance(found, SinglePagePaginator) and not is_one_row
+        if falls_back and (sign := more_in(document, response.headers, len(data))):
+            raise ConfigurationError(
+                f"{self._answered} and says that more follows ({sign}), but no paginator is recognised by it, and only "
+                f"one page would be read: {_DECLARE}"
+            )
+        return found
+
+    def _check_only_page(self, page: PageData[Any], paginator: BaseReferencePaginator) -> None:
+        """Where the first page is the last, the path to the next one may be wrong."""
+        following = paginator._next_reference  # noqa: SLF001 -- dlt tells it nowhere else
+        if following is None and (sign := more_in(page.response.json(), page.response.headers, len(page))):
+            raise ConfigurationError(
+                f"{self._answered} and says that more follows ({sign}), but the paginator {_named(paginator)} finds no "
+                f"next page, and only one would be read: correct it, or {_DECLARE}"
+            )
+
+    def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, *, rows: int, empty: int) -> None:
+        """Goes on after a page without rows, at which dlt stops, while the answers announce more."""
+        document = page.response.json()
+        total = _found(paginator.total_path, document)
+        # An empty answer may say nothing of the total.
+        self._total = int(total) if str(total).isdecimal() else self._total
+        if page or paginator.has_next_page:
+            return
+        following = paginator.current_value + paginator.value_step
+        last = paginator.maximum_value is not None and following >= paginator.maximum_value
+        # Page numbers are often given the number of rows for a total, and end at an empty page.
+        counted = self._total is not None and self._total != rows and following < self._total + paginator.base_index
+        if last or not (counted or str(_found(paginator.has_more_path, document)).lower() == "true"):
+            return
+        if empty > _MOST_EMPTY_PAGES:
+            raise ConfigurationError(
+                f"{self._answered}, without rows as the {_MOST_EMPTY_PAGES} pages before, although more are announced. "
+                f"Check the resource's 'paginator', which is {_named(paginator)}: where its total means something "
+                "else, write 'total_path: null'"
+            )
+        paginator.current_value = following
+        paginator._has_next_page = True  # noqa: SLF001 -- dlt has no other way back
+        paginator.update_request(page.request)
+
+
+def _found(path: Any, document: Any) -> Any:
+    """The first value at `path`, None where there is none."""
+    return next(iter(jsonpath.find_values(path, document)), None) if path is not None else None
+
+
+def _named(paginator: BasePaginator | None) -> str:
+    """As it is written in a configuration."""
+    return next((repr(name) for name, kind in PAGINATOR_MAP.items() if type(paginator) is kind), "unknown")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,385 @@
+"""Answers with a good status that have no rows, a part of them, or no end: the reading fails and says why."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.domain.errors import ConfigurationError, SynclineError
+from tests.integration.connectors.web import Answer, Server, Web, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.integration.connectors.attempts import Duckdb
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+ROWS = [{"id": number} for number in range(1, 8)]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def web(server: Server, tmp_path: Path) -> Web:
+    return Web(server, tmp_path, [{"name": "orders", "endpoint": {"path": "rows"}}])
+
+
+def says(web: Web, answer: Callable[[dict[str, Any]], Answer] | Any, **endpoint: Any) -> None:
+    """The API answers so, and its one resource is read so."""
+    web.server.answers["/rows"] = answer if callable(answer) else lambda _query: Answer(answer)
+    web.resources = [{"name": "orders", "endpoint": {"path": "rows"} | endpoint}]
+
+
+def ids(web: Web) -> list[int]:
+    return [each["id"] for each in web.read()[0].get("made", [])]
+
+
+def refused(web: Web, *, for_good: bool = True) -> str:
+    with pytest.raises(SynclineError) as error:
+        web.read()
+    assert isinstance(error.value, ConfigurationError) is for_good
+    start = f"source 'web', collection 'made': cannot read: GET {web.server.url}/rows"
+    assert str(error.value).startswith(start)
+    assert " was answered with 20" in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "wrong"),
+    [
+        ({"items": ROWS}, "itmes", "'data_selector' 'itmes' is not there: the answer has the keys \"items\""),
+        ({"items": None}, "items", "'data_selector' 'items' is null"),
+        ({"data": {}}, "data.items", "'data_selector' 'data.items' is not there"),
+        ({"data": None}, "data.items[*]", "'data_selector' 'data.items[*]' is not there"),
+        ({"pages": [{"rows": []}]}, "pages[*].items", "'data_selector' 'pages[*].items' is not there"),
+        (None, "$", "'data_selector' '$' is null: the answer is null"),
+        (ROWS, "items", "'data_selector' 'items' is not there: the answer is a list"),
+        (None, None, "'$' is null"),
+    ],
+)
+def test_a_path_that_leads_to_nothing_is_no_page_without_rows(
+    web: Web, body: Any, path: str | None, wrong: str
+) -> None:
+    says(web, body, data_selector=path, paginator="single_page")
+    assert wrong in refused(web)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"items": []}, "items"),
+        ({"items": []}, "items[*]"),
+        ({"items": [{"id": 1, "open": False}]}, "items[?(@.open == true)]"),
+        ({"pages": []}, "pages[*].items"),
+        ([], "$"),
+        ([], None),
+        ({"items": [], "errors": [], "error": None, "message": "nothing found"}, None),
+        ({"code": 0, "message": "success", "data": []}, None),
+        ({"code": 1, "message": "found", "data": []}, "data"),
+        ({"error": {"code": "ok", "message": "", "log_id": "2024"}, "data": []}, None),
+        ({"data": [], "meta": {"code": 200}}, "data"),
+    ],
+)
+def test_no_rows_are_no_error(web: Web, body: Any, path: str | None) -> None:
+    says(web, body, data_selector=path, paginator="single_page")
+    assert web.read()[0] == {"made": []}
+
+
+def test_a_path_that_is_gone_on_a_later_page_is_tried_again_and_ends_no_pages(web: Web) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        return Answer({"items": ROWS[:3], "next": "2"} if "at" not in query else {"request_id": "x", "next": None})
+
+    says(web, answer, paginator={"type": "cursor", "cursor_path": "next", "cursor_param": "at"})
+    assert "'items' is not there" in refused(web, for_good=False)
+
+
+def test_rows_of_a_table_stay_where_an_answer_has_none(web: Web, duckdb: Duckdb) -> None:
+    web.destinations = {"warehouse": duckdb.options()}
+    says(web, {"items": ROWS}, data_selector="items", paginator="single_page")
+    assert web.run().finished
+    says(web, {"error": "rate limit exceeded"}, data_selector="items", paginator="single_page")
+    assert not web.run().committed
+    assert duckdb.execute("SELECT count(*) FROM loaded.made") == [(7,)]
+
+
+@pytest.mark.parametrize("path", [None, "data", "$"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "invalid_auth"},
+        {"error": {"code": 403, "message": "no", "errors": [{"reason": "limit"}]}},
+        {"errors": [{"message": "no"}], "data": None},
+        {"code": 40001, "message": "token expired"},
+        {"code": "rate_limited", "message": "later", "data": None},
+        {"code": 401, "message": "no", "data": []},
+        {"status": "error", "message": "no"},
+        {"ok": False},
+        {"success": False, "data": []},
+        {"timestamp": "2024-01-01T00:00:00Z", "status": 404, "error": "Not Found", "path": "/rows"},
+        {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "no"},
+        {"errcode": 40013, "errmsg": "invalid appid"},
+        {"meta": {"code": 400, "error_message": "no"}, "data": None},
+        [{"message": "Session expired", "errorCode": "INVALID_SESSION_ID"}],
+    ],
+)
+def test_an_error_with_status_200_is_neither_no_rows_nor_a_row(web: Web, body: Any, path: str | None) -> None:
+    says(web, body, data_selector=path, paginator="single_page")
+    assert "says that something went wrong: " in refused(web, for_good=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "Unauthorized"},
+        {"ok": False, "error": "missing_scope", "needed": "a:read", "messages": ["no"]},
+        {"error": "only a part could be read", "items": ROWS},
+        {"errors": [{"message": "no"}]},
+    ],
+)
+def test_rows_are_not_guessed_of_an_error(web: Web, body: Any) -> None:
+    says(web, body, paginator="single_page")
+    assert "says that something went wrong: {" in refused(web, for_good=False)
+
+
+def test_what_graphql_read_beside_an_error_is_not_all(web: Web) -> None:
+    says(
+        web,
+        {"data": {"orders": ROWS}, "errors": [{"message": "timeout", "path": ["orders", 7]}]},
+        data_selector="data.orders",
+    )
+    assert '{"errors":[{"message":"timeout"' in refused(web, for_good=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "count"),
+    [
+        ({"items": [{"id": 1, "error": "boom", "ok": False}, {"id": 2, "error": None}]}, None, 2),
+        ([{"id": 1, "error": "boom", "message": "no"}], None, 1),
+        ({"id": 1, "status": "failed", "error": "disk full"}, None, 1),
+        ({"id": 1, "success": False, "message": "no"}, None, 1),
+        ({"name": "nightly", "state": "done", "error": "disk full"}, None, 1),
+        ({"name": "nightly", "state": "done", "ok": False}, "$", 1),
+        ({"data": ROWS, "errors": [], "error": None}, None, 7),
+        ({"error": 0, "errors": 3, "items": ROWS}, None, 7),
+        ({"errors": [{"id": 1, "message": "NullPointer"}, {"id": 2, "message": "IO"}]}, None, 2),
+        ({"errors": [{"message": "NullPointer"}]}, "errors", 1),
+        ({"status": "success", "message": "https://example.com/dog.jpg"}, None, 1),
+        ({"message": "pong"}, "$", 1),
+        ({"code": 200, "message": "OK", "data": ROWS}, None, 7),
+        ({"error": "see there", "items": ROWS}, "items", 7),
+        ({"code": "X1", "type": "book", "details": {"pages": 3}}, None, 1),
+    ],
+)
+def test_rows_that_speak_of_errors_are_rows(web: Web, body: Any, path: str | None, count: int) -> None:
+    says(web, body, data_selector=path, paginator="single_page")
+    assert len(web.read()[0]["made"]) == count
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (Answer(b""), "200 OK, but its body is empty (Content-Type: application/json)"),
+        (Answer(b"", {}, HTTPStatus.NO_CONTENT), "204 No Content, but its body is empty"),
+        (Answer(b"<html>", {"Content-Type": "text/html"}), "its body is not valid JSON: Expecting value"),
+        (Answer(b'{"items": [', {}), "its body is not valid JSON"),
+    ],
+)
+def test_a_body_that_is_not_json_is_told_with_its_type(web: Web, answer: Answer, wrong: str) -> None:
+    says(web, lambda _query: answer, data_selector="items")
+    text = refused(web, for_good=False)
+    assert wrong in text
+    assert f"Content-Type: {answer.headers.get('Content-Type', 'application/json')}" in text
+
+
+def test_what_the_user_ignores_is_no_error(web: Web) -> None:
+    ignored = [{"status_code": 204, "action": "ignore"}, {"content": '"items":null', "action": "ignore"}]
+    for answer in (Answer(b"", {}, HTTPStatus.NO_CONTENT), Answer({"items": None})):
+        says(web, partial(_always, answer), data_selector="items", response_actions=ignored)
+        assert ids(web) == []
+
+
+def _always(answer: Answer, _query: dict[str, str]) -> Answer:
+    return answer
+
+
+@pytest.mark.parametrize(
+    "paginator",
+    [
+        {"type": "cursor", "cursor_path": "next", "cursor_param": "after"},
+        {"type": "json_link", "next_url_path": "link"},
+        "header_link",
+        {"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "after"},
+        {"type": "offset", "limit": 0, "total_path": None},
+    ],
+)
+@pytest.mark.timeout(60)
+def test_a_page_that_comes_again_ends_the_reading(web: Web, paginator: Any) -> None:
+    numbers = iter(range(1000))
+
+    def answer(_query: dict[str, str]) -> Answer:
+        link = "/rows?after=abc"
+        headers = {"Link": f'<{web.server.url}{link}>; rel="next"', "X-Next": "abc"}
+        return Answer({"items": [{"id": next(numbers)}], "next": "abc", "link": link}, headers)
+
+    says(web, answer, data_selector="items", paginator=paginator)
+    assert "is one that was read before, so there would be no end: GET http://" in refused(web)
+    assert len(web.server.asked) <= 2
+
+
+def test_bodies_that_differ_are_other_pages(web: Web) -> None:
+    web.server.answers["/rows"] = lambda body: Answer(
+        {"items": [{"id": body["at"] or 0}], "at": (body["at"] or 0) + 1 if (body["at"] or 0) < 3 else None}
+    )
+    endpoint = {
+        "path": "rows",
+        "method": "POST",
+        "json": {"at": None},
+        "data_selector": "items",
+        "paginator": {"type": "cursor", "cursor_path": "at", "cursor_body_path": "at"},
+    }
+    web.resources = [{"name": "orders", "endpoint": endpoint}]
+    assert ids(web) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "paginator",
+    [
+        {"type": "page_number", "page_param": "side", "total_path": "pages"},
+        {"type": "offset", "limit": 3, "total_path": "total"},
+        None,
+    ],
+)
+def test_an_api_that_does_not_know_what_asks_for_the_next_page_is_told(web: Web, paginator: Any) -> None:
+    """Unless told, dlt guesses that pages are counted from zero where it sees their number."""
+    says(web, {"items": ROWS[:3], "pages": 3, "total": 9, "page": 1}, data_selector="items", paginator=paginator)
+    assert "with the same rows as the page before" in refused(web)
+
+
+@pytest.mark.parametrize(
+    ("beside", "headers", "sign"),
+    [
+        ({"has_more": True, "last_id": "3"}, {}, "has_more: true"),
+        ({"meta": {"hasNextPage": True, "endCursor": "x"}}, {}, "meta.hasNextPage: true"),
+        ({"last": False, "number": 0}, {}, "last: false"),
+        ({"@odata.nextLink": "https://example.com/rows?page=2"}, {}, "@odata.nextLink: "),
+        ({"paging": {"next": {"after": "3"}}}, {}, 'paging.next: {"after":"3"}'),
+        ({"offset": "itr23sd"}, {}, 'offset: "itr23sd"'),
+        ({"pagination": {"cursor": "abc"}}, {}, 'pagination.cursor: "abc"'),
+        ({"page": 1, "page_count": 3}, {}, "page_count: 3"),
+        ({"total": 7, "limit": 3, "skip": 0}, {}, "total: 7"),
+        ({}, {"X-Next-Page": "2"}, 'X-Next-Page: "2"'),
+        ({}, {"X-Total-Pages": "3"}, 'X-Total-Pages: "3"'),
+    ],
+)
+def test_one_page_is_not_all_where_the_answer_says_that_more_follow(
+    web: Web, beside: dict[str, Any], headers: dict[str, str], sign: str
+) -> None:
+    says(web, lambda _query: Answer({"items": ROWS[:3]} | beside, headers), data_selector="items")
+    text = refused(web)
+    assert f"says that more follows ({sign}" in text
+    assert "'paginator: single_page' if one page is all that is wanted" in text
+    says(
+        web,
+        lambda _query: Answer({"items": ROWS[:3]} | beside, headers),
+        data_selector="items",
+        paginator="single_page",
+    )
+    assert ids(web) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"has_more": False, "last_id": "3", "cursor": "x"},
+        {"next": None, "next_page": "", "offset": 0, "total": 3, "limit": 3},
+        {"last": True, "number": 0},
+        {"paging": {"cursors": {"before": "a", "after": "b"}}, "links": {"self": "/rows", "next": None}},
+        {"page": 1, "page_count": 1, "total": 129, "quantity": 3},
+        {"next_billing": {"at": "2024-01-01"}, "done": True},
+    ],
+)
+def test_one_page_is_all_where_nothing_says_that_more_follow(web: Web, beside: dict[str, Any]) -> None:
+    says(web, {"items": ROWS[:3]} | beside, data_selector="items")
+    assert ids(web) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "paginator",
+    [{"type": "cursor", "cursor_path": "nxt"}, {"type": "json_link", "next_url_path": "links.next"}, "header_link"],
+)
+def test_a_paginator_that_looks_in_the_wrong_place_is_told(web: Web, paginator: Any) -> None:
+    says(web, {"items": ROWS[:3], "paging": {"next_cursor": "3"}}, data_selector="items", paginator=paginator)
+    assert re.search(r"says that more follows \(paging.next_cursor: .*\w+' finds no next page", refused(web))
+
+
+@pytest.mark.parametrize(
+    ("paginator", "beside"),
+    [
+        ({"type": "page_number", "base_page": 1, "total_path": "pages"}, {"pages": 4}),
+        ({"type": "page_number", "base_page": 1, "total_path": "pages", "stop_after_empty_page": True}, {"pages": 4}),
+        ({"type": "offset", "limit": 2, "offset_param": "from", "total_path": "total"}, {"total": 8}),
+        ({"type": "page_number", "base_page": 1, "total_path": None, "has_more_path": "more"}, None),
+    ],
+)
+def test_an_empty_page_is_passed_over_where_more_are_announced(
+    web: Web, paginator: Any, beside: dict[str, Any] | None
+) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        number = int(query["page"]) if "page" in query else int(query["from"]) // 2 + 1
+        rows = {1: ROWS[:2], 2: [], 3: [], 4: ROWS[2:3]}.get(number, [])
+        told = {"more": number < 4} if beside is None else beside if number != 3 else {}
+        return Answer({"items": rows} | told)
+
+    says(web, answer, data_selector="items", paginator=paginator)
+    assert ids(web) == [1, 2, 3]
+    assert len(web.server.asked) == 4
+
+
+@pytest.mark.parametrize("total", [{"total": 7}, {}])
+def test_an_empty_page_is_the_end_where_all_rows_have_come_or_nothing_is_announced(
+    web: Web, total: dict[str, int]
+) -> None:
+    """A total of rows instead of pages, and an empty answer that has no total."""
+
+    def answer(query: dict[str, str]) -> Answer:
+        begin = int(query["page"]) * 3
+        return Answer({"items": ROWS[begin : begin + 3]} | ({"total": 7} if ROWS[begin:] else total))
+
+    says(web, answer, data_selector="items", paginator={"type": "page_number", "total_path": "total"})
+    assert len(ids(web)) == 7
+    assert len(web.server.asked) == 4
+
+
+def test_empty_pages_without_an_end_are_told(web: Web) -> None:
+    says(
+        web,
+        lambda query: Answer({"items": ROWS[:3] if query["page"] == "0" else [], "total": 10**9}),
+        data_selector="items",
+        paginator={"type": "page_number"},
+    )
+    assert "although more are announced" in refused(web)
+    assert len(web.server.asked) == 102
+
+
+def test_no_secret_of_an_address_is_told(web: Web) -> None:
+    says(
+        web,
+        {"items": None},
+        data_selector="items",
+        params={"client_secret": "hunter22", "authToken": "4711x", "side": "left"},
+    )
+    with pytest.raises(ConfigurationError) as error:
+        web.read()
+    assert "hunter22" not in str(error.value)
+    assert "4711x" not in str(error.value)
+    assert "side=left" in str(error.value)
