@@ -124,11 +124,12 @@ class Api:
 
     def _made(self, config: Any, log: Log) -> DltSource:
         from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
-        from dlt.extract import DltSource  # noqa: PLC0415
+        from dlt.extract import DltSource, incremental  # noqa: PLC0415
         from dlt.sources import rest_api  # noqa: PLC0415
         from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials  # noqa: PLC0415
 
         from app.connectors.sources.rest.client import Client  # noqa: PLC0415
+        from app.connectors.sources.rest.incremental import Incremental  # noqa: PLC0415
         from app.connectors.sources.rest.session import session  # noqa: PLC0415
 
         # Before secrets become objects, which dlt does not know to mask.
@@ -136,8 +137,9 @@ class Api:
         auths = list(_authenticated(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
         config["client"]["session"] = session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
-        # dlt lets nobody choose it.
+        # dlt lets nobody choose them.
         vars(rest_api)["RESTClient"] = Client
+        vars(incremental)["JsonIncremental"] = Incremental
         return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api.rest_api_resources(config))
 
 

@@ -108,6 +108,13 @@ class Dialect:
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
 
+    def misplaced(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
+        """The condition under which a cursor value is before `bookmark` to the database, and to nobody else.
+
+        None: it never is.
+        """
+        return None
+
     def tells_days_only(self, column: SourceColumn) -> bool:
         """Whether times of one day cannot be told apart by comparing."""
         return column.kind is Kind.DATE

@@ -106,6 +106,7 @@ class Reading:
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark is not one of the cursor_field {cursor_field!r}: all rows are read")
         if begin is not None:
+            self._refuse_unordered_cursors(cursor, begin)
             statement = statement.where(self._selected(cursor) >= self._bound("syncline_cursor", cursor, begin))
         return statement.order_by(self._selected(cursor))
 
@@ -188,6 +189,18 @@ class Reading:
                 f"{_origin(self._selection)} has rows in which the cursor_field {cursor.name!r} is NULL, which no "
                 "order finds again: choose a field that is NOT NULL, a 'query' that leaves such rows out or fills "
                 "the field, or mode 'full_refresh'"
+            )
+
+    def _refuse_unordered_cursors(self, cursor: SourceColumn, begin: Any) -> None:
+        """A row that is later than the bookmark, but before it in the database's order, would never come."""
+        expression = self._from([cursor.name]).c[cursor.name]
+        condition = self._database.dialect.misplaced(expression, begin)
+        found = None if condition is None else self._first(select(expression).where(condition).limit(1))
+        if found:
+            raise ConfigurationError(
+                f"the cursor_field {cursor.name!r} of {_origin(self._selection)} has values of several forms, whose "
+                f"order in the database does not tell what is new: {found[0]!r} is taken to be before {begin!r}. "
+                "Choose another field, or a 'query' that writes all of them in one form"
             )
 
     def _from(self, names: list[str]) -> FromClause:

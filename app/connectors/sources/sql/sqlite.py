@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func
+from sqlalchemy import and_, func, not_, or_
 from sqlalchemy.schema import CreateView
 
+from app.connectors.cursors import UnorderedError, is_later
 from app.connectors.schema import Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
 from app.domain.errors import ConfigurationError
@@ -34,6 +36,9 @@ _KINDS = (
     ("TIME", Kind.TIME),
 )
 
+_IS_MISPLACED = "syncline_is_misplaced"
+_OFFSET = re.compile(r"[+-]\d\d:?\d\d$|[/.]\d{4}|^[A-Z]")
+
 
 class Sqlite(Dialect):
     quoted = True
@@ -42,6 +47,8 @@ class Sqlite(Dialect):
         return existing(url, "sqlite:////path/of/the.file")
 
     def begin(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.create_function(_IS_MISPLACED, 2, _is_misplaced, deterministic=True)
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.exec_driver_sql("BEGIN")
 
@@ -55,12 +62,31 @@ class Sqlite(Dialect):
         names = [name for name, *_ in described(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
+    def misplaced(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:
+        """Numbers are before all texts, and these before bytes; texts are compared by their characters."""
+        if not isinstance(bookmark, str):
+            return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
+        before = [expression < bookmark, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1]
+        if not _OFFSET.search(bookmark):
+            # Texts of the bookmark's form are in order, and there may be millions.
+            form = re.sub("[0-9]", "[0-9]", re.sub(r"[*?\[]", r"[\g<0>]", bookmark))
+            before.insert(1, or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form))))
+        return and_(*before)
+
     def tells_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
         """Some texts have a space between day and time, and some a T."""
         return True
 
     def strange_time(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
         return func.typeof(expression) != "text"
+
+
+def _is_misplaced(value: Any, bookmark: str) -> bool:
+    """Whether `value`, which SQLite has before `bookmark`, is later, or of another kind."""
+    try:
+        return not isinstance(value, str) or is_later(value, bookmark)
+    except UnorderedError:
+        return True
 
 
 def existing(url: URL, form: str) -> URL:

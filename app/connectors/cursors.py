@@ -1,0 +1,133 @@
+"""Texts by which a source tells what is new, compared as what they mean: moments by time, numbers by size.
+
+As texts, `…:00.5Z` is before `…:00Z`, `02:10+01:00` before `02:30+02:00`, a space before a T, and `1000` before `999`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from email.utils import mktime_tz, parsedate_tz
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from app.connectors import jsontext
+
+_NUMBER: Final = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?")
+_MOMENT: Final = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)"
+    r"(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?)?"
+)
+# RFC 5322, as in headers of HTTP.
+_NAMED_DAY: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? \S+")
+_EITHER_WAY: Final = re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{4}(\D.*)?")
+_DIGITS: Final = re.compile(r"\d*")
+_DAY: Final = 86400
+_FIRST_OF_1970: Final = date(1970, 1, 1).toordinal()
+
+
+class UnorderedError(ValueError):
+    """Two values of which nothing tells which is the later."""
+
+
+class _Moment(NamedTuple):
+    """In UTC, from the first day of year 1; `fraction` are the digits of a second, without zeros at their end."""
+
+    seconds: int
+    fraction: str
+    is_day: bool
+
+
+def is_later(value: str, than: str) -> bool:
+    """Raises `UnorderedError`."""
+    return _compared(value, than) > 0
+
+
+class CursorText(str):
+    """A text that is compared as what it means, also with plain ones; raises `UnorderedError`."""
+
+    __slots__ = ()
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        try:
+            return isinstance(other, str) and _compared(self, other) == 0
+        except UnorderedError:
+            return False
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __lt__(self, other: object) -> bool:
+        return _compared(self, other) < 0
+
+    def __le__(self, other: object) -> bool:
+        return _compared(self, other) <= 0
+
+    def __gt__(self, other: object) -> bool:
+        return _compared(self, other) > 0
+
+    def __ge__(self, other: object) -> bool:
+        return _compared(self, other) >= 0
+
+
+def _compared(value: str, other: object) -> int:
+    """Negative, zero or positive as `value`, which has come now, lies before, at or after `other`."""
+    if not isinstance(other, str):
+        raise _unordered(str(value), other, "one is a text and one is not")
+    value, other = str(value), str(other)  # plain ones, which compare as texts
+    one, two = _meaning(value), _meaning(other)
+    if isinstance(one, _Moment) and isinstance(two, _Moment):
+        if one.is_day and not two.is_day and one.seconds == two.seconds - two.seconds % _DAY and one[:2] < two[:2]:
+            raise _unordered(value, other, "one is a day and one a time of that day")
+        return _sign(one[:2], two[:2])
+    if isinstance(one, Decimal) and isinstance(two, Decimal):
+        return _sign(one, two)
+    as_texts = _sign(value, other)
+    if isinstance(one, _Moment) and as_texts > 0:
+        # Such as a value to begin with: it is before all that has a date.
+        return as_texts
+    if isinstance(one, _Moment) or isinstance(two, _Moment):
+        raise _unordered(value, other, "one is a time and one is not")
+    if as_texts and _EITHER_WAY.fullmatch(value) and _EITHER_WAY.fullmatch(other):
+        raise _unordered(value, other, "a text that begins with the day or the month is not in the order of time")
+    if one is not None or two is not None:
+        _check_digits(value, other, as_texts)
+    return as_texts
+
+
+def _check_digits(value: str, other: str, as_texts: int) -> None:
+    """A number beside what is none: their order as texts is not that of the numbers that they begin with."""
+    begins = [found[0] for text in (value, other) if (found := _DIGITS.match(text)) and found[0]]
+    if len(value) != len(other) and len(begins) == 2 and _sign(int(begins[0]), int(begins[1])) == -as_texts:  # noqa: PLR2004 -- both
+        raise _unordered(value, other, "one is a number and one is not")
+
+
+def _unordered(value: object, other: object, why: str) -> UnorderedError:
+    return UnorderedError(f"nothing tells which is later, {jsontext.shown(value)} or {jsontext.shown(other)}: {why}")
+
+
+def _sign(one: Any, two: Any) -> int:
+    return int(one > two) - int(one < two)
+
+
+@lru_cache(maxsize=1024)
+def _meaning(text: str) -> _Moment | Decimal | None:
+    if _NUMBER.fullmatch(text):
+        return Decimal(text)
+    if _NAMED_DAY.fullmatch(text) and (parsed := parsedate_tz(text)):
+        return _Moment(mktime_tz(parsed) + _FIRST_OF_1970 * _DAY, "", is_day=False)
+    found = _MOMENT.fullmatch(text)
+    if not found:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
+    try:
+        days = date(int(year), int(month), int(day)).toordinal()
+    except ValueError:
+        return None
+    clock = int(hour or 0) * 3600 + int(minute or 0) * 60 + int(second or 0)
+    offset = int(hours or 0) * 3600 + int(minutes or 0) * 60
+    seconds = days * _DAY + clock - (-offset if sign == "-" else offset)
+    return _Moment(seconds, (fraction or "").rstrip("0"), is_day=hour is None)

@@ -1,0 +1,39 @@
+"""What dlt's incremental looks at, compared as what it means; dlt compares JSON's texts, and drops what is less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt.extract.incremental.exceptions import IncrementalCursorInvalidCoercion
+from dlt.extract.incremental.transform import JsonIncremental
+
+from app.connectors.cursors import CursorText, UnorderedError
+from app.domain.errors import ConfigurationError
+
+
+class Incremental(JsonIncremental):
+    """Of each row only; what it keeps are the texts themselves."""
+
+    def find_cursor_value(self, row: Any) -> Any:
+        value = super().find_cursor_value(row)
+        return CursorText(value) if type(value) is str else value
+
+    @property
+    def last_value(self) -> Any:
+        return self._last_value
+
+    @last_value.setter
+    def last_value(self, value: Any) -> None:
+        self._last_value = str(value) if isinstance(value, CursorText) else value
+
+    def __call__(self, row: Any) -> tuple[Any, bool, bool]:
+        try:
+            return super().__call__(row)
+        except IncrementalCursorInvalidCoercion as error:
+            why = (
+                str(error.__cause__) if isinstance(error.__cause__, UnorderedError) else "some are texts, some are not"
+            )
+            raise ConfigurationError(
+                f"resource {self.resource_name!r}: its incremental's cursor_path {self.cursor_path!r} has values that "
+                f"have no order: {why}. Choose a field that is of one kind in all rows"
+            ) from None

@@ -1,0 +1,72 @@
+"""Texts of cursors in the order of what they mean, or of what they are, or in none that anybody could know."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.connectors.cursors import CursorText, UnorderedError, is_later
+
+
+@pytest.mark.parametrize(
+    "ascending",
+    [
+        ["2024-05-01T10:00:00Z", "2024-05-01T10:00:00.25Z", "2024-05-01T10:00:00.5Z", "2024-05-01T10:00:01Z"],
+        ["2024-10-27T02:30:00+02:00", "2024-10-27T02:10:00+01:00", "2024-10-27T01:20Z", "2024-10-26 21:30:00-0400"],
+        ["2024-05-01T09:00:00", "2024-05-01 10:00:00", "2024-05-01T10:00:00.000000001+00:00", "20240501T100001Z"],
+        ["2024-04-30", "2024-05-01T00:00:01Z", "2024-05-02"],
+        ["-1000", "-2", "0", "007", "99.5", "999", "1000", "100000000000000000000"],
+        ["Mon, 06 May 2024 10:00:00 GMT", "Tue, 07 May 2024 10:00:00 +0200", "Fri, 10 May 2024 10:00:00 GMT"],
+        ["", "a", "b", "ba"],
+        ["65a1f09b8c", "6612345678", "66b0000000"],
+        ["0", "10045", "10046-B", "10047"],
+        ["1.10", "1.10.1", "1.9"],
+        ["2024-05", "2024-06", "2024-10"],
+    ],
+)
+def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
+    for one, two in itertools.combinations(ascending, 2):
+        assert is_later(two, one)
+        assert not is_later(one, two)
+        assert max(CursorText(one), two) == two
+        assert max(one, CursorText(two)) == two
+        assert min(CursorText(two), one) == one
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        ("1000a", "999"),
+        ("pending", "2024-05-01T10:00:00Z"),
+        ("", "2024-05-01T10:00:00Z"),
+        ("1714557600", "2024-05-01T10:00:00Z"),
+        ("2024-05-01", "2024-05-01T10:00:00Z"),
+        ("01/06/2024", "02/05/2024"),
+    ],
+)
+def test_what_has_no_order_is_refused(value: str, other: str) -> None:
+    with pytest.raises(UnorderedError, match="nothing tells which is later"):
+        is_later(value, other)
+    with pytest.raises(UnorderedError):
+        max(CursorText(value), other)
+    assert CursorText(value) != other
+
+
+def test_a_text_and_a_number_have_no_order() -> None:
+    with pytest.raises(UnorderedError, match='"1000" or 999: one is a text and one is not'):
+        max(CursorText("1000"), 999)
+
+
+@pytest.mark.parametrize("begin", ["", "0", "1970-01-01", "2024-05-01"])
+def test_a_value_to_begin_with_may_be_of_another_form(begin: str) -> None:
+    assert is_later("2024-05-01T10:00:00Z", begin)
+
+
+@given(some.lists(some.datetimes(), min_size=2), some.sampled_from(["%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d %H:%M:%S"]))
+def test_texts_of_one_form_are_in_the_order_that_they_had(moments: list, form: str) -> None:  # type: ignore[type-arg]
+    texts = [f"{moment:%Y}".zfill(4) + moment.strftime(form)[len(f"{moment:%Y}") :] for moment in moments]
+    assert max(map(CursorText, texts)) == max(texts)
+    assert str(max(map(CursorText, texts))) == max(texts)
