@@ -7,8 +7,8 @@ kinds of JSON (unions, objects, arrays, no type at all) is `json`, so that 1 and
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -28,12 +28,27 @@ class Kind(enum.Enum):
     BYTES = "bytes"
 
 
+class Digits(NamedTuple):
+    """Of a decimal number: `precision` in all, `scale` of them after the point."""
+
+    precision: int
+    scale: int
+
+    @classmethod
+    def of(cls, precision: Any, scale: Any) -> Digits | None:
+        """As databases tell it, PostgreSQL also of whole tens and of zeros behind the point; None where they do not."""
+        if not isinstance(precision, int) or not isinstance(scale, int) or precision < 1:
+            return None
+        return cls(precision - scale, 0) if scale < 0 else cls(max(precision, scale), scale)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of the source and how it is to arrive at the destination.
 
     `key` is empty where rows have no identity. With `full_refresh` all rows of the source come in this pass, else what
-    is new. `mode` and `schema_policy` are the attempt's to say, whatever the source has said.
+    is new. `mode` and `schema_policy` are the attempt's to say, whatever the source has said. `digits` are those of
+    columns of decimal numbers, as far as they are known.
 
     Of rows with an equal key the one that came last counts. With `newest_by`, a field or a path into the object that it
     holds, it is the one with the highest value there; a row without a value is older than all others.
@@ -47,6 +62,7 @@ class Table:
     newest_by: tuple[str, ...] = ()
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    digits: dict[str, Digits] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, ...]:

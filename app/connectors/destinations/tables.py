@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.connectors.destinations.session import Session
     from app.connectors.fitting import Column
-    from app.connectors.schema import Kind, Table
+    from app.connectors.schema import Digits, Kind, Table
 
 UNFINISHED = "syncline: its first load is not complete yet"
 """The comment of a new table, whose columns are still to be found, whatever the schema policy."""
@@ -128,8 +128,14 @@ class Tables(abc.ABC):
 
     def _shape(self, table: Table, names: dict[str, str]) -> dict[str, str]:
         """Column → type, of all columns that the table needs."""
-        kinds = {name: table.columns[field] for field, name in names.items()} | own_columns(table)
-        return {name: self.new_types[kind] for name, kind in kinds.items()}
+        own = {name: self.new_types[kind] for name, kind in own_columns(table).items()}
+        return {
+            name: self.new_type(table.columns[field], table.digits.get(field)) for field, name in names.items()
+        } | own
+
+    def new_type(self, kind: Kind, digits: Digits | None) -> str:  # noqa: ARG002 -- for those that keep them
+        """The type of a new column; `digits` are known of some numbers."""
+        return self.new_types[kind]
 
     def _mark(self, qualified: str, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:

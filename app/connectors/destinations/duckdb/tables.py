@@ -17,9 +17,10 @@ from app.connectors.schema import Kind
 if TYPE_CHECKING:
     from app.connectors.casting import Holds
     from app.connectors.destinations.session import Session
-    from app.connectors.schema import Table
+    from app.connectors.schema import Digits, Table
 
-# DuckDB has no decimal without a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
+# DuckDB has no decimal without a fixed scale: numbers of which the source tells none become doubles, and one that a
+# double cannot keep is refused.
 NEW_TYPES: dict[Kind, str] = {
     Kind.BOOLEAN: "BOOLEAN",
     Kind.INTEGER: "BIGINT",
@@ -62,6 +63,7 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "TIMESTAMP": (casting.Timestamp(zone=False), pa.timestamp("us")),
     "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True), pa.timestamp("us", tz="UTC")),
 }
+_MOST_DIGITS = 38
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
@@ -100,6 +102,11 @@ class DuckdbTables(Tables):
     def present(self, name: str) -> dict[str, tuple[str, str]]:
         found = existing_columns(self._session, self._schema, name)
         return {column.lower(): (column, kind) for column, kind in found}
+
+    def new_type(self, kind: Kind, digits: Digits | None) -> str:
+        if kind is Kind.NUMBER and digits and digits.precision <= _MOST_DIGITS:
+            return f"DECIMAL({digits.precision},{digits.scale})"
+        return super().new_type(kind, digits)
 
     def column(self, name: str, type_name: str) -> Column:
         holds, arrow = _held(type_name)

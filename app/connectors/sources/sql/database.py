@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.connectors.postgres_refusals import LASTING_CLASSES, LASTING_REFUSALS
-from app.connectors.sources.sql.dialect import Dialect
+from app.connectors.sources.sql.reflected import Mysql, Reflected
 from app.connectors.sql_options import driver_url
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection
 
+    from app.connectors.sources.sql.dialect import Dialect
     from app.connectors.sql_options import SqlOptions
 
 # As drivers say it; trying again does not mend these.
@@ -97,7 +98,7 @@ def _dialect(url: URL) -> Dialect:
         from app.connectors.sources.sql.duckdb import Duckdb  # noqa: PLC0415
 
         return Duckdb()
-    return Dialect()
+    return Mysql() if url.get_backend_name() in {"mysql", "mariadb"} else Reflected()
 
 
 def _lasts(cause: BaseException | None) -> bool:

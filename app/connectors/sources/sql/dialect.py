@@ -1,4 +1,4 @@
-"""What a kind of database needs to be read without loss; this one is any that SQLAlchemy knows."""
+"""What a kind of database needs to be read without loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.engine.reflection import ObjectKind
 
-from app.connectors.schema import Kind
+from app.connectors.schema import Digits, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class SourceColumn:
     """A column of what is read. `kind` None: as the values turn out to be.
 
-    `converted` makes a value what it means (None: it does already); `type` is its name in the database.
+    `converted` makes a value what it means (None: it does already); `type` is its name in the database. `digits` are
+    those of a decimal number where the database tells them, and holds to them.
     """
 
     name: str
     kind: Kind | None = None
     converted: Callable[[Any], Any] | None = None
     type: str = ""
+    digits: Digits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class FoundTable:
 
 
 class Dialect:
-    """Any database: columns get their kinds from the values that come."""
+    """Any database, of which nothing is known: columns get their kinds from the values that come."""
 
     isolation: dict[str, Any] = {}  # noqa: RUF012 -- of the class, never changed
     """Execution options of the connection, so that all its statements see one state of the database."""
@@ -69,6 +71,10 @@ class Dialect:
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         """The columns of what `everything` selects."""
         return [SourceColumn(name) for name, *_ in described(connection, everything)]
+
+    def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:  # noqa: ARG002
+        """Those of the table's decimal columns that `columns` does not tell."""
+        return {}
 
     def begin(self, connection: Connection) -> None:
         """Begins the transaction in which everything is read, where the driver does not begin it by itself."""

@@ -9,7 +9,7 @@ from sqlalchemy import Double, Text, cast, func
 from sqlalchemy.types import UserDefinedType
 
 from app.connectors import jsontext
-from app.connectors.schema import Kind
+from app.connectors.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Dialect, FoundTable, SourceColumn, described
 from app.connectors.sources.sql.sqlite import existing
 
@@ -34,6 +34,7 @@ _KINDS = {
     "JSON": Kind.JSON,
 }
 _COME_AS_THEY_ARE = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.BYTES}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _NESTED = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$", re.DOTALL)
 
 
@@ -126,4 +127,11 @@ def _column(name: str, type_name: str) -> SourceColumn:
         kind = Kind.TIMESTAMP
     else:
         kind = _KINDS.get(base, Kind.TEXT)
-    return SourceColumn(name, kind, converted=jsontext.decode if kind is Kind.JSON else None, type=type_name)
+    decimal = _DECIMAL.fullmatch(type_name)
+    return SourceColumn(
+        name,
+        kind,
+        converted=jsontext.decode if kind is Kind.JSON else None,
+        type=type_name,
+        digits=Digits(int(decimal[1]), int(decimal[2])) if decimal else None,
+    )

@@ -9,7 +9,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import column, func, select, table
 
 from app.connectors import jsontext
-from app.connectors.schema import Kind
+from app.connectors.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class Postgres(Dialect):
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         driver: Any = connection.connection.driver_connection
         known = driver.adapters.types
-        return [_column(name, code, known.get(code)) for name, code, *_ in described(connection, everything)]
+        return [
+            _column(name, code, known.get(code), Digits.of(precision, scale))
+            for name, code, _, _, precision, scale, _ in described(connection, everything)
+        ]
 
     def expected_rows(self, connection: Connection, name: str) -> int | None:
         """What the last ANALYZE or VACUUM has found; none knows before the first."""
@@ -88,8 +91,9 @@ class Postgres(Dialect):
         return interval.start.isoformat(sep=" "), interval.end.isoformat(sep=" ")
 
 
-def _column(name: str, code: int, info: Any) -> SourceColumn:
+def _column(name: str, code: int, info: Any, digits: Digits | None) -> SourceColumn:
     """Arrays are JSON; types that psycopg does not know, such as enumerations, arrive as text."""
     if info is None:
         return SourceColumn(name, Kind.TEXT)
-    return SourceColumn(name, Kind.JSON if code == info.array_oid else _KINDS.get(info.name, Kind.TEXT))
+    kind = Kind.JSON if code == info.array_oid else _KINDS.get(info.name, Kind.TEXT)
+    return SourceColumn(name, kind, digits=digits if info.name == "numeric" else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, time
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,9 @@ class Reading:
         with database.explained(f"cannot read {_origin(selection)}"):
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
+            if selection.table is not None:
+                digits = database.dialect.digits(connection, selection.table, selection.schema)
+                self.columns = [replace(each, digits=digits.get(each.name, each.digits)) for each in self.columns]
         selection.check(self._names)
         self._whole = self._from(self._names)
         self._expected = self._expected_rows()
@@ -232,6 +236,7 @@ class Announcement:
     def __init__(self, name: str, columns: list[SourceColumn], selection: Selection) -> None:
         self._name = name
         self._kinds = {each.name: each.kind for each in columns}
+        self._digits = {each.name: each.digits for each in columns if each.digits}
         self._selection = selection
         self._announced: set[str] | None = None
 
@@ -269,6 +274,7 @@ class Announcement:
             key=self._selection.key,
             cursor_field=self._selection.cursor_field,
             full_refresh=self._selection.cursor_field is None,
+            digits=self._digits,
         )
 
 
