@@ -239,3 +239,9 @@ def test_a_catalogue_names_the_key_and_not_the_password() -> None:
 def test_a_whole_number_stays_one_among_fractions() -> None:
     assert plain([5, 0.5, None]) == [5, 0.5, None]
     assert [type(value) for value in plain([5, 0.5])] == [int, float]
+
+
+def test_a_set_comes_in_the_order_of_its_names() -> None:
+    names = [f"flag {number}" for number in range(10, 40)]
+    assert plain([set(names), frozenset(names), None]) == [names, names, None]
+    assert plain([{3, 1, 2}]) == [[1, 2, 3]]

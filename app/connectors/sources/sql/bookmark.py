@@ -2,6 +2,7 @@
 
     {"cursor_field": "updated_at", "type": "text", "value": "2024-05-01 12:00:00+00"}
 
+A time without an offset has `"zone": "UTC"`; without that, an earlier release has written it as its session had it.
 The next reading begins *at* this value, not after it, because rows with an equal one may have come later.
 """
 
@@ -43,7 +44,15 @@ def written(cursor_field: str, value: Any) -> str:
             f"cursor_field {cursor_field!r} has the value {shown}, after which nothing is newer: "
             f"valid are values of type {', '.join(_FORMS)}"
         )
-    return jsontext.encode({"cursor_field": cursor_field, "type": name, "value": _FORMS[name][1](value)})
+    zone = {"zone": "UTC"} if isinstance(value, datetime) and value.tzinfo is None else {}
+    return jsontext.encode({"cursor_field": cursor_field, "type": name, "value": _FORMS[name][1](value)} | zone)
+
+
+def of_a_session(bookmark: str | None, begin: Any) -> datetime | None:
+    """The time `begin` of `bookmark`, if it is in the zone that an earlier release's session had."""
+    if not isinstance(begin, datetime) or begin.tzinfo or "zone" in jsontext.decode(bookmark or "{}"):
+        return None
+    return begin
 
 
 def read(bookmark: str | None, *, cursor_field: str) -> Any | None:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.connectors.postgres_refusals import LASTING_CLASSES, LASTING_REFUSALS
-from app.connectors.sources.sql.reflected import Mysql, Reflected
+from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sql_options import driver_url
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
@@ -98,7 +98,11 @@ def _dialect(url: URL) -> Dialect:
         from app.connectors.sources.sql.duckdb import Duckdb  # noqa: PLC0415
 
         return Duckdb()
-    return Mysql() if url.get_backend_name() in {"mysql", "mariadb"} else Reflected()
+    if url.get_backend_name() in {"mysql", "mariadb"}:
+        from app.connectors.sources.sql.mysql import Mysql  # noqa: PLC0415
+
+        return Mysql()
+    return Reflected()
 
 
 def _lasts(cause: BaseException | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, inspect, literal_column
@@ -113,6 +113,10 @@ class Dialect:
     def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
+
+    def in_utc(self, connection: Connection, column: SourceColumn, moment: datetime) -> datetime:  # noqa: ARG002
+        """`moment`, the bookmark of an earlier release, which had it in the zone of its session."""
+        return moment
 
     def misplaced(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
         """The condition under which a cursor value is before `bookmark` to the database, and to nobody else.

@@ -109,6 +109,9 @@ class Reading:
         begin = bookmarks.read(bookmark, cursor_field=cursor_field)
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark is not one of the cursor_field {cursor_field!r}: all rows are read")
+        if moment := bookmarks.of_a_session(bookmark, begin):
+            with self._database.explained(f"cannot read {_origin(self._selection)}"):
+                begin = self._database.dialect.in_utc(self._connection, cursor, moment)
         if begin is not None:
             self._refuse_unordered_cursors(cursor, begin)
             statement = statement.where(self._selected(cursor) >= self._bound("syncline_cursor", cursor, begin))

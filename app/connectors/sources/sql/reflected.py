@@ -1,4 +1,4 @@
-"""Databases that are known through SQLAlchemy alone, which asks their catalogues, and MySQL among them."""
+"""Databases that are known through SQLAlchemy alone, which asks their catalogues."""
 
 from __future__ import annotations
 
@@ -27,11 +27,3 @@ class Reflected(Dialect):
             name: Digits.of(kind.precision, kind.scale) for name, kind in kinds.items() if not isinstance(kind, Float)
         }
         return {name: digits for name, digits in told.items() if digits}
-
-
-class Mysql(Reflected):
-    """MySQL and MariaDB, which give points in time as the session's zone has them."""
-
-    def begin(self, connection: Connection) -> None:
-        # In another zone an hour comes twice in autumn. It goes after what the address says of `init_command`.
-        connection.exec_driver_sql("SET time_zone = '+00:00'")

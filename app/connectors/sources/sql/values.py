@@ -56,7 +56,8 @@ def _plain(value: Any) -> Any:
     if kind is dict:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if kind in (list, tuple, set, frozenset):
-        return [_plain(inner) for inner in value]
+        # The order of a set is that of its hashes, another one in each process.
+        return [_plain(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
     return bytes(value) if kind in (bytearray, memoryview) else str(value)
 
 

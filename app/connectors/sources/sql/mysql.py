@@ -1,0 +1,39 @@
+"""MySQL and MariaDB, through any driver: a TIMESTAMP comes as clocks show it in the session's zone, so that is UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from app.connectors.sources.sql.dialect import SourceColumn, described
+from app.connectors.sources.sql.reflected import Reflected
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Select
+
+# Of the protocol, so that every driver has it: https://mariadb.com/kb/en/result-set-packets/#field-types
+_TIMESTAMP = 7
+
+
+class Mysql(Reflected):
+    def __init__(self) -> None:
+        self._zone = "+00:00"
+
+    def begin(self, connection: Connection) -> None:
+        """Whatever the server, or an `init_command` of the address, has set: in autumn its hour would come twice."""
+        self._zone = connection.exec_driver_sql("SELECT @@session.time_zone").scalar_one()
+        connection.exec_driver_sql("SET time_zone = '+00:00'")
+
+    def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
+        found = described(connection, everything)
+        return [SourceColumn(name, type="TIMESTAMP" if code == _TIMESTAMP else "") for name, code, *_ in found]
+
+    def in_utc(self, connection: Connection, column: SourceColumn, moment: datetime) -> datetime:
+        if column.type != "TIMESTAMP":
+            return moment
+        converted = text("SELECT CONVERT_TZ(:moment, :zone, '+00:00')")
+        found: datetime | None = connection.execute(converted, {"moment": moment, "zone": self._zone}).scalar()
+        return found or moment
