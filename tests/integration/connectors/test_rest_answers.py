@@ -234,6 +234,7 @@ def test_a_page_that_comes_again_ends_the_reading(web: Web, paginator: Any) -> N
     says(web, answer, data_selector="items", paginator=paginator)
     assert "is one that was read before, so there would be no end: GET http://" in refused(web)
     assert len(web.server.asked) <= 2
+    assert not web.run().committed, "nor is the page loaded that leads back"
 
 
 def test_bodies_that_differ_are_other_pages(web: Web) -> None:

@@ -43,7 +43,6 @@ class Client(RESTClient):
     _declared = False
     _asked: set[bytes]
     _answered = ""
-    _paginator: BasePaginator | None = None
     _total: int | None = None
 
     def paginate(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
@@ -55,9 +54,14 @@ class Client(RESTClient):
     def _pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
         rows, empty, before = 0, 0, None
         for page in super().paginate(*args, **kwargs):
-            self._paginator = page.paginator
             rows += len(page)
             empty = 0 if page else empty + 1
+            if isinstance(page.paginator, RangePaginator):
+                self._pass_over_empty(page, page.paginator, rows=rows, empty=empty)
+            elif isinstance(page.paginator, BaseReferencePaginator) and len(self._asked) == 1:
+                self._check_only_page(page, page.paginator)
+            if page.paginator.has_next_page:
+                self._check_next(page)
             digest = _digest(jsontext.encode(list(page))) if page and isinstance(page[0], dict) else None
             if digest and digest == before:
                 raise ConfigurationError(
@@ -65,25 +69,23 @@ class Client(RESTClient):
                     f"next page. Check the resource's 'paginator', which is {_named(page.paginator)}"
                 )
             before = digest
-            if isinstance(page.paginator, RangePaginator):
-                self._pass_over_empty(page, page.paginator, rows=rows, empty=empty)
-            elif isinstance(page.paginator, BaseReferencePaginator) and len(self._asked) == 1:
-                self._check_only_page(page, page.paginator)
             yield page
 
     def _send_request(self, request: Request, **kwargs: Any) -> Response:
-        url = Request("GET", request.url, params=request.params).prepare().url
-        asked = _digest(repr((request.method, url, request.json, request.data)))
-        if asked in self._asked:
-            token = getattr(self._paginator, "_next_reference", None)
-            named = "" if token is None or "/" in str(token) else f" ({jsontext.shown(token)})"
-            raise ConfigurationError(
-                f"{self._answered}, and the next page{named} is one that was read before, so there would be no end: "
-                f"{request.method} {shown_url(str(url))}. Check the resource's 'paginator', which is "
-                f"{_named(self._paginator)}"
-            )
-        self._asked.add(asked)
+        self._asked.add(_asked(request))
         return super()._send_request(request, **kwargs)
+
+    def _check_next(self, page: PageData[Any]) -> None:
+        """No page leads to one that was read before."""
+        if _asked(page.request) not in self._asked:
+            return
+        token = getattr(page.paginator, "_next_reference", None)
+        named = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
+        raise ConfigurationError(
+            f"{self._answered}, and the next page{named} is one that was read before, so there would be no end: "
+            f"{page.request.method} {shown_url(_address(page.request))}. Check the resource's 'paginator', which is "
+            f"{_named(page.paginator)}"
+        )
 
     def extract_response(self, response: Response, data_selector: jsonpath.TJsonPath) -> list[Any]:
         self._answered = answered(response)
@@ -150,12 +152,21 @@ class Client(RESTClient):
         paginator.update_request(page.request)
 
 
+def _asked(request: Request) -> bytes:
+    """What makes a request another one."""
+    return _digest(repr((request.method, _address(request), request.json, request.data)))
+
+
+def _address(request: Request) -> str:
+    return str(Request("GET", request.url, params=request.params).prepare().url)
+
+
 def _found(path: Any, document: Any) -> Any:
     """The first value at `path`, None where there is none."""
     return next(iter(jsonpath.find_values(path, document)), None) if path is not None else None
 
 
-def _named(paginator: BasePaginator | None) -> str:
+def _named(paginator: BasePaginator) -> str:
     """As it is written in a configuration."""
     return next((repr(name) for name, kind in PAGINATOR_MAP.items() if type(paginator) is kind), "unknown")
 
