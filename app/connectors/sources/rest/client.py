@@ -69,6 +69,8 @@ class Client(RESTClient):
                     f"next page. Check the resource's 'paginator', which is {_named(page.paginator)}"
                 )
             before = digest
+            # It holds the response, and so itself: what an answer had would stay until somebody looks for cycles.
+            del page.response.json
             yield page
 
     def _send_request(self, request: Request, **kwargs: Any) -> Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, not_, or_
+from sqlalchemy import and_, func, not_, or_, true
 from sqlalchemy.schema import CreateView
 
 from app.connectors.cursors import UnorderedError, is_later
@@ -37,7 +38,10 @@ _KINDS = (
 )
 
 _IS_MISPLACED = "syncline_is_misplaced"
-_OFFSET = re.compile(r"[+-]\d\d:?\d\d$|[/.]\d{4}|^[A-Z]")
+_DATED = re.compile(r"\d{4}-\d\d-\d\d")
+_DATED_FORM = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+_FARTHEST_ZONES = 2  # days between two clocks, and more
+_HAS_NO_ORDER = re.compile(r"\d[+-]\d\d:?\d\d$|^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|^[A-Z][a-z]{2},")
 
 
 class Sqlite(Dialect):
@@ -66,12 +70,15 @@ class Sqlite(Dialect):
         """Numbers are before all texts, and these before bytes; texts are compared by their characters."""
         if not isinstance(bookmark, str):
             return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
-        before = [expression < bookmark, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1]
-        if not _OFFSET.search(bookmark):
-            # Texts of the bookmark's form are in order, and there may be millions.
+        # Not asked of those whose texts tell it, of which there may be millions.
+        if _DATED.match(bookmark) and (day := _day_before(bookmark)):
+            asked = or_(expression >= day, not_(expression.op("GLOB")(_DATED_FORM)))
+        elif _HAS_NO_ORDER.search(bookmark):
+            asked = true()
+        else:
             form = re.sub("[0-9]", "[0-9]", re.sub(r"[*?\[]", r"[\g<0>]", bookmark))
-            before.insert(1, or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form))))
-        return and_(*before)
+            asked = or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form)))
+        return and_(expression < bookmark, asked, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1)
 
     def tells_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
         """Some texts have a space between day and time, and some a T."""
@@ -79,6 +86,14 @@ class Sqlite(Dialect):
 
     def strange_time(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
         return func.typeof(expression) != "text"
+
+
+def _day_before(moment: str) -> str | None:
+    """A day that ended before `moment`, whatever its zone is, so that a text before it is an earlier time."""
+    try:
+        return (date.fromisoformat(moment[:10]) - timedelta(days=_FARTHEST_ZONES)).isoformat()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _is_misplaced(value: Any, bookmark: str) -> bool:
