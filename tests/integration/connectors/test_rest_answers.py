@@ -88,6 +88,7 @@ def test_a_path_that_leads_to_nothing_is_no_page_without_rows(
         ({"code": 1, "message": "found", "data": []}, "data"),
         ({"error": {"code": "ok", "message": "", "log_id": "2024"}, "data": []}, None),
         ({"data": [], "meta": {"code": 200}}, "data"),
+        ({"status": "failed", "jobs": [], "page": 1}, None),
     ],
 )
 def test_no_rows_are_no_error(web: Web, body: Any, path: str | None) -> None:
@@ -123,6 +124,7 @@ def test_rows_of_a_table_stay_where_an_answer_has_none(web: Web, duckdb: Duckdb)
         {"code": "rate_limited", "message": "later", "data": None},
         {"code": 401, "message": "no", "data": []},
         {"status": "error", "message": "no"},
+        {"status": "fail", "data": None},
         {"ok": False},
         {"success": False, "data": []},
         {"timestamp": "2024-01-01T00:00:00Z", "status": 404, "error": "Not Found", "path": "/rows"},
@@ -144,6 +146,7 @@ def test_an_error_with_status_200_is_neither_no_rows_nor_a_row(web: Web, body: A
         {"ok": False, "error": "missing_scope", "needed": "a:read", "messages": ["no"]},
         {"error": "only a part could be read", "items": ROWS},
         {"errors": [{"message": "no"}]},
+        {"status": "failed", "message": "no", "data": [], "page": 1},
     ],
 )
 def test_rows_are_not_guessed_of_an_error(web: Web, body: Any) -> None:
@@ -278,6 +281,8 @@ def test_an_api_that_does_not_know_what_asks_for_the_next_page_is_told(web: Web,
         ({"pagination": {"cursor": "abc"}}, {}, 'pagination.cursor: "abc"'),
         ({"page": 1, "page_count": 3}, {}, "page_count: 3"),
         ({"total": 7, "limit": 3, "skip": 0}, {}, "total: 7"),
+        ({"total_count": 7, "count": 3}, {}, "total_count: 7"),
+        ({"a": {"b": {"c": {"pageInfo": {"hasNextPage": True}}}}}, {}, "a.b.c.pageInfo.hasNextPage: true"),
         ({}, {"X-Next-Page": "2"}, 'X-Next-Page: "2"'),
         ({}, {"X-Total-Pages": "3"}, 'X-Total-Pages: "3"'),
     ],
@@ -306,7 +311,8 @@ def test_one_page_is_not_all_where_the_answer_says_that_more_follow(
         {"last": True, "number": 0},
         {"paging": {"cursors": {"before": "a", "after": "b"}}, "links": {"self": "/rows", "next": None}},
         {"page": 1, "page_count": 1, "total": 129, "quantity": 3},
-        {"next_billing": {"at": "2024-01-01"}, "done": True},
+        {"next_billing": {"at": "2024-01-01"}, "done": False},
+        {"count": 3, "total": 130, "title": "a basket"},
     ],
 )
 def test_one_page_is_all_where_nothing_says_that_more_follow(web: Web, beside: dict[str, Any]) -> None:

@@ -98,7 +98,10 @@ def _told(document: dict[str, Any], rows: Sequence[Any], selector: str, *, decla
         return document
     signs = {name: document[name] for name in _signs(document)}
     if not rows:
-        return signs
+        # `{"status": "failed", "jobs": []}` may repeat what was asked for.
+        return (
+            {} if not _words(document) and all(isinstance(v, str) and _is_state(n) for n, v in signs.items()) else signs
+        )
     # An object that is a row may well have a field for an error.
     said: frozenset[str] = (
         frozenset() if declared or "id" in document else _SUCCESSES if whole else _SUCCESSES | _ERRORS
@@ -126,7 +129,7 @@ def _is_only_error(document: Any) -> bool:
     if not all(map(_is_no_data, filled, filled.values())):
         return False
     told = any(plain(name) not in _STATES for name in _signs(document))
-    if told or (any(_signs(document)) and _words(document)):
+    if told or (any(_signs(document)) and (_words(document) or None in document.values())):
         return True
     # A list that is there, if only an empty one, may be what `{"code": 1, "message": "found"}` is about.
     codes = [value for name, value in filled.items() if plain(name) == "code"]
@@ -165,6 +168,10 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
             bad = letters in _STATES and _is_bad_state(value)
         if bad or (letters in _ENVELOPES and isinstance(value, dict) and any(_signs(value))):
             yield name
+
+
+def _is_state(name: str) -> bool:
+    return plain(name) in _STATES
 
 
 def _is_bad_state(value: Any) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MORE: Final = re.compile(
     r"has(more|next)(pages?|items|results|records)?|more(pages|items|results|available)?|(is)?truncated"
 )
-_LAST: Final = re.compile(r"(is)?last(page)?|done|complete|finished")
+_LAST: Final = re.compile(r"(is)?last(page)?")
 _NEXT: Final = re.compile(
     r"(odata)?next(page)?(cursor|token|url|uri|link|href|offset|id|number|marker|key|start|index|recordsurl|"
     r"continuationtoken)?|continu(e|ation)|(ms)?continuationtoken"
@@ -24,9 +24,11 @@ _NEXT: Final = re.compile(
 _HERE: Final = re.compile(r"(current)?page(number|index|no)?")
 _PAGES: Final = re.compile(r"(total|num|numberof)?pages|(total|last)page|pagecount|pagetotal")
 _TOTAL: Final = re.compile(r"total(count|results|items|records|elements|hits)?|count|itemcount|recordcount")
-_SIZE: Final = re.compile(r"limit|(items|results|records)?perpage|pagesize|size|count|maxresults|pagelimit|returned")
+_SIZE: Final = re.compile(r"limit|(items|results|records)?perpage|pagesize|maxresults|pagelimit|returned")
+# Beside `total` alone, which may be one of money, it counts what is there.
+_COUNT: Final = re.compile(r"count|size")
 _NEXT_LINK: Final = re.compile(r"""rel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
-_DEEPEST: Final = 3
+_DEEPEST: Final = 5
 
 
 class _Field(NamedTuple):
@@ -68,8 +70,11 @@ def _goes_on(field: _Field, count: int) -> bool:
         return False
     if _PAGES.fullmatch(name):
         return any(number < value for other, number in field.numbers.items() if _HERE.fullmatch(other))
+    sizes = [_SIZE] if name == "total" else [_SIZE, _COUNT]
     is_full = any(
-        number == count for other, number in field.numbers.items() if other != name and _SIZE.fullmatch(other)
+        number == count
+        for other, number in field.numbers.items()
+        if other != name and any(s.fullmatch(other) for s in sizes)
     )
     return bool(_TOTAL.fullmatch(name)) and is_full and value > count > 0
 

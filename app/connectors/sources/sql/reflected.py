@@ -20,7 +20,7 @@ class Reflected(Dialect):
     def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:
         try:
             found = inspect(connection).get_columns(table, schema)
-        except SQLAlchemyError:  # not all that can be read is in the catalogue, as a synonym
+        except (SQLAlchemyError, NotImplementedError):  # not all that can be read is in the catalogue, as a synonym
             return {}
         kinds = {each["name"]: each["type"] for each in found if isinstance(each["type"], Numeric)}
         told = {
