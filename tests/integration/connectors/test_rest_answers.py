@@ -181,6 +181,8 @@ def test_what_graphql_read_beside_an_error_is_not_all(web: Web) -> None:
         ({"code": 200, "message": "OK", "data": ROWS}, None, 7),
         ({"error": "see there", "items": ROWS}, "items", 7),
         ({"code": "X1", "type": "book", "details": {"pages": 3}}, None, 1),
+        ([{"code": "E1", "message": "not found"}, {"code": "E2", "message": "denied"}], None, 2),
+        ([{"timestamp": "2024-01-01T00:00:00Z", "error": "boom", "path": "/"}], None, 1),
     ],
 )
 def test_rows_that_speak_of_errors_are_rows(web: Web, body: Any, path: str | None, count: int) -> None:

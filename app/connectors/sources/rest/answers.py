@@ -25,6 +25,7 @@ _ERRORS: Final = _names(
     "error errors err errormessage errormessages errormsg errmsg errordescription errordetail errordetails "
     "errortype errorcode errcode fault faultcode faultstring exception"
 )
+_ERROR_CODES: Final = _names("errorcode errcode")
 _SUCCESSES: Final = _names("ok success succeeded successful issuccess response")
 _STATES: Final = _names("status stat result code type statuscode httpstatus httpcode")
 _ENVELOPES: Final = _names("meta metadata status header head")
@@ -80,9 +81,7 @@ def error_in(document: Any, rows: Sequence[Any], *, selector: str, declared: boo
     What the user has `declared` to be the rows is no error, unless the answer has nothing else.
     """
     if isinstance(document, list):
-        chosen = declared and rows and selector != WHOLE
-        is_error = bool(document) and all(map(_is_only_error, document)) and not chosen
-        return jsontext.shown(document[0]) if is_error else None
+        return jsontext.shown(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
     told = _told(document, rows, selector, declared=declared) if isinstance(document, dict) else {}
     return jsontext.shown(told) if told else None
 
@@ -137,6 +136,11 @@ def _is_only_error(document: Any) -> bool:
     return (
         not lists and bool(codes) and not _is_harmless(codes[0]) and any(not _is_harmless(w) for w in _words(document))
     )
+
+
+def _is_listed_error(element: Any) -> bool:
+    """As Salesforce has it; a log or a catalogue of errors has something else in its rows, or more than one."""
+    return _is_only_error(element) and bool(_words(element)) and any(plain(name) in _ERROR_CODES for name in element)
 
 
 def _is_only_words(document: dict[str, Any]) -> bool:
