@@ -57,7 +57,7 @@ def test_addresses_of_databases_are_understood(url: str) -> None:
         ({"url": "shop s3cret"}, "here.url: Value error, it is not an address of SQLAlchemy"),
         ({"url": "postgresql://u:s3cret@host:port/shop"}, "it is not an address of SQLAlchemy"),
         ({"url": "nosuch://u:s3cret@host/shop"}, "SQLAlchemy has no dialect for it"),
-        ({"url": "mysql+pymysql://u:s3cret@host/shop"}, "install the package that brings 'pymysql'"),
+        ({"url": "mysql+cymysql://u:s3cret@host/shop"}, "install the package that brings 'cymysql'"),
         ({"url": "postgresql+asyncpg://u:s3cret@host/shop"}, "asynchronous"),
         ({**SQLITE, "chunk_rows": 0}, "here.chunk_rows"),
         ({**SQLITE, "tables": []}, "here.tables"),
