@@ -41,11 +41,10 @@ def backfill(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for place in places:
-        if place.position.void or place.position.elsewhere:
-            reason = place.position.reason or "the collection was reset"
+        if place.position.reload:
+            reason = place.position.reason or place.position.reload.value
             raise ConfigurationError(
-                f"destination {place.name!r}: {reason}: its next task loads everything anew, "
-                "and a backfill has to wait for that"
+                f"destination {place.name!r}: {reason}. The next task reloads everything; run the backfill after it"
             )
     with opened_source(job, work_dir=work_dir, log=log) as source:
         if not isinstance(source, IntervalSource):

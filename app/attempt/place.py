@@ -67,7 +67,7 @@ class Place:
         )
         place.position = place._asked(lambda destination: destination.open()) or place.position
         if place.position.reason:
-            log("warn", f"destination {name!r}: {place.position.reason}: everything is loaded again")
+            log("warn", f"destination {name!r}: {place.position.reason}: everything must be loaded again")
         return place
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -86,20 +87,22 @@ class Fence:
         `lacking` tells which of these tables are not there.
         """
         if generation == VOIDED:
-            return Position(loaded=loaded, void=True, reason="its bookmark was found to stand for nothing")
+            found = "an earlier attempt found that its bookmark does not match the table"
+            return Position(loaded=loaded, reload=Reload.MISMATCH, reason=found)
         # 0 is that of a store which knows of no reset, as a new one does beside a destination that was reset before.
         if self.generation not in {0, generation}:
-            return Position(loaded=loaded, void=True)
-        if completed_task == self.task or bookmark is None:
-            return Position(bookmark=bookmark, loaded=loaded, completed=completed_task == self.task)
-        if reason := self.standing.contradiction(standing, lacking=lacking):
-            elsewhere = standing is not None and standing.writes != self.standing.writes
-            return Position(loaded=loaded and not elsewhere, void=not elsewhere, elsewhere=elsewhere, reason=reason)
-        return Position(bookmark=bookmark, loaded=loaded)
+            return Position(loaded=loaded, reload=Reload.RESET)
+        completed = completed_task == self.task
+        if bookmark is not None and not completed:
+            if standing and standing.writes != self.standing.writes:
+                return Position(reload=Reload.ELSEWHERE, reason=self.standing.moved_from(standing))
+            if reason := self.standing.mismatch(standing, lacking=lacking):
+                return Position(loaded=loaded, reload=Reload.MISMATCH, reason=reason)
+        return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=standing if bookmark else None)
 
     @property
     def name(self) -> str:
-        """The attempt's own, short enough to be part of a name, and unlike that of any other claim's."""
+        """A name for this claim: unique, and short enough for part of a file name."""
         return f"{self.task}-{self.attempt}-{self.claim:x}"
 
     def overtaken(self) -> LeaseLostError:
@@ -114,21 +117,35 @@ class Fence:
         )
 
 
+class Reload(enum.Enum):
+    """Why everything is to be loaded again."""
+
+    RESET = "the collection was reset"
+    MISMATCH = "the bookmark does not match what is read, or the tables that are there"
+    ELSEWHERE = "the rows so far are in another table"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a destination is. `loaded` is False until a first commit; `void` asks for everything anew.
+    """How far a destination is. `loaded` is False until a first commit.
 
-    `elsewhere` asks for it, too, for what is there is in another table; `reason` says why a bookmark does not count.
-    `completed` tells that it has all rows of this task, `indifferent` that it keeps nothing and takes any reading.
+    With `reload` there is no bookmark; `reason` says in which way it does not match. `standing` is what the bookmark
+    stands for, as far as it is known. `completed` tells that the destination has all rows of this task, `indifferent`
+    that it keeps nothing and takes any reading.
     """
 
     bookmark: str | None = None
     loaded: bool = False
-    void: bool = False
-    elsewhere: bool = False
+    reload: Reload | None = None
     reason: str = ""
+    standing: Standing | None = None
     completed: bool = False
     indifferent: bool = False
+
+    @property
+    def void(self) -> bool:
+        """Whether the rows that come replace those that are there."""
+        return self.reload in {Reload.RESET, Reload.MISMATCH}
 
 
 Item: TypeAlias = "Table | Rows | Checkpoint | Emptied"

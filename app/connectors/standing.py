@@ -32,6 +32,8 @@ class Standing(msgspec.Struct, frozen=True):
         """What the bookmarks of this job stand for, with the table that it must have, where there is only one."""
         collection = job.collection
         reads = str(collection.parameters.get("table") or collection.type)
+        if "." not in reads and (schema := job.source_config.get("schema")):
+            reads = f"{schema}.{reads}"
         if collection.type != ALL:
             return cls(reads, collection.table_name, (collection.table_name,))
         given = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
@@ -47,17 +49,19 @@ class Standing(msgspec.Struct, frozen=True):
     def text(self) -> str:
         return msgspec.json.encode(self).decode()
 
-    def contradiction(self, kept: Standing | None, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> str | None:
+    def moved_from(self, kept: Standing) -> str:
+        """How a bookmark that was kept for `kept`, which has another `writes`, differs from this."""
+        return f"its bookmark stands for rows in {kept.writes!r}, and the table is {self.writes!r} now"
+
+    def mismatch(self, kept: Standing | None, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> str | None:
         """Why a bookmark that was kept for `kept` does not stand for this; None where it does.
 
         `lacking` tells which of these tables are not there.
         """
-        if kept and kept.writes != self.writes:
-            return f"its bookmark stands for rows in {kept.writes!r}, and the table is {self.writes!r} now"
         if kept and kept.reads != self.reads:
             return f"its bookmark stands for rows of {kept.reads!r}, and {self.reads!r} is read now"
         if gone := lacking((kept or self).tables):
-            return f"its bookmark stands for rows in {', '.join(map(repr, gone))}, which is not there"
+            return f"its bookmark stands for rows in {', '.join(map(repr, gone))}, but that table is missing"
         return None
 
     def with_tables(self, before: Standing | None, *tables: str) -> Standing:

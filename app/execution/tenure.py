@@ -23,7 +23,7 @@ from app.loops import beside, first_of, repeat
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from typing import Any
     from uuid import UUID
 
@@ -84,6 +84,7 @@ class Tenure:
         self._wake = asyncio.Event()
         self._look_for_cancels = asyncio.Event()
         self._looked_at = registered_at
+        self._compared_at = registered_at
         self._in_doubt = False
         self.claimed_at = float("-inf")
 
@@ -123,23 +124,26 @@ class Tenure:
         """Stop what somebody wants to end, and what the database does not know to be ours: it may be another's now."""
         # Read before the question: what is claimed meanwhile is not in the answer.
         ours = {key: attempt for key, (attempt, _) in self._attempts.items() if not attempt.is_ending}
+        # Notifications come for what is to be canceled, many times a second.
+        all_of_them = lease_clock() - self._compared_at >= _POLL_SECONDS
         if ours:
-            running = await self._queue.running(self.worker)
-            for key, attempt in ours.items():
-                if key not in running:
-                    self._stop_forgotten(attempt)
-                elif running[key]:
-                    attempt.stop(StopReason.CANCELED)
+            running = await self._queue.running(self.worker, to_be_canceled=not all_of_them)
+            for key in ours.keys() & running.keys():
+                if running[key]:
+                    ours[key].stop(StopReason.CANCELED)
+            if all_of_them:
+                self._compared_at = lease_clock()
+                self._stop_forgotten(ours[key] for key in ours.keys() - running.keys())
         # However many notifications come, they are answered by one look.
         await asyncio.sleep(_PAUSE_SECONDS)
         return _POLL_SECONDS
 
-    def _stop_forgotten(self, attempt: Attempt) -> None:
-        # It may have ended while the question was under way.
-        if attempt.is_ending:
-            return
-        _logger.warning("attempt.forgotten", task=attempt.claim.task_id, attempt=attempt.claim.attempt)
-        attempt.stop(StopReason.LEASE_LOST)
+    def _stop_forgotten(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            # Others have ended while the question was under way.
+            if not attempt.is_ending:
+                _logger.warning("attempt.forgotten", task=attempt.claim.task_id, attempt=attempt.claim.attempt)
+                attempt.stop(StopReason.LEASE_LOST)
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
         async def watch() -> None:
@@ -228,9 +232,6 @@ class Tenure:
         self._wake.set()
 
     def _start(self, claim: Claim) -> None:
-        # The database has forgotten that it had given us this task before.
-        for forgotten in [one for one, _ in self._attempts.values() if one.claim.task == claim.task]:
-            self._stop_forgotten(forgotten)
         attempt = Attempt(self._context, claim)
         work = asyncio.create_task(attempt.carry_out(), name=f"attempt {claim.attempt} of {claim.task_id}")
         self._attempts[claim.key] = (attempt, work)

@@ -217,9 +217,12 @@ class TaskQueue:
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
         return [(Claim(*claim), lines) for *claim, lines in rows]
 
-    async def running(self, worker: UUID) -> dict[tuple[UUID, int], bool]:
-        """The keys of the claims that this worker has, and whether somebody wants their attempts to end."""
-        rows = await self._pool.fetch(_SQL["running_claims"], worker)
+    async def running(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
+        """The keys of the claims that this worker has, and whether somebody wants their attempts to end.
+
+        Or of these alone that are `to_be_canceled`.
+        """
+        rows = await self._pool.fetch(_SQL["running_claims"], worker, to_be_canceled)
         return {(row["task"], row["claim"]): row["cancel_requested"] for row in rows}
 
     async def save_bookmark(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
-from app.connectors.passes import VOIDED
+from app.connectors.passes import VOIDED, Reload
 from app.connectors.standing import Standing
 
 if TYPE_CHECKING:
@@ -55,9 +55,12 @@ class Bookmark(abc.ABC):
         if not present:
             self._session.run(f"CREATE TABLE {self._table} ({_SHAPE.format(bookmark=self._kind)})")
             return
-        for name, kind in _LATER_COLUMNS.items():
-            if name not in present:
-                self._session.run(f"ALTER TABLE {self._table} ADD COLUMN {name} {kind}")
+        if lacking := [f"ADD COLUMN {name} {kind}" for name, kind in _LATER_COLUMNS.items() if name not in present]:
+            self._alter(lacking)
+
+    def _alter(self, changes: list[str]) -> None:
+        for change in changes:
+            self._session.run(f"ALTER TABLE {self._table} {change}")
 
     @abc.abstractmethod
     def _columns(self) -> set[str]:
@@ -92,11 +95,11 @@ class Bookmark(abc.ABC):
             bookmark=bookmark,
             completed_task=completed_task,
             loaded=loaded,
-            standing=(before := Standing.parsed(standing)),
+            standing=Standing.parsed(standing),
             lacking=lacking,
         )
-        self._standing = before if position.bookmark is not None else None
-        if position.void and position.reason:
+        self._standing = position.standing
+        if position.reload is Reload.MISMATCH:
             # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
             self._session.run(
                 f"UPDATE {self._table} SET generation = $1 WHERE source = $2 AND collection = $3",  # noqa: S608 -- a quoted identifier
@@ -112,7 +115,7 @@ class Bookmark(abc.ABC):
                 goes on from, as after a restore of the destination.
         """
         fence = self._fence
-        # To be looked at here and not in the WHERE: the row may change while its lock is awaited.
+        # Compared here, so that the error can say which of the two has changed.
         row = self._session.row(
             f"""
             SELECT bookmark::text FROM {self._table}

@@ -144,9 +144,9 @@ def check_is_empty(table: Table, *, has_rows: Callable[[], bool]) -> None:
     """
     if table.mode is WriteMode.APPEND and not table.full_refresh and has_rows():
         raise ConfigurationError(
-            f"table {table.name!r} has rows already, and all rows of the collection would be added to them, since its "
-            "bookmark stands for another table: empty this one, set the 'table_name' of before, or run 'syncline "
-            "sources reset', after which they replace what is there"
+            f"table {table.name!r} already has rows. The collection's bookmark belongs to another table, so all of its "
+            "rows would be added to them: empty the table, restore the previous 'table_name', or run 'syncline sources "
+            "reset', which replaces what is there"
         )
 
 

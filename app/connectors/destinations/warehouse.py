@@ -6,6 +6,7 @@ import abc
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.layout import check_is_empty, left_out_warning, widened
+from app.connectors.passes import Reload
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Warehouse(abc.ABC):
                 self._bookmark.make_table()
             with self._transaction():
                 position = self._bookmark.claim(lacking=self._tables.lacking)
-        self._elsewhere = position.elsewhere
+        self._elsewhere = position.reload is Reload.ELSEWHERE
         return position
 
     def begin(self, table: Table) -> None:

@@ -121,8 +121,9 @@ WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
 )
 
 -- name: running_claims
--- The claims that the queue knows worker $1 to have, and whether somebody wants their attempts to end.
-SELECT task, claim, cancel_requested FROM syncline.task_queue WHERE worker = $1 AND status = 'RUNNING'
+-- The claims that the queue knows worker $1 to have, and whether somebody wants their attempts to end; with $2 these alone.
+SELECT task, claim, cancel_requested FROM syncline.task_queue
+WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolean)
 
 -- name: active_task
 -- A task that has not ended, and whether its row in the queue bears the id of a transaction that this server has yet to

@@ -7,9 +7,9 @@ import select
 import signal
 import threading
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -22,8 +22,11 @@ from app.connectors.postgres_options import PostgresDestinationOptions
 from app.connectors.schema import Kind, Table
 from app.connectors.standing import Standing
 from app.domain.attempt_protocol import Committed
-from app.domain.errors import LeaseLostError, SynclineError
+from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Told, Warehouse, unheard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROWS = "SELECT count(*), count(DISTINCT id) FROM loaded.made"
 
@@ -169,18 +172,43 @@ def test_an_older_attempt_that_may_not_be_ended_is_shut_out_all_the_same(postgre
     old = destination_of(1, PostgresDestinationOptions.model_validate(postgres.options()))
     old.open()
     old.begin(Table("made", {"id": Kind.INTEGER}))
-    role = f"newcomer_{uuid.uuid4().hex}"
-    postgres.execute(f"CREATE ROLE {role} LOGIN")
-    try:
-        for granted in ("SCHEMA loaded", "ALL TABLES IN SCHEMA loaded"):
-            postgres.execute(f"GRANT ALL ON {granted} TO {role}")
-        options = {"type": "postgres", "url": make_conninfo(postgres.url, user=role), "schema": "loaded"}
-        new = destination_of(2, PostgresDestinationOptions.model_validate(options))
+    with granted(postgres) as options:
+        new = destination_of(2, options)
         assert new.open() == Position()
         new.close()
         with pytest.raises(LeaseLostError):
             old.commit(None, final=True)
         old.close()
+
+
+def test_who_does_not_own_an_older_release_s_table_of_bookmarks_is_told_what_the_owner_has_to_run(
+    postgres: Postgres,
+) -> None:
+    first = destination_of(1, PostgresDestinationOptions.model_validate(postgres.options()))
+    first.open()
+    first.close()
+    postgres.execute("ALTER TABLE loaded._syncline_bookmarks DROP COLUMN claim, DROP COLUMN standing")
+    with granted(postgres) as options:
+        login = destination_of(2, options)
+        with pytest.raises(ConfigurationError) as refused:
+            login.open()
+        login.close()
+        postgres.execute(str(refused.value).partition("run ")[2])
+        login = destination_of(2, options)
+        assert login.open() == Position()
+        login.close()
+
+
+@contextmanager
+def granted(postgres: Postgres) -> Iterator[PostgresDestinationOptions]:
+    """The warehouse as a login sees it that owns nothing there."""
+    role = f"newcomer_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        for what in ("SCHEMA loaded", "ALL TABLES IN SCHEMA loaded"):
+            postgres.execute(f"GRANT ALL ON {what} TO {role}")
+        options = {"type": "postgres", "url": make_conninfo(postgres.url, user=role), "schema": "loaded"}
+        yield PostgresDestinationOptions.model_validate(options)
     finally:
         postgres.execute(f"DROP OWNED BY {role}")
         postgres.execute(f"DROP ROLE {role}")

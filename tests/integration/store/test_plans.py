@@ -103,7 +103,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "unknown_since": (QUEUE, [task]),
         "active_tasks": (QUEUE, [array, array]),
         "held_attempts": (QUEUE, [worker]),
-        "running_claims": (QUEUE, [worker]),
+        "running_claims": (QUEUE, [worker, "false"]),
         "cancel_task": (QUEUE, [task, "'x'"]),
         "end_attempts": (
             QUEUE,

@@ -5,14 +5,14 @@ import re
 import pytest
 
 from app.attempt.writing import Writing
-from app.connectors.passes import Position
+from app.connectors.passes import Position, Reload
 from app.connectors.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.deploy_files import ROOT
 
 APPEND, UPSERT, REPLACE, HISTORY = WriteMode
-FIRST, LATER, VOID = Position(), Position(bookmark="5", loaded=True), Position(loaded=True, void=True)
+FIRST, LATER, VOID = Position(), Position(bookmark="5", loaded=True), Position(loaded=True, reload=Reload.RESET)
 FORGOTTEN = Position(loaded=True)
 """Loaded, but the source has left no bookmark."""
 

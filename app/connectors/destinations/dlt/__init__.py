@@ -13,6 +13,7 @@ from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.destinations.layout import check_is_empty, late_versions_warning, left_out_warning, widened
+from app.connectors.passes import Reload
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class DltDestination:
         with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():
             self._ledger.prepare()
             position = self._bookmark.claim()
-        self._elsewhere = position.elsewhere
+        self._elsewhere = position.reload is Reload.ELSEWHERE
         return position
 
     def begin(self, table: Table) -> None:

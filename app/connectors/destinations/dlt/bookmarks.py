@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.destinations.dlt.ledger import Entry, Prepared
-from app.connectors.passes import VOIDED
+from app.connectors.passes import VOIDED, Reload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,8 +56,8 @@ class Bookmark:
             standing=entry.standing,
             lacking=self._loader.lacking,
         )
-        self._standing = entry.standing if position.bookmark is not None else None
-        if position.void and position.reason:
+        self._standing = position.standing
+        if position.reload is Reload.MISMATCH:
             # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
             self._move(generation=VOIDED)
         return position

@@ -15,6 +15,7 @@ from app.connectors.destinations.parquet.resent import Resent
 from app.connectors.destinations.parquet.stage import Stage
 from app.connectors.destinations.parquet.storage import make_storage
 from app.connectors.parquet_options import WRITE_MODES
+from app.connectors.passes import Reload
 from app.connectors.schema import Kind
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -57,8 +58,8 @@ class ParquetDestination:
         self._manifest = self._manifests.claim()
         self._before = self._manifest.tables
         position = self._manifest.position(self._fence, self._sweep())
-        self._elsewhere = position.elsewhere
-        self._standing = self._manifest.standing if position.bookmark is not None else None
+        self._elsewhere = position.reload is Reload.ELSEWHERE
+        self._standing = position.standing
         return position
 
     def begin(self, table: Table) -> None:

@@ -12,6 +12,7 @@ import psycopg
 from app.connectors.destinations.bookmarks import BOOKMARK_TABLE, Bookmark
 from app.connectors.destinations.layout import quoted
 from app.connectors.destinations.postgres.columns import existing_columns
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,15 @@ class PostgresBookmark(Bookmark):
     def __init__(self, session: PostgresSession, *, schema: str, fence: Fence) -> None:
         self._connection = session.connection
         super().__init__(session, table=quoted(schema, BOOKMARK_TABLE), fence=fence, kind="json", locking="FOR UPDATE")
+
+    def _alter(self, changes: list[str]) -> None:
+        try:
+            super()._alter(changes)
+        except psycopg.errors.InsufficientPrivilege:
+            raise ConfigurationError(
+                "the table of bookmarks lacks columns of this release, and only its owner can add them: have its owner "
+                f"run ALTER TABLE {self._table} {', '.join(changes)}"
+            ) from None
 
     def _columns(self) -> set[str]:
         return {name for name, _ in existing_columns(self._session, self._table)}

@@ -16,7 +16,7 @@ from app.connectors.batches import records_of
 from app.connectors.destinations.layout import late_versions_warning, widened
 from app.connectors.destinations.singer.messages import record_lines, schema_line, state_line, version_line
 from app.connectors.destinations.singer.target import RunningTarget
-from app.connectors.passes import Position
+from app.connectors.passes import Position, Reload
 from app.connectors.programs.documents import document, written
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
@@ -85,7 +85,8 @@ class SingerDestination:
                 f"destination {self._name!r}: the collection was reset, so its rows are a new version: a target that "
                 "does not heed ACTIVATE_VERSION keeps the old rows beside them",
             )
-        return Position(bookmark=self._remembered, loaded=self._remembered is not None, void=self._void)
+        reload = Reload.RESET if self._void else None
+        return Position(bookmark=self._remembered, loaded=self._remembered is not None, reload=reload)
 
     def begin(self, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:
