@@ -276,12 +276,13 @@ async def connect(
             await connection.execute(PIN_ALL)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
-        except asyncpg.ProtocolViolationError as error:
-            raise ConfigurationError(
-                f"DATABASE_URL: what answers at {place(direct_url)} is not PostgreSQL itself ({error}): with a pooler, "
-                "set DATABASE_DIRECT_URL to the server's own address, see Poolers in docs/operations.md"
-            ) from error
         except UNREACHABLE as error:
+            # A pooler says most things with this code, also that the server behind it is away.
+            if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
+                raise ConfigurationError(
+                    f"DATABASE_URL: what answers at {place(direct_url)} is not PostgreSQL itself ({error}): with a "
+                    "pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in docs/operations.md"
+                ) from error
             if asyncio.get_running_loop().time() >= deadline:
                 raise DatabaseUnreachableError(
                     f"PostgreSQL at {place(direct_url)} does not answer: {_cause(error)}"

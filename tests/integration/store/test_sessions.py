@@ -11,7 +11,7 @@ import pytest
 import structlog
 from psycopg import sql
 
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.store.database import DatabaseAddress, connect, open_pool, place
 from tests.database import database_name, migrate
 from tests.harness import opened
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.store.database import Connection
 
 TLS_REQUEST: Final = (80877103).to_bytes(4)
+UNSUPPORTED: Final = b"08P01\0Munsupported startup parameter: lock_timeout"
+AWAY: Final = b"08P01\0Mserver login has been failing, try again later (server_login_retry)"
 HOSTILE = {
     "default_transaction_isolation": "serializable",
     "statement_timeout": "7s",
@@ -155,17 +157,19 @@ async def test_a_pooler_s_sessions_that_cut_long_statements_off_are_told(databas
 
 
 @asynccontextmanager
-async def pooler() -> AsyncIterator[str]:
-    """The URL of what refuses start-up parameters as pgbouncer does, and everybody else as an unknown user."""
+async def pooler(*answers: bytes) -> AsyncIterator[str]:
+    """The URL of what refuses start-up parameters as pgbouncer does, and everybody else as an unknown user.
+
+    Before that it gives `answers`, one to each who comes.
+    """
+    left = list(answers)
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (header := await reader.readexactly(8))[4:] == TLS_REQUEST:
             writer.write(b"N")
         parameters = await reader.readexactly(int.from_bytes(header[:4]) - 8)
-        refused = (
-            b"08P01\0Munsupported startup parameter: lock_timeout" if b"lock_timeout" in parameters else b"28000\0Mno"
-        )
-        error = b"SFATAL\0C" + refused + b"\0\0"
+        refused = UNSUPPORTED if b"lock_timeout" in parameters else b"28000\0Mno"
+        error = b"SFATAL\0C" + (left.pop(0) if left else refused) + b"\0\0"
         writer.write(b"E" + (len(error) + 4).to_bytes(4) + error)
         writer.close()
 
@@ -192,3 +196,16 @@ async def test_the_way_round_a_pooler_may_be_one_in_session_mode() -> None:
         with pytest.raises(ConfigurationError, match="the server refuses it: no"):
             async with open_pool(pooled(url), name="test"):
                 pass
+
+
+async def test_a_pooler_whose_server_is_away_is_asked_again() -> None:
+    async with pooler(AWAY, AWAY) as url:
+        with pytest.raises(ConfigurationError, match="the server refuses it: no"):
+            await connect(url, patience_seconds=60)
+    async with pooler(AWAY) as url:
+        with pytest.raises(DatabaseUnreachableError) as raised:
+            await connect(url)
+    assert str(raised.value) == (
+        f"PostgreSQL at {place(url)} does not answer: server login has been failing, try again later "
+        "(server_login_retry)"
+    )
