@@ -273,7 +273,7 @@ async def connect(
             connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
                 direct_url, timeout=10, server_settings=parameters, **options
             )
-            await connection.execute(PIN_ALL)
+            await _pin(connection)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
         except UNREACHABLE as error:
@@ -290,6 +290,14 @@ async def connect(
             await asyncio.sleep(0.5)
         else:
             return connection
+
+
+async def _pin(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    try:
+        await connection.execute(PIN_ALL)
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 def place(url: str) -> str:

@@ -6,20 +6,20 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+import asyncpg
 import psycopg
 import pytest
 import structlog
 from psycopg import sql
 
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from app.store import database
 from app.store.database import DatabaseAddress, connect, open_pool, place
 from tests.database import database_name, migrate
 from tests.harness import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import asyncpg
 
     from app.store.database import Connection
 
@@ -209,3 +209,12 @@ async def test_a_pooler_whose_server_is_away_is_asked_again() -> None:
         f"PostgreSQL at {place(url)} does not answer: server login has been failing, try again later "
         "(server_login_retry)"
     )
+
+
+async def test_a_connection_that_cannot_be_set_is_closed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "PIN_ALL", "SELECT pg_advisory_lock(1); SELECT 1 / 0")
+    with pytest.raises(asyncpg.DivisionByZeroError) as raised:
+        await connect(database_url)
+    async with await psycopg.AsyncConnection.connect(database_url, options="-c lock_timeout=10s") as another:
+        await another.execute("SELECT pg_advisory_lock(1)")  # free as soon as the session has ended
+    assert raised.value.sqlstate == "22012", "whoever has the error does not keep the connection"
