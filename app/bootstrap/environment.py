@@ -6,11 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from app.domain.errors import ConfigurationError
-from app.store.database import DatabaseAddress
+from app.store.database import DatabaseAddress, parse_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +23,7 @@ def database_address(settings: Settings) -> DatabaseAddress:
         ConfigurationError: nobody has said where.
     """
     if not settings.database_url:
-        raise ConfigurationError("DATABASE_URL is not set: valid is postgresql://user:password@host:5432/database")
+        raise ConfigurationError("DATABASE_URL is not set; expected postgresql://user:password@host:5432/database")
     return DatabaseAddress.of(settings.database_url, settings.database_direct_url)
 
 
@@ -79,12 +77,7 @@ def url_parts(url: str) -> dict[str, str]:
     Raises:
         ConfigurationError: it is not a URL.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            "DATABASE_URL: not a URL; valid is postgresql://user:password@host:port/database"
-        ) from None
+    parsed = parse_url("DATABASE_URL", url)
     host = parsed.host or parsed.query.get("host")
     parts = {
         "HOST": host if isinstance(host, str) else None,

@@ -23,7 +23,7 @@ from app.domain.errors import (
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, check_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -41,6 +41,8 @@ _LIBPQ_ONLY: Final = frozenset({
     "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
     "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
 })  # fmt: skip
+# What stands before several servers in a URL's own part, these, and the rest. A login may have a comma too.
+_SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
 _DEFAULT_PORT: Final = 5432
 _HIGHEST_PORT: Final = 65_535
 _EXPIRY_SECONDS: Final = 1.0
@@ -95,21 +97,18 @@ def plain_url(name: str, url: str) -> str:
     Raises:
         ConfigurationError: not a PostgreSQL URL; the message never shows the URL, for it may hold a password.
     """
-    try:
-        parsed = make_url(url)
-    except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
-        raise ConfigurationError(f"{name}: not a URL; valid is postgresql://user:password@host:port/database") from None
+    parsed = parse_url(name, url)
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; valid is postgresql://…")
+        raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; expected postgresql://…")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
         valid = ", ".join(sorted(_URL_OPTIONS))
         raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; valid are {valid}")
-    if not 0 < int(parsed.port or 1) <= _HIGHEST_PORT:
-        raise ConfigurationError(f"{name}: port {parsed.port} does not exist; valid is 1 to {_HIGHEST_PORT}")
+    for port in _listed(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
+        if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
+            raise ConfigurationError(f"{name}: port {port} does not exist; valid is 1 to {_HIGHEST_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
     # Of several servers the first that answers may be a standby.
-    hosts = parsed.query.get("host", "")
-    if (not isinstance(hosts, str) or "," in hosts) and "target_session_attrs" not in parsed.query:
+    if len(_listed(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
         parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
     if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
         parsed = URL.create(
@@ -120,6 +119,39 @@ def plain_url(name: str, url: str) -> str:
             query={**parsed.query, "host": directory, "port": str(parsed.port or _DEFAULT_PORT)},
         )
     return parsed.render_as_string(hide_password=False)
+
+
+def parse_url(name: str, url: str) -> URL:
+    """A URL's parts. Several servers stand in `host=` and `port=` then, where all drivers read them alike.
+
+    Raises:
+        ConfigurationError: not a URL.
+    """
+    found = _SEVERAL.fullmatch(url)
+    try:
+        parsed = make_url(found[1] + found[3] if found else url)
+    except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
+        raise ConfigurationError(f"{name}: not a URL; expected postgresql://user:password@host:port/database") from None
+    servers = _listed(parsed.query.get("host", unquote(found[2]) if found else ""))
+    if len(servers) == 1:
+        return parsed
+    if not all(re.fullmatch(r"[^:]+(:[^:]*)?", server) for server in servers):
+        raise ConfigurationError(f"{name}: of several hosts each must be a name or an IPv4 address")
+    hosts, _, own_ports = zip(*(server.partition(":") for server in servers), strict=True)
+    ports = _listed(parsed.query.get("port", ",".join(own_ports)))
+    if len(ports) == 1:
+        ports *= len(hosts)
+    if len(ports) != len(hosts):
+        raise ConfigurationError(f"{name}: {len(ports)} ports for {len(hosts)} hosts; give one port for each host")
+    query = {**parsed.query, "host": ",".join(hosts)}
+    if any(ports):
+        query["port"] = ",".join(port or str(_DEFAULT_PORT) for port in ports)
+    return parsed.set(query=query)
+
+
+def _listed(option: str | Sequence[str]) -> list[str]:
+    """The values of an option that is written once, with commas, or several times."""
+    return ",".join([option] if isinstance(option, str) else option).split(",")
 
 
 @asynccontextmanager

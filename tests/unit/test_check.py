@@ -64,9 +64,9 @@ def test_an_error_that_nobody_expected_is_one_error_too(path: Path, monkeypatch:
 
 
 def test_a_database_url_that_is_not_one_is_one_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter22@one:1,two:2/d")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter22@one:port/d")
     result = check(str(path))
     assert (result.exit_code, result.stderr) == (
         2,
-        "syncline: DATABASE_URL: not a URL; valid is postgresql://user:password@host:port/database\n",
+        "syncline: DATABASE_URL: not a URL; expected postgresql://user:password@host:port/database\n",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import make_url
 
+from app.bootstrap.environment import url_parts
 from app.domain.errors import ConfigurationError
 from app.store.database import DatabaseAddress, place
 
@@ -29,8 +30,13 @@ def test_every_common_form_becomes_one_that_all_drivers_take(given: str, plain: 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("postgresql://u:secret@h1:1,h2:2/d", "not a URL"),
+        ("postgresql://u:secret@h:port/d", "not a URL; expected postgresql://user:password@host:port/database"),
         ("mysql://u:secret@h/d", "'mysql' is not PostgreSQL"),
+        ("postgresql://u:secret@a:1,b:99999/d", "port 99999 does not exist; valid is 1 to 65535"),
+        ("postgresql://u:secret@a:1,b:port/d", "port port does not exist; valid is 1 to 65535"),
+        ("postgresql://u:secret@a,b,c/d?port=1,2", "2 ports for 3 hosts; give one port for each host"),
+        ("postgresql://u:secret@a,/d", "of several hosts each must be a name or an IPv4 address"),
+        ("postgresql://u:secret@[::1]:1,[::2]:2/d", "of several hosts each must be a name or an IPv4 address"),
         ("postgresql://u:secret@h:99999/d", "port 99999 does not exist; valid is 1 to 65535"),
         ("postgresql://u:secret@h/d?nosuch=1", "option 'nosuch' is unknown; valid are application_name, dbname, host"),
         ("secret", "not a URL"),
@@ -49,9 +55,39 @@ def test_a_place_names_the_port_wherever_it_stands() -> None:
     assert place("postgresql://u:secret@h/d") == "h:5432/d"
 
 
-@pytest.mark.parametrize("hosts", ["host=a,b&port=1,2", "host=a:1&host=b:2"])
-def test_of_several_servers_the_one_is_meant_that_takes_writes(hosts: str) -> None:
-    url = make_url(DatabaseAddress.of(f"postgresql://u@/d?{hosts}").url)
+@pytest.mark.parametrize(
+    ("given", "hosts", "ports"),
+    [
+        ("postgresql://u:p@/d?host=a,b&port=1,2", "a,b", "1,2"),
+        ("postgresql://u:p@/d?host=a:1&host=b:2", "a,b", "1,2"),
+        ("postgresql://u:p@/d?host=a&host=b&port=1&port=2", "a,b", "1,2"),
+        ("postgresql://u:p@a:1,b:2/d", "a,b", "1,2"),
+        ("postgresql+asyncpg://u:p@a,b:2/d", "a,b", "5432,2"),
+        ("postgresql://u:p@a,b/d?port=3", "a,b", "3,3"),
+        ("postgresql://u:p@a,b/d", "a,b", None),
+        ("postgresql://u:p@%2Frun%2Fa,%2Frun%2Fb/d", "/run/a,/run/b", None),
+        ("postgresql://a,b", "a,b", None),
+        ("postgresql://u,x:p,y/z@a:1,b:2/d", "a,b", "1,2"),
+    ],
+)
+def test_several_servers_are_one_list_and_the_one_is_meant_that_takes_writes(
+    given: str, hosts: str, ports: str | None
+) -> None:
+    url = make_url(DatabaseAddress.of(given).url)
+    assert (url.host, url.port) == (None, None)
+    assert (url.query["host"], url.query.get("port")) == (hosts, ports)
     assert url.query["target_session_attrs"] == "read-write"
-    url = make_url(DatabaseAddress.of(f"postgresql://u@/d?{hosts}&target_session_attrs=any").url)
+    url = make_url(DatabaseAddress.of(given + ("&" if "?" in given else "?") + "target_session_attrs=any").url)
     assert url.query["target_session_attrs"] == "any"
+
+
+def test_a_comma_in_the_login_makes_no_second_server() -> None:
+    given = "postgresql://u,x:p,y/z@h:1/d,e?application_name=a,b"
+    url = make_url(DatabaseAddress.of(given).url)
+    assert (url.username, url.password, url.host, url.port, url.database) == ("u,x", "p,y/z", "h", 1, "d,e")
+    assert "target_session_attrs" not in url.query
+
+
+def test_several_servers_are_named_to_the_catalogue_too() -> None:
+    parts = url_parts("postgresql://u@a:1,b:2/d")
+    assert (parts["SYNCLINE_PG_HOST"], parts["SYNCLINE_PG_PORT"]) == ("a,b", "1,2")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import asyncpg
 import psycopg
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from app.store.database import Connection
+    from tests.database import TcpServer
 
 TLS_REQUEST: Final = (80877103).to_bytes(4)
 UNSUPPORTED: Final = b"08P01\0Munsupported startup parameter: lock_timeout"
@@ -218,3 +221,19 @@ async def test_a_connection_that_cannot_be_set_is_closed(database_url: str, monk
     async with await psycopg.AsyncConnection.connect(database_url, options="-c lock_timeout=10s") as another:
         await another.execute("SELECT pg_advisory_lock(1)")  # free as soon as the session has ended
     assert raised.value.sqlstate == "22012", "whoever has the error does not keep the connection"
+
+
+async def test_of_several_servers_in_the_url_s_own_part_every_driver_finds_the_one_that_is_there(
+    tcp_postgres: TcpServer, empty_database_url: str
+) -> None:
+    host, name = tcp_postgres["host"], database_name(empty_database_url)
+    with socket.socket() as nobody:
+        nobody.bind((host, 0))
+        servers = f"{host}:{nobody.getsockname()[1]},{host}:{tcp_postgres['port']}"
+        login = f"{quote(tcp_postgres['user'])}:{quote(tcp_postgres['password'])}"
+        address = DatabaseAddress.of(f"postgresql://{login}@{servers}/{name}")
+        await asyncio.to_thread(migrate, address.direct)
+        async with open_pool(address, name="test") as pool:
+            assert await pool.fetchval("SELECT current_database()") == name
+        async with await psycopg.AsyncConnection.connect(address.url) as connection:
+            assert connection.info.dbname == name
