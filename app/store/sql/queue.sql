@@ -64,21 +64,24 @@ JOIN syncline.task_queue q ON q.source = w.source AND q.collection = w.collectio
 -- name: claim_tasks
 -- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped, and
 -- those of the collections ($3, $4) that the worker leaves to others until $5.
--- Where nothing is due nothing is locked: an empty claim burns no transaction id.
+-- Where nothing is due for the worker nothing is locked: an empty claim burns no transaction id.
 -- Each claim has a number of its own, whatever the database may have forgotten: milliseconds since 1970, above 20 random
 -- bits. It grows with each claim of a task, even where the clock has stepped back.
-WITH fence AS MATERIALIZED (
+WITH left_out AS MATERIALIZED (
+  SELECT l.source, l.collection FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS l (source, collection, until)
+  WHERE l.until > (SELECT syncline.clock())
+), fence AS MATERIALIZED (
   SELECT FROM syncline.workers
-  WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock()
-    AND EXISTS (SELECT FROM syncline.task_queue WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()))
+  WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock() AND EXISTS (
+    SELECT FROM syncline.task_queue
+    WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
+      AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
+  )
   FOR KEY SHARE
 ), due AS MATERIALIZED (
   SELECT source, collection FROM syncline.task_queue
   WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()) AND EXISTS (SELECT FROM fence)
-    AND ((source, collection) IN (
-      SELECT l.source, l.collection FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS l (source, collection, until)
-      WHERE l.until > (SELECT syncline.clock())
-    )) IS NOT TRUE
+    AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
   ORDER BY priority DESC, task
   LIMIT $2
   FOR NO KEY UPDATE SKIP LOCKED

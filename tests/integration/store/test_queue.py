@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -249,6 +250,17 @@ async def test_a_claim_that_finds_nothing_burns_no_transaction_id(store: Store) 
     before = await store.pool.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
     assert await store.queue.claim(worker, 10) == []
     assert await store.pool.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())") == before
+
+
+async def test_a_claim_that_leaves_all_that_is_due_to_others_burns_no_transaction_id(store: Store) -> None:
+    worker = await store.worker()
+    await store.claimed(worker)  # a connection's first claim is planned, which takes an id
+    await store.schedule("c", "s2")
+    left = {("s2", "c"): datetime(2100, 1, 1, tzinfo=UTC)}
+    before = await store.pool.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+    assert await store.queue.claim(worker, 10, left=left) == []
+    assert await store.pool.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())") == before
+    assert len(await store.queue.claim(worker, 10, left={("s2", "c"): datetime(2020, 1, 1, tzinfo=UTC)})) == 1
 
 
 async def test_lines_that_come_with_an_ending_are_refused_with_it(store: Store) -> None:
