@@ -82,7 +82,8 @@ def _refusal_for_now(error: CollectionBusyError | SchemaVersionError | Unsettled
         case CollectionBusyError():
             return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
         case UnsettledError():
-            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Nothing has changed", str(error), headers=_RETRY_LATER)
+            title = "The queue is not settled"
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, title, str(error), headers=_RETRY_LATER)
     return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
 
 

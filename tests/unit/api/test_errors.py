@@ -66,3 +66,12 @@ def test_a_value_that_the_driver_cannot_send_is_our_fault_and_not_the_databases(
 def test_what_no_utf8_can_write_is_still_answered() -> None:
     document = orjson.loads(answer_to(unknown_task("\ud800"), "id", str).body)
     assert document["error"] == "Task [?] doesn't exist"
+
+
+def test_a_queue_that_is_not_settled_is_called_so_whatever_was_asked() -> None:
+    answer = answer_to(UnsettledError("the queue of s/c does not come to rest; try again"), "id", str)
+    assert answer.headers["Retry-After"] == "1"
+    assert orjson.loads(answer.body) == {
+        "message": "The queue is not settled",
+        "error": "the queue of s/c does not come to rest; try again",
+    }
