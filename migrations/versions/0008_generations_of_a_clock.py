@@ -38,8 +38,10 @@ BOOKMARKS = """
   SELECT array_agg(b.destination ORDER BY b.destination) AS destinations, max(b.saved_at) AS bookmark_saved_at
   FROM syncline.bookmarks b
   LEFT JOIN syncline.resets r ON r.source = b.source AND r.collection = b.collection
-  WHERE b.source = k.source AND b.collection = k.collection AND b.generation >= coalesce(r.generation, 0)
+  WHERE b.source = k.source AND b.collection = k.collection AND b.generation {rule} coalesce(r.generation, 0)
 """
+# Void is what bears another generation, not an older one alone: an attempt asks for its own.
+OTHERS_ARE_VOID, OLDER_ARE_VOID = BOOKMARKS.format(rule="="), BOOKMARKS.format(rule=">=")
 NO_BOOKMARKS = "SELECT NULL::text[] AS destinations, NULL::timestamptz AS bookmark_saved_at"
 
 # Back to a number of 31 bits: the second of the reset, which is greater than all that were ever counted.
@@ -52,7 +54,7 @@ def upgrade() -> None:
     # In the order in which a reset takes them.
     op.execute("ALTER TABLE syncline.bookmarks ALTER COLUMN generation TYPE bigint")
     op.execute("ALTER TABLE syncline.resets ALTER COLUMN generation TYPE bigint")
-    op.execute(COLLECTIONS.format(bookmarks=BOOKMARKS))
+    op.execute(COLLECTIONS.format(bookmarks=OTHERS_ARE_VOID))
 
 
 def downgrade() -> None:
@@ -60,4 +62,4 @@ def downgrade() -> None:
     op.execute(COLLECTIONS.format(bookmarks=NO_BOOKMARKS))
     op.execute(f"ALTER TABLE syncline.bookmarks ALTER COLUMN generation TYPE integer USING {NARROWED}")
     op.execute(f"ALTER TABLE syncline.resets ALTER COLUMN generation TYPE integer USING {NARROWED}")
-    op.execute(COLLECTIONS.format(bookmarks=BOOKMARKS))
+    op.execute(COLLECTIONS.format(bookmarks=OLDER_ARE_VOID))

@@ -245,7 +245,8 @@ INSERT INTO syncline.collection_status
 SELECT * FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) ON CONFLICT DO NOTHING
 
 -- name: expected_bookmarks
--- The bookmarks that the given events (task, version) saved, but not those of a generation that a reset has made void.
+-- The bookmarks that the given events (task, version) saved, but not the void ones: an attempt starts only from those of
+-- the collection's own generation, not of an older one, nor of a newer one that a restore has forgotten.
 SELECT s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, e.data ->> 'destination' AS destination,
        nullif(e.data -> 'bookmark', 'null') AS bookmark, (e.data ->> 'generation')::bigint AS generation, e.task, e.attempt,
        e.at AS saved_at
@@ -253,7 +254,7 @@ FROM unnest($1::uuid[], $2::integer[]) AS saved (task, version)
 JOIN syncline.events e USING (task, version)
 JOIN syncline.events s ON s.task = e.task AND s.version = 1
 LEFT JOIN syncline.resets r ON r.source = s.data ->> 'source' AND r.collection = s.data ->> 'collection'
-WHERE (e.data ->> 'generation')::bigint >= coalesce(r.generation, 0)
+WHERE (e.data ->> 'generation')::bigint = coalesce(r.generation, 0)
 
 -- name: drop_bookmarks
 -- Forgets all bookmarks; they are put back in the same transaction.
@@ -263,7 +264,7 @@ DELETE FROM syncline.bookmarks
 -- The bookmarks that are there, but not the void ones: an attempt from before a reset may still have saved one.
 SELECT b.* FROM syncline.bookmarks b
 LEFT JOIN syncline.resets r ON r.source = b.source AND r.collection = b.collection
-WHERE b.generation >= coalesce(r.generation, 0)
+WHERE b.generation = coalesce(r.generation, 0)
 
 -- name: tasks_between
 -- Rows of the list after task $1 up to task $2, or to the end.

@@ -109,6 +109,18 @@ async def test_bookmarks_of_before_a_reset_are_void(service: Service) -> None:
     assert await verify(service.pool) == []
 
 
+async def test_bookmarks_from_which_no_attempt_would_start_are_void(service: Service, database_url: str) -> None:
+    await reset_collection(service.pool, "shop", "orders")
+    await service.live("orders")
+    assert await rebuild(service.pool, "bookmarks") == 1
+    # As where somebody has put back some of the tables: the next attempt asks for bookmarks of the generation 0.
+    _execute(database_url, "DELETE FROM syncline.resets")
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT destinations FROM reporting.collections").fetchall() == [(None,)]
+    assert await verify(service.pool) == []
+    assert await rebuild(service.pool, "bookmarks") == 0
+
+
 async def test_the_order_of_tasks_does_not_hang_on_the_clock(service: Service, database_url: str) -> None:
     await service.live("orders")
     _execute(database_url, f"ALTER DATABASE {database_name(database_url)} SET syncline.clock_offset = '-1 day'")
