@@ -85,7 +85,7 @@ def _not_a_number(name: str) -> Any:
 
 def _number(written: str) -> Any:
     if isinstance(value := _plain(written), str):
-        raise ValueError(f"{written} is more than a number here can be")  # noqa: TRY004 - json's own errors are such
+        raise ValueError(f"{written} is too long for a number")  # noqa: TRY004 - json's own errors are such
     return value
 
 

@@ -51,25 +51,28 @@ class LeftToOthers:
         `since` is when the first of the workers took the task that did not know it, one after the other.
         """
         me = f"worker {socket.gethostname()} (pid {os.getpid()})"
-        # With a newest version that is refused, what is missing may stand there.
-        whose = ", whose newest configuration is refused" if self._watcher.problem else ""
+        # What is missing may stand in a newest version that is refused.
+        refused = self._watcher.problem is not None
         key, until = (claim.source, claim.collection), since + PATIENCE
         if claim.at >= until:
             self._until.pop(key, None)
+            whose = ", whose newest configuration is refused" if refused else ""
             return Outcome(
                 Result.FAILED,
-                f"{error}; no worker that took the task within {PATIENCE.total_seconds():.0f} seconds has it in its "
-                f"configuration, the last was {me}{whose}: give all workers the same configuration, and ask for the "
-                "task again",
+                f"{error}. For {PATIENCE.total_seconds():.0f} seconds no worker that took the task had it in its "
+                f"configuration (last: {me}{whose}). Give all workers the same configuration, then request the task "
+                "again",
                 retryable=False,
             )
         # Unless it has come meanwhile: a collection that this worker has is nobody else's.
         if not _has(self._watcher.current, key):
             self._until[key] = until
         left = (until - claim.at).total_seconds()
+        whose = ", whose newest version is refused" if refused else ""
         return Outcome(
             Result.HANDED_BACK,
-            reason=f"{me}{whose and whose + ','} does not know it: {error}; another may, within {left:.0f} seconds",
+            reason=f"{me} does not have it in its configuration{whose}: {error}. Other workers "
+            f"may take it for another {left:.0f} seconds",
             delay=_DELAY,
             unknown_since=since,
         )

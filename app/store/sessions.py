@@ -45,7 +45,7 @@ _NEEDED: Final = {
 _WANTED: Final = {"statement_timeout": ("0",), "lock_timeout": ("0",), "transaction_timeout": ("0", None)}
 
 PIN_SESSION: Final = _SQL["pin_session"]
-"""Sets what no start-up parameter can, on a connection that is no other session's."""
+"""Sets what no start-up parameter can, on a connection used by this session only."""
 PIN_ALL: Final = "; ".join([*(f"SET {name} = '{value}'" for name, value in PINNED.items()), PIN_SESSION])
 """The same and what is pinned, for connections that a pooler in session mode may lead to: it refuses parameters."""
 

@@ -16,7 +16,7 @@ _NOTHING: Final = msgspec.Raw(b"null")
 
 
 class Unread(msgspec.Struct):
-    """An object that is no known message, as far as it tells of rows or of a log line; each is any JSON text."""
+    """An object that is not a known message, as far as it tells of rows or of a log line; each is any JSON text."""
 
     type: msgspec.Raw = _NOTHING
     stream: msgspec.Raw = _NOTHING
@@ -46,7 +46,7 @@ def unread(line: bytes | msgspec.Raw) -> Unread:
 
 
 def text_in(value: msgspec.Raw) -> str:
-    """The text that is in JSON; "" where it is no text."""
+    """The text that is in JSON; "" if it is not text."""
     try:
         return msgspec.json.decode(value, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -80,7 +80,10 @@ async def test_a_worker_leaves_a_task_that_it_does_not_know_to_others_and_says_w
             assert await store.ended(await store.schedule()) == "SUCCESS"
         assert await store.types(task) == ["TaskScheduled", "TaskStarted", ATTEMPT_HANDED_BACK]
     assert " seconds: worker " in line
-    assert line.endswith(" does not know it: Source [fresh] doesn't exist; another may, within 120 seconds")
+    assert line.endswith(
+        ") does not have it in its configuration: Source [fresh] doesn't exist. Other workers may take it for another "
+        "120 seconds"
+    )
 
 
 async def test_it_waits_before_another_may_take_it(store: Store, database_url: str, old: Path) -> None:
@@ -103,9 +106,10 @@ async def test_it_fails_when_nobody_has_known_it_for_two_minutes(store: Store, d
         assert await store.ended(task) == "FAILED"
     error = str((await store.folded(task)).error)
     assert error.startswith(
-        "Source [fresh] doesn't exist; no worker that took the task within 120 seconds has it in its "
+        "Source [fresh] doesn't exist. For 120 seconds no worker that took the task had it in its configuration "
+        "(last: worker "
     )
-    assert error.endswith("): give all workers the same configuration, and ask for the task again")
+    assert error.endswith(")). Give all workers the same configuration, then request the task again")
     assert await store.schedule("c0", "fresh") != task, "the collection is free again"
 
 
@@ -156,8 +160,8 @@ async def test_with_a_newest_version_that_is_refused_the_line_says_so(
         old.unlink()  # noqa: ASYNC240 - it does not block
         assert not await running.watcher.refresh()
         task = await store.schedule("c0", "fresh")
-        assert ", whose newest configuration is refused, does not know it: Source [fresh]" in await store.logged(
-            task, "is handed back"
+        assert ") does not have it in its configuration, whose newest version is refused: Source [fresh]" in (
+            await store.logged(task, "is handed back")
         )
 
 

@@ -1,0 +1,41 @@
+"""What is said of a collection that no worker knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+
+from app.domain.errors import ConfigurationError
+from app.execution.unknown import PATIENCE, LeftToOthers
+from app.store.queue import Claim
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLAIM = Claim("s", "c", UUID(int=1), 1, 1, 0, 3, cancel_requested=False, at=NOW, generation=0)
+
+
+class Catalogue:
+    def find(self, source: str, _collection: str) -> None:
+        raise ConfigurationError(f"Source [{source}] doesn't exist")
+
+
+@pytest.mark.parametrize(
+    ("problem", "whose"), [(None, ""), ("config.yaml: is empty", ", whose newest configuration is refused")]
+)
+def test_the_last_worker_tells_how_to_go_on(problem: str | None, whose: str) -> None:
+    others = LeftToOthers(SimpleNamespace(current=Catalogue(), problem=problem))  # type: ignore[arg-type]
+    wrong = ConfigurationError("Source [s] doesn't exist")
+    failure = others.outcome_of(CLAIM, wrong, since=NOW - PATIENCE)
+    first, last = str(failure.error).split("(last: worker ")
+    assert first == (
+        "Source [s] doesn't exist. For 120 seconds no worker that took the task had it in its configuration "
+    )
+    assert last.endswith(f"){whose}). Give all workers the same configuration, then request the task again")
+    again = others.outcome_of(CLAIM, wrong, since=NOW - timedelta(seconds=20))
+    version = whose.replace("configuration", "version")
+    assert str(again.reason).endswith(
+        f" does not have it in its configuration{version}: Source [s] doesn't exist. Other workers may take it for "
+        "another 100 seconds"
+    )
