@@ -53,7 +53,9 @@ async def run_worker(settings: Settings, config: Path) -> None:
             open_pool(address, name="syncline worker", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
         )
         # Statements that wait for a lock may take every connection of the pool, and the lease would run out meanwhile.
-        lease_pool = await stack.enter_async_context(open_pool(address, name="syncline worker lease", size=1))
+        lease_pool = await stack.enter_async_context(
+            open_pool(address, name="syncline worker lease", size=1, patience_seconds=_PATIENCE_SECONDS)
+        )
         await require_schema(Reader(pool))
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)

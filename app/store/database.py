@@ -7,7 +7,8 @@ import json
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import asyncpg
@@ -23,8 +24,9 @@ from app.domain.errors import (
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, check_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+Begun = TypeVar("Begun")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -175,9 +177,14 @@ async def open_pool(
         ConfigurationError: a session behind a pooler has settings with which tasks are not safe.
     """
     settings = {} if address.pooled else PINNED | PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"}
-    role = await _application_role(address, patience_seconds, settings)
-    settings |= {"application_name": name, "timezone": "UTC"} | ({} if address.pooled else role)
-    async with _BoundedPool(
+    settings |= {"application_name": name, "timezone": "UTC"}
+
+    async def begin() -> _BoundedPool:
+        role = await _application_role(address, settings)
+        return await _opened(make(server_settings=settings | ({} if address.pooled else role)))
+
+    make = partial(
+        _BoundedPool,
         address.url,
         min_size=1,
         init_size=1,
@@ -191,14 +198,24 @@ async def open_pool(
         loop=None,
         init=_use_codec if address.pooled else _prepare,
         reset=_keep,
-        server_settings=settings,
         command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
         queue_seconds=queue_seconds,
         timeout=queue_seconds or 60,
-    ) as pool:
-        await check_session(pool)
+    )
+    async with await _patiently(begin, address.url, patience_seconds) as pool:
         yield pool
+
+
+async def _opened(pool: _BoundedPool) -> _BoundedPool:
+    """The pool, with a first connection that is set as the statements need it."""
+    try:
+        await pool
+        await check_session(pool)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
 
 
 class _BoundedPool(asyncpg.Pool):
@@ -270,11 +287,9 @@ class _Acquisition:
             raise
 
 
-async def _application_role(
-    address: DatabaseAddress, patience_seconds: float, settings: Mapping[str, str]
-) -> dict[str, str]:
+async def _application_role(address: DatabaseAddress, settings: Mapping[str, str]) -> dict[str, str]:
     """The application's role, where the login may take it; managed servers may know no such role."""
-    connection = await connect(address.direct, patience_seconds=patience_seconds, settings=settings)
+    connection = await connect(address.direct, settings={} if address.pooled else settings)
     try:
         may_take = await connection.fetchval(
             "SELECT pg_has_role(current_user, oid, 'USAGE') FROM pg_roles WHERE rolname = $1", APP_ROLE
@@ -298,30 +313,40 @@ async def connect(
         DatabaseUnreachableError: nobody answered in time.
         ConfigurationError: somebody answered and refuses this user, password or database, or is a pooler.
     """
-    deadline = asyncio.get_running_loop().time() + patience_seconds
     parameters = {"application_name": name, **settings}
+
+    async def begin() -> asyncpg.Connection[asyncpg.Record]:
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            direct_url, timeout=10, server_settings=parameters, **options
+        )
+        await _pin(connection)
+        return connection
+
+    return await _patiently(begin, direct_url, patience_seconds)
+
+
+async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_seconds: float) -> Begun:
+    """What `begin` returns, which is tried again while the server does not answer, or ceases to in the middle of it."""
+    deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:
-            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-                direct_url, timeout=10, server_settings=parameters, **options
-            )
-            await _pin(connection)
+            return await begin()
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
         except UNREACHABLE as error:
             # A pooler says most things with this code, also that the server behind it is away.
             if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
                 raise ConfigurationError(
-                    f"DATABASE_URL: what answers at {place(direct_url)} is not PostgreSQL itself ({error}): with a "
+                    f"DATABASE_URL: what answers at {place(url)} is not PostgreSQL itself ({error}): with a "
                     "pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in docs/operations.md"
                 ) from error
             if asyncio.get_running_loop().time() >= deadline:
+                if isinstance(error, DatabaseUnreachableError):
+                    raise
                 raise DatabaseUnreachableError(
-                    f"PostgreSQL at {place(direct_url)} does not answer: {_cause(error)}"
+                    f"PostgreSQL at {place(url)} does not answer: {_cause(error)}"
                 ) from error
             await asyncio.sleep(0.5)
-        else:
-            return connection
 
 
 async def _pin(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -46,8 +46,11 @@ _WANTED: Final = {"statement_timeout": ("0",), "lock_timeout": ("0",), "transact
 
 PIN_SESSION: Final = _SQL["pin_session"]
 """Sets what no start-up parameter can, on a connection used by this session only."""
-PIN_ALL: Final = "; ".join([*(f"SET {name} = '{value}'" for name, value in PINNED.items()), PIN_SESSION])
+PIN_ALL: Final = "; ".join([*map("SET {0[0]} = '{0[1]}'".format, PINNED.items()), PIN_SESSION])
 """The same and what is pinned, for connections that a pooler in session mode may lead to: it refuses parameters."""
+
+# For people: nothing of it is sent.
+_ALTER: Final = "ALTER ROLE {login} IN DATABASE {database} SET {name} = '{value}'"
 
 _logger = structlog.get_logger("syncline.database")
 
@@ -73,6 +76,5 @@ def _differing(session: Mapping[str, Any], right: Mapping[str, Sequence[str | No
 
 def _mend(session: Mapping[str, Any], settings: Mapping[str, str | None]) -> str:
     has = " and ".join(f"{name} = '{session[name]}'" for name in settings)
-    whose = f"ALTER ROLE {session['login']} IN DATABASE {session['database']}"
-    statements = "; ".join(f"{whose} SET {name} = '{value}'" for name, value in settings.items())
+    statements = "; ".join(_ALTER.format(**session, name=name, value=value) for name, value in settings.items())
     return f"{has}: run {statements}; then let the pooler open new connections (pgbouncer: RECONNECT)"

@@ -17,13 +17,14 @@ from psycopg import sql
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.store import database
 from app.store.database import DatabaseAddress, connect, open_pool, place
+from app.store.sessions import check_session
 from tests.database import database_name, migrate
 from tests.harness import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from app.store.database import Connection
+    from app.store.database import Connection, Pool
     from tests.database import TcpServer
 
 TLS_REQUEST: Final = (80877103).to_bytes(4)
@@ -237,3 +238,25 @@ async def test_of_several_servers_in_the_url_s_own_part_every_driver_finds_the_o
             assert await pool.fetchval("SELECT current_database()") == name
         async with await psycopg.AsyncConnection.connect(address.url) as connection:
             assert connection.info.dbname == name
+
+
+async def test_a_server_that_goes_away_while_a_pool_is_opened_is_asked_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    async def look(pool: Pool) -> None:
+        looks.append(pool)
+        if len(looks) == 1:
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        await check_session(pool)
+
+    monkeypatch.setattr(database, "check_session", look)
+    address = DatabaseAddress.of(database_url)
+    with pytest.raises(DatabaseUnreachableError, match="closed in the middle"):
+        async with open_pool(address, name="test"):
+            pass
+    looks.clear()
+    async with open_pool(address, name="test", patience_seconds=10) as pool:
+        assert await pool.fetchval("SELECT 1") == 1
+    assert len(looks) == 2
