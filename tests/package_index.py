@@ -6,11 +6,14 @@ import http.server
 import io
 import os
 import zipfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.programs import indexes
 from tests.web_server import answering
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -71,10 +74,16 @@ def serving() -> AbstractContextManager[Index]:
 
 
 def forget_settings(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """Neither pip nor uv has a setting: `home` is the user's, pip reads no file."""
+    """Neither pip nor uv has a setting: `home` is the user's, pip reads no file, and the machine's are left out."""
     for variable in os.environ:
         if variable.startswith(("PIP_", "UV_", "XDG_")):
             monkeypatch.delenv(variable)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(home / "everybody"))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("_files_of_pip", "_files_of_uv"):
+        monkeypatch.setattr(indexes, name, partial(_below, home, getattr(indexes, name)))
+
+
+def _below(home: Path, files: Callable[[], Iterator[Path]]) -> Iterator[Path]:
+    return (file for file in files() if file.is_relative_to(home))

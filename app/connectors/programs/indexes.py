@@ -104,10 +104,13 @@ def _is_empty_directory(link: str) -> bool:
 
 def _has_traces_of_pip() -> bool:
     """Whether there is something that pip would read, where no pip is there that could be asked."""
-    places = [Path.home() / ".pip", *(directory / "pip" for directory in _config_directories()), Path(sys.prefix)]
-    files = [Path("/etc/pip.conf"), *(place / "pip.conf" for place in places)]
     variables = {f"PIP_{name.upper().replace('-', '_')}" for name in _DECIDING} | {"PIP_CONFIG_FILE"}
-    return any(map(os.environ.get, variables)) or any(file.exists() for file in files)
+    return any(map(os.environ.get, variables)) or any(file.exists() for file in _files_of_pip())
+
+
+def _files_of_pip() -> Iterator[Path]:
+    places = [Path.home() / ".pip", *(directory / "pip" for directory in _config_directories()), Path(sys.prefix)]
+    yield from (place / "pip.conf" for place in [Path("/etc"), *places])
 
 
 def _files_of_uv() -> Iterator[Path]:

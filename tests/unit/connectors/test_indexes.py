@@ -17,13 +17,31 @@ PRIVATE = "https://bob:hunter2@packages.example.com/simple"
 UV_ALONE, PIP_ALONE, BOTH = ("uv",), ("pip",), ("uv", "pip")
 
 
+# As `sitecustomize`: a pip that reads only the files below a directory.
+PIP_BELOW = """
+from pathlib import Path
+from pip._internal import configuration
+files_by_kind = configuration.get_configuration_files
+configuration.get_configuration_files = lambda: {{
+    kind: [file for file in files if Path(file).is_relative_to({home!r})] for kind, files in files_by_kind().items()
+}}
+"""
+
+
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's home, without any setting; the working directory is below it."""
-    forget_settings(monkeypatch, tmp_path)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path
+    """The user's home, without any setting; the working directory is below it. The machine around it has some."""
+    home, machine = tmp_path / "home", tmp_path / "machine"
+    (home / "work").mkdir(parents=True)
+    forget_settings(monkeypatch, home)
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{home}/everybody:{machine}")
+    for file in (tmp_path / "uv.toml", machine / "uv" / "uv.toml"):
+        write(file, f'index-url = "{PRIVATE}"')
+    write(machine / "pip" / "pip.conf", f"[global]\nindex-url = {PRIVATE}\n")
+    write(tmp_path / "python" / "sitecustomize.py", PIP_BELOW.format(home=str(home)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "python"))
+    monkeypatch.chdir(home / "work")
+    return home
 
 
 def chosen() -> tuple[tuple[str, ...], str]:
@@ -140,8 +158,7 @@ def test_without_a_pip_to_ask_uv_is_used_where_nothing_is_said_to_pip(
 ) -> None:
     monkeypatch.setattr(indexes, "find_spec", lambda _: None)
     monkeypatch.delenv("PIP_CONFIG_FILE")
-    if indexes.pip_settings() is not None:  # this machine itself may have some
-        assert chosen()[0] == BOTH
+    assert chosen()[0] == BOTH
     if variable:
         monkeypatch.setenv(variable, PRIVATE)
     if file:
