@@ -53,7 +53,7 @@ class Emptied:
 
 
 VOIDED = -1
-"""In place of a bookmark's generation: it has been found void. To be kept before its table is made anew."""
+"""In place of a bookmark's generation: a table with its rows was dropped. To be kept before it is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +87,17 @@ class Fence:
         `lacking` tells which of these tables are not there.
         """
         if generation == VOIDED:
-            found = "an earlier attempt found that its bookmark does not match the table"
-            return Position(loaded=loaded, reload=Reload.MISMATCH, reason=found)
+            return Position(reload=Reload.MISSING, reason=f"its bookmark is void: {Reload.MISSING.value}")
         # 0 is that of a store which knows of no reset, as a new one does beside a destination that was reset before.
         if self.generation not in {0, generation}:
             return Position(loaded=loaded, reload=Reload.RESET)
         completed = completed_task == self.task
         if bookmark is not None and not completed:
-            if standing and standing.writes != self.standing.writes:
-                return Position(reload=Reload.ELSEWHERE, reason=self.standing.moved_from(standing))
-            if reason := self.standing.mismatch(standing, lacking=lacking):
-                return Position(loaded=loaded, reload=Reload.MISMATCH, reason=reason)
+            if standing and (reason := self.standing.change_from(standing)):
+                return Position(reload=Reload.OTHER, reason=reason)
+            if gone := lacking((standing or self.standing).tables):
+                reason = f"its bookmark stands for rows in {', '.join(map(repr, gone))}, but that table is missing"
+                return Position(reload=Reload.MISSING, reason=reason)
         return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=standing if bookmark else None)
 
     @property
@@ -118,11 +118,11 @@ class Fence:
 
 
 class Reload(enum.Enum):
-    """Why everything is to be loaded again."""
+    """Why everything is to be loaded again. Only after a reset do the rows that come replace those that are there."""
 
     RESET = "the collection was reset"
-    MISMATCH = "the bookmark does not match what is read, or the tables that are there"
-    ELSEWHERE = "the rows so far are in another table"
+    MISSING = "a table with its rows was dropped"
+    OTHER = "it stands for another table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Position:
     @property
     def void(self) -> bool:
         """Whether the rows that come replace those that are there."""
-        return self.reload in {Reload.RESET, Reload.MISMATCH}
+        return self.reload is Reload.RESET
 
 
 Item: TypeAlias = "Table | Rows | Checkpoint | Emptied"

@@ -12,8 +12,6 @@ import msgspec
 from app.domain.attempt_protocol import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from app.domain.attempt_protocol import AttemptJob
 
 # Options of a source of which the tables of a whole source have their names.
@@ -32,7 +30,9 @@ class Standing(msgspec.Struct, frozen=True):
         """What the bookmarks of this job stand for, with the table that it must have, where there is only one."""
         collection = job.collection
         reads = str(collection.parameters.get("table") or collection.type)
-        if "." not in reads and (schema := job.source_config.get("schema")):
+        if collection.parameters.get("query"):
+            reads = "a query"
+        elif "." not in reads and (schema := job.source_config.get("schema")):
             reads = f"{schema}.{reads}"
         if collection.type != ALL:
             return cls(reads, collection.table_name, (collection.table_name,))
@@ -49,19 +49,12 @@ class Standing(msgspec.Struct, frozen=True):
     def text(self) -> str:
         return msgspec.json.encode(self).decode()
 
-    def moved_from(self, kept: Standing) -> str:
-        """How a bookmark that was kept for `kept`, which has another `writes`, differs from this."""
-        return f"its bookmark stands for rows in {kept.writes!r}, and the table is {self.writes!r} now"
-
-    def mismatch(self, kept: Standing | None, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> str | None:
-        """Why a bookmark that was kept for `kept` does not stand for this; None where it does.
-
-        `lacking` tells which of these tables are not there.
-        """
-        if kept and kept.reads != self.reads:
+    def change_from(self, kept: Standing) -> str | None:
+        """Why a bookmark that was kept for `kept` does not stand for this; None where it does."""
+        if kept.writes != self.writes:
+            return f"its bookmark stands for rows in {kept.writes!r}, and the table is {self.writes!r} now"
+        if kept.reads != self.reads:
             return f"its bookmark stands for rows of {kept.reads!r}, and {self.reads!r} is read now"
-        if gone := lacking((kept or self).tables):
-            return f"its bookmark stands for rows in {', '.join(map(repr, gone))}, but that table is missing"
         return None
 
     def with_tables(self, before: Standing | None, *tables: str) -> Standing:

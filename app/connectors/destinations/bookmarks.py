@@ -46,7 +46,7 @@ class Bookmark(abc.ABC):
         self._fence = fence
         self._kind = kind
         self._locking = locking
-        self._expected: str | None = None
+        self._expected: tuple[str | None, int] | None = None
         self._standing: Standing | None = None
 
     def make_table(self) -> None:
@@ -89,7 +89,7 @@ class Bookmark(abc.ABC):
         if row is None:
             raise fence.overtaken()
         generation, bookmark, completed_task, loaded, standing = row
-        self._expected = bookmark
+        self._expected = bookmark, generation
         position = fence.position(
             generation=generation,
             bookmark=bookmark,
@@ -99,13 +99,28 @@ class Bookmark(abc.ABC):
             lacking=lacking,
         )
         self._standing = position.standing
-        if position.reload is Reload.MISMATCH:
+        if position.reload is Reload.MISSING:
             # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
-            self._session.run(
-                f"UPDATE {self._table} SET generation = $1 WHERE source = $2 AND collection = $3",  # noqa: S608 -- a quoted identifier
-                *(VOIDED, fence.source, fence.collection),
-            )
+            self._void(fence.source, fence.collection)
+            self._expected = bookmark, VOIDED
         return position
+
+    def void_others(self, table: str) -> None:
+        """Before this table is made anew: no other collection with rows in it may go on from its bookmark."""
+        fence = self._fence
+        rows = self._session.rows(
+            f"SELECT source, collection, standing FROM {self._table} WHERE standing IS NOT NULL",  # noqa: S608 -- a quoted identifier
+        )
+        for source, collection, text in rows:
+            standing = Standing.parsed(text)
+            if (source, collection) != (fence.source, fence.collection) and standing and table in standing.tables:
+                self._void(source, collection)
+
+    def _void(self, source: str, collection: str) -> None:
+        self._session.run(
+            f"UPDATE {self._table} SET generation = $1 WHERE source = $2 AND collection = $3",  # noqa: S608 -- a quoted identifier
+            *(VOIDED, source, collection),
+        )
 
     def hold(self) -> None:
         """Keeps any other attempt out until the end of the transaction.
@@ -118,7 +133,7 @@ class Bookmark(abc.ABC):
         # Compared here, so that the error can say which of the two has changed.
         row = self._session.row(
             f"""
-            SELECT bookmark::text FROM {self._table}
+            SELECT bookmark::text, generation FROM {self._table}
             WHERE source = $1 AND collection = $2 AND task = $3 AND attempt = $4 AND claim = $5
             {self._locking}
             """,  # noqa: S608 -- a quoted identifier
@@ -126,7 +141,7 @@ class Bookmark(abc.ABC):
         )
         if row is None:
             raise fence.overtaken()
-        if row != (self._expected,):
+        if row != self._expected:
             raise fence.displaced()
 
     def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str]) -> None:
@@ -142,4 +157,4 @@ class Bookmark(abc.ABC):
             """,  # noqa: S608 -- a quoted identifier
             *(bookmark, fence.generation, final, self._standing.text(), fence.source, fence.collection),
         )
-        self._expected = bookmark
+        self._expected = bookmark, fence.generation

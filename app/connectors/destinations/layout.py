@@ -136,17 +136,17 @@ def admitted(
     return {field: name for field, name in names.items() if field not in lacking}, lacking
 
 
-def check_is_empty(table: Table, *, has_rows: Callable[[], bool]) -> None:
-    """To be asked where the collection's rows so far are in another table: those that come are all of them.
+def check_is_empty(table: Table, *, reason: str, has_rows: Callable[[], bool]) -> None:
+    """To be asked where everything is loaded again for this `reason`, and replaces nothing.
 
     Raises:
-        ConfigurationError: they would be added to rows that are there, of which nobody knows what they are.
+        ConfigurationError: all rows would be added to rows that are there, some of which may be the same.
     """
     if table.mode is WriteMode.APPEND and not table.full_refresh and has_rows():
         raise ConfigurationError(
-            f"table {table.name!r} already has rows. The collection's bookmark belongs to another table, so all of its "
-            "rows would be added to them: empty the table, restore the previous 'table_name', or run 'syncline sources "
-            "reset', which replaces what is there"
+            f"{reason}. Everything must be loaded again, but table {table.name!r} already has rows, to which 'append' "
+            "would add all rows of the collection: empty the table, undo the change, or run 'syncline sources reset', "
+            "which replaces what is there"
         )
 
 

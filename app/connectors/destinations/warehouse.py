@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.layout import check_is_empty, left_out_warning, widened
-from app.connectors.passes import Reload
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Warehouse(abc.ABC):
         self._bookmark = bookmark
         self._log = log
         self._stages: dict[str, Stage] = {}
-        self._elsewhere = False
+        self._anew = ""
 
     def open(self) -> Position:
         with self._explained("cannot prepare the table of bookmarks"):
@@ -38,16 +38,20 @@ class Warehouse(abc.ABC):
                 self._bookmark.make_table()
             with self._transaction():
                 position = self._bookmark.claim(lacking=self._tables.lacking)
-        self._elsewhere = position.reload is Reload.ELSEWHERE
+        self._anew = position.reason
         return position
 
     def begin(self, table: Table) -> None:
         with self._explained(f"cannot prepare table {table.name!r}"):
             with self._changing_schema():
                 self._bookmark.hold()
+                first = table.name not in self._stages
+                if first and self._tables.lacking([table.name]):
+                    self._bookmark.void_others(table.name)
                 target = self._tables.make_room(table)
-                if self._elsewhere and table.name not in self._stages:
-                    check_is_empty(table, has_rows=lambda: self._tables.has_rows(target.qualified))
+                if first and self._anew:
+                    has_rows = partial(self._tables.has_rows, target.qualified)
+                    check_is_empty(table, reason=self._anew, has_rows=has_rows)
             if stage := self._stages.get(table.name):
                 stage.widen(target)
             else:

@@ -7,13 +7,13 @@ whoever finds such a note asks the destination whether it knows the load, and go
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.destinations.layout import check_is_empty, late_versions_warning, left_out_warning, widened
-from app.connectors.passes import Reload
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class DltDestination:
         self._home.mkdir(exist_ok=True)
         self._fence = fence
         self._log = log
-        self._elsewhere = False
+        self._anew = ""
         self._warehouse = Warehouse(options, home=self._home, locks=work_dir.parent)
         # Only now: dlt is cut off.
         from app.connectors.destinations.dlt.load import Loader, schema_name  # noqa: PLC0415
@@ -48,7 +48,7 @@ class DltDestination:
         with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():
             self._ledger.prepare()
             position = self._bookmark.claim()
-        self._elsewhere = position.reload is Reload.ELSEWHERE
+        self._anew = position.reason
         return position
 
     def begin(self, table: Table) -> None:
@@ -56,9 +56,9 @@ class DltDestination:
             self._bookmark.verify()
             is_new = table.name not in self._tables.stages
             self._tables.begin(table)
-            if self._elsewhere and is_new:
-                target = self._tables.stages[table.name].target
-                check_is_empty(table, has_rows=lambda: self._loader.has_rows(target.qualified))
+            if self._anew and is_new:
+                has_rows = partial(self._loader.has_rows, self._tables.stages[table.name].target.qualified)
+                check_is_empty(table, reason=self._anew, has_rows=has_rows)
         if is_new and (warning := late_versions_warning(table)):
             self._log("warn", warning)
 

@@ -57,7 +57,7 @@ class Bookmark:
             lacking=self._loader.lacking,
         )
         self._standing = position.standing
-        if position.reload is Reload.MISMATCH:
+        if position.reload is Reload.MISSING:
             # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
             self._move(generation=VOIDED)
         return position

@@ -48,7 +48,7 @@ class ParquetDestination:
         self._prefix = f"{hashlib.sha256(identity).hexdigest()[:12]}-"
         self._manifest: Manifest
         self._before: dict[str, TableState] = {}
-        self._elsewhere = False
+        self._anew = ""
         self._standing: Standing | None = None
         self._numbers = 0
         self._stages: dict[str, Stage] = {}
@@ -56,17 +56,20 @@ class ParquetDestination:
 
     def open(self) -> Position:
         self._manifest = self._manifests.claim()
+        found = self._sweep()
+        position = self._manifest.position(self._fence, found)
+        if position.reload is Reload.MISSING:
+            self._manifest = self._manifest.without_missing(found)
         self._before = self._manifest.tables
-        position = self._manifest.position(self._fence, self._sweep())
-        self._elsewhere = position.reload is Reload.ELSEWHERE
+        self._anew = position.reason
         self._standing = position.standing
         return position
 
     def begin(self, table: Table) -> None:
         target = self._target(table)
-        if self._elsewhere:
+        if self._anew:
             before = self._before.get(table.name, TableState({}))
-            check_is_empty(table, has_rows=lambda: any(file.rows for file in before.files))
+            check_is_empty(table, reason=self._anew, has_rows=lambda: any(file.rows for file in before.files))
         if stage := self._stages.get(table.name):
             stage.widen(target)
         else:

@@ -83,6 +83,11 @@ class Manifest(msgspec.Struct, frozen=True):
             lacking=lacking,
         )
 
+    def without_missing(self, found: Collection[str]) -> Manifest:
+        """The same without the tables whose files are gone."""
+        tables = {name: state for name, state in self.tables.items() if self._is_there(name, found)}
+        return msgspec.structs.replace(self, tables=tables)
+
     def _is_there(self, table: str, found: Collection[str]) -> bool:
         known = self.tables.get(table)
         return known is not None and (not known.files or any(file.name in found for file in known.files))
