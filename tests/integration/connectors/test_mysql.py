@@ -95,7 +95,7 @@ def test_the_bookmark_of_a_session_in_another_zone_loses_no_row(
     duckdb.execute("DELETE FROM loaded.made")
     (stored,) = duckdb.execute("SELECT bookmark FROM loaded._syncline_bookmarks")[0]
     kept = json.loads(stored)
-    assert kept.pop("zone") == "UTC"
+    kept["type"] = "timestamp"
     assert kept == {"cursor_field": field, "type": "timestamp", "value": "2024-05-01T12:00:00"}
     duckdb.execute(f"UPDATE loaded._syncline_bookmarks SET bookmark = '{json.dumps(kept)}'")
     mariadb.execute("DELETE FROM shop.made")
@@ -103,6 +103,21 @@ def test_the_bookmark_of_a_session_in_another_zone_loses_no_row(
         add(mariadb, number, f"2024-05-01 {moment}")
     copying.run(cursor_field=field, key="id")
     assert [number for (number,) in duckdb.execute("SELECT id FROM loaded.made ORDER BY id")] == ids
+
+
+@pytest.mark.parametrize("zone", [{}, {"type": "timestamp", "zone": "UTC"}])
+def test_the_bookmark_of_a_timestamp_is_in_utc_and_of_a_type_that_0_1_0_reads_all_rows_for(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb, zone: dict[str, str]
+) -> None:
+    add(mariadb, 1, "2024-05-01 12:00:00")
+    copying.run(cursor_field="at", key="id")
+    (stored,) = duckdb.execute("SELECT bookmark FROM loaded._syncline_bookmarks")[0]
+    kept = json.loads(stored)
+    assert kept == {"cursor_field": "at", "type": "timestamp_utc", "value": "2024-05-01T12:00:00"}
+    duckdb.execute(f"UPDATE loaded._syncline_bookmarks SET bookmark = '{json.dumps(kept | zone)}'")
+    add(mariadb, 2, "2024-05-01 11:59:59")
+    add(mariadb, 3, "2024-05-01 12:00:01")
+    assert copying.run(cursor_field="at", key="id").finished.records_read == 2
 
 
 def test_a_table_has_the_digits_of_its_decimals(copying: Copying, mariadb: Mariadb, duckdb: Duckdb) -> None:

@@ -152,9 +152,9 @@ CURSORS = (
 )
 
 
-@given(CURSORS)
-def test_a_bookmark_gives_back_the_very_value(value: Any) -> None:
-    begin = read(written("at", value), cursor_field="at")
+@given(CURSORS, some.booleans())
+def test_a_bookmark_gives_back_the_very_value(value: Any, in_utc: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
+    begin = read(written("at", value, in_utc=in_utc), cursor_field="at")
     assert (type(begin), begin) == (type(value), value)
 
 

@@ -2,7 +2,8 @@
 
     {"cursor_field": "updated_at", "type": "text", "value": "2024-05-01 12:00:00+00"}
 
-A time without an offset has `"zone": "UTC"`; without that, an earlier release has written it as its session had it.
+A time that a database shows in the session's zone has the type `timestamp_utc`: release 0.1.0 wrote `timestamp`, in the
+zone that its session had, and where it does not know a type, it reads all rows.
 The next reading begins *at* this value, not after it, because rows with an equal one may have come later.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -32,11 +33,16 @@ _FORMS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "uuid": (UUID, str, UUID),
     "bytes": (bytes, bytes.hex, bytes.fromhex),
 }
+_IN_UTC: Final = "timestamp_utc"
 _NAMES = {kind: name for name, (kind, _, _) in _FORMS.items()}
 
 
-def written(cursor_field: str, value: Any) -> str:
-    """Raises `ConfigurationError` for a value that no order can go on from."""
+def written(cursor_field: str, value: Any, *, in_utc: bool = False) -> str:
+    """`in_utc` of a time in the session's zone: the session was in UTC.
+
+    Raises:
+        ConfigurationError: no order can go on from the value.
+    """
     name = _NAMES.get(type(value))
     if name is None or (isinstance(value, float | Decimal) and not jsontext.is_finite(value)):
         shown = value if isinstance(value, float | Decimal) else type(value).__name__
@@ -44,15 +50,17 @@ def written(cursor_field: str, value: Any) -> str:
             f"cursor_field {cursor_field!r} has the value {shown}, after which nothing is newer: "
             f"valid are values of type {', '.join(_FORMS)}"
         )
-    zone = {"zone": "UTC"} if isinstance(value, datetime) and value.tzinfo is None else {}
-    return jsontext.encode({"cursor_field": cursor_field, "type": name, "value": _FORMS[name][1](value)} | zone)
+    named = _IN_UTC if in_utc and name == "timestamp" else name
+    return jsontext.encode({"cursor_field": cursor_field, "type": named, "value": _FORMS[name][1](value)})
 
 
 def of_a_session(bookmark: str | None, begin: Any) -> datetime | None:
     """The time `begin` of `bookmark`, if it is in the zone that an earlier release's session had."""
-    if not isinstance(begin, datetime) or begin.tzinfo or "zone" in jsontext.decode(bookmark or "{}"):
+    if not isinstance(begin, datetime) or begin.tzinfo:
         return None
-    return begin
+    said = jsontext.decode(bookmark or "{}")
+    # A development version wrote `"zone": "UTC"` beside the old type.
+    return None if said["type"] == _IN_UTC or "zone" in said else begin
 
 
 def read(bookmark: str | None, *, cursor_field: str) -> Any | None:
@@ -61,6 +69,7 @@ def read(bookmark: str | None, *, cursor_field: str) -> Any | None:
         said = {} if bookmark is None else jsontext.decode(bookmark)
         if not isinstance(said, dict) or said.get("cursor_field") != cursor_field:
             return None
-        return _FORMS[said["type"]][2](said["value"])
+        name = "timestamp" if said["type"] == _IN_UTC else said["type"]
+        return _FORMS[name][2](said["value"])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, ArithmeticError):
         return None

@@ -114,7 +114,11 @@ class Dialect:
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
 
-    def in_utc(self, connection: Connection, column: SourceColumn, moment: datetime) -> datetime:  # noqa: ARG002
+    def is_of_session(self, column: SourceColumn) -> bool:  # noqa: ARG002
+        """Whether a time of `column` comes without a zone, as clocks show it in the zone of the session."""
+        return False
+
+    def in_utc(self, connection: Connection, moment: datetime) -> datetime:  # noqa: ARG002
         """`moment`, the bookmark of an earlier release, which had it in the zone of its session."""
         return moment
 

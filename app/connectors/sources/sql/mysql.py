@@ -31,9 +31,10 @@ class Mysql(Reflected):
         found = described(connection, everything)
         return [SourceColumn(name, type="TIMESTAMP" if code == _TIMESTAMP else "") for name, code, *_ in found]
 
-    def in_utc(self, connection: Connection, column: SourceColumn, moment: datetime) -> datetime:
-        if column.type != "TIMESTAMP":
-            return moment
+    def is_of_session(self, column: SourceColumn) -> bool:
+        return column.type == "TIMESTAMP"
+
+    def in_utc(self, connection: Connection, moment: datetime) -> datetime:
         converted = text("SELECT CONVERT_TZ(:moment, :zone, '+00:00')")
         found: datetime | None = connection.execute(converted, {"moment": moment, "zone": self._zone}).scalar()
         return found or moment

@@ -77,7 +77,7 @@ class Reading:
                 # the first ones have to be taken of it; later it holds none back.
                 left = result.cursor or result
                 if at is not None:
-                    yield Checkpoint(bookmarks.written(self.columns[at].name, _finite(self.columns[at], chunk[-1][at])))
+                    yield Checkpoint(self._bookmark(self.columns[at], chunk[-1][at]))
                 # As many as the last ones let expect to fit, but never suddenly many.
                 count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
         yield from announced.finally_changed()
@@ -87,6 +87,10 @@ class Reading:
     def progress(self) -> float | None:
         """By an estimate, so it never says that all is read."""
         return min(self._read / self._expected, _ALMOST) if self._expected else None
+
+    def _bookmark(self, cursor: SourceColumn, value: Any) -> str:
+        in_utc = self._database.dialect.is_of_session(cursor)
+        return bookmarks.written(cursor.name, _finite(cursor, value), in_utc=in_utc)
 
     def _expected_rows(self) -> int | None:
         """Of a whole table; who has read the most of it knows not how much is new."""
@@ -109,9 +113,10 @@ class Reading:
         begin = bookmarks.read(bookmark, cursor_field=cursor_field)
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark is not one of the cursor_field {cursor_field!r}: all rows are read")
-        if moment := bookmarks.of_a_session(bookmark, begin):
+        moment = bookmarks.of_a_session(bookmark, begin)
+        if moment and self._database.dialect.is_of_session(cursor):
             with self._database.explained(f"cannot read {_origin(self._selection)}"):
-                begin = self._database.dialect.in_utc(self._connection, cursor, moment)
+                begin = self._database.dialect.in_utc(self._connection, moment)
         if begin is not None:
             self._refuse_unordered_cursors(cursor, begin)
             statement = statement.where(self._selected(cursor) >= self._bound("syncline_cursor", cursor, begin))
