@@ -14,13 +14,18 @@ from typing import Any, Final, NamedTuple
 
 from app.connectors import jsontext
 
-_NUMBER: Final = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?")
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _MOMENT: Final = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)"
     r"(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?)?"
 )
-# RFC 5322, as in headers of HTTP.
-_NAMED_DAY: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? \S+")
+# RFC 5322, as in headers of HTTP. Of zones by name Python knows only some, and takes the others for UTC.
+_NAMED_DAY: Final = re.compile(
+    r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC?|Z|[+-]\d{4})"
+)
+_BEGINS_WITH_DAY: Final = re.compile(
+    r"(Mon|Tue(s)?|Wed(nes)?|Thu(rs)?|Fri|Sat(ur)?|Sun)(day)?\b.*\d.*", re.IGNORECASE | re.DOTALL
+)
 _EITHER_WAY: Final = re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{4}(\D.*)?")
 _DIGITS: Final = re.compile(r"\d*")
 _DAY: Final = 86400
@@ -86,6 +91,8 @@ def _compared(value: str, other: object) -> int:
     if isinstance(one, Decimal) and isinstance(two, Decimal):
         return _sign(one, two)
     as_texts = _sign(value, other)
+    if as_texts and _BEGINS_WITH_DAY.fullmatch(value) and _BEGINS_WITH_DAY.fullmatch(other):
+        raise _unordered(value, other, "a text that begins with the day of the week is not in the order of time")
     if isinstance(one, _Moment) and as_texts > 0:
         # Such as a value to begin with: it is before all that has a date.
         return as_texts
@@ -101,7 +108,7 @@ def _compared(value: str, other: object) -> int:
 def _check_digits(value: str, other: str, as_texts: int) -> None:
     """A number beside what is none: their order as texts is not that of the numbers that they begin with."""
     begins = [found[0] for text in (value, other) if (found := _DIGITS.match(text)) and found[0]]
-    if len(value) != len(other) and len(begins) == 2 and _sign(int(begins[0]), int(begins[1])) == -as_texts:  # noqa: PLR2004 -- both
+    if len(value) != len(other) and len(begins) == 2 and _sign(*map(Decimal, begins)) == -as_texts:  # noqa: PLR2004 -- both
         raise _unordered(value, other, "one is a number and one is not")
 
 

@@ -24,6 +24,9 @@ from app.connectors.cursors import CursorText, UnorderedError, is_later
         ["65a1f09b8c", "6612345678", "66b0000000"],
         ["0", "10045", "10046-B", "10047"],
         ["1.10", "1.10.1", "1.9"],
+        ["9" * 4001, "1" + "0" * 4001, "1" + "0" * 5000],
+        ["1" + "0" * 5000, "2" + "0" * 5000 + "a"],
+        ["Sun", "Sunny 1", "Sunny 2"],
         ["2024-05", "2024-06", "2024-10"],
     ],
 )
@@ -45,6 +48,12 @@ def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
         ("1714557600", "2024-05-01T10:00:00Z"),
         ("2024-05-01", "2024-05-01T10:00:00Z"),
         ("01/06/2024", "02/05/2024"),
+        ("Sun, 27 Oct 2024 02:10:00 CET", "Sun, 27 Oct 2024 02:30:00 CEST"),
+        ("Sun, 27 Oct 2024 02:10:00 GMT", "Mon, 28 Oct 2024 02:30:00 CET"),
+        ("Sun, 27 Oct 2024 02:10:00", "Mon, 28 Oct 2024 02:30:00"),
+        ("Sun Oct 27 02:10:00 2024", "Mon Oct 28 02:10:00 2024"),
+        ("Sunday, 27-Oct-24 02:10:00 GMT", "Monday, 28-Oct-24 02:10:00 GMT"),
+        ("1" + "0" * 5000 + "a", "2"),
     ],
 )
 def test_what_has_no_order_is_refused(value: str, other: str) -> None:
@@ -53,6 +62,10 @@ def test_what_has_no_order_is_refused(value: str, other: str) -> None:
     with pytest.raises(UnorderedError):
         max(CursorText(value), other)
     assert CursorText(value) != other
+
+
+def test_texts_that_begin_with_a_day_of_the_week_may_be_equal() -> None:
+    assert not is_later("Sun, 27 Oct 2024 02:10:00 CET", "Sun, 27 Oct 2024 02:10:00 CET")
 
 
 def test_a_text_and_a_number_have_no_order() -> None:
