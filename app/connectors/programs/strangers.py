@@ -55,8 +55,8 @@ class Strangers:
         ]
         program = self._program
         what = (
-            f"{program} sent records of {_listed(self._came)}, which its catalog does not have, and none of "
-            f"{_listed(self._lacking)}, which the collection wants: they would be lost.{''.join(differences[:_SHOWN])} "
+            f"{program} sent records of {_listed(self._came)}, which are not in its catalog, and none of "
+            f"{_listed(self._lacking)}, which the collection needs; they would be lost.{''.join(differences[:_SHOWN])} "
             f"Give a 'catalog' in which the streams have the names that {program} uses, and set the collection's "
             "'type' to such a name"
         )

@@ -287,7 +287,7 @@ def test_a_download_that_breaks_off_may_be_tried_again(shelf: Filing) -> None:
         ("a.csv", "id,text\n1,a\n2,b,c\n", "a.csv, line 3, column 3: there is a value too many"),
         ("a.csv", "id,text\r1,a\r", "a.csv, line 1, column 8: a carriage return stands alone"),
         ("a.csv", "id,id\n1,a\n", "a.csv, line 1: the header names a column twice: 'id'"),
-        ("a.csv", b"id,text\n1,a\n2,caf\xe9\n", "a.csv, line 3, column 6: the byte 0xe9 is no utf-8"),
+        ("a.csv", b"id,text\n1,a\n2,caf\xe9\n", "a.csv, line 3, column 6: byte 0xe9 is not valid utf-8"),
         ("a.csv", "id,text,n\n1,a,1\n2,b,1x\n", """a.csv, line 3, column 'n': "1x" is no integer"""),
         ("a.jsonl", '{"id": 1}\n\n{"id": 2,}\n', "a.jsonl, line 3, column 10: it is no JSON"),
         ("a.jsonl", '{"id": 1}\n[2]\n', "a.jsonl, line 2, column 1: it is no JSON object"),

@@ -92,7 +92,7 @@ def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, enco
     try:
         expected = io.StringIO(content.decode(encoding).lstrip("\ufeff"), newline="\n").readlines()
     except UnicodeDecodeError:
-        with pytest.raises(ConfigurationError, match=r"a, line [1-9][0-9]*, column [1-9][0-9]*: the byte 0x"):
+        with pytest.raises(ConfigurationError, match=r"a, line [1-9][0-9]*, column [1-9][0-9]*: byte 0x"):
             list(Lines(Pieces(content), name="a", encoding=encoding))
     else:
         assert list(Lines(Pieces(content), name="a", encoding=encoding)) == expected
@@ -102,7 +102,7 @@ def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, enco
 def test_a_wrong_byte_is_named_by_line_and_column(before: str, marked: bool) -> None:  # noqa: FBT001 -- an example
     content = (b"\xef\xbb\xbf" if marked else b"") + before.encode() + b"\xffrest"
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    with pytest.raises(ConfigurationError, match=f"line {line}, column {column}: the byte 0xff is no utf-8:"):
+    with pytest.raises(ConfigurationError, match=f"line {line}, column {column}: byte 0xff is not valid utf-8:"):
         list(Lines(io.BytesIO(content), name="a", encoding="utf-8"))
 
 

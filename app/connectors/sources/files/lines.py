@@ -125,4 +125,4 @@ class Lines:
         return text
 
     def _is_wrong(self, byte: int) -> str:
-        return f"the byte 0x{byte:02x} is no {self._encoding}: set 'encoding'"
+        return f"byte 0x{byte:02x} is not valid {self._encoding}: set 'encoding'"
