@@ -237,7 +237,7 @@ def test_a_page_that_comes_again_ends_the_reading(web: Web, paginator: Any) -> N
         return Answer({"items": [{"id": next(numbers)}], "next": "abc", "link": link}, headers)
 
     says(web, answer, data_selector="items", paginator=paginator)
-    assert "is one that was read before, so there would be no end: GET http://" in refused(web)
+    assert "has already been read, so reading would never end: GET http://" in refused(web)
     assert len(web.server.asked) <= 2
     assert not web.run().committed, "nor is the page loaded that leads back"
 
@@ -257,18 +257,32 @@ def test_bodies_that_differ_are_other_pages(web: Web) -> None:
     assert ids(web) == [0, 1, 2, 3]
 
 
+def test_an_api_that_ignores_the_page_that_dlt_guesses_is_told(web: Web) -> None:
+    """It guesses that pages are counted from zero where it sees their number."""
+    says(web, {"items": ROWS[:3], "pages": 3, "total": 9, "page": 1}, data_selector="items")
+    text = refused(web)
+    assert (
+        "with the same rows as the page before: the API seems to ignore the parameter that asks for the next pa" in text
+    )
+    assert "Its paginator, 'page_number', was guessed: declare the resource's 'paginator' (one of json_link, " in text
+
+
 @pytest.mark.parametrize(
-    "paginator",
+    ("pages", "declared"),
     [
-        {"type": "page_number", "page_param": "side", "total_path": "pages"},
-        {"type": "offset", "limit": 3, "total_path": "total"},
-        None,
+        ([[{"value": 0}] * 3, [{"value": 0}] * 3, [{"value": 1}]], True),
+        ([[{"value": 0}] * 2, [{"value": 1}], [{"value": 1}], [{"value": 2}]], False),
+        ([[{}, {}], [{}, {}], [{"value": 1}]], False),
     ],
 )
-def test_an_api_that_does_not_know_what_asks_for_the_next_page_is_told(web: Web, paginator: Any) -> None:
-    """Unless told, dlt guesses that pages are counted from zero where it sees their number."""
-    says(web, {"items": ROWS[:3], "pages": 3, "total": 9, "page": 1}, data_selector="items", paginator=paginator)
-    assert "with the same rows as the page before" in refused(web)
+def test_pages_of_rows_without_a_key_may_be_equal(web: Web, pages: list[Any], *, declared: bool) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        at = int(query.get("at", 0))
+        return Answer({"items": pages[at]} | ({"next": f"/rows?at={at + 1}"} if at + 1 < len(pages) else {}))
+
+    paginator = {"type": "json_link", "next_url_path": "next"} if declared else None
+    says(web, answer, data_selector="items", paginator=paginator)
+    assert web.read()[0]["made"] == [row for page in pages for row in page]
 
 
 @pytest.mark.parametrize(
@@ -277,6 +291,7 @@ def test_an_api_that_does_not_know_what_asks_for_the_next_page_is_told(web: Web,
         ({"has_more": True, "last_id": "3"}, {}, "has_more: true"),
         ({"meta": {"hasNextPage": True, "endCursor": "x"}}, {}, "meta.hasNextPage: true"),
         ({"last": False, "number": 0}, {}, "last: false"),
+        ({"nextLevel": "", "has_more": True}, {}, "has_more: true"),
         ({"@odata.nextLink": "https://example.com/rows?page=2"}, {}, "@odata.nextLink: "),
         ({"paging": {"next": {"after": "3"}}}, {}, 'paging.next: {"after":"3"}'),
         ({"offset": "itr23sd"}, {}, 'offset: "itr23sd"'),
@@ -328,7 +343,75 @@ def test_one_page_is_all_where_nothing_says_that_more_follow(web: Web, beside: d
 )
 def test_a_paginator_that_looks_in_the_wrong_place_is_told(web: Web, paginator: Any) -> None:
     says(web, {"items": ROWS[:3], "paging": {"next_cursor": "3"}}, data_selector="items", paginator=paginator)
-    assert re.search(r"says that more follows \(paging.next_cursor: .*\w+' finds no next page", refused(web))
+    text = refused(web)
+    assert re.search(
+        r"says that more follows \(paging.next_cursor: \S+\), but the '\w+' paginator found no next page, ", text
+    )
+    assert "so only one page would be read: correct it, or declare the resource's 'paginator'" in text
+
+
+@pytest.mark.parametrize(
+    ("paginator", "body"),
+    [
+        (
+            {"type": "json_link", "next_url_path": "links.next"},
+            {"links": {"next": None}, "schedule": {"next": "2026-01-01"}},
+        ),
+        ({"type": "json_link", "next_url_path": "links.next"}, {"links": {"next": ""}, "next": "2026-01-01"}),
+        ({"type": "cursor", "cursor_path": "paging.next_cursor"}, {"paging": {"next_cursor": None}, "cursor": "arrow"}),
+        ({"type": "cursor", "cursor_path": "paging.next_cursor"}, {"paging": {"next_cursor": ""}, "next": "season 2"}),
+        ({"type": "cursor", "cursor_path": "paging.next_cursor"}, {"user": {"cursor": "arrow"}, "has_more": False}),
+        (
+            {"type": "cursor", "cursor_path": "paging.next_cursor"},
+            {"settings": {"continue": True}, "total": 7, "count": 3},
+        ),
+        (
+            {"type": "json_link", "next_url_path": "links.next"},
+            {"schedule": {"next": "2026-01-01"}, "page": 0, "pages": 2},
+        ),
+        ({"type": "json_link", "next_url_path": "links.next"}, {"links": {"self": "/rows"}, "plan": {"next_id": 5}}),
+    ],
+)
+def test_one_page_is_all_where_the_declared_paginator_finds_no_other(
+    web: Web, paginator: dict[str, str], body: dict[str, Any]
+) -> None:
+    says(web, {"items": ROWS[:3]} | body, data_selector="items", paginator=paginator)
+    assert ids(web) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("paginator", "headers"),
+    [
+        ("header_link", {"Link": '</rows?page=1>; rel="last"'}),
+        ({"type": "header_cursor", "cursor_key": "X-Cursor", "cursor_param": "at"}, {"X-Cursor": ""}),
+    ],
+)
+def test_one_page_is_all_where_the_header_of_the_declared_paginator_says_so(
+    web: Web, paginator: Any, headers: dict[str, str]
+) -> None:
+    says(
+        web,
+        lambda _query: Answer({"items": ROWS[:3], "next": "season 2"}, headers),
+        data_selector="items",
+        paginator=paginator,
+    )
+    assert ids(web) == [1, 2, 3]
+
+
+def test_the_only_element_of_a_list_is_no_object_that_is_the_only_row(web: Web) -> None:
+    says(web, {"items": ROWS[:1], "has_more": True}, data_selector="items[*]")
+    assert "says that more follows (has_more: true)" in refused(web)
+
+
+@pytest.mark.parametrize("paginator", [None, {"type": "cursor", "cursor_path": "paging.next_cursor"}])
+def test_no_page_follows_an_object_that_is_the_only_row(web: Web, paginator: Any) -> None:
+    says(
+        web,
+        {"data": {"id": 1, "cursor": "arrow"}, "has_more": True, "meta": {"continuation": 5}},
+        data_selector="data",
+        paginator=paginator,
+    )
+    assert ids(web) == [1]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ _SUCCESSES: Final = _names("ok success succeeded successful issuccess response")
 _STATES: Final = _names("status stat result code type statuscode httpstatus httpcode")
 _ENVELOPES: Final = _names("meta metadata status header head")
 _WORDS: Final = _names("message messages msg detail")
-# What comes with an error, and is no data alone.
+# What comes with an error and is not data by itself.
 _SCALARS_BESIDE: Final = _names(
     "title instance path timestamp time requestid traceid correlationid logid trace help hint helplink moreinfo "
     "documentationurl docs statustext reason"
@@ -195,5 +195,5 @@ def _is_harmless(value: Any) -> bool:
 
 
 def plain(name: str) -> str:
-    """The letters of a name, in small."""
+    """The letters of a name, in lower case."""
     return re.sub("[^a-z]", "", name.lower())

@@ -137,7 +137,7 @@ class Api:
         auths = list(_authenticated(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
         config["client"]["session"] = session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
-        # dlt lets nobody choose them.
+        # dlt offers no way to choose these classes.
         vars(rest_api)["RESTClient"] = Client
         vars(incremental)["JsonIncremental"] = Incremental
         return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api.rest_api_resources(config))

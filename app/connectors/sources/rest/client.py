@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dlt.common import jsonpath
 from dlt.sources.helpers.rest_client.client import RESTClient
-from dlt.sources.helpers.rest_client.paginators import BaseReferencePaginator, RangePaginator, SinglePagePaginator
+from dlt.sources.helpers.rest_client.paginators import (
+    BaseReferencePaginator,
+    HeaderCursorPaginator,
+    HeaderLinkPaginator,
+    JSONLinkPaginator,
+    JSONResponseCursorPaginator,
+    RangePaginator,
+    SinglePagePaginator,
+)
 from dlt.sources.rest_api.config_setup import PAGINATOR_MAP
+from jsonpath_ng import Child, Fields, Root
 from requests import Request
 
 from app.connectors import jsontext
@@ -41,6 +50,9 @@ class Client(RESTClient):
     """A copy of it reads the pages of one request, and of its followers, each of which is asked for once."""
 
     _declared = False
+    _guessed = False
+    _selector = ""
+    _is_one_object = False
     _asked: set[bytes]
     _answered = ""
     _total: int | None = None
@@ -52,21 +64,26 @@ class Client(RESTClient):
         return one._pages(*args, **kwargs)  # noqa: SLF001 -- likewise
 
     def _pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
-        rows, empty, before = 0, 0, None
+        rows, full, empty, before = 0, 0, 0, None
         for page in super().paginate(*args, **kwargs):
             rows += len(page)
             empty = 0 if page else empty + 1
             if isinstance(page.paginator, RangePaginator):
                 self._pass_over_empty(page, page.paginator, rows=rows, empty=empty)
-            elif isinstance(page.paginator, BaseReferencePaginator) and len(self._asked) == 1:
-                self._check_only_page(page, page.paginator)
+            elif isinstance(page.paginator, BaseReferencePaginator):
+                self._end_at_nothing(page.paginator)
+                if len(self._asked) == 1 and not page.paginator.has_next_page:
+                    self._check_only_page(page, page.paginator)
             if page.paginator.has_next_page:
                 self._check_next(page)
-            digest = _digest(jsontext.encode(list(page))) if page and isinstance(page[0], dict) else None
+            full = full or len(page)
+            # Rows without a key may be equal on two pages: a declared paginator goes on, as does one at its last rows.
+            is_sure = self._guessed and len(page) >= full > 0 and all(isinstance(row, dict) and row for row in page)
+            digest = _digest(jsontext.encode(list(page))) if is_sure else None
             if digest and digest == before:
                 raise ConfigurationError(
-                    f"{self._answered}, with the same rows as the page before: the API does not know what asks for the "
-                    f"next page. Check the resource's 'paginator', which is {_named(page.paginator)}"
+                    f"{self._answered}, with the same rows as the page before: the API seems to ignore the parameter "
+                    f"that asks for the next page. Its paginator, {_named(page.paginator)}, was guessed: {_DECLARE}"
                 )
             before = digest
             # It holds the response, and so itself: what an answer had would stay until somebody looks for cycles.
@@ -84,7 +101,7 @@ class Client(RESTClient):
         token = getattr(page.paginator, "_next_reference", None)
         named = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
         raise ConfigurationError(
-            f"{self._answered}, and the next page{named} is one that was read before, so there would be no end: "
+            f"{self._answered}, and the next page{named} has already been read, so reading would never end: "
             f"{page.request.method} {shown_url(_address(page.request))}. Check the resource's 'paginator', which is "
             f"{_named(page.paginator)}"
         )
@@ -94,6 +111,8 @@ class Client(RESTClient):
         document = response.json()
         path = jsonpath.compile_path(data_selector)
         wrong = missing(path, document)
+        self._selector = str(path).removeprefix("$.")
+        self._is_one_object = _is_of_names(path) and isinstance(_found(path, document), dict)
         rows = [] if wrong else super().extract_response(response, path)
         if error := error_in(document, rows, selector=str(path), declared=self._declared):
             raise SynclineError(
@@ -109,11 +128,9 @@ class Client(RESTClient):
         return rows
 
     def detect_paginator(self, response: Response, data: Any) -> BasePaginator:
+        self._guessed = True
         found = super().detect_paginator(response, data)
-        document = response.json()
-        is_one_row = isinstance(document, dict) and data == [document]
-        falls_back = isinstance(found, SinglePagePaginator) and not is_one_row
-        if falls_back and (sign := more_in(document, response.headers, len(data))):
+        if isinstance(found, SinglePagePaginator) and (sign := self._more_in(response, len(data), counted=True)):
             raise ConfigurationError(
                 f"{self._answered} and says that more follows ({sign}), but no paginator is recognised by it, and only "
                 f"one page would be read: {_DECLARE}"
@@ -121,13 +138,26 @@ class Client(RESTClient):
         return found
 
     def _check_only_page(self, page: PageData[Any], paginator: BaseReferencePaginator) -> None:
-        """Where the first page is the last, the path to the next one may be wrong."""
-        following = paginator._next_reference  # noqa: SLF001 -- dlt tells it nowhere else
-        if following is None and (sign := more_in(page.response.json(), page.response.headers, len(page))):
+        """Where the first page is the last, the path to the next one may be wrong; many APIs leave it out there."""
+        if not self._guessed and _is_told(paginator, page.response):
+            return
+        if sign := self._more_in(page.response, len(page), counted=self._guessed):
             raise ConfigurationError(
-                f"{self._answered} and says that more follows ({sign}), but the paginator {_named(paginator)} finds no "
-                f"next page, and only one would be read: correct it, or {_DECLARE}"
+                f"{self._answered} and says that more follows ({sign}), but the {_named(paginator)} paginator found no "
+                f"next page, so only one page would be read: correct it, or {_DECLARE}"
             )
+
+    def _more_in(self, response: Response, count: int, *, counted: bool) -> str | None:
+        """No page follows an object that is the only row."""
+        if self._is_one_object:
+            return None
+        return more_in(response.json(), response.headers, count, selector=self._selector, counted=counted)
+
+    @staticmethod
+    def _end_at_nothing(paginator: BaseReferencePaginator) -> None:
+        """An empty text, which dlt takes for an address, leads nowhere."""
+        if paginator._next_reference == "":  # noqa: SLF001 -- dlt tells it nowhere else
+            paginator._next_reference = None  # noqa: SLF001 -- likewise
 
     def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, *, rows: int, empty: int) -> None:
         """Goes on after a page without rows, at which dlt stops, while the answers announce more."""
@@ -154,6 +184,20 @@ class Client(RESTClient):
         paginator.update_request(page.request)
 
 
+def _is_told(paginator: BaseReferencePaginator, response: Response) -> bool:
+    """Whether the answer has what the paginator looks at, be it null or empty: then it says that nothing follows."""
+    match paginator:
+        case JSONLinkPaginator():
+            return bool(paginator.next_url_path.find(response.json()))
+        case JSONResponseCursorPaginator():
+            return bool(paginator.cursor_path.find(response.json()))
+        case HeaderLinkPaginator():
+            return bool(response.links)
+        case HeaderCursorPaginator():
+            return paginator.cursor_key in response.headers
+    return False
+
+
 def _asked(request: Request) -> bytes:
     """What makes a request another one."""
     return _digest(repr((request.method, _address(request), request.json, request.data)))
@@ -166,6 +210,13 @@ def _address(request: Request) -> str:
 def _found(path: Any, document: Any) -> Any:
     """The first value at `path`, None where there is none."""
     return next(iter(jsonpath.find_values(path, document)), None) if path is not None else None
+
+
+def _is_of_names(path: Any) -> bool:
+    """Whether it leads to one place."""
+    if isinstance(path, Child):
+        return _is_of_names(path.left) and _is_of_names(path.right)
+    return isinstance(path, Root) or (isinstance(path, Fields) and len(path.fields) == 1 and "*" not in path.fields)
 
 
 def _named(paginator: BasePaginator) -> str:

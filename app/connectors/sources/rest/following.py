@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 # Of names by their letters alone: `has_more`, `hasMore`. A token of what will have changed later, such as Google's
 # `nextSyncToken`, is not among them.
 _MORE: Final = re.compile(
-    r"has(more|next)(pages?|items|results|records)?|more(pages|items|results|available)?|(is)?truncated"
+    r"has(more|next)(pages?|items|results|records|rows)?|more((pages|items|results|records|available)(incollection)?)?|"
+    r"(is)?truncated"
 )
 _LAST: Final = re.compile(r"(is)?last(page)?")
 _NEXT: Final = re.compile(
@@ -28,6 +29,15 @@ _SIZE: Final = re.compile(r"limit|(items|results|records)?perpage|pagesize|maxre
 # Beside `total` alone, which may be one of money, it counts what is there.
 _COUNT: Final = re.compile(r"count|size")
 _NEXT_LINK: Final = re.compile(r"""rel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
+# Objects that speak of pages; in others, such as `settings` or `user`, the same names mean something else.
+_CONTAINERS: Final = re.compile(
+    r"page|paging|pageinfo|pages|pagination|paginator|pager|pagecontext|cursors?|meta|metadata|links|response|"
+    r"responsemetadata|result|resultinfo|resultset|info|listinfo|additionaldata"
+)
+_ANYWHERE: Final = "pageinfo"
+"""GraphQL's, which is as deep as what was asked for."""
+# Elasticsearch tells the size of a page nowhere: ten, unless it was asked for more.
+_HITS: Final = {"hits.total", "hits.total.value"}
 _DEEPEST: Final = 5
 
 
@@ -40,14 +50,25 @@ class _Field(NamedTuple):
     numbers: dict[str, int]
 
 
-def more_in(document: Any, headers: Mapping[str, str], count: int) -> str | None:
-    """The field by which an answer of `count` rows says that more follow, with its value."""
-    fields = list(_fields(document))
+def more_in(
+    document: Any, headers: Mapping[str, str], count: int, *, selector: str, counted: bool = True
+) -> str | None:
+    """The field by which an answer of `count` rows, found by `selector`, says that more follow, with its value.
+
+    Unless it is `counted`, only a word, a link or a token says so, and no number of rows or pages.
+    """
+    fields = list(_fields(document, selector))
     if any(map(_ends, fields)):
         return None
-    told = [f"{field.path}: {jsontext.shown(field.value)}" for field in fields if _goes_on(field, count)]
+    told = [
+        f"{field.path}: {jsontext.shown(field.value)}"
+        for field in fields
+        if _goes_on(field) or (counted and _counts_more(field, count))
+    ]
     told += [
-        f"{name}: {jsontext.shown(value)}" for name, value in headers.items() if _header_goes_on(name, value, count)
+        f"{name}: {jsontext.shown(value)}"
+        for name, value in headers.items()
+        if _header_goes_on(name, value) or (counted and _header_counts_more(name, value, count))
     ]
     return told[0] if told else None
 
@@ -58,18 +79,28 @@ def _ends(field: _Field) -> bool:
     )
 
 
-def _goes_on(field: _Field, count: int) -> bool:
+def _goes_on(field: _Field) -> bool:
     name, value = field.name, field.value
     if isinstance(value, bool):
         return bool(_LAST.fullmatch(name)) if not value else bool(_MORE.fullmatch(name) or _NEXT.fullmatch(name))
     if name in {"cursor", "offset"}:  # a number is where this page begins
         return isinstance(value, str) and bool(value) and not value.isdecimal()
-    if _NEXT.fullmatch(name):
-        return any(value.values()) if isinstance(value, dict) else isinstance(value, str | int) and bool(value)
-    if not isinstance(value, int):
+    if not _NEXT.fullmatch(name):
+        return False
+    return any(value.values()) if isinstance(value, dict) else isinstance(value, str | int) and bool(value)
+
+
+def _counts_more(field: _Field, count: int) -> bool:
+    name, value = field.name, field.value
+    if type(value) is not int:
         return False
     if _PAGES.fullmatch(name):
-        return any(number < value for other, number in field.numbers.items() if _HERE.fullmatch(other))
+        # One page may be the page 0.
+        here = {other for other in field.numbers if _HERE.fullmatch(other)}
+        here |= {"number"} & field.numbers.keys() if name == "totalpages" else set()
+        return value > 1 and any(field.numbers[other] < value for other in here)
+    if field.path in _HITS:
+        return value > count > 0
     sizes = [_SIZE] if name == "total" else [_SIZE, _COUNT]
     is_full = any(
         number == count
@@ -79,19 +110,26 @@ def _goes_on(field: _Field, count: int) -> bool:
     return bool(_TOTAL.fullmatch(name)) and is_full and value > count > 0
 
 
-def _header_goes_on(header: str, value: str, count: int) -> bool:
+def _header_goes_on(header: str, value: str) -> bool:
     name = plain(header).removeprefix("x")
-    if name == "link":
-        return bool(_NEXT_LINK.search(value))
-    if name in {"totalcount", "totalpages", "pagecount", "wptotalpages"}:
-        return value.isdecimal() and int(value) > (count if name == "totalcount" else 1) > 0
-    return bool(value and _NEXT.fullmatch(name))
+    return bool(_NEXT_LINK.search(value)) if name == "link" else bool(value and _NEXT.fullmatch(name))
 
 
-def _fields(document: Any, path: str = "", depth: int = 1) -> Iterator[_Field]:
+def _header_counts_more(header: str, value: str, count: int) -> bool:
+    name = plain(header).removeprefix("x")
+    if name not in {"totalcount", "totalpages", "pagecount", "wptotalpages"} or not value.isdecimal():
+        return False
+    return int(value) > (count if name == "totalcount" else 1) > 0
+
+
+def _fields(document: Any, selector: str, path: str = "", depth: int = 1, *, told: bool = True) -> Iterator[_Field]:
+    """Where the object `document`, which is at `path`, speaks of pages; so do those that lead to the rows."""
     if not isinstance(document, dict) or depth > _DEEPEST:
         return
     numbers = {plain(name): value for name, value in document.items() if type(value) is int}
     for name, value in document.items():
-        yield _Field(plain(name), f"{path}{name}", value, numbers)
-        yield from _fields(value, f"{path}{name}.", depth + 1)
+        letters, inner = plain(name), f"{path}{name}."
+        if told:
+            yield _Field(letters, f"{path}{name}", value, numbers)
+        speaks = bool(told and _CONTAINERS.fullmatch(letters)) or letters == _ANYWHERE or selector.startswith(inner)
+        yield from _fields(value, selector, inner, depth + 1, told=speaks or (told and inner == "hits.total."))
