@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.domain.errors import ConfigurationError, SynclineError
-from tests.integration.connectors.web import Answer, Server, Web, serving
+from app.domain.errors import ConfigurationError
+from tests.integration.connectors.web import Answer, Server, Web, ids, refused, says, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.connectors.attempts import Duckdb
@@ -32,26 +31,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def web(server: Server, tmp_path: Path) -> Web:
     return Web(server, tmp_path, [{"name": "orders", "endpoint": {"path": "rows"}}])
-
-
-def says(web: Web, answer: Callable[[dict[str, Any]], Answer] | Any, **endpoint: Any) -> None:
-    """The API answers so, and its one resource is read so."""
-    web.server.answers["/rows"] = answer if callable(answer) else lambda _query: Answer(answer)
-    web.resources = [{"name": "orders", "endpoint": {"path": "rows"} | endpoint}]
-
-
-def ids(web: Web) -> list[int]:
-    return [each["id"] for each in web.read()[0].get("made", [])]
-
-
-def refused(web: Web, *, for_good: bool = True) -> str:
-    with pytest.raises(SynclineError) as error:
-        web.read()
-    assert isinstance(error.value, ConfigurationError) is for_good
-    start = f"source 'web', collection 'made': cannot read: GET {web.server.url}/rows"
-    assert str(error.value).startswith(start)
-    assert " was answered with 20" in str(error.value)
-    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +67,59 @@ def test_a_path_that_leads_to_nothing_is_no_page_without_rows(
         ({"code": 1, "message": "found", "data": []}, "data"),
         ({"error": {"code": "ok", "message": "", "log_id": "2024"}, "data": []}, None),
         ({"data": [], "meta": {"code": 200}}, "data"),
-        ({"status": "failed", "jobs": [], "page": 1}, None),
     ],
 )
 def test_no_rows_are_no_error(web: Web, body: Any, path: str | None) -> None:
     says(web, body, data_selector=path, paginator="single_page")
     assert web.read()[0] == {"made": []}
+
+
+@pytest.mark.parametrize("path", [None, "jobs", "jobs[*]"])
+@pytest.mark.parametrize(
+    ("body", "params"),
+    [
+        ({"status": "failed", "jobs": []}, {"status": "failed"}),
+        ({"status": "Failed", "jobs": [], "page": 1}, {"q": "status:failed,done"}),
+        ({"result": "error", "jobs": []}, {"only": "errors"}),
+        ({"id": "a7-1", "status": "failed", "jobs": []}, {"run": "A7-1"}),
+    ],
+)
+def test_a_state_that_was_asked_for_is_no_error(
+    web: Web, body: dict[str, Any], params: dict[str, str], path: str | None
+) -> None:
+    says(web, body, data_selector=path, params=params, paginator="single_page")
+    assert web.read()[0] == {"made": []}
+    says(web, body, data_selector=path, params={"side": "left"}, paginator="single_page")
+    assert "says that something went wrong: {" in refused(web, for_good=False)
+
+
+def test_a_state_that_was_asked_for_in_the_body_is_no_error(web: Web) -> None:
+    web.server.answers["/rows"] = lambda _body: Answer({"status": "failed", "jobs": []})
+    endpoint = {"path": "rows", "method": "POST", "json": {"where": {"status": ["failed"]}}, "data_selector": "jobs"}
+    web.resources = [{"name": "orders", "endpoint": endpoint | {"paginator": "single_page"}}]
+    assert web.read()[0] == {"made": []}
+
+
+@pytest.mark.parametrize("path", ["data", "data[*]"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"result": "fail", "data": []},
+        {"status": "error", "data": [], "page": 1},
+        {"status": "Failure", "data": None},
+        {"stat": "failed", "request": "x"},
+        {"code": "503", "data": []},
+        {"id": 5, "status": "failed", "data": []},
+    ],
+)
+def test_a_failure_without_rows_empties_no_table(web: Web, body: dict[str, Any], path: str) -> None:
+    says(web, body, data_selector=path, paginator="single_page")
+    assert "says that something went wrong: {" in refused(web, for_good=False)
+
+
+def test_a_failure_beside_declared_rows_takes_none_of_them(web: Web) -> None:
+    says(web, {"status": "failed", "jobs": ROWS}, data_selector="jobs", paginator="single_page")
+    assert len(ids(web)) == 7
 
 
 def test_a_path_that_is_gone_on_a_later_page_is_tried_again_and_ends_no_pages(web: Web) -> None:
@@ -215,252 +241,6 @@ def test_what_the_user_ignores_is_no_error(web: Web) -> None:
 
 def _always(answer: Answer, _query: dict[str, str]) -> Answer:
     return answer
-
-
-@pytest.mark.parametrize(
-    "paginator",
-    [
-        {"type": "cursor", "cursor_path": "next", "cursor_param": "after"},
-        {"type": "json_link", "next_url_path": "link"},
-        "header_link",
-        {"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "after"},
-        {"type": "offset", "limit": 0, "total_path": None},
-    ],
-)
-@pytest.mark.timeout(60)
-def test_a_page_that_comes_again_ends_the_reading(web: Web, paginator: Any) -> None:
-    numbers = iter(range(1000))
-
-    def answer(_query: dict[str, str]) -> Answer:
-        link = "/rows?after=abc"
-        headers = {"Link": f'<{web.server.url}{link}>; rel="next"', "X-Next": "abc"}
-        return Answer({"items": [{"id": next(numbers)}], "next": "abc", "link": link}, headers)
-
-    says(web, answer, data_selector="items", paginator=paginator)
-    assert "has already been read, so reading would never end: GET http://" in refused(web)
-    assert len(web.server.asked) <= 2
-    assert not web.run().committed, "nor is the page loaded that leads back"
-
-
-def test_bodies_that_differ_are_other_pages(web: Web) -> None:
-    web.server.answers["/rows"] = lambda body: Answer(
-        {"items": [{"id": body["at"] or 0}], "at": (body["at"] or 0) + 1 if (body["at"] or 0) < 3 else None}
-    )
-    endpoint = {
-        "path": "rows",
-        "method": "POST",
-        "json": {"at": None},
-        "data_selector": "items",
-        "paginator": {"type": "cursor", "cursor_path": "at", "cursor_body_path": "at"},
-    }
-    web.resources = [{"name": "orders", "endpoint": endpoint}]
-    assert ids(web) == [0, 1, 2, 3]
-
-
-def test_an_api_that_ignores_the_page_that_dlt_guesses_is_told(web: Web) -> None:
-    """It guesses that pages are counted from zero where it sees their number."""
-    says(web, {"items": ROWS[:3], "pages": 3, "total": 9, "page": 1}, data_selector="items")
-    text = refused(web)
-    assert (
-        "with the same rows as the page before: the API seems to ignore the parameter that asks for the next pa" in text
-    )
-    assert "Its paginator, 'page_number', was guessed: declare the resource's 'paginator' (one of json_link, " in text
-
-
-@pytest.mark.parametrize(
-    ("pages", "declared"),
-    [
-        ([[{"value": 0}] * 3, [{"value": 0}] * 3, [{"value": 1}]], True),
-        ([[{"value": 0}] * 2, [{"value": 1}], [{"value": 1}], [{"value": 2}]], False),
-        ([[{}, {}], [{}, {}], [{"value": 1}]], False),
-    ],
-)
-def test_pages_of_rows_without_a_key_may_be_equal(web: Web, pages: list[Any], *, declared: bool) -> None:
-    def answer(query: dict[str, str]) -> Answer:
-        at = int(query.get("at", 0))
-        return Answer({"items": pages[at]} | ({"next": f"/rows?at={at + 1}"} if at + 1 < len(pages) else {}))
-
-    paginator = {"type": "json_link", "next_url_path": "next"} if declared else None
-    says(web, answer, data_selector="items", paginator=paginator)
-    assert web.read()[0]["made"] == [row for page in pages for row in page]
-
-
-@pytest.mark.parametrize(
-    ("beside", "headers", "sign"),
-    [
-        ({"has_more": True, "last_id": "3"}, {}, "has_more: true"),
-        ({"meta": {"hasNextPage": True, "endCursor": "x"}}, {}, "meta.hasNextPage: true"),
-        ({"last": False, "number": 0}, {}, "last: false"),
-        ({"nextLevel": "", "has_more": True}, {}, "has_more: true"),
-        ({"@odata.nextLink": "https://example.com/rows?page=2"}, {}, "@odata.nextLink: "),
-        ({"paging": {"next": {"after": "3"}}}, {}, 'paging.next: {"after":"3"}'),
-        ({"offset": "itr23sd"}, {}, 'offset: "itr23sd"'),
-        ({"pagination": {"cursor": "abc"}}, {}, 'pagination.cursor: "abc"'),
-        ({"page": 1, "page_count": 3}, {}, "page_count: 3"),
-        ({"total": 7, "limit": 3, "skip": 0}, {}, "total: 7"),
-        ({"total_count": 7, "count": 3}, {}, "total_count: 7"),
-        ({"a": {"b": {"c": {"pageInfo": {"hasNextPage": True}}}}}, {}, "a.b.c.pageInfo.hasNextPage: true"),
-        ({}, {"X-Next-Page": "2"}, 'X-Next-Page: "2"'),
-        ({}, {"X-Total-Pages": "3"}, 'X-Total-Pages: "3"'),
-    ],
-)
-def test_one_page_is_not_all_where_the_answer_says_that_more_follow(
-    web: Web, beside: dict[str, Any], headers: dict[str, str], sign: str
-) -> None:
-    says(web, lambda _query: Answer({"items": ROWS[:3]} | beside, headers), data_selector="items")
-    text = refused(web)
-    assert f"says that more follows ({sign}" in text
-    assert "'paginator: single_page' if one page is all that is wanted" in text
-    says(
-        web,
-        lambda _query: Answer({"items": ROWS[:3]} | beside, headers),
-        data_selector="items",
-        paginator="single_page",
-    )
-    assert ids(web) == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "beside",
-    [
-        {"has_more": False, "last_id": "3", "cursor": "x"},
-        {"next": None, "next_page": "", "offset": 0, "total": 3, "limit": 3},
-        {"last": True, "number": 0},
-        {"paging": {"cursors": {"before": "a", "after": "b"}}, "links": {"self": "/rows", "next": None}},
-        {"page": 1, "page_count": 1, "total": 129, "quantity": 3},
-        {"next_billing": {"at": "2024-01-01"}, "done": False},
-        {"count": 3, "total": 130, "title": "a basket"},
-    ],
-)
-def test_one_page_is_all_where_nothing_says_that_more_follow(web: Web, beside: dict[str, Any]) -> None:
-    says(web, {"items": ROWS[:3]} | beside, data_selector="items")
-    assert ids(web) == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "paginator",
-    [{"type": "cursor", "cursor_path": "nxt"}, {"type": "json_link", "next_url_path": "links.next"}, "header_link"],
-)
-def test_a_paginator_that_looks_in_the_wrong_place_is_told(web: Web, paginator: Any) -> None:
-    says(web, {"items": ROWS[:3], "paging": {"next_cursor": "3"}}, data_selector="items", paginator=paginator)
-    text = refused(web)
-    assert re.search(
-        r"says that more follows \(paging.next_cursor: \S+\), but the '\w+' paginator found no next page, ", text
-    )
-    assert "so only one page would be read: correct it, or declare the resource's 'paginator'" in text
-
-
-@pytest.mark.parametrize(
-    ("paginator", "body"),
-    [
-        (
-            {"type": "json_link", "next_url_path": "links.next"},
-            {"links": {"next": None}, "schedule": {"next": "2026-01-01"}},
-        ),
-        ({"type": "json_link", "next_url_path": "links.next"}, {"links": {"next": ""}, "next": "2026-01-01"}),
-        ({"type": "cursor", "cursor_path": "paging.next_cursor"}, {"paging": {"next_cursor": None}, "cursor": "arrow"}),
-        ({"type": "cursor", "cursor_path": "paging.next_cursor"}, {"paging": {"next_cursor": ""}, "next": "season 2"}),
-        ({"type": "cursor", "cursor_path": "paging.next_cursor"}, {"user": {"cursor": "arrow"}, "has_more": False}),
-        (
-            {"type": "cursor", "cursor_path": "paging.next_cursor"},
-            {"settings": {"continue": True}, "total": 7, "count": 3},
-        ),
-        (
-            {"type": "json_link", "next_url_path": "links.next"},
-            {"schedule": {"next": "2026-01-01"}, "page": 0, "pages": 2},
-        ),
-        ({"type": "json_link", "next_url_path": "links.next"}, {"links": {"self": "/rows"}, "plan": {"next_id": 5}}),
-    ],
-)
-def test_one_page_is_all_where_the_declared_paginator_finds_no_other(
-    web: Web, paginator: dict[str, str], body: dict[str, Any]
-) -> None:
-    says(web, {"items": ROWS[:3]} | body, data_selector="items", paginator=paginator)
-    assert ids(web) == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("paginator", "headers"),
-    [
-        ("header_link", {"Link": '</rows?page=1>; rel="last"'}),
-        ({"type": "header_cursor", "cursor_key": "X-Cursor", "cursor_param": "at"}, {"X-Cursor": ""}),
-    ],
-)
-def test_one_page_is_all_where_the_header_of_the_declared_paginator_says_so(
-    web: Web, paginator: Any, headers: dict[str, str]
-) -> None:
-    says(
-        web,
-        lambda _query: Answer({"items": ROWS[:3], "next": "season 2"}, headers),
-        data_selector="items",
-        paginator=paginator,
-    )
-    assert ids(web) == [1, 2, 3]
-
-
-def test_the_only_element_of_a_list_is_no_object_that_is_the_only_row(web: Web) -> None:
-    says(web, {"items": ROWS[:1], "has_more": True}, data_selector="items[*]")
-    assert "says that more follows (has_more: true)" in refused(web)
-
-
-@pytest.mark.parametrize("paginator", [None, {"type": "cursor", "cursor_path": "paging.next_cursor"}])
-def test_no_page_follows_an_object_that_is_the_only_row(web: Web, paginator: Any) -> None:
-    says(
-        web,
-        {"data": {"id": 1, "cursor": "arrow"}, "has_more": True, "meta": {"continuation": 5}},
-        data_selector="data",
-        paginator=paginator,
-    )
-    assert ids(web) == [1]
-
-
-@pytest.mark.parametrize(
-    ("paginator", "beside"),
-    [
-        ({"type": "page_number", "base_page": 1, "total_path": "pages"}, {"pages": 4}),
-        ({"type": "page_number", "base_page": 1, "total_path": "pages", "stop_after_empty_page": True}, {"pages": 4}),
-        ({"type": "offset", "limit": 2, "offset_param": "from", "total_path": "total"}, {"total": 8}),
-        ({"type": "page_number", "base_page": 1, "total_path": None, "has_more_path": "more"}, None),
-    ],
-)
-def test_an_empty_page_is_passed_over_where_more_are_announced(
-    web: Web, paginator: Any, beside: dict[str, Any] | None
-) -> None:
-    def answer(query: dict[str, str]) -> Answer:
-        number = int(query["page"]) if "page" in query else int(query["from"]) // 2 + 1
-        rows = {1: ROWS[:2], 2: [], 3: [], 4: ROWS[2:3]}.get(number, [])
-        told = {"more": number < 4} if beside is None else beside if number != 3 else {}
-        return Answer({"items": rows} | told)
-
-    says(web, answer, data_selector="items", paginator=paginator)
-    assert ids(web) == [1, 2, 3]
-    assert len(web.server.asked) == 4
-
-
-@pytest.mark.parametrize("total", [{"total": 7}, {}])
-def test_an_empty_page_is_the_end_where_all_rows_have_come_or_nothing_is_announced(
-    web: Web, total: dict[str, int]
-) -> None:
-    """A total of rows instead of pages, and an empty answer that has no total."""
-
-    def answer(query: dict[str, str]) -> Answer:
-        begin = int(query["page"]) * 3
-        return Answer({"items": ROWS[begin : begin + 3]} | ({"total": 7} if ROWS[begin:] else total))
-
-    says(web, answer, data_selector="items", paginator={"type": "page_number", "total_path": "total"})
-    assert len(ids(web)) == 7
-    assert len(web.server.asked) == 4
-
-
-def test_empty_pages_without_an_end_are_told(web: Web) -> None:
-    says(
-        web,
-        lambda query: Answer({"items": ROWS[:3] if query["page"] == "0" else [], "total": 10**9}),
-        data_selector="items",
-        paginator={"type": "page_number"},
-    )
-    assert "although more are announced" in refused(web)
-    assert len(web.server.asked) == 102
 
 
 def test_no_secret_of_an_address_is_told(web: Web) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+import pytest
 
 from app.connectors import jsontext
 from app.connectors.passes import Checkpoint, Rows
 from app.connectors.schema import Table
 from app.connectors.sources import make_source
 from app.domain.attempt_protocol import AttemptJob
+from app.domain.errors import ConfigurationError, SynclineError
 from tests.integration.connectors.attempts import Attempt, Told
 from tests.web_server import answering
 
@@ -185,3 +187,25 @@ class Web:
             "generation": 0,
             "data_dir": str(self.directory / "state"),
         }
+
+
+def says(web: Web, answer: Callable[[dict[str, Any]], Answer] | Any, **endpoint: Any) -> None:
+    """The API answers so, and its one resource is read so."""
+    web.server.answers["/rows"] = answer if callable(answer) else lambda _query: Answer(answer)
+    web.resources = [{"name": "orders", "endpoint": {"path": "rows"} | endpoint}]
+
+
+def ids(web: Web) -> list[int]:
+    """Of the rows that are read."""
+    return [each["id"] for each in web.read()[0].get("made", [])]
+
+
+def refused(web: Web, *, for_good: bool = True) -> str:
+    """Why the reading fails, with the address of what was asked."""
+    with pytest.raises(SynclineError) as error:
+        web.read()
+    assert isinstance(error.value, ConfigurationError) is for_good
+    start = f"source 'web', collection 'made': cannot read: GET {web.server.url}/rows"
+    assert str(error.value).startswith(start)
+    assert " was answered with 20" in str(error.value)
+    return str(error.value)

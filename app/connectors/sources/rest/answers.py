@@ -11,6 +11,7 @@ from app.connectors import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
 WHOLE: Final = "$"
 """The path of an answer that is the rows, or one row."""
@@ -75,18 +76,23 @@ def outline(document: Any) -> str:
     return "the answer is a list" if isinstance(document, list) else "the answer is a single value"
 
 
-def error_in(document: Any, rows: Sequence[Any], *, selector: str, declared: bool) -> str | None:
+def error_in(
+    document: Any, rows: Sequence[Any], *, selector: str, declared: bool, asked: AbstractSet[str] = frozenset()
+) -> str | None:
     """The error of an answer that would otherwise become no rows, a part of them, or a row made of the error.
 
-    What the user has `declared` to be the rows is no error, unless the answer has nothing else.
+    What the user has `declared` to be the rows is no error, unless the answer has nothing else. `asked` are the words
+    of the request, in lower case: an answer may repeat them.
     """
     if isinstance(document, list):
         return jsontext.shown(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
-    told = _told(document, rows, selector, declared=declared) if isinstance(document, dict) else {}
+    told = _told(document, rows, selector, declared=declared, asked=asked) if isinstance(document, dict) else {}
     return jsontext.shown(told) if told else None
 
 
-def _told(document: dict[str, Any], rows: Sequence[Any], selector: str, *, declared: bool) -> dict[str, Any]:
+def _told(
+    document: dict[str, Any], rows: Sequence[Any], selector: str, *, declared: bool, asked: AbstractSet[str]
+) -> dict[str, Any]:
     """The fields that tell of an error."""
     whole = selector == WHOLE
     if _is_graphql_error(document) and not whole and not selector.startswith("errors"):
@@ -97,15 +103,21 @@ def _told(document: dict[str, Any], rows: Sequence[Any], selector: str, *, decla
         return document
     signs = {name: document[name] for name in _signs(document)}
     if not rows:
-        # `{"status": "failed", "jobs": []}` may repeat what was asked for.
-        return (
-            {} if not _words(document) and all(isinstance(v, str) and _is_state(n) for n, v in signs.items()) else signs
-        )
+        repeated = not _words(document) and all(_is_asked(name, document, asked) for name in signs)
+        return {} if repeated else signs
     # An object that is a row may well have a field for an error.
     said: frozenset[str] = (
         frozenset() if declared or "id" in document else _SUCCESSES if whole else _SUCCESSES | _ERRORS
     )
     return {name: value for name, value in signs.items() if plain(name) in said}
+
+
+def _is_asked(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> bool:
+    """Whether a state is that of what the request names: of all in `/jobs?status=failed`, of the one in `/jobs/5`."""
+    state = document[name]
+    if not isinstance(state, str) or plain(name) not in _STATES:
+        return False
+    return not asked.isdisjoint({state.lower(), f"{state.lower()}s", str(document.get("id", state)).lower()})
 
 
 def _have_identity(rows: Sequence[Any]) -> bool:
@@ -172,10 +184,6 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
             bad = letters in _STATES and _is_bad_state(value)
         if bad or (letters in _ENVELOPES and isinstance(value, dict) and any(_signs(value))):
             yield name
-
-
-def _is_state(name: str) -> bool:
-    return plain(name) in _STATES
 
 
 def _is_bad_state(value: Any) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus, urlsplit
 
 from dlt.common import jsonpath
 from dlt.sources.helpers.rest_client.client import RESTClient
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from dlt.sources.helpers.rest_client.client import PageData
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
-    from requests import Response
+    from requests import PreparedRequest, Response
 
 _MOST_EMPTY_PAGES: Final = 100
 _IGNORE: Final = "if it means that there are no rows, say so with 'response_actions'"
@@ -114,7 +116,8 @@ class Client(RESTClient):
         self._selector = str(path).removeprefix("$.")
         self._is_one_object = _is_of_names(path) and isinstance(_found(path, document), dict)
         rows = [] if wrong else super().extract_response(response, path)
-        if error := error_in(document, rows, selector=str(path), declared=self._declared):
+        asked = _words(response.request)
+        if error := error_in(document, rows, selector=str(path), declared=self._declared, asked=asked):
             raise SynclineError(
                 f"{self._answered}, but says that something went wrong: {error}. If these are rows, declare the "
                 f"resource's 'data_selector'; {_IGNORE}"
@@ -201,6 +204,13 @@ def _is_told(paginator: BaseReferencePaginator, response: Response) -> bool:
 def _asked(request: Request) -> bytes:
     """What makes a request another one."""
     return _digest(repr((request.method, _address(request), request.json, request.data)))
+
+
+def _words(request: PreparedRequest) -> set[str]:
+    """In lower case, of its path, its parameters and its body."""
+    address, body = urlsplit(request.url or ""), request.body or ""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    return set(re.split(r"[^\w.~-]+", f"{unquote_plus(f'{address.path} {address.query}')} {text}".lower()))
 
 
 def _address(request: Request) -> str:
