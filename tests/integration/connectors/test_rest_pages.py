@@ -55,6 +55,14 @@ def test_a_page_that_comes_again_ends_the_reading(web: Web, paginator: Any) -> N
     assert not web.run().committed, "nor is the page loaded that leads back"
 
 
+def test_a_page_that_comes_again_by_a_paginator_that_nobody_declared_is_told_so(web: Web) -> None:
+    """Any name that begins with `next` is one of a cursor to dlt."""
+    says(web, {"items": ROWS[:3], "schedule": {"next": "2026-01-01"}}, data_selector="items")
+    assert "Its paginator, 'cursor', was guessed: declare the resource's 'paginator' (one of " in refused(web)
+    says(web, {"items": ROWS[:3], "schedule": {"next": "2026-01-01"}}, data_selector="items", paginator="single_page")
+    assert ids(web) == [1, 2, 3]
+
+
 def test_bodies_that_differ_are_other_pages(web: Web) -> None:
     web.server.answers["/rows"] = lambda body: Answer(
         {"items": [{"id": body["at"] or 0}], "at": (body["at"] or 0) + 1 if (body["at"] or 0) < 3 else None}

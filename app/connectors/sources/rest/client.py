@@ -85,7 +85,7 @@ class Client(RESTClient):
             if digest and digest == before:
                 raise ConfigurationError(
                     f"{self._answered}, with the same rows as the page before: the API seems to ignore the parameter "
-                    f"that asks for the next page. Its paginator, {_named(page.paginator)}, was guessed: {_DECLARE}"
+                    f"that asks for the next page. {self._advice(page.paginator)}"
                 )
             before = digest
             # It holds the response, and so itself: what an answer had would stay until somebody looks for cycles.
@@ -104,9 +104,13 @@ class Client(RESTClient):
         named = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
         raise ConfigurationError(
             f"{self._answered}, and the next page{named} has already been read, so reading would never end: "
-            f"{page.request.method} {shown_url(_address(page.request))}. Check the resource's 'paginator', which is "
-            f"{_named(page.paginator)}"
+            f"{page.request.method} {shown_url(_address(page.request))}. {self._advice(page.paginator)}"
         )
+
+    def _advice(self, paginator: BasePaginator) -> str:
+        if self._guessed:
+            return f"Its paginator, {_named(paginator)}, was guessed: {_DECLARE}"
+        return f"Check the resource's 'paginator', which is {_named(paginator)}"
 
     def extract_response(self, response: Response, data_selector: jsonpath.TJsonPath) -> list[Any]:
         self._answered = answered(response)
