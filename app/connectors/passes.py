@@ -52,8 +52,9 @@ class Emptied:
     value: str
 
 
-VOIDED = -1
-"""In place of a bookmark's generation: a table with its rows was dropped. To be kept before it is made anew."""
+def voided(generation: int) -> int:
+    """The generation of a bookmark of which a table with its rows was dropped. To be kept before it is made anew."""
+    return min(generation, -generation - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,11 @@ class Fence:
 
         `lacking` tells which of these tables are not there.
         """
-        if generation == VOIDED:
-            return Position(reload=Reload.MISSING, reason=f"its bookmark is void: {Reload.MISSING.value}")
         # 0 is that of a store which knows of no reset, as a new one does beside a destination that was reset before.
-        if self.generation not in {0, generation}:
+        if self.generation not in {0, generation, -generation - 1}:
             return Position(loaded=loaded, reload=Reload.RESET)
+        if generation < 0:
+            return Position(reload=Reload.MISSING, reason=f"its bookmark is void: {Reload.MISSING.value}")
         completed = completed_task == self.task
         if bookmark is not None and not completed:
             if standing and (reason := self.standing.change_from(standing)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
-from app.connectors.passes import VOIDED, Reload
+from app.connectors.passes import Reload, voided
 from app.connectors.standing import Standing
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Bookmark(abc.ABC):
         if position.reload is Reload.MISSING:
             # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
             self._void(fence.source, fence.collection)
-            self._expected = bookmark, VOIDED
+            self._expected = bookmark, voided(generation)
         return position
 
     def void_others(self, table: str) -> None:
@@ -118,8 +118,11 @@ class Bookmark(abc.ABC):
 
     def _void(self, source: str, collection: str) -> None:
         self._session.run(
-            f"UPDATE {self._table} SET generation = $1 WHERE source = $2 AND collection = $3",  # noqa: S608 -- a quoted identifier
-            *(VOIDED, source, collection),
+            f"""
+            UPDATE {self._table} SET generation = least(generation, -generation - 1)
+            WHERE source = $1 AND collection = $2
+            """,  # noqa: S608 -- a quoted identifier
+            *(source, collection),
         )
 
     def hold(self) -> None:

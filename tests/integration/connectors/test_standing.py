@@ -251,6 +251,26 @@ def test_the_tables_of_a_whole_source_are_loaded_again_when_one_is_dropped_or_al
     assert (there.ids("new_a"), there.ids("new_b")) == ([1], [1])
 
 
+@pytest.mark.parametrize("there", ["postgres", "duckdb"], indirect=True)
+def test_what_would_be_appended_twice_is_refused_until_a_reset_replaces_it(tmp_path: Path, there: There) -> None:
+    scene = Scene(tmp_path, {"there": there.options})
+    scene.collection |= {"name": "all", "type": "all", "table_name": "shop_all"}
+    catalog: list[dict[str, Any]] = [{"tap_stream_id": name, "stream": name, "schema": {}} for name in ("a", "b")]
+    scene.catalog = {"streams": catalog}
+    lines = [
+        *({**schema(id="integer", at="integer"), "stream": name} for name in ("a", "b")),
+        *({**record(id=1, at=1), "stream": name} for name in ("a", "b")),
+        state({"seen": 1}),
+    ]
+    scene.load(*lines)
+    there.drop("shop_a")
+    for _ in range(2):
+        assert "table 'shop_b' already has rows" in scene.load(*lines).failed.error
+    scene.generation = 7
+    assert scene.load(*lines).finished
+    assert (there.ids("shop_a"), there.ids("shop_b")) == ([1], [1])
+
+
 def test_a_backfill_waits_for_the_task_that_loads_everything_again(tmp_path: Path, postgres: Postgres) -> None:
     there = There("postgres", tmp_path, postgres)
     shop = Shop.of(tmp_path, there)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.destinations.dlt.ledger import Entry, Prepared
-from app.connectors.passes import VOIDED, Reload
+from app.connectors.passes import Reload, voided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ class Bookmark:
         self._standing = position.standing
         if position.reload is Reload.MISSING:
             # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
-            self._move(generation=VOIDED)
+            self._move(generation=voided(entry.generation))
         return position
 
     def standing(self, tables: Iterable[str]) -> Standing:
