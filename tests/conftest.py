@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # It writes down what was seen working, if it is asked to.
 pytest_plugins = ["tests.scenarios.recording"]
 
-# An example takes as long as a busy machine lets it. `thorough` is what `make fuzz` asks for; tests that need few examples
-# say so themselves.
+# An example takes as long as a busy machine lets it. `thorough` is what `make fuzz` asks for; tests that need few
+# examples say so themselves.
 settings.register_profile("suite", deadline=None)
 settings.register_profile("thorough", max_examples=3000, deadline=None)
 settings.load_profile("suite")
