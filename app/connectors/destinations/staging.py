@@ -103,15 +103,28 @@ class Stage(abc.ABC):
 
     def version(self, alias: str) -> str | None:
         """An expression that is highest for the newest row of a key, and NULL for one that does not tell."""
-        newest_by = self.target.newest_by
-        if newest_by is None:
+        told = self._told(alias)
+        return None if told is None else self._ordered(*told)
+
+    def form(self, alias: str) -> str | None:
+        """An expression that has to be equal for the versions of two rows to tell which is newer; None: they all do."""
+        told = self._told(alias)
+        return None if told is None else self._form(*told)
+
+    def _told(self, alias: str) -> tuple[str, str, tuple[str, ...]] | None:
+        """Where the version of a row is: the column's value, its type, and the path in it."""
+        if self.target.newest_by is None:
             return None
-        name, path = newest_by
-        return self._ordered(f"{alias}.{quoted(name)}", self.columns[name], path)
+        name, path = self.target.newest_by
+        return f"{alias}.{quoted(name)}", self.columns[name], path
 
     @abc.abstractmethod
     def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
         """What is in `value`, a column of the type `kind`, at `path`, so that it is compared by what it means."""
+
+    @abc.abstractmethod
+    def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
+        """The form (`forms`) of the text there, NULL where nothing is; None where no text can be."""
 
     @abc.abstractmethod
     def _upsert(self) -> int:
@@ -135,6 +148,7 @@ class Stage(abc.ABC):
     def _drop_older(self) -> None:
         """Takes rows out of the stage of which the target has a newer version; a snapshot replaces that, too."""
         table, there, here = self.target.table, self.version("kept"), self.version("staged")
+        of_one_form = "" if self.form("kept") is None else f"{self.form('kept')} = {self.form('staged')} AND"
         if there is None or table.mode is WriteMode.REPLACE or table.full_refresh:
             return
         matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
@@ -142,7 +156,7 @@ class Stage(abc.ABC):
         self._session.run(
             f"""
             DELETE FROM {self.name} AS staged USING {self.target.qualified} AS kept
-            WHERE {matching} {counts} AND {there} IS NOT NULL AND ({here} IS NULL OR {here} < {there})
+            WHERE {matching} {counts} AND {there} IS NOT NULL AND ({here} IS NULL OR {of_one_form} {here} < {there})
             """  # noqa: S608 -- quoted identifiers
         )
 

@@ -28,10 +28,37 @@ RISING: list[tuple[Kind, list[Any]]] = [
     (Kind.BIG_INTEGER, [9, 2**70, 2**70 + 1]),
     (Kind.TIMESTAMP, ["2024-05-01T02:30:00+02:00", "2024-05-01T02:10:00+01:00", "2024-05-01T01:10:00.5Z"]),
     (Kind.DATE, ["0999-12-31", "1000-01-01", "2024-05-01"]),
-    (Kind.TEXT, ["2024-05-01", "2024-05-01 10:00", "a"]),
-    (Kind.TEXT, ["B", "a", "ä"]),
+    (Kind.TEXT, ["2024-05-01T23:30:00Z", "2024-05-02T00:00:00Z", "2024-05-02T00:00:01Z"]),
+    (Kind.TEXT, ["2024-05-01 10:00+02:00", "2024-05-01 10:30+02:00", "2024-05-02 00:00+02:00"]),
+    (Kind.TEXT, ["ä 0009", "ä 0010", "ä 0100"]),
     (Kind.JSON, [9, 10, 10.5]),
-    (Kind.JSON, ["2024-05-01", "2024-05-01 10:00", "2024-05-02"]),
+    (Kind.JSON, ["2024-05-01", "2024-05-02", "2024-06-01"]),
+]
+# Texts of which the characters do not tell, or nothing but what they mean would, the lower one first.
+UNTOLD = [
+    ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.5Z"),
+    ("2024-05-01T10:00:00.12Z", "2024-05-01T10:00:00.123Z"),
+    ("2024-10-27T02:10+01:00", "2024-10-27T02:30+02:00"),
+    ("2024-05-01T12:00+05:00", "2024-05-01T09:00+00:00"),
+    ("2024-05-01T12:00:00+0500", "2024-05-01T09:00:00+0000"),
+    ("2024-05-01 12:00:00+05", "2024-05-01 09:00:00+00"),
+    ("2024-05-01T10:00", "2024-05-01 11:00"),
+    ("2024-05-01 10:00:00 CEST", "2024-05-01 09:00:00 CET"),
+    ("999", "1000"),
+    ("9e4", "1e5"),
+    ("-5", "-3"),
+    ("5-", "3-"),
+    ("Thu, 02 May 2024", "Wed, 01 May 2025"),
+    ("Wed May 01 10:00:00 2024", "Wed May 01 09:00:00 2025"),
+    ("May 02, 2024", "May 01, 2025"),
+    ("02 May 2024", "01 May 2025"),
+    ("02-MAY-24", "01-MAY-25"),
+    ("31.12.2023", "01.01.2024"),
+    ("12/31/2023", "01/01/2024"),
+    ("12/2023", "05/2024"),
+    ("2024-05-01 11:00 AM", "2024-05-01 01:00 PM"),
+    ("2024-05-01 12:30 p.m.", "2024-05-01 01:00 p.m."),
+    ("B", "a"),
 ]
 
 
@@ -59,6 +86,33 @@ def test_the_highest_cursor_wins_by_what_it_means_within_a_batch_and_between_run
     assert load((1, low, "late"), (2, low, "first")) == [("new",), ("first",)]
     assert load((1, None, "late"), (2, None, "late")) == [("new",), ("first",)]
     assert load((1, high, "newest"), (1, middle, "late"), (2, low, "equal")) == [("newest",), ("equal",)]
+
+
+def untold(kind: Kind, path: tuple[str, ...]) -> tuple[Table, list[dict[str, Any]]]:
+    """All pairs in both orders, each with a row that has no cursor behind it."""
+    announced = table(kind, ("at", *path))
+    announced.columns["id"] = Kind.TEXT
+    sent = [
+        {"id": f"{number} {order}", "at": {path[0]: at} if path else at, "v": v}
+        for number, pair in enumerate(UNTOLD)
+        for order in (1, -1)
+        for at, v in [*zip(pair[::order], ("first", "last"), strict=True), (None, "none")]
+    ]
+    return announced, sent
+
+
+TEXTS = pytest.mark.parametrize(("kind", "path"), [(Kind.TEXT, ()), (Kind.JSON, ()), (Kind.JSON, ("x",))])
+
+
+@TEXTS
+def test_of_texts_that_their_characters_do_not_order_the_last_stays_within_a_batch_and_between_runs(
+    warehouse: Warehouse, tmp_path: Path, kind: Kind, path: tuple[str, ...]
+) -> None:
+    collection = Collection(warehouse.options(), tmp_path / "work")
+    announced, sent = untold(kind, path)
+    for some, stays in ((sent, "last"), (sent[::3], "first"), (sent[1::3], "last"), (sent[2::3], "last")):
+        collection.load(Sent(announced, Rows("t", some, 1), Checkpoint("1")))
+        assert warehouse.execute("SELECT v, count(*) FROM loaded.t GROUP BY v") == [(stays, 2 * len(UNTOLD))]
 
 
 def test_the_highest_cursor_wins_between_the_commits_of_one_run(
@@ -124,10 +178,13 @@ def test_a_cursor_that_tells_the_newest_row_cannot_be_discarded(warehouse: Wareh
         collection.load(Sent(table(), rows((1, 5, "a")), Checkpoint("1")))
 
 
-def test_a_late_message_of_a_connector_does_not_overwrite_a_newer_one(tmp_path: Path, warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("described_as", [{"format": "date-time"}, {}])
+def test_a_late_message_of_a_connector_does_not_overwrite_a_newer_one(
+    tmp_path: Path, warehouse: Warehouse, described_as: dict[str, str]
+) -> None:
     connection = Connection(tmp_path, {"warehouse": warehouse.options()})
     described = stream(**KEY)
-    described["json_schema"]["properties"]["at"] = {"type": ["null", "string"], "format": "date-time"}
+    described["json_schema"]["properties"]["at"] = {"type": ["null", "string"]} | described_as
     connection.config["catalog"] = {"streams": [described]}
     paid = record(id=1, at="2024-05-02T00:00:00Z", text="paid")
     opened = record(id=1, at="2024-05-01T23:30:00Z", text="open")
@@ -162,6 +219,18 @@ def test_where_dlt_loads_the_newest_of_a_load_wins_and_a_warning_tells_the_rest(
     sent = Rows("inner", [{"id": 1, "at": {"x": at}, "v": f"{at}"} for at in (9, 10, None)], 1)
     collection.load(Sent(inner, sent, Checkpoint("1")))
     assert duckdb.execute("SELECT v FROM loaded.inner") == [("10",)]
+
+
+@TEXTS
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_where_dlt_loads_the_last_of_texts_that_their_characters_do_not_order_stays(
+    duckdb: Duckdb, tmp_path: Path, kind: Kind, path: tuple[str, ...]
+) -> None:
+    options = {"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(duckdb.path)}
+    announced, sent = untold(kind, path)
+    Collection(options, tmp_path / "work").load(Sent(announced, Rows("t", sent, 1), Checkpoint("1")))
+    assert duckdb.execute("SELECT v, count(*) FROM loaded.t GROUP BY v") == [("last", 2 * len(UNTOLD))]
 
 
 def test_a_cursor_that_the_catalog_does_not_describe_is_warned_of(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from app.connectors.destinations.dlt.occurrences import Occurrences
 from app.connectors.destinations.dlt.target import NAME_COLUMN
-from app.connectors.destinations.dlt.versions import in_json, newest
+from app.connectors.destinations.dlt.versions import forms_of, in_json, newest
 from app.connectors.destinations.layout import ROW_COLUMN
 from app.connectors.schema import Kind
 
@@ -93,11 +93,11 @@ class Stage:
             return last[f"{ROW_COLUMN}_max"].combine_chunks()
         name, path = newest_by
         staged = self._read(*key, name, ROW_COLUMN)
-        versions = staged[name]
-        kind = self.target.table.columns[self.target.table.newest_by[0]]
-        if kind is Kind.JSON and pa.types.is_string(versions.type):
-            versions = in_json(versions, path)
-        return newest(staged, key, versions, number=ROW_COLUMN)
+        versions, forms = staged[name], None
+        if pa.types.is_string(versions.type):
+            kind = self.target.table.columns[self.target.table.newest_by[0]]
+            versions, forms = in_json(versions, path) if kind is Kind.JSON else (versions, forms_of(versions))
+        return newest(staged, key, versions, number=ROW_COLUMN, forms=forms)
 
     def _read(self, *names: str) -> pa.Table:
         return pa.concat_tables([pq.read_table(path, columns=list(dict.fromkeys(names))) for path in self._files])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from app.connectors.destinations.forms import DIGIT, OFFSETS, UNORDERED
 from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.staging import Stage
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _BATCH = "syncline_batch"
 _TOP = "_syncline_top"
+_TOLD = "_syncline_told"
 
 
 class DuckdbStage(Stage):
@@ -53,13 +55,19 @@ class DuckdbStage(Stage):
         return f"(SELECT * FROM {self.name} WHERE {ROW_COLUMN} IN ({last}))"  # noqa: S608 -- quoted identifiers
 
     def _highest(self) -> str:
-        """What to select from: the staged rows, of those of one key only the ones with the highest version."""
-        key, version = listed(self.target.key), self.version("staged")
+        """What to select from: the staged rows, of those of one key only the ones with the highest version.
+
+        Where none is the highest, as they have several forms, all rows that have a version.
+        """
+        key, version, form = listed(self.target.key), self.version("staged"), self.form("staged")
         if version is None:
             return self.name
-        tops = f"SELECT {key}, max({version}) AS {_TOP} FROM {self.name} AS staged GROUP BY {key}"  # noqa: S608 -- quoted identifiers
+        top = f"max({version})" if form is None else f"CASE WHEN min({form}) = max({form}) THEN max({version}) END"
+        told = f"{top} AS {_TOP}, count({version}) > 0 AS {_TOLD}"
+        tops = f"SELECT {key}, {told} FROM {self.name} AS staged GROUP BY {key}"  # noqa: S608 -- quoted identifiers
         joined = f"{self.name} AS staged JOIN ({tops}) AS tops USING ({key})"
-        return f"(SELECT staged.* FROM {joined} WHERE {version} IS NOT DISTINCT FROM {_TOP})"  # noqa: S608 -- quoted identifiers
+        among = f"({version} IS NOT NULL) = {_TOLD} AND ({_TOP} IS NULL OR {version} = {_TOP})"
+        return f"(SELECT staged.* FROM {joined} WHERE {among})"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
         # New columns come last. Values are in quotes, so that only NULLs are cut off.
@@ -70,12 +78,18 @@ class DuckdbStage(Stage):
         """JSON is text here, in which 9 would be more than 10."""
         if kind != "JSON" and not path:
             return value
-        # A pointer of RFC 6901, as DuckDB takes it.
-        steps = [part.replace("~", "~0").replace("/", "~1").replace("'", "''") for part in path]
-        place = f"{value}::JSON, '{''.join(f'/{step}' for step in steps) or '$'}'"
+        place = _place(value, path)
         text = f"json_extract_string({place})"
         number = f"CASE json_type({place}) WHEN 'VARCHAR' THEN 0 ELSE coalesce(try_cast({text} AS DOUBLE), 0) END"
         return f"CASE WHEN {text} IS NOT NULL THEN row({number}, {text}) END"
+
+    def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
+        if kind != "JSON" and not path:
+            return _form(value) if kind == "VARCHAR" else None
+        place = _place(value, path)
+        text = f"json_extract_string({place})"
+        # What is not a text has one form.
+        return f"CASE WHEN json_type({place}) = 'VARCHAR' THEN {_form(text)} WHEN {text} IS NOT NULL THEN '' END"
 
     def _upsert(self) -> int:
         """Old rows go and new ones come: what UPDATE and MERGE change has to fit into memory until the commit."""
@@ -110,6 +124,18 @@ class DuckdbStage(Stage):
         """Columns of the target that the source does not have (any more): their values stay."""
         described = self._session.rows(f"DESCRIBE {self.target.qualified}")
         return [name for name, *_ in described if name not in {*self.columns, TASK_COLUMN, SYNCED_COLUMN}]
+
+
+def _place(value: str, path: tuple[str, ...]) -> str:
+    """A pointer of RFC 6901, as DuckDB takes it."""
+    steps = [part.replace("~", "~0").replace("/", "~1").replace("'", "''") for part in path]
+    return f"{value}::JSON, '{''.join(f'/{step}' for step in steps) or '$'}'"
+
+
+def _form(text: str) -> str:
+    offsets = "".join(f" || regexp_extract({text}, '{offset}', 1)" for offset in OFFSETS)
+    zeros = f"regexp_replace({text}, '{DIGIT}', '0', 'g')"
+    return f"CASE WHEN regexp_matches({text}, '{UNORDERED}') THEN {text} ELSE {zeros}{offsets} END"
 
 
 def _more(names: list[str], prefix: str = "") -> str:

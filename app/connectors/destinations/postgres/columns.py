@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors import casting
+from app.connectors.destinations.forms import DIGIT, OFFSETS, UNORDERED
 from app.connectors.fitting import Column
 from app.connectors.schema import Kind
 
@@ -90,9 +91,29 @@ def comparable(type_name: str) -> bool:
 def ordered(value: str, type_name: str, path: tuple[str, ...] = ()) -> str:
     """An expression by which `value`, of this type, or what it has at `path` sorts, texts by their characters."""
     if path or type_name in ("json", "jsonb"):
-        steps = [" -> '" + part.replace("'", "''") + "'" for part in path]
-        return f"nullif({value}::jsonb{''.join(steps)}, 'null')"
+        return _inside(value, path)
     return f'{value}::text COLLATE "C"' if isinstance(_holds(type_name), casting.Text) else value
+
+
+def form(value: str, type_name: str, path: tuple[str, ...] = ()) -> str | None:
+    """An expression for the form of the text that is in `value` at `path`; None where no text can be."""
+    if path or type_name in ("json", "jsonb"):
+        inside = _inside(value, path)
+        text = _form(f"({inside} #>> '{{}}')")
+        # What is not a text has one form.
+        return f"CASE WHEN jsonb_typeof({inside}) = 'string' THEN {text} WHEN {inside} IS NOT NULL THEN '' END"
+    return _form(f"{value}::text") if isinstance(_holds(type_name), casting.Text) else None
+
+
+def _inside(value: str, path: tuple[str, ...]) -> str:
+    steps = [" -> '" + part.replace("'", "''") + "'" for part in path]
+    return f"nullif({value}::jsonb{''.join(steps)}, 'null')"
+
+
+def _form(text: str) -> str:
+    offsets = "".join(f" || coalesce(substring({text} FROM '{offset}'), '')" for offset in OFFSETS)
+    zeros = f"regexp_replace({text}, '{DIGIT}', '0', 'g')"
+    return f"(CASE WHEN {text} ~ '{UNORDERED}' THEN {text} ELSE {zeros}{offsets} END) COLLATE \"C\""
 
 
 def has_scale(type_name: str) -> bool:

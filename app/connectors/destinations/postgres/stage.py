@@ -41,8 +41,11 @@ class PostgresStage(Stage):
     def newest(self) -> str:
         if not self.target.key:
             return self.name
-        key, version = listed(self.target.key), self.version("staged")
+        key, version, form = listed(self.target.key), self.version("staged"), self.form("staged")
         order = key if version is None else f"{key}, {version} DESC NULLS LAST"
+        if form is not None:
+            forms = f"min({form}) OVER (PARTITION BY {key}) = max({form}) OVER (PARTITION BY {key})"
+            order = f"{key}, {version} IS NULL, CASE WHEN {forms} THEN {version} END DESC NULLS LAST"
         return f"(SELECT DISTINCT ON ({key}) * FROM {self.name} AS staged ORDER BY {order}, {ROW_COLUMN} DESC)"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
@@ -59,6 +62,9 @@ class PostgresStage(Stage):
 
     def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
         return types.ordered(value, kind, path)
+
+    def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
+        return types.form(value, kind, path)
 
     def _upsert(self) -> int:
         key = self.target.key

@@ -1,0 +1,35 @@
+"""Texts of which the order of characters is that of what they mean: those of one form, which differ in digits only.
+
+By its characters, `10:00:00Z` is more than `10:00:00.5Z`, `999` more than `1000`, and of two times with different
+offsets from UTC the earlier one may be more. The form of a text is the text with 0 for each digit, and its offset; that
+of a text whose first digits do not weigh most is the text itself, which is the form of no other one. The expressions
+mean the same in PostgreSQL, DuckDB and Python.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+DIGIT: Final = "[0-9]"
+OFFSETS: Final = ("([+-][0-9]{2}:?[0-9]{2})$", ":[0-9.,]+ ?([+-][0-9]{2})$")
+_UNORDERED: Final = (
+    "^[ $]*[-(]|[0-9]-$",  # below zero
+    "[0-9][eE][+-]?[0-9]",  # an exponent
+    "^ *[0-9]{1,2}[./-][0-9]{1,2}[./-]",  # the day or the month first
+    "^ *[0-9]{1,2}[ ./-]*[A-Za-z]{3}",  # the day before the name of the month
+    "^ *[A-Za-z]{3,9}[.]?,? ",  # the name of a weekday or a month
+    "^[^0-9]*[0-9]{1,2}[^0-9].*(19|20)[0-9]{2}([^0-9]|$)",  # anything before the year
+    "[0-9] *[AaPp][.]?[Mm]([^A-Za-z]|$)",  # 12:30 is before 1:00
+    "[0-9] *BC$",
+)
+UNORDERED: Final = "|".join(_UNORDERED)
+
+_unordered = re.compile(UNORDERED).search
+_offsets = [re.compile(offset).search for offset in OFFSETS]
+
+
+def form_of(text: str) -> str:
+    if _unordered(text):
+        return text
+    return re.sub(DIGIT, "0", text) + "".join(found[1] for offset in _offsets if (found := offset(text)))
