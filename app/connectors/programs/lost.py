@@ -35,6 +35,7 @@ class Unread(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(Unread).decode
+_decode_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def unread(line: bytes | msgspec.Raw) -> Unread:
@@ -43,6 +44,14 @@ def unread(line: bytes | msgspec.Raw) -> Unread:
         return _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Unread()
+
+
+def values_of(line: bytes) -> dict[str, msgspec.Raw]:
+    """Key, in lower case → JSON text, of the object in a `line`; empty where there is none."""
+    try:
+        return {key.lower(): value for key, value in _decode_values(line).items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
 
 
 def text_in(value: msgspec.Raw) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _SHOWN: Final = 5
 _SEPARATORS: Final = re.compile(r"[-./]")
@@ -19,12 +19,13 @@ class Strangers:
 
     def __init__(self, wanted: Iterable[str], *, program: str) -> None:
         self._lacking = dict.fromkeys(wanted)
+        self._proven: set[str] = set()
         self._came: dict[str, None] = {}
         self._program = program
 
     def __bool__(self) -> bool:
         """Whether rows that are wanted may have been left out: no bookmark may stand for them."""
-        return bool(self._came and self._lacking)
+        return any(self._lost())
 
     def came(self, stream: str) -> None:
         """Records of `stream`, which is in no catalog."""
@@ -33,6 +34,17 @@ class Strangers:
     def got(self, wanted: str) -> None:
         """Records of a stream that is wanted."""
         self._lacking.pop(wanted, None)
+
+    def proved(self, wanted: str) -> None:
+        """The program calls a stream that is wanted by its name: no other one is that, unless its name is alike."""
+        self._proven.add(wanted)
+
+    def _lost(self) -> Iterator[tuple[str, str]]:
+        """What came, with that which it may be."""
+        for came in self._came:
+            for wanted in self._lacking:
+                if wanted not in self._proven or _plain(came) == _plain(wanted):
+                    yield came, wanted
 
     def resembles(self, stream: str) -> bool:
         """Whether `stream` may be one of those that have brought none, with its name spelled otherwise."""
@@ -45,18 +57,19 @@ class Strangers:
             SynclineError: rows would be lost.
             ConfigurationError: likewise, and trying again would change nothing.
         """
-        if not self:
+        lost = list(self._lost())
+        if not lost:
             return
         differences = [
             f" {came!r} and {wanted!r} differ only in {_difference(came, wanted)}."
-            for came in self._came
-            for wanted in self._lacking
+            for came, wanted in lost
             if _plain(came) == _plain(wanted)
         ]
+        came, wanted = (dict.fromkeys(names) for names in zip(*lost, strict=True))
         program = self._program
         what = (
-            f"{program} sent records of {_listed(self._came)}, which are not in its catalog, and none of "
-            f"{_listed(self._lacking)}, which the collection needs; they would be lost.{''.join(differences[:_SHOWN])} "
+            f"{program} sent records of {_listed(came)}, which are not in its catalog, and none of "
+            f"{_listed(wanted)}, which the collection needs; they would be lost.{''.join(differences[:_SHOWN])} "
             f"Give a 'catalog' in which the streams have the names that {program} uses, and set the collection's "
             "'type' to such a name"
         )

@@ -104,6 +104,21 @@ def test_streams_that_the_catalog_has_or_that_come_beside_a_wanted_one_are_left_
     ]
 
 
+@pytest.mark.parametrize("mode", ["full_refresh", "incremental"])
+def test_children_beside_the_schema_of_a_wanted_stream_that_has_no_new_rows_are_left_out(tap: Tap, mode: str) -> None:
+    tap.trial.collection["sync_mode"] = mode
+    assert tap.load(*of("made", 1), state({"at": 1})).finished
+    told = tap.load(*of("made"), *of("made_lines", 1), state({"at": 2}))
+    assert (told.finished.rows_written, tap.rows_of("made", "id")) == (0, [] if mode == "full_refresh" else [1])
+    assert tap.rows_of("_syncline_bookmarks", "bookmark") == [None if mode == "full_refresh" else {"at": 2}]
+
+
+def test_what_is_like_a_wanted_stream_is_not_left_out_whatever_its_schema_says(tap: Tap) -> None:
+    told = tap.load(*of("made"), *of("lines", 1), *of("Made", 1), state({"at": 1}))
+    assert "sent records of 'Made', which its catalog does not have, and none of 'public-made'" in told.failed.error
+    assert told.committed == []
+
+
 def test_a_stream_that_select_leaves_out_is_no_stranger_unless_it_is_like_one_that_is_wanted(tap: Tap) -> None:
     tap.trial.collection |= {"name": "all", "type": "all", "parameters": {"select": ["made", "other"]}}
     assert tap.load(*of("people", 1), state({"at": 1})).finished

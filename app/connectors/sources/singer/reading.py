@@ -88,6 +88,11 @@ class Wanted:
         if found := self._choices.get(stream):
             self.strangers.got(found.stream)
 
+    def described(self, stream: str) -> None:
+        """A SCHEMA of it came."""
+        if found := self._choices.get(stream):
+            self.strangers.proved(found.stream)
+
     def left_out(self, stream: str) -> None:
         """Records of it came, which are not loaded; of the collection `all`, because 'select' does not take them."""
         if stream not in self._known and (self._collection.type != ALL or self.strangers.resembles(stream)):
@@ -213,6 +218,7 @@ class Reading:
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise shared(name)
         self._state.name(message.stream, choice.stream)
+        self._wanted.described(message.stream)
         key = tuple(self._wanted.primary_key or said or choice.key or ())
         cursor_field = choice.cursor_field or replication_key
         columns = columns_of(message.schema or {})

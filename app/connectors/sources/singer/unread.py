@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.programs.lost import holds_values, text_in, unread
+from app.connectors.programs.lost import holds_values, text_in, unread, values_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import msgspec
 
 BATCH: Final = "BATCH"
 """Meltano's SDK: https://sdk.meltano.com/en/latest/batch.html. PipelineWise has another of this type."""
@@ -19,12 +21,46 @@ _WITHOUT_ROWS: Final = {
     *("COUNTER", "GAUGE", "HEARTBEAT", "METRIC", "METRICS", "PROGRESS", "STATUS", "TIMER"),
     *("DEBUG", "ERROR", "INFO", "LOG", "WARNING"),
 }
+# Where rows of a message of an unknown type are, or the files that have them.
+_ROWS: Final = (
+    *("record", "records", "row", "rows", "data", "batch", "batches", "value", "values", "item", "items"),
+    *(
+        "payload",
+        "body",
+        "document",
+        "documents",
+        "object",
+        "objects",
+        "entry",
+        "entries",
+        "before",
+        "after",
+        "changes",
+    ),
+)
+_FILES: Final = (
+    "manifest",
+    "file",
+    "files",
+    "filepath",
+    "file_path",
+    "filename",
+    "path",
+    "paths",
+    "uri",
+    "url",
+    "urls",
+)
+# Of a line of a log, which shows what it is about: who says it, or a sentence.
+_SAYERS: Final = ("logger", "levelname", "severity", "lvl")
+_SENTENCES: Final = ("event", "text", "log")
 
 
 def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, ConfigurationError] | None:
     """The stream ("" where none is named) of which rows would be lost with the object in `line`, and what is wrong.
 
-    None where it is of another purpose; one of an unknown type may be about any stream but one that `is_wanted`.
+    None where it is of another purpose; one of an unknown type that is about a stream that `is_wanted` must not hold
+    what may be rows, or files of them.
     """
     message = unread(line)
     type_, stream = text_in(message.type), text_in(message.stream)
@@ -35,13 +71,25 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
             f"the tap sent a BATCH message{about}: its rows are in files, which are not read. Remove 'batch_config' "
             "from the tap's 'config', or whatever else makes the tap send files instead of RECORD messages"
         )
-    if message.is_log or kind in _WITHOUT_ROWS:
+    values = values_of(line)
+    if message.is_log or kind in _WITHOUT_ROWS or (not kind and _is_said(values)):
         return None
     has_rows = holds_values(message.record) or holds_values(message.records)
-    if (has_rows and (kind or stream)) or (kind and is_wanted(stream)):
+    if (has_rows and (kind or stream)) or (kind and is_wanted(stream) and _may_hold_rows(values)):
         shown = f"of the type {type_!r}" if type_ else "without a type"
         return stream, ConfigurationError(
             f"the tap sent a message {shown}{about}, which is not read and may hold rows: only RECORD, SCHEMA and "
             "STATE messages are read. Switch off in the tap's 'config' what makes it send others"
         )
     return None
+
+
+def _is_said(values: dict[str, msgspec.Raw]) -> bool:
+    """Whether it is a line of a log without a level."""
+    said = [text_in(values[key]) for key in _SENTENCES if key in values]
+    return any(" " in text.strip() for text in said) or any(text_in(values[key]) for key in _SAYERS if key in values)
+
+
+def _may_hold_rows(values: dict[str, msgspec.Raw]) -> bool:
+    named = any(text_in(values[key]) for key in _FILES if key in values)
+    return named or any(holds_values(values[key]) for key in (*_ROWS, *_FILES) if key in values)
