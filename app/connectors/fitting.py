@@ -26,7 +26,7 @@ class ValueRefusedError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as it is in the destination; `type` is its name there, for messages.
+    """A column as it is in the destination; `type` is its name there, for messages, and `remedy` what could be done.
 
     Values travel as `arrow`; None: as they come, or as text.
     """
@@ -35,6 +35,7 @@ class Column:
     type: str
     holds: Holds
     arrow: pa.DataType | None = None
+    remedy: str = ""
 
 
 def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> dict[str, pa.Array]:
@@ -90,4 +91,5 @@ def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
 
 def _refused(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:
     place = f"column {column.name!r} of table {table!r} is {column.type}"
-    return ValueRefusedError(f"{place} and cannot hold {jsontext.shown(value)}: {why}")
+    remedy = f". {column.remedy}" if column.remedy else ""
+    return ValueRefusedError(f"{place} and cannot hold {jsontext.shown(value)}: {why}{remedy}")

@@ -129,6 +129,29 @@ def test_a_column_of_doubles_stays_one_and_one_of_too_few_digits_refuses(
     assert not failed.retryable
 
 
+@POSTGRES
+@pytest.mark.parametrize(
+    ("widened", "price", "altered"),
+    [
+        ("NUMERIC(14, 4)", Decimal("0.1234"), "DECIMAL(14,4)"),
+        ("NUMERIC(14, 2)", Decimal("123456789012.25"), "DECIMAL(14,2)"),
+        ("NUMERIC(10, 4)", Decimal("0.1234"), "DECIMAL(12,4)"),
+    ],
+)
+def test_the_error_names_the_statement_that_gives_a_column_the_digits_that_its_source_has_by_now(
+    copying: Copying, origin: Origin, duckdb: Duckdb, *, widened: str, price: Decimal, altered: str
+) -> None:
+    copying.run(key="id")
+    origin.execute(f"ALTER TABLE made ALTER price TYPE {widened}")
+    origin.execute(f"UPDATE made SET price = {price} WHERE id = 3")
+    error = copying.run(key="id").failed.error
+    statement = f'ALTER TABLE "loaded"."made" ALTER COLUMN "price" SET DATA TYPE {altered}'
+    assert error.endswith(f". Its source has more digits by now: give the column as many with {statement}")
+    duckdb.execute(statement)
+    assert copying.run(key="id").finished
+    assert duckdb.execute("SELECT price FROM loaded.made WHERE id = 3") == [(price,)]
+
+
 def test_sqlite_keeps_whatever_was_declared_and_other_databases_are_asked(duckdb: Duckdb, tmp_path: Path) -> None:
     origin = SqliteOrigin(tmp_path / "shop.db")
     origin.execute("CREATE TABLE made (id INTEGER, price DECIMAL(10, 2), ratio FLOAT, free NUMERIC)")

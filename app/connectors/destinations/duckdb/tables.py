@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from app.connectors.schema import Kind
 
 if TYPE_CHECKING:
     from app.connectors.casting import Holds
+    from app.connectors.destinations.layout import Target
     from app.connectors.destinations.session import Session
     from app.connectors.schema import Digits, Table
 
@@ -88,6 +90,29 @@ class DuckdbTables(Tables):
 
     def make_schema(self) -> None:
         self._session.run(f"CREATE SCHEMA IF NOT EXISTS {quoted(TARGET, self._schema)}")
+
+    def make_room(self, table: Table) -> Target:
+        target = super().make_room(table)
+        return dataclasses.replace(
+            target,
+            columns={
+                field: dataclasses.replace(column, remedy=self._remedy(table, column, table.digits.get(field)))
+                for field, column in target.columns.items()
+            },
+        )
+
+    def _remedy(self, table: Table, column: Column, digits: Digits | None) -> str:
+        """How a column gets the digits that its source has by now beside its own."""
+        holds = column.holds
+        if digits is None or not isinstance(holds, casting.Number):
+            return ""
+        scale = max(holds.scale, digits.scale)
+        precision = max(holds.precision - holds.scale, digits.precision - digits.scale) + scale
+        if precision > _MOST_DIGITS or (precision, scale) == (holds.precision, holds.scale):
+            return ""
+        place = f"{quoted(self._schema, table.name)} ALTER COLUMN {quoted(column.name)}"
+        statement = f"ALTER TABLE {place} SET DATA TYPE DECIMAL({precision},{scale})"
+        return f"Its source has more digits by now: give the column as many with {statement}"
 
     def qualified(self, name: str) -> str:
         return quoted(TARGET, self._schema, name)
