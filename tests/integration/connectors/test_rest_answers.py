@@ -67,6 +67,20 @@ def test_a_path_that_leads_to_nothing_is_no_page_without_rows(
         ({"code": 1, "message": "found", "data": []}, "data"),
         ({"error": {"code": "ok", "message": "", "log_id": "2024"}, "data": []}, None),
         ({"data": [], "meta": {"code": 200}}, "data"),
+        ({"errcode": 0, "errmsg": "\u6210\u529f", "data": []}, "data"),
+        ({"errorCode": 0, "errorMessage": "Operation successful", "data": []}, "data"),
+        ({"errorCode": "00000", "errorMessage": "all is fine", "data": []}, "data"),
+        ({"errorCode": None, "errorMessage": "Finished", "data": []}, "data"),
+        ({"results": [], "status": "ZERO_RESULTS"}, "results"),
+        ({"results": [], "status": "OK"}, "results"),
+        ({"status": 0, "message": "query ok", "data": []}, "data"),
+        ({"status": "0", "message": "No transactions found", "result": []}, "result"),
+        ({"status": False, "data": []}, "data"),
+        ({"code": 20000, "msg": "\u64cd\u4f5c\u6210\u529f", "data": []}, "data"),
+        ({"code": 204, "message": "The list is empty", "data": []}, "data"),
+        ({"success": 0, "failure": 0, "results": []}, "results"),
+        ({"succeeded": 0, "items": []}, "items"),
+        ({"hasError": False, "message": "", "data": []}, "data"),
     ],
 )
 def test_no_rows_are_no_error(web: Web, body: Any, path: str | None) -> None:
@@ -110,6 +124,20 @@ def test_a_state_that_was_asked_for_in_the_body_is_no_error(web: Web) -> None:
         {"stat": "failed", "request": "x"},
         {"code": "503", "data": []},
         {"id": 5, "status": "failed", "data": []},
+        {"status": False, "message": "Invalid API key", "data": []},
+        {"status": "false", "message": "Invalid API key", "data": []},
+        {"status": False, "code": 17, "data": []},
+        {"status": 0, "message": "No API keys found", "data": []},
+        {"code": 40001, "msg": "token expired", "data": []},
+        {"code": "40001", "msg": "token expired", "data": [], "page": 1},
+        {"code": -1, "message": "order not found", "data": []},
+        {"code": "TOKEN_EXPIRED", "message": "log in again", "data": []},
+        {"retcode": 10, "message": "limit", "data": []},
+        {"success": 0, "error_code": 0, "data": []},
+        {"hasError": True, "data": []},
+        {"isError": True, "message": "no", "data": []},
+        {"data": [], "status": "OVER_QUERY_LIMIT"},
+        {"data": [], "status": "REQUEST_DENIED"},
     ],
 )
 def test_a_failure_without_rows_empties_no_table(web: Web, body: dict[str, Any], path: str) -> None:
@@ -173,6 +201,8 @@ def test_an_error_with_status_200_is_neither_no_rows_nor_a_row(web: Web, body: A
         {"error": "only a part could be read", "items": ROWS},
         {"errors": [{"message": "no"}]},
         {"status": "failed", "message": "no", "data": [], "page": 1},
+        {"status": False, "message": "Invalid key"},
+        {"hasError": True, "message": "Invalid key"},
     ],
 )
 def test_rows_are_not_guessed_of_an_error(web: Web, body: Any) -> None:
@@ -209,6 +239,12 @@ def test_what_graphql_read_beside_an_error_is_not_all(web: Web) -> None:
         ({"code": "X1", "type": "book", "details": {"pages": 3}}, None, 1),
         ([{"code": "E1", "message": "not found"}, {"code": "E2", "message": "denied"}], None, 2),
         ([{"timestamp": "2024-01-01T00:00:00Z", "error": "boom", "path": "/"}], None, 1),
+        ({"errMsg": "request:ok", "data": ROWS}, None, 7),
+        ({"errorMessage": "Success.", "data": ROWS}, None, 7),
+        ({"errorCode": "00000", "errorMessage": "fine", "data": ROWS}, None, 7),
+        ({"messages": [{"id": 1, "text": "hello"}]}, None, 1),
+        ({"status": False, "name": "door"}, None, 1),
+        ({"code": 7, "message": "see you", "data": ROWS}, "data", 7),
     ],
 )
 def test_rows_that_speak_of_errors_are_rows(web: Web, body: Any, path: str | None, count: int) -> None:

@@ -27,9 +27,15 @@ _ERRORS: Final = _names(
     "errortype errorcode errcode fault faultcode faultstring exception"
 )
 _ERROR_CODES: Final = _names("errorcode errcode")
+_ERROR_WORDS: Final = _names("errormessage errormessages errormsg errmsg errordescription errordetail errordetails")
 _SUCCESSES: Final = _names("ok success succeeded successful issuccess response")
+# What may as well be how many succeeded is not among them.
+_FLAGS: Final = _names("ok success issuccess")
+_FAILURES: Final = _names("haserror haserrors iserror failed")
+_CODES: Final = _ERROR_CODES | _names("code errno retcode returncode resultcode")
 _STATES: Final = _names("status stat result code type statuscode httpstatus httpcode")
 _ENVELOPES: Final = _names("meta metadata status header head")
+_OUTCOMES: Final = _names("status stat result")
 _WORDS: Final = _names("message messages msg detail")
 # What comes with an error and is not data by itself.
 _SCALARS_BESIDE: Final = _names(
@@ -37,11 +43,28 @@ _SCALARS_BESIDE: Final = _names(
     "documentationurl docs statustext reason"
 )
 _OBJECTS_BESIDE: Final = _names("details extensions warnings links stack stacktrace")
-_SCALARS: Final = _ERRORS | _SUCCESSES | _STATES | _ENVELOPES | _WORDS | _SCALARS_BESIDE | _OBJECTS_BESIDE
+_SCALARS: Final = (
+    _ERRORS | _CODES | _FAILURES | _SUCCESSES | _STATES | _ENVELOPES | _WORDS | _SCALARS_BESIDE | _OBJECTS_BESIDE
+)
 _OBJECTS: Final = _ERRORS | _ENVELOPES | _WORDS | _OBJECTS_BESIDE
 
 _FAILED: Final = _names("error fail failed failure")
-_HARMLESS: Final = _names("0 200 ok success successful none null no false") | {"", "no error"}
+# By its letters, as Google's OVER_QUERY_LIMIT.
+_REFUSED: Final = re.compile(
+    r"(over\w*|rate)limit(ed)?|\w*(denied|exceeded|exhausted|error)|(un|not)authori[sz]ed|unauthenticated|forbidden|"
+    r"invalid\w*|n(ot)?ok|ko"
+)
+_HARMLESS: Final = re.compile(
+    r"0*|200|none|null|no( errors?)?|false|(\w+[: ] ?)?ok(ay)?|.*(?<![\u4e0d\u672a])\u6210\u529f.*|"
+    r"((the |your )?\w+ ?(was |is |has )?:? ?)?(success|successful(ly)?|succeeded|completed successfully)"
+)
+# What is said of no rows: `No transactions found`, but not `No API keys found`.
+_NOTHING_FOUND: Final = re.compile(
+    r"(?!.*\b(keys?|tokens?|credentials?|permissions?|access|accounts?|licen[cs]es?|auth\w*)\b)"
+    r"((nothing|no|0) ?)?(\w+ ){0,2}(were |was |is |are )?(found|available|matched)|(no|0) (\w+ )?(data|\w+s)"
+)
+_NOT_FOUND: Final = re.compile(r".*\b(not|never|cannot|can't|un\w+)\b.*")
+_IDS: Final = _names("id uuid guid messageid")
 _HTTP_ERRORS: Final = range(400, 600)
 
 
@@ -103,6 +126,7 @@ def _told(
         return document
     signs = {name: document[name] for name in _signs(document)}
     if not rows:
+        signs |= {name: document[name] for name in _signs_beside_nothing(document)}
         repeated = not _words(document) and all(_is_asked(name, document, asked) for name in signs)
         return {} if repeated else signs
     # An object that is a row may well have a field for an error.
@@ -120,9 +144,11 @@ def _is_asked(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> b
     return not asked.isdisjoint({state.lower(), f"{state.lower()}s", str(document.get("id", state)).lower()})
 
 
-def _have_identity(rows: Sequence[Any]) -> bool:
-    """As the rows of an API of errors have."""
-    return any(isinstance(row, dict) and "id" in row for row in rows)
+def _have_identity(rows: Any) -> bool:
+    """As the rows of an API of errors, or of messages, have."""
+    return isinstance(rows, list) and any(
+        isinstance(row, dict) and not _IDS.isdisjoint(map(plain, row)) for row in rows
+    )
 
 
 def _is_graphql_error(document: dict[str, Any]) -> bool:
@@ -139,15 +165,12 @@ def _is_only_error(document: Any) -> bool:
     filled = {name: value for name, value in document.items() if value not in (None, [], {}, "")}
     if not all(map(_is_no_data, filled, filled.values())):
         return False
-    told = any(plain(name) not in _STATES for name in _signs(document))
-    if told or (any(_signs(document)) and (_words(document) or None in document.values())):
+    signs = {*_signs(document), *_signs_beside_nothing(document)}
+    told = any(plain(name) not in _STATES for name in signs)
+    if told or (signs and (_words(document) or None in document.values())):
         return True
-    # A list that is there, if only an empty one, may be what `{"code": 1, "message": "found"}` is about.
     codes = [value for name, value in filled.items() if plain(name) == "code"]
-    lists = any(isinstance(value, list) for value in document.values())
-    return (
-        not lists and bool(codes) and not _is_harmless(codes[0]) and any(not _is_harmless(w) for w in _words(document))
-    )
+    return bool(codes) and not _is_good_code(codes[0]) and _is_told(document)
 
 
 def _is_listed_error(element: Any) -> bool:
@@ -162,28 +185,83 @@ def _is_only_words(document: dict[str, Any]) -> bool:
 
 
 def _is_no_data(name: str, value: Any) -> bool:
+    if plain(name) in _WORDS and _have_identity(value):
+        return False
     return plain(name) in (_OBJECTS if isinstance(value, dict | list) else _SCALARS)
 
 
 def _words(document: dict[str, Any]) -> list[Any]:
     return [
-        value for name, value in document.items() if plain(name) in _WORDS and value and not isinstance(value, dict)
+        value
+        for name, value in document.items()
+        if plain(name) in _WORDS and value and not isinstance(value, dict) and not _have_identity(value)
     ]
+
+
+def _is_told(document: dict[str, Any]) -> bool:
+    """Whether there are words of which none says that all is well, or that nothing was found."""
+    told = _words(document) + [value for name, value in document.items() if plain(name) in _ERROR_WORDS and value]
+    return bool(told) and not any(_is_harmless(each) or _is_of_nothing(each) for each in told)
+
+
+def _is_of_nothing(words: Any) -> bool:
+    text = words.strip(" .!").lower() if isinstance(words, str) else ""
+    return bool(_NOTHING_FOUND.fullmatch(text)) and not _NOT_FOUND.fullmatch(text)
 
 
 def _signs(document: dict[str, Any]) -> Iterator[str]:
     """The names of fields that say that something went wrong."""
+    is_well = _has_good_code(document)
     for name, value in document.items():
         letters = plain(name)
         if letters in _ERRORS:
             # A number of errors is a figure, as any other.
             bad = not _is_harmless(value) and not (letters == "errors" and type(value) is int)
+            bad &= not (is_well and letters in _ERROR_WORDS)
         elif letters in _SUCCESSES:
             bad = value is False or (isinstance(value, str) and value.lower() == "false")
         else:
             bad = letters in _STATES and _is_bad_state(value)
         if bad or (letters in _ENVELOPES and isinstance(value, dict) and any(_signs(value))):
             yield name
+
+
+def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
+    """Those that would be data in a row, and say that something went wrong where there is none."""
+    is_told = _is_told(document)
+    has_bad_code = any(
+        plain(name) in _CODES and value is not None and not _is_good_code(value) for name, value in document.items()
+    )
+    is_count = any(plain(name).startswith("fail") and type(value) is int for name, value in document.items())
+    for name, value in document.items():
+        letters = plain(name)
+        is_off = value is False or (type(value) is int and value == 0) or str(value).lower() in {"false", "0"}
+        if (
+            (letters in _FAILURES and (value is True or str(value).lower() == "true"))
+            or (letters in _FLAGS and is_off and not is_count)
+            or (letters == "status" and is_off and (is_told or has_bad_code))
+            or (letters in _CODES and is_told and _is_number(value) and not _is_good_code(value))
+            or (letters in _OUTCOMES and isinstance(value, str) and bool(_REFUSED.fullmatch(plain(value))))
+        ):
+            yield name
+
+
+def _has_good_code(document: dict[str, Any]) -> bool:
+    """Words for an error that come with a code of success are those of success."""
+    return any(
+        (plain(name) in _ERROR_CODES and _is_good_code(value))
+        or (plain(name) in _CODES and value not in (None, "") and _is_good_code(value))
+        or (plain(name) == "error" and value in (0, "0"))
+        for name, value in document.items()
+    )
+
+
+def _is_good_code(value: Any) -> bool:
+    return _is_harmless(value) or (_is_number(value) and 200 <= int(value) < 300)  # noqa: PLR2004 -- HTTP's
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, str) and value.removeprefix("-").isdecimal())
 
 
 def _is_bad_state(value: Any) -> bool:
@@ -198,7 +276,7 @@ def _is_harmless(value: Any) -> bool:
         codes = [inner for name, inner in value.items() if plain(name) in {"code", "errorcode", "status"}]
         return all(map(_is_harmless, codes or value.values()))
     if isinstance(value, str):
-        return value.strip().lower() in _HARMLESS
+        return bool(_HARMLESS.fullmatch(value.strip(" .!").lower()))
     return not value or value == 200  # noqa: PLR2004 -- HTTP's
 
 
