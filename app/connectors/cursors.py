@@ -23,10 +23,25 @@ _MOMENT: Final = re.compile(
 _NAMED_DAY: Final = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC?|Z|[+-]\d{4})"
 )
-_BEGINS_WITH_DAY: Final = re.compile(
-    r"(Mon|Tue(s)?|Wed(nes)?|Thu(rs)?|Fri|Sat(ur)?|Sun)(day)?\b.*\d.*", re.IGNORECASE | re.DOTALL
+_MISLEADING: Final = (
+    (
+        re.compile(r"(Mon|Tue(s)?|Wed(nes)?|Thu(rs)?|Fri|Sat(ur)?|Sun)(day)?\b.*\d.*", re.IGNORECASE | re.DOTALL),
+        "a text that begins with the day of the week is not in the order of time",
+    ),
+    (
+        re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{4}(\D.*)?"),
+        "a text that begins with the day or the month is not in the order of time",
+    ),
+    (
+        re.compile(r".*\d ?[ap]\.?m\b.*", re.IGNORECASE | re.DOTALL),
+        "a text with AM or PM is not in the order of time",
+    ),
 )
-_EITHER_WAY: Final = re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{4}(\D.*)?")
+# `2024-9-1` and `2024-10-1`, in which characters are not in the order of what they stand for.
+_UNPADDED: Final = re.compile(r"\d{4}([./-])\d{1,2}\1\d{1,2}(?!\d).*", re.DOTALL)
+_EXPONENT: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,4})?", re.IGNORECASE)
+# What stands where there is no date.
+_NO_DATE: Final = re.compile(r"\s*|0000-00-00([T ]00:00(:00([.,]0+)?)?)?(Z|[+-]00:?00)?", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d*")
 _DAY: Final = 86400
 _FIRST_OF_1970: Final = date(1970, 1, 1).toordinal()
@@ -44,9 +59,9 @@ class _Moment(NamedTuple):
     is_day: bool
 
 
-def is_later(value: str, than: str) -> bool:
+def is_earlier(value: str, than: str) -> bool:
     """Raises `UnorderedError`."""
-    return _compared(value, than) > 0
+    return _compared(value, than) < 0
 
 
 class CursorText(str):
@@ -91,18 +106,38 @@ def _compared(value: str, other: object) -> int:
     if isinstance(one, Decimal) and isinstance(two, Decimal):
         return _sign(one, two)
     as_texts = _sign(value, other)
-    if as_texts and _BEGINS_WITH_DAY.fullmatch(value) and _BEGINS_WITH_DAY.fullmatch(other):
-        raise _unordered(value, other, "a text that begins with the day of the week is not in the order of time")
-    if isinstance(one, _Moment) and as_texts > 0:
+    if why := _misleading(value, other, as_texts):
+        raise _unordered(value, other, why)
+    has_none = as_texts < 0 and _NO_DATE.fullmatch(value)
+    if (isinstance(one, _Moment) and as_texts > 0) or (isinstance(two, _Moment) and has_none):
         # Such as a value to begin with: it is before all that has a date.
         return as_texts
     if isinstance(one, _Moment) or isinstance(two, _Moment):
         raise _unordered(value, other, "one is a time and one is not")
-    if as_texts and _EITHER_WAY.fullmatch(value) and _EITHER_WAY.fullmatch(other):
-        raise _unordered(value, other, "a text that begins with the day or the month is not in the order of time")
     if one is not None or two is not None:
         _check_digits(value, other, as_texts)
     return as_texts
+
+
+def _misleading(value: str, other: str, as_texts: int) -> str | None:
+    """Why two texts of one kind are not in the order of their characters; equal ones need none."""
+    if not as_texts:
+        return None
+    for form, why in _MISLEADING:
+        if form.fullmatch(value) and form.fullmatch(other):
+            return why
+    differ = _numbers_differ(value, other, as_texts)
+    return "their characters and their numbers are in different orders" if differ else None
+
+
+def _numbers_differ(value: str, other: str, as_texts: int) -> bool:
+    """Whether the parts of dates, or numbers with exponents, are in another order than the texts."""
+    if _UNPADDED.fullmatch(value) and _UNPADDED.fullmatch(other):
+        one, two = ([int(part) for part in re.findall(r"\d+", text)] for text in (value, other))
+        return one != two and _sign(one, two) != as_texts
+    if _EXPONENT.fullmatch(value) and _EXPONENT.fullmatch(other):
+        return _sign(Decimal(value), Decimal(other)) != as_texts
+    return False
 
 
 def _check_digits(value: str, other: str, as_texts: int) -> None:

@@ -51,6 +51,7 @@ def since(web: Web) -> str:
         (["998", "999"], ["1000", "1001"], "1001"),
         (["Fri, 10 May 2024 10:00:00 GMT"], ["Mon, 13 May 2024 10:00:00 GMT"], "Mon%2C+13+May+2024+10:00:00+GMT"),
         (["b", "c"], ["d"], "d"),
+        (["", "0000-00-00 00:00:00", "2024-05-01"], ["2024-05-02"], "2024-05-02"),
         ([1, 2.5], [10], "10"),
     ],
 )
@@ -70,6 +71,13 @@ def test_rows_before_the_bookmark_are_left_out_still(web: Web) -> None:
     has(web, "2024-05-01T10:00:00.500Z")
     assert web.run().finished.rows_written == 1
     has(web, "2024-05-01T10:00:00.500Z", "2024-05-01T10:00:00Z", "2024-05-01T12:00:00+02:00", "2024-05-01T09:59:59.9Z")
+    assert web.run().finished.records_read == 0
+
+
+def test_what_stands_where_there_is_no_date_is_before_the_bookmark(web: Web) -> None:
+    has(web, "2024-05-01T10:00:00Z")
+    assert web.run().finished.rows_written == 1
+    has(web, "2024-05-01T10:00:00Z", "", "0000-00-00 00:00:00")
     assert web.run().finished.records_read == 0
 
 
@@ -98,6 +106,8 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
         (999, "1000", "one is a text and one is not"),
         ("999", "1000b", "one is a number and one is not"),
         ("13/05/2024", "02/06/2024", "a text that begins with the day or the month"),
+        ("12:30:00 PM", "01:30:00 PM", "a text with AM or PM is not in the order of time"),
+        ("2024-9-1", "2024-10-1", "their characters and their numbers are in different orders"),
     ],
 )
 def test_values_without_an_order_fail_and_move_no_bookmark(

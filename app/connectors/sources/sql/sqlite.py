@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, not_, or_, true
 from sqlalchemy.schema import CreateView
 
-from app.connectors.cursors import UnorderedError, is_later
+from app.connectors.cursors import UnorderedError, is_earlier
 from app.connectors.schema import Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
 from app.domain.errors import ConfigurationError
@@ -41,7 +41,12 @@ _IS_MISPLACED = "syncline_is_misplaced"
 _DATED = re.compile(r"\d{4}-\d\d-\d\d")
 _DATED_FORM = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 _FARTHEST_ZONES = 2  # days between two clocks, and more
-_HAS_NO_ORDER = re.compile(r"\d[+-]\d\d:?\d\d$|^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|^[A-Z][a-z]{2},")
+# Of which two of one form are not in the order of their characters: zones, days first, halves of the day, the names of
+# days, exponents, and what is below zero.
+_HAS_NO_ORDER = re.compile(
+    r"\d[+-]\d\d:?\d\d$|^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\d ?[AaPp]\.?[Mm]\b|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)|"
+    r"^-?\d+(\.\d+)?[Ee]|^-"
+)
 
 
 class Sqlite(Dialect):
@@ -97,9 +102,12 @@ def _day_before(moment: str) -> str | None:
 
 
 def _is_misplaced(value: Any, bookmark: str) -> bool:
-    """Whether `value`, which SQLite has before `bookmark`, is later, or of another kind."""
+    """Whether `value`, which SQLite has before `bookmark`, is later, the same, or of another kind.
+
+    The same moment in another form would not be read again, although a row with it may have come after the bookmark.
+    """
     try:
-        return not isinstance(value, str) or is_later(value, bookmark)
+        return not isinstance(value, str) or not is_earlier(value, bookmark)
     except UnorderedError:
         return True
 
