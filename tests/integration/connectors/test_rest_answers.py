@@ -268,6 +268,18 @@ def test_a_body_that_is_not_json_is_told_with_its_type(web: Web, answer: Answer,
     assert f"Content-Type: {answer.headers.get('Content-Type', 'application/json')}" in text
 
 
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "200 OK, but nests its JSON too deeply to be read"),
+        (b'{"items": [{"id": NaN}]}', "200 OK, but has the number NaN, which is not valid JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_with_its_address(web: Web, body: bytes, wrong: str) -> None:
+    says(web, lambda _query: Answer(body), data_selector="items")
+    assert wrong in refused(web, for_good=False)
+
+
 def test_what_the_user_ignores_is_no_error(web: Web) -> None:
     ignored = [{"status_code": 204, "action": "ignore"}, {"content": '"items":null', "action": "ignore"}]
     for answer in (Answer(b"", {}, HTTPStatus.NO_CONTENT), Answer({"items": None})):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jsonpath_ng import Child, Descendants, Fields
 
 from app.connectors import jsontext
+from app.connectors.sources.rest.addresses import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,9 +109,9 @@ def error_in(
     of the request, in lower case: an answer may repeat them.
     """
     if isinstance(document, list):
-        return jsontext.shown(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
+        return shown(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
     told = _told(document, rows, selector, declared=declared, asked=asked) if isinstance(document, dict) else {}
-    return jsontext.shown(told) if told else None
+    return shown(told) if told else None
 
 
 def _told(

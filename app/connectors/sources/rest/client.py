@@ -28,9 +28,10 @@ from jsonpath_ng import Child, Fields, Root
 from requests import Request
 
 from app.connectors import jsontext
+from app.connectors.sources.rest.addresses import shown_url
 from app.connectors.sources.rest.answers import error_in, missing, outline
 from app.connectors.sources.rest.following import more_in
-from app.connectors.sources.rest.session import answered, shown_url
+from app.connectors.sources.rest.session import answered
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:

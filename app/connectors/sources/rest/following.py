@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.connectors import jsontext
+from app.connectors.sources.rest.addresses import shown
 from app.connectors.sources.rest.answers import plain
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def more_in(
     if any(map(_ends, fields)):
         return None
     told = [
-        f"{field.path}: {jsontext.shown(field.value)}"
+        f"{field.path}: {shown(field.value)}"
         for field in fields
         if _goes_on(field) or (counted and _counts_more(field, count))
     ]
     told += [
-        f"{name}: {jsontext.shown(value)}"
+        f"{name}: {shown(value)}"
         for name, value in headers.items()
         if _header_goes_on(name, value) or (counted and _header_counts_more(name, value, count))
     ]

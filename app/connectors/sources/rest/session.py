@@ -5,16 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import parse_qsl, urlsplit
 
 from dlt.sources.helpers.requests import Client
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, DEFAULT_RETRY_STATUS
-from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize_url
 from requests.exceptions import JSONDecodeError
 
 from app.connectors.dlt_runtime import REQUEST_ATTEMPTS
+from app.connectors.sources.rest.addresses import shown_url
 from app.domain.errors import SynclineError
-from app.domain.secret_values import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,22 +95,19 @@ def _document(response: Response, parsed: Callable[..., Any]) -> Any:
         raise SynclineError(
             f"{answered(response)}, but {wrong} (Content-Type: {kind}). If it means that there are no rows, {nothing}"
         ) from None
+    except (ValueError, RecursionError) as error:
+        wrong = "nests its JSON too deeply to be read" if isinstance(error, RecursionError) else str(error)
+        raise SynclineError(f"{answered(response)}, but {wrong}") from None
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"the answer has the number {constant}, which is not JSON")
+    raise ValueError(f"has the number {constant}, which is not valid JSON")
 
 
 def answered(response: Response) -> str:
     """Which request had which status, for a message."""
     url = shown_url(response.url)
     return f"{response.request.method} {url} was answered with {response.status_code} {response.reason}"
-
-
-def shown_url(url: str) -> str:
-    """`url` without the secrets that it may have; those of the configuration are masked wherever it is shown."""
-    named = {name.lower() for name, _ in parse_qsl(urlsplit(url).query) if is_secret_name(name)}
-    return sanitize_url(url, SENSITIVE_PARAMS | named)
 
 
 def _told(response: Response) -> str:

@@ -1,0 +1,44 @@
+"""Addresses as they may be shown: without the secrets that they may have."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize_url
+
+from app.connectors import jsontext
+from app.domain.secret_values import is_secret_name
+
+# What signs an address by itself: Azure's `sig`, and all that belongs to a signature of Amazon's or Google's.
+_SIGNATURE: Final = re.compile(r"sig|x-(amz|goog)-.*", re.IGNORECASE)
+# An address of its own or in a header's value, such as `</rows?token=x>; rel="next"`.
+_ADDRESS: Final = re.compile(r"""[^\s<>"'?]*\?[^\s<>"']*|\w+://[^\s<>"'/@]+@[^\s<>"']*""")
+
+
+def shown_url(url: str) -> str:
+    """`url` without its secrets; those of the configuration are masked wherever it is shown."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
+    if "@" in parts.netloc:
+        url = parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
+    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    secret = {name.lower() for name in names if is_secret_name(name) or _SIGNATURE.fullmatch(name)}
+    secret |= SENSITIVE_PARAMS & {name.lower() for name in names}
+    return sanitize_url(url, secret) if secret else url
+
+
+def shown(value: Any) -> str:
+    """A part of an answer, for a message."""
+    return jsontext.shown(_masked(value))
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    return _ADDRESS.sub(lambda found: shown_url(found[0]), value) if isinstance(value, str) else value
