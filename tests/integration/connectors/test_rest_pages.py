@@ -273,12 +273,72 @@ def test_an_empty_page_is_the_end_where_all_rows_have_come_or_nothing_is_announc
     assert len(web.server.asked) == 4
 
 
-def test_empty_pages_without_an_end_are_told(web: Web) -> None:
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("hidden", [1, 3])
+def test_a_total_of_rows_of_which_some_never_come_ends_with_the_last_page(web: Web, hidden: int, base: int) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        begin = (int(query["page"]) - base) * 4
+        return Answer(
+            {"items": [{"id": number} for number in range(12)][begin : min(begin + 4, 12 - hidden)], "total": 12}
+        )
+
+    says(web, answer, data_selector="items", paginator={"type": "page_number", "base_page": base})
+    assert len(ids(web)) == 12 - hidden
+    assert len(web.server.asked) == 4
+
+
+def test_a_total_of_rows_that_shrinks_meanwhile_ends_with_the_last_page(web: Web) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        pages = {"0": [1, 2, 3, 4], "1": [5, 6, 7, 8], "2": [9, 10, 11, 12]}
+        rows = [{"id": number} for number in pages.get(query["page"], [])]
+        return Answer({"items": rows, "total": 12 if rows else 11})
+
+    says(web, answer, data_selector="items", paginator={"type": "page_number"})
+    assert len(ids(web)) == 12
+    assert len(web.server.asked) == 4
+
+
+def test_a_filter_asks_for_no_more_pages(web: Web) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        begin = int(query["page"]) * 4
+        rows = [{"id": number, "open": number == 5} for number in range(12)]
+        return Answer({"items": rows[begin : begin + 4], "total": 12})
+
+    says(web, answer, data_selector="items[?(@.open == true)]", paginator={"type": "page_number"})
+    assert ids(web) == [5]
+    assert len(web.server.asked) == 3
+
+
+def test_pages_that_are_empty_because_all_of_their_rows_are_hidden_end_with_a_warning(web: Web) -> None:
     says(
         web,
-        lambda query: Answer({"items": ROWS[:3] if query["page"] == "0" else [], "total": 10**9}),
+        lambda query: Answer({"items": ROWS[:3] if query["page"] == "0" else [], "total": 12}),
         data_selector="items",
         paginator={"type": "page_number"},
     )
+    assert ids(web) == [1, 2, 3]
+    assert len(web.server.asked) == 4
+    assert [level for level, _ in web.lines] == ["warn"]
+    assert "its total of 12 is taken for one of rows, not all of which came" in web.lines[0][1]
+
+
+@pytest.mark.parametrize(("total", "asked"), [("total", 4), ("total_pages", 101)])
+def test_empty_pages_without_an_end_are_told(web: Web, total: str, asked: int) -> None:
+    """A total that may be one of rows as well is given up sooner."""
+    says(
+        web,
+        lambda query: Answer({"items": ROWS[:3] if query["page"] == "0" else [], total: 10**9}),
+        data_selector="items",
+        paginator={"type": "page_number", "total_path": total},
+    )
     assert "although more are announced" in refused(web)
-    assert len(web.server.asked) == 102
+    assert len(web.server.asked) == asked
+
+
+def test_as_many_rows_as_there_are_pages_are_not_all(web: Web) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        rows = {"0": ROWS[:4], "3": ROWS[4:]}.get(query["page"], [])
+        return Answer({"items": rows, "total_pages": 4})
+
+    says(web, answer, data_selector="items", paginator={"type": "page_number", "total_path": "total_pages"})
+    assert len(ids(web)) == 7

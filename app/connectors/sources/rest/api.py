@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.dlt_runtime import chain, explained, isolate, told
@@ -138,7 +139,7 @@ class Api:
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
         config["client"]["session"] = session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
         # dlt offers no way to choose these classes.
-        vars(rest_api)["RESTClient"] = Client
+        vars(rest_api)["RESTClient"] = partial(Client, log=log)
         vars(incremental)["JsonIncremental"] = Incremental
         return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api.rest_api_resources(config))
 

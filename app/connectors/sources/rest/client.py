@@ -20,16 +20,18 @@ from dlt.sources.helpers.rest_client.paginators import (
     HeaderLinkPaginator,
     JSONLinkPaginator,
     JSONResponseCursorPaginator,
+    PageNumberPaginator,
     RangePaginator,
     SinglePagePaginator,
 )
 from dlt.sources.rest_api.config_setup import PAGINATOR_MAP
 from jsonpath_ng import Child, Fields, Root
+from jsonpath_ng.ext.filter import Filter
 from requests import Request
 
 from app.connectors import jsontext
 from app.connectors.sources.rest.addresses import shown_url
-from app.connectors.sources.rest.answers import error_in, missing, outline
+from app.connectors.sources.rest.answers import error_in, missing, outline, plain
 from app.connectors.sources.rest.following import more_in
 from app.connectors.sources.rest.session import answered
 from app.domain.errors import ConfigurationError, SynclineError
@@ -41,7 +43,11 @@ if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
     from requests import PreparedRequest, Response
 
+    from app.connectors.passes import Log
+
 _MOST_EMPTY_PAGES: Final = 100
+# Of a total that may be one of rows as well as of pages.
+_MOST_EMPTY_PAGES_OF_A_TOTAL: Final = 3
 _IGNORE: Final = "if it means that there are no rows, say so with 'response_actions'"
 _DECLARE: Final = (
     "declare the resource's 'paginator' (one of json_link, header_link, header_cursor, cursor, page_number, offset), "
@@ -59,6 +65,12 @@ class Client(RESTClient):
     _asked: set[bytes]
     _answered = ""
     _total: int | None = None
+    _most = 0
+    _elements = 0
+
+    def __init__(self, *args: Any, log: Log, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._log = log
 
     def paginate(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
         one = copy.copy(self)
@@ -67,12 +79,12 @@ class Client(RESTClient):
         return one._pages(*args, **kwargs)  # noqa: SLF001 -- likewise
 
     def _pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
-        rows, full, empty, before = 0, 0, 0, None
+        full, before, sizes = 0, None, []
         for page in super().paginate(*args, **kwargs):
-            rows += len(page)
-            empty = 0 if page else empty + 1
+            # What a filter leaves out has been read as well.
+            sizes.append(max(len(page), self._elements))
             if isinstance(page.paginator, RangePaginator):
-                self._pass_over_empty(page, page.paginator, rows=rows, empty=empty)
+                self._pass_over_empty(page, page.paginator, sizes)
             elif isinstance(page.paginator, BaseReferencePaginator):
                 self._end_at_nothing(page.paginator)
                 if len(self._asked) == 1 and not page.paginator.has_next_page:
@@ -121,6 +133,7 @@ class Client(RESTClient):
         self._selector = str(path).removeprefix("$.")
         self._is_one_object = _is_of_names(path) and isinstance(_found(path, document), dict)
         rows = [] if wrong else super().extract_response(response, path)
+        self._elements = _unfiltered(path, document)
         asked = _words(response.request)
         if error := error_in(document, rows, selector=str(path), declared=self._declared, asked=asked):
             raise SynclineError(
@@ -167,29 +180,46 @@ class Client(RESTClient):
         if paginator._next_reference == "":  # noqa: SLF001 -- dlt tells it nowhere else
             paginator._next_reference = None  # noqa: SLF001 -- likewise
 
-    def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, *, rows: int, empty: int) -> None:
+    def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, sizes: list[int]) -> None:
         """Goes on after a page without rows, at which dlt stops, while the answers announce more."""
         document = page.response.json()
         total = _found(paginator.total_path, document)
         # An empty answer may say nothing of the total.
         self._total = int(total) if str(total).isdecimal() else self._total
+        self._most = max(self._most, self._total or 0)
         if page or paginator.has_next_page:
             return
         following = paginator.current_value + paginator.value_step
         last = paginator.maximum_value is not None and following >= paginator.maximum_value
-        # Page numbers are often given the number of rows for a total, and end at an empty page.
-        counted = self._total is not None and self._total != rows and following < self._total + paginator.base_index
-        if last or not (counted or str(_found(paginator.has_more_path, document)).lower() == "true"):
+        may_be_of_rows = isinstance(paginator, PageNumberPaginator) and not _is_of_pages(paginator)
+        has_all = self._has_all(sizes) if may_be_of_rows else sum(sizes) == self._total and not _is_of_pages(paginator)
+        counted = self._total is not None and not has_all and following < self._total + paginator.base_index
+        is_said = str(_found(paginator.has_more_path, document)).lower() == "true"
+        if last or not (counted or is_said):
             return
-        if empty > _MOST_EMPTY_PAGES:
+        # More rows than that are no total of rows.
+        is_unclear = may_be_of_rows and not is_said and 0 < sum(sizes) <= self._most
+        most = _MOST_EMPTY_PAGES_OF_A_TOTAL if is_unclear else _MOST_EMPTY_PAGES
+        if len(sizes) > most and not any(sizes[-most:]):
+            told = f"{self._answered}, without rows as the {most - 1} pages before"
+            if is_unclear and len(sizes) * max(sizes) >= (self._total or 0):
+                self._log("warn", f"{told}: its total of {self._total} is taken for one of rows, not all of which came")
+                return
             raise ConfigurationError(
-                f"{self._answered}, without rows as the {_MOST_EMPTY_PAGES} pages before, although more are announced. "
-                f"Check the resource's 'paginator', which is {_named(paginator)}: where its total means something "
-                "else, write 'total_path: null'"
+                f"{told}, although more are announced. Check the resource's 'paginator', which is {_named(paginator)}: "
+                "where its total means something else, write 'total_path: null'"
             )
         paginator.current_value = following
         paginator._has_next_page = True  # noqa: SLF001 -- dlt has no other way back
         paginator.update_request(page.request)
+
+    def _has_all(self, sizes: list[int]) -> bool:
+        """Whether the total is one of rows, as it often is where dlt expects that of pages, and all have come.
+
+        Where some are hidden, or were deleted meanwhile, there are as many pages with rows as the total would fill.
+        """
+        rows, total = sum(sizes), self._total or 0
+        return rows == total or (rows <= self._most and total <= sum(map(bool, sizes)) * max(sizes))
 
 
 def _is_told(paginator: BaseReferencePaginator, response: Response) -> bool:
@@ -225,6 +255,20 @@ def _address(request: Request) -> str:
 def _found(path: Any, document: Any) -> Any:
     """The first value at `path`, None where there is none."""
     return next(iter(jsonpath.find_values(path, document)), None) if path is not None else None
+
+
+def _unfiltered(path: Any, document: Any) -> int:
+    """How many elements a path that ends with a filter chooses from."""
+    while isinstance(path, Child) and not isinstance(path.right, Filter):
+        path = path.left
+    if not isinstance(path, Child):
+        return 0
+    return sum(len(each) for each in jsonpath.find_values(path.left, document) if isinstance(each, list))
+
+
+def _is_of_pages(paginator: RangePaginator) -> bool:
+    """Whether the total of a paginator has the name of one of pages."""
+    return "page" in plain(str(paginator.total_path).rpartition(".")[2])
 
 
 def _is_of_names(path: Any) -> bool:
