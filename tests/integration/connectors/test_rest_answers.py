@@ -253,6 +253,27 @@ def test_rows_that_speak_of_errors_are_rows(web: Web, body: Any, path: str | Non
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"success": True, "errors": [], "messages": [], "result": ROWS},
+        {"messages": ["two zones"], "zones": ROWS},
+        {"warnings": [], "meta": {"a": 1}, "found": {"zones": ROWS}},
+    ],
+)
+def test_a_list_of_errors_or_words_is_not_taken_for_the_rows_beside_it(web: Web, body: dict[str, Any]) -> None:
+    says(web, body, paginator="single_page")
+    assert "declare the resource's 'data_selector', such as '" in refused(web)
+
+
+def test_a_list_of_errors_beside_no_other_rows_is_fine(web: Web) -> None:
+    for messages, links in (([], []), (["nothing there"], [{"rel": "self"}])):
+        says(web, {"errors": [], "messages": messages, "links": links, "result": []}, paginator="single_page")
+        assert ids(web) == []
+    says(web, {"success": True, "errors": [], "messages": [], "result": ROWS}, data_selector="result")
+    assert len(ids(web)) == 7
+
+
+@pytest.mark.parametrize(
     ("answer", "wrong"),
     [
         (Answer(b""), "200 OK, but its body is empty (Content-Type: application/json)"),

@@ -235,6 +235,19 @@ def test_no_page_follows_an_object_that_is_the_only_row(web: Web, paginator: Any
     assert ids(web) == [1]
 
 
+def test_rows_that_a_filter_leaves_out_are_not_on_a_page_that_follows(web: Web) -> None:
+    says(web, {"items": ROWS, "totalCount": 7}, data_selector="items[?(@.id < 4)]")
+    assert ids(web) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("following", [{"id": 8}, {"url": "/rows?id=8"}, "/rows?id=8", "8"])
+@pytest.mark.parametrize("path", ["data", None])
+def test_what_the_only_row_itself_calls_next_is_no_page(web: Web, path: str | None, following: Any) -> None:
+    says(web, {"data": {"id": 7, "next": following}}, data_selector=path)
+    assert web.read()[0]["made"] == [{"id": 7, "next": following} if path else {"data": {"id": 7, "next": following}}]
+    assert len(web.server.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("paginator", "beside"),
     [

@@ -31,6 +31,11 @@ TEN = [{"id": number} for number in range(10)]
         ({"data": {"list": TEN, "cursor": "abc"}}, "data.list", "data.cursor"),
         ({"data": {"shop": {"orders": {"nodes": TEN, "pageInfo": {"hasNextPage": True}}}}}, "data.shop.orders.nodes",
          "data.shop.orders.pageInfo.hasNextPage"),
+        ({"entry": TEN, "link": [{"relation": "next", "url": "/?page=2"}]}, "entry", "link"),  # FHIR
+        ({"items": TEN, "links": [{"rel": "next", "href": "/?page=2"}]}, "items", "links"),
+        ({"items": TEN, "has_more": "true"}, "items", "has_more"),
+        ({"items": TEN, "hasMore": 1}, "items", "hasMore"),
+        ({"Items": TEN, "LastEvaluatedKey": {"id": {"N": "9"}}}, "Items", "LastEvaluatedKey"),  # DynamoDB
         ({"query": {"pages": TEN}, "continue": {"rccontinue": "20|1"}}, "query.pages", "continue"),  # MediaWiki
     ],
 )  # fmt: skip
@@ -48,6 +53,14 @@ def test_a_link_a_token_or_a_word_says_that_more_follow(body: dict[str, Any], se
         ({"content": TEN, "page": {"size": 10, "totalPages": 3, "number": 0}}, "content", "page.totalPages"),  # Spring
         ({"content": TEN, "totalPages": 3, "number": 0}, "content", "totalPages"),
         ({"data": TEN, "meta": {"pagination": {"page": 1, "pageCount": 3}}}, "data", "meta.pagination.pageCount"),
+        ({"items": TEN, "total": 120}, "items", "total"),
+        ({"items": TEN, "total": 120, "page": 1, "status": "ok"}, "items", "total"),
+        ({"items": TEN, "count": 120}, "items", "count"),
+        ({"items": TEN, "paging": {"count": 120}}, "items", "paging.count"),
+        ({"items": TEN, "meta": {"total": 120}}, "items", "meta.total"),
+        ({"value": TEN, "@odata.count": 25}, "value", "@odata.count"),
+        ({"items": TEN, "totalCount": 25}, "items", "totalCount"),
+        ({"items": TEN, "meta": {"total_results": 25}}, "items", "meta.total_results"),
         ({"result": {"records": TEN, "limit": 10, "total": 25}}, "result.records", "result.total"),  # CKAN
         ({"result": TEN, "result_info": {"page": 1, "per_page": 10, "total_pages": 3}}, "result", "result_info.total_"),
     ],
@@ -65,6 +78,7 @@ def test_a_number_says_that_more_follow_unless_a_paginator_is_declared(
         ({"Link": '</products.json?page_info=x>; rel="previous", </products.json?page_info=y>; rel="next"'}, False),
         ({"X-Next-Page": "2"}, False),
         ({"X-Total-Count": "11"}, True),
+        ({"X-Total": "11"}, True),
         ({"X-WP-TotalPages": "2"}, True),
     ],
 )
@@ -89,7 +103,15 @@ def test_a_header_says_that_more_follow(headers: dict[str, str], *, counted: boo
         {"number": 3, "pages": 300},
         {"hits": {"total": 25}},
         {"meta": {"has_more": False, "next_cursor": "x"}},
-        {"total": 25},
+        {"total": 25, "title": "a basket"},
+        {"total": 25, "quantity": 10},
+        {"order": {"total": 25, "count": 25}},
+        {"count": 10},
+        {"links": [{"rel": "self", "href": "/"}, {"rel": "next", "href": None}]},
+        {"has_more": "false"},
+        {"has_more": 0},
+        {"totalCount": 10},
+        {"cart": {"totalItems": 25}},
     ],
 )
 def test_the_same_names_elsewhere_say_nothing(beside: dict[str, Any]) -> None:

@@ -48,6 +48,8 @@ _SCALARS: Final = (
     _ERRORS | _CODES | _FAILURES | _SUCCESSES | _STATES | _ENVELOPES | _WORDS | _SCALARS_BESIDE | _OBJECTS_BESIDE
 )
 _OBJECTS: Final = _ERRORS | _ENVELOPES | _WORDS | _OBJECTS_BESIDE
+# Lists of these names, and those in objects of these names, are not the rows.
+_NO_ROWS: Final = _OBJECTS | _names("notices pagination paging params query filters")
 
 _FAILED: Final = _names("error fail failed failure")
 # By its letters, as Google's OVER_QUERY_LIMIT.
@@ -98,6 +100,25 @@ def outline(document: Any) -> str:
     if document is None:
         return "the answer is null"
     return "the answer is a list" if isinstance(document, list) else "the answer is a single value"
+
+
+def rows_beside(document: Any, rows: Sequence[Any], *, selector: str) -> str | None:
+    """The list with elements beside one of errors or words, which is taken for the rows as it comes first."""
+    if plain(selector.rpartition(".")[2]) not in _ERRORS | _WORDS | {"warnings"} or not isinstance(document, dict):
+        return None
+    if any(isinstance(row, dict) for row in rows):
+        return None
+    return next((path for path, found in _lists(document) if found and path != selector), None)
+
+
+def _lists(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
+    for name, value in document.items():
+        if plain(name) in _NO_ROWS and not _have_identity(value):
+            continue
+        if isinstance(value, list):
+            yield f"{path}{name}", value
+        elif isinstance(value, dict):
+            yield from _lists(value, f"{path}{name}.")
 
 
 def error_in(

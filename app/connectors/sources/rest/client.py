@@ -31,8 +31,8 @@ from requests import Request
 
 from app.connectors import jsontext
 from app.connectors.sources.rest.addresses import shown_url
-from app.connectors.sources.rest.answers import error_in, missing, outline, plain
-from app.connectors.sources.rest.following import more_in
+from app.connectors.sources.rest.answers import WHOLE, error_in, missing, outline, plain, rows_beside
+from app.connectors.sources.rest.following import more_in, speaks_of_pages
 from app.connectors.sources.rest.session import answered
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -146,11 +146,18 @@ class Client(RESTClient):
             raise (ConfigurationError if first else SynclineError)(
                 f"{self._answered}, but {path_named} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
             )
+        if not self._declared and (other := rows_beside(document, rows, selector=self._selector)):
+            raise ConfigurationError(
+                f"{self._answered}, and {self._selector!r} would be read, although {other!r} has elements as well: "
+                f"declare the resource's 'data_selector', such as {other!r}"
+            )
         return rows
 
     def detect_paginator(self, response: Response, data: Any) -> BasePaginator:
         self._guessed = True
         found = super().detect_paginator(response, data)
+        if self._is_one_object and _is_of_row(found, self._selector):
+            return SinglePagePaginator()
         if isinstance(found, SinglePagePaginator) and (sign := self._more_in(response, len(data), counted=True)):
             raise ConfigurationError(
                 f"{self._answered} and says that more follows ({sign}), but no paginator is recognised by it, and only "
@@ -172,6 +179,7 @@ class Client(RESTClient):
         """No page follows an object that is the only row."""
         if self._is_one_object:
             return None
+        count = max(count, self._elements)
         return more_in(response.json(), response.headers, count, selector=self._selector, counted=counted)
 
     @staticmethod
@@ -234,6 +242,15 @@ def _is_told(paginator: BaseReferencePaginator, response: Response) -> bool:
         case HeaderCursorPaginator():
             return paginator.cursor_key in response.headers
     return False
+
+
+def _is_of_row(paginator: BasePaginator, selector: str) -> bool:
+    """Whether what a guessed paginator follows is a field of the one object that is the row."""
+    path = getattr(paginator, "next_url_path", None) or getattr(paginator, "cursor_path", None)
+    place = str(path or "").removeprefix("$.")
+    if selector != WHOLE:
+        return place.startswith(f"{selector}.")
+    return "." in place and not speaks_of_pages(place.partition(".")[0])
 
 
 def _asked(request: Request) -> bytes:

@@ -20,7 +20,7 @@ _MORE: Final = re.compile(
 _LAST: Final = re.compile(r"(is)?last(page)?")
 _NEXT: Final = re.compile(
     r"(odata)?next(page)?(cursor|token|url|uri|link|href|offset|id|number|marker|key|start|index|recordsurl|"
-    r"continuationtoken)?|continu(e|ation)|(ms)?continuationtoken"
+    r"continuationtoken)?|continu(e|ation)|(ms)?continuationtoken|lastevaluatedkey"
 )
 _HERE: Final = re.compile(r"(current)?page(number|index|no)?")
 _PAGES: Final = re.compile(r"(total|num|numberof)?pages|(total|last)page|pagecount|pagetotal")
@@ -38,16 +38,28 @@ _ANYWHERE: Final = "pageinfo"
 """GraphQL's, which is as deep as what was asked for."""
 # Elasticsearch tells the size of a page nowhere: ten, unless it was asked for more.
 _HITS: Final = {"hits.total", "hits.total.value"}
+# No sums of money, and no sizes of a page.
+_COUNTS_OF_ALL: Final = {f"total{each}" for each in ("count", "items", "results", "records", "elements")} | {
+    "odatacount"
+}
+_PAGING: Final = re.compile(r"page|paging|pageinfo|pagination|paginator|pager|meta|metadata|resultinfo|listinfo")
+# What is beside the rows and their total where that is no sum.
+_BESIDE_ROWS: Final = re.compile(
+    rf"{_HERE.pattern}|{_PAGES.pattern}|{_TOTAL.pattern}|{_SIZE.pattern}|size|offset|skip|start|startat|from|to|"
+    r"success|ok|status|code|message|msg|errors?|next\w*|prev\w*|lastpage|requestid|timestamp"
+)
+_USUAL_SIZES: Final = 5  # of which the usual sizes of a page are multiples
 _DEEPEST: Final = 5
 
 
 class _Field(NamedTuple):
-    """A field that is in no list; `numbers` are those beside it, by their plain names."""
+    """A field that is in no list; beside it are `numbers`, and others that are neither lists nor objects."""
 
     name: str
     path: str
     value: Any
     numbers: dict[str, int]
+    beside: frozenset[str]
 
 
 def more_in(
@@ -60,17 +72,21 @@ def more_in(
     fields = list(_fields(document, selector))
     if any(map(_ends, fields)):
         return None
-    told = [
-        f"{field.path}: {shown(field.value)}"
-        for field in fields
-        if _goes_on(field) or (counted and _counts_more(field, count))
-    ]
+    signs = [field for field in fields if _goes_on(field)]
+    signs += [field for field in fields if counted and _counts_more(field, count)]
+    told = [f"{field.path}: {shown(field.value)}" for field in signs]
     told += [
         f"{name}: {shown(value)}"
         for name, value in headers.items()
         if _header_goes_on(name, value) or (counted and _header_counts_more(name, value, count))
     ]
     return told[0] if told else None
+
+
+def speaks_of_pages(name: str) -> bool:
+    """Whether an object of this name does, or leads to what follows by itself, as `next` and `_links`."""
+    letters = plain(name)
+    return bool(_CONTAINERS.fullmatch(letters) or _NEXT.fullmatch(letters))
 
 
 def _ends(field: _Field) -> bool:
@@ -81,13 +97,24 @@ def _ends(field: _Field) -> bool:
 
 def _goes_on(field: _Field) -> bool:
     name, value = field.name, field.value
+    if _MORE.fullmatch(name) and str(value).lower() in {"true", "1"}:
+        return True
     if isinstance(value, bool):
         return bool(_LAST.fullmatch(name)) if not value else bool(_MORE.fullmatch(name) or _NEXT.fullmatch(name))
     if name in {"cursor", "offset"}:  # a number is where this page begins
         return isinstance(value, str) and bool(value) and not value.isdecimal()
+    if name in {"link", "links"} and isinstance(value, list):
+        return any(map(_is_next_link, value))
     if not _NEXT.fullmatch(name):
         return False
     return any(value.values()) if isinstance(value, dict) else isinstance(value, str | int) and bool(value)
+
+
+def _is_next_link(link: Any) -> bool:
+    """Of a list of links, as FHIR and HATEOAS have it."""
+    if not isinstance(link, dict) or "next" not in (link.get("rel"), link.get("relation")):
+        return False
+    return any(link.get(name) for name in ("url", "href", "uri"))
 
 
 def _counts_more(field: _Field, count: int) -> bool:
@@ -99,7 +126,7 @@ def _counts_more(field: _Field, count: int) -> bool:
         here = {other for other in field.numbers if _HERE.fullmatch(other)}
         here |= {"number"} & field.numbers.keys() if name == "totalpages" else set()
         return value > 1 and any(field.numbers[other] < value for other in here)
-    if field.path in _HITS:
+    if field.path in _HITS or name in _COUNTS_OF_ALL or _is_count_of_all(field, count):
         return value > count > 0
     sizes = [_SIZE] if name == "total" else [_SIZE, _COUNT]
     is_full = any(
@@ -110,6 +137,15 @@ def _counts_more(field: _Field, count: int) -> bool:
     return bool(_TOTAL.fullmatch(name)) and is_full and value > count > 0
 
 
+def _is_count_of_all(field: _Field, count: int) -> bool:
+    """Whether a `count`, or a `total`, which may be one of money, is that of the rows."""
+    container = plain(field.path.rpartition(".")[0].rpartition(".")[2])
+    if _PAGING.fullmatch(container) or (field.name == "count" and "." not in field.path):
+        return field.name in {"count", "total"}
+    looks_full = count % _USUAL_SIZES == 0
+    return field.path == "total" and looks_full and all(map(_BESIDE_ROWS.fullmatch, field.beside))
+
+
 def _header_goes_on(header: str, value: str) -> bool:
     name = plain(header).removeprefix("x")
     return bool(_NEXT_LINK.search(value)) if name == "link" else bool(value and _NEXT.fullmatch(name))
@@ -117,9 +153,9 @@ def _header_goes_on(header: str, value: str) -> bool:
 
 def _header_counts_more(header: str, value: str, count: int) -> bool:
     name = plain(header).removeprefix("x")
-    if name not in {"totalcount", "totalpages", "pagecount", "wptotalpages"} or not value.isdecimal():
+    if name not in {"totalcount", "totalpages", "pagecount", "wptotalpages", "total"} or not value.isdecimal():
         return False
-    return int(value) > (count if name == "totalcount" else 1) > 0
+    return int(value) > (count if name in {"totalcount", "total"} else 1) > 0
 
 
 def _fields(document: Any, selector: str, path: str = "", depth: int = 1, *, told: bool = True) -> Iterator[_Field]:
@@ -127,9 +163,10 @@ def _fields(document: Any, selector: str, path: str = "", depth: int = 1, *, tol
     if not isinstance(document, dict) or depth > _DEEPEST:
         return
     numbers = {plain(name): value for name, value in document.items() if type(value) is int}
+    beside = frozenset(plain(name) for name, value in document.items() if not isinstance(value, dict | list))
     for name, value in document.items():
         letters, inner = plain(name), f"{path}{name}."
         if told:
-            yield _Field(letters, f"{path}{name}", value, numbers)
+            yield _Field(letters, f"{path}{name}", value, numbers, beside)
         speaks = bool(told and _CONTAINERS.fullmatch(letters)) or letters == _ANYWHERE or selector.startswith(inner)
         yield from _fields(value, selector, inner, depth + 1, told=speaks or (told and inner == "hits.total."))
