@@ -59,7 +59,7 @@ _REFUSED: Final = re.compile(
 )
 _HARMLESS: Final = re.compile(
     r"0*|200|none|null|no( errors?)?|false|(\w+[: ] ?)?ok(ay)?|.*(?<![\u4e0d\u672a])\u6210\u529f.*|"
-    r"((the |your )?\w+ ?(was |is |has )?:? ?)?(success|successful(ly)?|succeeded|completed successfully)"
+    r"(?!.*\b(not|no|un\w+|fail\w*|errors?)\b)(.*\b)?(success|successful(ly)?|succeeded)"
 )
 # What is said of no rows: `No transactions found`, but not `No API keys found`.
 _NOTHING_FOUND: Final = re.compile(
@@ -254,6 +254,10 @@ def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
     has_bad_code = any(
         plain(name) in _CODES and value is not None and not _is_good_code(value) for name, value in document.items()
     )
+    is_well = any(
+        plain(name) in _FLAGS | _OUTCOMES and str(value).lower() in {"true", "ok", "success"}
+        for name, value in document.items()
+    )
     is_count = any(plain(name).startswith("fail") and type(value) is int for name, value in document.items())
     for name, value in document.items():
         letters = plain(name)
@@ -262,7 +266,7 @@ def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
             (letters in _FAILURES and (value is True or str(value).lower() == "true"))
             or (letters in _FLAGS and is_off and not is_count)
             or (letters == "status" and is_off and (is_told or has_bad_code))
-            or (letters in _CODES and is_told and _is_number(value) and not _is_good_code(value))
+            or (letters in _CODES and is_told and not is_well and _is_number(value) and not _is_good_code(value))
             or (letters in _OUTCOMES and isinstance(value, str) and bool(_REFUSED.fullmatch(plain(value))))
         ):
             yield name
