@@ -81,6 +81,7 @@ def test_a_path_that_leads_to_nothing_is_no_page_without_rows(
         ({"success": 0, "failure": 0, "results": []}, "results"),
         ({"code": 1, "message": "Orders retrieved successfully", "data": []}, "data"),
         ({"success": True, "code": 1, "message": "Fetched", "data": [], "page": 1}, "data"),
+        ({"success": True, "code": 1, "message": "Fetched", "data": []}, "data"),
         ({"succeeded": 0, "items": []}, "items"),
         ({"hasError": False, "message": "", "data": []}, "data"),
     ],

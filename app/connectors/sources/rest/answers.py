@@ -192,7 +192,7 @@ def _is_only_error(document: Any) -> bool:
     if told or (signs and (_words(document) or None in document.values())):
         return True
     codes = [value for name, value in filled.items() if plain(name) == "code"]
-    return bool(codes) and not _is_good_code(codes[0]) and _is_told(document)
+    return bool(codes) and not _is_good_code(codes[0]) and _is_told(document) and not _says_well(document)
 
 
 def _is_listed_error(element: Any) -> bool:
@@ -254,10 +254,7 @@ def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
     has_bad_code = any(
         plain(name) in _CODES and value is not None and not _is_good_code(value) for name, value in document.items()
     )
-    is_well = any(
-        plain(name) in _FLAGS | _OUTCOMES and str(value).lower() in {"true", "ok", "success"}
-        for name, value in document.items()
-    )
+    is_well = _says_well(document)
     is_count = any(plain(name).startswith("fail") and type(value) is int for name, value in document.items())
     for name, value in document.items():
         letters = plain(name)
@@ -270,6 +267,13 @@ def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
             or (letters in _OUTCOMES and isinstance(value, str) and bool(_REFUSED.fullmatch(plain(value))))
         ):
             yield name
+
+
+def _says_well(document: dict[str, Any]) -> bool:
+    return any(
+        plain(name) in _FLAGS | _OUTCOMES and str(value).lower() in {"true", "ok", "success"}
+        for name, value in document.items()
+    )
 
 
 def _has_good_code(document: dict[str, Any]) -> bool:
