@@ -115,7 +115,7 @@ def test_children_beside_the_schema_of_a_wanted_stream_that_has_no_new_rows_are_
 
 def test_what_is_like_a_wanted_stream_is_not_left_out_whatever_its_schema_says(tap: Tap) -> None:
     told = tap.load(*of("made"), *of("lines", 1), *of("Made", 1), state({"at": 1}))
-    assert "sent records of 'Made', which its catalog does not have, and none of 'public-made'" in told.failed.error
+    assert "sent records of 'Made', which are not in its catalog, and none of 'public-made'" in told.failed.error
     assert told.committed == []
 
 
