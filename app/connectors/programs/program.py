@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from app.connectors.programs.pipe import Lines, chunks, deepen
@@ -18,7 +19,7 @@ from app.domain.redaction import Redactor
 from app.lifeline import MARK_VARIABLE, end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
 # It gets what it needs to find programs, speak a language and reach the network; no secret of Syncline's own.
@@ -83,6 +84,7 @@ class Program:
         self._secrets = set(secrets)
         self._redact = Redactor(self._secrets).redact
         self._shown = shown
+        self._read: Generator[bytes] | None = None
         self._heard: Lines | None = None
         self._input: Input | None = None
         self._running: subprocess.Popen[bytes] | None = None
@@ -103,7 +105,8 @@ class Program:
             ConfigurationError: the command cannot be started, or a message is too long.
             SynclineError: it ended with another code than 0, or not at all after closing its output.
         """
-        self._heard = Lines(self._output(*arguments), messages=True, program=self._name)
+        self._read = self._output(*arguments)
+        self._heard = Lines(self._read, messages=True, program=self._name)
         return iter(self._heard)
 
     def output(self, *arguments: str) -> bytes:
@@ -119,16 +122,18 @@ class Program:
 
     def stop(self) -> None:
         running, self._running = self._running, None
-        # Where it is not heard to its end, its pipe closes with who listens, not with the next collection of garbage.
-        self._heard = None
-        if running is None:
-            return
-        running.terminate()
-        try:
-            running.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+        read, self._read, self._heard = self._read, None, None
+        if running is not None:
+            running.terminate()
+            try:
+                running.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+        if read is not None:
+            # Where it is not heard to its end: an error that is kept would keep its pipe open, too.
+            with suppress(ValueError):  # another thread hears it just now
+                read.close()
 
     def text(self, line: bytes) -> str:
         """A line of free text as it may be shown: without secrets, in at most 16 Ki characters."""
@@ -136,7 +141,7 @@ class Program:
         # Only now: half a secret could not be found any more.
         return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
-    def _output(self, *arguments: str) -> Iterator[bytes]:
+    def _output(self, *arguments: str) -> Generator[bytes]:
         running = self._start([*self.command, *arguments])
         if running.stdout is None or running.stderr is None:
             raise RuntimeError(f"{self._name} was started without pipes")
