@@ -22,12 +22,12 @@ from app.attempt.outbox import Outbox
 from app.attempt.place import Place, close
 from app.attempt.report import Report as AttemptReport
 from app.attempt.writing import Writing
-from app.connectors.destinations import make_destination
-from app.connectors.passes import Fence
-from app.connectors.singer_options import SingerOptions, SingerParameters
-from app.connectors.sources.singer import SingerSource
+from app.connectors.contract.passes import Fence
+from app.connectors.contract.standing import Standing
+from app.connectors.making import make_destination
 from app.connectors.sources.singer.messages import parsed
-from app.connectors.standing import Standing
+from app.connectors.sources.singer.options import SingerOptions, SingerParameters
+from app.connectors.sources.singer.source import SingerSource
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from benchmarks.report import OURS, Figure, Report
 from benchmarks.run import Size, is_wanted, main

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import psycopg
 
+from app.domain.claim import NewTask
 from app.store.database import DatabaseAddress, open_pool
-from app.store.queue import NewTask, schedule_tasks
+from app.store.queue import schedule_tasks
 from benchmarks.product import TOKEN, Product, catalogue, names
 from benchmarks.report import OURS
 

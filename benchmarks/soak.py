@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from app.store.queue import Claim, Ending
+    from app.domain.claim import Claim, Ending
     from tests.harness import Store
 
 KEEP_DAYS, LAST_RUNS, STATISTICS_DAYS = 14, 50, 28

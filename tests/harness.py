@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from app.config.watch import CatalogueWatcher
+from app.domain.claim import Claim, Ending, NewTask, NumberedLine
 from app.domain.events import TASK_SUCCEEDED, Event
 from app.domain.task import Status, Task, fold
 from app.execution.options import WorkerOptions
@@ -21,9 +22,8 @@ from app.execution.worker import Worker
 from app.loops import repeat
 from app.store.database import DatabaseAddress, connect, open_pool
 from app.store.leases import Leases
-from app.store.log import NumberedLine
 from app.store.notify import Notifier, listen
-from app.store.queue import Claim, Ending, NewTask, TaskQueue
+from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

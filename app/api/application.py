@@ -9,15 +9,15 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from app.api.authentication import KnownTokens
-from app.api.frame import RequestFrame
-from app.api.health import look_at_database
-from app.api.limits import RequestLimits
+from app.api.http.database_state import look_at_database
+from app.api.http.frame import RequestFrame
+from app.api.http.known_tokens import KnownTokens
+from app.api.http.limits import RequestLimits
+from app.api.http.services import Services
+from app.api.http.single_flight import SingleFlight
+from app.api.http.trials import Trials
 from app.api.openapi import openapi_text
 from app.api.routes import make_routes
-from app.api.services import Services
-from app.api.shared import Shared
-from app.api.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,7 +77,7 @@ def create_app(
         queue=queue,
         reader=reader,
         known_tokens=KnownTokens(tokens),
-        database_state=Shared(partial(look_at_database, probe_reader)),
+        database_state=SingleFlight(partial(look_at_database, probe_reader)),
         catalogue=catalogue,
         config_problem=config_problem,
         reset_collection=reset_collection,

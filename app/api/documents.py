@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Offered
     from app.store.reads import Row
 
@@ -309,3 +310,17 @@ def written_time(time: datetime) -> str:
 def time_to_write(time: datetime) -> Any:
     """What `JsonAnswer` writes as `written_time` does, and faster: itself, but that would lack microseconds of zero."""
     return time if time.microsecond else written_time(time)
+
+
+def rejected_documents(catalogue: Catalogue) -> list[RejectedSource]:
+    """The sources that were left out, each with everything that is wrong with it."""
+    return [
+        {
+            "id": source,
+            "problems": [
+                cast("Problem", present(path=one.path, message=one.message, place=one.place or None))
+                for one in problems
+            ],
+        }
+        for source, problems in catalogue.rejected.items()
+    ]

@@ -15,8 +15,8 @@ from app.domain.api_token import TokenScope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.api.operation import Operation
-    from app.api.parameters import Parameter
+    from app.api.http.operation import Operation
+    from app.api.http.parameters import Parameter
 
 Document = dict[str, Any]
 

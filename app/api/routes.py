@@ -8,18 +8,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from app.api.authentication import Authentication
-from app.api.backfills import Backfill
-from app.api.health import Liveness, OpenApi, Ready
-from app.api.sources import ClearCache, Discovery, Sources, SourceTrial
-from app.api.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
+from app.api.http.authentication import Authentication
+from app.api.operations.backfills import Backfill
+from app.api.operations.health import Liveness, OpenApi, Ready
+from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTrial
+from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import Receive, Scope, Send
 
-    from app.api.operation import Endpoint
+    from app.api.http.operation import Endpoint
 
 BASE: Final = "/api/v1"
 

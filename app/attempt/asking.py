@@ -9,9 +9,10 @@ import msgspec
 
 from app.attempt.report import log_to
 from app.attempt.source import opened_source
-from app.connectors.classic_jobs import offered_as_written
-from app.connectors.discovery import Discovering, not_discoverable
-from app.connectors.sources import make_source
+from app.connectors.contract.offers import Discovering
+from app.connectors.kinds import not_discoverable
+from app.connectors.making import make_source
+from app.connectors.sources.classic.jobs import offered_as_written
 from app.domain.attempt_protocol import Checked, Finished
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from app.attempt.copying import Pass, opened_places
 from app.attempt.place import close
 from app.attempt.report import Report, log_to
 from app.attempt.source import opened_source
+from app.attempt.windows import INTERVAL_COLUMN
 from app.attempt.writing import Writing
-from app.connectors.intervals import IntervalSource, not_by_intervals
-from app.connectors.schema import Table
-from app.connectors.windows import INTERVAL_COLUMN
+from app.connectors.contract.intervals import IntervalSource
+from app.connectors.contract.schema import Table
+from app.connectors.kinds import not_by_intervals
 from app.domain.attempt_protocol import Finished
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.attempt.outbox import Outbox
     from app.attempt.place import Place
-    from app.connectors.passes import Item
+    from app.connectors.contract.passes import Item
     from app.domain.attempt_protocol import AttemptJob
     from app.domain.interval import Interval
 

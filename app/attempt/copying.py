@@ -9,9 +9,9 @@ from app.attempt.place import Place, close
 from app.attempt.report import Report, log_to
 from app.attempt.source import opened_source
 from app.attempt.writing import Writing
-from app.connectors.batches import Columns
-from app.connectors.passes import Checkpoint, Emptied, Rows
-from app.connectors.schema import Table
+from app.connectors.contract.batches import Columns
+from app.connectors.contract.passes import Checkpoint, Emptied, Rows
+from app.connectors.contract.schema import Table
 from app.domain.attempt_protocol import Finished
 from app.failpoints import fail_point
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
-    from app.connectors.batches import Batch
-    from app.connectors.passes import Item, Log
+    from app.connectors.contract.batches import Batch
+    from app.connectors.contract.passes import Item, Log
     from app.domain.attempt_protocol import AttemptJob
 
 _BATCH_RECORDS = 10_000

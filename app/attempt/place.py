@@ -7,17 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.connectors.destinations import blamed, make_destination
-from app.connectors.passes import Emptying, Fence, Position
-from app.connectors.standing import Standing
+from app.connectors.contract.blame import blamed, destination_named
+from app.connectors.contract.passes import Emptying, Fence, Position
+from app.connectors.contract.standing import Standing
+from app.connectors.making import make_destination
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.connectors.batches import Batch
-    from app.connectors.passes import Destination, Emptied, Log
-    from app.connectors.schema import Table
+    from app.connectors.contract.batches import Batch
+    from app.connectors.contract.passes import Destination, Emptied, Log
+    from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import AttemptJob
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class Place:
         destination, self._destination = self._destination, None
         if destination is not None:
             try:
-                with blamed(self.name):
+                with blamed(destination_named(self.name)):
                     destination.close()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the others have to be closed too
                 self._fail(error)
@@ -110,7 +111,7 @@ class Place:
             return None
 
         def asked() -> T:
-            with blamed(self.name):
+            with blamed(destination_named(self.name)):
                 return what(destination)
 
         return self._tried(asked)

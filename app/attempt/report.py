@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app.connectors.passes import Measured
+from app.connectors.contract.passes import Measured
 from app.domain.attempt_protocol import Committed, LogLine, Progress
 
 if TYPE_CHECKING:
     from app.attempt.outbox import Outbox
     from app.attempt.place import Place
-    from app.connectors.passes import Log, Source
+    from app.connectors.contract.passes import Log, Source
 
 _PROGRESS_SECONDS: Final = 1.0
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from app.connectors.sources import make_source
-from app.connectors.windows import windowed
+from app.attempt.windows import windowed
+from app.connectors.making import make_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.connectors.passes import Log, Source
+    from app.connectors.contract.passes import Log, Source
     from app.domain.attempt_protocol import AttemptJob
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from app.connectors.blame import place_of
+from app.connectors.contract.blame import place_of
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
-    from app.connectors.passes import Position
-    from app.connectors.schema import Table
+    from app.connectors.contract.passes import Position
+    from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import AttemptJob
 
 _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}

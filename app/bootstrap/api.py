@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 
 from app.api.application import create_app
-from app.api.connection import MOST_CONNECTIONS, BoundedConnection
+from app.api.http.connection import MOST_CONNECTIONS, BoundedConnection
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals

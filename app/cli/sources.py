@@ -63,7 +63,7 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
     first.
     """
     from app.bootstrap.sources import catalogue_of, offers_of
-    from app.connectors.discovery import BY_COLLECTION
+    from app.connectors.kinds import BY_COLLECTION
 
     settings = start()
     catalogue = catalogue_of(settings, config, without_collections=True)
@@ -116,9 +116,8 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
 
     Days begin at midnight UTC. While a backfill runs, the collection's schedule waits for it: --slice keeps that short.
     """
-    from app.api.backfill_tasks import backfill_task
-    from app.bootstrap.backfills import asked_for, carried_out
     from app.bootstrap.sources import catalogue_of
+    from app.task_requests import ask_for_backfills, backfill_task, carry_out_backfills
 
     interval = Interval.between(_moment(begin, "--from"), _moment(end, "--to"))
     piece = None if length is None else parse_duration(length)
@@ -129,7 +128,7 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     if len(pieces) > MOST_PIECES:
         raise click.BadParameter(f"it makes more than {MOST_PIECES} tasks", param_hint="--slice")
     tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
-    work = carried_out if wait or piece else asked_for
+    work = carry_out_backfills if wait or piece else ask_for_backfills
     with_pool(lambda pool: work(pool, tasks, tell=click.echo), name="syncline sources")
 
 

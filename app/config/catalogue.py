@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.config.classic import SECTIONS, SERVER_KEYS, ignored_warning, without_ignored
+from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
 from app.config.problems import CatalogueError, KeyPath, PlaceOf, Problem, problem_at, unknown_key
@@ -150,7 +150,7 @@ class _Reading:
         entry = self._entry((name,), self._top.get(name), self._main.place)
         value = entry.value
         if isinstance(value, dict):
-            value = entry.without_classic_keys(value, classic_keys)
+            value = without_classic_keys(entry, value, classic_keys)
             for path in _NOT_EFFECTIVE:
                 if path[0] == name and _at(value, path[1:]) not in (None, ""):
                     self.warnings.append(problem_at(path, "is accepted but has no effect yet", self._main.place))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.config.classic import DESTINATION_KEYS, lifted_options
+from app.config.classic.keys import DESTINATION_KEYS, lifted_options, without_classic_keys
 from app.config.sections import name_problem
-from app.connectors.option_types import Options
-from app.connectors.options import DESTINATION_TYPES, DESTINATIONS
+from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
+from app.connectors.options.types import Options
 
 if TYPE_CHECKING:
     from app.config.entry import Entry
@@ -39,7 +39,7 @@ def read_destination(entry: Entry) -> Destination | None:
     kind = DESTINATIONS.get(type_) if isinstance(type_, str) else None
     # Classic had a `package`, too: that of its own kind `npm`.
     own = kind.options.model_fields if kind else ()
-    written = entry.without_classic_keys(entry.value, DESTINATION_KEYS.difference(own))
+    written = without_classic_keys(entry, entry.value, DESTINATION_KEYS.difference(own))
     written.pop("type", None)
     if kind is None:
         entry.refuse_type(type_, DESTINATION_TYPES)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.config.classic import ignored_warning, without_ignored
 from app.config.problems import KeyPath, PlaceOf, Problem, model_problems, problem_at, unexpected, unknown_name
 from app.config.substitution import Substitution
 from app.domain.redaction import Redactor
@@ -72,12 +71,6 @@ class Entry:
         except ValidationError as error:
             self._problems += model_problems(error, model, self.path + below, self.place)
             return None
-
-    def without_classic_keys(self, value: dict[str, Any], keys: Iterable[str], below: KeyPath = ()) -> dict[str, Any]:
-        """`value` without those keys of Jitsu Classic that mean nothing here; a warning names them."""
-        kept, ignored = without_ignored(value, keys)
-        self.warnings += ignored_warning(self.path + below, ignored, self.place)
-        return kept
 
     def refuse_type(self, type_: Any, valid: Iterable[str]) -> None:
         """Note that the connector's type is not one of `valid`."""

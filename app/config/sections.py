@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from app.connectors.numbers import Number, Whole
-from app.connectors.option_types import Several
+from app.connectors.options.numbers import Number, Whole
+from app.connectors.options.types import Several
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.schedule import parse_schedule

@@ -6,14 +6,14 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.config.classic import COLLECTION_KEYS, SOURCE_KEYS
-from app.config.classic_sources import check_classic
+from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
+from app.config.classic.sources import check_classic
 from app.config.problems import Problem, unknown_name
 from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
-from app.connectors.classic_options import UNMAPPED
-from app.connectors.intervals import READ_INTERVALS, refused_in_windows
-from app.connectors.option_types import Options
-from app.connectors.options import DESTINATIONS, SOURCE_TYPES, SOURCES
+from app.connectors.contract.intervals import refused_in_windows
+from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
+from app.connectors.options.types import Options
+from app.connectors.sources.classic.options import UNMAPPED
 from app.domain.attempt_protocol import ALL, CollectionJob
 from app.domain.windows import Windows
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -150,11 +150,11 @@ def read_source(
 
 
 def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]:
-    written = entry.without_classic_keys(value, SOURCE_KEYS)
+    written = without_classic_keys(entry, value, SOURCE_KEYS)
     collections = written.get("collections")
     if isinstance(collections, list):
         written["collections"] = [
-            entry.without_classic_keys(collection, COLLECTION_KEYS, ("collections", index))
+            without_classic_keys(entry, collection, COLLECTION_KEYS, ("collections", index))
             if isinstance(collection, dict)
             else collection
             for index, collection in enumerate(collections)

@@ -115,7 +115,7 @@ class Checked(msgspec.Struct, frozen=True, tag="checked"):
 class Offered(msgspec.Struct, frozen=True, tag="offered"):
     """Something that a source could be asked for: a table, a stream, a function.
 
-    `name` is what a collection's `type` is to be. `columns` maps each name to its type as `app.connectors.schema.Kind`
+    `name` is what a collection's `type` is to be. `columns` maps each name to its type as `contract.schema.Kind`
     names it, or to `unknown` where only the values will tell. `cursor_fields` are the columns that may tell what is
     new, the likeliest first.
     """

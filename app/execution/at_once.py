@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from app.connectors.sources.synthetic import end_of, lines_of
-from app.connectors.synthetic_options import SyntheticParameters
+from app.connectors.sources.synthetic.options import SyntheticParameters
+from app.connectors.sources.synthetic.source import end_of, lines_of
+from app.domain.claim import NumberedLine
 from app.domain.errors import ConfigurationError
 from app.execution.attempt import FIRST_LINE, outcome_of, shown
 from app.execution.jobs import is_made_load
 from app.execution.outcome import ending_of
 from app.execution.task_log import ENDING_LINES
 from app.execution.text import clean, clean_all
-from app.store.log import NumberedLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
+    from app.domain.claim import Claim, Ending
     from app.execution.attempt import Redaction
-    from app.store.queue import Claim, Ending
 
 _MOST_PLANS: Final = 1000
 

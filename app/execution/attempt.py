@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from msgspec import structs
 
-from app.connectors.options import DESTINATIONS
-from app.connectors.sources.synthetic import run_synthetic
-from app.connectors.synthetic_options import SyntheticParameters
+from app.connectors.kinds import DESTINATIONS
+from app.connectors.sources.synthetic.options import SyntheticParameters
+from app.connectors.sources.synthetic.source import run_synthetic
 from app.domain.attempt_protocol import Checked, Committed, Failed, Finished, LogLine, Offered, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
 from app.domain.redaction import Redactor
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptJob, AttemptMessage
+    from app.domain.claim import Claim
     from app.execution.endings import Endings
     from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
     from app.execution.unknown import LeftToOthers
-    from app.store.queue import Claim, TaskQueue
+    from app.store.queue import TaskQueue
 
 FIRST_LINE: Final = "Running task..."
 _SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0

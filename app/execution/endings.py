@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from app.store.queue import Ending, TaskQueue
+    from app.domain.claim import Ending
+    from app.store.queue import TaskQueue
 
 PAUSE_SECONDS: Final = 0.5
 """Before an ending is tried again that could not be written."""

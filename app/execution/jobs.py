@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.none_options import NONE
-from app.connectors.synthetic_options import SYNTHETIC
+from app.connectors.destinations.none.options import NONE
+from app.connectors.sources.synthetic.options import SYNTHETIC
 from app.domain.attempt_protocol import AttemptJob
 from app.domain.interval import Interval
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
-    from app.store.queue import Claim
+    from app.domain.claim import Claim
 
 
 def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:

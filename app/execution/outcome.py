@@ -9,10 +9,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import events
+from app.domain.claim import Ending, NumberedLine
 from app.domain.retry import retry_delay
 from app.domain.task import Status
-from app.store.log import NumberedLine
-from app.store.queue import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from app.domain.attempt_protocol import Level
-    from app.store.queue import Claim
+    from app.domain.claim import Claim
 
 
 class Result(Enum):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.domain.attempt_protocol import Progress
-    from app.store.queue import Claim, TaskQueue
+    from app.domain.claim import Claim
+    from app.store.queue import TaskQueue
 
 _SECONDS_BETWEEN: Final = 1.0
 # An attempt of a minute is told each second, one of a day each quarter of an hour: some hundreds of events, not 86,400.

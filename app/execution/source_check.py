@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
-from app.connectors.discovery import BY_COLLECTION, can_discover, not_discoverable
+from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable
 from app.connectors.programs.packages import INSTALLED, INSTALLING
 from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, LogLine, Offered
 from app.domain.errors import ConfigurationError, SynclineError

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.domain.attempt_protocol import Level
+    from app.domain.claim import Claim, NumberedLine
     from app.store.database import Pool
-    from app.store.log import NumberedLine
-    from app.store.queue import Claim
 
 _BATCH_LINES: Final = 5000
 # A writer waits for room between two blocks, never within one: a log passes the bounds below by no more lines.

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
+    from app.domain.claim import Claim, Ending
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.leases import Leases
-    from app.store.queue import Claim, Ending
 
 _POLL_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.02

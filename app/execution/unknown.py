@@ -17,7 +17,7 @@ from app.execution.outcome import Outcome, Result
 if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
-    from app.store.queue import Claim
+    from app.domain.claim import Claim
 
 PATIENCE: Final = timedelta(minutes=2)
 """How long one worker after the other may take a task without knowing its collection, by the database's clock."""

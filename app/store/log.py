@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.domain.claim import NumberedLine
 from app.failpoints import fail_point
 from app.store.queries import load_statements
 
@@ -14,23 +15,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.domain.attempt_protocol import Level
+    from app.domain.claim import Claim
     from app.store.database import Pool
-    from app.store.queue import Claim
 
 _SQL: Final = load_statements("log.sql")
 # No text that PostgreSQL can hold has it in it.
 _BETWEEN: Final = "\0"
 # Lines that a child writes one by one become blocks; their times are true to this.
 _SAME_MOMENT_SECONDS: Final = 0.001
-
-
-class NumberedLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of an attempt's log. `written` is the worker's monotonic clock, in seconds: only its age is stored."""
-
-    line: int
-    written: float
-    level: Level
-    message: str
 
 
 class LineBlock(msgspec.Struct, frozen=True, gc=False):

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from app.domain.claim import NewTask
 from app.domain.misfire import MISFIRE_GRACE
 from app.store.queries import load_statements
-from app.store.queue import NewTask, schedule_tasks
+from app.store.queue import schedule_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from app.api.connection import LARGEST_HEAD, MOST_PIPELINED, UNREAD_SECONDS
-from app.api.limits import LARGEST_BODY
+from app.api.http.connection import LARGEST_HEAD, MOST_PIPELINED, UNREAD_SECONDS
+from app.api.http.limits import LARGEST_BODY
 from tests.acceptance.cluster import TOKEN, Cluster, wait_until
 from tests.acceptance.wire import AUTHORITY, PATIENCE_SECONDS, Answer, wire
 from tests.database import create_database, drop_database
@@ -30,9 +30,9 @@ destinations:
 """
 # The real command with less patience than it has, so that the tests need not wait for it.
 IMPATIENT = {
-    "app.api.connection.REQUEST_SECONDS": 1.0,
-    "app.api.connection.UNREAD_SECONDS": 1.0,
-    "app.api.connection.MOST_CONNECTIONS": 150,
+    "app.api.http.connection.REQUEST_SECONDS": 1.0,
+    "app.api.http.connection.UNREAD_SECONDS": 1.0,
+    "app.api.http.connection.MOST_CONNECTIONS": 150,
 }
 MEMORY = 48 * 1024 * 1024  # bytes: what any crowd of these may cost, where they send hundreds of millions
 
@@ -296,7 +296,7 @@ async def test_a_thousand_idle_connections_disturb_nobody(api: Api) -> None:
 
 
 async def test_connections_without_end_are_refused_at_the_door(impatient: Api) -> None:
-    most = IMPATIENT["app.api.connection.MOST_CONNECTIONS"]
+    most = IMPATIENT["app.api.http.connection.MOST_CONNECTIONS"]
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(wire(impatient.address)) for _ in range(int(most) + 20)]
         refused = await asyncio.gather(*(client.closed() for client in clients))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors import options
+from app.connectors import kinds as options
 from tests.scenarios.lives import AFTER, BEFORE, INSIDE, SEALED, Life
 from tests.scenarios.recording import plans, shows, shows_refusal
 from tests.scenarios.rows import FIRST

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES
+from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
 from tests.scenarios.table import (
     BEGIN,
     DESTINATIONS,

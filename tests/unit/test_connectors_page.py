@@ -11,12 +11,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from app.config.reader import load_catalogue
-from app.connectors import classic, installed
-from app.connectors.classic import DRIVERS
-from app.connectors.classic_options import UNMAPPED
-from app.connectors.discovery import can_discover
-from app.connectors.dlt_options import DLT
-from app.connectors.options import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES
+from app.connectors.destinations.dlt.options import DLT
+from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, can_discover
+from app.connectors.options import installed
+from app.connectors.sources.classic import mapping as classic
+from app.connectors.sources.classic.mapping import DRIVERS
+from app.connectors.sources.classic.options import UNMAPPED
 from tests.deploy_files import ROOT
 from tests.unit.test_readme import ENVIRONMENT, FENCE, anchor, first_cells, rows, section
 

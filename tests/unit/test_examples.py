@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from app.config.reader import load_catalogue
-from app.connectors.options import validated
-from app.connectors.python_options import PythonOptions
+from app.connectors.options.validation import validated
+from app.connectors.sources.python.options import PythonOptions
 from syncline.testing import SourceError, check_resumes, run
 from tests.deploy_files import DEPLOY, example_flights
 

@@ -17,7 +17,7 @@ from app.config.problems import key_names
 from app.config.reader import load_catalogue
 from app.config.sections import Inherited, Notifications, Server, WrittenCollection, WrittenSource
 from app.config.settings import Settings
-from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES
+from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
 from app.domain.misfire import MisfirePolicy, MissedReason
 from tests.deploy_files import DEPLOY, ROOT
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.connectors import jsontext
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
 
 Installer = Literal["uv", "pip"]
 Settings: TypeAlias = dict[str, tuple[str, ...]]

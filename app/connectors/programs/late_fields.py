@@ -10,9 +10,9 @@ from app.domain.errors import SynclineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from app.connectors.passes import Log
-    from app.connectors.programs.discovery import DiscoveredCatalog
-    from app.connectors.schema import Kind, Table
+    from app.connectors.contract.passes import Log
+    from app.connectors.contract.schema import Kind, Table
+    from app.connectors.programs.catalog_cache import DiscoveredCatalog
 
     Columns = Mapping[str, Mapping[str, Kind]]
 

@@ -25,7 +25,7 @@ from app.lifeline import end_with_parent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
 
 INSTALLING: Final = "installing "
 INSTALLED: Final = "installed "

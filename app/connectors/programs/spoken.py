@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.domain.flood import Allowance, Bounded
 
 if TYPE_CHECKING:
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
     from app.domain.attempt_protocol import Level
 
 

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 
 from app.api.application import create_app
-from app.api.connection import BoundedConnection
+from app.api.http.connection import BoundedConnection
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.bookmarks import reset_collection

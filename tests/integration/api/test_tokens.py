@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 import structlog
 
-from app.api.authentication import MEMORY_SECONDS
+from app.api.http.known_tokens import MEMORY_SECONDS
 from app.config.reader import load_catalogue
 from app.domain.api_token import TokenScope, make_token
 from app.store.tokens import TokenOffice

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
-from app.api.connection import BoundedConnection
+from app.api.http.connection import BoundedConnection
 from tests.harness import until
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def take(client: socket.socket, size: int) -> None:
 async def test_a_connection_that_is_to_close_does_not_wait_for_its_reader_for_ever(
     monkeypatch: pytest.MonkeyPatch, target: str, taken: int
 ) -> None:
-    monkeypatch.setattr("app.api.connection.UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr("app.api.http.connection.UNREAD_SECONDS", 0.5)
     async with serving() as (address, connections), client_of(address) as client:
         request = f"GET {target} HTTP/1.1\r\nHost: syncline\r\nConnection: close\r\n\r\n"
         await asyncio.get_running_loop().sock_sendall(client, request.encode())
@@ -99,8 +99,8 @@ async def test_a_connection_that_is_to_close_does_not_wait_for_its_reader_for_ev
 async def test_a_connection_that_asks_for_nothing_more_does_not_wait_for_its_reader_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.api.connection.UNREAD_SECONDS", 0.5)
-    monkeypatch.setattr("app.api.connection.REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("app.api.http.connection.UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr("app.api.http.connection.REQUEST_SECONDS", 0.2)
     async with serving() as (address, connections), client_of(address) as client:
         # Its body never comes: the answer did not need it.
         request = f"GET /{SMALL} HTTP/1.1\r\nHost: syncline\r\nContent-Length: 1\r\n\r\n"

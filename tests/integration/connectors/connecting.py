@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Table
-from app.connectors.sources import make_source
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Table
+from app.connectors.making import make_source
 from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import SynclineError
 from tests.integration.connectors.attempts import Attempt, Told
@@ -21,7 +21,7 @@ from tests.integration.connectors.attempts import Attempt, Told
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.connectors.passes import Source
+    from app.connectors.contract.passes import Source
     from app.domain.attempt_protocol import Level
 
 # Answers as its configuration says, and writes down what it was given. With "rows" it counts up from its state.

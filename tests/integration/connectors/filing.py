@@ -17,8 +17,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.sources import make_source
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.making import make_source
 from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import SynclineError
 from tests.integration.connectors.attempts import Attempt, Told
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from app.connectors.passes import Source
+    from app.connectors.contract.passes import Source
 
 
 @dataclass

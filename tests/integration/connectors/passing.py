@@ -11,10 +11,10 @@ from app.attempt.copying import Pass
 from app.attempt.place import Place, close
 from app.attempt.report import Report
 from app.attempt.writing import Writing
-from app.connectors.destinations import make_destination
-from app.connectors.passes import Checkpoint, Fence, Rows
-from app.connectors.schema import Kind, Table
-from app.connectors.standing import Standing
+from app.connectors.contract.passes import Checkpoint, Fence, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.standing import Standing
+from app.connectors.making import make_destination
 from app.domain.attempt_protocol import LogLine
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from app.connectors.passes import Destination
+    from app.connectors.contract.passes import Destination
     from app.domain.attempt_protocol import AttemptMessage
 
 COLUMNS = {"id": Kind.INTEGER, "at": Kind.INTEGER, "v": Kind.TEXT}

@@ -19,12 +19,12 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from app.connectors.destinations import make_destination
+from app.connectors.contract.passes import Fence
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.standing import Standing
 from app.connectors.destinations.dlt.load import Loader
-from app.connectors.fitting import ValueRefusedError
-from app.connectors.passes import Fence
-from app.connectors.schema import Kind, Table
-from app.connectors.standing import Standing
+from app.connectors.making import make_destination
+from app.connectors.values.fitting import ValueRefusedError
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
 from app.failpoints import VARIABLE
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from app.connectors.destinations.dlt import DltDestination
-    from app.connectors.passes import Position
+    from app.connectors.contract.passes import Position
+    from app.connectors.destinations.dlt.destination import DltDestination
 
 # dlt and what it stands on warn of their own future.
 pytestmark = [
@@ -555,7 +555,7 @@ def test_a_wrong_address_is_told_before_anything_is_read_and_without_its_passwor
 def patched(name: str, changed: Any) -> Iterator[None]:
     """`name` is relative to the package of dlt's destinations."""
     with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(f"app.connectors.destinations.dlt.{name}", changed)
+        patching.setattr(f"app.connectors.destinations.dlt.destination.{name}", changed)
         yield
 
 

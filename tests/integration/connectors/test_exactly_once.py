@@ -16,11 +16,11 @@ import pytest
 from duckdb import connect
 from psycopg.conninfo import make_conninfo
 
-from app.connectors.destinations.postgres import PostgresDestination
-from app.connectors.passes import Fence, Position
-from app.connectors.postgres_options import PostgresDestinationOptions
-from app.connectors.schema import Kind, Table
-from app.connectors.standing import Standing
+from app.connectors.contract.passes import Fence, Position
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.standing import Standing
+from app.connectors.destinations.postgres.destination import PostgresDestination
+from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.domain.attempt_protocol import Committed
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from tests.integration.connectors.attempts import Duckdb, Postgres, Scene, Told, Warehouse, unheard

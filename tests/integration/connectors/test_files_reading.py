@@ -14,9 +14,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
-from app.connectors import jsontext
-from app.connectors.passes import Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.integration.connectors.filing import Filing, csv_of, gzip_of, jsonl_of, parquet_of, serving, zip_of
 

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from app.connectors.destinations.postgres import PostgresDestination
-from app.connectors.passes import Fence
-from app.connectors.postgres_options import PostgresDestinationOptions
-from app.connectors.schema import Kind, Table
-from app.connectors.standing import Standing
+from app.connectors.contract.passes import Fence
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.standing import Standing
+from app.connectors.destinations.postgres.destination import PostgresDestination
+from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from tests.integration.connectors.attempts import Postgres, Scene, Warehouse, record, schema, state, unheard
 
 PLACE = "source 'source', collection 'made'"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
 from app.domain.attempt_protocol import LogLine
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode

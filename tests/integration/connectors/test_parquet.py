@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
 from app.connectors.destinations import parquet
 from app.connectors.destinations.parquet.manifest import escaped
 from app.connectors.destinations.parquet.storage import LocalStorage, ObjectStorage
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
 from app.domain.attempt_protocol import LogLine
 from app.domain.errors import ConfigurationError, LeaseLostError
 from app.domain.writing import SchemaPolicy, WriteMode

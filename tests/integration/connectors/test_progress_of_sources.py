@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.passes import Measured, Rows
-from app.connectors.sources import make_source
+from app.connectors.contract.passes import Measured, Rows
+from app.connectors.making import make_source
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 
 if TYPE_CHECKING:

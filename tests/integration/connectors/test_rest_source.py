@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.passes import Checkpoint, Rows
+from app.connectors.contract.passes import Checkpoint, Rows
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import VARIABLE
 from tests.integration.connectors.web import Server, Web, order, serving

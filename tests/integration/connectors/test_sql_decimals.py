@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine
 
-from app.connectors.schema import Digits
+from app.connectors.contract.schema import Digits
 from app.connectors.sources.sql.reflected import Reflected
 from tests.integration.connectors.origins import Copying, Origin, SqliteOrigin
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
-from app.connectors.sources import make_source
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.making import make_source
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.integration.connectors.origins import Copying, Origin
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.connectors.passes import Item
+    from app.connectors.contract.passes import Item
     from tests.integration.connectors.attempts import Duckdb, Postgres
 
 POSTGRES = pytest.mark.parametrize("origin", ["postgres"], indirect=True)

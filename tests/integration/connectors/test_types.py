@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import DESTINATIONS
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.kinds import DESTINATIONS
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 from tests.integration.connectors.lake import Lake

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
 from app.domain.attempt_protocol import LogLine
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode

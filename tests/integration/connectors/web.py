@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from app.connectors import jsontext
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Table
-from app.connectors.sources import make_source
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Table
+from app.connectors.making import make_source
+from app.connectors.values import jsontext
 from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.integration.connectors.attempts import Attempt, Told
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from app.connectors.passes import Source
+    from app.connectors.contract.passes import Source
     from app.domain.attempt_protocol import Level
 
 PAGE = 4

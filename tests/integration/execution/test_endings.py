@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from app.store.queue import Ending
+    from app.domain.claim import Ending
     from tests.harness import Store
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from app.store.queue import Claim, Ending
+    from app.domain.claim import Claim, Ending
     from tests.harness import Store
 
 

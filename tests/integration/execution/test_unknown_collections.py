@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from app.store.queue import Claim
+    from app.domain.claim import Claim
     from tests.harness import Store
 
 OLD = {"s": synthetic(c={})}

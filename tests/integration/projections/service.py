@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.domain.claim import Claim, Ending, NewTask, NumberedLine
 from app.domain.task import Status
 from app.projections import ProjectionRunner
 from app.store.database import DatabaseAddress, open_pool
 from app.store.leases import Leases
-from app.store.log import NumberedLine
-from app.store.queue import Claim, Ending, NewTask, TaskQueue
+from app.store.queue import TaskQueue
 from tests.harness import until
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from app.store.queue import Claim
+    from app.domain.claim import Claim
 
 KEEP = timedelta(days=14)
 

@@ -12,8 +12,8 @@ from tests.harness import ending
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from app.domain.claim import Claim
     from app.store.database import Connection
-    from app.store.queue import Claim
 
 QUEUE: Final = load_statements("queue.sql")
 LEASES: Final = load_statements("leases.sql")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.domain.claim import Claim
 from app.domain.errors import LeaseLostError
 from app.domain.events import ATTEMPT_HANDED_BACK
 from app.domain.task import Status
 from app.store.log import append_lines
-from app.store.queue import Claim
 from tests.harness import FOREVER, canceled, ending, until
 from tests.integration.store.statements import LEASES, QUEUE, append_on, end_on, numbered, save_on
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from uuid import UUID
 
-    from app.store.queue import Claim
+    from app.domain.claim import Claim
     from tests.harness import Store
 
 COLLECTIONS = ("a", "b")

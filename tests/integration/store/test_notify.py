@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
+    from app.domain.claim import NewTask
     from app.store.database import Pool
-    from app.store.queue import NewTask
     from tests.harness import Store
 
 

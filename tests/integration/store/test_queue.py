@@ -21,7 +21,7 @@ from tests.integration.store.statements import QUEUE, end_on, save_on
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from app.store.queue import NewTask
+    from app.domain.claim import NewTask
     from tests.harness import Store
 
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.exceptions import HTTPException
 
-from app.api.errors import RefusedError, answer_to, unknown_task
+from app.api.http.errors import RefusedError, answer_to, unknown_task
 from app.domain.errors import (
     ConfigurationError,
     DatabaseReadOnlyError,

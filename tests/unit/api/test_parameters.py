@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.documents import written_time
-from app.api.parameters import (
+from app.api.http.parameters import (
     LARGEST_ATTEMPT,
     LARGEST_LIMIT,
     read_limit,

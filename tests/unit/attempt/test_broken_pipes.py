@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.connectors.batches import Batch
+    from app.connectors.contract.batches import Batch
 
 BROKEN = BrokenPipeError(32, "Broken pipe")
 

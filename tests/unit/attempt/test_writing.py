@@ -5,8 +5,8 @@ import re
 import pytest
 
 from app.attempt.writing import Writing
-from app.connectors.passes import Position, Reload
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Position, Reload
+from app.connectors.contract.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.deploy_files import ROOT

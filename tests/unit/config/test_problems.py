@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from app.config.check import examine_config
 from app.config.problems import CatalogueError, model_problems
 from app.config.reader import load_catalogue
-from app.connectors.options import DESTINATION_TYPES, SOURCE_TYPES
+from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path

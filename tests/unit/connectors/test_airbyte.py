@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.connectors.airbyte_options import AirbyteOptions
-from app.connectors.options import validated
+from app.connectors.options.validation import validated
 from app.connectors.sources.airbyte.catalog import choose, chosen
 from app.connectors.sources.airbyte.manifest import manifest
 from app.connectors.sources.airbyte.messages import Descriptor, parsed
+from app.connectors.sources.airbyte.options import AirbyteOptions
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError

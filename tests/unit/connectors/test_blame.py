@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.blame import blamed
+from app.connectors.contract.blame import blamed
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors import casting
-from app.connectors.arrays import arrayed
-from app.connectors.batches import Columns, records_of
-from app.connectors.destinations.layout import widened
-from app.connectors.fitting import Column, ValueRefusedError, fitted
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.batches import Columns, records_of
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.values import casting
+from app.connectors.values.arrays import arrayed
+from app.connectors.values.fitting import Column, ValueRefusedError, fitted
+from app.connectors.warehouse.layout import widened
 
 if TYPE_CHECKING:
-    from app.connectors.casting import Holds
+    from app.connectors.values.casting import Holds
 
 BIGINT = casting.Integer(-(2**63), 2**63 - 1)
 NUMERIC = casting.Number(precision=147_455, scale=16_383)

@@ -15,10 +15,11 @@ import msgspec
 import pytest
 
 from app.config.reader import load_catalogue
-from app.connectors.classic import DRIVERS, Mapped
-from app.connectors.classic_jobs import modern, offered_as_written
-from app.connectors.classic_options import UNMAPPED
-from app.connectors.options import SOURCE_TYPES
+from app.connectors.kinds import SOURCE_TYPES
+from app.connectors.options.types import NoParameters
+from app.connectors.sources.classic.jobs import offered_as_written, translated
+from app.connectors.sources.classic.mapping import DRIVERS, Mapped
+from app.connectors.sources.classic.options import KINDS, UNMAPPED
 from app.domain.attempt_protocol import AttemptJob, CollectionJob, Offered
 from app.domain.errors import ConfigurationError
 
@@ -30,12 +31,12 @@ ADS = {"customer_id": "123-456-7890", "developer_token": "dev", "auth": OAUTH}
 
 
 def mapped(source_type: str, config: dict[str, Any], wanted: str, /, **settings: Any) -> Mapped:
-    driver = DRIVERS[source_type]
+    kind = KINDS[source_type]
     collection = CollectionJob(
         **{"name": "mine", "type": wanted, "table_name": "t", "start_date": "2024-05-01"} | settings
     )
-    parameters = driver.parameters.model_validate(collection.parameters)
-    return driver.map(driver.options.model_validate(config), parameters, collection)
+    parameters = (kind.parameters or NoParameters).model_validate(collection.parameters)
+    return DRIVERS[source_type](kind.options.model_validate(config), parameters, collection)
 
 
 @pytest.mark.parametrize(
@@ -296,8 +297,8 @@ def test_the_key_of_a_service_account_may_stand_in_a_file(tmp_path: Path) -> Non
         },
         AttemptJob,
     )
-    config = modern(job).source_config["config"]
+    config = translated(job).source_config["config"]
     assert json.loads(config["credentials"]["credentials_json"]) == KEY
     path.unlink()
     with pytest.raises(ConfigurationError, match="'service_account_key' is neither a JSON object nor a readable file"):
-        modern(job)
+        translated(job)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.connectors.cursors import CursorText, UnorderedError
+from app.connectors.values.cursors import CursorText, UnorderedError
 
 
 def is_later(value: str, than: str) -> bool:

@@ -9,21 +9,21 @@ from pydantic import AfterValidator, BaseModel
 
 from app.config.sections import Section, WrittenCollection
 from app.config.settings import Settings
-from app.connectors import classic_options as classic
-from app.connectors.airbyte_options import AirbyteOptions, SelectedStream
-from app.connectors.dlt_options import DltDestinationOptions
-from app.connectors.duckdb_options import DuckdbDestinationOptions
-from app.connectors.files_options import FilesParameters
-from app.connectors.option_types import Options
-from app.connectors.options import DESTINATIONS, SOURCES
-from app.connectors.parquet_options import ParquetDestinationOptions
-from app.connectors.postgres_options import PostgresDestinationOptions
-from app.connectors.python_options import PythonOptions
-from app.connectors.redis_options import RedisOptions, RedisParameters
-from app.connectors.rest_options import RestOptions
-from app.connectors.singer_options import SingerOptions
-from app.connectors.sql_options import SqlOptions
-from app.connectors.target_options import TargetOptions
+from app.connectors.destinations.dlt.options import DltDestinationOptions
+from app.connectors.destinations.duckdb.options import DuckdbDestinationOptions
+from app.connectors.destinations.parquet.options import ParquetDestinationOptions
+from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.connectors.destinations.singer.options import TargetOptions
+from app.connectors.kinds import DESTINATIONS, SOURCES
+from app.connectors.options.types import Options
+from app.connectors.sources.airbyte.options import AirbyteOptions, SelectedStream
+from app.connectors.sources.classic import options as classic
+from app.connectors.sources.files.options import FilesParameters
+from app.connectors.sources.python.options import PythonOptions
+from app.connectors.sources.redis.options import RedisOptions, RedisParameters
+from app.connectors.sources.rest.options import RestOptions
+from app.connectors.sources.singer.options import SingerOptions
+from app.connectors.sources.sql.options import SqlOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

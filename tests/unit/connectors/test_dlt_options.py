@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.reader import load_catalogue
-from app.connectors.dlt_examination import examined
+from app.connectors.dlt.examination import examined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,9 +121,12 @@ def test_only_what_is_made_of_dlt_waits_for_it() -> None:
         "app.attempt.__main__",
         "app.config.check",
         "app.execution.worker",
-        "app.connectors.destinations.duckdb",
-        "app.connectors.destinations.postgres",
-        *(f"app.connectors.sources.{kind}" for kind in ("files", "python", "redis", "singer", "sql", "synthetic")),
+        "app.connectors.destinations.duckdb.destination",
+        "app.connectors.destinations.postgres.destination",
+        *(
+            f"app.connectors.sources.{kind}.source"
+            for kind in ("files", "python", "redis", "singer", "sql", "synthetic")
+        ),
     ]
     look = f"import sys, {', '.join(modules)}; print('dlt' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.config.check import examine_config
-from app.connectors.addresses import protocol_of
-from app.connectors.files_options import FilesParameters
-from app.connectors.options import validated
+from app.connectors.options.addresses import protocol_of
+from app.connectors.options.validation import validated
+from app.connectors.sources.files.options import FilesParameters
 from app.domain.errors import ConfigurationError
 
 CATALOGUE = """

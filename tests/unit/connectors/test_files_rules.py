@@ -13,12 +13,12 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from app.connectors.files_options import FilesParameters
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.delimited import first_flaw, read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
+from app.connectors.sources.files.options import FilesParameters
 from app.connectors.sources.files.signatures import Bookmark, signature_of
 from app.connectors.sources.files.storage import Storage, shown
 from app.connectors.sources.files.unpacking import Part

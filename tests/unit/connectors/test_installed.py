@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from app.config.reader import load_catalogue
-from app.connectors.options import DESTINATIONS, SOURCES, validated
+from app.connectors.kinds import DESTINATIONS, SOURCES
+from app.connectors.options.validation import validated
 from app.domain.errors import ConfigurationError
 
 CATALOGUE = """

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from app.connectors import options
-from app.connectors.classic import DRIVERS
-from app.connectors.destinations import make_destination
-from app.connectors.discovery import Discovering
-from app.connectors.intervals import IntervalSource
-from app.connectors.options import DESTINATIONS, SOURCES, DestinationKind, SourceKind, imported
-from app.connectors.passes import Fence
-from app.connectors.sources import make_source
-from app.connectors.standing import Standing
+from app.connectors import kinds as options
+from app.connectors.contract.intervals import IntervalSource
+from app.connectors.contract.kind import DestinationKind, SourceKind
+from app.connectors.contract.offers import Discovering
+from app.connectors.contract.passes import Fence
+from app.connectors.contract.standing import Standing
+from app.connectors.kinds import DESTINATIONS, SOURCES, imported
+from app.connectors.making import make_destination, make_source
+from app.connectors.sources.classic.mapping import DRIVERS
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from app.domain.errors import ConfigurationError
 
@@ -32,7 +32,7 @@ def test_what_is_written_of_a_source_is_what_its_class_can_do(name: str) -> None
     assert list(inspect.signature(class_).parameters)[2:5] == ["job", "work_dir", "log"]
 
 
-@pytest.mark.parametrize("where", {kind.where for kind in DESTINATIONS.values()})
+@pytest.mark.parametrize("where", sorted({kind.where for kind in DESTINATIONS.values()}))
 def test_a_destination_has_the_class_that_is_written_of_it(where: str) -> None:
     assert {"open", "begin", "write", "commit", "close"} <= set(dir(imported(where)))
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.connectors import addresses
-from app.connectors.options import DESTINATIONS, SOURCES, validated
-from app.connectors.postgres_options import PostgresDestinationOptions
-from app.connectors.singer_options import SingerOptions
+from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.connectors.kinds import DESTINATIONS, SOURCES
+from app.connectors.options import addresses
+from app.connectors.options.validation import validated
+from app.connectors.sources.singer.options import SingerOptions
 from app.domain.errors import ConfigurationError
 
 
@@ -119,7 +120,7 @@ def test_a_refused_value_is_not_shown() -> None:
     assert "hunter2" not in refusal(DESTINATIONS["postgres"].options, {"host": "a", "passwort": "hunter2"})
 
 
-@pytest.mark.parametrize("part", ["app.connectors.options", "app.bootstrap.worker", "app.bootstrap.api"])
+@pytest.mark.parametrize("part", ["app.connectors.kinds", "app.bootstrap.worker", "app.bootstrap.api"])
 def test_what_only_an_attempt_needs_is_loaded_by_nobody_else(part: str) -> None:
     code = f"import sys, {part}; sys.exit(bool({{'duckdb', 'pyarrow', 'psycopg'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

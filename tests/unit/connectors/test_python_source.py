@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import validated
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.python_options import PythonOptions
-from app.connectors.schema import Kind, Table
-from app.connectors.sources.python import PythonSource
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.options.validation import validated
+from app.connectors.sources.python.options import PythonOptions
+from app.connectors.sources.python.source import PythonSource
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 

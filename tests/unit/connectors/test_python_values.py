@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.connectors.contract.schema import Kind
 from app.connectors.destinations.postgres.columns import NEW_TYPES, column
-from app.connectors.fitting import fitted
-from app.connectors.inference import inferred
-from app.connectors.schema import Kind
 from app.connectors.sources.python.values import Refused, bookmark, plain
+from app.connectors.values.fitting import fitted
+from app.connectors.values.inference import inferred
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 JSON = st.recursive(

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors.options import validated
-from app.connectors.redis_options import RedisOptions, RedisParameters
-from app.connectors.sources import make_source
+from app.connectors.making import make_source
+from app.connectors.options.validation import validated
 from app.connectors.sources.redis.keys import _records, _scanned
+from app.connectors.sources.redis.options import RedisOptions, RedisParameters
 from app.domain.attempt_protocol import AttemptJob, CollectionJob
 from app.domain.errors import ConfigurationError
 

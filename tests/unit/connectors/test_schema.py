@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.connectors.destinations.layout import column_names, quoted, widened
-from app.connectors.schema import Kind, Table, columns_of, kind_of
+from app.connectors.contract.schema import Kind, Table, columns_of, kind_of
+from app.connectors.warehouse.layout import column_names, quoted, widened
 from app.domain.errors import ConfigurationError
 
 DATE_TIME = {"type": "string", "format": "date-time"}

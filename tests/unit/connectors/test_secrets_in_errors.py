@@ -11,12 +11,12 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.connectors import dlt_runtime
 from app.connectors.destinations.parquet.storage import ObjectStorage
+from app.connectors.dlt import runtime as dlt_runtime
 from app.connectors.sources.files.storage import Storage
 from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.sql.database import Database
-from app.connectors.sql_options import SqlOptions
+from app.connectors.sources.sql.options import SqlOptions
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.options import validated
-from app.connectors.passes import Checkpoint
-from app.connectors.programs.discovery import DiscoveredCatalog
-from app.connectors.schema import Kind, Table
-from app.connectors.singer_options import SingerOptions
+from app.connectors.contract.passes import Checkpoint
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.destinations.singer.options import TargetOptions
+from app.connectors.options.validation import validated
+from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.metrics import readable
 from app.connectors.sources.singer.offers import offers
+from app.connectors.sources.singer.options import SingerOptions
 from app.connectors.sources.singer.state import State
-from app.connectors.target_options import TargetOptions
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.config.reader import load_catalogue
-from app.connectors.options import SOURCES, validated
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
+from app.connectors.kinds import SOURCES
+from app.connectors.options.validation import validated
 from app.connectors.sources.sql.bookmark import read, written
 from app.connectors.sources.sql.database import Database
+from app.connectors.sources.sql.options import SqlOptions, SqlParameters
 from app.connectors.sources.sql.selection import Selection
 from app.connectors.sources.sql.values import kind_of, plain
-from app.connectors.sql_options import SqlOptions, SqlParameters
 from app.domain.attempt_protocol import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.passes import Rows
-from app.connectors.sources.synthetic import SyntheticSource, plan, run_synthetic
-from app.connectors.synthetic_options import SyntheticOptions, SyntheticParameters
+from app.connectors.contract.passes import Rows
+from app.connectors.sources.synthetic.options import SyntheticOptions, SyntheticParameters
+from app.connectors.sources.synthetic.source import SyntheticSource, plan, run_synthetic
 from app.domain.attempt_protocol import AttemptJob, CollectionJob, Failed, Finished, LogLine
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
     from app.domain.attempt_protocol import AttemptMessage
 
 

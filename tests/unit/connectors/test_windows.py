@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.connectors.passes import Checkpoint, Emptied, Rows
-from app.connectors.schema import Kind, Table
-from app.connectors.windows import INTERVAL_COLUMN, Loaded, WindowedSource
+from app.attempt.windows import INTERVAL_COLUMN, Loaded, WindowedSource
+from app.connectors.contract.passes import Checkpoint, Emptied, Rows
+from app.connectors.contract.schema import Kind, Table
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
 from app.domain.windows import Windows

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from app.domain.claim import Claim
 from app.domain.errors import ConfigurationError
 from app.execution.unknown import PATIENCE, LeftToOthers
-from app.store.queue import Claim
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLAIM = Claim("s", "c", UUID(int=1), 1, 1, 0, 3, cancel_requested=False, at=NOW, generation=0)

@@ -7,9 +7,9 @@ from random import Random
 from typing import Final
 from uuid import uuid4
 
+from app.domain.claim import Claim
 from app.execution.outcome import NEVER_BEGUN, ending_of
 from app.store.log import LineBlock
-from app.store.queue import Claim
 
 # Py_TPFLAGS_HAVE_GC: the collector counts what is made of such a type, even where it has no need to track it.
 _COUNTED: Final = 1 << 14

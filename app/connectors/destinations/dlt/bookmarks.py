@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.connectors.contract.passes import Reload, voided
 from app.connectors.destinations.dlt.ledger import Entry, Prepared
-from app.connectors.passes import Reload, voided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.connectors.contract.passes import Fence, Position
+    from app.connectors.contract.standing import Standing
     from app.connectors.destinations.dlt.ledger import Ledger
     from app.connectors.destinations.dlt.load import Loader
-    from app.connectors.passes import Fence, Position
-    from app.connectors.standing import Standing
 
 
 class Bookmark:

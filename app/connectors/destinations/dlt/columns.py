@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors import casting
-from app.connectors.fitting import Column
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
+from app.connectors.values import casting
+from app.connectors.values.fitting import Column
 
 if TYPE_CHECKING:
     from dlt.common.destination import DestinationCapabilitiesContext
 
-    from app.connectors.casting import Holds
+    from app.connectors.values.casting import Holds
 
 Described = dict[str, Any]
 _MOST_DIGITS: Final = 38

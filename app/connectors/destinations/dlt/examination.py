@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.destinations.dlt.options import DltDestinationOptions
 from app.connectors.destinations.dlt.warehouse import Warehouse
-from app.connectors.dlt_examination import examine
-from app.connectors.dlt_options import DltDestinationOptions
+from app.connectors.dlt.examination import examine
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.connectors.destinations.bookmarks import BOOKMARK_TABLE
-from app.connectors.standing import Standing  # noqa: TC001 - msgspec reads the annotations
+from app.connectors.contract.standing import Standing  # noqa: TC001 - msgspec reads the annotations
+from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from dlt.extract import DltSource
 
 from app.connectors.destinations.dlt.occurrences import UNIQUE
 from app.connectors.destinations.dlt.target import LOAD_COLUMN, NAME_COLUMN
-from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
+from app.connectors.warehouse.layout import SYNCED_COLUMN, TASK_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

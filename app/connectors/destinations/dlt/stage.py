@@ -8,17 +8,17 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from app.connectors.contract.schema import Kind
 from app.connectors.destinations.dlt.occurrences import Occurrences
 from app.connectors.destinations.dlt.target import NAME_COLUMN
 from app.connectors.destinations.dlt.versions import forms_of, in_json, newest
-from app.connectors.destinations.layout import ROW_COLUMN
-from app.connectors.schema import Kind
+from app.connectors.warehouse.layout import ROW_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.connectors.batches import Batch
+    from app.connectors.contract.batches import Batch
     from app.connectors.destinations.dlt.target import Target
 
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import new_table
 
-from app.connectors.destinations.bookmarks import BOOKMARK_TABLE
+from app.connectors.destinations.dlt.options import write_modes
 from app.connectors.destinations.dlt.stage import Stage
 from app.connectors.destinations.dlt.target import described, is_named
-from app.connectors.dlt_options import write_modes
+from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.contract.schema import Table
     from app.connectors.destinations.dlt.bookmarks import Bookmark
     from app.connectors.destinations.dlt.columns import Described
     from app.connectors.destinations.dlt.target import Target
     from app.connectors.destinations.dlt.warehouse import Warehouse
-    from app.connectors.schema import Table
 
 
 class Tables:

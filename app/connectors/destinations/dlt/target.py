@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.destinations import layout
 from app.connectors.destinations.dlt import columns as types
-from app.connectors.destinations.layout import OWN_COLUMNS, admitted, column_names, own_columns
+from app.connectors.warehouse import layout
+from app.connectors.warehouse.layout import OWN_COLUMNS, admitted, column_names, own_columns
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dlt.common.destination import DestinationCapabilitiesContext
     from dlt.common.schema import Schema
 
+    from app.connectors.contract.schema import Kind, Table
     from app.connectors.destinations.dlt.columns import Described
-    from app.connectors.schema import Kind, Table
 
 LOAD_COLUMN: Final = "_dlt_load_id"
 NAME_COLUMN: Final = "_syncline_row_name"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from app.connectors import jsontext
-from app.connectors.destinations.forms import form_of
+from app.connectors.values import jsontext
+from app.connectors.warehouse.forms import form_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

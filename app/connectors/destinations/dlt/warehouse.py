@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.dlt_runtime import explained, isolate
+from app.connectors.dlt.runtime import explained, isolate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlt.common.destination import DestinationCapabilitiesContext
     from dlt.common.schema import Schema
 
-    from app.connectors.dlt_options import DltDestinationOptions
+    from app.connectors.destinations.dlt.options import DltDestinationOptions
 
 # A file that one process at a time may open.
 _ONE_AT_A_TIME: Final = frozenset({"duckdb"})

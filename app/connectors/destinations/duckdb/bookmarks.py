@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.destinations.bookmarks import BOOKMARK_TABLE, Bookmark
 from app.connectors.destinations.duckdb.file import TARGET
 from app.connectors.destinations.duckdb.tables import existing_columns
-from app.connectors.destinations.layout import quoted
+from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE, Bookmark
+from app.connectors.warehouse.layout import quoted
 
 if TYPE_CHECKING:
+    from app.connectors.contract.passes import Fence
     from app.connectors.destinations.duckdb.file import TargetFile
-    from app.connectors.passes import Fence
 
 
 class DuckdbBookmark(Bookmark):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from app.connectors.destinations.layout import quoted
+from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
 
 TARGET = "syncline_target"
 _WAIT_SECONDS = 120.0

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.destinations.forms import DIGIT, OFFSETS, UNORDERED
-from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
-from app.connectors.destinations.staging import Stage
+from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
+from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.stage import Stage
 
 if TYPE_CHECKING:
-    from app.connectors.batches import Batch
+    from app.connectors.contract.batches import Batch
     from app.connectors.destinations.duckdb.file import TargetFile
-    from app.connectors.destinations.layout import Target
+    from app.connectors.warehouse.layout import Target
 
 _BATCH = "syncline_batch"
 _TOP = "_syncline_top"

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors import casting
+from app.connectors.contract.schema import Kind
 from app.connectors.destinations.duckdb.file import TARGET
-from app.connectors.destinations.layout import quoted
-from app.connectors.destinations.tables import Tables
-from app.connectors.fitting import Column
-from app.connectors.schema import Kind
+from app.connectors.values import casting
+from app.connectors.values.fitting import Column
+from app.connectors.warehouse.layout import quoted
+from app.connectors.warehouse.tables import Tables
 
 if TYPE_CHECKING:
-    from app.connectors.casting import Holds
-    from app.connectors.destinations.layout import Target
-    from app.connectors.destinations.session import Session
-    from app.connectors.schema import Digits, Table
+    from app.connectors.contract.schema import Digits, Table
+    from app.connectors.values.casting import Holds
+    from app.connectors.warehouse.layout import Target
+    from app.connectors.warehouse.session import Session
 
 # DuckDB has no decimal without a fixed scale: numbers of which the source tells none become doubles, and one that a
 # double cannot keep is refused.

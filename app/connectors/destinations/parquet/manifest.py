@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.connectors.standing import Standing  # noqa: TC001 - msgspec reads the annotations
+from app.connectors.contract.standing import Standing  # noqa: TC001 - msgspec reads the annotations
 from app.domain.errors import SynclineError
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from app.connectors.contract.passes import Fence, Position
     from app.connectors.destinations.parquet.storage import Storage
-    from app.connectors.passes import Fence, Position
 
 LATEST = "latest.json"
 # Of paths, of patterns, of URLs, and of directories that are named after a partition.

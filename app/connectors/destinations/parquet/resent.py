@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
+from app.connectors.contract.schema import Kind
 from app.connectors.destinations.parquet import types
-from app.connectors.schema import Kind
+from app.connectors.warehouse.layout import SYNCED_COLUMN, TASK_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,15 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from app.connectors.destinations.layout import SYNCED_COLUMN, TASK_COLUMN
+from app.connectors.contract.schema import Kind
 from app.connectors.destinations.parquet import types
-from app.connectors.schema import Kind
+from app.connectors.warehouse.layout import SYNCED_COLUMN, TASK_COLUMN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.connectors.batches import Batch
-    from app.connectors.destinations.layout import Target
+    from app.connectors.contract.batches import Batch
+    from app.connectors.warehouse.layout import Target
 
 _GROUP_BYTES = 32 << 20
 _FILE_BYTES = 256 << 20

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import fsspec  # type: ignore[import-untyped]
 
-from app.connectors.addresses import protocol_of
+from app.connectors.options.addresses import protocol_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -19,7 +19,7 @@ from app.domain.secret_values import secrets_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from app.connectors.parquet_options import ParquetDestinationOptions
+    from app.connectors.destinations.parquet.options import ParquetDestinationOptions
 
 PART = ".part"
 """The end of a local file's name while it is written."""

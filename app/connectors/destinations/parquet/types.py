@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors import casting
-from app.connectors.fitting import Column
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
+from app.connectors.values import casting
+from app.connectors.values.fitting import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.connectors.casting import Holds
+    from app.connectors.values.casting import Holds
 
 _DIGITS = 38
 

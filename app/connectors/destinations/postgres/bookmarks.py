@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from app.connectors.destinations.bookmarks import BOOKMARK_TABLE, Bookmark
-from app.connectors.destinations.layout import quoted
 from app.connectors.destinations.postgres.columns import existing_columns
+from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE, Bookmark
+from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from app.connectors.contract.passes import Fence, Position
     from app.connectors.destinations.postgres.connection import PostgresSession
-    from app.connectors.passes import Fence, Position
 
 
 def application_name(task: str, attempt: int, claim: int | None) -> str:

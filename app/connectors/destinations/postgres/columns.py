@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors import casting
-from app.connectors.destinations.forms import DIGIT, OFFSETS, UNORDERED
-from app.connectors.fitting import Column
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
+from app.connectors.values import casting
+from app.connectors.values.fitting import Column
+from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
 
 if TYPE_CHECKING:
-    from app.connectors.casting import Holds
-    from app.connectors.destinations.session import Session
+    from app.connectors.values.casting import Holds
+    from app.connectors.warehouse.session import Session
 
 # Numbers become numeric, because a double would change most decimal fractions of more than 15 digits.
 NEW_TYPES: dict[Kind, str] = {

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from app.connectors.postgres_refusals import LASTING_CLASSES, LASTING_REFUSALS
+from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.postgres_options import PostgresDestinationOptions
+    from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 
 _CONNECT_SECONDS = 15
 _LOCK_TIMEOUT = "60s"

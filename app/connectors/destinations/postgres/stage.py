@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from pyarrow import csv  # type: ignore[import-untyped]
 
-from app.connectors.destinations.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
 from app.connectors.destinations.postgres import columns as types
-from app.connectors.destinations.staging import Stage
+from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.stage import Stage
 
 if TYPE_CHECKING:
     from psycopg import Copy
     from typing_extensions import Buffer
 
-    from app.connectors.batches import Batch
-    from app.connectors.destinations.layout import Target
+    from app.connectors.contract.batches import Batch
     from app.connectors.destinations.postgres.connection import PostgresSession
+    from app.connectors.warehouse.layout import Target
 
 _PIECE_BYTES: Final = 256 << 10
 _WITHOUT_NAMES: Final = csv.WriteOptions(include_header=False)

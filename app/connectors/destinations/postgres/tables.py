@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.destinations.layout import VALID_TO_COLUMN, listed, quoted
 from app.connectors.destinations.postgres import columns as types
-from app.connectors.destinations.tables import Tables
+from app.connectors.warehouse.layout import VALID_TO_COLUMN, listed, quoted
+from app.connectors.warehouse.tables import Tables
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from app.connectors.destinations.session import Session
-    from app.connectors.fitting import Column
-    from app.connectors.schema import Table
+    from app.connectors.contract.schema import Table
+    from app.connectors.values.fitting import Column
+    from app.connectors.warehouse.session import Session
 
 _NAME_BYTES = 63
 _UNIQUE = """

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors import jsontext
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
+from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
-    from app.connectors.schema import Table
+    from app.connectors.contract.schema import Table
 
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.BOOLEAN: {"type": ["null", "boolean"]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.schema import columns_of
+from app.connectors.contract.schema import columns_of
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
@@ -13,8 +13,8 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from app.connectors.airbyte_options import SelectedStream
-    from app.connectors.schema import Kind
+    from app.connectors.contract.schema import Kind
+    from app.connectors.sources.airbyte.options import SelectedStream
     from app.domain.attempt_protocol import CollectionJob
 
 _SHOWN_STREAMS: Final = 20

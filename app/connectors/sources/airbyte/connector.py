@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from app.connectors import jsontext
 from app.connectors.programs.documents import written
 from app.connectors.programs.spoken import Spoken
 from app.connectors.sources.airbyte.messages import ErrorTrace, parsed
 from app.connectors.sources.airbyte.specification import secrets_by
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import secrets_in
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
     from app.connectors.programs.program import Program
     from app.connectors.sources.airbyte.messages import ConnectionStatus, Control, LogMessage, Message
     from app.domain.attempt_protocol import Level

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.connectors.programs.lost import check_text, check_type, holds_values, text_in, unread
+from app.connectors.programs.lost_messages import check_text, check_type, holds_values, text_in, unread
 from app.connectors.programs.values import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 

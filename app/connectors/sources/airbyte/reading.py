@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.coverage import Uncovered
-from app.connectors.passes import Checkpoint, Rows
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.programs.coverage import Uncovered
 from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
-from app.connectors.schema import Kind, Table
 from app.connectors.sources.airbyte.catalog import chosen, is_unwanted
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.attempt_protocol import ALL
@@ -19,8 +19,7 @@ from app.domain.writing import WriteMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from app.connectors.airbyte_options import AirbyteOptions
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
     from app.connectors.programs.late_fields import LateFields
     from app.connectors.sources.airbyte.catalog import Choice
     from app.connectors.sources.airbyte.messages import (
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         State,
         StatusTrace,
     )
+    from app.connectors.sources.airbyte.options import AirbyteOptions
     from app.connectors.sources.airbyte.states import States
     from app.domain.attempt_protocol import CollectionJob
 

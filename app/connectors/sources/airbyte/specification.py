@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors import jsontext
+from app.connectors.values import jsontext
 from app.domain.secret_values import SHORTEST_SECRET
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors import casting, jsontext
-from app.connectors.casting import Unfit
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
+from app.connectors.values import casting, jsontext
+from app.connectors.values.casting import Unfit
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from app.connectors.casting import Holds
+    from app.connectors.values.casting import Holds
 
 # What JSON has a type of its own for; values of these types fit without a closer look.
 _NATIVE: Final[dict[Kind, frozenset[type]]] = {

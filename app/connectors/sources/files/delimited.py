@@ -6,17 +6,17 @@ import csv
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.casting import Unfit
 from app.connectors.sources.files.columns import Batch, parser, refused
 from app.connectors.sources.files.formats import delimiter_of
 from app.connectors.sources.files.lines import LONGEST_FIELD, Lines
+from app.connectors.values.casting import Unfit
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.connectors.files_options import FilesParameters
     from app.connectors.sources.files.columns import Columns
+    from app.connectors.sources.files.options import FilesParameters
     from app.connectors.sources.files.unpacking import Part
 
 _RECORDS_AT_ONCE: Final = 5000

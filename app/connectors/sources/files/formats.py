@@ -6,11 +6,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from app.connectors.addresses import protocol_of
+from app.connectors.options.addresses import protocol_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from app.connectors.files_options import Compression, FilesParameters, Format
+    from app.connectors.sources.files.options import Compression, FilesParameters, Format
 
 _COMPRESSIONS: Final[dict[str, Compression]] = {".gz": "gzip", ".gzip": "gzip", ".zip": "zip"}
 _FORMATS: Final[dict[str, Format]] = {

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app.connectors import jsontext
 from app.connectors.sources.files.columns import Batch
 from app.connectors.sources.files.lines import Lines
+from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.files_options import FilesParameters
     from app.connectors.sources.files.columns import Columns
+    from app.connectors.sources.files.options import FilesParameters
     from app.connectors.sources.files.unpacking import Part
 
 _RECORDS_AT_ONCE: Final = 5000

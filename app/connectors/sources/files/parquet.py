@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
-from app.connectors import jsontext
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
 from app.connectors.sources.files.columns import Batch
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

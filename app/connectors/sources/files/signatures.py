@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app.connectors.schema import Kind  # noqa: TC001 -- msgspec reads the annotations
+from app.connectors.contract.schema import Kind  # noqa: TC001 -- msgspec reads the annotations
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import fsspec  # type: ignore[import-untyped]
 
-from app.connectors.addresses import protocol_of
+from app.connectors.options.addresses import protocol_of
 from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from app.connectors.files_options import FilesParameters, Format
+    from app.connectors.sources.files.options import FilesParameters, Format
     from app.connectors.sources.files.storage import Found, Readable, Storage
 
 _BROKEN: Final = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)

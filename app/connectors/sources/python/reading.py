@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.inference import inferred
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.python.values import Refused, bookmark, plain, text_bytes
+from app.connectors.values.inference import inferred
 from syncline import Bookmark, Schema
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
-from app.connectors import jsontext
+from app.connectors.values import jsontext
 
 _DEEPEST = 100
 _BASE_BYTES = 16

@@ -12,7 +12,7 @@ from app.domain.errors import ConfigurationError, SynclineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.redis_options import RedisOptions
+    from app.connectors.sources.redis.options import RedisOptions
 
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 60

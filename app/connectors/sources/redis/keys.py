@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors import jsontext
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

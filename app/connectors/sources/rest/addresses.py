@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize_url
 
-from app.connectors import jsontext
+from app.connectors.values import jsontext
 from app.domain.secret_values import is_secret_name
 
 # What signs an address by itself: Azure's `sig`, and all that belongs to a signature of Amazon's or Google's.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jsonpath_ng import Child, Descendants, Fields
 
-from app.connectors import jsontext
 from app.connectors.sources.rest.addresses import shown
+from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.dlt_runtime import chain, explained, isolate, told
+from app.connectors.dlt.runtime import chain, explained, isolate, told
 from app.domain.errors import ConfigurationError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource, DltSource
     from dlt.sources.helpers.rest_client.auth import AuthConfigBase
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
 
 _STATE_KEY: Final = "syncline"
 _PERMANENT: Final = frozenset({400, 401, 404, 405, 422})

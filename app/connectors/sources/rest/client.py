@@ -29,11 +29,11 @@ from jsonpath_ng import Child, Fields, Root
 from jsonpath_ng.ext.filter import Filter
 from requests import Request
 
-from app.connectors import jsontext
 from app.connectors.sources.rest.addresses import shown_url
 from app.connectors.sources.rest.answers import WHOLE, error_in, missing, outline, plain, rows_beside
 from app.connectors.sources.rest.following import more_in, speaks_of_pages
 from app.connectors.sources.rest.session import answered
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
     from requests import PreparedRequest, Response
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
 
 _MOST_EMPTY_PAGES: Final = 100
 # Of a total that may be one of rows as well as of pages.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.dlt_examination import examine
+from app.connectors.dlt.examination import examine
 from app.connectors.sources.rest.api import Api
 
 if TYPE_CHECKING:

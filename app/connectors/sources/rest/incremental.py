@@ -7,7 +7,7 @@ from typing import Any
 from dlt.extract.incremental.exceptions import IncrementalCursorInvalidCoercion
 from dlt.extract.incremental.transform import JsonIncremental
 
-from app.connectors.cursors import CursorText, UnorderedError
+from app.connectors.values.cursors import CursorText, UnorderedError
 from app.domain.errors import ConfigurationError
 
 

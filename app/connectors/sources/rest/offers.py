@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.discovery import shown_columns
+from app.connectors.contract.offers import shown_columns
 from app.connectors.sources.rest.reading import key_of, kinds_of
 from app.domain.attempt_protocol import Offered
 

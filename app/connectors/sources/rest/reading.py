@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors import jsontext
-from app.connectors.inference import inferred
-from app.connectors.passes import Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.passes import Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.values import jsontext
+from app.connectors.values.inference import inferred
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.rest_options import RestOptions
     from app.connectors.sources.rest.api import Api
+    from app.connectors.sources.rest.options import RestOptions
     from app.domain.attempt_protocol import CollectionJob
 
 _FIRST_RECORDS: Final = 1000

@@ -10,7 +10,7 @@ from dlt.sources.helpers.requests import Client
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, DEFAULT_RETRY_STATUS
 from requests.exceptions import JSONDecodeError
 
-from app.connectors.dlt_runtime import REQUEST_ATTEMPTS
+from app.connectors.dlt.runtime import REQUEST_ATTEMPTS
 from app.connectors.sources.rest.addresses import shown_url
 from app.domain.errors import SynclineError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
     from requests import PreparedRequest, Response, Session
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
 
 _UNAUTHORIZED = 401
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.schema import columns_of
+from app.connectors.contract.schema import columns_of
 from app.connectors.sources.singer.fields import Fields
 from app.domain.attempt_protocol import ALL
 from app.domain.errors import ConfigurationError
@@ -17,7 +17,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.connectors.schema import Kind
+    from app.connectors.contract.schema import Kind
     from app.domain.attempt_protocol import CollectionJob
 
 _SHOWN_NAMES = 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.discovery import cursor_candidates, never_null, shown_columns
-from app.connectors.schema import columns_of
+from app.connectors.contract.offers import cursor_candidates, never_null, shown_columns
+from app.connectors.contract.schema import columns_of
 from app.connectors.sources.singer.catalog import (
     REMEMBERING,
     cursors_of,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.passes import Rows
+from app.connectors.contract.passes import Rows
+from app.connectors.contract.schema import Table, columns_of
 from app.connectors.programs.spoken import Spoken
 from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
-from app.connectors.schema import Table, columns_of
 from app.connectors.sources.singer.catalog import Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
 from app.connectors.sources.singer.unread import unread_rows
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from app.connectors.passes import Checkpoint, Log
+    from app.connectors.contract.passes import Checkpoint, Log
     from app.connectors.programs.late_fields import LateFields
-    from app.connectors.singer_options import SingerOptions
     from app.connectors.sources.singer.fields import Fields
+    from app.connectors.sources.singer.options import SingerOptions
     from app.connectors.sources.singer.state import State
     from app.domain.attempt_protocol import CollectionJob
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors import jsontext
-from app.connectors.coverage import Uncovered
-from app.connectors.passes import Checkpoint
+from app.connectors.contract.passes import Checkpoint
+from app.connectors.programs.coverage import Uncovered
+from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.connectors.schema import Table
+    from app.connectors.contract.schema import Table
 
 
 class State:

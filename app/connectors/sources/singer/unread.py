@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.programs.lost import holds_values, text_in, unread, values_of
+from app.connectors.programs.lost_messages import holds_values, text_in, unread, values_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

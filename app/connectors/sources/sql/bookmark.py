@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.connectors import jsontext
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.connectors.postgres_refusals import LASTING_CLASSES, LASTING_REFUSALS
+from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
+from app.connectors.sources.sql.options import driver_url
 from app.connectors.sources.sql.reflected import Reflected
-from app.connectors.sql_options import driver_url
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
     from app.connectors.sources.sql.dialect import Dialect
-    from app.connectors.sql_options import SqlOptions
+    from app.connectors.sources.sql.options import SqlOptions
 
 # As drivers say it; trying again does not mend these.
 _LASTING = (

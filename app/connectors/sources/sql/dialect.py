@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.engine.reflection import ObjectKind
 
-from app.connectors.schema import Digits, Kind
+from app.connectors.contract.schema import Digits, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

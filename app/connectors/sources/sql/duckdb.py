@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Double, Text, cast, func
 from sqlalchemy.types import UserDefinedType
 
-from app.connectors import jsontext
-from app.connectors.schema import Digits, Kind
+from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Dialect, FoundTable, SourceColumn, described
 from app.connectors.sources.sql.sqlite import existing
+from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
     from pathlib import Path

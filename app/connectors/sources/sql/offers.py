@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from app.connectors.discovery import cursor_candidates, shown_columns
+from app.connectors.contract.offers import cursor_candidates, shown_columns
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
 from app.domain.attempt_protocol import Offered
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
     from app.connectors.sources.sql.database import Database
     from app.connectors.sources.sql.dialect import FoundTable
 

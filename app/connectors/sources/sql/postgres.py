@@ -8,9 +8,9 @@ from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 from sqlalchemy import column, func, select, table
 
-from app.connectors import jsontext
-from app.connectors.schema import Digits, Kind
+from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
     from pathlib import Path

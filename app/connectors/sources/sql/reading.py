@@ -12,9 +12,9 @@ from sqlalchemy import Select, bindparam, column, select, table, text
 from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import NullType
 
-from app.connectors.batches import Columns
-from app.connectors.passes import Checkpoint, Rows
-from app.connectors.schema import Kind, Table
+from app.connectors.contract.batches import Columns
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.sql import bookmark as bookmarks
 from app.connectors.sources.sql.dialect import EVERYTHING
 from app.connectors.sources.sql.values import kind_of, plain, size
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
     from sqlalchemy import ColumnClause, ColumnElement, Connection, CursorResult, FromClause
 
-    from app.connectors.passes import Log
+    from app.connectors.contract.passes import Log
     from app.connectors.sources.sql.database import Database
     from app.connectors.sources.sql.dialect import SourceColumn
     from app.connectors.sources.sql.selection import Selection

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Float, Numeric, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.connectors.schema import Digits
+from app.connectors.contract.schema import Digits
 from app.connectors.sources.sql.dialect import Dialect
 
 if TYPE_CHECKING:

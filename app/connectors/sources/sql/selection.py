@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from app.connectors.sql_options import SqlOptions, SqlParameters
+    from app.connectors.sources.sql.options import SqlOptions, SqlParameters
     from app.domain.attempt_protocol import CollectionJob
 
 Said = TypeVar("Said")

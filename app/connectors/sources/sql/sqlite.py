@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, not_, or_, true
 from sqlalchemy.schema import CreateView
 
-from app.connectors.cursors import UnorderedError, is_earlier
-from app.connectors.schema import Kind
+from app.connectors.contract.schema import Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.connectors.values.cursors import UnorderedError, is_earlier
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from app.connectors import jsontext
-from app.connectors.arrays import arrayed
-from app.connectors.schema import Kind, merged
+from app.connectors.contract.schema import Kind, merged
+from app.connectors.values import jsontext
+from app.connectors.values.arrays import arrayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,0 +1,41 @@
+"""What the database can do at this moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import asyncpg
+
+from app.domain.errors import DatabaseReadOnlyError
+from app.store.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from app.store.reads import Reader
+
+# Shorter than the patience of whoever probes, so that it hears the reason instead of nothing.
+_DATABASE_SECONDS: Final = 3.0
+
+
+class DatabaseState(NamedTuple):
+    """Whether the database serves, at which migration it is and how far projections lag; None without a schema."""
+
+    database: Literal["ok", "read-only", "unreachable"]
+    version: str | None = None
+    lags: dict[str, float] | None = None
+
+
+async def look_at_database(reader: Reader) -> DatabaseState:
+    """The state of the database behind `reader`, within three seconds."""
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            await reader.require_writable()
+            version = await reader.schema_version()
+            lags = await reader.projection_lags() if version else None
+            return DatabaseState("ok", version, lags)
+    except DatabaseReadOnlyError:
+        return DatabaseState("read-only")
+    except UNREACHABLE:
+        return DatabaseState("unreachable")
+    except asyncpg.PostgresError:
+        return DatabaseState("ok")

@@ -1,0 +1,121 @@
+"""From errors to answers, in this one place: `{"message": …, "error": …}` with the status that fits."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+
+from app.api.http.answers import JsonAnswer
+from app.domain.errors import (
+    CollectionBusyError,
+    ConfigurationError,
+    DatabaseBusyError,
+    DatabaseReadOnlyError,
+    SchemaVersionError,
+    SynclineError,
+    UnknownCollectionError,
+    UnknownSourceError,
+    UnsettledError,
+)
+from app.store.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.responses import Response
+
+_RETRY_LATER: Final = {"Retry-After": "1"}
+
+
+class RefusedError(SynclineError):
+    """A request that is answered with an error: `message` says which, `error` says more where there is more to say."""
+
+    def __init__(
+        self, status: int, message: str, error: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message if error is None else f"{message}: {error}")
+        self.status = status
+        self.message = message
+        self.error = error
+        self.headers = headers
+
+
+def unknown_task(task_id: str) -> RefusedError:
+    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{task_id}] doesn't exist")
+
+
+def answer_to(error: Exception, request_id: str, shown: Callable[[str], str]) -> Response:
+    """The answer to a request that ended in `error`, its texts as `shown` returns them.
+
+    Nothing of an error that nobody expected is shown.
+    """
+    match _refusal(error):
+        case None:
+            return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error", request_id)
+        case refused:
+            error_text = None if refused.error is None else shown(refused.error)
+            return _answer(refused.status, shown(refused.message), error_text, refused.headers)
+
+
+def _refusal(error: Exception) -> RefusedError | None:
+    match error:
+        case RefusedError():
+            return error
+        case HTTPException():
+            return _router_refusal(error)
+        case ConfigurationError():
+            return _configuration_refusal(error)
+        case CollectionBusyError() | SchemaVersionError() | UnsettledError():
+            return _refusal_for_now(error)
+        case _ if _database_is_away(error):
+            known = isinstance(error, DatabaseBusyError | DatabaseReadOnlyError)
+            why = str(error) if known else "PostgreSQL does not answer"
+            again = f"{why}; try again"
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", again, headers=_RETRY_LATER)
+    return None
+
+
+def _refusal_for_now(error: CollectionBusyError | SchemaVersionError | UnsettledError) -> RefusedError:
+    match error:
+        case CollectionBusyError():
+            return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
+        case UnsettledError():
+            title = "The queue is not settled"
+            return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, title, str(error), headers=_RETRY_LATER)
+    return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
+
+
+def _configuration_refusal(error: ConfigurationError) -> RefusedError:
+    match error:
+        case UnknownSourceError():
+            return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", str(error))
+        case UnknownCollectionError():
+            return RefusedError(HTTPStatus.NOT_FOUND, "Error getting collection", str(error))
+    return RefusedError(HTTPStatus.BAD_REQUEST, "Error in the configuration", str(error))
+
+
+def _router_refusal(error: HTTPException) -> RefusedError:
+    status, headers = HTTPStatus(error.status_code), error.headers or {}
+    explained = {
+        HTTPStatus.NOT_FOUND: "There is nothing at this path; see /openapi.json",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"Allowed here: {headers.get('Allow')}",
+    }
+    return RefusedError(status, status.phrase, explained.get(status, error.detail), headers=headers)
+
+
+def _database_is_away(error: Exception) -> bool:
+    # asyncpg's error for a value that it cannot send is among its interface errors, and is our fault alone.
+    away = isinstance(error, UNREACHABLE)
+    return away and not isinstance(error, ValueError)
+
+
+def _answer(status: int, message: str, error: str | None, headers: Mapping[str, str] | None = None) -> Response:
+    document = {"message": message} if error is None else {"message": message, "error": _writable(error)}
+    return JsonAnswer(document, status_code=status, headers=headers)
+
+
+def _writable(text: str) -> str:
+    """`text` as UTF-8 can write it: what users sent may hold lone surrogates."""
+    return text.encode("utf-8", errors="replace").decode()

@@ -1,0 +1,58 @@
+"""The tokens of the database, remembered for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from app.api.http.single_flight import SingleFlight
+from app.domain.api_token import TokenScope, is_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.store.tokens import Tokens
+
+MEMORY_SECONDS: Final = 1.0
+"""How long a revoked token may still be let in, and a new one be unknown."""
+
+
+class KnownTokens:
+    """The tokens that count, as the database had them at most `MEMORY_SECONDS` ago.
+
+    They are read all at once, and only when a request brings something that looks like one of them. So whatever
+    clients send costs the database one statement a second, and a token that was revoked is soon out everywhere.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._known: Mapping[str, Any] = {}
+        self._noted: set[str] = set()
+        self._noting: set[asyncio.Task[None]] = set()
+        self._until = -MEMORY_SECONDS
+        self._refresh = SingleFlight(self._read)
+
+    async def scope_of(self, id_: str, given: bytes) -> TokenScope | None:
+        """What the token allows; None if it does not count.
+
+        Raises:
+            DatabaseUnreachableError, or one of the driver's: nobody can say.
+        """
+        if time.monotonic() >= self._until:
+            await self._refresh()
+        row = self._known.get(id_)
+        if row is None or not is_token(given, row["hash"]):
+            return None
+        if row["use_is_news"] and id_ not in self._noted:
+            self._noted.add(id_)
+            noting = asyncio.create_task(self._tokens.note_use(id_))
+            self._noting.add(noting)  # the loop itself keeps no task alive
+            noting.add_done_callback(self._noting.discard)
+        return TokenScope(row["scope"])
+
+    async def _read(self) -> None:
+        began = time.monotonic()
+        self._known = await self._tokens.valid()
+        self._until = began + MEMORY_SECONDS
+        self._noted = set()

@@ -1,0 +1,65 @@
+"""How large a request may be."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from app.api.http.errors import RefusedError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+LARGEST_TARGET: Final = 8 * 1024
+LARGEST_HEADERS: Final = 16 * 1024
+LARGEST_BODY: Final = 64 * 1024
+"""Bytes of path and query, of all headers, of a body."""
+
+
+class RequestLimits:
+    """Refuses requests that are too large before anything reads them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _check(scope)
+        await self._app(scope, receive, send)
+
+
+def _check(scope: Scope) -> None:
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LARGEST_TARGET:
+        raise _too_large(HTTPStatus.REQUEST_URI_TOO_LONG, "path and query", LARGEST_TARGET)
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEADERS:
+        raise _too_large(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers", LARGEST_HEADERS)
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > LARGEST_BODY:
+        raise _too_large(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body", LARGEST_BODY)
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The request's body, which must be a JSON object.
+
+    Raises:
+        RefusedError: 400 or 413; it is something else, or too large.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:  # sent in chunks, without a length to check before
+            raise _too_large(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body", LARGEST_BODY)
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Failed to parse body", "the body must be a JSON object")
+    return content
+
+
+def _too_large(status: HTTPStatus, what: str, largest: int) -> RefusedError:
+    return RefusedError(status, "Request is too large", f"{what}: at most {largest} bytes")

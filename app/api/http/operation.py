@@ -1,0 +1,57 @@
+"""What an endpoint tells about each of its methods; OpenAPI is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import Response
+
+from app.api.http.authentication import check_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from app.api.http.parameters import Parameter
+    from app.api.http.services import Services
+    from app.domain.api_token import TokenScope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path: its parameters, its body, and the document of each status but those that all share.
+
+    `scope` is what a token must allow; None where none is asked for.
+    """
+
+    id: str
+    summary: str
+    scope: TokenScope | None
+    answers: Mapping[int, Any]
+    required: tuple[Parameter[Any], ...] = ()
+    optional: tuple[Parameter[Any], ...] = ()
+    body: Any = None
+
+
+class Endpoint(HTTPEndpoint):
+    """A path. `operations` describes its methods; HEAD and OPTIONS come with them."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {}
+
+    async def dispatch(self) -> None:
+        method = self.scope["method"].lower()
+        operation = self.operations.get("get" if method == "head" else method)
+        if operation and operation.scope:
+            check_scope(self.scope, operation.scope)
+        await super().dispatch()
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.scope["app"].state.services
+        return services
+
+    async def options(self, _request: Request) -> Response:
+        return Response(status_code=204, headers={"Allow": ", ".join(self._allowed_methods)})

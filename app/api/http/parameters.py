@@ -1,0 +1,199 @@
+"""Parameters of requests: how each is read, what it accepts and how OpenAPI describes it.
+
+A parameter that is there but empty counts as absent; of a repeated one the first counts, as in Jitsu Classic.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from app.api.documents import NAME_PATTERN
+from app.api.http.errors import RefusedError
+from app.domain.task import Status
+from app.domain.timestamp import read_time
+from app.store.reads import PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+
+Value = TypeVar("Value")
+
+LARGEST_LIMIT: Final = 2**31 - 1
+LARGEST_ATTEMPT: Final = 2**15 - 1
+
+_PLACE: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Generic[Value]):
+    """`read` turns the text into a value and raises ValueError where it cannot; `form` says what it accepts."""
+
+    name: str
+    description: str
+    form: str
+    schema: Mapping[str, Any]
+    read: Callable[[str], Value]
+
+    def required(self, request: Request) -> Value:
+        """The value in the query.
+
+        Raises:
+            RefusedError: 400; it is missing or malformed.
+        """
+        value = self.optional(request)
+        if value is None:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"'{self.name}' is required query parameter")
+        return value
+
+    def optional(self, request: Request) -> Value | None:
+        """The value in the query, None without one.
+
+        Raises:
+            RefusedError: 400; it is malformed.
+        """
+        text = next(iter(request.query_params.getlist(self.name)), "")
+        return self._read(text, "query parameter") if text else None
+
+    def required_in(self, body: Mapping[str, Any]) -> Value:
+        """The value in a JSON body.
+
+        Raises:
+            RefusedError: 400; it is missing or malformed.
+        """
+        value = self.optional_in(body)
+        if value is None:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"'{self.name}' is required field")
+        return value
+
+    def optional_in(self, body: Mapping[str, Any]) -> Value | None:
+        """The value in a JSON body, None without one.
+
+        Raises:
+            RefusedError: 400; it is malformed.
+        """
+        value = body.get(self.name)
+        if value in (None, ""):
+            return None
+        if not isinstance(value, str):
+            raise self._malformed("field")
+        return self._read(value, "field")
+
+    def _read(self, text: str, place: str) -> Value:
+        try:
+            return self.read(text)
+        except (ValueError, OverflowError):
+            raise self._malformed(place) from None
+
+    def _malformed(self, place: str) -> RefusedError:
+        message = f"Error parsing '{self.name}' {place}"
+        return RefusedError(HTTPStatus.BAD_REQUEST, message, f"'{self.name}' must be {self.form}")
+
+
+def read_name(text: str) -> str:
+    """A name as it stands.
+
+    Raises:
+        ValueError: PostgreSQL could not hold it.
+    """
+    if "\0" in text:
+        raise ValueError("NUL")
+    text.encode()  # lone surrogates raise
+    return text
+
+
+def read_limit(text: str) -> int:
+    """A count.
+
+    Raises:
+        ValueError: not a whole number from 0 to `LARGEST_LIMIT`.
+    """
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_LIMIT:
+        raise ValueError("not a count")
+    return int(text)
+
+
+def read_tail(text: str) -> int:
+    """A count of lines that come in one piece.
+
+    Raises:
+        ValueError: not a whole number from 1 to `PAGE`.
+    """
+    count = read_limit(text)
+    if not 0 < count <= PAGE:
+        raise ValueError("not a tail")
+    return count
+
+
+def read_place(text: str) -> tuple[int, int]:
+    """The place of a log line, `2.17`: attempt and line; beyond every line that there can be, the last of these.
+
+    Raises:
+        ValueError: not two numbers.
+    """
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise ValueError("not a place")
+    attempt, line = map(int, found.groups())
+    return min(attempt, LARGEST_ATTEMPT), min(line, LARGEST_LIMIT)
+
+
+def read_status(text: str) -> Status:
+    """A task's status in any case.
+
+    Raises:
+        ValueError: there is no such status.
+    """
+    return Status(text.upper())
+
+
+_TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
+_TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
+_NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
+_NAME_FORM: Final = "text without NUL characters"
+
+SOURCE: Final = Parameter("source", "A source's id in the configuration.", _NAME_FORM, _NAME_SCHEMA, read_name)
+COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
+START: Final = Parameter("start", "The beginning of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+FROM: Final = Parameter("from", "The beginning of a backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+TO: Final = Parameter("to", "The end of a backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+STATUS: Final = Parameter(
+    "status",
+    "Only tasks of this status, in any case.",
+    f"one of {', '.join(status.lower() for status in Status)}",
+    {"type": "string", "pattern": f"^(?i:{'|'.join(Status)})$"},
+    read_status,
+)
+LIMIT: Final = Parameter(
+    "limit",
+    "The newest so many tasks of each collection, after the other filters; 0 takes all.",
+    f"a whole number from 0 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
+    read_limit,
+)
+LINES: Final = Parameter(
+    "limit",
+    "At most so many lines; 0 takes all.",
+    f"a whole number from 0 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
+    read_limit,
+)
+AFTER: Final = Parameter(
+    "after",
+    "Only lines after this one, `attempt.line`: the next page, or what was written since.",
+    "the place of a line, attempt.line, such as 1.20",
+    {"type": "string", "pattern": "^[0-9]{1,5}\\.[0-9]{1,10}$", "examples": ["1.20"]},
+    read_place,
+)
+TAIL: Final = Parameter(
+    "tail",
+    "Only the last so many lines, before `limit` is looked at.",
+    f"a whole number from 1 to {PAGE}",
+    {"type": "integer", "minimum": 1, "maximum": PAGE},
+    read_tail,
+)

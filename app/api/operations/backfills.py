@@ -1,0 +1,42 @@
+"""Backfills: a task that loads an interval of one collection once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from app.api.documents import BackfillRequest, Error, ScheduledTask
+from app.api.http.limits import read_object
+from app.api.http.operation import Endpoint, Operation
+from app.api.http.parameters import COLLECTION, FROM, SOURCE, TO
+from app.api.operations.tasks import scheduled_answer
+from app.domain.api_token import TokenScope
+from app.domain.interval import Interval
+from app.task_requests import ask_for_backfill, backfill_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+class Backfill(Endpoint):
+    """`/sources/backfill`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="backfill",
+            scope=TokenScope.RUN,
+            summary="Ask for a task that loads an interval once more: 201 if new, 200 if active, 409 beside another",
+            body=BackfillRequest,
+            answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error, 409: Error, 413: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = SOURCE.required_in(body), COLLECTION.required_in(body)
+        start, end = FROM.required_in(body), TO.required_in(body)
+        new = backfill_task(services.catalogue(), source, collection, Interval.between(start, end))
+        task, is_new = await ask_for_backfill(services.queue, services.reader, new)
+        return scheduled_answer(new, task, is_new=is_new)

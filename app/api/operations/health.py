@@ -1,0 +1,80 @@
+"""Whether the process lives, and whether it can serve."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from starlette.responses import Response
+
+from app.api.documents import Done, Readiness, present, rejected_documents
+from app.api.http.answers import JsonAnswer
+from app.api.http.operation import Endpoint, Operation
+from app.domain.errors import DatabaseReadOnlyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+
+_DATABASE_PROBLEMS: Final = {
+    "unreachable": "PostgreSQL does not answer",
+    "read-only": str(DatabaseReadOnlyError()),
+}
+
+
+class Liveness(Endpoint):
+    """`/livez`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(id="livez", summary="The process lives", scope=None, answers={200: Done})
+    }
+
+    async def get(self, _request: Request) -> Response:
+        return JsonAnswer({"status": "ok"})
+
+
+class Ready(Endpoint):
+    """`/readyz`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="readyz",
+            scope=None,
+            summary="The process can serve: the database takes writes, its schema is new enough, no shutdown has begun",
+            answers={200: Readiness, 503: Readiness},
+        )
+    }
+
+    async def get(self, _request: Request) -> Response:
+        services = self.services
+        database, version, lags = await services.database_state()
+        draining = services.draining()
+        reason = (
+            "this process is draining"
+            if draining
+            else _DATABASE_PROBLEMS.get(database) or services.schema_problem(version)
+        )
+        return JsonAnswer(
+            present(
+                status="not ready" if reason else "ready",
+                message="Not ready" if reason else None,
+                error=reason,
+                database=database,
+                schema_version=version,
+                expected_schema_version=services.schema_version,
+                draining=draining,
+                projection_lag_seconds=lags,
+                rejected=rejected_documents(services.catalogue()),
+                config_problem=services.config_problem(),
+            ),
+            status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
+        )
+
+
+class OpenApi(Endpoint):
+    """`/openapi.json`."""
+
+    async def get(self, request: Request) -> Response:
+        return Response(request.app.state.openapi, media_type="application/json")

@@ -1,0 +1,177 @@
+"""Sources: what there is and how it fares, forgetting a collection's bookmark, trying a source, what it offers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from app.api.documents import (
+    Collection,
+    CollectionChoice,
+    DiscoveryRequest,
+    Done,
+    Error,
+    Offers,
+    Source,
+    SourceChoice,
+    SourceList,
+    offers_document,
+    present,
+    rejected_documents,
+)
+from app.api.http.answers import JsonAnswer
+from app.api.http.errors import RefusedError
+from app.api.http.limits import read_object
+from app.api.http.operation import Endpoint, Operation
+from app.api.http.parameters import COLLECTION, SOURCE
+from app.domain.api_token import TokenScope
+from app.domain.errors import DatabaseUnreachableError, SynclineError
+from app.domain.task import task_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from app.api.http.services import Services
+    from app.config import sources as config
+
+Result = TypeVar("Result")
+Rows = dict[tuple[str, str], Any]
+
+
+class Sources(Endpoint):
+    """`/sources`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="listSources",
+            scope=TokenScope.READ,
+            summary="Every source with its collections, and those that were left out with what is wrong",
+            answers={200: SourceList},
+        )
+    }
+
+    async def get(self, _request: Request) -> Response:
+        services = self.services
+        rows = {(row["source"], row["collection"]): row for row in await services.reader.collections()}
+        catalogue = services.catalogue()
+        return JsonAnswer(
+            present(
+                sources=[_source_document(source, rows) for source in catalogue.sources.values()],
+                rejected=rejected_documents(catalogue),
+                config_problem=services.config_problem(),
+            )
+        )
+
+
+class ClearCache(Endpoint):
+    """`/sources/clear_cache`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="clearCache",
+            scope=TokenScope.ADMIN,
+            summary="Forget a collection's bookmark, so that its next task loads everything",
+            body=CollectionChoice,
+            answers={200: Done, 400: Error, 404: Error, 413: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = services.catalogue().find(SOURCE.required_in(body), COLLECTION.required_in(body))
+        await services.reset_collection(source.id, collection.name)
+        return JsonAnswer({"status": "ok"})
+
+
+class SourceTrial(Endpoint):
+    """`/sources/test`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="testSource",
+            scope=TokenScope.ADMIN,
+            summary="Let the connector try the source, or one of its collections; 400 has the connector's own error",
+            body=SourceChoice,
+            answers={200: Done, 400: Error, 404: Error, 413: Error, 429: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
+        if collection is None:
+            services.catalogue().find_source(source)
+        else:
+            services.catalogue().find(source, collection)
+        await _asked(services, request, lambda: services.test_source(source, collection))
+        return JsonAnswer({"status": "ok"})
+
+
+class Discovery(Endpoint):
+    """`/sources/discover`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="discoverSource",
+            scope=TokenScope.ADMIN,
+            summary="Ask the connector what the source offers: tables or streams with their columns; 400 has its error",
+            body=DiscoveryRequest,
+            answers={200: Offers, 400: Error, 404: Error, 413: Error, 429: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source = services.catalogue().find_source(SOURCE.required_in(body)).id
+        return JsonAnswer(
+            offers_document(source, await _asked(services, request, lambda: services.discover_source(source)))
+        )
+
+
+async def _asked(services: Services, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
+    """The connector's answer.
+
+    Raises:
+        RefusedError: 400; its own error.
+    """
+    try:
+        return await services.trials.run(request, ask)
+    except (DatabaseUnreachableError, RefusedError):
+        raise
+    except SynclineError as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Source does not work", str(error)) from error
+
+
+def _source_document(source: config.Source, rows: Rows) -> Source:
+    return {
+        "id": source.id,
+        "type": source.type,
+        "destinations": list(source.destinations),
+        "collections": [
+            _collection_document(source.id, collection, rows.get((source.id, collection.name)))
+            for collection in source.collections.values()
+        ],
+    }
+
+
+def _collection_document(source: str, collection: config.Collection, row: Mapping[str, Any] | None) -> Collection:
+    scheduled = collection.schedule is not None
+    known = row or {}
+    last_task = known.get("last_task")
+    return cast(
+        "Collection",
+        present(
+            name=collection.name,
+            schedule=collection.schedule,
+            timezone=collection.timezone if scheduled else None,
+            next_fire_at=known.get("next_fire_at") if scheduled else None,
+            last_task_id=last_task and task_id(source, collection.name, last_task),
+            last_status=known.get("last_status"),
+            last_success_at=known.get("last_success_at"),
+            last_failure_at=known.get("last_failure_at"),
+            consecutive_failures=known.get("consecutive_failures", 0),
+        ),
+    )

@@ -1,0 +1,193 @@
+"""Tasks: asking for one, the list, a single one, its log, and its cancellation."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from starlette.responses import Response
+
+from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
+from app.api.http.answers import JsonAnswer, as_json, list_answer
+from app.api.http.errors import unknown_task
+from app.api.http.operation import Endpoint, Operation
+from app.api.http.parameters import AFTER, COLLECTION, END, LIMIT, LINES, SOURCE, START, STATUS, TAIL
+from app.domain.api_token import TokenScope
+from app.domain.errors import UnknownSourceError
+from app.domain.task import task_id
+from app.failpoints import fail_point
+from app.store.reads import BEFORE_ALL_LINES, LogFilter, TaskFilter
+from app.task_requests import sync_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from app.api.http.services import Services
+    from app.domain.claim import NewTask
+    from app.store.reads import Row
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Later than any line. The clock of this machine may be behind the database's, and would then hide a log's last lines.
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_UUID_LENGTH: Final = 36
+
+
+class Tasks(Endpoint):
+    """`/tasks`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="scheduleTask",
+            scope=TokenScope.RUN,
+            summary="Ask for a task: 201 if it is new, 200 if the collection has an active one",
+            required=(SOURCE, COLLECTION),
+            answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
+        ),
+        "get": Operation(
+            id="listTasks",
+            scope=TokenScope.READ,
+            summary="The tasks of a source that were created in an interval, ascending by creation",
+            required=(SOURCE, START, END),
+            optional=(COLLECTION, STATUS, LIMIT),
+            answers={200: TaskList, 400: Error, 404: Error},
+        ),
+    }
+
+    async def post(self, request: Request) -> Response:
+        services = self.services
+        new = sync_task(services.catalogue(), SOURCE.required(request), COLLECTION.required(request))
+        task, is_new = await services.queue.schedule(new)
+        return scheduled_answer(new, task, is_new=is_new)
+
+    async def get(self, request: Request) -> Response:
+        wanted = TaskFilter(
+            source=SOURCE.required(request),
+            start=START.required(request),
+            end=END.required(request),
+            collection=COLLECTION.optional(request),
+            status=STATUS.optional(request),
+            limit=LIMIT.optional(request) or 0,
+        )
+        await _check_known(self.services, wanted.source)
+        return await list_answer(request, "tasks", self.services.reader.tasks(wanted), task_document)
+
+
+def scheduled_answer(asked: NewTask, task: UUID, *, is_new: bool) -> Response:
+    """The id of the task that was made, or of the one that was there already."""
+    fail_point("task.scheduled")
+    id_ = task_id(asked.source, asked.collection, task)
+    if not is_new:
+        return JsonAnswer({"task_id": id_})
+    location = {"Location": f"/api/v1/tasks/{quote(id_)}"}
+    return JsonAnswer({"task_id": id_}, status_code=HTTPStatus.CREATED, headers=location)
+
+
+class SingleTask(Endpoint):
+    """`/tasks/{task_id}`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="getTask",
+            scope=TokenScope.READ,
+            summary="One task; with If-None-Match only if it has changed",
+            answers={200: Task, 304: None, 404: Error},
+        )
+    }
+
+    async def get(self, request: Request) -> Response:
+        document = as_json(task_document(await _find_task(self.services, request)))
+        tag = f'"{hashlib.blake2b(document, digest_size=12).hexdigest()}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if _matches(request.headers.get("If-None-Match", ""), tag):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(document, headers=headers, media_type=JsonAnswer.media_type)
+
+
+class TaskLogs(Endpoint):
+    """`/tasks/{task_id}/logs`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "get": Operation(
+            id="getTaskLogs",
+            scope=TokenScope.READ,
+            summary="The log of a task, whole unless an interval, a page (`limit`, `after`) or its `tail` is asked for",
+            optional=(START, END, AFTER, TAIL, LINES),
+            answers={200: TaskLog, 400: Error, 404: Error},
+        )
+    }
+
+    async def get(self, request: Request) -> Response:
+        wanted = LogFilter(
+            start=START.optional(request) or _EPOCH,
+            end=END.optional(request) or _END_OF_TIME,
+            after=AFTER.optional(request) or BEFORE_ALL_LINES,
+            tail=TAIL.optional(request),
+            limit=LINES.optional(request) or 0,
+        )
+        row = await _find_task(self.services, request)
+        return await list_answer(request, "logs", self.services.reader.log(row["task"], wanted), log_document)
+
+
+class TaskCancel(Endpoint):
+    """`/tasks/{task_id}/cancel`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="cancelTask",
+            scope=TokenScope.RUN,
+            summary="End a task: a queued one at once, a running one within seconds; a finished one stays as it is",
+            answers={200: Done, 404: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services = self.services
+        row = await _find_task(services, request)
+        last_line = f"[{request.path_params['task_id']}] CANCELED while it was queued"
+        await services.queue.cancel(row["task"], last_line)
+        return JsonAnswer({"status": "ok"})
+
+
+async def _find_task(services: Services, request: Request) -> Row:
+    """The row of the task that the path names.
+
+    The UUID at the end identifies it, and the whole id must be the one that the task was given: a bare UUID, or one
+    behind another collection's name, is unknown.
+
+    Raises:
+        RefusedError: 404.
+    """
+    given = request.path_params["task_id"]
+    try:
+        task = UUID(given[-_UUID_LENGTH:])
+    except ValueError:
+        raise unknown_task(given) from None
+    row = await services.reader.task(task)
+    if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
+        raise unknown_task(given)
+    return row
+
+
+async def _check_known(services: Services, source: str) -> None:
+    """A source is known while the configuration names it, and for ever after if it had tasks.
+
+    Raises:
+        UnknownSourceError: it was never here.
+    """
+    catalogue = services.catalogue()
+    if source in catalogue.sources or source in catalogue.rejected:
+        return
+    if not await services.reader.has_had_tasks(source):
+        raise UnknownSourceError(source)
+
+
+def _matches(condition: str, tag: str) -> bool:
+    """Whether an If-None-Match header (RFC 9110 section 13.1.2) holds `tag`; weak comparison."""
+    given = [one.strip().removeprefix("W/") for one in condition.split(",")]
+    return tag in given or given == ["*"]

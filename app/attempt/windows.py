@@ -1,0 +1,178 @@
+"""Sources that read an interval, made into sources that read window after window of time.
+
+The bookmark has a signature of each window that is loaded: those that cannot change any more are one stretch of time,
+the others have when they were loaded. A window that is in sync is not loaded again.
+
+    {"interval": "day", "settled": ["2024-01-01T00:00:00Z/2024-05-01T00:00:00Z"],
+     "loaded": {"2024-05-01T00:00:00Z": "2024-05-01T09:00:00Z"}}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from app.connectors.contract.batches import mark
+from app.connectors.contract.blame import place_of
+from app.connectors.contract.intervals import IntervalSource, refused_in_windows
+from app.connectors.contract.passes import Checkpoint, Emptied, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.kinds import not_by_intervals
+from app.connectors.values import jsontext
+from app.domain.errors import ConfigurationError
+from app.domain.interval import Interval, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.contract.passes import Item, Log, Source
+    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.windows import Windows
+
+INTERVAL_COLUMN: Final = "_syncline_interval"
+"""The mark of the window that a row belongs to, in tables without a key."""
+
+
+def windowed(source: Source, job: AttemptJob, *, log: Log) -> Source:
+    """`source`, reading windows if its collection says so.
+
+    Raises:
+        ConfigurationError: it cannot be read over an interval.
+    """
+    if job.collection.windows is None:
+        return source
+    if not isinstance(source, IntervalSource):
+        raise not_by_intervals(job.source_type)
+    if complaint := refused_in_windows(job.collection.write_mode):
+        raise ConfigurationError(f"{place_of(job)}: {complaint}")
+    return WindowedSource(source, job.collection.windows, log=log)
+
+
+class WindowedSource:
+    """Reads the windows that are not in sync, the oldest first, with a checkpoint after each."""
+
+    def __init__(self, source: IntervalSource, windows: Windows, *, log: Log) -> None:
+        self._source = source
+        self._windows = windows
+        self._log = log
+        self._tables: dict[str, Table] = {}
+        self._strange = False
+        self._share: float | None = None
+
+    def check(self) -> None:
+        self._source.check()
+
+    def read(self, bookmark: str | None) -> Iterator[Item]:
+        self._tables.clear()
+        loaded = Loaded.parsed(bookmark, self._windows.length)
+        self._strange = bookmark is not None and not (loaded.settled or loaded.changing)
+        every = list(self._windows.all())
+        wanted = [window for window in every if self._windows.may_change(window) or not loaded.settles(window)]
+        self._log("info", f"Total intervals: [{len(every)}]")
+        self._log("info", f"Intervals to sync: [{len(wanted)}]")
+        for number, window in enumerate(wanted):
+            self._share = number / len(wanted)
+            self._log("info", f"interval [{window}]")
+            yield from self._window(window)
+            loaded.add(window, self._windows)
+            yield Checkpoint(loaded.text())
+
+    def read_interval(self, interval: Interval) -> Iterator[Item]:
+        """The windows that `interval` touches, whole: only so they can replace their old rows."""
+        self._tables.clear()
+        touched = [one for one in self._windows.all() if one.start < interval.end and interval.start < one.end]
+        self._log("info", f"Intervals to sync: [{len(touched)}]")
+        for number, window in enumerate(touched):
+            self._share = number / len(touched)
+            yield from self._window(window)
+            yield Checkpoint(None)
+
+    def progress(self) -> float | None:
+        return self._share
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _window(self, window: Interval) -> Iterator[Table | Rows | Emptied]:
+        begin = self._windows.mark(window)
+        emptied: set[str] = set()
+        for item in self._source.read_interval(window):
+            match item:
+                case Table():
+                    table = _placed(item)
+                    if self._tables.get(item.name) != table:
+                        self._tables[item.name] = table
+                        yield table
+                    if not table.key and self._strange:
+                        raise ConfigurationError(
+                            f"table {item.name!r} was loaded without 'interval', or with another one, and "
+                            "without a key its rows would be there twice: reset the collection"
+                        )
+                    if not table.key and item.name not in emptied:
+                        emptied.add(item.name)
+                        yield Emptied(item.name, INTERVAL_COLUMN, begin)
+                case Rows():
+                    if not self._tables[item.table].key:
+                        mark(item.batch, INTERVAL_COLUMN, begin)
+                    yield item
+                # Checkpoints are left out: within a window nothing is complete.
+
+
+def _placed(table: Table) -> Table:
+    """`table`, whose rows say to which window they belong if no key tells what a window has brought before."""
+    if table.full_refresh:
+        raise ConfigurationError(
+            f"table {table.name!r} is replaced by all rows each time: with 'interval' it needs sync_mode 'incremental'"
+        )
+    if table.key:
+        return table
+    columns = table.columns | {INTERVAL_COLUMN: Kind.TIMESTAMP}
+    # Whatever comes again is known by its window, not by its cursor.
+    return replace(table, columns=columns, cursor_field=None)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What of the windows of one length is loaded. `settled` are stretches of time, in order, that never touch."""
+
+    length: str
+    settled: list[Interval] = field(default_factory=list)
+    changing: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parsed(cls, bookmark: str | None, length: str) -> Loaded:
+        """Windows of another length say nothing: everything is loaded anew, as it is after a bookmark of others."""
+        try:
+            said: Any = {} if bookmark is None else jsontext.decode(bookmark)
+            if not isinstance(said, dict) or said.get("interval") != length:
+                return cls(length)
+            return cls(length, [Interval.parsed(text) for text in said["settled"]], dict(said["loaded"]))
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError):
+            return cls(length)
+
+    def settles(self, window: Interval) -> bool:
+        """Whether the window was loaded when it could not change any more."""
+        return any(one.start <= window.start and window.end <= one.end for one in self.settled)
+
+    def add(self, window: Interval, windows: Windows) -> None:
+        """The window is loaded as it is now."""
+        begin = windows.mark(window)
+        self.changing.pop(begin, None)
+        if windows.may_change(window):
+            self.changing[begin] = written(windows.now)
+            return
+        stretches = sorted([*self.settled, window], key=lambda one: one.start)
+        joined = stretches[:1]
+        for one in stretches[1:]:
+            if one.start <= joined[-1].end:
+                joined[-1] = Interval(joined[-1].start, max(joined[-1].end, one.end))
+            else:
+                joined.append(one)
+        self.settled = joined
+
+    def text(self) -> str:
+        return jsontext.encode(
+            {"interval": self.length, "settled": list(map(str, self.settled)), "loaded": self.changing}
+        )

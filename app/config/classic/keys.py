@@ -1,0 +1,78 @@
+"""Keys of Jitsu Classic (v1.44.8) that Syncline accepts without giving them an effect, so that its users' YAML works.
+
+Each of them is answered with a warning. A key that is in no list here is a mistake.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.config.problems import KeyPath, PlaceOf, Problem, problem_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.config.entry import Entry
+
+_SECTIONS = """
+airbyte-bridge api_keys batch_uploader clickhouse compatibility configurator coordination events experimental geo
+geo_resolvers global_destinations google-ads log maxmind meta node singer-bridge snowflake sql_debug_log streaming
+sync-tasks synchronization_service system transform ui users_recognition
+"""
+_SERVER_KEYS = """
+always_redirect_to_configurator api_keys_reload_sec auth auth_reload_sec cache config configurator_redirect_https
+configurator_urn destinations_reload_sec disable_signature disable_skip_events_warn disable_version_reminder
+disable_welcome_page event_enrichment fields_configuration geo_resolvers_reload_sec log log_http_errors max_columns
+max_event_size metrics name plugins_cache public_url static_files_dir strict_auth_tokens telemetry ua volumes
+"""
+_DESTINATION_KEYS = """
+break_on_error caching data_layout enrichment geo_data_resolver_id log mode only_tokens package
+post_handle_destinations staged streaming_threads_count users_recognition
+"""
+SECTIONS = frozenset(_SECTIONS.split())
+SERVER_KEYS = frozenset(_SERVER_KEYS.split())
+DESTINATION_KEYS = frozenset(_DESTINATION_KEYS.split())
+SOURCE_KEYS = frozenset({"notifications", "post_handle_destinations", "project_name", "source_id"})
+COLLECTION_KEYS = frozenset({"mode"})
+DESTINATION_OPTIONS = {"db": "database", "username": "user"}
+"""Options of Classic's `datasource:` and `config:` that have another name here."""
+
+
+def lifted_options(written: dict[str, Any]) -> dict[str, Any]:
+    """A destination's options, those of Classic's `datasource:` or `config:` lifted beside `type`."""
+    options = dict(written)
+    for block in ("datasource", "config"):
+        inner = written.get(block)
+        if isinstance(inner, dict):
+            parameters = inner.get("parameters")
+            flat = inner | parameters if isinstance(parameters, dict) else inner
+            options |= {
+                DESTINATION_OPTIONS.get(key, str(key)): value for key, value in flat.items() if key != "parameters"
+            }
+            del options[block]
+    return options
+
+
+def without_classic_keys(
+    entry: Entry, value: dict[str, Any], keys: Iterable[str], below: KeyPath = ()
+) -> dict[str, Any]:
+    """`value`, which stands `below` the entry, without its `keys` of Classic; a warning names those that were there."""
+    kept, ignored = without_ignored(value, keys)
+    entry.warnings += ignored_warning(entry.path + below, ignored, entry.place)
+    return kept
+
+
+def without_ignored(mapping: dict[str, Any], keys: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """`mapping` without Classic's `keys`, and which of them were there. `log.path` is a key of the section `log`."""
+    known = frozenset(keys)
+    ignored = [key for key in mapping if key in known or key.partition(".")[0] in known]
+    return {key: value for key, value in mapping.items() if key not in ignored}, ignored
+
+
+def ignored_warning(path: KeyPath, ignored: list[str], place: PlaceOf) -> list[Problem]:
+    """One warning for all the keys that were left out below `path`."""
+    if not ignored:
+        return []
+    return [
+        problem_at(path, f"ignored, Jitsu Classic's keys without a meaning here: {', '.join(sorted(ignored))}", place)
+    ]

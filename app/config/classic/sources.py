@@ -1,0 +1,48 @@
+"""Sources of types that only Jitsu Classic had: what becomes of them is told when the catalogue is checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.kinds import SOURCES
+from app.connectors.options.types import NoParameters
+from app.connectors.options.validation import validated
+from app.connectors.sources.classic.mapping import DRIVERS
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.config.entry import Entry
+    from app.domain.attempt_protocol import CollectionJob
+
+
+def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collections: Sequence[CollectionJob]) -> None:
+    """Notes in `entry` which of its `collections` no connector of today can read, and what is different of the others.
+
+    `config` and the parameters of the collections are valid. Other types have nothing to be noted.
+    """
+    mapped_from = DRIVERS.get(source_type)
+    if mapped_from is None:
+        return
+    kind = SOURCES[source_type]
+    options = kind.options.model_validate(config)
+    for index, collection in enumerate(collections):
+        place = ("collections", index)
+        try:
+            parameters = (kind.parameters or NoParameters).model_validate(collection.parameters)
+            mapped = mapped_from(options, parameters, collection)
+            _check_target(mapped.source_type, mapped.config, mapped.collection)
+        except ConfigurationError as error:
+            entry.refuse(place, str(error))
+        else:
+            for warning in mapped.warnings:
+                entry.warn(place, warning)
+
+
+def _check_target(source_type: str, config: dict[str, Any], collection: CollectionJob) -> None:
+    """What it becomes may need packages that are not installed."""
+    kind = SOURCES[source_type]
+    for model, given in ((kind.options, config), (kind.parameters, collection.parameters)):
+        if model is not None:
+            validated(model, given, place=source_type)

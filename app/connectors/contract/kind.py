@@ -1,0 +1,47 @@
+"""What can be told of a kind of source or destination without importing what reads or writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from app.domain.writing import WriteMode
+
+if TYPE_CHECKING:
+    from app.connectors.options.types import Options
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source: the models of its `config` and of a collection's `parameters`, None where these may be any.
+
+    `where` names the class that reads it, `module:Class`, made as (options, parameters, job, *, work_dir, log); types
+    of Jitsu Classic have none, `classic.jobs` makes other kinds of them. What it `offers` it tells by itself, or of
+    each collection that is named. `instead_of_intervals` says why those cannot be read, or what can be done. One that
+    `tells_versions` may send an older row after a newer one of the same key, and says by which value they are told.
+    """
+
+    options: type[Options]
+    parameters: type[Options] | None = None
+    where: str | None = None
+    offers: Literal["by itself", "by collection"] | None = None
+    reads_intervals: bool = False
+    instead_of_intervals: str = ""
+    finds_its_collections: bool = False
+    tells_versions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationKind:
+    """A kind of destination: the model of its options, `type` included, and how rows can arrive there.
+
+    `where` names its class, `module:Class`, made as (options, fence, *, name, work_dir, log). One that keeps no
+    bookmark is also told what the store `remembered`, and the `data_dir` for its programs. Without
+    `compares_versions` the row that comes in a later commit replaces the one that is there, older or not.
+    """
+
+    options: type[Options]
+    where: str
+    write_modes: tuple[WriteMode, ...] = tuple(WriteMode)
+    keeps_bookmark: bool = True
+    compares_versions: bool = True

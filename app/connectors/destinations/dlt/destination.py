@@ -1,0 +1,109 @@
+"""What dlt can write to as a destination: rows wait in files of the attempt; a load is announced, made, and confirmed.
+
+Rows and bookmark cannot commit together here. So a load is written down with its id and its bookmark before it begins;
+whoever finds such a note asks the destination whether it knows the load, and goes on from there or takes it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+from app.connectors.destinations.dlt.bookmarks import Bookmark
+from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
+from app.connectors.destinations.dlt.warehouse import Warehouse
+from app.connectors.warehouse.layout import check_is_empty, late_versions_warning, left_out_warning, widened
+from app.failpoints import fail_point
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.contract.batches import Batch
+    from app.connectors.contract.passes import Fence, Log, Position
+    from app.connectors.contract.schema import Table
+    from app.connectors.destinations.dlt.options import DltDestinationOptions
+
+
+class DltDestination:
+    def __init__(self, options: DltDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
+        self._home = work_dir / f"dlt-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        self._home.mkdir(exist_ok=True)
+        self._fence = fence
+        self._log = log
+        self._anew = ""
+        self._warehouse = Warehouse(options, home=self._home, locks=work_dir.parent)
+        # Only now: dlt is cut off.
+        from app.connectors.destinations.dlt.load import Loader, schema_name  # noqa: PLC0415
+        from app.connectors.destinations.dlt.tables import Tables  # noqa: PLC0415
+
+        schema = schema_name(fence.source, fence.collection)
+        ledger = FileLedger if self._warehouse.is_of_files else SqlLedger
+        self._ledger = ledger(self._warehouse, source=fence.source, collection=fence.collection)
+        self._loader = Loader(self._warehouse, name=schema, task_id=fence.task_id, home=self._home)
+        self._bookmark = Bookmark(self._ledger, self._loader, fence)
+        self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home, attempt=fence.name)
+
+    def open(self) -> Position:
+        with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():
+            self._ledger.prepare()
+            position = self._bookmark.claim()
+        self._anew = position.reason
+        return position
+
+    def begin(self, table: Table) -> None:
+        with self._warehouse.explained(f"cannot prepare table {table.name!r}"), self._warehouse.changing_schema():
+            self._bookmark.verify()
+            is_new = table.name not in self._tables.stages
+            self._tables.begin(table)
+            if self._anew and is_new:
+                has_rows = partial(self._loader.has_rows, self._tables.stages[table.name].target.qualified)
+                check_is_empty(table, reason=self._anew, has_rows=has_rows)
+        if is_new and (warning := late_versions_warning(table)):
+            self._log("warn", warning)
+
+    def write(self, table: str, batch: Batch) -> None:
+        stage = self._tables.stages[table]
+        if wider := widened(stage.target.table, batch, vacant=stage.target.vacant):
+            self.begin(wider)
+        stage.add(batch)
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        moving = [stage for stage in self._tables.stages.values() if final or not stage.target.table.comes_at_once]
+        full = [stage for stage in moving if stage.rows]
+        empty = [stage for stage in moving if not stage.rows and stage.target.how == "replace"]
+        with self._warehouse.explained("cannot commit"), self._warehouse.loading():
+            self._bookmark.verify()
+            prepared = Prepared(
+                task=self._fence.task,
+                load_id=self._loader.package(full) if full else "",
+                tables={stage.target.qualified: stage.target.how for stage in full}
+                | {stage.target.qualified: "empty" for stage in empty},
+                bookmark=bookmark,
+                generation=self._fence.generation,
+                final=final,
+                standing=self._bookmark.standing(stage.target.table.name for stage in full),
+            )
+            if full:
+                self._bookmark.prepare(prepared)
+                fail_point("destination.committing")
+                self._loader.load()
+                fail_point("destination.bookmarked")
+            self._loader.finish(prepared, verify=self._bookmark.verify)
+            self._bookmark.move(prepared)
+        if final:
+            self._tell_what_was_left_out()
+        rows = sum(stage.moved for stage in full)
+        for stage in full:
+            stage.clear()
+        return rows
+
+    def _tell_what_was_left_out(self) -> None:
+        for name, stage in self._tables.stages.items():
+            if warning := left_out_warning(name, stage.target):
+                self._log("warn", warning)
+
+    def close(self) -> None:
+        """Files go with the attempt's directory; connections to the destination are never kept."""
+        for stage in self._tables.stages.values():
+            stage.close()

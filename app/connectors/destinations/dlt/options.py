@@ -1,0 +1,107 @@
+"""The options of the destinations `dlt:<name>`: whatever dlt can write to, with its own names for what it needs."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, Final, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from app.connectors.contract.kind import DestinationKind
+from app.connectors.dlt.examination import examined
+from app.connectors.options.installed import check_installed
+from app.connectors.options.types import Options
+from app.domain.writing import WriteMode
+
+# What each needs beside dlt: the modules, and dlt's extra that brings them.
+_DRIVERS: Final[dict[str, tuple[str, ...]]] = {
+    "bigquery": ("google.cloud.bigquery",),
+    "clickhouse": ("clickhouse_driver", "clickhouse_connect"),
+    "databricks": ("databricks.sql",),
+    "duckdb": ("duckdb",),
+    "filesystem": (),
+    "motherduck": ("duckdb",),
+    "mssql": ("pyodbc",),
+    "postgres": ("psycopg2",),
+    "redshift": ("psycopg2",),
+    "snowflake": ("snowflake.connector",),
+    "sqlalchemy": ("sqlalchemy",),
+}
+_FILE_SYSTEMS: Final = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfss": "adlfs"}
+DLT: Final = "dlt:"
+DLT_DESTINATIONS: Final = tuple(f"{DLT}{name}" for name in _DRIVERS)
+
+
+def write_modes(name: str) -> tuple[WriteMode, ...]:
+    """How rows can arrive at dlt's destination `name`; a history would need what dlt does not do with Arrow."""
+    upserts = () if name == "filesystem" else (WriteMode.UPSERT,)
+    return (WriteMode.APPEND, *upserts, WriteMode.REPLACE)
+
+
+class DltDestinationOptions(Options):
+    """Tables are made in `dataset`; `credentials` and all other keys are those of dlt's destination.
+
+    `staging` is dlt's `filesystem` (`bucket_url`, `credentials`) for destinations that load from a bucket.
+    """
+
+    # dlt knows which keys its destinations have, and judges them when the catalogue is checked.
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str
+    dataset: str = Field(min_length=1)
+    credentials: str | dict[str, Any] | None = None
+    staging: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the destination in dlt."""
+        return self.type.removeprefix(DLT)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What dlt's destination is made with."""
+        given = {} if self.credentials is None else {"credentials": self.credentials}
+        return given | (self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        check_installed(f"type '{self.type}'", "dlt", "dlt")
+        missing = [module for module in _DRIVERS[self.name] if not _is_there(module)]
+        if missing:
+            raise ValueError(_missing(f"type '{self.type}'", self.name))
+        for settings in (self.settings, self.staging or {}):
+            scheme, separator, _ = str(settings.get("bucket_url", "")).partition("://")
+            module = _FILE_SYSTEMS.get(scheme) if separator else None
+            if module and not _is_there(module):
+                extra = "az" if module == "adlfs" else scheme.replace("gcs", "gs")
+                raise ValueError(_missing(f"{scheme}://", extra))
+        if self.name == "filesystem" and not self.settings.get("bucket_url"):
+            raise ValueError("'bucket_url' is needed: a directory, or s3://…, gs://…, az://…")
+        if self.name != "filesystem" and self.credentials is None:
+            raise ValueError("'credentials' is needed: an address, or a mapping as dlt describes it")
+        return self
+
+    def examined(self) -> str | None:
+        return examined("app.connectors.destinations.dlt.examination", self.model_dump(exclude_unset=True))
+
+
+def _missing(what: str, extra: str) -> str:
+    return f"{what} needs packages that are not installed: pip install 'dlt[{extra}]'"
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        return False
+
+
+KINDS: Final[dict[str, DestinationKind]] = {
+    name: DestinationKind(
+        DltDestinationOptions,
+        "app.connectors.destinations.dlt.destination:DltDestination",
+        write_modes(name.removeprefix(DLT)),
+        compares_versions=False,
+    )
+    for name in DLT_DESTINATIONS
+}

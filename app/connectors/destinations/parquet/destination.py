@@ -1,0 +1,166 @@
+"""Parquet files as a destination: files are written first, then one manifest that names them with the bookmark."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.connectors.contract.passes import Reload
+from app.connectors.contract.schema import Kind
+from app.connectors.destinations.parquet import types
+from app.connectors.destinations.parquet.manifest import DataFile, Manifest, Manifests, TableState, escaped
+from app.connectors.destinations.parquet.options import WRITE_MODES
+from app.connectors.destinations.parquet.resent import Resent
+from app.connectors.destinations.parquet.stage import Stage
+from app.connectors.destinations.parquet.storage import make_storage
+from app.connectors.warehouse.layout import Target, admitted, check_is_empty, column_names, left_out_warning, widened
+from app.domain.errors import ConfigurationError
+from app.domain.writing import SchemaPolicy, WriteMode
+from app.failpoints import fail_point
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.connectors.contract.batches import Batch
+    from app.connectors.contract.passes import Fence, Log, Position
+    from app.connectors.contract.schema import Table
+    from app.connectors.contract.standing import Standing
+    from app.connectors.destinations.parquet.options import ParquetDestinationOptions
+    from app.connectors.destinations.parquet.stage import Staged
+
+
+class ParquetDestination:
+    """The manifest is the truth; a file that it does not name is not there, and goes when the next attempt begins."""
+
+    def __init__(
+        self, options: ParquetDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log
+    ) -> None:
+        self._fence = fence
+        self._log = log
+        self._directory = work_dir / f"parquet-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        self._storage = make_storage(options)
+        self._manifests = Manifests(self._storage, fence)
+        identity = msgspec.json.encode([fence.source, fence.collection])
+        # The beginning of the names of this collection's files: others may write to the same directory.
+        self._prefix = f"{hashlib.sha256(identity).hexdigest()[:12]}-"
+        self._manifest: Manifest
+        self._before: dict[str, TableState] = {}
+        self._anew = ""
+        self._standing: Standing | None = None
+        self._numbers = 0
+        self._stages: dict[str, Stage] = {}
+        self._resent: dict[str, Resent] = {}
+
+    def open(self) -> Position:
+        self._manifest = self._manifests.claim()
+        found = self._sweep()
+        position = self._manifest.position(self._fence, found)
+        if position.reload is Reload.MISSING:
+            self._manifest = self._manifest.without_missing(found)
+        self._before = self._manifest.tables
+        self._anew = position.reason
+        self._standing = position.standing
+        return position
+
+    def begin(self, table: Table) -> None:
+        target = self._target(table)
+        if self._anew:
+            before = self._before.get(table.name, TableState({}))
+            check_is_empty(table, reason=self._anew, has_rows=lambda: any(file.rows for file in before.files))
+        if stage := self._stages.get(table.name):
+            stage.widen(target)
+        else:
+            directory = self._directory / str(len(self._stages))
+            self._stages[table.name] = Stage(target, directory, task_id=self._fence.task_id)
+
+    def write(self, table: str, batch: Batch) -> None:
+        stage = self._stages[table]
+        if wider := widened(stage.target.table, batch):
+            self.begin(wider)
+        stage.add(batch)
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        moving = {name: stage for name, stage in self._stages.items() if final or not stage.target.table.comes_at_once}
+        tables = dict(self._manifest.tables)
+        rows = 0
+        for name, stage in moving.items():
+            files = self._moved(name, stage)
+            rows += sum(file.rows for file in files)
+            tables[name] = self._state(stage.target, files, final=final)
+        self._standing = self._fence.standing.with_tables(self._standing, *self._stages)
+        manifest = self._manifest.changed(
+            tables=tables,
+            standing=self._standing,
+            bookmark=bookmark,
+            generation=self._fence.generation,
+            completed_task=self._fence.task if final else None,
+            committed_at=datetime.now(UTC).isoformat(),
+        )
+        fail_point("destination.committing")
+        self._manifests.commit(manifest)
+        self._manifest = manifest
+        if final:
+            for name, stage in self._stages.items():
+                if warning := left_out_warning(name, stage.target):
+                    self._log("warn", warning)
+        return rows
+
+    def close(self) -> None:
+        """Files without a manifest that names them go when the next attempt begins."""
+
+    def _sweep(self) -> set[str]:
+        """Files that no manifest names go; those that a newer attempt commits are only found once it has claimed.
+
+        Returns the files that are there.
+        """
+        found = set(self._storage.starting_with(self._prefix))
+        self._manifests.verify(self._manifest)
+        for file in found - self._manifest.named:
+            self._storage.remove(file)
+        return found
+
+    def _target(self, table: Table) -> Target:
+        if table.mode not in WRITE_MODES:
+            raise ConfigurationError(
+                f"table {table.name!r}: files cannot be changed row by row, as write_mode '{table.mode}' would: "
+                "set 'write_mode: append', or 'write_mode: replace' with 'sync_mode: full_refresh'"
+            )
+        names = column_names(table, fitted=str, same=str.lower)
+        known = self._manifest.tables.get(table.name)
+        there = {name.lower(): (name, Kind(kind)) for name, kind in known.columns.items()} if known else {}
+        left_out: tuple[str, ...] = ()
+        if known and not known.unfinished:
+            names, left_out = admitted(table, names, new=lambda name: name.lower() not in there)
+        described = {}
+        for field, name in names.items():
+            described[field] = types.column(*there.get(name.lower(), (name, table.columns[field])))
+        return Target(table, table.name, described, left_out=left_out, unfinished=known is None or known.unfinished)
+
+    def _moved(self, name: str, stage: Stage) -> list[DataFile]:
+        """The staged files, at their place; nothing names them yet."""
+        table = stage.target.table
+        empty = table.mode is WriteMode.REPLACE or not self._manifest.tables.get(name)
+        staged = stage.finish(even_if_empty=empty)
+        if table.mode is WriteMode.APPEND and not table.full_refresh:
+            if name not in self._resent:
+                before = self._before.get(name)
+                self._resent[name] = Resent(self._storage, stage, before.files if before else ())
+            staged = [self._resent[name].dropped(each) for each in staged]
+        return [self._put(name, each) for each in staged if each.rows or empty]
+
+    def _put(self, table: str, staged: Staged) -> DataFile:
+        self._numbers += 1
+        name = f"{escaped(table)}/{self._prefix}{self._fence.name}-{self._numbers}.parquet"
+        self._storage.put(staged.path, name)
+        lowest, highest = (None if each is None else types.written(each) for each in (staged.lowest, staged.highest))
+        return DataFile(name, staged.rows, lowest, highest)
+
+    def _state(self, target: Target, files: list[DataFile], *, final: bool) -> TableState:
+        known = self._manifest.tables.get(target.table.name) or TableState({})
+        kept = () if target.table.mode is WriteMode.REPLACE else known.files
+        columns = known.columns | {column.name: column.type for column in target.columns.values()}
+        settled = final or target.table.schema_policy is SchemaPolicy.EVOLVE
+        return TableState(columns, (*kept, *files), unfinished=target.unfinished and not settled)

@@ -1,0 +1,37 @@
+"""The options of the destination `parquet`: where its files are."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import Field, field_validator
+
+from app.connectors.contract.kind import DestinationKind
+from app.connectors.options.addresses import WRITABLE, checked_address
+from app.connectors.options.installed import check_installed
+from app.connectors.options.types import Options
+from app.domain.writing import WriteMode
+
+WRITE_MODES = (WriteMode.APPEND, WriteMode.REPLACE)
+"""Files are added and replaced, but nothing inside of them is changed."""
+
+
+class ParquetDestinationOptions(Options):
+    """A directory, local or in an object store; `storage_options` go to fsspec's file system as they are."""
+
+    type: Literal["parquet"] = "parquet"
+    path: str = Field(min_length=1)
+    storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @field_validator("path")
+    @classmethod
+    def _can_be_reached(cls, path: str) -> str:
+        check_installed("type 'parquet'", "files", "fsspec")
+        return checked_address(path, WRITABLE)
+
+
+KINDS: Final[dict[str, DestinationKind]] = {
+    "parquet": DestinationKind(
+        ParquetDestinationOptions, "app.connectors.destinations.parquet.destination:ParquetDestination", WRITE_MODES
+    ),
+}

@@ -1,0 +1,45 @@
+"""The options of the destination `singer`: the target and its own configuration."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.connectors.contract.kind import DestinationKind
+from app.connectors.options.types import Document, Options, Pinned
+from app.domain.writing import WriteMode
+
+TARGET_MODES: Final = (WriteMode.APPEND, WriteMode.UPSERT, WriteMode.REPLACE)
+
+
+class TargetOptions(Options):
+    """A Singer target: a pinned `package` that is installed on first use, or the `command` that runs it.
+
+    `settings` are the target's own: a destination's `config` is Jitsu Classic's, and lifted.
+    """
+
+    type: Literal["singer"] = "singer"
+    package: Pinned | None = None
+    command: tuple[str, ...] | str | None = None
+    executable: str | None = None
+    settings: Document = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        if bool(self.package) == bool(self.command):
+            raise ValueError("exactly one of 'package' and 'command' is needed")
+        if self.executable and self.command:
+            raise ValueError("'executable' belongs to 'package'")
+        return self
+
+
+KINDS: Final[dict[str, DestinationKind]] = {
+    "singer": DestinationKind(
+        TargetOptions,
+        "app.connectors.destinations.singer.destination:SingerDestination",
+        TARGET_MODES,
+        keeps_bookmark=False,
+        compares_versions=False,
+    ),
+}

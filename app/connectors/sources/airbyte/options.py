@@ -1,0 +1,130 @@
+"""The options of the source `airbyte`: which connector, how it runs, and what it is told."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.types import Document, Duration, NoParameters, Options, Pinned, Several
+
+CDK: Final = "airbyte-cdk==7.39.1"
+"""What runs a manifest where nothing else is said."""
+
+_ORIGINS: Final = ("package", "command", "manifest", "image", "docker_image")
+_NAME: Final = r"[A-Za-z0-9][\w.-]*(:\d+)?(/[A-Za-z0-9_][\w.-]*)*"
+_IMAGE: Final = re.compile(rf"{_NAME}(:[\w][\w.-]*(@sha256:[0-9a-f]{{64}})?|@sha256:[0-9a-f]{{64}})")
+_REPOSITORY: Final = re.compile(_NAME)
+_TAG: Final = re.compile(r"\w[\w.-]*")
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _path(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class SelectedStream(Options):
+    """One of the streams of the collection `all`, and how it is read; Jitsu Classic's words."""
+
+    name: str = Field(min_length=1)
+    namespace: str | None = None
+    sync_mode: Literal["full_refresh", "incremental"] | None = None
+    cursor_field: Annotated[tuple[str, ...], BeforeValidator(_path)] = ()
+
+
+class AirbyteOptions(Options):
+    """An Airbyte connector: a pinned `package`, a `command`, a declarative `manifest` or a Docker `image`.
+
+    The names that Jitsu Classic used (`docker_image`, `image_version`, `initial_state`, …) are understood as well.
+    """
+
+    package: Pinned | None = None
+    executable: str | None = None
+    command: tuple[str, ...] | str | None = None
+    manifest: Document | None = None
+    components: str | None = None
+    image: str | None = None
+    docker_image: str | None = None
+    image_version: str | None = None
+    network: str | None = Field(default=None, pattern=r"^\w[\w.:-]*$")
+    docker_options: Annotated[tuple[str, ...], Several] = ()
+    config: Document = Field(default_factory=dict)
+    catalog: Document | None = None
+    discovery_max_age: Duration = timedelta(hours=1)
+    state: dict[str, Any] | list[Any] | str | None = None
+    initial_state: dict[str, Any] | list[Any] | str | None = None
+    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_named)], ...] = ()
+    stream_table_names: dict[str, str] = Field(default_factory=dict)
+    stream_table_name_prefix: str | None = None
+
+    @field_validator("image")
+    @classmethod
+    def _is_pinned(cls, image: str | None) -> str | None:
+        if image is not None and not _IMAGE.fullmatch(image):
+            raise ValueError(f"{image!r} is no image with a version: write airbyte/source-name:1.2.3")
+        return image
+
+    @field_validator("docker_image")
+    @classmethod
+    def _is_an_image(cls, image: str | None) -> str | None:
+        if image is not None and not (_REPOSITORY.fullmatch(image) or _IMAGE.fullmatch(image)):
+            raise ValueError(f"{image!r} is not the name of an image: write airbyte/source-name")
+        return image
+
+    @field_validator("image_version")
+    @classmethod
+    def _is_a_version(cls, version: str | None) -> str | None:
+        if version and not _TAG.fullmatch(version):
+            raise ValueError(f"{version!r} is no version of an image: write 1.2.3")
+        return version
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        given = [key for key in _ORIGINS if getattr(self, key)]
+        # The packages beside a manifest are those that run it.
+        if len(given) != 1 and given != ["package", "manifest"]:
+            found = " and ".join(f"'{key}'" for key in given) or "none"
+            raise ValueError(f"exactly one of {', '.join(map(repr, _ORIGINS))} is needed, found {found}")
+        if self.state is not None and self.initial_state is not None:
+            raise ValueError("'state' and 'initial_state' exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _has_only_what_its_origin_takes(self) -> Self:
+        for keys, origins in (
+            (("executable",), ("package",)),
+            (("components",), ("manifest",)),
+            (("image_version",), ("docker_image",)),
+            (("network", "docker_options"), ("image", "docker_image")),
+        ):
+            for key in keys:
+                if getattr(self, key) and not any(getattr(self, origin) for origin in origins):
+                    raise ValueError(f"'{key}' belongs to {' or '.join(map(repr, origins))}")
+        return self
+
+    @property
+    def image_name(self) -> str | None:
+        """The image with its version. Classic leaves out who publishes it, and takes the newest without a version."""
+        if self.docker_image is None:
+            return self.image
+        name = self.docker_image if "/" in self.docker_image else f"airbyte/{self.docker_image}"
+        return name if _IMAGE.fullmatch(name) else f"{name}:{self.image_version or 'latest'}"
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "airbyte": SourceKind(
+        AirbyteOptions,
+        NoParameters,
+        "app.connectors.sources.airbyte.source:AirbyteSource",
+        offers="by itself",
+        instead_of_intervals="it reads from its bookmark or its start date on: set an earlier one",
+        finds_its_collections=True,
+        tells_versions=True,
+    ),
+}

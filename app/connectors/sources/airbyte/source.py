@@ -1,0 +1,256 @@
+"""Airbyte connectors as sources: https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors.contract.blame import blamed, place_of
+from app.connectors.programs.catalog_cache import DiscoveredCatalog, changes
+from app.connectors.programs.documents import document, text_of
+from app.connectors.programs.late_fields import LateFields
+from app.connectors.programs.packages import command_of
+from app.connectors.programs.program import Program
+from app.connectors.sources.airbyte.catalog import choose, chosen, offers_of
+from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
+from app.connectors.sources.airbyte.container import SEEN_AT, Container
+from app.connectors.sources.airbyte.manifest import manifest
+from app.connectors.sources.airbyte.offers import offered
+from app.connectors.sources.airbyte.options import CDK
+from app.connectors.sources.airbyte.reading import Reading
+from app.connectors.sources.airbyte.specification import KnownSpecification
+from app.connectors.sources.airbyte.states import States
+from app.connectors.values import jsontext
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.contract.passes import Checkpoint, Log, Rows
+    from app.connectors.contract.schema import Kind, Table
+    from app.connectors.options.types import NoParameters
+    from app.connectors.sources.airbyte.catalog import Choice
+    from app.connectors.sources.airbyte.messages import Descriptor
+    from app.connectors.sources.airbyte.options import AirbyteOptions
+    from app.domain.attempt_protocol import AttemptJob, Offered
+
+_RUNS_MANIFESTS = "source-declarative-manifest"
+
+
+class AirbyteSource:
+    def __init__(
+        self, options: AirbyteOptions, _parameters: NoParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
+        self._options = options
+        self._job = job
+        self._place = place_of(job)
+        self._collection = job.collection
+        self._data_dir = Path(job.data_dir).absolute()
+        self._work_dir = work_dir
+        self._log = log
+        self._running = ExitStack()
+        self._discovered: DiscoveredCatalog | None = None
+        self._reading: Reading | None = None
+
+    def check(self) -> None:
+        with blamed(self._place):
+            connector = self._prepared()
+            connector.check()
+            self._choose(self._catalog(connector))
+
+    def discover(self) -> Iterator[Offered]:
+        with blamed(self._place):
+            yield from offered(self._catalog(self._prepared()))
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        with blamed(self._place):
+            yield from self._items(bookmark)
+
+    def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        connector = self._prepared()
+        known, catalog, choices = self._chosen(connector)
+        forgetful = all(choice.full_refresh for choice in choices.values())
+        beginning = None if forgetful else bookmark or self._initial_bookmark()
+
+        def remembers(stream: Descriptor) -> bool:
+            choice = chosen(choices, stream)
+            return choice is not None and not choice.full_refresh
+
+        def columns_now() -> dict[str, dict[str, Kind]]:
+            """What a second connector says, while the first one waits to be read on."""
+            other = self._beside(connector)
+            catalog = self._catalog(other)
+            connector.mask_like(other)
+            return _columns(self._choose(catalog)[1])
+
+        states = States(beginning, remembers=remembers)
+        late = LateFields(self._known(connector), _columns(choices), ask=columns_now, log=self._log)
+        reading = Reading(
+            self._options,
+            self._collection,
+            choices,
+            states,
+            late,
+            offers=[offer.descriptor for offer in offers_of(known)],
+            hear=connector.hear_status,
+            log=self._log,
+        )
+        self._reading = reading
+        yield from reading.items(connector.read(catalog, states.bookmark()))
+
+    def progress(self) -> float | None:
+        """Which share of the records is read, 0 to 1; None where the connector has not said how many there are."""
+        return None if self._reading is None else self._reading.progress()
+
+    def close(self) -> None:
+        self._running.close()
+
+    def _prepared(self) -> Connector:
+        config = document(self._options.config, "config")
+        if self._options.manifest is not None:
+            config = config | {MANIFEST: manifest(self._options.manifest)}
+        # Trials run beside a sync, and beside each other.
+        owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if self._job.mode == "sync" else None
+        connector = self._connector(config, owner=owner)
+        connector.mask_by(self._specification(connector, config))
+        return connector
+
+    def _beside(self, connector: Connector) -> Connector:
+        """Another one, with the same configuration as it is now."""
+        other = self._connector(connector.config, owner=None)
+        other.mask_by(connector.specified)
+        other.mask_like(connector)
+        return other
+
+    def _connector(self, config: dict[str, Any], *, owner: str | None) -> Connector:
+        """A connector that ends with the attempt; an `owner` has no other containers."""
+        arguments, environment = self._components()
+        if image := self._options.image_name:
+            container = Container(
+                image,
+                owner=owner,
+                work_dir=self._work_dir,
+                network=self._options.network,
+                options=self._options.docker_options,
+            )
+            self._running.callback(container.end)
+            environment |= container.environment
+            command, seen_at = container.command(), SEEN_AT
+        else:
+            command, seen_at = self._command(), self._work_dir
+        home = self._data_dir / "home"
+        program = Program(command, name="the connector", home=home, secrets=secrets_of(config), environment=environment)
+        self._running.callback(program.stop)
+        return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)
+
+    def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
+        """It says which values are secret. A manifest has its own; a program is not started for it in each attempt."""
+        if MANIFEST in config:
+            spec = config[MANIFEST].get("spec")
+            return spec.get("connection_specification") if isinstance(spec, dict) else None
+        known = self._known_specification(connector)
+        if (specification := known and known.remembered()) is not None:
+            return specification
+        try:
+            specification = connector.specification()
+        except SynclineError as error:
+            if not self._options.command:
+                raise
+            # A program of the user's own may do without.
+            self._log(
+                "warn", f"only what a key says to be secret is masked, for the command has no specification: {error}"
+            )
+            return None
+        if known is not None:
+            known.remember(specification)
+        return specification
+
+    def _known_specification(self, connector: Connector) -> KnownSpecification | None:
+        """That of a pinned version stays; a command may be another program later, and so may the newest image."""
+        options, image = self._options, self._options.image_name
+        if options.command:
+            origin = [*connector.command, *map(str, changes(connector.command))]
+            return KnownSpecification(self._data_dir, origin, max_age=options.discovery_max_age)
+        if image is not None and image.endswith(":latest"):
+            return None
+        pinned = options.package or ((image,) if image else ())
+        return KnownSpecification(self._data_dir, (options.executable or "", *pinned))
+
+    def _command(self) -> list[str]:
+        options = self._options
+        executable = _RUNS_MANIFESTS if options.manifest is not None else options.executable
+        package = options.package or (CDK,)
+        return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
+
+    def _components(self) -> tuple[list[str], dict[str, str]]:
+        """A manifest's own Python code, which airbyte-cdk runs only where the environment allows it."""
+        if self._options.components is None:
+            return [], {}
+        path = Path(self._options.components).absolute()
+        return ["--components-path", str(path)], {"AIRBYTE_ENABLE_UNSAFE_CODE": "true"}
+
+    def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
+        """The catalog, and what is chosen from it.
+
+        One that was discovered earlier may lack what is asked for now, and may be why an attempt failed.
+        """
+        first = self._options.catalog is None and self._job.attempt == 1
+        earlier = self._known(connector).remembered() if first else None
+        if earlier is not None:
+            with suppress(ConfigurationError):
+                return earlier, *self._choose(earlier)
+        catalog = self._catalog(connector)
+        return catalog, *self._choose(catalog)
+
+    def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
+        return choose(catalog, self._collection, self._options.selected_streams)
+
+    def _catalog(self, connector: Connector) -> dict[str, Any]:
+        """The catalog that is given, or what the connector says now."""
+        if (given := self._options.catalog) is not None:
+            return document(given, "catalog")
+        known = self._known(connector)
+        catalog = connector.catalog()
+        known.remember(catalog)
+        return catalog
+
+    def _known(self, connector: Connector) -> DiscoveredCatalog:
+        """Its key is the configuration as it is at first: the connector may change it while it discovers."""
+        if self._discovered is None:
+            # The command of a container has a name and a directory of its own each time.
+            image = self._options.image_name
+            self._discovered = DiscoveredCatalog(
+                self._data_dir,
+                [image] if image else connector.command,
+                jsontext.encode(connector.config),
+                generation=self._job.generation,
+                max_age=self._options.discovery_max_age,
+            )
+        return self._discovered
+
+    def _initial_bookmark(self) -> str | None:
+        for key in ("state", "initial_state"):
+            given = getattr(self._options, key)
+            if given is not None:
+                return _state(given, key)
+        return None
+
+
+def _columns(choices: dict[Descriptor, Choice]) -> dict[str, dict[str, Kind]]:
+    return {str(stream): choice.columns for stream, choice in choices.items()}
+
+
+def _state(given: dict[str, Any] | list[Any] | str, key: str) -> str:
+    """The text of a state that is written out, JSON text, or in the file of that path."""
+    if isinstance(given, str):
+        text = given if given.lstrip().startswith(("{", "[")) else text_of(given, key, "JSON")
+        try:
+            given = jsontext.decode(text)
+        except msgspec.MsgspecError as error:
+            raise ConfigurationError(f"'{key}' is not JSON: {error}") from None
+    if not isinstance(given, dict | list):
+        raise ConfigurationError(f"'{key}' is neither an object nor a list")
+    return jsontext.encode(given)

@@ -1,0 +1,63 @@
+"""An attempt of one of Jitsu Classic's sources, as one of the connector that reads it today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.connectors.options.types import NoParameters
+from app.connectors.options.validation import validated
+from app.connectors.programs.documents import text_of
+from app.connectors.sources.classic.mapping import DRIVERS
+from app.connectors.sources.classic.options import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from app.connectors.options.types import Options
+    from app.domain.attempt_protocol import AttemptJob, Offered
+
+
+def translated(job: AttemptJob) -> AttemptJob:
+    """`job` itself, unless its source is of a type that only Classic had.
+
+    Raises:
+        ConfigurationError: what is written cannot be mapped, or names a file that cannot be read.
+    """
+    mapped_from = DRIVERS.get(job.source_type)
+    if mapped_from is None:
+        return job
+    kind = KINDS[job.source_type]
+    place = f"sources.{job.source}"
+    options = validated(kind.options, job.source_config, place=f"{place}.config")
+    parameters_place = f"{place}.collections.{job.collection.name}.parameters"
+    parameters = validated(kind.parameters or NoParameters, job.collection.parameters, place=parameters_place)
+    mapped = mapped_from(_with_key(options), parameters, job.collection)
+    return msgspec.structs.replace(
+        job, source_type=mapped.source_type, source_config=mapped.config, collection=mapped.collection
+    )
+
+
+def offered_as_written(job: AttemptJob, offers: Iterable[Offered]) -> Iterator[Offered]:
+    """`offers` of the connector that reads `job` today; of one of Classic's only its report, by the collection's name.
+
+    What else the connector has could not be asked for through Classic's type.
+    """
+    if job.source_type not in DRIVERS:
+        yield from offers
+        return
+    mapped = translated(job)
+    for each in offers:
+        if mapped.source_type == "files" or each.name == mapped.collection.type:
+            yield msgspec.structs.replace(each, name=job.collection.name)
+
+
+def _with_key(options: Options) -> Options:
+    """The key of a service account that stands in a file goes to the connector as text."""
+    auth = getattr(options, "auth", None)
+    key = getattr(auth, "service_account_key", None)
+    if auth is None or not isinstance(key, str) or key.lstrip().startswith("{"):
+        return options
+    read = auth.model_copy(update={"service_account_key": text_of(key, "service_account_key", "a JSON object")})
+    return options.model_copy(update={"auth": read})

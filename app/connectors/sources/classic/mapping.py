@@ -1,0 +1,220 @@
+"""Sources of Jitsu Classic's own drivers, as the connectors that read the same today.
+
+A mapping reads nothing and knows no secret but those that it passes on. Each of Classic's collections is one report of
+one source, so the connector is told of that report only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from app.connectors.values import jsontext
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.connectors.options.types import NoParameters
+    from app.connectors.sources.classic.options import (
+        AmplitudeOptions,
+        FacebookMarketingOptions,
+        FacebookMarketingParameters,
+        GoogleAdsOptions,
+        GoogleAdsParameters,
+        GoogleAnalyticsOptions,
+        GoogleAnalyticsParameters,
+        GoogleAuth,
+        GooglePlayOptions,
+    )
+    from app.domain.attempt_protocol import CollectionJob
+
+GOOGLE_ANALYTICS: Final = "airbyte-source-google-analytics-data-api==2.8.2"
+UNIVERSAL_ANALYTICS: Final = "airbyte-source-google-analytics-v4==0.4.19"
+FACEBOOK_MARKETING: Final = "airbyte-source-facebook-marketing==6.1.9"
+GOOGLE_ADS: Final = "airbyte-source-google-ads==6.1.7"
+AMPLITUDE: Final = "airbyte-source-amplitude==0.6.19"
+
+_REPORT: Final = "report"
+_AMPLITUDE_STREAMS: Final = {
+    "active_users": "active_users",
+    "annotations": "annotations",
+    "average_sessions": "average_session_length",
+    "cohorts": "cohorts",
+    "events": "events",
+}
+_PLAY_FILES: Final = {"sales": "sales/salesreport_*.zip", "earnings": "earnings/earnings_*.zip"}
+_FACEBOOK_COLLECTIONS: Final = ("ads", "insights")
+# Rows of these have no date of their own: one range has to be asked for as a whole.
+_LONGER_THAN_A_DAY: Final = {f"segments.{span}" for span in ("week", "month", "month_of_year", "quarter", "year")}
+_NO_END: Final = "2099-12-31"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The same source and collection for a connector of today; `warnings` say what is different there."""
+
+    source_type: str
+    config: dict[str, Any]
+    collection: CollectionJob
+    warnings: tuple[str, ...] = ()
+
+
+def google_analytics(
+    options: GoogleAnalyticsOptions, parameters: GoogleAnalyticsParameters, collection: CollectionJob
+) -> Mapped:
+    """A report of Google Analytics 4 or, while it lasts, of Universal Analytics."""
+    _check_type(collection, ("report",))
+    dimensions, metrics = list(parameters.dimensions), list(parameters.metrics)
+    config: dict[str, Any] = {"credentials": _google_credentials(options.auth)}
+    if options.view_id:
+        report = {"name": _REPORT, "dimensions": dimensions, "metrics": metrics}
+        config |= {
+            "view_id": options.view_id,
+            "start_date": collection.start_date,
+            "custom_reports": jsontext.encode([report]),
+        }
+        warning = (
+            "Google has ended Universal Analytics and deleted what it had (July 2024), so a 'view_id' has nothing to "
+            "read any more: give a 'property_id' of Google Analytics 4, with its names of dimensions and metrics"
+        )
+        return _airbyte(UNIVERSAL_ANALYTICS, config, collection, _REPORT, warning)
+    for name in (*dimensions, *metrics):
+        if name.startswith("ga:"):
+            raise ConfigurationError(
+                f"{name!r} is a name of Universal Analytics: Google Analytics 4 has its own, such as 'country' and "
+                "'sessions' (https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema)"
+            )
+    config |= {
+        "property_ids": [options.property_id],
+        "date_ranges_start_date": collection.start_date,
+        # Rows of several days are told apart by it.
+        "custom_reports_array": [
+            {"name": _REPORT, "dimensions": list(dict.fromkeys(["date", *dimensions])), "metrics": metrics}
+        ],
+    }
+    return _airbyte(GOOGLE_ANALYTICS, config, collection, _REPORT)
+
+
+def facebook_marketing(
+    options: FacebookMarketingOptions, parameters: FacebookMarketingParameters, collection: CollectionJob
+) -> Mapped:
+    """Insights by day with the fields that are asked for, or the ads as the connector knows them."""
+    _check_type(collection, _FACEBOOK_COLLECTIONS)
+    config: dict[str, Any] = {
+        "account_ids": [options.account_id],
+        "credentials": {"auth_type": "Service", "access_token": options.access_token},
+        "start_date": f"{collection.start_date}T00:00:00Z",
+    }
+    if collection.type == "ads":
+        ignored = "'fields' and 'level' of ads mean nothing to Airbyte's connector, which has columns of its own"
+        warnings = (ignored,) if parameters.model_fields_set else ()
+        return _airbyte(FACEBOOK_MARKETING, config, collection, "ads", *warnings)
+    insight = {"name": "Report", "level": parameters.level, "fields": list(parameters.fields), "time_increment": 1}
+    return _airbyte(FACEBOOK_MARKETING, config | {"custom_insights": [insight]}, collection, "custom_report")
+
+
+def google_ads(options: GoogleAdsOptions, parameters: GoogleAdsParameters, collection: CollectionJob) -> Mapped:
+    """One query of GAQL. The connector reads it by days where `segments.date` is among its fields."""
+    if not collection.type.replace("_", "").isalnum():
+        raise ConfigurationError(f"{collection.type!r} is no report of Google Ads, such as 'campaign' or 'ad_group'")
+    start_date = parameters.start_date or collection.start_date
+    query = " ".join(["SELECT", ", ".join(parameters.fields), "FROM", collection.type])
+    if "segments.date" not in parameters.fields and _LONGER_THAN_A_DAY & set(parameters.fields):
+        query += f" WHERE segments.date BETWEEN '{start_date}' AND '{_NO_END}'"
+    auth = options.auth
+    config = {
+        "credentials": {
+            "developer_token": options.developer_token,
+            "client_id": auth.client_id,
+            "client_secret": auth.client_secret,
+            "refresh_token": auth.refresh_token,
+        },
+        "customer_id": options.customer_id,
+        "start_date": start_date,
+        "custom_queries_array": [{"query": query, "table_name": _REPORT}],
+    }
+    # Numbers of the last weeks change later, and nothing but a key would tell that a row is the same.
+    sync_mode = collection.sync_mode or ("incremental" if collection.primary_key else "full_refresh")
+    warnings = []
+    if options.manager_customer_id:
+        warnings.append("'manager_customer_id' is not needed: Airbyte's connector finds the manager's account itself")
+    return _airbyte(GOOGLE_ADS, config, msgspec.structs.replace(collection, sync_mode=sync_mode), _REPORT, *warnings)
+
+
+def google_play(options: GooglePlayOptions, _: NoParameters, collection: CollectionJob) -> Mapped:
+    """The reports are files in a bucket. Those of this month are written anew, so all replace the table."""
+    _check_type(collection, tuple(_PLAY_FILES))
+    auth = options.auth
+    keys = {"client_id": auth.client_id, "client_secret": auth.client_secret, "refresh_token": auth.refresh_token}
+    token = {"type": "authorized_user"} | keys if auth.is_oauth else auth.service_account_key
+    if isinstance(token, str) and token.lstrip().startswith("{"):
+        token = _object(token)
+    bucket = f"pubsite_prod_rev_{options.account_id}"
+    parameters = {"path": f"gs://{bucket}/{_PLAY_FILES[collection.type]}", "compression": "zip", "format": "csv"}
+    changed = msgspec.structs.replace(
+        collection, parameters=parameters, sync_mode=collection.sync_mode or "full_refresh"
+    )
+    return Mapped(
+        "files",
+        {"storage_options": {"token": token}},
+        changed,
+        ("columns have the names and texts of Google's files: prices are no numbers yet",),
+    )
+
+
+def amplitude(options: AmplitudeOptions, _: NoParameters, collection: CollectionJob) -> Mapped:
+    """Streams of the same names, but for sessions; new users are nothing that the connector has."""
+    if collection.type == "new_users":
+        raise ConfigurationError(
+            "Airbyte's connector has no 'new_users': read https://amplitude.com/api/2/users?m=new with a source of "
+            "type 'rest' or 'python', or take 'active_users'"
+        )
+    _check_type(collection, tuple(_AMPLITUDE_STREAMS))
+    config = {
+        "api_key": options.api_key,
+        "secret_key": options.secret_key,
+        "start_date": f"{collection.start_date}T00:00:00Z",
+    }
+    return _airbyte(AMPLITUDE, config, collection, _AMPLITUDE_STREAMS[collection.type])
+
+
+DRIVERS: Final[dict[str, Callable[[Any, Any, CollectionJob], Mapped]]] = {
+    "google_analytics": google_analytics,
+    "facebook_marketing": facebook_marketing,
+    "google_ads": google_ads,
+    "google_play": google_play,
+    "amplitude": amplitude,
+}
+"""Classic's types that have a connector, and what makes the options of `KINDS` its own."""
+
+
+def _airbyte(package: str, config: dict[str, Any], collection: CollectionJob, stream: str, *warnings: str) -> Mapped:
+    changed = msgspec.structs.replace(collection, type=stream, parameters={})
+    return Mapped("airbyte", {"package": package, "config": config}, changed, warnings)
+
+
+def _check_type(collection: CollectionJob, valid: tuple[str, ...]) -> None:
+    if collection.type not in valid:
+        raise ConfigurationError(f"there is no {collection.type!r}, valid are: {', '.join(valid)}")
+
+
+def _google_credentials(auth: GoogleAuth) -> dict[str, Any]:
+    if auth.is_oauth:
+        return {
+            "auth_type": "Client",
+            "client_id": auth.client_id,
+            "client_secret": auth.client_secret,
+            "refresh_token": auth.refresh_token,
+        }
+    key = auth.service_account_key
+    return {"auth_type": "Service", "credentials_json": key if isinstance(key, str) else jsontext.encode(key)}
+
+
+def _object(text: str) -> Any:
+    try:
+        return jsontext.decode(text)
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"'service_account_key' is not JSON: {error}") from None

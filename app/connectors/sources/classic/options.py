@@ -1,0 +1,135 @@
+"""What Jitsu Classic (v1.44.8, server/drivers) lets its users write for sources that it has drivers of its own for."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.types import NoParameters, Options, Several
+
+UNMAPPED: Final = {
+    "firebase": (
+        "no maintained connector reads Firestore and Firebase's users: write a source of type 'python' with the "
+        "package firebase-admin; airbyte-source-firebase-realtime-database reads a Realtime Database"
+    ),
+    "sdk_source": "sources of Jitsu's SDK are programs of Node.js: write a source of type 'python' in their place",
+}
+"""Types that Classic has and nothing here can take over, and what to use instead."""
+
+_DIGITS: Final = r"^[0-9]+$"
+
+
+class ClassicOptions(Options):
+    """Numbers may stand where Classic takes texts."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class GoogleAuth(ClassicOptions):
+    """Tokens of OAuth, or the key of a service account: an object, its JSON text, or the path of its file."""
+
+    type: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    refresh_token: str | None = None
+    service_account_key: dict[str, Any] | str | None = None
+    subject: str | None = None
+
+    @property
+    def is_oauth(self) -> bool:
+        return self.type == "OAuth" or not self.service_account_key
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        missing = [key for key in ("client_id", "client_secret", "refresh_token") if not getattr(self, key)]
+        if self.is_oauth and missing:
+            found = "" if self.type == "OAuth" else ", or 'service_account_key'"
+            raise ValueError(f"{', '.join(map(repr, missing))} of OAuth is needed{found}")
+        return self
+
+
+class GoogleAnalyticsOptions(ClassicOptions):
+    """A `property_id` of Google Analytics 4, or Classic's `view_id` of the Universal Analytics before it."""
+
+    property_id: str | None = Field(default=None, pattern=_DIGITS)
+    view_id: str | None = Field(default=None, pattern=_DIGITS)
+    auth: GoogleAuth
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if bool(self.property_id) == bool(self.view_id):
+            raise ValueError("either 'property_id' or 'view_id' is needed")
+        return self
+
+
+class GoogleAnalyticsParameters(ClassicOptions):
+    dimensions: Annotated[tuple[str, ...], Several, Field(min_length=1)]
+    metrics: Annotated[tuple[str, ...], Several, Field(min_length=1)]
+
+
+class FacebookMarketingOptions(ClassicOptions):
+    account_id: str = Field(pattern=_DIGITS)
+    access_token: str = Field(min_length=1)
+
+
+class FacebookMarketingParameters(ClassicOptions):
+    fields: Annotated[tuple[str, ...], Several] = ()
+    level: Literal["ad", "adset", "campaign", "account"] = "ad"
+
+
+class GoogleAdsOptions(ClassicOptions):
+    customer_id: str = Field(pattern=r"^[0-9]{10}$")
+    manager_customer_id: str | None = None
+    developer_token: str = Field(min_length=1)
+    auth: GoogleAuth
+
+    @field_validator("customer_id", mode="before")
+    @classmethod
+    def _without_dashes(cls, customer: Any) -> Any:
+        return customer.replace("-", "") if isinstance(customer, str) else customer
+
+    @model_validator(mode="after")
+    def _signs_in_with_oauth(self) -> Self:
+        if not self.auth.is_oauth:
+            raise ValueError(
+                "'auth' with a service account is nothing that Airbyte's connector takes: "
+                "give client_id, client_secret and refresh_token"
+            )
+        return self
+
+
+def _split(value: Any) -> Any:
+    return [part for part in re.split(r"[\s,]+", value) if part] if isinstance(value, str) else value
+
+
+class GoogleAdsParameters(ClassicOptions):
+    """`fields` as GAQL names them, a list or a text with commas."""
+
+    fields: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")], ...], BeforeValidator(_split), Field(min_length=1)
+    ]
+    start_date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class GooglePlayOptions(ClassicOptions):
+    """`account_id` is the number in the name of the bucket, pubsite_prod_rev_…."""
+
+    account_id: str = Field(pattern=r"^\w+$")
+    auth: GoogleAuth
+
+
+class AmplitudeOptions(ClassicOptions):
+    api_key: str = Field(min_length=1)
+    secret_key: str = Field(min_length=1)
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "google_analytics": SourceKind(GoogleAnalyticsOptions, GoogleAnalyticsParameters, offers="by collection"),
+    "facebook_marketing": SourceKind(FacebookMarketingOptions, FacebookMarketingParameters, offers="by collection"),
+    "google_ads": SourceKind(GoogleAdsOptions, GoogleAdsParameters, offers="by collection"),
+    "google_play": SourceKind(GooglePlayOptions, NoParameters, offers="by collection"),
+    "amplitude": SourceKind(AmplitudeOptions, NoParameters, offers="by collection"),
+}

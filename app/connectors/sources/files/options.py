@@ -1,0 +1,120 @@
+"""The options of the source `files`: where files are, how they are packed, and how their text becomes values."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.addresses import READABLE, checked_address, protocol_of
+from app.connectors.options.installed import check_installed
+from app.connectors.options.types import Options, Several
+
+_CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
+_TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
+
+Format = Literal["csv", "jsonl", "parquet"]
+Compression = Literal["none", "gzip", "zip"]
+TypeName = Literal["boolean", "integer", "number", "text", "timestamp", "date", "time", "json"]
+
+
+def _one_character(value: str | None) -> str | None:
+    if value is not None and (len(value) != 1 or value in "\r\n\0"):
+        raise ValueError("must be one character, and no line end")
+    return value
+
+
+def _check_url(address: str) -> None:
+    """Raises ValueError, without a word of `address`, which may hold a secret."""
+    try:
+        url = urlsplit(address)
+        wrong = not url.hostname or url.port == 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ValueError("an address has no host or no port from 1 to 65535: write https://host:port/path")
+
+
+class FilesOptions(Options):
+    """What all collections of a source have in common: `storage_options` go to fsspec's file system as they are."""
+
+    storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+
+class FilesParameters(Options):
+    """The files of one collection. What is None is taken from a file's name."""
+
+    path: Annotated[tuple[str, ...], Several, Field(min_length=1, repr=False)]
+    format: Format | None = None
+    compression: Compression | None = None
+    members: str = Field(default="*", min_length=1)
+    encoding: str = "utf-8"
+    empty: Literal["refuse", "allow"] = "refuse"
+    header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
+    delimiter: str | None = None
+    quote: str = '"'
+    escape: str | None = None
+    nulls: tuple[str, ...] = ()
+    types: dict[str, TypeName] = Field(default_factory=dict)
+    add_columns: tuple[Literal["_file", "_line"], ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
+        check_installed("type 'files'", "files", "fsspec")
+        checked = tuple(checked_address(address, READABLE) for address in path)
+        for address in checked:
+            if protocol_of(address) in ("http", "https"):
+                _check_url(address)
+        return checked
+
+    @field_validator("delimiter", "escape")
+    @classmethod
+    def _is_one_character(cls, value: str | None) -> str | None:
+        return _one_character(value)
+
+    @field_validator("quote")
+    @classmethod
+    def _is_one_character_or_none(cls, value: str) -> str:
+        return value if value == "none" else str(_one_character(value))
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            name = codecs.lookup(encoding).name
+            "".encode(encoding)
+        except (LookupError, ValueError):
+            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from None
+        # A byte order mark is passed over in any case, and known from the name of no other encoding.
+        return name.removesuffix("-sig")
+
+    @field_validator("header")
+    @classmethod
+    def _has_different_names(cls, header: bool | tuple[str, ...]) -> bool | tuple[str, ...]:  # noqa: FBT001 -- an option
+        if isinstance(header, tuple) and len(set(header)) < len(header):
+            raise ValueError("names a column twice")
+        return header
+
+    @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        needless = {"csv": (), "jsonl": _CSV_ONLY, "parquet": _TEXT_ONLY, None: ()}[self.format]
+        if given := sorted(self.model_fields_set & set(needless)):
+            raise ValueError(f"format {self.format!r} has no {', '.join(map(repr, given))}")
+        if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
+            raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
+        return self
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "files": SourceKind(
+        FilesOptions,
+        FilesParameters,
+        "app.connectors.sources.files.source:FilesSource",
+        offers="by collection",
+        instead_of_intervals="files are read when they are new or have changed",
+    ),
+}

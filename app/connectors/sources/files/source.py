@@ -1,0 +1,239 @@
+"""Files as a source: local, over HTTP, in S3 or Google Cloud Storage; only what is new or has changed is read.
+
+A file is one unit: a checkpoint follows it, and the bookmark has a signature of each file that is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.offers import shown_columns
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.sources.files.columns import Batch, Columns
+from app.connectors.sources.files.signatures import Bookmark
+from app.connectors.sources.files.storage import Storage
+from app.connectors.sources.files.unpacking import Part, parts_of
+from app.domain.attempt_protocol import Offered
+from app.domain.errors import ConfigurationError, SynclineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.connectors.contract.passes import Log
+    from app.connectors.sources.files.options import FilesOptions, FilesParameters
+    from app.connectors.sources.files.storage import Found
+    from app.domain.attempt_protocol import AttemptJob
+
+_ADDED = {"_file": Kind.TEXT, "_line": Kind.INTEGER}
+
+
+class FilesSource:
+    def __init__(
+        self, options: FilesOptions, parameters: FilesParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
+        collection = job.collection
+        self._place = place_of(job)
+        self._parameters = parameters
+        self._name = collection.name
+        self._table_name = collection.table_name
+        self._key = tuple(collection.primary_key or ())
+        self._full_refresh = collection.sync_mode == "full_refresh"
+        self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir)
+        self._log = log
+        self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
+        if collection.cursor_field is not None:
+            raise ConfigurationError(f"{self._place}: files have no 'cursor_field': new and changed files are read")
+
+    def check(self) -> None:
+        """Looks for the files and reads the beginning of the first."""
+        self._begun()
+
+    def discover(self) -> Iterator[Offered]:
+        """The columns that are in the beginning of the first file."""
+        yield Offered(
+            name=self._name,
+            columns=shown_columns(self._begun().kinds),
+            key=list(self._key),
+            sync_modes=["full_refresh", "incremental"],
+        )
+
+    def _begun(self) -> _GrowingTable:
+        with blamed(self._place):
+            found = self._storage.found()
+            if not found:
+                raise self._nothing_found()
+            table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={})
+            next(self._items(found[0], table), None)
+            return table
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        with blamed(self._place):
+            loaded = Bookmark.parsed(bookmark)
+            found = self._storage.found(loaded=loaded.files)
+            if self._full_refresh:
+                yield from self._all_anew(found, loaded)
+            else:
+                yield from self._what_is_new(found, loaded)
+
+    def progress(self) -> float | None:
+        """By the bytes of the files; within one by those of its rows, of which packed files have more."""
+        total, within = self._total_bytes, min(self._within_bytes, self._file_bytes)
+        return (self._done_bytes + within) / total if total else None
+
+    def close(self) -> None:
+        """Holds nothing between two files."""
+
+    def _what_is_new(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+        """Appends or upserts new and changed files; the rows of files that are gone stay."""
+        wanted: list[Found] = []
+        for file in found:
+            if loaded.files.get(file.name) == file.signature:
+                file.forget()
+            else:
+                wanted.append(file)
+        self._log("info" if found else "warn", f"{len(wanted)} of {len(found)} files are new or changed")
+        if not self._key:
+            self._refuse_changed(wanted, loaded)
+        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded.columns)
+        self._measure(wanted)
+        for file in wanted:
+            yield from self._whole(file, table)
+            loaded.files[file.name] = file.signature
+            yield Checkpoint(loaded.text())
+        if wanted:
+            self._warn_of_types(table)
+
+    def _all_anew(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+        """Replaces the table by all files, if one of them is new, changed or gone."""
+        present = {file.name: file.signature for file in found}
+        if loaded.files == present and present:
+            self._log("info", f"none of {len(found)} files has changed")
+            return
+        if not found:
+            raise self._nothing_found()
+        self._log("info", f"reading all of {len(found)} files")
+        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
+        self._measure(found)
+        for file in found:
+            yield from self._whole(file, table)
+        if not table.kinds and loaded.columns:
+            # Files without a row say nothing of columns, and yet the rows of before have to go.
+            yield Table(self._table_name, loaded.columns, self._key, full_refresh=True)
+        self._warn_of_types(table)
+        yield Checkpoint(Bookmark(files=present, columns=table.kinds).text())
+
+    def _refuse_changed(self, wanted: list[Found], loaded: Bookmark) -> None:
+        if changed := [file.name for file in wanted if file.name in loaded.files]:
+            others = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+            raise ConfigurationError(
+                f"{changed[0]}{others} has changed since it was loaded, and without a key its old rows cannot be told "
+                "from the new ones: set 'primary_key', or 'sync_mode: full_refresh' to replace the table by all files"
+            )
+
+    def _warn_of_types(self, table: _GrowingTable) -> None:
+        if unknown := [name for name in self._parameters.types if name not in table.kinds]:
+            self._log("warn", f"'types' names columns that no file has: {', '.join(unknown)}")
+
+    def _whole(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+        self._log("info", f"reading {file.name}")
+        self._file_bytes, self._within_bytes = file.size or 0, 0
+        yield from self._items(file, table)
+        # With a key the next run reads it again. Without one half of it would stay for ever.
+        if not (self._key and not self._full_refresh) and not self._storage.is_as_found(file):
+            raise SynclineError(f"{file.name} has changed while it was read")
+        file.forget()
+        self._done_bytes += self._file_bytes
+        self._file_bytes = 0
+
+    def _measure(self, wanted: list[Found]) -> None:
+        sizes = [file.size for file in wanted]
+        self._total_bytes = 0 if None in sizes else sum(size or 0 for size in sizes)
+
+    def _items(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+        for part in parts_of(file, self._parameters, self._storage):
+            is_empty = True
+            for batch in _batches(part, self._parameters, table.columns):
+                is_empty = False
+                records = self._with_added(batch, part, table.kinds)
+                if (announced := table.announcement(part.name)) is not None:
+                    yield announced
+                if records:
+                    self._within_bytes += batch.size
+                    yield Rows(self._table_name, records, batch.size)
+            if is_empty and self._full_refresh and self._parameters.empty == "refuse":
+                # It may still be on its way, so another try is worth it.
+                raise SynclineError(
+                    f"{part.name} is empty, as if its export had failed; the table stays as it is: "
+                    "export it again, or set 'empty: allow' if an empty file means that there are no rows"
+                )
+
+    def _with_added(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
+        added = self._parameters.add_columns
+        if not added:
+            return batch.records
+        for name in added:
+            if any(name in record for record in batch.records):
+                raise ConfigurationError(f"{part.name} has a column {name!r} itself: leave it out of 'add_columns'")
+            kinds.setdefault(name, _ADDED[name])
+        for record, line in zip(batch.records, batch.lines, strict=True):
+            if "_file" in added:
+                record["_file"] = part.name
+            if "_line" in added:
+                record["_line"] = line
+        return batch.records
+
+    def _nothing_found(self) -> ConfigurationError:
+        return ConfigurationError("no file is there that 'path' names; the table stays as it is")
+
+
+class _GrowingTable:
+    """The collection's table, to be announced whenever a file has brought a column."""
+
+    def __init__(
+        self,
+        parameters: FilesParameters,
+        *,
+        name: str,
+        key: tuple[str, ...],
+        known: dict[str, Kind],
+        full_refresh: bool = False,
+    ) -> None:
+        self.columns = Columns(parameters.types, key=key, known=known)
+        self._name = name
+        self._key = key
+        self._full_refresh = full_refresh
+        self._announced: dict[str, Kind] | None = None
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        return self.columns.kinds
+
+    def announcement(self, file: str) -> Table | None:
+        """The table if it is not announced as it is now; raises ConfigurationError if `file` lacks the key."""
+        if self._announced == self.kinds:
+            return None
+        if missing := [name for name in self._key if name not in self.kinds]:
+            columns = ", ".join(self.kinds)
+            raise ConfigurationError(f"{file} has no column {', '.join(missing)} of 'primary_key'; it has: {columns}")
+        self._announced = dict(self.kinds)
+        return Table(self._name, dict(self.kinds), self._key, full_refresh=self._full_refresh)
+
+
+def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
+    """The rows of `part`. What reads a format is imported with its first file."""
+    match part.format:
+        case "csv":
+            from app.connectors.sources.files.delimited import read_csv  # noqa: PLC0415 -- only when needed
+
+            return read_csv(part, parameters, columns)
+        case "jsonl":
+            from app.connectors.sources.files.jsonl import read_jsonl  # noqa: PLC0415 -- only when needed
+
+            return read_jsonl(part, parameters, columns)
+        case "parquet":
+            from app.connectors.sources.files.parquet import read_parquet  # noqa: PLC0415 -- heavy
+
+            return read_parquet(part, columns)

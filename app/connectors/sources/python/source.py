@@ -1,0 +1,148 @@
+"""A function of the user's own as a source; `syncline` is what it is written with."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any
+
+import syncline
+from app.connectors.contract.offers import shown_columns
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.sources.python.blame import Blame
+from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
+from app.connectors.sources.python.reading import Reading
+from app.domain.attempt_protocol import Offered
+from app.domain.secret_values import secrets_in
+from syncline import Context, Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from app.connectors.contract.passes import Checkpoint, Log, Rows
+    from app.connectors.sources.python.options import PythonOptions
+    from app.domain.attempt_protocol import AttemptJob, Level
+    from app.domain.interval import Interval
+
+
+class PythonSource:
+    def __init__(
+        self,
+        options: PythonOptions,
+        _parameters: None,
+        job: AttemptJob,
+        *,
+        work_dir: Path,  # noqa: ARG002 -- it keeps no files
+        log: Log,
+    ) -> None:
+        self._options = options
+        self._job = job
+        self._blame = Blame(
+            job.source,
+            job.collection.name,
+            secrets=secrets_in(job.source_config) | secrets_in(job.collection.parameters),
+        )
+        self._logger = logger_to(log, redact=self._blame.redact)
+
+    def check(self) -> None:
+        self._found()
+
+    def discover(self) -> Iterator[Offered]:
+        functions = offered_functions(self._options.function, self._options.path, blame=self._blame)
+        for name, function in functions.items():
+            yield _offered(name, declared_schema(function, self._blame))
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        yield from self._reading().items(bookmark)
+
+    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
+        """What the function yields when it is told the interval; one that does not look at it is refused."""
+        reading = self._reading(syncline.Interval(interval.start, interval.end))
+        announced = False
+        for item in reading.items(None):
+            self._refuse_without_intervals(reading)
+            announced = announced or isinstance(item, Table)
+            yield item
+        self._refuse_without_intervals(reading)
+        if not announced and not reading.settings.key:
+            # No rows and no word on columns: what the interval brought before has to go all the same.
+            yield Table(self._job.collection.table_name, {})
+
+    def _reading(self, interval: syncline.Interval | None = None) -> Reading:
+        function, declared = self._found()
+
+        def call(given: Any) -> Any:
+            return function(self._context(given, interval))
+
+        return Reading(call, declared, self._job.collection, blame=self._blame)
+
+    def _refuse_without_intervals(self, reading: Reading) -> None:
+        if not reading.settings.intervals:
+            raise self._blame.refusal(
+                "the function does not say that it looks at context.interval: declare Schema(intervals=True)"
+            )
+
+    def close(self) -> None:
+        """A generator ends with the reading that runs it."""
+
+    def _found(self) -> tuple[Callable[..., Any], Schema]:
+        options = self._options
+        function = find_function(options.function, options.path, default=self._job.collection.type, blame=self._blame)
+        return function, declared_schema(function, self._blame)
+
+    def _context(self, bookmark: Any, interval: syncline.Interval | None) -> Context:
+        collection = self._job.collection
+        return Context(
+            source=self._job.source,
+            collection=collection.name,
+            config=copy.deepcopy(self._options.config),
+            parameters=copy.deepcopy(collection.parameters),
+            bookmark=bookmark,
+            start_date=dt.date.fromisoformat(collection.start_date),
+            log=self._logger,
+            interval=interval,
+        )
+
+
+def _offered(name: str, schema: Schema) -> Offered:
+    remembers = schema.mode == "incremental" or (schema.mode is None and schema.cursor_field)
+    return Offered(
+        name=name,
+        columns=shown_columns({column: Kind(kind) for column, kind in schema.columns.items()}),
+        key=list(schema.key),
+        cursor_fields=[schema.cursor_field] if schema.cursor_field else [],
+        sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],
+    )
+
+
+def logger_to(log: Log, *, redact: Callable[[str], str]) -> logging.Logger:
+    """A logger of its own, known to no other, that speaks to a task's log."""
+    logger = logging.Logger("syncline.source")  # noqa: LOG001 -- the shared ones belong to the user's code
+    logger.addHandler(_Forwarding(log, redact))
+    return logger
+
+
+class _Forwarding(logging.Handler):
+    def __init__(self, log: Log, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._log = log
+        self._redact = redact
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            lines = self.format(record).splitlines()
+        except Exception:  # noqa: BLE001 -- as logging itself does it: a wrong format ends no program
+            self.handleError(record)
+            return
+        for line in lines:
+            self._log(_level(record.levelno), self._redact(line))
+
+
+def _level(number: int) -> Level:
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warn"
+    return "info" if number >= logging.INFO else "debug"

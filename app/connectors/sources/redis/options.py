@@ -1,0 +1,58 @@
+"""The options of the source `redis`: the server's address, and which keys a collection takes."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.installed import check_installed
+from app.connectors.options.numbers import Port, Whole  # noqa: TC001 - pydantic reads the annotations
+from app.connectors.options.types import Options, check_one_address
+
+
+class RedisOptions(Options):
+    """A `url`, or its parts; `tls_skip_verify` trusts any certificate, as Jitsu Classic can be told to."""
+
+    url: SecretStr | None = None
+    host: str | None = Field(default=None, min_length=1)
+    port: Port = 6379
+    username: str | None = None
+    password: SecretStr | None = None
+    database: Whole = Field(default=0, ge=0)
+    tls: bool = False
+    tls_skip_verify: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it is no address of Redis: write redis://user:password@host:6379/0, or rediss://")
+        return url
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        check_one_address(self, "host", "port", "username", "password", "database", "tls")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        check_installed("type 'redis'", "redis", "redis")
+        return self
+
+
+class RedisParameters(Options):
+    """Which keys: `redis_key` is one, or a pattern with `*`, `?` or `[…]`."""
+
+    redis_key: str = Field(min_length=1)
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "redis": SourceKind(
+        RedisOptions,
+        RedisParameters,
+        "app.connectors.sources.redis.source:RedisSource",
+        instead_of_intervals="its keys are read anew each time",
+    ),
+}

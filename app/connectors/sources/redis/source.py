@@ -1,0 +1,86 @@
+"""Keys of a Redis server as rows, with the columns that Jitsu Classic's own driver gave them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.sources.redis.client import connected, explained
+from app.connectors.sources.redis.keys import Keys
+from app.connectors.values.inference import inferred
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.connectors.contract.passes import Log
+    from app.connectors.sources.redis.options import RedisOptions, RedisParameters
+    from app.domain.attempt_protocol import AttemptJob
+
+_RECORDS_AT_ONCE = 1000
+_BYTES_AT_ONCE = 1 << 20
+
+
+class RedisSource:
+    """All keys of a pattern, each time anew: Redis does not tell what has changed."""
+
+    def __init__(
+        self,
+        options: RedisOptions,
+        parameters: RedisParameters,
+        job: AttemptJob,
+        *,
+        work_dir: Path,  # noqa: ARG002 -- it keeps no files
+        log: Log,
+    ) -> None:
+        self._pattern = parameters.redis_key
+        self._collection = job.collection
+        self._place = place_of(job)
+        self._log = log
+        with blamed(self._place):
+            if job.collection.sync_mode == "incremental":
+                raise ConfigurationError("sync_mode: Redis does not tell what is new; only full_refresh is possible")
+            self._client = connected(options)
+
+    def check(self) -> None:
+        with blamed(self._place), explained("cannot ask"):
+            self._client.ping()
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
+        with blamed(self._place), explained(f"cannot read the keys {self._pattern!r}"):
+            keys = Keys(self._client, self._pattern)
+            yield from self._tables_and_rows(keys.records())
+            self._log("info", f"{keys.count} keys of the pattern {self._pattern!r}")
+            yield Checkpoint(None)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _tables_and_rows(self, records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[Table | Rows]:
+        name = self._collection.table_name
+        table = Table(name, {}, key=tuple(self._collection.primary_key or ()), full_refresh=True)
+        for waiting, size in _pieces(records):
+            if more := inferred(waiting, known=table.columns):
+                table = replace(table, columns=table.columns | more)
+                yield table
+            yield Rows(name, waiting, size)
+        if not table.columns:
+            # No rows: what was there has to go all the same.
+            yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
+
+
+def _pieces(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    piece: list[dict[str, Any]] = []
+    size = 0
+    for record, record_size in records:
+        piece.append(record)
+        size += record_size
+        if len(piece) >= _RECORDS_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield piece, size
+            piece, size = [], 0
+    if piece:
+        yield piece, size

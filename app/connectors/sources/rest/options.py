@@ -1,0 +1,84 @@
+"""The options of the source `rest`: dlt's configuration of a REST API, as it is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.dlt.examination import examined
+from app.connectors.options.installed import check_installed
+from app.connectors.options.types import NoParameters, Options
+from app.domain.attempt_protocol import ALL
+
+
+class RestOptions(Options):
+    """`client`, `resource_defaults` and `resources` of dlt's `rest_api`; what is below them is dlt's to judge."""
+
+    client: dict[str, Any]
+    resources: tuple[str | dict[str, Any], ...] = Field(min_length=1)
+    resource_defaults: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("client")
+    @classmethod
+    def _has_an_address(cls, client: dict[str, Any]) -> dict[str, Any]:
+        if not str(client.get("base_url", "")).startswith(("http://", "https://")):
+            raise ValueError("'base_url' is needed: write http://… or https://…")
+        return client
+
+    @field_validator("resources")
+    @classmethod
+    def _have_names(cls, resources: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
+        if not all(_name(resource) for resource in resources):
+            raise ValueError("each resource is a name, or a mapping with the key 'name'")
+        return resources
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        check_installed("type 'rest'", "rest", "dlt")
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """What dlt is given, its own to change."""
+        return copy.deepcopy(
+            {
+                "client": self.client,
+                "resources": list(self.resources),
+                "resource_defaults": self.resource_defaults,
+            }
+        )
+
+    def names(self) -> list[str]:
+        return list(map(_name, self.resources))
+
+    def described(self, name: str) -> dict[str, Any]:
+        """What the configuration says of a resource, defaults applied, as far as keys are beside each other."""
+        written = next(each for each in self.resources if _name(each) == name)
+        return self.resource_defaults | (written if isinstance(written, dict) else {})
+
+    def examined(self) -> str | None:
+        return examined("app.connectors.sources.rest.examination", self.config())
+
+    def refused_collection(self, name: str) -> str | None:
+        names = self.names()
+        if name in names or name == ALL:
+            return None
+        return f"the API has no resource {name!r}, valid are: {', '.join([*names, ALL])}"
+
+
+def _name(resource: str | dict[str, Any]) -> str:
+    name = resource if isinstance(resource, str) else resource.get("name")
+    return name if isinstance(name, str) else ""
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "rest": SourceKind(
+        RestOptions,
+        NoParameters,
+        "app.connectors.sources.rest.source:RestSource",
+        offers="by itself",
+        finds_its_collections=True,
+    ),
+}

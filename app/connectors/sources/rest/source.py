@@ -1,0 +1,103 @@
+"""REST APIs as sources, through dlt's rest_api: its configuration as it is, its state as our bookmark."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.passes import Checkpoint
+from app.connectors.sources.rest.api import Api
+from app.connectors.sources.rest.offers import offers
+from app.connectors.sources.rest.reading import Plan, Reading
+from app.connectors.values import jsontext
+from app.domain.attempt_protocol import ALL
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.connectors.contract.passes import Log, Rows
+    from app.connectors.contract.schema import Table
+    from app.connectors.options.types import NoParameters
+    from app.connectors.sources.rest.options import RestOptions
+    from app.domain.attempt_protocol import AttemptJob, Offered
+
+
+class RestSource:
+    def __init__(
+        self, options: RestOptions, _parameters: NoParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
+        self._options = options
+        self._collection = job.collection
+        self._place = place_of(job)
+        self._log = log
+        self._home = work_dir / "rest"
+        with blamed(self._place):
+            if complaint := options.refused_collection(job.collection.type):
+                raise ConfigurationError(complaint)
+
+    def check(self) -> None:
+        """Reads the first page."""
+        with blamed(self._place):
+            api = self._api()
+            names = list(self._plans(api))
+            for _ in itertools.islice(api.pages(names, {}), 1):
+                pass
+
+    def discover(self) -> Iterator[Offered]:
+        """The resources as they are written; the API is not asked."""
+        with blamed(self._place):
+            yield from offers(self._api())
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        with blamed(self._place):
+            yield from self._items(bookmark)
+
+    def close(self) -> None:
+        pass
+
+    def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        # Anew each time: dlt's paginators remember the page that they came to.
+        api = self._api()
+        plans = self._plans(api)
+        remembering = any(plan.incremental for plan in plans.values())
+        state = self._state(bookmark)
+        for name, plan in plans.items():
+            if not plan.incremental:
+                state.pop(name, None)
+        readings = {name: Reading(plan) for name, plan in plans.items()}
+        in_order = remembering and api.is_in_order(list(plans))
+        for name, page in api.pages(list(plans), state):
+            yield from readings[name].items(page)
+            if in_order:
+                yield from readings[name].rest()
+                yield Checkpoint(jsontext.encode(state))
+        for reading in readings.values():
+            yield from reading.end()
+        yield Checkpoint(jsontext.encode(state) if remembering else None)
+
+    def _api(self) -> Api:
+        self._home.mkdir(exist_ok=True)
+        return Api(self._options.config(), home=self._home, log=self._log)
+
+    def _plans(self, api: Api) -> dict[str, Plan]:
+        """How each resource of the collection is read."""
+        collection = self._collection
+        if collection.type != ALL:
+            return {
+                collection.type: Plan.of(
+                    collection.type, api, self._options, collection, table_name=collection.table_name
+                )
+            }
+        prefix = collection.table_name.removesuffix(f"_{ALL}")
+        chosen = [name for name, resource in api.resources.items() if resource.selected]
+        return {name: Plan.of(name, api, self._options, collection, table_name=f"{prefix}_{name}") for name in chosen}
+
+    def _state(self, bookmark: str | None) -> dict[str, Any]:
+        state = {} if bookmark is None else jsontext.decode(bookmark)
+        if not isinstance(state, dict):
+            self._log("info", "the bookmark is not one of a REST API: everything is read")
+            return {}
+        return state

@@ -1,0 +1,80 @@
+"""The options of the source `singer`: the tap, its own configuration, and which fields a collection takes."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.types import PINNED, Document, Duration, Options, Pinned, Several
+
+_NAMED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
+
+
+class SingerOptions(Options):
+    """A Singer tap: a pinned `package` that is installed on first use, or the `command` that runs it.
+
+    The names that Jitsu Classic used (`tap`, `properties`, `initial_state`, …) are understood as well; a `tap` without
+    a version stays at the version that was the newest when it was first installed.
+    """
+
+    package: Pinned | None = None
+    command: tuple[str, ...] | str | None = None
+    tap: str | None = None
+    executable: str | None = None
+    config: Document = Field(default_factory=dict)
+    catalog: Document | None = None
+    properties: Document | None = None
+    state: Document | None = None
+    initial_state: Document | None = None
+    stream_table_names: dict[str, str] = Field(default_factory=dict)
+    stream_table_name_prefix: str | None = None
+    discovery_max_age: Duration = timedelta(hours=1)
+
+    @field_validator("tap")
+    @classmethod
+    def _is_a_package(cls, tap: str | None) -> str | None:
+        if tap is not None and not (_NAMED.fullmatch(tap) or PINNED.fullmatch(tap)):
+            raise ValueError(f"{tap!r} is not the name of a package: write name or name==version")
+        return tap
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        given = [key for key in ("package", "command", "tap") if getattr(self, key)]
+        if len(given) != 1:
+            found = " and ".join(f"'{key}'" for key in given) or "none"
+            raise ValueError(f"exactly one of 'package', 'command' and 'tap' is needed, found {found}")
+        if self.executable and self.command:
+            raise ValueError("'executable' belongs to 'package' or 'tap'")
+        for key, classic in (("catalog", "properties"), ("state", "initial_state")):
+            if getattr(self, key) is not None and getattr(self, classic) is not None:
+                raise ValueError(f"'{key}' and '{classic}' exclude each other")
+        return self
+
+
+class SingerParameters(Options):
+    """Which fields: names, patterns with `*` and `?`, and `!` before what is left out."""
+
+    select: Annotated[tuple[str, ...], Several] = ()
+
+    @field_validator("select")
+    @classmethod
+    def _names_something(cls, select: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(each.removeprefix("!") for each in select):
+            raise ValueError("a pattern is empty: write the name of a field, a pattern such as 'address_*', or '!name'")
+        return select
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "singer": SourceKind(
+        SingerOptions,
+        SingerParameters,
+        "app.connectors.sources.singer.source:SingerSource",
+        offers="by itself",
+        instead_of_intervals="it reads from its bookmark or its start date on: set an earlier one",
+        finds_its_collections=True,
+    ),
+}

@@ -1,0 +1,167 @@
+"""Singer taps as sources: https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.passes import Checkpoint
+from app.connectors.programs.catalog_cache import DiscoveredCatalog
+from app.connectors.programs.documents import document, object_of, written
+from app.connectors.programs.late_fields import LateFields
+from app.connectors.programs.packages import command_of
+from app.connectors.programs.program import Program
+from app.connectors.sources.singer.catalog import choose, names_in
+from app.connectors.sources.singer.fields import Fields
+from app.connectors.sources.singer.metrics import readable
+from app.connectors.sources.singer.offers import offers
+from app.connectors.sources.singer.reading import Reading, Wanted
+from app.connectors.sources.singer.state import State
+from app.connectors.values import jsontext
+from app.domain.errors import ConfigurationError
+from app.domain.secret_values import secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.connectors.contract.passes import Log, Rows
+    from app.connectors.contract.schema import Kind, Table
+    from app.connectors.sources.singer.catalog import Choice
+    from app.connectors.sources.singer.options import SingerOptions, SingerParameters
+    from app.domain.attempt_protocol import AttemptJob, Offered
+
+
+class SingerSource:
+    def __init__(
+        self, options: SingerOptions, parameters: SingerParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
+        self._options = options
+        self._fields = Fields.of(parameters.select)
+        self._job = job
+        self._place = place_of(job)
+        self._data_dir = Path(job.data_dir).absolute()
+        self._work_dir = work_dir
+        self._log = log
+        self._programs: list[Program] = []
+        self._discovered: DiscoveredCatalog | None = None
+
+    def check(self) -> None:
+        with blamed(self._place):
+            self._choose(self._catalog(self._prepared()))
+
+    def discover(self) -> Iterator[Offered]:
+        with blamed(self._place):
+            yield from offers(self._catalog(self._prepared()))
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        with blamed(self._place):
+            yield from self._items(bookmark)
+
+    def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        tap = self._prepared()
+        catalog, choices = self._chosen(tap)
+        forgetful = all(choice.full_refresh for choice in choices.values())
+        beginning = None if forgetful else bookmark or self._initial_bookmark()
+        arguments = self._arguments(catalog, beginning)
+        known = names_in(catalog)
+        wanted = Wanted(self._options, self._job.collection, choices, known=known, fields=self._fields, log=self._log)
+        late = LateFields(self._known(tap), _columns(choices), ask=self._columns_now, log=self._log)
+        reading = Reading(wanted, State(beginning), late, log=self._log, text=tap.text)
+        for item in reading.items(tap.lines(*arguments)):
+            if not (forgetful and isinstance(item, Checkpoint)):
+                yield item
+        if forgetful:
+            yield Checkpoint(None)
+
+    def close(self) -> None:
+        for program in self._programs:
+            program.stop()
+
+    def _prepared(self) -> Program:
+        config = document(self._options.config, "config")
+        self._write("config", jsontext.encode(config))
+        home = self._data_dir / "home"
+        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), shown=readable)
+        self._programs.append(tap)
+        return tap
+
+    def _command(self) -> list[str]:
+        options = self._options
+        package, executable = options.package or (options.tap or "",), options.executable
+        return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
+
+    def _chosen(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
+        """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
+        first = self._given_catalog() is None and self._job.attempt == 1
+        earlier = self._known(tap).remembered() if first else None
+        if earlier is not None:
+            with suppress(ConfigurationError):
+                return self._choose(earlier)
+        return self._choose(self._catalog(tap))
+
+    def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Choice]]:
+        return choose(catalog, self._job.collection, self._fields)
+
+    def _columns_now(self) -> dict[str, dict[str, Kind]]:
+        """What a second tap says, while the first one waits to be read on."""
+        tap = self._prepared()
+        return _columns(self._choose(self._catalog(tap))[1])
+
+    def _catalog(self, tap: Program) -> dict[str, Any]:
+        """The catalog that is given, or what the tap says now."""
+        if (given := self._given_catalog()) is not None:
+            return given
+        text = tap.output("--config", str(self._config), "--discover")
+        begin = text.find(b"{")
+        try:
+            catalog = object_of(jsontext.decode(text[begin:] if begin > 0 else text))
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+            raise ConfigurationError("the tap's --discover wrote no catalog: give one with 'catalog'") from None
+        self._known(tap).remember(catalog)
+        return catalog
+
+    def _given_catalog(self) -> dict[str, Any] | None:
+        for key in ("catalog", "properties"):
+            if (given := getattr(self._options, key)) is not None:
+                return document(given, key)
+        return None
+
+    def _known(self, tap: Program) -> DiscoveredCatalog:
+        if self._discovered is None:
+            self._discovered = DiscoveredCatalog(
+                self._data_dir,
+                tap.command,
+                self._config.read_text(),
+                generation=self._job.generation,
+                max_age=self._options.discovery_max_age,
+            )
+        return self._discovered
+
+    @property
+    def _config(self) -> Path:
+        return self._work_dir / "config.json"
+
+    def _arguments(self, catalog: dict[str, Any], bookmark: str | None) -> list[str]:
+        option = "--catalog" if self._options.properties is None else "--properties"
+        chosen = self._write("catalog", jsontext.encode(catalog))
+        arguments = ["--config", str(self._config), option, chosen]
+        if bookmark is not None:
+            arguments += ["--state", self._write("state", bookmark)]
+        return arguments
+
+    def _initial_bookmark(self) -> str | None:
+        for key in ("state", "initial_state"):
+            if (given := getattr(self._options, key)) is not None:
+                return jsontext.encode(document(given, key))
+        return None
+
+    def _write(self, name: str, text: str) -> str:
+        return written(self._work_dir, f"{name}.json", text)
+
+
+def _columns(choices: dict[str, Choice]) -> dict[str, dict[str, Kind]]:
+    return {stream: choice.columns for stream, choice in choices.items()}

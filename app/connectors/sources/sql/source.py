@@ -1,0 +1,72 @@
+"""Databases as sources, through SQLAlchemy: a table or a query, whole or from the last cursor value on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.connectors.contract.blame import blamed, place_of
+from app.connectors.sources.sql.database import Database
+from app.connectors.sources.sql.offers import offers
+from app.connectors.sources.sql.reading import Reading
+from app.connectors.sources.sql.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.connectors.contract.passes import Checkpoint, Log, Rows
+    from app.connectors.contract.schema import Table
+    from app.connectors.sources.sql.options import SqlOptions, SqlParameters
+    from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.interval import Interval
+
+
+class SqlSource:
+    def __init__(
+        self, options: SqlOptions, parameters: SqlParameters, job: AttemptJob, *, work_dir: Path, log: Log
+    ) -> None:
+        self._source = job.source
+        self._place = place_of(job)
+        self._table_name = job.collection.table_name
+        self._chunk_rows = options.chunk_rows
+        self._schema = options.schema_
+        self._windowed = job.collection.windows is not None
+        self._cursor_checked = False
+        self._log = log
+        self._reading: Reading | None = None
+        with blamed(self._place):
+            self._selection = Selection.of(options, parameters, job.collection)
+            self._database = Database(options, work_dir=work_dir)
+
+    def check(self) -> None:
+        with blamed(self._place), self._database.snapshot() as connection:
+            Reading(self._database, connection, self._selection, log=self._log)
+
+    def discover(self) -> Iterator[Offered]:
+        with blamed(f"source {self._source!r}"), self._database.snapshot() as connection:
+            yield from offers(self._database, connection, self._schema, log=self._log)
+
+    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+        """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""
+        with blamed(self._place):
+            yield from self._items(bookmark)
+
+    def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
+        """Rows whose cursor value lies in it; where only days can be told apart, of whole days."""
+        with blamed(self._place):
+            yield from self._items(None, interval)
+
+    def progress(self) -> float | None:
+        return None if self._reading is None else self._reading.progress()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _items(self, bookmark: str | None, interval: Interval | None = None) -> Iterator[Table | Rows | Checkpoint]:
+        with self._database.snapshot() as connection:
+            reading = self._reading = Reading(self._database, connection, self._selection, log=self._log)
+            if interval is not None and not self._cursor_checked:
+                reading.check_cursor(all_rows=self._windowed)
+                self._cursor_checked = True
+            wanted = reading.since(bookmark) if interval is None else reading.within(interval, exact=self._windowed)
+            yield from reading.items(wanted, table_name=self._table_name, chunk_rows=self._chunk_rows)

@@ -1,0 +1,37 @@
+"""The options of the source `synthetic`: what to make up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import Field
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
+from app.connectors.options.types import Options
+
+SYNTHETIC: Final = "synthetic"
+
+
+class SyntheticOptions(Options):
+    """A made-up source has no options; its collections have `SyntheticParameters`."""
+
+
+class SyntheticParameters(Options):
+    """What to make: `records` and `log_lines` spread evenly over `seconds`, then fail with probability `fail_rate`."""
+
+    records: Whole = Field(default=100, ge=0)
+    log_lines: Whole = Field(default=1, ge=0)
+    seconds: Number = Field(default=0, ge=0, allow_inf_nan=False)
+    fail_rate: Number = Field(default=0, ge=0, le=1)
+
+
+KINDS: Final[dict[str, SourceKind]] = {
+    SYNTHETIC: SourceKind(
+        SyntheticOptions,
+        SyntheticParameters,
+        "app.connectors.sources.synthetic.source:SyntheticSource",
+        offers="by collection",
+        reads_intervals=True,
+    ),
+}

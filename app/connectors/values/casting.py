@@ -1,0 +1,413 @@
+"""What a column of a destination can hold: no value is ever stored as another one.
+
+Destinations describe each column that they have with one of the classes below. Equal values may change their form
+(5.0 becomes 5 in an integer column, 12:00+02:00 becomes 10:00Z), different values never replace each other.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Context, Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from app.connectors.values import jsontext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
+_NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
+# Python's own parsers take some texts without separators for others, and cut what is finer.
+_DAY = r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?"
+_OFFSET = r"( ?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?))?"
+_CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?" + _OFFSET
+_MOMENT = re.compile(rf"({_DAY})([Tt ]{_CLOCK})?")
+_TIME_OF_DAY = re.compile(rf"T?{_CLOCK}")
+_FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
+_HALF = "it has half of a surrogate pair, which is no text"
+# More than a double has on either side of its point.
+_DOUBLE_DIGITS = 400
+# As many as every whole number of 64 bits may have.
+_LONG_DIGITS = 18
+_EXACT_IN_A_DOUBLE = 2**53
+_EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
+_MICROSECONDS = 6
+_FIRST_MOMENT, _LAST_MOMENT = (
+    (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 -- both sides are in UTC
+    for moment in (datetime.min, datetime.max)  # noqa: DTZ901 -- likewise
+)
+_CANONICAL_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+class Unfit(Exception):  # noqa: N818 -- a verdict on its way to ValueRefusedError, which names the place
+    """Why a value does not fit."""
+
+
+class Holds(Protocol):
+    """What a column can hold."""
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        """`array`, or an equal one, where all of its values together are seen to fit; None: each has to be cast."""
+
+    def cast(self, value: Any) -> Any:
+        """`value`, which is not None, in the form of the column; raises `Unfit`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_boolean(array.type) else None
+
+    def cast(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise Unfit("it is neither true nor false")
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    low: int
+    high: int
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_integer(array.type) and _is_within(array, self.low, self.high) else None
+
+    def cast(self, value: Any) -> int:
+        number = _number(value)
+        if isinstance(number, Decimal):
+            if number.adjusted() > len(str(self.high)):
+                raise Unfit("it is out of range")
+            if number != int(number):
+                raise Unfit("it has a fraction")
+            number = int(number)
+        if not self.low <= number <= self.high:
+            raise Unfit("it is out of range")
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Decimal numbers of at most `precision` digits, `scale` of them after the point."""
+
+    precision: int
+    scale: int
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        before_the_point = self.precision - self.scale
+        if pa.types.is_float64(array.type):
+            fits = min(before_the_point, self.scale) > _DOUBLE_DIGITS and _is_finite(array)
+        elif pa.types.is_integer(array.type):
+            limit = 10 ** min(before_the_point, _LONG_DIGITS)
+            fits = self.scale >= 0 and _is_within(array, 1 - limit, limit - 1)
+        else:
+            fits = False
+        return array if fits else None
+
+    def cast(self, value: Any) -> int | Decimal:
+        number = _number(value)
+        text = str(number)
+        # Neither side of the point is longer than the whole: most numbers need no look at their digits.
+        if "E" not in text and len(text) <= min(self.scale, self.precision - self.scale):
+            return number
+        exact = Decimal(number)
+        if _places(exact) < -self.scale:
+            exact = _EXACT.normalize(exact)
+            if _places(exact) < -self.scale:
+                raise Unfit("it has more digits after the point")
+        if exact and exact.adjusted() >= self.precision - self.scale:
+            raise Unfit("it is out of range")
+        return exact or 0  # 0E+50 is zero, too, and more than a column takes
+
+
+def _places(number: Decimal) -> int:
+    return int(number.as_tuple().exponent)
+
+
+@dataclass(frozen=True, slots=True)
+class Floating:
+    """Binary floating point; a number fits if the shortest text of the nearest float is that number again."""
+
+    bits: int
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        """A double is the nearest to itself; any other fraction has to be tried."""
+        if self.bits != 64:  # noqa: PLR2004
+            return None
+        if pa.types.is_integer(array.type):
+            fits = _is_within(array, -_EXACT_IN_A_DOUBLE, _EXACT_IN_A_DOUBLE)
+        else:
+            fits = pa.types.is_float64(array.type) and _is_finite(array)
+        return array if fits else None
+
+    def cast(self, value: Any) -> float:
+        number = _number(value)
+        try:
+            nearest = float(number)
+            shortest = repr(nearest) if self.bits == 64 else _shortest_single(nearest)  # noqa: PLR2004
+        except OverflowError:
+            raise Unfit("it is out of range") from None
+        if Decimal(shortest) != number:
+            raise Unfit("it has more digits than a float keeps")
+        return nearest
+
+
+def _shortest_single(number: float) -> str:
+    packed = struct.pack("f", number)
+    (single,) = struct.unpack("f", packed)
+    texts = (f"{single:.{digits}g}" for digits in range(1, 10))
+    return next((text for text in texts if struct.pack("f", float(text)) == packed), repr(single))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of at most `limit` characters; `nul` tells whether U+0000 can be stored."""
+
+    limit: int | None = None
+    nul: bool = False
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        if not pa.types.is_string(array.type) or (not self.nul and _has_nul_character(array)):
+            return None
+        return array if self.limit is None or pc.max(pc.utf8_length(array)).as_py() <= self.limit else None
+
+    def cast(self, value: Any) -> str:
+        if isinstance(value, bytes):
+            raise Unfit("it is of bytes")
+        try:
+            text = value if isinstance(value, str) else jsontext.encode(value)
+        except UnicodeEncodeError:
+            raise Unfit(_HALF) from None
+        if self.limit is not None and len(text) > self.limit:
+            raise Unfit("it is too long")
+        if not self.nul and "\0" in text:
+            raise Unfit("it contains the character U+0000")
+        if not _is_unicode(text):
+            raise Unfit(_HALF)
+        return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """JSON of any shape, passed on as text; a missing value and a JSON null are both NULL."""
+
+    nul: bool = False
+
+    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- each value becomes text
+        return None
+
+    def cast(self, value: Any) -> str:
+        try:
+            text = jsontext.encode(value)
+        except UnicodeEncodeError:
+            raise Unfit(_HALF) from None
+        if not self.nul and "\\u0000" in text and _has_nul(value):
+            raise Unfit("it contains the character U+0000")
+        return text
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_nul, value)) or any(map(_has_nul, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_nul, value))
+    return isinstance(value, str) and "\0" in value
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """Points in time (`zone`) or wall clock times; without an offset UTC is meant, as Singer's specification says."""
+
+    zone: bool
+    digits: int = _MICROSECONDS
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        if self.digits < _MICROSECONDS:
+            return None
+        # A text without an offset can be both, one with another offset than UTC's only the first.
+        for zone in ("UTC", None) if self.zone else (None,):
+            found = _parsed(array, pa.timestamp("us", zone))
+            if found is not None:
+                inside = _is_within(found.cast(pa.int64()), _FIRST_MOMENT, _LAST_MOMENT)
+                return found.cast(pa.timestamp("us", "UTC" if self.zone else None)) if inside else None
+        return None
+
+    def cast(self, value: Any) -> datetime:
+        moment = _moment(value)
+        if moment.microsecond % 10 ** (_MICROSECONDS - self.digits):
+            raise Unfit("it has more digits of a second")
+        return _in_utc(moment) if self.zone else _without_zone(moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        found = _parsed(array, pa.date32())
+        days = timedelta(days=1) // timedelta(microseconds=1)
+        if found is None or not _is_within(found.cast(pa.int32()), _FIRST_MOMENT // days, _LAST_MOMENT // days):
+            return None
+        return found
+
+    def cast(self, value: Any) -> date:
+        moment = _without_zone(_moment(value))
+        if moment.time() != time.min:
+            raise Unfit("it has a time of day")
+        return moment.date()
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOfDay:
+    digits: int = _MICROSECONDS
+
+    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- Arrow parses no times of day
+        return None
+
+    def cast(self, value: Any) -> time:
+        if not isinstance(value, str) or _FINER_THAN_MICROSECONDS.search(value):
+            raise Unfit("it is not a time of day in microseconds")
+        try:
+            clock = time.fromisoformat(value)
+        except ValueError:
+            raise Unfit("it is not an ISO 8601 time of day") from None
+        if not _TIME_OF_DAY.fullmatch(value):
+            raise Unfit("it is not an ISO 8601 time of day")
+        if clock.utcoffset():
+            raise Unfit("it has an offset from UTC")
+        if clock.microsecond % 10 ** (_MICROSECONDS - self.digits):
+            raise Unfit("it has more digits of a second")
+        return clock.replace(tzinfo=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Uuid:
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        canonical = pa.types.is_string(array.type) and pc.all(pc.match_substring_regex(array, _CANONICAL_UUID)).as_py()
+        return array if canonical else None
+
+    def cast(self, value: Any) -> str:
+        try:
+            return str(uuid.UUID(value))
+        except (ValueError, AttributeError, TypeError):
+            raise Unfit("it is not a UUID") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A type that only the destination knows: its own input function parses the text, or refuses it."""
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_string(array.type) and not _has_nul_character(array) else None
+
+    def cast(self, value: Any) -> str:
+        if not isinstance(value, str) or "\0" in value:
+            raise Unfit("only text without U+0000 can be given to this type")
+        if not _is_unicode(value):
+            raise Unfit(_HALF)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Verbatim):
+    """Bytes, in the destination's own `notation`; text is taken to be in it already."""
+
+    notation: Callable[[bytes], str]
+
+    def cast(self, value: Any) -> str:
+        return self.notation(value) if isinstance(value, bytes) else Verbatim.cast(self, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes as they are, for what takes them without a notation."""
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return array if pa.types.is_binary(array.type) else None
+
+    def cast(self, value: Any) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        raise Unfit("it is not of bytes")
+
+
+def _number(value: Any) -> int | Decimal:
+    if isinstance(value, str):
+        if _INTEGER_TEXT.fullmatch(value):
+            return int(value)
+        if _NUMBER_TEXT.fullmatch(value):
+            return Decimal(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif isinstance(value, (Decimal, float)):
+        number = _exact(value) if isinstance(value, float) else value
+        if isinstance(number, int) or number.is_finite():
+            return number
+    raise Unfit("it is not a number")
+
+
+def _exact(value: float) -> int | Decimal:
+    """Whole numbers are the same whether they came as 5 or as 5.0, as they are to Arrow; -0.0 keeps its sign."""
+    whole = value.is_integer() and abs(value) < _EXACT_IN_A_DOUBLE
+    return int(value) if whole and repr(value) != "-0.0" else Decimal(repr(value))
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise Unfit("it is not a time in ISO 8601")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise Unfit("it is not a time in ISO 8601 between the years 1 and 9999") from None
+    if not _MOMENT.fullmatch(value):
+        raise Unfit("it is not a time in ISO 8601")
+    if _FINER_THAN_MICROSECONDS.search(value):
+        raise Unfit("it is finer than microseconds")
+    return moment
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise Unfit("it is not between the years 1 and 9999 of UTC") from None
+
+
+def _without_zone(moment: datetime) -> datetime:
+    if moment.utcoffset() not in (None, timedelta(0)):
+        raise Unfit("it has an offset from UTC that the column cannot keep")
+    return moment.replace(tzinfo=None)
+
+
+def _is_within(array: pa.Array, low: int, high: int) -> bool:
+    extremes = pc.min_max(array).as_py()
+    return bool(low <= extremes["min"] and extremes["max"] <= high)
+
+
+def _is_finite(array: pa.Array) -> bool:
+    return bool(pc.all(pc.is_finite(array)).as_py())
+
+
+def _has_nul_character(array: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring(array, "\0")).as_py())
+
+
+def _parsed(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Texts as ISO 8601 has them most often, or what is of that kind already."""
+    if array.type == kind:
+        return array
+    try:
+        return array.cast(kind) if pa.types.is_string(array.type) else None
+    except pa.ArrowInvalid:
+        return None

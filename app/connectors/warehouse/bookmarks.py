@@ -1,0 +1,163 @@
+"""The table that remembers, beside the rows, how far each collection is and which attempt may write."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING
+
+from app.connectors.contract.passes import Reload, voided
+from app.connectors.contract.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from app.connectors.contract.passes import Fence, Position
+    from app.connectors.warehouse.session import Session
+
+BOOKMARK_TABLE = "_syncline_bookmarks"
+_SHAPE = """
+    source text NOT NULL,
+    collection text NOT NULL,
+    generation bigint NOT NULL,
+    bookmark {bookmark},
+    task uuid NOT NULL,
+    attempt integer NOT NULL,
+    completed_task uuid,
+    committed_at timestamptz,
+    claim bigint,
+    standing text,
+    PRIMARY KEY (source, collection)
+"""
+
+
+# Tables of releases before 0.1.1 lack these.
+_LATER_COLUMNS = {"claim": "bigint", "standing": "text"}
+
+
+class Bookmark(abc.ABC):
+    """One collection's row in `table` (quoted, qualified); everything here happens inside the caller's transactions.
+
+    `kind` is the type of the bookmark itself, `locking` what makes a SELECT hold its row until the transaction ends.
+    """
+
+    def __init__(self, session: Session, *, table: str, fence: Fence, kind: str, locking: str = "") -> None:
+        self._session = session
+        self._table = table
+        self._fence = fence
+        self._kind = kind
+        self._locking = locking
+        self._expected: tuple[str | None, int] | None = None
+        self._standing: Standing | None = None
+
+    def make_table(self) -> None:
+        """Inside a transaction in which nobody else changes the schema."""
+        present = self._columns()
+        if not present:
+            self._session.run(f"CREATE TABLE {self._table} ({_SHAPE.format(bookmark=self._kind)})")
+            return
+        if lacking := [f"ADD COLUMN {name} {kind}" for name, kind in _LATER_COLUMNS.items() if name not in present]:
+            self._alter(lacking)
+
+    def _alter(self, changes: list[str]) -> None:
+        for change in changes:
+            self._session.run(f"ALTER TABLE {self._table} {change}")
+
+    @abc.abstractmethod
+    def _columns(self) -> set[str]:
+        """The names of the table's columns; none if there is no such table."""
+
+    def claim(self, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> Position:
+        """Shuts every older attempt out and waits for one that is just committing; what it leaves counts.
+
+        `lacking` tells which of these tables are not there.
+
+        Raises:
+            LeaseLostError: a newer attempt was here.
+        """
+        fence = self._fence
+        row = self._session.row(
+            f"""
+            INSERT INTO {self._table} AS kept (source, collection, generation, task, attempt, claim)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (source, collection) DO UPDATE
+            SET task = excluded.task, attempt = excluded.attempt, claim = excluded.claim
+            WHERE (kept.task, coalesce(kept.claim, 0)) <= (excluded.task, excluded.claim)
+            RETURNING generation, bookmark::text, completed_task::text, committed_at IS NOT NULL, standing
+            """,  # noqa: S608 -- a quoted identifier
+            *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt, fence.claim),
+        )
+        if row is None:
+            raise fence.overtaken()
+        generation, bookmark, completed_task, loaded, standing = row
+        self._expected = bookmark, generation
+        position = fence.position(
+            generation=generation,
+            bookmark=bookmark,
+            completed_task=completed_task,
+            loaded=loaded,
+            standing=Standing.parsed(standing),
+            lacking=lacking,
+        )
+        self._standing = position.standing
+        if position.reload is Reload.MISSING:
+            # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
+            self._void(fence.source, fence.collection)
+            self._expected = bookmark, voided(generation)
+        return position
+
+    def void_others(self, table: str) -> None:
+        """Before this table is made anew: no other collection with rows in it may go on from its bookmark."""
+        fence = self._fence
+        rows = self._session.rows(
+            f"SELECT source, collection, standing FROM {self._table} WHERE standing IS NOT NULL",  # noqa: S608 -- a quoted identifier
+        )
+        for source, collection, text in rows:
+            standing = Standing.parsed(text)
+            if (source, collection) != (fence.source, fence.collection) and standing and table in standing.tables:
+                self._void(source, collection)
+
+    def _void(self, source: str, collection: str) -> None:
+        self._session.run(
+            f"""
+            UPDATE {self._table} SET generation = least(generation, -generation - 1)
+            WHERE source = $1 AND collection = $2
+            """,  # noqa: S608 -- a quoted identifier
+            *(source, collection),
+        )
+
+    def hold(self) -> None:
+        """Keeps any other attempt out until the end of the transaction.
+
+        Raises:
+            LeaseLostError: another attempt has the collection now, or the bookmark is not the one that this attempt
+                goes on from, as after a restore of the destination.
+        """
+        fence = self._fence
+        # Compared here, so that the error can say which of the two has changed.
+        row = self._session.row(
+            f"""
+            SELECT bookmark::text, generation FROM {self._table}
+            WHERE source = $1 AND collection = $2 AND task = $3 AND attempt = $4 AND claim = $5
+            {self._locking}
+            """,  # noqa: S608 -- a quoted identifier
+            *(fence.source, fence.collection, fence.task, fence.attempt, fence.claim),
+        )
+        if row is None:
+            raise fence.overtaken()
+        if row != self._expected:
+            raise fence.displaced()
+
+    def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str]) -> None:
+        """`tables` have rows of the collection now."""
+        fence = self._fence
+        self._standing = fence.standing.with_tables(self._standing, *tables)
+        self._session.run(
+            f"""
+            UPDATE {self._table}
+            SET bookmark = $1::{self._kind}, generation = $2, committed_at = now(),
+                completed_task = CASE WHEN $3 THEN task END, standing = $4
+            WHERE source = $5 AND collection = $6
+            """,  # noqa: S608 -- a quoted identifier
+            *(bookmark, fence.generation, final, self._standing.text(), fence.source, fence.collection),
+        )
+        self._expected = bookmark, fence.generation

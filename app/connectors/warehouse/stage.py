@@ -1,0 +1,134 @@
+"""Rows on their way: a temporary table that fills outside of any transaction and moves into its target inside one."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from app.connectors.warehouse.history import add_versions
+from app.connectors.warehouse.layout import ROW_COLUMN, VALID_TO_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.resent import Resent
+from app.connectors.warehouse.staged import Staged
+from app.domain.errors import ConfigurationError
+from app.domain.writing import WriteMode
+
+if TYPE_CHECKING:
+    from app.connectors.contract.batches import Batch
+    from app.connectors.contract.passes import Emptied
+    from app.connectors.warehouse.layout import Target
+    from app.connectors.warehouse.session import Session
+
+
+_MOST_VALUES: Final = 1000
+
+
+class Stage(Staged):
+    """The staged rows of one table, numbered as they came.
+
+    They are moved as they are found, which is the order in which they came: sorting a million rows for that would take
+    as long as a quarter of moving them, and more memory than an attempt has.
+    """
+
+    def __init__(self, session: Session, target: Target, *, number: int, task_id: str) -> None:
+        super().__init__(target, number=number)
+        self._session = session
+        self._task_id = task_id
+        self._resent = Resent(session, self, number=number)
+        self._emptied: dict[str, list[str]] = {}
+        self._rows = 0
+        session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
+        self.widen(target)
+
+    def widen(self, target: Target) -> None:
+        """Takes over a new description of the target, which may have more columns."""
+        self.target = target
+        for column in target.columns.values():
+            if column.name not in self.columns:
+                self._session.run(f"ALTER TABLE {self.name} ADD COLUMN {quoted(column.name)} {column.type}")
+                self.columns[column.name] = column.type
+
+    @abc.abstractmethod
+    def add(self, batch: Batch) -> None:
+        """Fits and stages; raises `ValueRefusedError`."""
+
+    def _numbered(self, batch: Batch) -> pa.RecordBatch:
+        """The rows of `batch` as the target takes them, behind their numbers; raises `ValueRefusedError`."""
+        arrays = self.target.fitted(batch)
+        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        self._rows += len(batch)
+        return pa.record_batch({ROW_COLUMN: numbers} | arrays)
+
+    def empty(self, emptied: Emptied) -> None:
+        """Rows that are in the target when what is staged moves have to go before."""
+        if emptied.column not in self.target.columns:
+            raise ConfigurationError(
+                f"table {emptied.table!r} has no column {emptied.column!r}, and its schema_policy adds none"
+            )
+        self._emptied.setdefault(emptied.column, []).append(emptied.value)
+
+    def move(self) -> int:
+        """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
+        self._empty_target()
+        self._drop_older()
+        moved = self._moved()
+        self._session.run(f"TRUNCATE {self.name}")
+        return moved
+
+    @abc.abstractmethod
+    def _upsert(self) -> int:
+        """The newest row of each key wins; a row that is there already as it is stays untouched."""
+
+    def _empty_target(self) -> None:
+        for field, values in self._emptied.items():
+            column = self.target.columns[field].name
+            # Together, for each statement looks through the table, but no more than it may have parameters.
+            for begin in range(0, len(values), _MOST_VALUES):
+                some = values[begin : begin + _MOST_VALUES]
+                listed_values = ", ".join(
+                    f"CAST(${number} AS {self.columns[column]})" for number in range(1, len(some) + 1)
+                )
+                self._session.run(
+                    f"DELETE FROM {self.target.qualified} WHERE {quoted(column)} IN ({listed_values})",  # noqa: S608 -- quoted identifiers
+                    *some,
+                )
+        self._emptied.clear()
+
+    def _drop_older(self) -> None:
+        """Takes rows out of the stage of which the target has a newer version; a snapshot replaces that, too."""
+        table, there, here = self.target.table, self.version("kept"), self.version("staged")
+        of_one_form = "" if self.form("kept") is None else f"{self.form('kept')} = {self.form('staged')} AND"
+        if there is None or table.mode is WriteMode.REPLACE or table.full_refresh:
+            return
+        matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
+        counts = f"AND kept.{VALID_TO_COLUMN} IS NULL" if table.mode is WriteMode.HISTORY else ""
+        self._session.run(
+            f"""
+            DELETE FROM {self.name} AS staged USING {self.target.qualified} AS kept
+            WHERE {matching} {counts} AND {there} IS NOT NULL AND ({here} IS NULL OR {of_one_form} {here} < {there})
+            """  # noqa: S608 -- quoted identifiers
+        )
+
+    def _moved(self) -> int:
+        match self.target.table.mode:
+            case WriteMode.UPSERT:
+                return self._upsert()
+            case WriteMode.HISTORY:
+                return add_versions(self._session, self, task_id=self._task_id)
+            case WriteMode.REPLACE:
+                # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
+                self._session.run(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+            case WriteMode.APPEND if not self.target.table.full_refresh:
+                self._resent.drop()
+        return self._append()
+
+    def _append(self) -> int:
+        names = listed(self.columns)
+        return self._session.run(
+            f"""
+            INSERT INTO {self.target.qualified} ({with_own(names)})
+            SELECT {with_own(names, "$1", "now()")} FROM {self.newest()} AS staged
+            """,  # noqa: S608 -- quoted identifiers
+            self._task_id,
+        )

@@ -1,0 +1,110 @@
+"""A destination of tables: rows wait in stages and move in one transaction with the bookmark that stands for them."""
+
+from __future__ import annotations
+
+import abc
+from functools import partial
+from typing import TYPE_CHECKING
+
+from app.connectors.warehouse.layout import check_is_empty, left_out_warning, widened
+from app.failpoints import fail_point
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from app.connectors.contract.batches import Batch
+    from app.connectors.contract.passes import Emptied, Log, Position
+    from app.connectors.contract.schema import Table
+    from app.connectors.warehouse.bookmarks import Bookmark
+    from app.connectors.warehouse.layout import Target
+    from app.connectors.warehouse.stage import Stage
+    from app.connectors.warehouse.tables import Tables
+
+
+class Warehouse(abc.ABC):
+    """The order in which things happen, the same for every database."""
+
+    def __init__(self, *, tables: Tables, bookmark: Bookmark, log: Log) -> None:
+        self._tables = tables
+        self._bookmark = bookmark
+        self._log = log
+        self._stages: dict[str, Stage] = {}
+        self._anew = ""
+
+    def open(self) -> Position:
+        with self._explained("cannot prepare the table of bookmarks"):
+            with self._changing_schema():
+                self._tables.make_schema()
+                self._bookmark.make_table()
+            with self._transaction():
+                position = self._bookmark.claim(lacking=self._tables.lacking)
+        self._anew = position.reason
+        return position
+
+    def begin(self, table: Table) -> None:
+        with self._explained(f"cannot prepare table {table.name!r}"):
+            with self._changing_schema():
+                self._bookmark.hold()
+                first = table.name not in self._stages
+                if first and self._tables.lacking([table.name]):
+                    self._bookmark.void_others(table.name)
+                target = self._tables.make_room(table)
+                if first and self._anew:
+                    has_rows = partial(self._tables.has_rows, target.qualified)
+                    check_is_empty(table, reason=self._anew, has_rows=has_rows)
+            if stage := self._stages.get(table.name):
+                stage.widen(target)
+            else:
+                self._stages[table.name] = self._stage(target, number=len(self._stages))
+
+    def write(self, table: str, batch: Batch) -> None:
+        stage = self._stages[table]
+        if wider := widened(stage.target.table, batch, vacant=stage.target.vacant):
+            self.begin(wider)
+        with self._explained(f"cannot stage rows of table {table!r}"):
+            stage.add(batch)
+
+    def empty(self, emptied: Emptied) -> None:
+        self._stages[emptied.table].empty(emptied)
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
+        with self._explained("cannot commit"), self._transaction():
+            self._bookmark.hold()
+            rows = sum([stage.move() for stage in moving])
+            fail_point("destination.committing")
+            self._bookmark.move(bookmark, final=final, tables=self._stages)
+            if final:
+                self._finish()
+            fail_point("destination.bookmarked")
+        if final:
+            self._tell_what_was_left_out()
+        return rows
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Gives up whatever is not committed; may be called at any time and more than once."""
+
+    @abc.abstractmethod
+    def _transaction(self) -> AbstractContextManager[None]:
+        """Commits at its end, or rolls back."""
+
+    @abc.abstractmethod
+    def _changing_schema(self) -> AbstractContextManager[None]:
+        """A transaction in which nobody else makes or widens tables here."""
+
+    @abc.abstractmethod
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        """Turns the database's errors into Syncline's; `doing` says what could not be done."""
+
+    @abc.abstractmethod
+    def _stage(self, target: Target, *, number: int) -> Stage: ...
+
+    def _finish(self) -> None:
+        for stage in self._stages.values():
+            self._tables.finish(stage.target)
+
+    def _tell_what_was_left_out(self) -> None:
+        for name, stage in self._stages.items():
+            if warning := left_out_warning(name, stage.target):
+                self._log("warn", warning)

@@ -1,0 +1,145 @@
+"""What the API and the command line ask for: the task that syncs a collection, and those that load an interval again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from app.connectors.kinds import READ_INTERVALS, not_by_intervals
+from app.domain.claim import NewTask
+from app.domain.errors import CollectionBusyError, SynclineError
+from app.domain.priority import PriorityClass
+from app.domain.task import TERMINAL, Status, task_id
+from app.store.notify import Notifier
+from app.store.queue import TaskQueue
+from app.store.reads import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from app.config.catalogue import Catalogue
+    from app.domain.interval import Interval
+    from app.store.database import Pool
+    from app.store.reads import Row
+
+_POLL_SECONDS: Final = 1.0
+
+
+def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTask:
+    """The task that loads what is new.
+
+    Raises:
+        UnknownSourceError, UnknownCollectionError: the catalogue does not have the collection.
+    """
+    source, collection = catalogue.find(source_id, collection_id)
+    return NewTask(
+        source=source.id,
+        collection=collection.name,
+        source_type=source.type,
+        trigger="api",
+        priority_class=PriorityClass.API,
+        max_attempts=collection.max_attempts,
+    )
+
+
+def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, interval: Interval) -> NewTask:
+    """The task that loads `interval` once more.
+
+    Raises:
+        ConfigurationError: the catalogue does not have the collection, or a source of its kind knows no intervals.
+    """
+    source, collection = catalogue.find(source_id, collection_id)
+    if source.type not in READ_INTERVALS:
+        raise not_by_intervals(source.type)
+    return NewTask(
+        source=source.id,
+        collection=collection.name,
+        source_type=source.type,
+        trigger="backfill",
+        priority_class=PriorityClass.LOW,
+        max_attempts=collection.max_attempts,
+        backfill=str(interval),
+    )
+
+
+async def ask_for_backfill(queue: TaskQueue, reader: Reader, new: NewTask) -> tuple[UUID, bool]:
+    """(The task, whether it is new); the same interval is asked for once, however often.
+
+    Raises:
+        CollectionBusyError: another task of the collection is active.
+    """
+    task, is_new = await queue.schedule(new)
+    if not is_new:
+        row = await reader.task(task)
+        if row is None or row["backfill"] != new.backfill:
+            raise CollectionBusyError(task_id(new.source, new.collection, task))
+    return task, is_new
+
+
+async def ask_for_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Callable[[str], None]) -> None:
+    """Ask for the tasks and tell their ids.
+
+    Raises:
+        CollectionBusyError: the collection has another active task.
+    """
+    reader, notifier = Reader(pool), Notifier(pool)
+    try:
+        for new in tasks:
+            task, _ = await ask_for_backfill(TaskQueue(pool, notifier=notifier), reader, new)
+            tell(_id(new, task))
+    finally:
+        await notifier.aclose()
+
+
+async def carry_out_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Callable[[str], None]) -> None:
+    """Carry out one after the other, each when the collection is free and its schedule has had its turn.
+
+    Raises:
+        SynclineError: one has not succeeded; those after it were not asked for.
+    """
+    reader, notifier = Reader(pool), Notifier(pool)
+    queue = TaskQueue(pool, notifier=notifier)
+    try:
+        for new in tasks:
+            task = await _ask_in_turn(queue, reader, new, tell=tell)
+            tell(f"{_id(new, task)}: {new.backfill}")
+            row = await _wait_for_end(reader, task)
+            if row["status"] != Status.SUCCESS:
+                why = f": {row['error']}" if row["error"] else ""
+                raise SynclineError(f"the backfill of {new.backfill} is {row['status']}{why}")
+            tell(f"{_id(new, task)}: {row['rows']} rows")
+    finally:
+        await notifier.aclose()
+
+
+async def _ask_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, tell: Callable[[str], None]) -> UUID:
+    waits = ""
+    while True:
+        if await reader.fire_time_waits(new.source, new.collection):
+            why = "the collection's schedule is due"
+        else:
+            try:
+                task, _ = await ask_for_backfill(queue, reader, new)
+            except CollectionBusyError as busy:
+                why = f"task {busy.task_id} is active"
+            else:
+                return task
+        if why != waits:
+            tell(f"{why}, waiting for it")
+            waits = why
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _wait_for_end(reader: Reader, task: UUID) -> Row:
+    while True:
+        row = await reader.task(task)
+        if row is None:
+            raise SynclineError(f"the task {task} is gone")
+        if row["status"] in TERMINAL:
+            return row
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _id(new: NewTask, task: UUID) -> str:
+    return task_id(new.source, new.collection, task)
