@@ -63,7 +63,7 @@ audit: install-dev ## known vulnerabilities of the locked packages, where their 
 fuzz: install-dev ## look for requests, catalogues and schedules that break something, for minutes and each time elsewhere
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/pytest --quiet --timeout 0 --hypothesis-profile thorough \
 	  tests/integration/api/test_openapi_conformance.py tests/integration/config tests/unit/api tests/unit/config \
-	  tests/unit/test_hostile_schedules.py
+	  tests/unit/domain/test_hostile_schedules.py
 
 chaos: install-dev ## inject faults and check the histories, an hour; the tables go into docs/reliability.md (SEEDS=1,2 FAULTS=20: a part of it; no page)
 	@$(BIN)/python -m tests.chaos --tap --page $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAULTS),--faults $(FAULTS))

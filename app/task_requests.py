@@ -1,4 +1,4 @@
-"""What the API and the command line ask for: the task that syncs a collection, and those that load an interval again."""
+"""What the API and the command line ask for: the task that syncs a collection, or loads an interval once more."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import rebuild_all
 from app.store.database import DatabaseAddress, open_pool
 from benchmarks.server import SETTINGS
-from tests.database import migrate
+from tests.servers.postgres import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

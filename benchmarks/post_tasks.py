@@ -20,7 +20,7 @@ from benchmarks.programs import Program, run
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, main
 from benchmarks.server import Server, durable_server, settle
-from tests.database import ROOT
+from tests.servers.postgres import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

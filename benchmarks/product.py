@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.programs import Program
-from tests.database import ROOT
+from tests.servers.postgres import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.requests import requests
 from benchmarks.run import Size, main
 from benchmarks.server import SETTINGS
-from tests.database import ROOT
+from tests.servers.postgres import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

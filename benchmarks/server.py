@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
-from tests.database import create_database, database_name, drop_database, migrate
+from tests.servers.postgres import create_database, database_name, drop_database, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -33,8 +33,8 @@ from app.store.reads import LogFilter, Reader, TaskFilter
 from benchmarks.plots import Chart
 from benchmarks.report import OURS, TRIED, Figure, Goal, Report
 from benchmarks.run import Size, main
-from tests.database import create_database, database_name, migrate
 from tests.harness import a_task, ending, opened_store
+from tests.servers.postgres import create_database, database_name, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

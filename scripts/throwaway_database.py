@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from tests.database import create_database, drop_database, running_server
+from tests.servers.postgres import create_database, drop_database, running_server
 
 
 def main(command: list[str]) -> int:

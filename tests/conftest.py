@@ -9,7 +9,15 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from tests.database import Server, TcpServer, create_database, database_name, drop_database, migrate, running_server
+from tests.servers.postgres import (
+    Server,
+    TcpServer,
+    create_database,
+    database_name,
+    drop_database,
+    migrate,
+    running_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,13 +17,13 @@ from app.domain.api_token import make_token
 from tests.acceptance.cluster import TOKEN, Api, Cluster
 from tests.acceptance.wire import AUTHORITY, wire
 from tests.harness import until
-from tests.proxy import proxied
+from tests.servers.proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from tests.database import TcpServer
+    from tests.servers.postgres import TcpServer
 
 CONFIG = f"""
 server: {{admin_token: {TOKEN}}}

@@ -13,7 +13,7 @@ from app.api.http.connection import LARGEST_HEAD, MOST_PIPELINED, UNREAD_SECONDS
 from app.api.http.limits import LARGEST_BODY
 from tests.acceptance.cluster import TOKEN, Cluster, wait_until
 from tests.acceptance.wire import AUTHORITY, PATIENCE_SECONDS, Answer, wire
-from tests.database import create_database, drop_database
+from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.acceptance.cluster import Api
-    from tests.database import TcpServer
+    from tests.servers.postgres import TcpServer
 
 NAMES = [
     "ключ",

@@ -14,7 +14,7 @@ from app.bootstrap.postgres_programs import choose_programs, find_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.database import TcpServer
+    from tests.servers.postgres import TcpServer
 
 DISK_MB = 1024
 _STOP_SECONDS = 30

@@ -18,9 +18,9 @@ import psycopg
 from tests.acceptance.cluster import Cluster, Process
 from tests.chaos.clock import find_libfaketime, jumping_environment
 from tests.chaos.load import PACKAGED, catalogue
-from tests.database import migrate
 from tests.history.record import Drain
-from tests.proxy import Proxy, proxied
+from tests.servers.postgres import migrate
+from tests.servers.proxy import Proxy, proxied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,10 +7,9 @@ import pytest
 import redis
 
 from app.connectors.programs.packages import installed_command
-from tests.integration.connectors.attempts import Duckdb, Postgres
-from tests.integration.connectors.lake import Lake
-from tests.integration.connectors.origins import DuckdbOrigin, SqliteOrigin
-from tests.redis_server import MISSING, PASSWORD, PROGRAM, running_redis
+from tests.connectors.attempts import Duckdb, Postgres
+from tests.connectors.destinations.parquet.lake import Lake
+from tests.connectors.sources.sql.origins import DuckdbOrigin, SqliteOrigin
 from tests.scenarios.landings import DltDuckdbLanding, DltFilesLanding, LakeLanding, Landing, WarehouseLanding
 from tests.scenarios.local_api import RowsApi, rows_api
 from tests.scenarios.sources import (
@@ -25,6 +24,7 @@ from tests.scenarios.sources import (
     SqlSource,
     SyntheticSource,
 )
+from tests.servers.redis import MISSING, PASSWORD, PROGRAM, running_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

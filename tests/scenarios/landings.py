@@ -11,8 +11,8 @@ import psycopg
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.connectors.attempts import Warehouse
-    from tests.integration.connectors.lake import Lake
+    from tests.connectors.attempts import Warehouse
+    from tests.connectors.destinations.parquet.lake import Lake
 
 
 class Landing(Protocol):

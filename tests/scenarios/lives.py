@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.integration.connectors.attempts import Told, Trial
+from tests.connectors.attempts import Told, Trial
 from tests.scenarios.rows import FIRST, SECOND, Row
 
 if TYPE_CHECKING:

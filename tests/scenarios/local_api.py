@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.web_server import answering
+from tests.servers.web import answering
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from tests.integration.connectors.origins import Origin
+    from tests.connectors.sources.sql.origins import Origin
     from tests.scenarios.local_api import RowsApi
     from tests.scenarios.rows import Row
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.integration.connectors.attempts import Duckdb, Postgres, Told, Trial, Warehouse
+from tests.connectors.attempts import Duckdb, Postgres, Told, Trial, Warehouse
 from tests.scenarios.landings import WarehouseLanding
 from tests.scenarios.lives import Life
 from tests.scenarios.rows import FIRST

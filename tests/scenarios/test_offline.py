@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.integration.connectors.attempts import Duckdb, Trial
+from tests.connectors.attempts import Duckdb, Trial
 from tests.scenarios.landings import WarehouseLanding
 from tests.scenarios.lives import AFTER, BEFORE, EVERY_POINT, INSIDE, SEALED, Deaths, Life
 from tests.scenarios.recording import plans, shows
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.database import TcpServer
-    from tests.integration.connectors.attempts import Postgres
+    from tests.connectors.attempts import Postgres
     from tests.scenarios.conftest import LandingOf, SourceOf
+    from tests.servers.postgres import TcpServer
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.integration.connectors.attempts import Duckdb, Postgres
+from tests.connectors.attempts import Duckdb, Postgres
 from tests.scenarios.landings import WarehouseLanding
 from tests.scenarios.lives import Life
 from tests.scenarios.rows import FIRST, SECOND, made

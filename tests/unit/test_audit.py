@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from typing import Any
 
-from tests.database import ROOT
+from tests.servers.postgres import ROOT
 
 verdict: Any = runpy.run_path(str(ROOT / "scripts" / "audit.py"))["verdict"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.database import ROOT
+from tests.servers.postgres import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from psycopg import sql
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.bootstrap.migrations import migrate
 from app.domain.errors import DatabaseUnreachableError
-from tests.database import database_name
 from tests.harness import opened_store, running_worker, synthetic, until, write_config
 from tests.integration.api.serving import TOKEN, OpenedApi, opened_api
+from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

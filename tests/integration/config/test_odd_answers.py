@@ -16,7 +16,7 @@ from app.config import remote
 from app.config.check import examine_config
 from app.config.remote import RemoteText, UnreadableError
 from app.config.watch import CatalogueWatcher
-from tests.web_server import answering
+from tests.servers.web import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ import pytest
 from app.config import reader
 from app.config.check import examine_config
 from app.config.watch import CatalogueWatcher
-from tests.web_server import answering
+from tests.servers.web import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,15 +21,15 @@ from app.store.queue import schedule_tasks
 from tests.harness import a_task, running_worker, synthetic, until, write_config
 from tests.integration.execution.children import is_alive, use_children
 from tests.integration.store.statements import QUEUE
-from tests.proxy import Proxy, proxied
+from tests.servers.proxy import Proxy, proxied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
     from app.domain.events import Event
-    from tests.database import TcpServer
     from tests.harness import Store
+    from tests.servers.postgres import TcpServer
 
 LEASE = timedelta(seconds=3)
 ROOT = Path(__file__).parents[3]

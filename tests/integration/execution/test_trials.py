@@ -12,7 +12,7 @@ import pytest
 from app.config.reader import load_catalogue
 from app.domain.errors import SynclineError
 from app.execution import source_check
-from tests.package_index import forget_settings
+from tests.servers.package_index import forget_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

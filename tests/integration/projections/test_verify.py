@@ -10,7 +10,7 @@ import pytest
 from app.projections import PROJECTIONS, rebuild, verify
 from app.projections.verify import Drift
 from app.store.bookmarks import reset_collection
-from tests.database import database_name
+from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:
     from tests.integration.projections.service import Service

@@ -14,8 +14,8 @@ from app.store.leases import Leases
 from app.store.log import LineBlock, append_lines
 from app.store.partitions import ensure_partitions
 from app.store.retention import retire
-from tests.database import database_name
 from tests.integration.projections.service import Service, running_service
+from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.task import Status
-from tests.database import create_database, drop_database
 from tests.integration.retention.lives import KEEP, running_era
+from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
     from datetime import datetime

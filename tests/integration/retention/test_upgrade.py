@@ -10,8 +10,8 @@ from alembic.config import Config
 
 from app.domain.task import Status
 from app.store.leases import Leases
-from tests.database import ROOT, lent_columns
 from tests.integration.retention.lives import KEEP, running_era
+from tests.servers.postgres import ROOT, lent_columns
 
 if TYPE_CHECKING:
     from tests.integration.retention.lives import Era

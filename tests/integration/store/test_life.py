@@ -21,9 +21,9 @@ from hypothesis.stateful import (
 from app.domain.errors import LeaseLostError
 from app.domain.task import Status, Task, fold
 from app.store.log import append_lines
-from tests.database import create_database, drop_database
 from tests.harness import a_task, canceled, ending, opened_store
 from tests.integration.store.statements import LEASES, numbered
+from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

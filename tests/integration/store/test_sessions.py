@@ -18,14 +18,14 @@ from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.store import database
 from app.store.database import DatabaseAddress, connect, open_pool, place
 from app.store.sessions import check_session
-from tests.database import database_name, migrate
 from tests.harness import opened
+from tests.servers.postgres import database_name, migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from app.store.database import Connection, Pool
-    from tests.database import TcpServer
+    from tests.servers.postgres import TcpServer
 
 TLS_REQUEST: Final = (80877103).to_bytes(4)
 UNSUPPORTED: Final = b"08P01\0Munsupported startup parameter: lock_timeout"

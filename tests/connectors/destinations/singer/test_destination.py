@@ -1,0 +1,151 @@
+"""Any Singer target as a destination: what it is told, what it has to answer, and what comes again after a crash."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.domain.flood import BURST_BYTES
+from tests.connectors.attempts import CATALOG, TAP, Scene, Trial, record, schema, state
+from tests.harness import opened_store, running_worker, write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Writes down what it gets and echoes the last STATE at its end, as targets do; `how` it goes wrong is in its config.
+TARGET = """
+import json, os, signal, sys
+config = json.load(open(sys.argv[sys.argv.index("--config") + 1]))
+how, last = config.get("how"), None
+with open(config["file"], "a") as kept:
+    kept.write("\\n")
+    for line in sys.stdin:
+        kept.write(line)
+        message = json.loads(line)
+        if message["type"] == "STATE":
+            last = message["value"]
+        if message["type"] == "RECORD" and how == "dies":
+            kept.flush()
+            sys.exit("DiskError: full of " + config["password"])
+if how == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+print("a word beside")
+for _ in range(config.get("words", 0)):
+    print("word" * 2500)
+if how != "silent":
+    print(json.dumps(last))
+"""
+
+
+def target(directory: Path, **config: Any) -> dict[str, Any]:
+    (directory / "target.py").write_text(TARGET)
+    command = [sys.executable, str(directory / "target.py")]
+    return {"type": "singer", "command": command, "settings": {"file": str(directory / "kept.jsonl"), **config}}
+
+
+def kept(directory: Path) -> list[dict[str, Any]]:
+    """All messages that a target has written whole: one that is killed leaves half a line."""
+    lines = (directory / "kept.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if _is_whole(line)]
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def test_a_target_gets_schemas_records_and_a_state_and_answers_for_them(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    announced = schema(["id"], id="integer", price="number")
+    told = scene.load(announced, record(id=1, price=1.5), record(id=2, more=[1]), state({"at": 2}))
+    assert told.finished.rows_written == 2
+    assert [(committed.rows, committed.bookmark) for committed in told.committed] == [(2, {"at": 2})]
+    assert "a word beside" in told.lines
+    assert any("after a crash rows may come twice" in line for line in told.lines)
+    messages = kept(tmp_path)
+    assert [message["type"] for message in messages] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
+    assert messages[0]["key_properties"] == ["id"]
+    assert messages[0]["schema"]["properties"].keys() == {"id", "price", "more"}
+    assert messages[1]["record"] == {"id": 1, "price": 1.5}
+    assert messages[-1]["value"] == {"bookmark": {"at": 2}}
+
+
+def test_rows_that_replace_others_have_a_version_that_grows(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)}, collection={"sync_mode": "full_refresh"})
+    for _ in range(2):
+        assert scene.load(schema(id="integer"), record(id=1)).finished
+    messages = kept(tmp_path)
+    assert [message["type"] for message in messages] == ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"] * 2
+    versions = [message["version"] for message in messages if "version" in message]
+    assert versions[0] == versions[1] < versions[2] == versions[3]
+
+
+def test_of_a_flood_of_words_a_log_gets_as_much_as_it_takes(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path, words=2 * BURST_BYTES // 10_000)})
+    told = scene.load(schema(id="integer"), record(id=1), state({"at": 1}))
+    assert told.finished.rows_written == 1
+    assert BURST_BYTES * 0.99 < sum(map(len, told.lines)) < BURST_BYTES * 1.01
+    assert any("bytes were left out here" in line for line in told.lines)
+
+
+@pytest.mark.parametrize("key", [[], ["id"]])
+def test_what_comes_once_more_after_a_reset_replaces_what_is_there(tmp_path: Path, key: list[str]) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    messages = [schema(key, id="integer", at="integer"), record(id=1, at=1), state({"at": 1})]
+    assert scene.load(*messages).finished
+    scene.generation = 1
+    told = scene.load(*messages)
+    assert any("keeps the old rows beside them" in line for line in told.lines)
+    said = kept(tmp_path)
+    assert [message["type"] for message in said[-4:]] == ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]
+    assert said[-3]["version"] == said[-2]["version"]
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        ("dies", "the target ended with code 1: DiskError: full of ***"),
+        ("killed", "the target was ended by signal 9"),
+        ("silent", "the target ended without a STATE: rows may be missing"),
+    ],
+)
+def test_what_a_target_does_not_answer_for_is_not_committed(tmp_path: Path, how: str, complaint: str) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path, how=how, password="hunter22")})
+    told = scene.load(schema(["id"], id="integer"), *(record(id=number) for number in range(30_000)), state(1))
+    assert told.failed.error == f"destination 'target': {complaint}"
+    assert told.committed == []
+
+
+@pytest.mark.parametrize("point", ["child.staged", "destination.committing", "child.committed"])
+def test_after_a_kill_no_row_is_missing_though_some_may_come_twice(tmp_path: Path, point: str) -> None:
+    trial = Trial(tmp_path, {"target": target(tmp_path)}, "synthetic", collection={"parameters": {"records": 500}})
+    trial.die(point)
+    assert trial.run(again=1).finished.rows_written == 500
+    written = [message for message in kept(tmp_path) if message["type"] == "RECORD"]
+    last = max(message["version"] for message in written)
+    assert {message["record"]["id"] for message in written if message["version"] == last} == set(range(500))
+    assert [message["version"] for message in kept(tmp_path) if message["type"] == "ACTIVATE_VERSION"][-1] == last
+
+
+async def test_the_next_task_goes_on_where_the_target_has_answered_for(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "tap.py").write_text(TAP)
+    command = [sys.executable, str(tmp_path / "tap.py")]
+    collection = {"name": "made", "sync_mode": "incremental", "cursor_field": "at"}
+    tap = {"rows": 20, "state_every": 5, "key": ["id"]}
+    source = {
+        "type": "singer",
+        "destinations": ["target"],
+        "collections": [collection],
+        "config": {"command": command, "catalog": CATALOG, "config": tap},
+    }
+    config = write_config(tmp_path / "config.yaml", {"s": source}, {"target": target(tmp_path)})
+    async with opened_store(database_url) as store, running_worker(database_url, config):
+        for _ in range(2):
+            assert await store.ended(await store.schedule("made")) == "SUCCESS"
+    assert sum(message["type"] == "RECORD" for message in kept(tmp_path)) == 20 + 5

@@ -1,0 +1,115 @@
+"""Who makes the environment of a package, and how often."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.connectors.programs.packages import installed_command
+from app.domain.errors import ConfigurationError, SynclineError
+from tests.servers.package_index import WHEEL, forget_settings, serving, wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Writes down what it was asked for. Makes real environments, and fails to install where a file says so.
+UV = """#!{python}
+import pathlib, subprocess, sys
+here = pathlib.Path(__file__).parent
+with (here / "asked").open("a") as asked:
+    print(*sys.argv[1:], file=asked)
+if sys.argv[1] == "venv":
+    sys.exit(subprocess.call([sys.argv[sys.argv.index("--python") + 1], "-m", "venv", "--without-pip", sys.argv[-1]]))
+if (here / "fails").exists():
+    sys.exit("uv: no such package")
+python = pathlib.Path(sys.argv[sys.argv.index("--python") + 1])
+(site,) = python.parent.parent.glob("lib/python*/site-packages")
+made = site / "tap_made-1.0.dist-info"
+made.mkdir()
+(made / "METADATA").write_text("Metadata-Version: 2.1\\nName: tap-made\\nVersion: 1.0\\n")
+(made / "entry_points.txt").write_text("[console_scripts]\\ntap-made = made:main\\nother = made:main\\n")
+"""
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of a `uv` on PATH; nothing is said to it, nor to pip."""
+    forget_settings(monkeypatch, tmp_path)
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    (directory / "uv").write_text(UV.format(python=sys.executable))
+    (directory / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
+    return directory
+
+
+def install(directory: Path, *requirements: str, executable: str | None = None) -> tuple[Path, list[str]]:
+    said: list[str] = []
+    command = installed_command(
+        requirements, executable=executable, data_dir=directory, log=lambda _, message: said.append(message)
+    )
+    return command, said
+
+
+def test_uv_makes_the_environment_where_it_is_installed_and_once(uv: Path, tmp_path: Path) -> None:
+    command, said = install(tmp_path, "tap-made==1.0", "setuptools==70")
+    home = command.parent.parent
+    assert command.name == "tap-made"
+    assert said == ["installing tap-made==1.0 setuptools==70", "installed 1 packages"]
+    assert (uv / "asked").read_text().splitlines() == [
+        f"venv --quiet --no-project --python {sys.executable} {home}",
+        f"pip install --quiet --python {home}/bin/python tap-made==1.0 setuptools==70",
+    ]
+    assert install(tmp_path, "tap-made==1.0", "setuptools==70", executable="other") == (home / "bin" / "other", [])
+
+
+def test_pip_tries_what_uv_cannot_install(uv: Path, tmp_path: Path) -> None:
+    (uv / "fails").touch()
+    made = tmp_path / WHEEL
+    made.write_bytes(wheel("first", "second"))
+    with pytest.raises(ConfigurationError, match="'executable' is needed: tap-made brings the commands first, second"):
+        install(tmp_path, f"tap-made@file://{made}")
+    command, said = install(tmp_path, f"tap-made@file://{made}", executable="second")
+    assert command.is_file()
+    assert said == []
+
+
+def test_an_index_of_pips_own_is_asked_and_uv_is_not(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving() as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        command, said = install(tmp_path, "tap-made==1.0")
+    assert command.is_file()
+    assert {"/simple/tap-made/", f"/{WHEEL}"} <= set(index.asked)
+    assert not (uv / "asked").exists()
+    assert said[1] == "pip installs it, not uv: pip has settings of index-url"
+    assert "hunter2" not in f"{said}{capfd.readouterr()}"
+
+
+def test_the_index_that_is_set_beside_syncline_is_that_of_a_new_environment(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (uv / "fails").touch()
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with serving() as index:
+        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index.url}\n")
+        command, _ = install(tmp_path, "tap-made==1.0")
+    assert command.is_file()
+    assert f"/{WHEEL}" in index.asked
+
+
+def test_where_only_uv_has_an_index_of_its_own_pip_does_not_try(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (uv / "fails").touch()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://packages.example.com/simple")
+    with pytest.raises(SynclineError, match=r"cannot install tap-made==1\.0: the command ended with 1"):
+        install(tmp_path, "tap-made==1.0")
+    (home,) = (tmp_path / "venvs").glob("tap-made-*/")
+    assert (home / "bin" / "python").exists()
+    assert not (home / "bin" / "pip").exists(), "it is still the environment that uv has made"

@@ -1,0 +1,180 @@
+"""A collection of files for tests: a directory, a server that gives it away, and attempts that read it."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import http.server
+import io
+import zipfile
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+import pytest
+from pyarrow import parquet
+
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.making import make_source
+from app.domain.attempt_protocol import AttemptJob
+from app.domain.errors import SynclineError
+from tests.connectors.attempts import Attempt, Told
+from tests.servers.web import answering
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from app.connectors.contract.passes import Source
+
+
+@dataclass
+class Filing:
+    """`run` is one attempt of a new task; `parameters` are those of the collection."""
+
+    directory: Path
+    destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    collection: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    tasks: int = 0
+
+    def __post_init__(self) -> None:
+        self.inbox.mkdir()
+        self.parameters.setdefault("path", f"{self.inbox}/*")
+
+    @property
+    def inbox(self) -> Path:
+        return self.directory / "inbox"
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.inbox / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def run(self, *, again: int = 0, **parameters: Any) -> Told:
+        """An attempt; `again` > 0 is another one of the last task. `parameters` count for it alone."""
+        self.tasks += not again
+        return Told.by(Attempt(self._job(again, parameters)))
+
+    def source(self, **parameters: Any) -> Source:
+        """The source as an attempt makes it, for what no destination has a part in."""
+        job = msgspec.convert(self._job(0, parameters), AttemptJob)
+        return make_source(job, work_dir=self.directory, log=lambda _level, _message: None)
+
+    def read(self, bookmark: str | None = None, **parameters: Any) -> tuple[list[dict[str, Any]], str | None]:
+        """The records that are new since `bookmark`, and the bookmark after them."""
+        records: list[dict[str, Any]] = []
+        for item in self.source(**parameters).read(bookmark):
+            match item:
+                case Rows():
+                    records += item.records
+                case Checkpoint():
+                    bookmark = item.bookmark
+        return records, bookmark
+
+    def failure(self, **parameters: Any) -> SynclineError:
+        with pytest.raises(SynclineError) as failed:
+            self.read(**parameters)
+        return failed.value
+
+    def _job(self, again: int, parameters: dict[str, Any]) -> dict[str, Any]:
+        task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
+        collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
+        return {
+            "task": task,
+            "task_id": f"shelf_made_{task}",
+            "attempt": 1 + again,
+            "source": "shelf",
+            "source_type": "files",
+            "source_config": self.config,
+            "collection": collection | {"parameters": self.parameters | parameters} | self.collection,
+            "destinations": self.destinations,
+            "generation": 0,
+            "data_dir": str(self.directory / "state"),
+        }
+
+
+def table(rows: range) -> pa.Table:
+    return pa.table({"id": list(rows), "text": [f"row {number}" for number in rows]})
+
+
+def csv_of(rows: range) -> str:
+    return "id,text\n" + "".join(f"{number},row {number}\n" for number in rows)
+
+
+def jsonl_of(rows: range) -> str:
+    return "".join(f'{{"id": {number}, "text": "row {number}"}}\n' for number in rows)
+
+
+def parquet_of(rows: range, *, group: int = 3) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(table(rows), out, row_group_size=group)
+    return out.getvalue()
+
+
+def zip_of(**members: str | bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            # Of no moment: the names of tests hold such bytes, and all processes of a run collect the same ones.
+            archive.writestr(zipfile.ZipInfo(name.replace("_", ".", 1)), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+gzip_of = gzip.compress
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Gives a directory away. `validators` is what it says of a file's version; `status` what it answers instead.
+
+    It breaks off after `cut` bytes.
+    """
+
+    validators: str = "modified"
+    status: HTTPStatus | None = None
+    gets: int = 0
+    authorization: str | None = None
+    cut: int | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *_: Any) -> None:
+        """Tests look at what is loaded."""
+
+    def do_GET(self) -> None:
+        self.server.gets += 1
+        self.server.authorization = self.headers["Authorization"]
+        if self.server.status is None:
+            super().do_GET()
+        else:
+            self.send_error(self.server.status)
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        outputfile.write(source.read(self.server.cut))
+
+    def do_HEAD(self) -> None:
+        if self.server.status is None:
+            super().do_HEAD()
+        else:
+            self.send_error(self.server.status)
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword != "Last-Modified" or self.server.validators == "modified":
+            super().send_header(keyword, value)
+        if keyword == "Content-Length" and self.server.validators == "etag":
+            with open(self.translate_path(self.path), "rb") as file:  # noqa: PTH123 -- a text
+                super().send_header("ETag", f'"{hashlib.md5(file.read()).hexdigest()}"')  # noqa: S324 -- no secret
+
+
+def serving(directory: Path) -> AbstractContextManager[Server]:
+    return answering(Server(("127.0.0.1", 0), functools.partial(_Handler, directory=str(directory))))

@@ -1,0 +1,124 @@
+"""An API's cursor values are texts: what is new is told by what they mean, and a reading without an order fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.connectors.sources.rest.web import Answer, Server, Web, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.connectors.attempts import Duckdb
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def web(server: Server, tmp_path: Path, duckdb: Duckdb) -> Web:
+    made = Web(server, tmp_path, [])
+    made.destinations = {"warehouse": duckdb.options()}
+    return made
+
+
+def has(web: Web, *cursors: Any, **incremental: Any) -> None:
+    """The API has rows with these cursors, and sends all of them, whatever is asked for."""
+    rows = [{"id": number, "at": cursor} for number, cursor in enumerate(cursors)]
+    web.server.answers["/rows"] = lambda _query: Answer(rows)
+    endpoint = {"path": "rows", "incremental": {"cursor_path": "at", "start_param": "since"} | incremental}
+    web.resources = [{"name": "orders", "primary_key": "id", "write_disposition": "merge", "endpoint": endpoint}]
+
+
+def since(web: Web) -> str:
+    return web.server.asked[-1].partition("since=")[2].replace("%3A", ":").replace("%2B", "+")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "last"),
+    [
+        (["2024-05-01T10:00:00Z"], ["2024-05-01T10:00:00.500Z", "2024-05-01T10:00:00.25Z"], "2024-05-01T10:00:00.500Z"),
+        (["2024-10-27T02:30:00+02:00"], ["2024-10-27T02:10:00+01:00"], "2024-10-27T02:10:00+01:00"),
+        (["2024-05-01T09:00:00"], ["2024-05-01 10:00:00"], "2024-05-01+10:00:00"),
+        (["998", "999"], ["1000", "1001"], "1001"),
+        (["Fri, 10 May 2024 10:00:00 GMT"], ["Mon, 13 May 2024 10:00:00 GMT"], "Mon%2C+13+May+2024+10:00:00+GMT"),
+        (["b", "c"], ["d"], "d"),
+        (["", "0000-00-00 00:00:00", "2024-05-01"], ["2024-05-02"], "2024-05-02"),
+        ([1, 2.5], [10], "10"),
+    ],
+)
+def test_rows_that_are_later_are_loaded_whatever_their_texts_are(
+    web: Web, duckdb: Duckdb, before: list[Any], after: list[Any], last: str
+) -> None:
+    has(web, *before)
+    assert web.run().finished.rows_written == len(before)
+    has(web, *before, *after)
+    assert web.run().finished.rows_written == len(after)
+    assert web.run().finished.rows_written == 0
+    assert since(web) == last.replace("%3A", ":")
+    assert duckdb.execute("SELECT count(*), count(DISTINCT id) FROM loaded.made") == [(len(before + after),) * 2]
+
+
+def test_rows_before_the_bookmark_are_left_out_still(web: Web) -> None:
+    has(web, "2024-05-01T10:00:00.500Z")
+    assert web.run().finished.rows_written == 1
+    has(web, "2024-05-01T10:00:00.500Z", "2024-05-01T10:00:00Z", "2024-05-01T12:00:00+02:00", "2024-05-01T09:59:59.9Z")
+    assert web.run().finished.records_read == 0
+
+
+def test_what_stands_where_there_is_no_date_is_before_the_bookmark(web: Web) -> None:
+    has(web, "2024-05-01T10:00:00Z")
+    assert web.run().finished.rows_written == 1
+    has(web, "2024-05-01T10:00:00Z", "", "0000-00-00 00:00:00")
+    assert web.run().finished.records_read == 0
+
+
+def test_the_earliest_is_the_bookmark_where_the_newest_rows_are_the_least(web: Web) -> None:
+    has(web, "1000", last_value_func="min")
+    assert web.run().finished.rows_written == 1
+    has(web, "1000", "999", last_value_func="min")
+    assert web.run().finished.rows_written == 1
+    web.run()
+    assert since(web) == "999"
+
+
+def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
+    has(web, "2024-05-01T10:00:00Z", "2024-05-01T10:00:00.500Z", lag=60.0)
+    assert web.run().finished.rows_written == 2
+    web.run()
+    assert since(web).startswith("2024-05-01T09:59:00.5")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("2024-05-01T10:00:00Z", "pending", "one is a time and one is not"),
+        ("2024-05-01T10:00:00Z", "2024-05-01", "one is a day and one a time of that day"),
+        ("2024-05-01T10:00:00Z", 1714557600, "some are texts, some are not"),
+        (999, "1000", "one is a text and one is not"),
+        ("999", "1000b", "one is a number and one is not"),
+        ("13/05/2024", "02/06/2024", "a text that begins with the day or the month"),
+        ("12:30:00 PM", "01:30:00 PM", "a text with AM or PM is not in the order of time"),
+        ("2024-9-1", "2024-10-1", "their characters and their numbers are in different orders"),
+    ],
+)
+def test_values_without_an_order_fail_and_move_no_bookmark(
+    web: Web, duckdb: Duckdb, before: Any, after: Any, why: str
+) -> None:
+    has(web, before)
+    web.run()
+    has(web, before, after)
+    again = web.run()
+    assert not again.committed
+    assert not again.failed.retryable
+    assert "resource 'orders': its incremental's cursor_path 'at' has values that have no order: " in again.failed.error
+    assert why in again.failed.error
+    assert duckdb.execute("SELECT count(*) FROM loaded.made") == [(1,)]

@@ -1,0 +1,210 @@
+"""Values and names that are easy to get wrong: each arrives as it is in every destination, or is refused by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.kinds import DESTINATIONS
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.writing import WriteMode
+from tests.connectors.destinations.parquet.lake import Lake
+from tests.connectors.passing import Collection, Sent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.connectors.attempts import Duckdb, Postgres
+
+KINDS = ("postgres", "duckdb", "parquet")
+TEXT = 'tab\t\\N \\. "q" é🙂 \u2028'
+NESTED: Any = {"a": [1, {"b": None, "": {}}], "é": "🙂", "n": 0.1}
+MOMENT = datetime(2024, 2, 29, 10, 0, 0, 123456, UTC)
+# Kind, what is sent, and what is found: one value for all, or one for each of KINDS.
+GOLDEN: list[tuple[Kind, Any, Any]] = [
+    (Kind.BOOLEAN, True, True),
+    (Kind.INTEGER, 2**63 - 1, 2**63 - 1),
+    (Kind.INTEGER, -(2**63), -(2**63)),
+    (Kind.INTEGER, Decimal("5.0"), 5),
+    (Kind.BIG_INTEGER, 10**38 - 1, 10**38 - 1),
+    (Kind.BIG_INTEGER, -(10**38) + 1, -(10**38) + 1),
+    (Kind.NUMBER, Decimal("0.1"), (Decimal("0.1"), 0.1, 0.1)),
+    (Kind.NUMBER, Decimal("1E-20"), (Decimal("1E-20"), 1e-20, 1e-20)),
+    (
+        Kind.NUMBER,
+        1.7976931348623157e308,
+        (Decimal("1.7976931348623157E+308"), 1.7976931348623157e308, 1.7976931348623157e308),
+    ),
+    (Kind.NUMBER, 2**53, 2**53),
+    (Kind.TEXT, TEXT, TEXT),
+    (Kind.TEXT, "", ""),
+    (Kind.TEXT, "NULL", "NULL"),
+    (Kind.TIMESTAMP, "2024-02-29T12:00:00.123456+02:00", MOMENT),
+    (Kind.TIMESTAMP, "2024-02-29T10:00:00.123456", MOMENT),
+    (Kind.TIMESTAMP, "0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+    (Kind.TIMESTAMP, "9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+    (Kind.DATE, "0001-01-01", date(1, 1, 1)),
+    (Kind.DATE, "9999-12-31", date(9999, 12, 31)),
+    (Kind.TIME, "23:59:59.999999", time(23, 59, 59, 999999)),
+    (Kind.JSON, NESTED, NESTED),
+    (Kind.JSON, "1", "1"),
+    (Kind.JSON, [[]] * 3, [[]] * 3),
+    (Kind.BYTES, b"\x00\xff\\x41", b"\x00\xff\\x41"),
+    (Kind.BYTES, b"", b""),
+    *((kind, None, None) for kind in Kind),
+]
+# Kind, what is sent, where it is refused, and why.
+REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
+    (Kind.BOOLEAN, 1, KINDS, "neither true nor false"),
+    (Kind.INTEGER, 2**63, KINDS, "out of range"),
+    (Kind.INTEGER, 1.5, KINDS, "fraction"),
+    (Kind.BIG_INTEGER, 2**127, ("duckdb", "parquet"), "out of range"),
+    (Kind.BIG_INTEGER, 10**38, ("parquet",), "out of range"),
+    (Kind.NUMBER, Decimal("0.12345678901234567890"), ("duckdb", "parquet"), "more digits"),
+    (Kind.NUMBER, Decimal("NaN"), KINDS, "not a number"),
+    (Kind.TEXT, "a\0b", ("postgres",), "U+0000"),
+    (Kind.TEXT, "\ud800", KINDS, "surrogate"),
+    (Kind.TEXT, b"a", KINDS, "of bytes"),
+    (Kind.JSON, {"a": "\0"}, ("postgres",), "U+0000"),
+    (Kind.JSON, {"a": "\ud800"}, KINDS, "surrogate"),
+    (Kind.TIMESTAMP, "2024-02-29T12:00:00.1234567Z", KINDS, "finer"),
+    (Kind.TIMESTAMP, "10000-01-01T00:00:00Z", KINDS, "ISO 8601"),
+    (Kind.DATE, "2024-02-29T12:00:00Z", KINDS, "time of day"),
+    (Kind.TIME, "12:00+02:00", KINDS, "offset"),
+]
+
+
+@pytest.fixture
+def places(postgres: Postgres, duckdb: Duckdb, tmp_path: Path) -> dict[str, Any]:
+    return {"postgres": postgres, "duckdb": duckdb, "parquet": Lake(tmp_path / "lake")}
+
+
+def collection(place: Any, tmp_path: Path, mode: WriteMode = WriteMode.APPEND) -> Collection:
+    options = place.options if isinstance(place, Lake) else place.options()
+    return Collection(options, tmp_path / "work", mode=mode)
+
+
+def sent(columns: dict[str, Kind], *records: dict[str, Any], table: str = "t") -> Sent:
+    return Sent(Table(table, columns, full_refresh=True), Rows(table, list(records), 1))
+
+
+def selected(place: Any, columns: str, *, table: str = "t") -> list[tuple[Any, ...]]:
+    if isinstance(place, Lake):
+        return place.select(columns, table=table)
+    found: list[tuple[Any, ...]] = place.execute(f'SELECT {columns} FROM loaded."{table}" ORDER BY 1')
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_at_the_bounds_of_their_types_arrive_as_they_are(
+    places: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    columns = {f"c{number}": each for number, (each, _, _) in enumerate(GOLDEN)}
+    record = {f"c{number}": value for number, (_, value, _) in enumerate(GOLDEN)}
+    place = places[kind]
+    collection(place, tmp_path).load(sent(columns, record))
+    names = ", ".join(columns)
+    rows = selected(place, names)
+    for (each, value, expected), found in zip(GOLDEN, rows[0], strict=True):
+        wanted = expected[KINDS.index(kind)] if isinstance(expected, tuple) else expected
+        read = json.loads(found) if each is Kind.JSON and isinstance(found, str) and kind != "postgres" else found
+        assert read == wanted, (each, value)
+        assert type(read) is type(wanted) or not isinstance(wanted, str | bytes), (each, value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_that_would_change_are_refused_with_table_and_column(
+    places: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    place = collection(places[kind], tmp_path)
+    for number, (each, value, refusing, why) in enumerate(REFUSED):
+        source = sent({"c": each}, {"c": value}, table=f"t{number}")
+        if kind in refusing:
+            with pytest.raises(SynclineError, match=re.escape(why)) as refused:
+                place.load(source)
+            assert f"'t{number}'" in str(refused.value), (each, value)
+        else:
+            place.load(source)
+
+
+NAMES = [
+    "id",
+    "select",
+    "order",
+    "User",
+    'a"b',
+    "a.b",
+    "a b",
+    " ",
+    "é🙂",
+    "ü" * 31,
+    "x" * 63,
+    "$1",
+    "%s",
+    "%%",
+    "null",
+    "'",
+    ";--",
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in KINDS for mode in DESTINATIONS[kind].write_modes],
+)
+def test_names_that_mean_something_elsewhere_are_names_of_columns(
+    places: dict[str, Any], kind: str, mode: WriteMode, tmp_path: Path
+) -> None:
+    place = collection(places[kind], tmp_path, mode)
+    for values in ((1, 2), (2, 3)):
+        whole = mode is WriteMode.REPLACE
+        table = Table("é🙂 t", dict.fromkeys(NAMES, Kind.INTEGER), ("id", 'a"b'), "order", full_refresh=whole)
+        records = [dict.fromkeys(NAMES, value) for value in values]
+        place.load(Sent(table, Rows("é🙂 t", records, 1), Checkpoint(str(max(values)))))
+    names = ", ".join('"' + name.replace('"', '""') + '"' for name in NAMES)
+    expected = (2, 3) if mode is WriteMode.REPLACE else (1, 2, 3)
+    assert selected(places[kind], names, table="é🙂 t") == [(value,) * len(NAMES) for value in expected]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fields_that_would_be_one_column_are_refused_by_name(places: dict[str, Any], kind: str, tmp_path: Path) -> None:
+    place = collection(places[kind], tmp_path)
+    alike = {"postgres": [("x" * 63 + "1", "x" * 63 + "2"), ("ü" * 32 + "a", "ü" * 32 + "b")]}
+    for first, second in alike.get(kind, [("Id", "iD"), ("Straße", "STRAßE")]):
+        with pytest.raises(ConfigurationError, match=f"the fields '{first}' and '{second}' would both be the column"):
+            place.load(sent(dict.fromkeys([first, second], Kind.INTEGER), {first: 1, second: 2}))
+    for none in ("", "a\0b"):
+        with pytest.raises(ConfigurationError, match="which no column can have"):
+            place.load(sent({none: Kind.INTEGER}, {none: 1}))
+    with pytest.raises(ConfigurationError, match="name of a column that Syncline itself writes"):
+        place.load(sent({"_syncline_valid_to": Kind.TEXT}, {"_syncline_valid_to": "x"}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_that_had_to_be_changed_finds_its_column_again(
+    places: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    place = collection(places[kind], tmp_path)
+    first, second = ("ü" * 40, "ü" * 40) if kind == "postgres" else ("Id", "ID")
+    for name in (first, second):
+        place.load(sent({name: Kind.INTEGER}, {name: 1}))
+    column = "ü" * 31 if kind == "postgres" else "id"
+    assert selected(places[kind], f'"{column}"') == [(1,), (1,)]
+
+
+def test_tables_whose_names_do_not_fit_or_are_one_are_refused(places: dict[str, Any], tmp_path: Path) -> None:
+    postgres, duckdb = (collection(places[kind], tmp_path) for kind in ("postgres", "duckdb"))
+    postgres.load(sent({"id": Kind.INTEGER}, {"id": 1}, table="ü" * 31))
+    with pytest.raises(ConfigurationError, match="must have 1 to 63 bytes"):
+        postgres.load(sent({"id": Kind.INTEGER}, {"id": 1}, table="ü" * 32))
+    both = [Table(name, {"id": Kind.INTEGER}) for name in ("Made", "made")]
+    postgres.load(Sent(*both))
+    with pytest.raises(ConfigurationError, match="the tables 'Made' and 'made' would be one table here"):
+        duckdb.load(Sent(*both))

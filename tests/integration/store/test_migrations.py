@@ -1,0 +1,230 @@
+"""Migrations go up from every revision with rows in it, down again, once however many start them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.projections import verify
+from app.store.bookmarks import reset_collection
+from app.store.queries import load_statements
+from tests.harness import FOREVER, opened_store
+from tests.integration.projections.service import running_service
+from tests.servers.postgres import ROOT, create_database, database_name, drop_database, lent_columns, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+REVISIONS = [
+    script.revision
+    for script in reversed([*ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).walk_revisions()])
+]
+
+LEFT = """
+SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('syncline', 'reporting') AND c.relname NOT LIKE 'alembic_version%'
+UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'syncline'::regnamespace
+"""
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_a_filled_database_goes_up_from_every_revision(empty_database_url: str, revision: str) -> None:
+    _alembic(empty_database_url, "upgrade", revision)
+    async with running_service(empty_database_url) as service:
+        with lent_columns(empty_database_url, revision):
+            await service.history()
+        events = await service.pool.fetchval("SELECT count(*) FROM syncline.events")
+    _alembic(empty_database_url, "upgrade", "head")
+    async with running_service(empty_database_url) as service:
+        assert await service.pool.fetchval("SELECT count(*) FROM syncline.events") == events
+        await service.project()
+        assert await verify(service.pool) == []
+        assert await service.pool.fetchval("SELECT sum(success) FROM syncline.daily_collection_stats") == 2
+
+
+@pytest.mark.parametrize("revision", [*reversed(REVISIONS[:-1]), "base"])
+async def test_a_filled_database_goes_down_and_up_again(database_url: str, revision: str) -> None:
+    async with running_service(database_url) as service:
+        await service.history()
+        await service.project()
+    _alembic(database_url, "downgrade", revision)
+    if revision == "base":
+        with psycopg.connect(database_url) as connection:
+            assert connection.execute(LEFT).fetchall() == []
+    _alembic(database_url, "upgrade", "head")
+    async with running_service(database_url) as service:
+        await service.live("new")
+        await service.project()
+        assert await verify(service.pool) == []
+
+
+def test_the_tables_are_as_they_are_described(database_url: str) -> None:
+    command.check(_config(database_url))
+
+
+def test_replicas_that_migrate_at_once_do_it_once(empty_database_url: str) -> None:
+    environment = os.environ | {"DATABASE_URL": empty_database_url, "PYTHONWARNINGS": "error"}
+    environment.pop("DATABASE_DIRECT_URL", None)
+    replicas = [
+        subprocess.Popen(
+            [sys.executable, "-m", "alembic", "upgrade", "head"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ends = [(replica.communicate(timeout=60)[1], replica.returncode) for replica in replicas]
+    assert [code for _, code in ends] == [0, 0, 0], ends
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT version_num FROM syncline.alembic_version").fetchall() == [(REVISIONS[-1],)]
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_no_step_waits_long_for_a_lock(path: Path) -> None:
+    upgrade, _, downgrade = path.read_text().partition("\ndef upgrade()")[2].partition("\ndef downgrade()")
+    for step in (upgrade, downgrade):
+        first = step.splitlines()[1].strip()
+        assert first.startswith('op.execute("SET LOCAL lock_timeout ='), first
+
+
+# As release 0.1.0 says it.
+OLD_SAVE = (
+    load_statements("queue.sql")["save_bookmark"]
+    .replace("$9::bigint", "$9::integer")
+    .replace("q.claim =", "q.attempt =")
+)
+
+
+async def test_the_release_before_wide_generations_goes_on_while_they_come(empty_database_url: str) -> None:
+    _alembic(empty_database_url, "upgrade", "0007")
+    async with opened_store(empty_database_url, size=1) as store:
+        old = await store.leases.register(host="h", pid=1, release="0.1.0", slots=1, length=FOREVER)
+        with lent_columns(empty_database_url, "0007"):
+            claim = await store.claimed(old, "before")
+        assert claim.generation == 0
+        await asyncio.to_thread(_alembic, empty_database_url, "upgrade", "head")
+        numbers = [await reset_collection(store.pool, "s", "c") for _ in range(2)]
+        claim = await store.claimed(old)
+        assert claim.generation == numbers[-1]
+        what = ("d", 1, {"at": 1}, claim.generation, 1)
+        attempt = (claim.source, claim.collection, claim.task, claim.attempt)
+        assert await store.pool.fetchval(OLD_SAVE, old, *attempt, *what, 2)
+        assert await store.queue.saved_bookmarks(claim) == {"d": {"at": 1}}
+
+
+async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        await reset_collection(store.pool, "s", "c")
+        claim = await store.claimed(worker := await store.worker())
+        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+    _alembic(database_url, "downgrade", "0007")
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT r.generation = b.generation, r.generation - extract(epoch FROM r.reset_at)::integer, "
+            "pg_typeof(r.generation)::text FROM syncline.resets r JOIN syncline.bookmarks b USING (source, collection)"
+        ).fetchone()
+    assert row is not None
+    assert row[0]
+    assert abs(row[1]) <= 1
+    assert row[2] == "integer"
+
+
+async def test_a_login_that_may_not_make_roles_migrates_where_they_exist(
+    postgres_server_url: str, database_url: str
+) -> None:
+    """`database_url` sees to it that the roles are there."""
+    with _login(postgres_server_url) as url:
+        migrate(url)
+        await _works(url)
+    assert database_url
+
+
+async def test_a_login_that_may_not_make_roles_migrates_a_server_without_them(fresh_server_url: str) -> None:
+    with _login(fresh_server_url) as url:
+        migrate(url)
+        await _works(url)
+        with psycopg.connect(url) as connection:
+            roles = connection.execute("SELECT FROM pg_roles WHERE rolname IN ('syncline_owner', 'syncline_app')")
+            assert roles.fetchall() == []
+
+
+async def test_a_login_that_may_make_roles_but_is_no_superuser_migrates(fresh_server_url: str) -> None:
+    """From PostgreSQL 16 on, who makes a role may administer it, and does not act as it unless it grants that."""
+    with _login(fresh_server_url, may_make_roles=True) as url:
+        migrate(url)
+        await _works(url)
+        with psycopg.connect(url) as connection:
+            owners = connection.execute(
+                "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'events'"
+            ).fetchall()
+            assert owners == [("syncline_owner",)]
+
+
+@pytest.fixture
+def fresh_server_url() -> Iterator[str]:
+    """A server of its own: roles belong to the whole server."""
+    with tempfile.TemporaryDirectory(prefix="syncline-roles-") as home:
+        try:
+            server = EmbeddedPostgres(Path(home), durable=False)
+        except (ImportError, OSError) as error:
+            pytest.skip(f"no server's programs here: {error}")
+        with server as postgres:
+            yield postgres.url
+
+
+@contextmanager
+def _login(server_url: str, *, may_make_roles: bool = False) -> Iterator[str]:
+    """A login with a database of its own."""
+    url = create_database(server_url)
+    name = database_name(url)
+    role = sql.Identifier(name)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        right = sql.SQL("CREATEROLE" if may_make_roles else "NOCREATEROLE")
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD 'secret'").format(role, right))
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(role, role))
+    yield _as(url, name)
+    drop_database(url, server_url=server_url)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def _as(url: str, user: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{quote(user)}:secret@{place}").geturl()
+
+
+async def _works(url: str) -> None:
+    async with running_service(url) as service:
+        await service.history()
+        await service.project()
+        assert await verify(service.pool) == []
+
+
+def _alembic(url: str, direction: str, revision: str) -> None:
+    getattr(command, direction)(_config(url), revision)
+
+
+def _config(url: str) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    return config
