@@ -15,7 +15,8 @@ import msgspec
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage
 from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
-from app.execution.text import LineSplitter
+from app.domain.lines import LineSplitter
+from app.execution.text import TextLines
 from app.failpoints import armed_environment
 from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, new_mark
 from app.loops import to_its_end
@@ -118,14 +119,11 @@ class AttemptProcess:
 
     async def messages(self) -> AsyncIterator[AttemptMessage]:
         """What the child says on its events descriptor."""
-        begun = bytearray()
+        splitter = LineSplitter(b"\n")
         while chunk := await self._events.reader.read(_CHUNK):
-            *ends, rest = chunk.split(b"\n")
-            for end in ends:
-                yield _decoder.decode(begun + end)
-                begun.clear()
-            begun += rest
-            if len(begun) > _LONGEST_MESSAGE:
+            for line in splitter.feed(chunk):
+                yield _decoder.decode(line)
+            if splitter.length > _LONGEST_MESSAGE:
                 raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
     async def free_text(self, write: Callable[[str], Awaitable[None]]) -> None:
@@ -136,16 +134,16 @@ class AttemptProcess:
         await asyncio.gather(*(self._lines(pipe.reader, write) for pipe in self._texts))
 
     async def _lines(self, stream: asyncio.StreamReader, write: Callable[[str], Awaitable[None]]) -> None:
-        splitter, bounded = LineSplitter(), Bounded(self._allowance)
+        lines, bounded = TextLines(), Bounded(self._allowance)
         while chunk := await stream.read(_CHUNK):
             self._passing_on += 1
-            for line in splitter.feed(bounded.feed(chunk, time.monotonic())):
+            for line in lines.feed(bounded.feed(chunk, time.monotonic())):
                 await write(line)
             self._passing_on -= 1
             self._heard_at = time.monotonic()
-        for line in splitter.feed(bounded.rest()):
+        for line in lines.feed(bounded.rest()):
             await write(line)
-        if rest := splitter.rest():
+        if rest := lines.rest():
             await write(rest)
 
     def silent_seconds(self) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app.domain.lines import LineSplitter
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -40,33 +42,25 @@ def clean_all(texts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
     return [clean(text, redact) for text in texts]
 
 
-class LineSplitter:
+class TextLines:
     """Bytes into lines of text. Of an endless line the beginning is kept: more than `clean` leaves of it.
 
     The cut comes after the redaction: it could halve a secret, and half a secret is not recognised.
     """
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self._splitter = LineSplitter(b"\n")
 
     def feed(self, chunk: bytes) -> list[str]:
         """The lines that are complete now."""
-        *ended, last = chunk.split(b"\n")
-        lines = []
-        for part in ended:
-            self._add(part)
-            lines.append(self._take())
-        self._add(last)
+        lines = [_text(line) for line in self._splitter.feed(chunk)]
+        self._splitter.cut(_MOST_KEPT)
         return lines
 
     def rest(self) -> str:
         """What came after the last newline."""
-        return self._take() if self._kept else ""
+        return _text(self._splitter.take())
 
-    def _add(self, part: bytes) -> None:
-        self._kept += part[: _MOST_KEPT - len(self._kept)]
 
-    def _take(self) -> str:
-        text = self._kept.decode("utf-8", errors="replace").removesuffix("\r")
-        self._kept.clear()
-        return text
+def _text(line: bytes) -> str:
+    return line[:_MOST_KEPT].decode("utf-8", errors="replace").removesuffix("\r")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError
+from app.domain.lines import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -65,48 +66,52 @@ class Lines:
 
     def __init__(self, chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> None:
         self.number = 0
+        self.within = False
         self._chunks = chunks
         self._messages = messages
         self._program = program
-        self._begun = bytearray()
-
-    @property
-    def within(self) -> bool:
-        return bool(self._begun)
+        self._splitter = LineSplitter(b"\n")
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
-            *ends, rest = chunk.split(b"\n")
-            for end in ends:
-                line = self._ended(end)
+            for line in self._splitter.feed(chunk):
+                kept = self._bounded(line)
                 self.number += 1
-                yield line
-            self._grow(rest)
-        if self._begun:
-            yield self._ended(b"")
+                self.within = False
+                yield kept
+            self._bound_what_has_begun()
+            self.within = self._splitter.length > 0
+        if self.within:
+            self.within = False
+            yield self._bounded(self._splitter.take())
 
-    def _grow(self, piece: bytes) -> None:
-        self._begun += piece
-        if len(self._begun) <= LONGEST_TEXT_BYTES:
-            return
-        if not (self._messages and _is_object(self._begun[:LONGEST_TEXT_BYTES])):
-            del self._begun[LONGEST_TEXT_BYTES:]
-        elif len(self._begun) > _LONGEST_MESSAGE_MEGABYTES << 20:
-            self._begun.clear()
+    def _bounded(self, line: bytes) -> bytes:
+        if len(line) > LONGEST_TEXT_BYTES:
+            if self._is_message(line):
+                self._check_length(len(line))
+            else:
+                line = line[:LONGEST_TEXT_BYTES]
+        return line.removeprefix(_BYTE_ORDER_MARK) if self._messages else line
+
+    def _bound_what_has_begun(self) -> None:
+        """The same for a line that may never end."""
+        if self._splitter.length > LONGEST_TEXT_BYTES:
+            if self._is_message(self._splitter.beginning(LONGEST_TEXT_BYTES)):
+                self._check_length(self._splitter.length)
+            else:
+                self._splitter.cut(LONGEST_TEXT_BYTES)
+
+    def _is_message(self, line: bytes) -> bool:
+        return self._messages and _is_object(line[:LONGEST_TEXT_BYTES])
+
+    def _check_length(self, length: int) -> None:
+        if length > _LONGEST_MESSAGE_MEGABYTES << 20:
+            self._splitter.take()
             place = f"line {self.number + 1} of {self._program}'s output"
             raise ConfigurationError(f"{place} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MB")
 
-    def _ended(self, piece: bytes) -> bytes:
-        if not self._begun and len(piece) <= LONGEST_TEXT_BYTES:
-            line = piece
-        else:
-            self._grow(piece)
-            line = bytes(self._begun)
-            self._begun.clear()
-        return line.removeprefix(_BYTE_ORDER_MARK) if self._messages else line
 
-
-def _is_object(line: bytes | bytearray) -> bool:
+def _is_object(line: bytes) -> bool:
     return line[:1] == b"{" or line.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"{"
 
 

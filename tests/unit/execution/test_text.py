@@ -6,23 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.redaction import Redactor
-from app.execution.text import LONGEST_TEXT, LineSplitter, clean, clean_all
+from app.execution.text import LONGEST_TEXT, TextLines, clean, clean_all
 
 
 @given(st.lists(st.binary(max_size=50)))
 def test_lines_do_not_depend_on_how_the_bytes_arrive(chunks: list[bytes]) -> None:
-    whole, splitter = LineSplitter(), LineSplitter()
+    whole, splitter = TextLines(), TextLines()
     lines = [line for chunk in chunks for line in splitter.feed(chunk)]
     assert lines == whole.feed(b"".join(chunks))
     assert splitter.rest() == whole.rest()
 
 
 def test_a_carriage_return_at_the_end_of_a_line_is_dropped() -> None:
-    assert LineSplitter().feed(b"one\r\ntwo\n\n") == ["one", "two", ""]
+    assert TextLines().feed(b"one\r\ntwo\n\n") == ["one", "two", ""]
 
 
 def test_an_endless_line_keeps_a_bounded_beginning() -> None:
-    splitter = LineSplitter()
+    splitter = TextLines()
     for _ in range(1000):
         assert splitter.feed(b"x" * 1000) == []
     [line] = splitter.feed(b"\n")

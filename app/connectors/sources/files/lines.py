@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.unpacking import BrokenFileError
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.lines import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,28 +62,21 @@ class Lines:
 
     def _read(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(self._encoding)()
-        begun: list[str] = []
-        length, complete = 0, 0
+        splitter = LineSplitter("\n")
+        complete = 0
         chunk = self._beginning()
         ended = False
         while not ended:
             ended = not chunk
-            text = self._decoded(decoder, chunk, complete, length)
-            *ends, rest = text.split("\n")
-            for end in ends:
+            for line in splitter.feed(self._decoded(decoder, chunk, complete, splitter.length)):
                 complete += 1
-                line = "".join([*begun, end, "\n"]) if begun else end + "\n"
-                begun, length = [], 0
-                yield line
-            if rest:
-                begun.append(rest)
-                length += len(rest)
-            if length > LONGEST_LINE:
+                yield line + "\n"
+            if splitter.length > LONGEST_LINE:
                 problem = f"it is longer than {LONGEST_LINE >> 20} Mi characters"
                 raise self.flaw(problem, line=complete + 1, column=LONGEST_LINE)
             chunk = chunk and self._chunk(complete)
-        if begun:
-            yield "".join(begun)
+        if splitter.length:
+            yield splitter.take()
 
     def _beginning(self) -> bytes:
         """As many bytes as a byte order mark may have, or more."""

@@ -125,7 +125,8 @@ def zip_of(**members: str | bytes) -> bytes:
     return out.getvalue()
 
 
-gzip_of = gzip.compress
+# Without a time in it: the tests of one run are named after it in every process.
+gzip_of = functools.partial(gzip.compress, mtime=0)
 
 
 class Server(http.server.ThreadingHTTPServer):
