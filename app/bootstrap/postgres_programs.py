@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.domain.errors import ConfigurationError
+from app.domain.inherited_environment import server_environment
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
@@ -133,9 +134,8 @@ def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
-    # A PGDATA, PGPORT or PGOPTIONS that was meant for another server must not reach this one.
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**own, "LC_ALL": "C", **(more or {})}
+    # Among what it does not inherit: a PGDATA, PGPORT or PGOPTIONS that was meant for another server.
+    return {**server_environment(os.environ), "LC_ALL": "C", **(more or {})}
 
 
 def _end_with_parent() -> Callable[[], None] | None:

@@ -15,6 +15,7 @@ import msgspec
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage
 from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
+from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import LineSplitter
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
@@ -31,33 +32,6 @@ COMMAND: Final = (sys.executable, "-m", "app.attempt")
 _CHUNK: Final = 64 * 1024
 _LONGEST_SILENCE_SECONDS: Final = 1.0
 _LONGEST_MESSAGE: Final = 64 * 1024 * 1024
-_INHERITED: Final = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "USER",
-    "LOGNAME",
-    "NETRC",
-    "XDG_CONFIG_HOME",
-    "XDG_CONFIG_DIRS",
-)
-_INHERITED_PREFIXES: Final = (
-    "PIP_",
-    "UV_",
-    "DOCKER_",
-    "REQUESTS_",
-    "CURL_",
-    "http",
-    "HTTP",
-    "no_proxy",
-    "NO_PROXY",
-    "ALL_PROXY",
-)
 
 _decoder: Final = msgspec.json.Decoder(AttemptMessage)
 _encoder: Final = msgspec.json.Encoder()
@@ -85,14 +59,14 @@ class AttemptProcess:
         mark = new_mark()
         async with AsyncExitStack() as stack:
             events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
-            own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark}
+            own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output.sending,
                 stderr=errors.sending,
                 pass_fds=(events.sending,),
-                env=child_environment(environment) | armed_environment() | own,
+                env=attempt_environment(environment) | armed_environment() | own,
                 start_new_session=True,
             )
             child = cls(process, events, (output, errors), mark=mark)
@@ -230,14 +204,3 @@ async def finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seco
     with suppress(asyncio.CancelledError, Exception):
         await texts
     child.close()
-
-
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a connector may see of this process's environment: how to find programs, packages and the network.
-
-    Of the rest nothing: not the database's URL, not the admin token. Settings of pip and proxies may hold credentials
-    of their own, which installing a package needs.
-    """
-    return {
-        name: value for name, value in environment.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
-    } | {"PYTHONUNBUFFERED": "1"}

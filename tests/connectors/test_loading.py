@@ -330,10 +330,14 @@ def test_a_tap_that_fails_says_so_and_its_secrets_stay_secret(scene: Scene, capf
 def test_a_tap_sees_nothing_of_the_environment_that_it_does_not_need(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
+    for name in ("DATABASE_URL", "HTTP_BASIC_PASSWORD", "PIP_INDEX_URL", "ALL_PROXY", "SYNCLINE_ATTEMPT"):
+        monkeypatch.setenv(name, "a")
     tap = scene.directory / "tap.py"
     tap.write_text("import os; print(sorted(os.environ))")
     (line,) = scene.run().lines
     assert "PATH" in line
-    assert "DATABASE_URL" not in line
-    assert "SYNCLINE" not in line
+    assert "ALL_PROXY" in line
+    # By its mark it is found when the attempt is killed.
+    assert "SYNCLINE_ATTEMPT" in line
+    for secret in ("DATABASE_URL", "HTTP_BASIC_PASSWORD", "PIP_INDEX_URL"):
+        assert secret not in line

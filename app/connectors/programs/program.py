@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from app.connectors.programs.pipe import Lines, chunks, deepen
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.flood import Allowance, Bounded
+from app.domain.inherited_environment import program_environment
 from app.domain.redaction import Redactor
 from app.lifeline import MARK_VARIABLE, end_with_parent
 
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
-# It gets what it needs to find programs, speak a language and reach the network; no secret of Syncline's own.
-_PASSED_ON = {
-    MARK_VARIABLE,
-    *("PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-}
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 _GRACE_SECONDS = 2
 # A program that has closed its output has said everything; some still clean up.
@@ -79,8 +73,8 @@ class Program:
         home.mkdir(parents=True, exist_ok=True)
         self.command = command
         self._name = name
-        self._environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON}
-        self._environment |= {"HOME": str(home)} | dict(environment or {})
+        mark = {MARK_VARIABLE: os.environ[MARK_VARIABLE]} if MARK_VARIABLE in os.environ else {}
+        self._environment = program_environment(os.environ) | mark | {"HOME": str(home)} | dict(environment or {})
         self._secrets = set(secrets)
         self._redact = Redactor(self._secrets).redact
         self._shown = shown

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.connectors.programs import indexes
-from app.execution.child import child_environment
+from app.domain.inherited_environment import attempt_environment
 from tests.servers.package_index import forget_settings
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def test_without_a_pip_to_ask_uv_is_used_where_nothing_is_said_to_pip(
     assert chosen()[0] == UV_ALONE
 
 
-def test_an_attempt_finds_the_settings_of_pip_and_uv() -> None:
-    settings: dict[str, Any] = dict.fromkeys(
-        ["HOME", "NETRC", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_INDEX_URL", "UV_INDEX_URL"], "a"
-    )
-    assert settings.items() <= child_environment(settings | {"DATABASE_URL": "a"}).items()
+def test_an_attempt_inherits_every_setting_that_decides_where_packages_come_from() -> None:
+    of_pip = {f"PIP_{name.upper().replace('-', '_')}" for name in indexes._DECIDING}
+    files = {"HOME", "NETRC", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE", "UV_CONFIG_FILE"}
+    settings = dict.fromkeys(of_pip | files | indexes._OF_UV.keys(), "a")
+    assert attempt_environment(settings) == settings

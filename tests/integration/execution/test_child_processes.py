@@ -165,13 +165,15 @@ async def test_a_child_sees_no_secret_of_the_workers_environment(
     store: Store, database_url: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    for name in ("AWS_SECRET_ACCESS_KEY", "HTTP_BASIC_PASSWORD", "ALL_PROXY"):
+        monkeypatch.setenv(name, "x")
     task = await store.schedule("environment")
     async with running_worker(database_url, config):
         assert await store.ended(task) == "SUCCESS"
     [names] = [message for message in await store.messages(task) if message.startswith("[")]
-    assert not {"DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "SYNCLINE_EVENTS_FD"} & set(json.loads(names))
-    assert "PATH" in json.loads(names)
+    secrets = {"DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "HTTP_BASIC_PASSWORD", "SYNCLINE_EVENTS_FD"}
+    assert not secrets & set(json.loads(names))
+    assert {"PATH", "ALL_PROXY"} <= set(json.loads(names))
 
 
 async def test_a_child_that_is_killed_from_outside_fails_its_attempt(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError
+from app.domain.inherited_environment import docker_environment
 from app.lifeline import GUARD_VARIABLE
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Container:
     @property
     def environment(self) -> dict[str, str]:
         """What the client of Docker needs to find its engine and the credentials of registries."""
-        return {key: value for key, value in os.environ.items() if key == "HOME" or key.startswith("DOCKER_")}
+        return docker_environment(os.environ)
 
     def command(self) -> list[str]:
         """What runs the image; a command of the protocol follows. From now on the container is guarded.
@@ -73,7 +74,7 @@ class Container:
         ]
 
     def _guarded(self) -> subprocess.Popen[bytes]:
-        environment = {"PATH": os.environ.get("PATH", os.defpath), GUARD_VARIABLE: self._name} | self.environment
+        environment = {"PATH": os.defpath, GUARD_VARIABLE: self._name} | self.environment
         if self._label:
             subprocess.run(  # noqa: S603 -- the label is ours
                 ["/bin/sh", "-c", _LEFT_BEHIND, self._label], check=False, stdin=subprocess.DEVNULL, env=environment
