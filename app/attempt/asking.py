@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.attempt.report import log_to
+from app.attempt.report import WorkerLog
 from app.attempt.source import opened_source
 from app.connectors.contract.offers import Discovering
 from app.connectors.kinds import not_discoverable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Tells each collection that can be read as configured; raises the source's own error for the first that cannot."""
     for asked in _each(job):
-        with opened_source(asked, work_dir=work_dir, log=log_to(outbox)) as source:
+        with opened_source(asked, work_dir=work_dir, log=WorkerLog(outbox)) as source:
             source.check()
         outbox.send(Checked(asked.collection.name))
     return Finished(records_read=0, rows_written=0)
@@ -40,7 +40,7 @@ def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     """
     told: set[str] = set()
     for asked in _each(job):
-        with closing(make_source(asked, work_dir=work_dir, log=log_to(outbox))) as source:
+        with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(outbox))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
             for offered in offered_as_written(asked, source.discover()):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from app.attempt.copying import Pass, opened_places
 from app.attempt.place import close
-from app.attempt.report import Report, log_to
+from app.attempt.report import Report, WorkerLog
 from app.attempt.source import opened_source
 from app.attempt.windows import INTERVAL_COLUMN
 from app.attempt.writing import Writing
@@ -37,7 +37,7 @@ def backfill(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
         ConfigurationError: the source cannot be read in this way, or its rows could be there twice afterwards.
     """
     interval = cast("Interval", job.backfill)
-    log = log_to(outbox)
+    log = WorkerLog(outbox)
     log("info", f"backfill of {interval}: the bookmark stays where it is")
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)

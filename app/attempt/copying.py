@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from app.attempt.place import Place, close
-from app.attempt.report import Report, log_to
+from app.attempt.report import Report, WorkerLog
 from app.attempt.source import opened_source
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import Columns
@@ -36,7 +36,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     One that fails stops none of the others, which go on to their end. The attempt fails then, and the next one reads
     what that destination lacks.
     """
-    log = log_to(outbox)
+    log = WorkerLog(outbox)
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.connectors.contract.passes import Measured
-from app.domain.attempt_protocol import Committed, LogLine, Progress
+from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress
 
 if TYPE_CHECKING:
     from app.attempt.outbox import Outbox
     from app.attempt.place import Place
-    from app.connectors.contract.passes import Log, Source
+    from app.connectors.contract.passes import Source
+    from app.domain.attempt_protocol import Level
 
 _PROGRESS_SECONDS: Final = 1.0
 
@@ -52,8 +53,17 @@ class Report:
         self.committed(place, rows=0, bookmark=place.position.bookmark)
 
 
-def log_to(outbox: Outbox) -> Log:
-    return lambda level, message: outbox.send(LogLine(level, message))
+class WorkerLog:
+    """The log of the connectors: the worker keeps its lines."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def __call__(self, level: Level, message: str) -> None:
+        self._outbox.send(LogLine(level, message))
+
+    def installing(self, *, done: bool = False) -> None:
+        self._outbox.send(Installing(done=done))
 
 
 def _as_json(bookmark: str | None) -> Any:

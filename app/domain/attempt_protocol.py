@@ -84,6 +84,12 @@ class LogLine(msgspec.Struct, frozen=True, tag="log"):
     message: str
 
 
+class Installing(msgspec.Struct, frozen=True, tag="installing"):
+    """Packages of the connector are being installed, which may take minutes; until `done` it answers nothing else."""
+
+    done: bool = False
+
+
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """How much was read from the source so far; sent at most once a second.
 
@@ -141,4 +147,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     retryable: bool = True
 
 
-AttemptMessage = LogLine | Progress | Committed | Checked | Offered | Finished | Failed
+AttemptMessage = LogLine | Installing | Progress | Committed | Checked | Offered | Finished | Failed

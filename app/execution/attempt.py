@@ -18,7 +18,7 @@ from msgspec import structs
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.options import SyntheticParameters
 from app.connectors.sources.synthetic.source import run_synthetic
-from app.domain.attempt_protocol import Checked, Committed, Failed, Finished, LogLine, Offered, Progress
+from app.domain.attempt_protocol import Checked, Committed, Failed, Finished, Installing, LogLine, Offered, Progress
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -234,7 +234,7 @@ class Attempt:
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
-            case Checked() | Finished() | Failed() | Offered():
+            case Installing() | Checked() | Finished() | Failed() | Offered():
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
-from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable
-from app.connectors.programs.packages import INSTALLED, INSTALLING
-from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, LogLine, Offered
+from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable  # CHECK
+from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, Installing, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -124,17 +123,14 @@ class _Patience:
         self._installs = False
         self.clock = asyncio.timeout(_TIMEOUT_SECONDS)
 
-    def hear(self, line: str) -> None:
-        """A connector that talks like an installer gains no more than an installer's time."""
-        if line.startswith(INSTALLING):
-            self._installs = True
-            self.clock.reschedule(self._installing_until)
-        elif self._installs and line.startswith(INSTALLED):
-            self._installs = False
-            self.clock.reschedule(min(self._loop.time(), self._installing_until) + _TIMEOUT_SECONDS)
+    def wait_for_installer(self) -> None:
+        """All installations together have one time."""
+        self._installs = True
+        self.clock.reschedule(self._installing_until)
 
     def begin_again(self) -> None:
-        """The next collection has the time for itself."""
+        """The connector has the whole time again: its package is installed, or its next collection has come."""
+        self._installs = False
         self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
 
     def exhausted(self) -> str:
@@ -155,8 +151,10 @@ async def _heard(child: AttemptProcess, patience: _Patience) -> list[Offered]:
                 columns += 1 + len(message.columns)
                 if columns > MOST_COLUMNS:
                     raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns, too many to list")
-            case LogLine():
-                patience.hear(message.message)
+            case Installing(done=False):
+                patience.wait_for_installer()
+            case Installing():
+                patience.begin_again()
             case Finished():
                 return offered
             case Failed(retryable=True):

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from app.connectors.contract.standing import Standing
     from app.domain.attempt_protocol import Level
 
-    Log = Callable[[Level, str], None]
+
+class Log(Protocol):
+    """Where a connector writes lines for the log of the task."""
+
+    def __call__(self, level: Level, message: str, /) -> None: ...
+
+
+@runtime_checkable
+class HearsOfInstalling(Log, Protocol):
+    """A log whose reader waits longer while packages are being installed."""
+
+    def installing(self, *, done: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

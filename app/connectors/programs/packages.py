@@ -15,21 +15,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from app.connectors.contract.passes import HearsOfInstalling
 from app.connectors.programs.indexes import installers
 from app.domain.errors import ConfigurationError, SynclineError
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from app.connectors.contract.passes import Log
-
-INSTALLING: Final = "installing "
-INSTALLED: Final = "installed "
-"""How the lines begin that tell of the beginning and of the end of an installation."""
 
 _NO_ENVIRONMENT: Final = "cannot make a virtual environment"
 
@@ -77,10 +75,21 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
         if inventory is None:
             inventory = _built(home, requirements, log)
         elif waited:
-            log("info", f"{INSTALLED}by the other one")
+            log("info", "installed by the other one")
     by_name = {_normal(name): found for name, found in inventory.items()}
     commands = by_name.get(_normal(package), {}).get("commands", [])
     return home / "bin" / (executable or _only(commands, package))
+
+
+@contextmanager
+def _announced(log: Log) -> Iterator[None]:
+    """Whoever waits for the connector hears that for now it is an installation that takes its time."""
+    announce = log.installing if isinstance(log, HearsOfInstalling) else None
+    if announce:
+        announce()
+    yield
+    if announce:
+        announce(done=True)
 
 
 def _waited_for(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
@@ -88,8 +97,9 @@ def _waited_for(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        log("info", f"{INSTALLING}{' '.join(requirements)}: another attempt is at it, which is waited for")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        log("info", f"installing {' '.join(requirements)}: another attempt is at it, which is waited for")
+        with _announced(log):
+            fcntl.flock(lock, fcntl.LOCK_EX)
         return True
     return False
 
@@ -105,12 +115,13 @@ def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
 
 
 def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
-    log("info", f"{INSTALLING}{' '.join(requirements)}")
+    log("info", f"installing {' '.join(requirements)}")
     python = str(home / "bin" / "python")
-    _install(home, python, requirements, log)
+    with _announced(log):
+        _install(home, python, requirements, log)
     listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
     packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
-    log("info", f"{INSTALLED}{len(packages)} packages")
+    log("info", f"installed {len(packages)} packages")
     (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
     return packages
 

@@ -46,19 +46,31 @@ def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
+class Heard(list[str]):
+    """A log that tells a long installation from a connector that does not answer."""
+
+    def __call__(self, _level: str, message: str) -> None:
+        self.append(message)
+
+    def installing(self, *, done: bool = False) -> None:
+        self.append("(done)" if done else "(an installation)")
+
+
 def install(directory: Path, *requirements: str, executable: str | None = None) -> tuple[Path, list[str]]:
-    said: list[str] = []
-    command = installed_command(
-        requirements, executable=executable, data_dir=directory, log=lambda _, message: said.append(message)
-    )
-    return command, said
+    said = Heard()
+    return installed_command(requirements, executable=executable, data_dir=directory, log=said), said
 
 
 def test_uv_makes_the_environment_where_it_is_installed_and_once(uv: Path, tmp_path: Path) -> None:
     command, said = install(tmp_path, "tap-made==1.0", "setuptools==70")
     home = command.parent.parent
     assert command.name == "tap-made"
-    assert said == ["installing tap-made==1.0 setuptools==70", "installed 1 packages"]
+    assert said == [
+        "installing tap-made==1.0 setuptools==70",
+        "(an installation)",
+        "(done)",
+        "installed 1 packages",
+    ]
     assert (uv / "asked").read_text().splitlines() == [
         f"venv --quiet --no-project --python {sys.executable} {home}",
         f"pip install --quiet --python {home}/bin/python tap-made==1.0 setuptools==70",
@@ -86,7 +98,7 @@ def test_an_index_of_pips_own_is_asked_and_uv_is_not(
     assert command.is_file()
     assert {"/simple/tap-made/", f"/{WHEEL}"} <= set(index.asked)
     assert not (uv / "asked").exists()
-    assert said[1] == "pip installs it, not uv: pip has settings of index-url"
+    assert said[2] == "pip installs it, not uv: pip has settings of index-url"
     assert "hunter2" not in f"{said}{capfd.readouterr()}"
 
 

@@ -50,6 +50,9 @@ elif name == "misconfigured":
     fail("sources.s: wrong password", retryable=False)
 elif name == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
+elif name == "posing":
+    log("installing tap-made==1.0, says the connector")
+    forever()
 elif name == "mute":
     sys.exit(3)
 elif name == "garbled":

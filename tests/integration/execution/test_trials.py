@@ -12,6 +12,7 @@ import pytest
 from app.config.reader import load_catalogue
 from app.domain.errors import SynclineError
 from app.execution import source_check
+from tests.integration.execution.children import use_children
 from tests.servers.package_index import forget_settings
 
 if TYPE_CHECKING:
@@ -76,15 +77,24 @@ async def test_an_installation_by_somebody_else_has_it_too(tmp_path: Path, monke
 async def test_the_connectors_own_time_begins_when_it_is_installed() -> None:
     patience = source_check._Patience()
     async with patience.clock as clock:
-        patience.hear("installing tap-made==1.0")
+        patience.wait_for_installer()
         installing = clock.when()
-        patience.hear("installing as well, says the tap")
+        patience.wait_for_installer()
         assert clock.when() == installing
-        patience.hear("installed 3 packages")
+        patience.begin_again()
         begun = clock.when()
         assert begun is not None
         assert installing is not None
         assert begun < installing
-        patience.hear("installed it, says the tap")
-        assert clock.when() == begun
     assert patience.exhausted() == "the connector did not answer within 120 seconds"
+
+
+async def test_a_connector_that_talks_like_an_installer_gains_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = use_children(monkeypatch, tmp_path)
+    catalogue = load_catalogue(config, {})
+    monkeypatch.setattr(source_check, "_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(source_check, "_INSTALLING_SECONDS", 0.0)
+    with pytest.raises(SynclineError, match=r"^the connector did not answer within"):
+        await source_check.check_source(catalogue, "s", "posing", data_dir=tmp_path, now=datetime.now(UTC))
