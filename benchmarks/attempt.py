@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, AttemptMessage, CollectionJob, Finished
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, CollectionJob, Finished, Sync
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ def job_of(
     data_dir: Path,
     parameters: dict[str, Any] | None = None,
     **collection: Any,
-) -> AttemptJob:
+) -> Sync:
     """The job of a new task that loads the collection `name` into the table of its name."""
-    return AttemptJob(
+    return Sync(
         task=str(uuid.UUID(int=time.time_ns())),  # a destination refuses a task that is older than its last one
         task_id=name,
         attempt=1,
+        claim=1,
         source=name,
         source_type=source_type,
         source_config=config,
@@ -65,12 +66,11 @@ def job_of(
             | collection
         ),
         destinations={"warehouse": destination},
-        generation=0,
         data_dir=str(data_dir),
     )
 
 
-def attempted(job: AttemptJob) -> tuple[Ended, Finished]:
+def attempted(job: Sync) -> tuple[Ended, Finished]:
     """Carry `job` out in a process of its own. Raises RuntimeError with its last words if it fails."""
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as given:

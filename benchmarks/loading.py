@@ -28,7 +28,7 @@ from app.connectors.making import make_destination
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.options import SingerOptions, SingerParameters
 from app.connectors.sources.singer.source import SingerSource
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import CollectionJob, SourceJob
 from benchmarks.report import OURS, Figure, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server
@@ -120,20 +120,15 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool, records: int) ->
     )
     catalog = {"streams": [{"tap_stream_id": "made", "stream": "made", "schema": {}}]}
     command = ["sh", "-c", 'cat "$0"', str(recorded)]
-    job = AttemptJob(
-        task=str(uuid.UUID(int=time.time_ns())),  # a destination refuses a task that is older than its last one
-        task_id="made",
-        attempt=1,
+    job = SourceJob(
         source=name,
         source_type="singer",
         source_config={},
         collection=collection,
-        destinations={},
-        generation=0,
         data_dir=str(recorded.parent),
     )
     fence = Fence(
-        task=job.task,
+        task=str(uuid.UUID(int=time.time_ns())),  # a destination refuses a task that is older than its last one
         task_id="made",
         attempt=1,
         claim=1,

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,7 +18,17 @@ from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
 from app.attempt.outbox import Outbox, WorkerGone
 from app.attempt.workspace import workspace
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptJob, Failed, Finished
+from app.domain.attempt_protocol import (
+    EVENTS_FD_VARIABLE,
+    AttemptJob,
+    Backfill,
+    Check,
+    CopyJob,
+    Discover,
+    Failed,
+    Finished,
+    Sync,
+)
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import arm
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
@@ -27,7 +38,6 @@ if TYPE_CHECKING:
 
 
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
-_WORK: Final = {"sync": synchronise, "backfill": backfill, "check": check, "discover": discover}
 
 
 class Stopped(BaseException):
@@ -62,9 +72,9 @@ def main() -> int:
 
 def _attempt(outbox: Outbox) -> Finished | Failed:
     try:
-        job = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
-        with workspace(job) as work_dir:
-            return _WORK[job.mode](job, work_dir=work_dir, outbox=outbox)
+        job: AttemptJob = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
+        with workspace(Path(job.data_dir), name=_name_of(job)) as work_dir:
+            return _carried_out(job, work_dir=work_dir, outbox=outbox)
     except SynclineError as error:
         return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
     except RecursionError:  # JSON from outside; nothing else here has any depth
@@ -73,6 +83,22 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
     except Exception as error:  # noqa: BLE001 -- whatever it is, the worker has to hear of it
         traceback.print_exc()
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
+
+
+def _carried_out(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+    match job:
+        case Sync():
+            return synchronise(job, work_dir=work_dir, outbox=outbox)
+        case Backfill():
+            return backfill(job, work_dir=work_dir, outbox=outbox)
+        case Check():
+            return check(job, work_dir=work_dir, outbox=outbox)
+        case Discover():
+            return discover(job, work_dir=work_dir, outbox=outbox)
+
+
+def _name_of(job: AttemptJob) -> str:
+    return f"{job.task}-{job.attempt}" if isinstance(job, CopyJob) else type(job).__name__.lower()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- the signature of a signal's function

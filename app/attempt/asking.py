@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from app.attempt.report import WorkerLog
 from app.attempt.source import opened_source
 from app.connectors.contract.offers import Discovering
@@ -16,30 +14,29 @@ from app.connectors.sources.classic.jobs import offered_as_written
 from app.domain.attempt_protocol import Checked, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from app.attempt.outbox import Outbox
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import Check, Discover
 
 
-def check(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+def check(job: Check, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Tells each collection that can be read as configured; raises the source's own error for the first that cannot."""
-    for asked in _each(job):
+    for asked in job.each():
         with opened_source(asked, work_dir=work_dir, log=WorkerLog(outbox)) as source:
             source.check()
         outbox.send(Checked(asked.collection.name))
     return Finished(records_read=0, rows_written=0)
 
 
-def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+def discover(job: Discover, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Tells each thing that there is once.
 
     Raises:
         ConfigurationError: the source cannot tell.
     """
     told: set[str] = set()
-    for asked in _each(job):
+    for asked in job.each():
         with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(outbox))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
@@ -48,8 +45,3 @@ def discover(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
                     outbox.send(offered)
                 told.add(offered.name)
     return Finished(records_read=0, rows_written=0)
-
-
-def _each(job: AttemptJob) -> Iterator[AttemptJob]:
-    for collection in job.collections or [job.collection]:
-        yield msgspec.structs.replace(job, collection=collection)

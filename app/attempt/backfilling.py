@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from app.attempt.copying import Pass, opened_places
 from app.attempt.place import close
@@ -24,21 +24,19 @@ if TYPE_CHECKING:
     from app.attempt.outbox import Outbox
     from app.attempt.place import Place
     from app.connectors.contract.passes import Item
-    from app.domain.attempt_protocol import AttemptJob
-    from app.domain.interval import Interval
+    from app.domain.attempt_protocol import Backfill
 
 _DOUBLING: Final = {WriteMode.APPEND, WriteMode.REPLACE}
 
 
-def backfill(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+def backfill(job: Backfill, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Brings the rows of the job's interval to every destination, however far each of them is.
 
     Raises:
         ConfigurationError: the source cannot be read in this way, or its rows could be there twice afterwards.
     """
-    interval = cast("Interval", job.backfill)
     log = WorkerLog(outbox)
-    log("info", f"backfill of {interval}: the bookmark stays where it is")
+    log("info", f"backfill of {job.interval}: the bookmark stays where it is")
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for place in places:
@@ -53,7 +51,7 @@ def backfill(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
         if lacking := [place for place in places if place.lacks_rows]:
             report.measure(source)
             writing = Writing.of(job)
-            items = _fitting(source.read_interval(interval), lacking, writing.mode)
+            items = _fitting(source.read_interval(job.interval), lacking, writing.mode)
             Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(items)
     close(places)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)

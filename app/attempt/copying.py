@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.attempt.outbox import Outbox
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Item, Log
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import CopyJob, Sync
 
 _BATCH_RECORDS = 10_000
 _BATCH_BYTES = 4 << 20
@@ -30,7 +30,7 @@ _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
 
 
-def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+def synchronise(job: Sync, *, work_dir: Path, outbox: Outbox) -> Finished:
     """Destinations that are equally far share one reading of the source; normally all of them are.
 
     One that fails stops none of the others, which go on to their end. The attempt fails then, and the next one reads
@@ -47,7 +47,7 @@ def synchronise(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 
-def opened_places(job: AttemptJob, report: Report, *, work_dir: Path, log: Log) -> list[Place]:
+def opened_places(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Place]:
     """All destinations of the job; what an earlier attempt has completed is told.
 
     They come first: hours of reading must not end at a wrong password.

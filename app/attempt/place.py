@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Destination, Emptied, Log
     from app.connectors.contract.schema import Table
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import CopyJob
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Place:
         self._log = log
 
     @classmethod
-    def opened(cls, job: AttemptJob, name: str, *, work_dir: Path, log: Log) -> Place:
+    def opened(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Place:
         """The destination of this name, open, or its failure."""
         fence = Fence(
             task=job.task,

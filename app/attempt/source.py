@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.contract.passes import Log, Source
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 
-def opened_source(job: AttemptJob, *, work_dir: Path, log: Log) -> closing[Source]:
+def opened_source(job: SourceJob, *, work_dir: Path, log: Log) -> closing[Source]:
     """Reads windows of time if the collection says so; closed at the end of the block."""
     return closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log))

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.contract.passes import Item, Log, Source
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
     from app.domain.windows import Windows
 
 INTERVAL_COLUMN: Final = "_syncline_interval"
 """The mark of the window that a row belongs to, in tables without a key."""
 
 
-def windowed(source: Source, job: AttemptJob, *, log: Log) -> Source:
+def windowed(source: Source, job: SourceJob, *, log: Log) -> Source:
     """`source`, reading windows if its collection says so.
 
     Raises:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.domain.attempt_protocol import AttemptJob
-
 _LOCK = ".lock"
 
 
 @contextmanager
-def workspace(job: AttemptJob) -> Iterator[Path]:
-    """A new directory, readable by its owner only; removed at the end, or by the next `sweep` after a SIGKILL."""
-    with _swept(Path(job.data_dir)) as attempts:
-        own = Path(tempfile.mkdtemp(prefix=f"{job.task}-{job.attempt}-", dir=attempts))
+def workspace(data_dir: Path, *, name: str) -> Iterator[Path]:
+    """A new directory, readable by its owner only; removed at the end, or by the next `sweep` after a SIGKILL.
+
+    Its name begins with `name`.
+    """
+    with _swept(data_dir) as attempts:
+        own = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=attempts))
         held = _lock(own)
     try:
         yield own

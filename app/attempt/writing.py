@@ -12,7 +12,7 @@ from app.domain.writing import SchemaPolicy, WriteMode
 if TYPE_CHECKING:
     from app.connectors.contract.passes import Position
     from app.connectors.contract.schema import Table
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
 
@@ -26,7 +26,7 @@ class Writing:
     place: str
 
     @classmethod
-    def of(cls, job: AttemptJob) -> Writing:
+    def of(cls, job: SourceJob) -> Writing:
         return cls(mode=job.collection.write_mode, policy=job.collection.schema_policy, place=place_of(job))
 
     @property

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.contract.passes import Destination, Fence, Log, Source
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 
-def make_source(job: AttemptJob, *, work_dir: Path, log: Log) -> Source:
+def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
     """The source of `job`; `work_dir` is a directory of this attempt alone.
 
     Raises:

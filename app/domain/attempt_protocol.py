@@ -7,13 +7,16 @@ and become log lines. The last message is `Finished` or `Failed`; a child that e
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from app.domain.interval import Interval  # noqa: TC001 - msgspec reads the annotations
 from app.domain.windows import Windows  # noqa: TC001 - likewise
 from app.domain.writing import SchemaPolicy, WriteMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
 ALL = "all"
@@ -44,37 +47,78 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     windows: Windows | None = None
 
 
-class AttemptJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One attempt, complete: the child reads nothing else.
+class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One collection of a source, as its connector reads it.
+
+    `data_dir` is where connectors keep virtual environments and stage files. `generation` changes when a user asks for
+    a full reload: a bookmark, or a catalog, of another generation is void.
+    """
+
+    source: str
+    source_type: str
+    source_config: dict[str, Any]
+    collection: CollectionJob
+    data_dir: str
+    generation: int = 0
+
+
+class CopyJob(SourceJob, frozen=True, kw_only=True):
+    """What every attempt that loads rows is told.
 
     `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, claim) grows with every
-    attempt of a collection, so destinations fence with it; `claim` is 0 where nothing is written. `generation` changes
-    when a user asks for a full reload: a bookmark of another generation is void. `bookmarks` has those that the
-    store knows of destinations that keep none themselves. `data_dir` is where connectors keep virtual environments
-    and stage files.
-    In the mode `backfill` only the interval `backfill` is loaded, and the bookmark stays where it is. In the modes
-    `check` and `discover` the source is asked for each of `collections`, where there are any, and else once.
+    attempt of a collection, so destinations fence with it. `bookmarks` has those that the store knows of destinations
+    that keep none themselves.
     """
 
     task: str
     task_id: str
     attempt: int
+    claim: int
+    destinations: dict[str, dict[str, Any]]
+    bookmarks: dict[str, Any] = {}
+
+
+class Sync(CopyJob, frozen=True, tag="sync", tag_field="mode"):
+    """Load what is new since the bookmark."""
+
+
+class Backfill(CopyJob, frozen=True, kw_only=True, tag="backfill", tag_field="mode"):
+    """Load this interval only; the bookmark stays where it is."""
+
+    interval: Interval
+
+
+class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Nothing is loaded: the source is asked for each of `collections`."""
+
     source: str
     source_type: str
     source_config: dict[str, Any]
-    collection: CollectionJob
-    destinations: dict[str, dict[str, Any]]
-    generation: int
+    collections: list[CollectionJob]
     data_dir: str
-    bookmarks: dict[str, Any] = {}
-    mode: Literal["sync", "backfill", "check", "discover"] = "sync"
-    backfill: Interval | None = None
-    collections: list[CollectionJob] = []
-    claim: int = 0
 
-    def __post_init__(self) -> None:
-        if (self.mode == "backfill") != (self.backfill is not None):
-            raise ValueError("a backfill needs an interval, and nothing else has one")
+    def each(self) -> Iterator[SourceJob]:
+        """The source with each of the collections."""
+        for collection in self.collections:
+            yield SourceJob(
+                source=self.source,
+                source_type=self.source_type,
+                source_config=self.source_config,
+                collection=collection,
+                data_dir=self.data_dir,
+            )
+
+
+class Check(_Question, frozen=True, tag="check", tag_field="mode"):
+    """Can each of the collections be read?"""
+
+
+class Discover(_Question, frozen=True, tag="discover", tag_field="mode"):
+    """What is there to choose from?"""
+
+
+AttemptJob = Sync | Backfill | Check | Discover
+"""What one attempt is to do, complete: the child reads nothing else."""
 
 
 class LogLine(msgspec.Struct, frozen=True, tag="log"):

@@ -18,7 +18,17 @@ from msgspec import structs
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.options import SyntheticParameters
 from app.connectors.sources.synthetic.source import run_synthetic
-from app.domain.attempt_protocol import Checked, Committed, Failed, Finished, Installing, LogLine, Offered, Progress
+from app.domain.attempt_protocol import (
+    Checked,
+    Committed,
+    Failed,
+    Finished,
+    Installing,
+    LogLine,
+    Offered,
+    Progress,
+    Sync,
+)
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -141,8 +151,9 @@ class Attempt:
             job = make_job(catalogue, self.claim, self._context.data_dir)
             if not all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
                 job = structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
-            here = job.backfill is None and is_made_load(catalogue, catalogue.find_source(self.claim.source))
-            return await self._within(timeout, self._run_here(job) if here else self._run_child(job))
+            here = is_made_load(catalogue, catalogue.find_source(self.claim.source))
+            work = self._run_here(job) if here and isinstance(job, Sync) else self._run_child(job)
+            return await self._within(timeout, work)
         except ConfigurationError as error:
             return Outcome(Result.FAILED, str(error), retryable=False)
         except LeaseLostError:
@@ -191,7 +202,7 @@ class Attempt:
         )
         return outcome
 
-    async def _run_here(self, job: AttemptJob) -> Outcome:
+    async def _run_here(self, job: Sync) -> Outcome:
         last: list[AttemptMessage] = []
 
         async def emit(messages: Sequence[AttemptMessage]) -> None:

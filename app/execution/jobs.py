@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from app.connectors.destinations.none.options import NONE
 from app.connectors.sources.synthetic.options import SYNTHETIC
-from app.domain.attempt_protocol import AttemptJob
+from app.domain.attempt_protocol import Backfill, Sync
 from app.domain.interval import Interval
 
 if TYPE_CHECKING:
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
     from app.domain.claim import Claim
 
 
-def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
+def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backfill:
     """Everything that the attempt needs to know.
 
     Raises:
         ConfigurationError: the catalogue does not have the collection, or one of its destinations.
     """
     source, collection = catalogue.find(claim.source, claim.collection)
-    return AttemptJob(
+    job = Sync(
         task=str(claim.task),
         task_id=claim.task_id,
         attempt=claim.attempt,
@@ -36,9 +38,10 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> AttemptJob:
         destinations={id_: catalogue.destinations[id_].for_attempt() for id_ in source.destinations},
         generation=claim.generation,
         data_dir=str(data_dir),
-        mode="backfill" if claim.backfill else "sync",
-        backfill=Interval.parsed(claim.backfill) if claim.backfill else None,
     )
+    if claim.backfill is None:
+        return job
+    return Backfill(**structs.asdict(job), interval=Interval.parsed(claim.backfill))
 
 
 def is_made_load(catalogue: Catalogue, source: Source) -> bool:

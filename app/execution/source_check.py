@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable  # CHECK
-from app.domain.attempt_protocol import AttemptJob, Checked, Failed, Finished, Installing, Offered
+from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable
+from app.domain.attempt_protocol import Check, Checked, Discover, Failed, Finished, Installing, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.execution.child import AttemptProcess, finish
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS: Final = 120.0
 # The first trial of a package installs it: stopped half-way it would begin anew, and never come to its end.
 _INSTALLING_SECONDS: Final = 900.0
-_NO_TASK: Final = UUID(int=0)
 
 MOST_COLUMNS: Final = 500_000
 """All that a source offers together: beyond it nobody chooses by hand, and the answer would fill the memory."""
@@ -46,7 +44,7 @@ async def check_source(
     if collection_id is not None:
         asked = [catalogue.find(source_id, collection_id)[1]]
     with _redacted(catalogue):
-        await _answer(_job(source, "check", asked, data_dir=data_dir, now=now))
+        await _answer(Check(**_question(source, asked, data_dir=data_dir, now=now)))
 
 
 async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime) -> list[Offered]:
@@ -62,7 +60,7 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
     collections = list(source.collections.values())
     asked = collections if source.type in BY_COLLECTION else collections[:1]
     with _redacted(catalogue):
-        return await _answer(_job(source, "discover", asked, data_dir=data_dir, now=now))
+        return await _answer(Discover(**_question(source, asked, data_dir=data_dir, now=now)))
 
 
 @contextmanager
@@ -77,27 +75,17 @@ def _redacted(catalogue: Catalogue) -> Iterator[None]:
         raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(shown) from None
 
 
-def _job(
-    source: Source, mode: Literal["check", "discover"], asked: list[Collection], *, data_dir: Path, now: datetime
-) -> AttemptJob:
-    collections = [collection.for_attempt(now) for collection in asked]
-    return AttemptJob(
-        task=str(_NO_TASK),
-        task_id=f"check of {source.id}",
-        attempt=0,
-        source=source.id,
-        source_type=source.type,
-        source_config=source.config,
-        collection=collections[0],
-        destinations={},
-        generation=0,
-        data_dir=str(data_dir),
-        mode=mode,
-        collections=collections,
-    )
+def _question(source: Source, asked: list[Collection], *, data_dir: Path, now: datetime) -> dict[str, Any]:
+    return {
+        "source": source.id,
+        "source_type": source.type,
+        "source_config": source.config,
+        "collections": [collection.for_attempt(now) for collection in asked],
+        "data_dir": str(data_dir),
+    }
 
 
-async def _answer(job: AttemptJob) -> list[Offered]:
+async def _answer(job: Check | Discover) -> list[Offered]:
     """What the connector's process says, which ends with the waiting for it."""
     child = await AttemptProcess.start(job, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 import psycopg
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Committed, Failed, Finished, LogLine
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Committed, Failed, Finished, LogLine, Sync
 from app.failpoints import VARIABLE
 
 if TYPE_CHECKING:
@@ -96,6 +96,25 @@ sys.exit(__main__.main())
 """
 
 
+def backfill_of(start: str, end: str) -> dict[str, Any]:
+    """What makes a job a backfill."""
+    return {"mode": "backfill", "interval": {"start": start, "end": end}}
+
+
+def _complete(job: dict[str, Any]) -> dict[str, Any]:
+    """A job as the protocol has it; a question (`check`, `discover`) has no task, and asks for its one collection."""
+    if job.get("mode") not in ("check", "discover"):
+        return {"mode": "sync", "claim": 0} | job
+    asked = {"collections": [job["collection"]]} | job
+    names = ("mode", "source", "source_type", "source_config", "collections", "data_dir")
+    return {name: asked[name] for name in names}
+
+
+def sync_of(job: dict[str, Any]) -> Sync:
+    """The same for what makes a source of it in this process."""
+    return msgspec.convert(_complete(job), Sync)
+
+
 class Attempt:
     """A child at work, in a process group of its own as under a worker; `armed` are its fail points."""
 
@@ -112,7 +131,7 @@ class Attempt:
         os.close(sending)
         assert self._process.stdin
         with self._process.stdin as stdin:
-            stdin.write(json.dumps(job).encode())
+            stdin.write(json.dumps(_complete(job)).encode())
         self._events = os.fdopen(receiving, "rb")
         self._decode = msgspec.json.Decoder(AttemptMessage).decode
 
@@ -219,9 +238,10 @@ class Trial:
             "destinations": self.destinations,
             "generation": self.generation,
             "data_dir": str(self.data_dir or self.directory / "state"),
-            "mode": "backfill" if backfill else self.mode,
-            "backfill": backfill and {"start": backfill[0], "end": backfill[1]},
+            "mode": self.mode,
         }
+        if backfill:
+            job |= backfill_of(*backfill)
         return Attempt(job, armed=armed, commit_records=self.commit_records)
 
     def run(self, *, again: int = 0, **parameters: Any) -> Told:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.attempt_protocol import Finished
-from tests.connectors.attempts import Attempt, Told
+from tests.connectors.attempts import Attempt, Told, backfill_of
 from tests.connectors.sources.sql.origins import Copying, Origin
 
 if TYPE_CHECKING:
@@ -179,9 +179,8 @@ def of_function(directory: Path, warehouse: Warehouse, name: str, *, task: int, 
                 "destinations": {"warehouse": warehouse.options()},
                 "generation": 0,
                 "data_dir": str(directory / "state"),
-                "mode": "backfill" if backfill else "sync",
-                "backfill": backfill and {"start": backfill[0], "end": backfill[1]},
             }
+            | (backfill_of(*backfill) if backfill else {})
         )
     )
 

@@ -27,16 +27,10 @@ def discovered(directory: Path, type_: str, config: dict[str, Any], *collections
     return Told.by(
         Attempt(
             {
-                "task": "0192f7c2-0000-7000-8000-000000000001",
-                "task_id": "t",
-                "attempt": 0,
                 "source": "asked",
                 "source_type": type_,
                 "source_config": config,
-                "collection": jobs[0],
-                "collections": jobs if collections else [],
-                "destinations": {},
-                "generation": 0,
+                "collections": jobs,
                 "data_dir": str(directory / "state"),
                 "mode": "discover",
             }

@@ -17,7 +17,7 @@ from app.connectors.contract.standing import Standing
 from app.connectors.kinds import DESTINATIONS, SOURCES, imported
 from app.connectors.making import make_destination, make_source
 from app.connectors.sources.classic.mapping import DRIVERS
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import CollectionJob, SourceJob
 from app.domain.errors import ConfigurationError
 
 READ_BY_A_CLASS = {name: kind.where for name, kind in SOURCES.items() if kind.where is not None}
@@ -82,17 +82,12 @@ FENCE = Fence(
 )
 
 
-def job(source_type: str) -> AttemptJob:
-    return AttemptJob(
-        task="t",
-        task_id="t",
-        attempt=1,
+def job(source_type: str) -> SourceJob:
+    return SourceJob(
         source="s",
         source_type=source_type,
         source_config={},
         collection=CollectionJob(name="c", type="c", table_name="t", start_date="2024-01-01"),
-        destinations={},
-        generation=0,
         data_dir="",
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.passes import Measured, Rows
 from app.connectors.making import make_source
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import CollectionJob, SourceJob
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +16,13 @@ if TYPE_CHECKING:
 
 def shares(directory: Path, source_type: str, config: dict[str, Any], **collection: Any) -> list[float | None]:
     """What the source says after each of its rows."""
-    job = AttemptJob(
-        task="0192f7c2-0000-7000-8000-000000000001",
-        task_id="t",
-        attempt=1,
+    job = SourceJob(
         source="source",
         source_type=source_type,
         source_config=config,
         collection=CollectionJob(
             **{"name": "c", "type": "c", "table_name": "c", "start_date": "2020-01-01"} | collection
         ),
-        destinations={},
-        generation=0,
         data_dir=str(directory),
     )
     source = make_source(job, work_dir=directory, log=lambda *_: None)

@@ -10,10 +10,10 @@ from app.domain.errors import SynclineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 
-def place_of(job: AttemptJob) -> str:
+def place_of(job: SourceJob) -> str:
     return f"source {job.source!r}, collection {job.collection.name!r}"
 
 

@@ -12,7 +12,7 @@ import msgspec
 from app.domain.attempt_protocol import ALL
 
 if TYPE_CHECKING:
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 # Options of a source of which the tables of a whole source have their names.
 _NAMING = ("stream_table_name_prefix", "stream_table_names")
@@ -26,7 +26,7 @@ class Standing(msgspec.Struct, frozen=True):
     tables: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, job: AttemptJob) -> Standing:
+    def of(cls, job: SourceJob) -> Standing:
         """What the bookmarks of this job stand for, with the table that it must have, where there is only one."""
         collection = job.collection
         reads = str(collection.parameters.get("table") or collection.type)

@@ -18,7 +18,7 @@ CHILD = r"""
 import json, os, signal, subprocess, sys, time
 job = json.load(sys.stdin)
 events = os.fdopen(int(os.environ.pop("SYNCLINE_EVENTS_FD")), "w", buffering=1)
-name, attempt = job["collection"]["name"], job["attempt"]
+name, attempt = job.get("collection", *job.get("collections", []))["name"], job.get("attempt")
 directory = job["data_dir"]
 
 def say(**message):

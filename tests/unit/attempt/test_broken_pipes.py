@@ -14,7 +14,7 @@ import pytest
 from app.attempt import __main__ as child
 from app.attempt.outbox import Outbox, WorkerGone
 from app.attempt.place import Place, close
-from app.domain.attempt_protocol import AttemptJob, CollectionJob, Failed, LogLine
+from app.domain.attempt_protocol import Check, CollectionJob, Failed, LogLine
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_a_broken_pipe_anywhere_else_fails_the_attempt_with_a_word(
         raise BROKEN
 
     collection = CollectionJob("one", "one", "one", "2024-01-01")
-    job = AttemptJob("task", "task", 1, "shop", "sql", {}, collection, {}, 0, str(tmp_path))
-    monkeypatch.setitem(child._WORK, "sync", work)
+    job = Check(source="shop", source_type="sql", source_config={}, collections=[collection], data_dir=str(tmp_path))
+    monkeypatch.setattr(child, "check", work)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(job))))
     assert child._attempt(deaf) == Failed("BrokenPipeError: [Errno 32] Broken pipe")

@@ -24,6 +24,7 @@ from app.connectors.sources.airbyte.reading import Reading
 from app.connectors.sources.airbyte.specification import KnownSpecification
 from app.connectors.sources.airbyte.states import States
 from app.connectors.values import jsontext
+from app.domain.attempt_protocol import CopyJob, Sync
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
     from app.connectors.sources.airbyte.catalog import Choice
     from app.connectors.sources.airbyte.messages import Descriptor
     from app.connectors.sources.airbyte.options import AirbyteOptions
-    from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.attempt_protocol import Offered, SourceJob
 
 _RUNS_MANIFESTS = "source-declarative-manifest"
 
 
 class AirbyteSource:
     def __init__(
-        self, options: AirbyteOptions, _parameters: NoParameters, job: AttemptJob, *, work_dir: Path, log: Log
+        self, options: AirbyteOptions, _parameters: NoParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         self._options = options
         self._job = job
@@ -113,7 +114,8 @@ class AirbyteSource:
         if self._options.manifest is not None:
             config = config | {MANIFEST: manifest(self._options.manifest)}
         # Trials run beside a sync, and beside each other.
-        owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if self._job.mode == "sync" else None
+        alone = isinstance(self._job, Sync)
+        owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if alone else None
         connector = self._connector(config, owner=owner)
         connector.mask_by(self._specification(connector, config))
         return connector
@@ -197,8 +199,8 @@ class AirbyteSource:
 
         One that was discovered earlier may lack what is asked for now, and may be why an attempt failed.
         """
-        first = self._options.catalog is None and self._job.attempt == 1
-        earlier = self._known(connector).remembered() if first else None
+        first = isinstance(self._job, CopyJob) and self._job.attempt == 1
+        earlier = self._known(connector).remembered() if first and self._options.catalog is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
                 return earlier, *self._choose(earlier)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from app.connectors.options.types import Options
-    from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.attempt_protocol import Offered, SourceJob
 
 
-def translated(job: AttemptJob) -> AttemptJob:
+def translated(job: SourceJob) -> SourceJob:
     """`job` itself, unless its source is of a type that only Classic had.
 
     Raises:
@@ -39,7 +39,7 @@ def translated(job: AttemptJob) -> AttemptJob:
     )
 
 
-def offered_as_written(job: AttemptJob, offers: Iterable[Offered]) -> Iterator[Offered]:
+def offered_as_written(job: SourceJob, offers: Iterable[Offered]) -> Iterator[Offered]:
     """`offers` of the connector that reads `job` today; of one of Classic's only its report, by the collection's name.
 
     What else the connector has could not be asked for through Classic's type.

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
     from app.connectors.sources.files.options import FilesOptions, FilesParameters
     from app.connectors.sources.files.storage import Found
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 _ADDED = {"_file": Kind.TEXT, "_line": Kind.INTEGER}
 
 
 class FilesSource:
     def __init__(
-        self, options: FilesOptions, parameters: FilesParameters, job: AttemptJob, *, work_dir: Path, log: Log
+        self, options: FilesOptions, parameters: FilesParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         collection = job.collection
         self._place = place_of(job)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Checkpoint, Log, Rows
     from app.connectors.sources.python.options import PythonOptions
-    from app.domain.attempt_protocol import AttemptJob, Level
+    from app.domain.attempt_protocol import Level, SourceJob
     from app.domain.interval import Interval
 
 
@@ -32,7 +32,7 @@ class PythonSource:
         self,
         options: PythonOptions,
         _parameters: None,
-        job: AttemptJob,
+        job: SourceJob,
         *,
         work_dir: Path,  # noqa: ARG002 -- it keeps no files
         log: Log,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Log
     from app.connectors.sources.redis.options import RedisOptions, RedisParameters
-    from app.domain.attempt_protocol import AttemptJob
+    from app.domain.attempt_protocol import SourceJob
 
 _RECORDS_AT_ONCE = 1000
 _BYTES_AT_ONCE = 1 << 20
@@ -32,7 +32,7 @@ class RedisSource:
         self,
         options: RedisOptions,
         parameters: RedisParameters,
-        job: AttemptJob,
+        job: SourceJob,
         *,
         work_dir: Path,  # noqa: ARG002 -- it keeps no files
         log: Log,

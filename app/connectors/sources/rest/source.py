@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Table
     from app.connectors.options.types import NoParameters
     from app.connectors.sources.rest.options import RestOptions
-    from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.attempt_protocol import Offered, SourceJob
 
 
 class RestSource:
     def __init__(
-        self, options: RestOptions, _parameters: NoParameters, job: AttemptJob, *, work_dir: Path, log: Log
+        self, options: RestOptions, _parameters: NoParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         self._options = options
         self._collection = job.collection

@@ -22,6 +22,7 @@ from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.reading import Reading, Wanted
 from app.connectors.sources.singer.state import State
 from app.connectors.values import jsontext
+from app.domain.attempt_protocol import CopyJob
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Kind, Table
     from app.connectors.sources.singer.catalog import Choice
     from app.connectors.sources.singer.options import SingerOptions, SingerParameters
-    from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.attempt_protocol import Offered, SourceJob
 
 
 class SingerSource:
     def __init__(
-        self, options: SingerOptions, parameters: SingerParameters, job: AttemptJob, *, work_dir: Path, log: Log
+        self, options: SingerOptions, parameters: SingerParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         self._options = options
         self._fields = Fields.of(parameters.select)
@@ -96,8 +97,8 @@ class SingerSource:
 
     def _chosen(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
-        first = self._given_catalog() is None and self._job.attempt == 1
-        earlier = self._known(tap).remembered() if first else None
+        first = isinstance(self._job, CopyJob) and self._job.attempt == 1
+        earlier = self._known(tap).remembered() if first and self._given_catalog() is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
                 return self._choose(earlier)

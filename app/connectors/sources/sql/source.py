@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Checkpoint, Log, Rows
     from app.connectors.contract.schema import Table
     from app.connectors.sources.sql.options import SqlOptions, SqlParameters
-    from app.domain.attempt_protocol import AttemptJob, Offered
+    from app.domain.attempt_protocol import Offered, SourceJob
     from app.domain.interval import Interval
 
 
 class SqlSource:
     def __init__(
-        self, options: SqlOptions, parameters: SqlParameters, job: AttemptJob, *, work_dir: Path, log: Log
+        self, options: SqlOptions, parameters: SqlParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         self._source = job.source
         self._place = place_of(job)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Log
     from app.connectors.sources.synthetic.options import SyntheticOptions, SyntheticParameters
-    from app.domain.attempt_protocol import AttemptJob, AttemptMessage
+    from app.domain.attempt_protocol import AttemptMessage, SourceJob
     from app.domain.interval import Interval
 
 _RECORDS_A_STEP = 1000
@@ -109,7 +109,7 @@ class SyntheticSource:
         self,
         _options: SyntheticOptions,
         parameters: SyntheticParameters,
-        job: AttemptJob,
+        job: SourceJob,
         *,
         work_dir: Path,  # noqa: ARG002 -- it keeps no files
         log: Log,

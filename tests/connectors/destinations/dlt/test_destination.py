@@ -523,6 +523,8 @@ def test_a_process_that_is_killed_before_inside_or_after_a_load_is_recovered(
         "task": TASK,
         "task_id": "t",
         "attempt": 1,
+        "claim": 1,
+        "mode": "sync",
         "source": "s",
         "source_type": "files",
         "source_config": {},

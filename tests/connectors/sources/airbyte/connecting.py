@@ -8,15 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table
 from app.connectors.making import make_source
-from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import SynclineError
-from tests.connectors.attempts import Attempt, Told
+from tests.connectors.attempts import Attempt, Told, sync_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,7 +197,7 @@ class Connection:
     def _source(self, config: dict[str, Any], said: Said) -> Source:
         work_dir = self.directory / "attempt"
         work_dir.mkdir(exist_ok=True)
-        job = msgspec.convert(self._job(0, config), AttemptJob)
+        job = sync_of(self._job(0, config))
         return make_source(job, work_dir=work_dir, log=lambda level, message: said.log.append((level, message)))
 
     def _job(self, again: int, config: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from app.connectors.options.types import NoParameters
 from app.connectors.sources.classic.jobs import offered_as_written, translated
 from app.connectors.sources.classic.mapping import DRIVERS, Mapped
 from app.connectors.sources.classic.options import KINDS, UNMAPPED
-from app.domain.attempt_protocol import AttemptJob, CollectionJob, Offered
+from app.domain.attempt_protocol import CollectionJob, Offered, SourceJob
 from app.domain.errors import ConfigurationError
 
 SPECS = json.loads(Path(__file__).with_name("classic_specs.json").read_text())
@@ -60,18 +60,13 @@ def test_of_what_a_connector_offers_the_report_is_the_collection(
     collection = CollectionJob(name="mine", type=wanted, table_name="t", start_date="2024-05-01", parameters=parameters)
     job = msgspec.convert(
         {
-            "task": "0192f7c2-0000-7000-8000-000000000001",
-            "task_id": "t",
-            "attempt": 0,
             "source": "s",
             "source_type": source_type,
             "source_config": config,
             "collection": msgspec.to_builtins(collection),
-            "destinations": {},
-            "generation": 0,
             "data_dir": "/",
         },
-        AttemptJob,
+        SourceJob,
     )
     offers = [Offered(name=name, columns={name: "text"}) for name in told]
     kept = [offer.columns for offer in offered_as_written(job, offers)]
@@ -278,9 +273,6 @@ def test_the_key_of_a_service_account_may_stand_in_a_file(tmp_path: Path) -> Non
     path.write_text(json.dumps(KEY))
     job = msgspec.convert(
         {
-            "task": "t",
-            "task_id": "t",
-            "attempt": 1,
             "source": "mine",
             "source_type": "google_analytics",
             "source_config": {"property_id": "1", "auth": {"service_account_key": str(path)}},
@@ -291,11 +283,9 @@ def test_the_key_of_a_service_account_may_stand_in_a_file(tmp_path: Path) -> Non
                 "start_date": "2024-05-01",
                 "parameters": REPORT,
             },
-            "destinations": {},
-            "generation": 0,
             "data_dir": str(tmp_path),
         },
-        AttemptJob,
+        SourceJob,
     )
     config = translated(job).source_config["config"]
     assert json.loads(config["credentials"]["credentials_json"]) == KEY

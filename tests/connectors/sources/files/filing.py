@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.making import make_source
-from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import SynclineError
-from tests.connectors.attempts import Attempt, Told
+from tests.connectors.attempts import Attempt, Told, sync_of
 from tests.servers.web import answering
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ class Filing:
 
     def source(self, **parameters: Any) -> Source:
         """The source as an attempt makes it, for what no destination has a part in."""
-        job = msgspec.convert(self._job(0, parameters), AttemptJob)
+        job = sync_of(self._job(0, parameters))
         return make_source(job, work_dir=self.directory, log=lambda _level, _message: None)
 
     def read(self, bookmark: str | None = None, **parameters: Any) -> tuple[list[dict[str, Any]], str | None]:

@@ -13,7 +13,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.options.validation import validated
 from app.connectors.sources.python.options import PythonOptions
 from app.connectors.sources.python.source import PythonSource
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import CollectionJob, SourceJob
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -35,18 +35,13 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
         code = "from syncline import Bookmark, PermanentError, Schema\n" + textwrap.dedent(code)
         (tmp_path / "shop.py").write_text(code)
         given = {"function": "shop:orders", "path": str(tmp_path)} | (config or {})
-        job = AttemptJob(
-            task="t",
-            task_id="t",
-            attempt=1,
+        job = SourceJob(
             source="shop",
             source_type="python",
             source_config=given,
             collection=CollectionJob(
                 **{"name": "orders", "type": "orders", "table_name": "t", "start_date": "2024-01-01"} | collection
             ),
-            destinations={},
-            generation=0,
             data_dir="",
         )
         options = validated(PythonOptions, given, place="sources.shop.config")

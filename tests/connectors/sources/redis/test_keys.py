@@ -14,7 +14,7 @@ from app.connectors.making import make_source
 from app.connectors.options.validation import validated
 from app.connectors.sources.redis.keys import _records, _scanned
 from app.connectors.sources.redis.options import RedisOptions, RedisParameters
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import CollectionJob, SourceJob
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -70,18 +70,13 @@ def test_the_options_of_classic_are_understood() -> None:
 
 
 def made(**collection: Any) -> None:
-    job = AttemptJob(
-        task="t",
-        task_id="t",
-        attempt=1,
+    job = SourceJob(
         source="cache",
         source_type="redis",
         source_config={"url": "redis://a:port"} if collection.pop("broken", None) else {"host": "a"},
         collection=CollectionJob(
             name="c", type="c", table_name="t", start_date="2024-01-01", parameters={"redis_key": "*"}, **collection
         ),
-        destinations={},
-        generation=0,
         data_dir="",
     )
     make_source(job, work_dir=Path(), log=lambda _level, _line: None).close()

@@ -9,16 +9,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table
 from app.connectors.making import make_source
 from app.connectors.values import jsontext
-from app.domain.attempt_protocol import AttemptJob
 from app.domain.errors import ConfigurationError, SynclineError
-from tests.connectors.attempts import Attempt, Told
+from tests.connectors.attempts import Attempt, Told, sync_of
 from tests.servers.web import answering
 
 if TYPE_CHECKING:
@@ -152,7 +150,7 @@ class Web:
         return told
 
     def source(self) -> Source:
-        job = msgspec.convert(self._job(0), AttemptJob)
+        job = sync_of(self._job(0))
         return make_source(job, work_dir=self.directory, log=lambda level, message: self.lines.append((level, message)))
 
     def read(self, bookmark: str | None = None) -> tuple[dict[str, list[dict[str, Any]]], list[str | None]]:

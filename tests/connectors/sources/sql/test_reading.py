@@ -13,7 +13,7 @@ import pytest
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.making import make_source
-from app.domain.attempt_protocol import AttemptJob, CollectionJob
+from app.domain.attempt_protocol import CollectionJob, SourceJob
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.connectors.sources.sql.origins import Copying, Origin
 
@@ -34,10 +34,10 @@ def items(
     collection = CollectionJob(
         name="made", type="made", table_name="made", start_date="2020-01-01", parameters=parameters
     )
-    job = AttemptJob(
-        task="t", task_id="t", attempt=1, source="shop", source_type="sql", collection=collection, destinations={},
+    job = SourceJob(
+        source="shop", source_type="sql", collection=collection,
         source_config={"url": origin if isinstance(origin, str) else origin.url, "chunk_rows": chunk_rows},
-        generation=0, data_dir=str(directory),
+        data_dir=str(directory),
     )  # fmt: skip
     with closing(make_source(job, work_dir=directory, log=lambda _level, _line: None)) as source:
         yield from source.read(bookmark)

@@ -10,7 +10,7 @@ import pytest
 from app.connectors.contract.passes import Rows
 from app.connectors.sources.synthetic.options import SyntheticOptions, SyntheticParameters
 from app.connectors.sources.synthetic.source import SyntheticSource, plan, run_synthetic
-from app.domain.attempt_protocol import AttemptJob, CollectionJob, Failed, Finished, LogLine
+from app.domain.attempt_protocol import CollectionJob, Failed, Finished, LogLine, SourceJob
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -23,16 +23,11 @@ if TYPE_CHECKING:
 def made(
     parameters: SyntheticParameters, log: Log = lambda *_: None, rng: random.Random | None = None
 ) -> SyntheticSource:
-    job = AttemptJob(
-        task="t",
-        task_id="t",
-        attempt=1,
+    job = SourceJob(
         source="load",
         source_type="synthetic",
         source_config={},
         collection=CollectionJob(name="load", type="load", table_name="t", start_date="2024-01-01"),
-        destinations={},
-        generation=0,
         data_dir="",
     )
     return SyntheticSource(SyntheticOptions(), parameters, job, work_dir=Path(), log=log, rng=rng)
