@@ -1,4 +1,8 @@
-"""How fast workers end no-op tasks that are queued already: one process, and two.
+"""How fast no-op tasks end that are queued already: one process, and two.
+
+Syncline is measured twice. `queue` is the queue alone: a program that claims tasks and ends them with its public calls,
+as the peers' handlers do nothing either. `worker` is the product's worker with made load, whose attempts go the way of
+every attempt but for the process of their own.
 
 Each drain has a fresh database. The workers are started, connected and idle; then they are held with SIGSTOP while the
 tasks are queued and ANALYZE and CHECKPOINT have run. The clock runs from their release until the queue is seen empty.
@@ -17,17 +21,18 @@ import psycopg
 
 from benchmarks.peer_queues import peers_here
 from benchmarks.programs import held
-from benchmarks.queues import Queue, Syncline
+from benchmarks.queues import Queue, QueueCalls, Syncline
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import Server, durable_server, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 TASKS: Final = Size(full=60_000, small=6_000)
 REPETITIONS: Final = Size(full=3, small=1)
 PROCESSES: Final = (1, 2)
+SIDES: Final = {"queue": QueueCalls(), "worker": Syncline(name=f"{OURS} worker", share=0.5)}
 _SETTLING_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 0.5
 _SHORTEST_PAUSE: Final = 0.005
@@ -35,17 +40,20 @@ _SHORTEST_PAUSE: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """One drain: tasks per second, and microseconds of CPU per task of the server and of the workers."""
+    """One drain: tasks per second, and microseconds of CPU per task of the server and of the workers.
 
+    `asked` is how many tasks a second were asked for before it.
+    """
+
+    asked: float
     rate: float
     server: float
     workers: float
 
 
 def measure() -> Report:
-    ours = Syncline()
     peers, missing = peers_here()
-    sides: list[Queue] = [ours, *peers]
+    sides: list[Queue] = [*SIDES.values(), *peers]
     queues = [queue for queue in sides if is_wanted(queue.name)]
     runs: dict[tuple[int, str], list[Drained]] = {}
     with durable_server() as server:
@@ -55,14 +63,14 @@ def measure() -> Report:
                     drained = drain(server, queue, tasks=_tasks_of(queue), processes=processes)
                     print(f"{queue.name}, {processes} process(es): {drained.rate:,.0f}/s", flush=True)
                     runs.setdefault((processes, queue.name), []).append(drained)
-    figures = _figures(runs, [queue.name for queue in queues])
+    figures = both_figures(runs, [peer.name for peer in peers if peer in queues])
     return Report(
         name="drain",
         title="Drain of queued no-op tasks",
         settings={
             "tasks": TASKS.value,
             **{f"{peer.name} {peer.version()}": f"{peer.settings}; {_tasks_of(peer):,} tasks" for peer in peers},
-            ours.name: ours.settings,
+            **{own.name: f"{own.settings}; {_tasks_of(own):,} tasks" for own in SIDES.values()},
             **server.settings,
         },
         figures=figures,
@@ -84,7 +92,9 @@ def drain(server: Server, queue: Queue, *, tasks: int, processes: int) -> Draine
         workers = [stack.enter_context(queue.start_worker(url, directory, number)) for number in range(processes)]
         time.sleep(_SETTLING_SECONDS)
         with held(workers):
+            began = time.monotonic()
             queue.fill(url, directory, tasks)
+            asked = tasks / (time.monotonic() - began)
             settle(url)
             server_before = server.cpu_seconds()
             workers_before = sum(worker.cpu_seconds() for worker in workers)
@@ -95,7 +105,7 @@ def drain(server: Server, queue: Queue, *, tasks: int, processes: int) -> Draine
         for worker in workers:
             worker.stop()
         check_each_once(queue.name, queue.starts(url, directory), tasks)
-    return Drained(tasks / seconds, used / tasks * 1e6, workers_used / tasks * 1e6)
+    return Drained(asked, tasks / seconds, used / tasks * 1e6, workers_used / tasks * 1e6)
 
 
 def _until_empty(url: str, queue: Queue, began: float) -> float:
@@ -124,31 +134,42 @@ def check_each_once(name: str, starts: Sequence[tuple[int, float]], tasks: int) 
         raise RuntimeError(f"{name}: {len(started)} starts of {len(set(started))} tasks, expected {tasks}")
 
 
-def _figures(runs: dict[tuple[int, str], list[Drained]], names: list[str]) -> list[Figure]:
-    def figure(what: str, unit: str, quantity: str, processes: int) -> Figure:
-        drains = {name: runs[processes, name] for name in names}
-        return Figure(what, unit, {name: [getattr(one, quantity) for one in own] for name, own in drains.items()})
+def both_figures(runs: dict[tuple[int, str], list[Drained]], peers: Sequence[str]) -> list[Figure]:
+    """Those of each of our two sides beside the peers, as far as it was measured; `runs` by processes and name."""
+    figures: list[Figure] = []
+    for what, own in SIDES.items():
+        if alone := runs.get((1, own.name)):
+            figures += _figures_of(what, {OURS: own.name} | {peer: peer for peer in peers}, runs)
+            if isinstance(own, QueueCalls):
+                figures.append(Figure(f"{what}: schedule", "tasks/s", {OURS: [one.asked for one in alone]}))
+    return figures
 
-    return [
-        figure("drain, 1 process", "tasks/s", "rate", 1),
-        figure("drain, 2 processes", "tasks/s", "rate", 2),
-        figure("CPU of the server, 1 process", "µs/task", "server", 1),
-        figure("CPU of the worker, 1 process", "µs/task", "workers", 1),
-    ]
+
+def _figures_of(what: str, sides: dict[str, str], runs: dict[tuple[int, str], list[Drained]]) -> Iterator[Figure]:
+    def figure(words: str, unit: str, quantity: str, processes: int = 1) -> Figure:
+        drains = {side: runs[processes, name] for side, name in sides.items()}
+        return Figure(words, unit, {side: [getattr(one, quantity) for one in own] for side, own in drains.items()})
+
+    yield figure(f"{what}: drain, 1 process", "tasks/s", "rate")
+    yield figure(f"{what}: drain, 2 processes", "tasks/s", "rate", 2)
+    yield figure(f"{what}: CPU of the server, 1 process", "µs/task", "server")
+    yield figure(f"{what}: CPU of the worker, 1 process", "µs/task", "workers")
 
 
 def _goals(figures: list[Figure]) -> list[Goal]:
+    """Goals are about the queue: what the worker adds is told beside it."""
     bounds = {"pgqueuer": 2.5, "pg-boss": 1.0, "graphile-worker": 0.9}
-    if OURS not in figures[0].runs:
-        return []
+    of_the_queue = [figure for figure in figures if figure.what.startswith("queue: drain")]
     goals = [
-        Goal(f"≥ {bound:g} × {peer}, {words}", figure.ratio(peer), bound, "at least")
-        for figure, words in zip(figures[:2], ("1 process", "2 processes"), strict=True)
+        Goal(f"≥ {bound:g} × {peer}, {figure.what}", figure.ratio(peer), bound, "at least")
+        for figure in of_the_queue
         for peer, bound in bounds.items()
         if peer in figure.runs
     ]
-    gain = figures[1].median(OURS) / figures[0].median(OURS)
-    return [*goals, Goal("2 processes ≥ 1.3 × one", gain, 1.3, "at least")]
+    if of_the_queue:
+        alone, together = of_the_queue
+        goals.append(Goal("queue: 2 processes ≥ 1.3 × one", together.median() / alone.median(), 1.3, "at least"))
+    return goals
 
 
 if __name__ == "__main__":

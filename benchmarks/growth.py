@@ -1,6 +1,6 @@
 """What it costs to ask for tasks, to claim and to end them, with a history of 0, 1 and 10 million tasks.
 
-The store's own functions on three databases of one server, in turn, a batch at a time, so that all meet the same
+The queue's own calls on three databases of one server, in turn, a batch at a time, so that all meet the same
 machine. Each turn asks for tasks of as many collections, claims them and ends them; a batch of one is what an idle
 worker meets, one of a hundred what a busy one does.
 """
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from app.store.queue import schedule_tasks
 from benchmarks.history import histories
+from benchmarks.queue_calls import schedule, succeed
 from benchmarks.report import Figure, Goal, Report
 from benchmarks.run import Size, main
 from benchmarks.server import SETTINGS
-from tests.harness import Store, a_task, ending, opened_store
+from tests.harness import Store, a_task, opened_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,14 +80,13 @@ async def _measure(urls: Mapping[str, str]) -> dict[tuple[str, str, int], list[f
 async def _turn(store: Store, worker: UUID, batch: int) -> dict[str, float]:
     new = [a_task(f"collection_{number}", "growth") for number in range(batch)]
     times = [time.perf_counter()]
-    await schedule_tasks(store.pool, new)
+    await schedule(store.queue, new)
     times.append(time.perf_counter())
     claims = await store.queue.claim(worker, batch)
     times.append(time.perf_counter())
-    refused = await store.queue.end_attempts(worker, [ending(claim, line=1) for claim in claims])
+    await succeed(store.queue, worker, claims)
     times.append(time.perf_counter())
     assert len(claims) == batch
-    assert not refused
     return {step: after - before for step, before, after in zip(STEPS, times[:-1], times[1:], strict=True)}
 
 

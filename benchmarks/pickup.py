@@ -3,8 +3,8 @@
 One task after the other, with pauses in which the system is idle again. Syncline is asked over HTTP, its peers through
 their own libraries. The start is what the handler's own clock says; for Syncline it is the later of the event
 `TaskStarted` and of the log's first line, both by the database's clock: it is the clock of the same machine. These
-tasks are made load that takes no time, which the worker carries out itself (docs/decisions/0007). A handler that starts
-before the call has returned counts as negative.
+tasks are made load, whose attempts run inside the worker (docs/decisions/0027). A handler that starts before the call
+has returned counts as negative.
 """
 
 from __future__ import annotations

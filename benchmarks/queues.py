@@ -1,28 +1,31 @@
-"""A task queue that can be measured, and Syncline as one; the others are in `peer_queues`."""
+"""A task queue that can be measured, and Syncline as two: its worker, and its queue's calls alone.
+
+The others are in `peer_queues`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import psycopg
 
 from app.domain.claim import NewTask
 from app.store.database import DatabaseAddress, open_pool
-from app.store.queue import schedule_tasks
+from app.store.queue import TaskQueue
 from benchmarks.product import TOKEN, Product, catalogue, names
+from benchmarks.programs import Program
+from benchmarks.queue_calls import CALLS_AT_ONCE, CLAIMED_AT_ONCE, READY, schedule
 from benchmarks.report import OURS
+from tests.servers.postgres import ROOT
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
     from pathlib import Path
-
-    from benchmarks.programs import Program
-
-_FILLED_AT_ONCE: Final = 1000
 
 
 class Call(NamedTuple):
@@ -69,7 +72,7 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Syncline:
-    """`slots` attempts at once in each worker."""
+    """The product's worker with made load: `slots` attempts at once, each carried out as every attempt is."""
 
     name: str = OURS
     share: float = 1
@@ -114,6 +117,26 @@ class Syncline:
             return [(number, at) for number, at in connection.execute(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class QueueCalls(Syncline):
+    """The queue alone: a program that claims tasks and ends them with the queue's public calls."""
+
+    name: str = f"{OURS} queue"
+
+    @property
+    def settings(self) -> str:
+        return f"uvloop, {CALLS_AT_ONCE} calls at once, up to {CLAIMED_AT_ONCE} tasks each"
+
+    def prepare(self, url: str, directory: Path, tasks: int) -> None:
+        """It needs no catalogue."""
+
+    def start_worker(self, url: str, directory: Path, number: int) -> Program:
+        command = [sys.executable, "-m", "benchmarks.queue_calls", url]
+        program = Program(command, output=directory / f"queue-{number}.log", environment={"PYTHONPATH": str(ROOT)})
+        program.wait_until_it_says(READY)
+        return program
+
+
 def post(client: HTTPConnection, number: int) -> Call:
     """Ask an API for the task with this number. Raises RuntimeError unless it is new."""
     source, collection = names(number)
@@ -129,8 +152,5 @@ def post(client: HTTPConnection, number: int) -> Call:
 
 async def _schedule(url: str, tasks: int) -> None:
     async with open_pool(DatabaseAddress.of(url), name="benchmark", size=1) as pool:
-        for first in range(0, tasks, _FILLED_AT_ONCE):
-            batch = range(first, min(first + _FILLED_AT_ONCE, tasks))
-            new = [NewTask(*names(number), "synthetic", "api", 3, 3) for number in batch]
-            assert len(await schedule_tasks(pool, new)) == len(new)
+        await schedule(TaskQueue(pool), [NewTask(*names(number), "synthetic", "api", 3, 3) for number in range(tasks)])
         await pool.execute("SELECT pg_notify('syncline', '')")

@@ -30,7 +30,7 @@ from app.domain.attempt_protocol import (
     Sync,
 )
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
-from app.domain.redaction import Redactor
+from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, make_job
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from app.execution.unknown import LeftToOthers
     from app.store.queue import TaskQueue
 
-FIRST_LINE: Final = "Running task..."
+_FIRST_LINE: Final = "Running task..."
 _SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
 _RNG: Final = random.Random()  # noqa: S311 - made load and jitter, no secret
 
@@ -70,18 +70,6 @@ class StopReason(Enum):
     LEASE_LOST = "lease lost"
 
 
-class Redaction:
-    """Takes a catalogue's secrets out of texts; kept, for compiling them costs more than an attempt of made load."""
-
-    def __init__(self) -> None:
-        self._made: tuple[Catalogue, Callable[[str], str]] | None = None
-
-    def of(self, catalogue: Catalogue) -> Callable[[str], str]:
-        if self._made is None or self._made[0] is not catalogue:
-            self._made = catalogue, Redactor(catalogue.secrets()).redact
-        return self._made[1]
-
-
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
     """What all attempts of one worker's lease share."""
@@ -94,7 +82,6 @@ class AttemptContext:
     grace_seconds: float
     endings: Endings
     progress: ProgressReports
-    redaction: Redaction
     left_to_others: LeftToOthers
 
 
@@ -104,7 +91,7 @@ class Attempt:
     def __init__(self, context: AttemptContext, claim: Claim) -> None:
         self.claim = claim
         self._context = context
-        self._log: AttemptLog = context.log.open(claim, context.redaction.of(context.watcher.current))
+        self._log: AttemptLog = context.log.open(claim, redactor_of(context.watcher.current.secrets()).redact)
         self._began = time.monotonic()
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
@@ -128,7 +115,7 @@ class Attempt:
 
     async def carry_out(self) -> bool:
         """Copy, write the log, and end the task: whether it has ended. Nothing is written once the lease is lost."""
-        await self._log.write("info", FIRST_LINE)
+        await self._log.write("info", _FIRST_LINE)
         outcome = await self._outcome()
         return await self._end(outcome)
 
@@ -147,7 +134,7 @@ class Attempt:
                 catalogue, timeout = await self._find()
             except (UnknownSourceError, UnknownCollectionError) as error:
                 return await self._unknown(error)
-            self._log.redact = self._context.redaction.of(catalogue)
+            self._log.redact = redactor_of(catalogue.secrets()).redact
             job = make_job(catalogue, self.claim, self._context.data_dir)
             if not all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
                 job = structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable
 from app.domain.attempt_protocol import Check, Checked, Discover, Failed, Finished, Installing, Offered
 from app.domain.errors import ConfigurationError, SynclineError
-from app.domain.redaction import Redactor
+from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.loops import to_its_end
 
@@ -69,7 +69,7 @@ def _redacted(catalogue: Catalogue) -> Iterator[None]:
     try:
         yield
     except SynclineError as error:
-        shown = Redactor(catalogue.secrets()).redact(str(error))
+        shown = redactor_of(catalogue.secrets()).redact(str(error))
         if shown == str(error):
             raise
         raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(shown) from None

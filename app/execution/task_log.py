@@ -32,7 +32,7 @@ _MOST_CHARACTERS: Final = 16_000_000
 # Lines that come within this time share a statement; a reader sees a line well within 200 ms.
 _GATHER_SECONDS: Final = 0.02
 # More than this of an attempt's last lines does not travel with its ending.
-ENDING_LINES: Final = 100
+_ENDING_LINES: Final = 100
 _ENDING_CHARACTERS: Final = 64_000
 _PAUSE_SECONDS: Final = 0.5
 
@@ -87,7 +87,7 @@ class AttemptLog:
     async def rest(self) -> Sequence[NumberedLine]:
         """The last lines, for the attempt's ending to store with it; returns when all before them are stored."""
         lines, characters = _size(self.waiting)
-        few = lines <= ENDING_LINES and characters <= _ENDING_CHARACTERS
+        few = lines <= _ENDING_LINES and characters <= _ENDING_CHARACTERS
         if few and not self.under_way:
             return self._log.take(self)
         await self.all_stored.wait()

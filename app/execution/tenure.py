@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.execution.at_once import AtOnce
-from app.execution.attempt import Attempt, AttemptContext, Redaction, StopReason
+from app.execution.attempt import Attempt, AttemptContext, StopReason
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_BEGUN, ending_of
@@ -23,22 +22,20 @@ from app.loops import beside, first_of, repeat
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable
     from typing import Any
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
-    from app.domain.claim import Claim, Ending
+    from app.domain.claim import Claim
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.leases import Leases
 
 _POLL_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.02
-# While the attempts of one claim end, the next ones are claimed.
+# While the attempts of one claim begin and end, the next ones are claimed.
 _MOST_CLAIMED: Final = 250
-# Then one look at what the database has given without our knowing.
-_CLAIMS_IN_TURN: Final = 20
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -71,16 +68,11 @@ class Tenure:
             grace_seconds=options.grace_seconds,
             endings=Endings(self._queue, worker),
             progress=self._progress,
-            redaction=Redaction(),
             left_to_others=LeftToOthers(watcher),
         )
-        self._at_once = AtOnce(watcher, self._context.redaction)
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
         self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[bool]]] = {}
-        self._ending: dict[asyncio.Task[None], Sequence[Ending]] = {}
         self._lost = asyncio.Event()
-        self._over = asyncio.Event()
-        self._asked = 0
         self._wake = asyncio.Event()
         self._look_for_cancels = asyncio.Event()
         self._looked_at = registered_at
@@ -146,49 +138,33 @@ class Tenure:
                 attempt.stop(StopReason.LEASE_LOST)
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
+        over = asyncio.Event()
+
         async def watch() -> None:
             await first_of(stop, self._lost, timeout=None)
-            self._over.set()
+            over.set()
 
         # A claim under way is never broken off: what the database has given must be carried out or handed back.
         async with beside(watch()):
-            await repeat("claim", self._claim, stop=self._over, wake=self._wake)
+            await repeat("claim", self._claim, stop=over, wake=self._wake)
 
     async def _claim(self) -> float:
-        # With no claim under way: what one has given is not known before its answer is here.
+        """Claim for the free slots: the seconds until the next claim, none where there may be more."""
         await self._hand_back_unknown()
-        if not await self._claim_once():
+        free = min(self._options.slots - len(self._attempts), _MOST_CLAIMED)
+        if free <= 0:
             return _POLL_SECONDS
-        # While what one claim gave is begun, the other is under way; neither goes on alone after this step.
-        for ended in await asyncio.gather(self._claim_often(), self._claim_often(), return_exceptions=True):
-            if ended is not None:
-                raise ended
-        return 0
-
-    async def _claim_often(self) -> None:
-        for _ in range(_CLAIMS_IN_TURN):
-            if self._over.is_set() or self._in_doubt or not await self._claim_once():
-                return
-
-    async def _claim_once(self) -> bool:
-        """Claim for the free slots: whether there may be more to claim."""
-        busy = len(self._attempts) + sum(map(len, self._ending.values())) + self._asked
-        asked = min(self._options.slots - busy, _MOST_CLAIMED)
-        if asked <= 0:
-            return False
-        self._asked += asked
         try:
-            claims = await self._queue.claim(self.worker, asked, left=self._context.left_to_others.now())
+            claims = await self._queue.claim(self.worker, free, left=self._context.left_to_others.now())
             fail_point("queue.claimed")
         except BaseException:
             self._in_doubt = True
             raise
-        finally:
-            self._asked -= asked
         if claims:
             self.claimed_at = time.monotonic()
-        self._begin(claims)
-        return len(claims) == asked
+        for claim in claims:
+            self._start(claim)
+        return 0 if len(claims) == free else _POLL_SECONDS
 
     async def _hand_back_unknown(self) -> None:
         """Give back what the database has given without our knowing.
@@ -201,7 +177,7 @@ class Tenure:
             return
         self._looked_at = now
         # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
-        known = {*self._attempts, *(ending.claim.key for endings in self._ending.values() for ending in endings)}
+        known = set(self._attempts)
         unknown = [(claim, lines) for claim, lines in await self._queue.held(self.worker) if claim.key not in known]
         for claim, _ in unknown:
             _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
@@ -209,27 +185,6 @@ class Tenure:
         endings = [ending_of(claim, NEVER_BEGUN, line=lines + 1, seconds=0, rng=rng) for claim, lines in unknown]
         await asyncio.gather(*map(self._context.endings.put, endings))
         self._in_doubt = False
-
-    def _begin(self, claims: Sequence[Claim]) -> None:
-        endings = []
-        for claim in claims:
-            if ending := self._at_once.ending_of(claim):
-                endings.append(ending)
-            else:
-                self._start(claim)
-        if endings:
-            work = asyncio.create_task(self._end_all(endings))
-            self._ending[work] = endings
-            work.add_done_callback(self._all_at_once_ended)
-
-    async def _end_all(self, endings: Sequence[Ending]) -> None:
-        left = await self._context.endings.end_all(endings, lease_lost=self._lost.is_set)
-        self._in_doubt |= bool(left)
-        _logger.info("attempts.ended", attempts=len(endings) - len(left))
-
-    def _all_at_once_ended(self, work: asyncio.Task[None]) -> None:
-        del self._ending[work]
-        self._wake.set()
 
     def _start(self, claim: Claim) -> None:
         attempt = Attempt(self._context, claim)
@@ -265,8 +220,8 @@ class Tenure:
             attempt.stop(StopReason.DRAINED)
 
     async def _all_ended(self) -> None:
-        while works := [*self._ending, *(work for _, work in self._attempts.values())]:
-            await asyncio.wait(works)
+        while self._attempts:
+            await asyncio.wait([work for _, work in self._attempts.values()])
             await asyncio.sleep(0)
 
     def _refused(self, claim: Claim) -> None:

@@ -273,16 +273,6 @@ def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
         [e.status.value for e in endings],
         [e.error for e in endings],
         [e.delay for e in endings],
-        _documents([e.details for e in endings]),
+        [jsonb_text(e.details) for e in endings],
         *line_columns([e.lines for e in endings], now=time.monotonic()),
     ]
-
-
-def _documents(details: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Their JSON. The successes of made load have one object in common: it is encoded once."""
-    texts: list[str] = []
-    before = None
-    for one in details:
-        texts.append(texts[-1] if one is before else jsonb_text(one))
-        before = one
-    return texts

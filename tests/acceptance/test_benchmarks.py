@@ -9,11 +9,13 @@ import pytest
 
 from benchmarks.drain import drain
 from benchmarks.loading import load, record
-from benchmarks.queues import Syncline
+from benchmarks.queues import QueueCalls, Syncline
 from benchmarks.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from benchmarks.queues import Queue
 
 
 @pytest.fixture
@@ -22,9 +24,11 @@ def server(postgres_server_url: str, migrated_template: str) -> Server:
     return Server(url=postgres_server_url, pid=os.getpid(), version="any", schema=migrated_template)
 
 
-def test_a_drain_ends_every_task_and_tells_its_rate(server: Server) -> None:
+@pytest.mark.parametrize("queue", [QueueCalls(), Syncline(slots=8)], ids=["queue", "worker"])
+def test_a_drain_ends_every_task_and_tells_its_rates(server: Server, queue: Queue) -> None:
     # The kernel counts processor time in hundredths of a second: fewer tasks can seem to have taken none.
-    drained = drain(server, Syncline(slots=8), tasks=1000, processes=2)
+    drained = drain(server, queue, tasks=1000, processes=2)
+    assert drained.asked > 0
     assert drained.rate > 0
     assert drained.workers > 0
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.bars import bars
-from benchmarks.drain import check_each_once
+from benchmarks.drain import PROCESSES, SIDES, Drained, both_figures, check_each_once
 from benchmarks.page import NOTES, page
 from benchmarks.report import OURS, Figure, Goal, Published, Report, publish, read_published
 from benchmarks.run import BENCHMARKS
@@ -62,6 +62,21 @@ def test_a_drain_counts_only_when_every_task_has_started_once(started: list[int]
     check_each_once("side", [(2, 0.0), (0, 0.0), (1, 0.0)], 3)
     with pytest.raises(RuntimeError, match=f"{len(started)} starts"):
         check_each_once("side", [(number, 0.0) for number in started], 3)
+
+
+def test_a_drain_tells_of_the_queue_and_of_the_worker_each_beside_the_peers() -> None:
+    rates = {SIDES["queue"].name: 9000.0, SIDES["worker"].name: 3000.0, "peer": 6000.0}
+    runs = {
+        (processes, name): [Drained(asked=1.0, rate=rate, server=60.0, workers=20.0)]
+        for processes in PROCESSES
+        for name, rate in rates.items()
+    }
+    figures = {figure.what: figure for figure in both_figures(runs, ["peer"])}
+    assert figures["queue: drain, 1 process"].runs == {OURS: [9000.0], "peer": [6000.0]}
+    assert figures["worker: drain, 1 process"].ratio("peer") == 0.5
+    assert figures["queue: schedule"].runs == {OURS: [1.0]}
+    del runs[1, SIDES["queue"].name]
+    assert not [figure for figure in both_figures(runs, ["peer"]) if figure.what.startswith("queue")]
 
 
 def test_bars_show_only_what_compares_sides() -> None:

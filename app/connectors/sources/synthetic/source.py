@@ -87,19 +87,10 @@ async def run_synthetic(
         if now - reported >= _SECONDS_BETWEEN_PROGRESS:
             reported = now
             await emit([_progress_at(step.records.stop, parameters)])
-    await emit([end_of(parameters, rng=rng)])
-
-
-def lines_of(parameters: SyntheticParameters) -> list[str]:
-    """All log lines."""
-    return [_line(number, parameters) for number in range(1, parameters.log_lines + 1)]
-
-
-def end_of(parameters: SyntheticParameters, *, rng: random.Random | None = None) -> Finished | Failed:
-    """The last message of an attempt that keeps nothing."""
     if _fails(parameters, rng):
-        return Failed(error=_failure(parameters))
-    return Finished(records_read=parameters.records, rows_written=0)
+        await emit([Failed(error=_failure(parameters))])
+    else:
+        await emit([Finished(records_read=parameters.records, rows_written=0)])
 
 
 class SyntheticSource:
