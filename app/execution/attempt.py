@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -40,9 +39,9 @@ from app.loops import to_its_end
 from app.store.database import UNREACHABLE, is_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from datetime import timedelta
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
+    from typing import Any
     from uuid import UUID
 
     from app.config.catalogue import Catalogue
@@ -114,80 +113,65 @@ class Attempt:
             self._work.cancel()
 
     async def carry_out(self) -> bool:
-        """Copy, write the log, and end the task: whether it has ended. Nothing is written once the lease is lost."""
+        """Find the collection, make its job, run it and end the task: whether it has ended.
+
+        Nothing is written once the lease is lost.
+        """
         await self._log.write("info", _FIRST_LINE)
-        outcome = await self._outcome()
+        outcome = await self._unless_stopped(self._find_and_run)
         return await self._end(outcome)
 
-    async def _outcome(self) -> Outcome:
+    async def _find_and_run(self) -> Outcome:
+        try:
+            catalogue = await self._find()
+            job = await self._make_job(catalogue)
+            return await self._run(catalogue, job)
+        except (UnknownSourceError, UnknownCollectionError) as error:
+            return await self._outcome_of_unknown(error)
+        except Exception as error:  # noqa: BLE001 - each of them is an outcome
+            return self._outcome_of(error)
+
+    async def _unless_stopped(self, work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
         if self._stopped is None:
-            self._work = asyncio.create_task(self._copy())
+            self._work = asyncio.create_task(work())
             # Whatever ended the work, its own task tells; stopping this attempt cancels the work, not the waiting.
             await asyncio.wait([self._work])
             if not self._work.cancelled():
                 return self._work.result()
         return HANDED_BACK if self._stopped is StopReason.DRAINED else CANCELED
 
-    async def _copy(self) -> Outcome:
+    async def _find(self) -> Catalogue:
+        """The catalogue that has the collection: a replica with a newer file may have made the task."""
+        watcher, collection = self._context.watcher, (self.claim.source, self.claim.collection)
         try:
-            try:
-                catalogue, timeout = await self._find()
-            except (UnknownSourceError, UnknownCollectionError) as error:
-                return await self._unknown(error)
-            self._log.redact = redactor_of(catalogue.secrets()).redact
-            job = make_job(catalogue, self.claim, self._context.data_dir)
-            if not all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
-                job = structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
-            here = is_made_load(catalogue, catalogue.find_source(self.claim.source))
-            work = self._run_here(job) if here and isinstance(job, Sync) else self._run_child(job)
-            return await self._within(timeout, work)
-        except ConfigurationError as error:
-            return Outcome(Result.FAILED, str(error), retryable=False)
-        except LeaseLostError:
-            self.stop(StopReason.LEASE_LOST)
-            raise asyncio.CancelledError from None
-        except Exception as error:
-            _logger.exception("attempt.failed", task=self.claim.task_id, attempt=self.claim.attempt)
-            return Outcome(Result.FAILED, f"{type(error).__name__}: {error}")
+            watcher.current.find(*collection)
+        except ConfigurationError:
+            await watcher.refresh()
+            watcher.current.find(*collection)
+        self._log.redact = redactor_of(watcher.current.secrets()).redact
+        return watcher.current
 
-    async def _within(self, timeout: timedelta, work: Awaitable[Outcome]) -> Outcome:  # noqa: ASYNC109 - the user's
+    async def _make_job(self, catalogue: Catalogue) -> AttemptJob:
+        job = make_job(catalogue, self.claim, self._context.data_dir)
+        if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
+            return job
+        return structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
+
+    async def _run(self, catalogue: Catalogue, job: AttemptJob) -> Outcome:
+        source, collection = catalogue.find(self.claim.source, self.claim.collection)
         try:
-            async with asyncio.timeout(timeout.total_seconds()) as deadline:
-                return await work
+            async with asyncio.timeout(collection.timeout.total_seconds()) as deadline:
+                if isinstance(job, Sync) and is_made_load(catalogue, source):
+                    return await self._run_here(job)
+                return await self._run_child(job)
         except TimeoutError:
             if not deadline.expired():
                 raise
             place = f"source {self.claim.source!r}, collection {self.claim.collection!r}"
             read = f"{self._records_read} records were read by then"
-            return Outcome(Result.FAILED, f"{place}: timeout: the attempt took longer than {timeout}; {read}")
-
-    async def _find(self) -> tuple[Catalogue, timedelta]:
-        """The catalogue that has the collection: a replica with a newer file may have made the task."""
-        watcher = self._context.watcher
-        try:
-            _, collection = watcher.current.find(self.claim.source, self.claim.collection)
-        except ConfigurationError:
-            await watcher.refresh()
-            _, collection = watcher.current.find(self.claim.source, self.claim.collection)
-        return watcher.current, collection.timeout
-
-    async def _unknown(self, error: ConfigurationError) -> Outcome:
-        since = self.claim.at
-        # What an outage hides is only how long this has lasted: no reason for a failed attempt.
-        with suppress(*UNREACHABLE):
-            since = await self._context.queue.unknown_since(self.claim)
-        outcome = self._context.left_to_others.outcome_of(self.claim, error, since=since)
-        _logger.warning(
-            "attempt.unknown_collection",
-            source=self.claim.source,
-            collection=self.claim.collection,
-            task=self.claim.task_id,
-            attempt=self.claim.attempt,
-            worker=str(self._context.worker),
-            result=outcome.result.value,
-            error=self._log.presentable(str(error)),
-        )
-        return outcome
+            return Outcome(
+                Result.FAILED, f"{place}: timeout: the attempt took longer than {collection.timeout}; {read}"
+            )
 
     async def _run_here(self, job: Sync) -> Outcome:
         last: list[AttemptMessage] = []
@@ -201,7 +185,7 @@ class Attempt:
 
         parameters = SyntheticParameters.model_validate(job.collection.parameters)
         await run_synthetic(parameters, emit, rng=_RNG)
-        return outcome_of(last[0], exit_code=0)
+        return _outcome_of_last_message(last[0], exit_code=0)
 
     async def _run_child(self, job: AttemptJob) -> Outcome:
         child = self._child = await AttemptProcess.start(job, os.environ)
@@ -216,7 +200,7 @@ class Attempt:
             # A lost lease leaves no time to be polite: another worker may hold the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
             await to_its_end(finish(child, texts, grace_seconds=grace))
-        return outcome_of(last, exit_code)
+        return _outcome_of_last_message(last, exit_code)
 
     async def _hear(self, message: AttemptMessage) -> None:
         match message:
@@ -262,12 +246,44 @@ class Attempt:
                 await asyncio.sleep(PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
 
+    def _outcome_of(self, error: Exception) -> Outcome:
+        match error:
+            case ConfigurationError():
+                return Outcome(Result.FAILED, str(error), retryable=False)
+            case LeaseLostError():
+                self.stop(StopReason.LEASE_LOST)
+                raise asyncio.CancelledError from None
+            case _:
+                _logger.error("attempt.failed", task=self.claim.task_id, attempt=self.claim.attempt, exc_info=error)
+                return Outcome(Result.FAILED, f"{type(error).__name__}: {error}")
+
+    async def _outcome_of_unknown(self, error: ConfigurationError) -> Outcome:
+        try:
+            since = await self._context.queue.unknown_since(self.claim)
+        except UNREACHABLE:
+            # What an outage hides is only how long this has lasted: no reason for a failed attempt.
+            since = self.claim.at
+        except Exception as other:  # noqa: BLE001 - as of any other step
+            return self._outcome_of(other)
+        outcome = self._context.left_to_others.outcome_of(self.claim, error, since=since)
+        _logger.warning(
+            "attempt.unknown_collection",
+            source=self.claim.source,
+            collection=self.claim.collection,
+            task=self.claim.task_id,
+            attempt=self.claim.attempt,
+            worker=str(self._context.worker),
+            result=outcome.result.value,
+            error=self._log.presentable(str(error)),
+        )
+        return outcome
+
     async def _end(self, outcome: Outcome) -> bool:
         self.is_ending = True
         self._context.progress.forget(self.claim)
         ending = ending_of(
             self.claim,
-            shown(outcome, self._log.presentable),
+            _without_secrets(outcome, self._log.presentable),
             before=await self._log.rest(),
             line=self._log.next_line(),
             seconds=time.monotonic() - self._began,
@@ -288,7 +304,7 @@ class Attempt:
         return self._stopped is StopReason.LEASE_LOST
 
 
-def outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
+def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Outcome:
     """What an attempt came to whose last message this was."""
     match last:
         case Finished():
@@ -301,7 +317,7 @@ def outcome_of(last: AttemptMessage | None, exit_code: int) -> Outcome:
             return Outcome(Result.FAILED, f"the attempt's process ended with exit code {exit_code} and no result")
 
 
-def shown(outcome: Outcome, presentable: Callable[[str], str]) -> Outcome:
+def _without_secrets(outcome: Outcome, presentable: Callable[[str], str]) -> Outcome:
     """The outcome with texts that are fit to be kept for ever."""
     if outcome.error is None and not outcome.reason:
         return outcome
