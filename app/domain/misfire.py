@@ -1,4 +1,4 @@
-"""What becomes of the fire times of one schedule that are due: they start a task, or they are missed."""
+"""What becomes of the fire times of one schedule that are due: they start a task, are skipped, or are missed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from app.domain.schedule import Schedule
 
 MISFIRE_GRACE = timedelta(seconds=10)
 FIRE_TIMES_PER_PASS = 1000
+OVERLAP = "overlap"
 
 
 class MisfirePolicy(StrEnum):
@@ -47,6 +48,23 @@ class Decision:
     missed: MissedReason | None = None
 
 
+class FireOutcome(StrEnum):
+    """What the ledger says of a fire time: its task started, another task was active, or it was missed."""
+
+    STARTED = "started"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one fire time, and why where it started no task."""
+
+    fire_time: datetime
+    outcome: FireOutcome
+    reason: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The decisions of one pass, oldest first, and the first fire time that is not decided yet.
@@ -73,6 +91,38 @@ class MisfireRule:
 
     def too_old(self, fire_time: datetime, now: datetime) -> bool:
         return self.window is not None and now - fire_time > max(self.window, MISFIRE_GRACE)
+
+
+def first_start(decisions: Sequence[Decision]) -> Decision | None:
+    """Of several that are to start a task the one that is tried: the collection has room for no other."""
+    return next((decision for decision in decisions if decision.missed is None), None)
+
+
+def settle(
+    decisions: Sequence[Decision], policy: MisfirePolicy, *, started: bool, collection_active: bool
+) -> tuple[list[Settled], datetime | None]:
+    """What became of one pass's decisions, and the fire time that waits for the next pass, where one does.
+
+    `started` tells whether the first start was given its task: if not, the collection has another one.
+    `collection_active` is what the pass knew when it decided.
+    """
+    first = first_start(decisions)
+    # ALL promises every fire time a task, and somebody has taken the collection since this pass looked.
+    waits = first is not None and not started and policy is MisfirePolicy.ALL and not collection_active
+    settled: list[Settled] = []
+    for decision in decisions:
+        if decision is first and waits:
+            return settled, decision.fire_time
+        settled.append(_settled(decision, started=started and decision is first))
+    return settled, None
+
+
+def _settled(decision: Decision, *, started: bool) -> Settled:
+    if decision.missed is not None:
+        return Settled(decision.fire_time, FireOutcome.MISSED, decision.missed.value)
+    if started:
+        return Settled(decision.fire_time, FireOutcome.STARTED)
+    return Settled(decision.fire_time, FireOutcome.SKIPPED, OVERLAP)
 
 
 def decide_fire_times(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.domain.errors import SynclineError
-from app.domain.misfire import FIRE_TIMES_PER_PASS, Decision, MisfirePolicy, MisfireRule, decide_fire_times
+from app.domain.misfire import FIRE_TIMES_PER_PASS, MisfirePolicy, MisfireRule, decide_fire_times
 from app.domain.priority import PriorityClass
 from app.domain.schedule import parse_schedule
 from app.failpoints import fail_point
@@ -114,7 +114,7 @@ def _decide(due: DueSchedule, *, limit: int) -> _Pass:
         limit=limit,
     )
     return _Pass(
-        [FireTime(definition, decision.fire_time, _missed(decision)) for decision in decided.decisions],
+        [FireTime(definition, decision) for decision in decided.decisions],
         Advance(
             definition.source,
             definition.collection,
@@ -122,7 +122,3 @@ def _decide(due: DueSchedule, *, limit: int) -> _Pass:
             decided.decisions[-1].fire_time if decided.decisions else None,
         ),
     )
-
-
-def _missed(decision: Decision) -> str | None:
-    return decision.missed.value if decision.missed else None

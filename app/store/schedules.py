@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.domain.claim import NewTask
-from app.domain.misfire import MISFIRE_GRACE
+from app.domain.misfire import MISFIRE_GRACE, FireOutcome, MisfirePolicy, first_start, settle
 from app.store.queries import load_statements
 from app.store.queue import schedule_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from app.domain.misfire import Decision, Settled
     from app.store.database import Connection, Pool
 
 _SQL: Final = load_statements("schedules.sql")
@@ -62,11 +63,10 @@ class DueSchedule:
 
 @dataclass(frozen=True, slots=True)
 class FireTime:
-    """A fire time with what the misfire policy decided: `missed` is the reason, None where a task is to start."""
+    """A fire time with what the misfire policy decided."""
 
     definition: ScheduleDefinition
-    fire_time: datetime
-    missed: str | None
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,57 +163,66 @@ class DuePass:
     ) -> Counter[str]:
         """Start the tasks that are to start, write the ledger and move the schedules on: how many of each outcome."""
         undecided = await self._undecided(fire_times)
-        # Of several that are to start only the first one of a collection can.
-        starts = {f.definition.key: f for f in reversed(undecided) if f.missed is None}
-        started = await self._start(list(starts.values()), priority_class)
-        waiting = {key: f.fire_time for key, f in starts.items() if key not in started and self._waits(f.definition)}
-        tasks = {(key, f.fire_time): started[key] for key, f in starts.items() if key in started}
-        outcomes = [
-            _outcome(f, tasks.get((f.definition.key, f.fire_time)))
-            for f in undecided
-            if f.definition.key not in waiting or f.fire_time < waiting[f.definition.key]
-        ]
-        await self._write(worker, outcomes)
+        tasks = await self._start(undecided, priority_class)
+        entries: list[_Entry] = []
+        waiting: dict[tuple[str, str], datetime] = {}
+        for definition, decisions in undecided.items():
+            key, task = definition.key, tasks.get(definition.key)
+            settled, waits = settle(
+                decisions,
+                MisfirePolicy(definition.misfire),
+                started=task is not None,
+                collection_active=key in self._busy,
+            )
+            entries += [_entry(definition, one, task) for one in settled]
+            if waits is not None:
+                waiting[key] = waits
+        await self._write(worker, entries)
         await self._advance([replace(a, next_fire_at=waiting.get(a.key, a.next_fire_at)) for a in advances])
-        return Counter(outcome.outcome for outcome in outcomes)
+        return Counter(entry.outcome for entry in entries)
 
-    def _waits(self, definition: ScheduleDefinition) -> bool:
-        """Whether a start that came too late is left for the next pass.
-
-        The policy `all` promises every fire time a task; somebody has taken the collection since this pass looked.
-        """
-        return definition.misfire == "all" and definition.key not in self._busy
-
-    async def _undecided(self, fire_times: Sequence[FireTime]) -> list[FireTime]:
+    async def _undecided(self, fire_times: Sequence[FireTime]) -> dict[ScheduleDefinition, list[Decision]]:
+        """The decisions that the ledger does not hold yet, by schedule, oldest first."""
         rows = await self._connection.fetch(
             _SQL["undecided_fire_times"],
             [f.definition.source for f in fire_times],
             [f.definition.collection for f in fire_times],
-            [f.fire_time for f in fire_times],
+            [f.decision.fire_time for f in fire_times],
         )
-        return [fire_times[row["place"] - 1] for row in rows]
+        undecided: dict[ScheduleDefinition, list[Decision]] = {}
+        for fire_time in (fire_times[place] for place in sorted(row["place"] - 1 for row in rows)):
+            undecided.setdefault(fire_time.definition, []).append(fire_time.decision)
+        return undecided
 
-    async def _start(self, starts: Sequence[FireTime], priority_class: int) -> dict[tuple[str, str], UUID]:
+    async def _start(
+        self, undecided: Mapping[ScheduleDefinition, Sequence[Decision]], priority_class: int
+    ) -> dict[tuple[str, str], UUID]:
+        """Ask for a task for the first start of each schedule: those that got one, by collection."""
+        starts = [
+            (definition, first.fire_time)
+            for definition, decisions in undecided.items()
+            if (first := first_start(decisions)) is not None
+        ]
         if not starts:
             return {}
         return await schedule_tasks(
             self._connection,
             [
                 NewTask(
-                    source=start.definition.source,
-                    collection=start.definition.collection,
-                    source_type=start.definition.source_type,
+                    source=definition.source,
+                    collection=definition.collection,
+                    source_type=definition.source_type,
                     trigger="schedule",
                     priority_class=priority_class,
-                    max_attempts=start.definition.max_attempts,
-                    fire_time=start.fire_time,
+                    max_attempts=definition.max_attempts,
+                    fire_time=fire_time,
                 )
-                for start in starts
+                for definition, fire_time in starts
             ],
         )
 
-    async def _write(self, worker: UUID, outcomes: Sequence[_Outcome]) -> None:
-        columns = [[getattr(outcome, column) for outcome in outcomes] for column in _OUTCOME]
+    async def _write(self, worker: UUID, entries: Sequence[_Entry]) -> None:
+        columns = [[getattr(entry, column) for entry in entries] for column in _ENTRY]
         await self._connection.execute(_SQL["record_fire_times"], worker, *columns)
 
     async def _advance(self, advances: Sequence[Advance]) -> None:
@@ -222,7 +231,7 @@ class DuePass:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Entry:
     """A row of the ledger."""
 
     source: str
@@ -234,13 +243,12 @@ class _Outcome:
     task: UUID | None
 
 
-def _outcome(fire_time: FireTime, task: UUID | None) -> _Outcome:
-    definition = fire_time.definition
-    outcome = "missed" if fire_time.missed else "started" if task else "skipped"
-    reason = "overlap" if outcome == "skipped" else fire_time.missed
-    return _Outcome(*definition.key, fire_time.fire_time, outcome, definition.misfire, reason, task)
+def _entry(definition: ScheduleDefinition, settled: Settled, task: UUID | None) -> _Entry:
+    started = task if settled.outcome is FireOutcome.STARTED else None
+    outcome = settled.outcome.value
+    return _Entry(*definition.key, settled.fire_time, outcome, definition.misfire, settled.reason, started)
 
 
 _DEFINITION: Final = tuple(ScheduleDefinition.__slots__)
-_OUTCOME: Final = tuple(_Outcome.__slots__)
+_ENTRY: Final = tuple(_Entry.__slots__)
 _ADVANCE: Final = tuple(Advance.__slots__)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from app.domain.misfire import Decision
 from app.scheduling import scheduler as scheduler_module
 from app.store import schedules as schedules_module
 from app.store.queries import load_statements
@@ -169,7 +170,7 @@ async def test_all_keeps_a_fire_time_whose_collection_was_taken_after_the_look(s
     await scheduling.put(due_at, definition)
     async with scheduling.schedules.due() as due:
         await scheduling.store.schedule("c")
-        fire_time = FireTime(definition, due_at, missed=None)
+        fire_time = FireTime(definition, Decision(due_at))
         outcomes = await due.record(NOBODY, [fire_time], [Advance("s", "c", due_at + HOUR, due_at)], priority_class=200)
     assert outcomes.total() == 0
     assert await scheduling.ledger() == []

@@ -8,17 +8,23 @@ from hypothesis import strategies as st
 
 from app.domain.misfire import (
     MISFIRE_GRACE,
+    OVERLAP,
     Decided,
     Decision,
+    FireOutcome,
     MisfirePolicy,
     MisfireRule,
     MissedReason,
+    Settled,
     decide_fire_times,
+    first_start,
+    settle,
 )
 from app.domain.schedule import Schedule, parse_schedule
 
 SKIP, LATEST, ALL = MisfirePolicy.SKIP, MisfirePolicy.LATEST, MisfirePolicy.ALL
 POLICY, COALESCED, OUTSIDE_WINDOW = MissedReason.POLICY, MissedReason.COALESCED, MissedReason.OUTSIDE_WINDOW
+STARTED, SKIPPED, MISSED = FireOutcome.STARTED, FireOutcome.SKIPPED, FireOutcome.MISSED
 FIVE_MINUTES = parse_schedule("*/5 * * * *")
 EVERY_SECOND = parse_schedule("@every 1s")
 
@@ -275,3 +281,46 @@ def test_passes_without_an_active_task_reach_the_present(policy: MisfirePolicy, 
         if next_fire_at > now:
             return
     raise AssertionError(f"still at {next_fire_at}")
+
+
+FIRST, SECOND, THIRD = (at(f"12:{minute:02}") for minute in (0, 5, 10))
+MISSED_THEN_TWO_STARTS = [Decision(FIRST, OUTSIDE_WINDOW), Decision(SECOND), Decision(THIRD)]
+
+
+def test_the_first_of_several_starts_is_the_one_that_is_tried() -> None:
+    assert first_start(MISSED_THEN_TWO_STARTS) == Decision(SECOND)
+    assert first_start([Decision(FIRST, COALESCED)]) is None
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+@pytest.mark.parametrize("active", [False, True])
+def test_the_first_start_has_its_task_and_those_after_it_overlap(policy: MisfirePolicy, *, active: bool) -> None:
+    settled, waits = settle(MISSED_THEN_TWO_STARTS, policy, started=True, collection_active=active)
+    assert settled == [
+        Settled(FIRST, MISSED, "outside_window"),
+        Settled(SECOND, STARTED),
+        Settled(THIRD, SKIPPED, OVERLAP),
+    ]
+    assert waits is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "active"), [(SKIP, False), (LATEST, False), (SKIP, True), (LATEST, True), (ALL, True)]
+)
+def test_a_start_that_comes_too_late_is_skipped_for_the_overlap(policy: MisfirePolicy, *, active: bool) -> None:
+    settled, waits = settle(MISSED_THEN_TWO_STARTS, policy, started=False, collection_active=active)
+    assert [one.outcome for one in settled] == [MISSED, SKIPPED, SKIPPED]
+    assert waits is None
+
+
+def test_under_all_a_start_waits_whose_collection_was_taken_after_the_look() -> None:
+    decisions = [*MISSED_THEN_TWO_STARTS, Decision(at("12:15"), OUTSIDE_WINDOW)]
+    settled, waits = settle(decisions, ALL, started=False, collection_active=False)
+    assert settled == [Settled(FIRST, MISSED, "outside_window")]
+    assert waits == SECOND
+
+
+def test_missed_fire_times_alone_wait_for_nothing() -> None:
+    settled, waits = settle([Decision(FIRST, COALESCED)], ALL, started=False, collection_active=False)
+    assert settled == [Settled(FIRST, MISSED, "coalesced")]
+    assert waits is None
