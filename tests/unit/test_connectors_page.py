@@ -1,4 +1,4 @@
-"""What the pages of connectors show works as it stands there."""
+"""Every kind of source and destination has its page, with the options that it has in the code."""
 
 from __future__ import annotations
 
@@ -10,47 +10,65 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from app.config.reader import load_catalogue
 from app.connectors.destinations.dlt.options import DLT
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, can_discover
 from app.connectors.options import installed
 from app.connectors.sources.classic import mapping as classic
 from app.connectors.sources.classic.mapping import DRIVERS
-from app.connectors.sources.classic.options import UNMAPPED
+from app.connectors.sources.classic.options import UNMAPPED, GoogleAuth
 from tests.deploy_files import ROOT
-from tests.unit.test_readme import ENVIRONMENT, FENCE, anchor, first_cells, rows, section
+from tests.unit.test_readme import DOCS, FENCE, first_cells, rows, section
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOURCES_PAGE, DESTINATIONS_PAGE, LOADING_PAGE, CONNECTORS_PAGE = (
-    (ROOT / "docs" / f"{name}.md").read_text() for name in ("sources", "destinations", "loading", "connectors")
-)
-PAGES = (SOURCES_PAGE, DESTINATIONS_PAGE, LOADING_PAGE)
-BLOCKS = [block for page in PAGES for block in FENCE.findall(page)]
+SOURCE_INDEX, DESTINATION_INDEX = ((DOCS / side / "README.md").read_text() for side in ("sources", "destinations"))
+CLASSIC = (DOCS / "sources" / "classic.md").read_text()
+PYTHON = (DOCS / "sources" / "python.md").read_text()
 KINDS = [name for name in SOURCE_TYPES if name not in DRIVERS]
-TITLES = {"sql": "SQL", "rest": "REST", "postgres": "PostgreSQL", "duckdb": "DuckDB"}
+PARTS = {
+    "sources": ["What it reads", "Example", "Options", "Bookmark", "Limits and errors"],
+    "destinations": ["What it writes", "Example", "Options", "Write modes", "Limits and errors"],
+}
 
 
-def title(kind: str) -> str:
-    return TITLES.get(kind, kind.capitalize())
+def page_of(side: str, kind: str) -> str:
+    """The name of the page that tells of a kind: some share one."""
+    if side == "sources" and kind in DRIVERS:
+        return "classic"
+    return kind.partition(":")[0]
+
+
+PAGES = sorted(
+    {("sources", page_of("sources", kind)) for kind in SOURCE_TYPES}
+    | {("destinations", page_of("destinations", kind)) for kind in DESTINATION_TYPES}
+)
+
+
+def text_of(side: str, page: str) -> str:
+    return (DOCS / side / f"{page}.md").read_text()
+
+
+def part(heading: str, text: str) -> str:
+    """What stands below a heading of a page, its own headings included; nothing where there is no such heading."""
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
 
 
 def keys(model: type[BaseModel] | None) -> list[str]:
     return sorted(field.alias or key for key, field in model.model_fields.items()) if model else []
 
 
-KEYS = {
-    heading: (page, found)
-    for heading, page, model in [
-        *((f"{title(kind)} config", SOURCES_PAGE, SOURCES[kind].options) for kind in KINDS),
-        *((f"{title(kind)} parameters", SOURCES_PAGE, SOURCES[kind].parameters) for kind in KINDS),
+OPTIONS = {
+    (side, page, heading): found
+    for side, page, heading, model in [
+        *(("sources", kind, "config", SOURCES[kind].options) for kind in KINDS),
+        *(("sources", kind, "parameters", SOURCES[kind].parameters) for kind in KINDS),
+        *(("sources", "classic", f"{kind} config", SOURCES[kind].options) for kind in DRIVERS),
+        *(("sources", "classic", f"{kind} parameters", SOURCES[kind].parameters) for kind in DRIVERS),
+        ("sources", "classic", "auth", GoogleAuth),
         *(
-            (
-                f"{'Singer target' if kind == 'singer' else title(kind)} options",
-                DESTINATIONS_PAGE,
-                DESTINATIONS[kind].options,
-            )
+            ("destinations", kind, "Options", DESTINATIONS[kind].options)
             for kind in DESTINATION_TYPES
             if not kind.startswith(DLT)
         ),
@@ -59,56 +77,63 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("text", [block for language, block in BLOCKS if language == "yaml"])
-def test_the_catalogues_shown_can_be_used(text: str) -> None:
-    catalogue = load_catalogue(text, ENVIRONMENT | {"SHOP_PASSWORD": "s3cret"})
-    assert catalogue.problems == []
-    assert catalogue.warnings == ()
+@pytest.mark.parametrize("side", PARTS)
+def test_every_kind_has_its_page_and_every_page_its_kind(side: str) -> None:
+    pages = {path.stem for path in (DOCS / side).glob("*.md")} - {"README"}
+    assert pages == {page for where, page in PAGES if where == side}
 
 
-@pytest.mark.parametrize("heading", KEYS)
-def test_a_table_of_options_has_every_key_and_no_other(heading: str) -> None:
-    page, expected = KEYS[heading]
-    assert sorted(first_cells(section(heading, page))) == expected
+@pytest.mark.parametrize(("side", "page"), PAGES)
+def test_a_page_has_the_same_parts_in_the_same_order_as_all_others(side: str, page: str) -> None:
+    parts = re.findall(r"^## (.+)$", FENCE.sub("", text_of(side, page)), re.MULTILINE)
+    assert [each for each in parts if each in PARTS[side]] == PARTS[side]
+    assert re.search(r"^```yaml\n", part("Example", text_of(side, page)), re.MULTILINE), "the example"
 
 
-def test_every_table_of_options_is_of_a_kind() -> None:
-    headed = re.findall(r"^### (.+ (?:config|parameters|options))$", SOURCES_PAGE + DESTINATIONS_PAGE, re.MULTILINE)
-    assert sorted(headed) == sorted(KEYS)
+@pytest.mark.parametrize(("side", "page", "heading"), OPTIONS)
+def test_a_table_of_options_has_every_key_and_no_other(side: str, page: str, heading: str) -> None:
+    assert sorted(first_cells(section(heading, text_of(side, page)))) == OPTIONS[side, page, heading]
+
+
+@pytest.mark.parametrize("page", [page for side, page in PAGES if side == "sources"])
+def test_every_table_of_a_source_s_options_is_held_against_a_model(page: str) -> None:
+    options = part("Options", text_of("sources", page))
+    headed = re.findall(r"^### ((?:\w+ )?(?:config|parameters|auth))$", options, re.MULTILINE)
+    assert sorted(headed) == sorted(heading for side, where, heading in OPTIONS if (side, where) == ("sources", page))
 
 
 def test_the_tables_of_dlts_destinations_have_their_keys_and_what_each_can_do() -> None:
-    *written, others = first_cells(section("Options of dlt's destinations", DESTINATIONS_PAGE))
+    text = text_of("destinations", "dlt")
+    *written, others = first_cells(section("Options", text))
     types = [name for name in DESTINATION_TYPES if name.startswith(DLT)]
     assert sorted(written) == keys(DESTINATIONS[types[0]].options)
     assert others == "other keys"
-    table = {
-        row[0].strip("`"): row[2:]
-        for row in rows(section("What each destination of dlt needs and does", DESTINATIONS_PAGE))
-    }
+    table = {row[0].strip("`"): row[2:] for row in rows(section("What it writes", text))}
     assert sorted(table) == sorted(types)
     for name, said in table.items():
         can = [mode for mode, word in zip(("append", "upsert", "replace"), said, strict=True) if word != "no"]
         assert can == list(DESTINATIONS[name].write_modes), name
 
 
-def test_every_kind_of_source_has_a_part_of_its_own() -> None:
-    assert set(map(title, KINDS)) <= set(re.findall(r"^## (.+)$", SOURCES_PAGE, re.MULTILINE))
+@pytest.mark.parametrize(
+    ("index", "types"), [(SOURCE_INDEX, SOURCE_TYPES), (DESTINATION_INDEX, DESTINATION_TYPES)], ids=list(PARTS)
+)
+def test_an_index_has_every_type(index: str, types: tuple[str, ...]) -> None:
+    shown = {kind for row in kinds_in(index) for kind in re.findall(r"`([\w:]+)…?`", row[0])}
+    assert shown == {DLT if kind.startswith(DLT) else kind for kind in types}
+
+
+def kinds_in(index: str) -> list[list[str]]:
+    """The rows of the index's first table: type, what it does, extra."""
+    return rows(index.partition("\n## ")[0])
 
 
 def test_the_table_of_offers_has_every_kind_that_can_be_asked() -> None:
-    table = {row[0].strip("`"): row[1] for row in rows(section("What sources offer", SOURCES_PAGE))}
-    classics = "the types of Jitsu Classic"
+    table = {row[0].strip("`"): row[1] for row in rows(section("What sources offer", SOURCE_INDEX))}
+    classics = "Jitsu Classic's types"
     offering = {kind for kind, said in table.items() if not said.startswith("nothing")}
     assert offering == {classics if kind in DRIVERS else kind for kind in SOURCE_TYPES if can_discover(kind)}
     assert table.keys() - {classics} <= set(KINDS)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=["sources", "destinations", "loading"])
-def test_every_part_is_in_the_contents(page: str) -> None:
-    parts = {anchor(part) for part in re.findall(r"^## (.+)$", FENCE.sub("", page), re.MULTILINE)}
-    assert parts <= set(re.findall(r"\(#([\w-]+)\)", page.partition("\n## ")[0]))
-    assert parts <= set(re.findall(r"\([\w.]+#([\w-]+)\)", CONNECTORS_PAGE))
 
 
 GIVEN: list[tuple[str, type[BaseModel] | None, dict[str, Any]]] = [
@@ -136,16 +161,16 @@ GIVEN: list[tuple[str, type[BaseModel] | None, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _, _ in GIVEN))
-def test_the_table_of_connectors_names_the_extras_that_are_asked_for(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_names_the_extras_that_are_asked_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = set()
     for there in ((), ("fsspec",)):  # without these nobody asks what addresses in buckets need
         find_spec = {each: each for each in there}.get
         monkeypatch.setattr(installed, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=find_spec)))
         asked |= {extra for name, model, given in GIVEN if name == kind for extra in missing(model, given)}
-    (row,) = [row for row in rows(section("Connectors")) if row[0] == f"`{kind}`"]
-    assert set(re.findall(r"`([\w-]+)`", row[3])) == asked
+    [said] = {
+        row[2] for index in (SOURCE_INDEX, DESTINATION_INDEX) for row in kinds_in(index) if f"[`{kind}`]" in row[0]
+    }
+    assert set(re.findall(r"`([\w-]+)`", said)) == asked
 
 
 def missing(model: type[BaseModel] | None, given: dict[str, Any]) -> list[str]:
@@ -157,14 +182,15 @@ def missing(model: type[BaseModel] | None, given: dict[str, Any]) -> list[str]:
     return []
 
 
-def test_the_table_of_connectors_names_every_extra_of_a_connector() -> None:
+def test_the_indexes_name_every_extra_of_a_connector() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {each for row in rows(section("Connectors")) for each in re.findall(r"`([\w-]+)`", row[3])}
+    table = [row for index in (SOURCE_INDEX, DESTINATION_INDEX) for row in kinds_in(index)]
+    named = {each for row in table for each in re.findall(r"`([\w-]+)`", row[2])}
     assert named == project["optional-dependencies"].keys() - {"embedded"}
 
 
 def test_the_table_of_classics_sources_has_every_type_with_what_reads_it() -> None:
-    text = section("Sources of Jitsu Classic", SOURCES_PAGE)
+    text = section("What it reads", CLASSIC)
     table = [row for row in rows(text) if row[0]]
     assert {row[0].strip("`") for row in table} == {*DRIVERS, *UNMAPPED} - {"sdk_source"}
     named = set(re.findall(r"airbyte-source-[\w-]+==[\d.]+", text))
@@ -172,7 +198,7 @@ def test_the_table_of_classics_sources_has_every_type_with_what_reads_it() -> No
 
 
 def test_the_function_shown_passes_the_test_shown_and_a_wrong_one_does_not(tmp_path: Path) -> None:
-    shown = "\n".join(block for language, block in BLOCKS if language == "python")
+    shown = "\n".join(block for language, block in FENCE.findall(PYTHON) if language == "python")
     module(shown).test_orders(tmp_path)
     with pytest.raises(AssertionError, match=r"going on from bookmark 0 .* loses 1 records"):
         module(shown.replace("Bookmark(path.stem)", "Bookmark('9')")).test_orders(tmp_path)

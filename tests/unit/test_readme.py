@@ -17,7 +17,6 @@ from app.config.problems import key_names
 from app.config.reader import load_catalogue
 from app.config.sections import Inherited, Notifications, Server, WrittenCollection, WrittenSource
 from app.config.settings import Settings
-from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
 from app.domain.misfire import MisfirePolicy, MissedReason
 from tests.deploy_files import DEPLOY, ROOT
 
@@ -25,13 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+CONFIGURATION, SCHEDULES, CLI, API, DEMO = (
+    (DOCS / f"{name}.md").read_text() for name in ("configuration", "schedules", "cli", "api", "demo")
+)
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "deploy/demo/data/README.md")),
+    *sorted(DOCS.rglob("*.md")),
 ]
 ENVIRONMENT = {
     "DATABASE_URL": "postgresql://syncline:secret@localhost/syncline",
+    "SHOP_PASSWORD": "s3cret",
     "SHOP_URL": "postgresql://reader:secret@localhost/shop",
     "SYNCLINE_ADMIN_TOKEN": "token",
     "SYNCLINE_PG_HOST": "127.0.0.1",
@@ -58,7 +62,12 @@ def code(text: str) -> Iterator[str]:
     yield from re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
 
 
-def section(heading: str, page: str = README) -> str:
+def path_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def section(heading: str, page: str) -> str:
+    """What stands below a heading, up to the next one."""
     found = re.search(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]
@@ -95,9 +104,17 @@ def commands(group: click.Group, prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Where a page's links and pictures lead in the repository: the file, and the fragment in it."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text())):
+        if "://" not in link:
+            target, _, fragment = link.partition("#")
+            yield (page.parent / target).resolve() if target else page, fragment
+
+
 def anchors(page: Path) -> set[str]:
     """The fragments of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
     return set(map(anchor, headings))
 
 
@@ -105,14 +122,14 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {found for line in code(page.read_text()) for found in re.findall(r"^make ([a-z-]+)", line)}
     assert named <= targets
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     words = re.compile(r"^(?:\.venv/bin/)?syncline ([a-z]+)(?: ([a-z]+))?")
     for found in (found for line in code(page.read_text()) if (found := words.match(line))):
@@ -121,7 +138,9 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
 
 
 def test_the_table_of_commands_is_complete_and_names_their_options() -> None:
-    table = {row[0].strip("`").removeprefix("syncline "): row[1] for row in rows(section("Commands")) if "`" in row[0]}
+    table = {
+        row[0].strip("`").removeprefix("syncline "): row[1] for row in rows(section("Commands", CLI)) if "`" in row[0]
+    }
     assert set(table) == set(commands(cli))
     for name, text in table.items():
         command: click.Command = cli
@@ -134,38 +153,39 @@ def test_the_table_of_commands_is_complete_and_names_their_options() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    assert [cell for cell in first_cells(section("Commands")) if cell.isdigit()] == ["0", "1", "2", "3"]
+    assert first_cells(section("Exit codes", CLI)) == ["0", "1", "2", "3"]
 
 
 @pytest.mark.parametrize("heading", KEYS)
 def test_a_table_of_keys_has_every_key_and_no_other(heading: str) -> None:
-    keys = first_cells(section(heading))
+    keys = first_cells(section(heading, CONFIGURATION))
     assert sorted(keys) == sorted(KEYS[heading])
 
 
 def test_the_table_of_the_server_has_every_key_with_its_default() -> None:
     expected = dict([*leaves(Server, "server"), *leaves(Notifications, "notifications")])
-    table = {row[0].strip("`"): row[2].strip("`") for row in rows(section("Server"))}
+    table = {row[0].strip("`"): row[2].strip("`") for row in rows(section("Server", CONFIGURATION))}
     assert table == {key: str(default) if default != "" else "none" for key, default in expected.items()}
 
 
-def test_the_table_of_connectors_has_every_type_where_it_can_stand() -> None:
-    table = rows(section("Connectors"))
-    for column, types in ((1, SOURCE_TYPES), (2, DESTINATION_TYPES)):
-        shown = {kind for row in table if row[column] != "–" for kind in re.findall(r"`([\w:]+)…?`", row[0])}
-        assert shown == {"dlt:" if kind.startswith("dlt:") else kind for kind in types}
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    found, waiting = set(), [README]
+    while waiting:
+        page = waiting.pop()
+        if page not in found:
+            found.add(page)
+            waiting += [place for place, _ in links(page) if place.suffix == ".md"]
+    decisions = DOCS / "decisions"
+    assert decisions in {place for place, _ in links(README)}
+    assert {page for page in PAGES if page.parent != decisions} <= found
 
 
-def test_every_part_is_in_the_contents() -> None:
-    contents = README.partition("\n## ")[0]
-    parts = re.findall(r"^## (.+)$", FENCE.sub("", README), re.MULTILINE)
-    assert re.findall(r"\(#([\w-]+)\)", contents) == [
-        each for part in parts for each in [anchor(part), *(["server", "connectors"] if part == "A catalogue" else [])]
-    ]
+def test_the_readme_is_one_screen() -> None:
+    assert len(README.read_text().splitlines()) <= 60
 
 
 def test_the_misfire_policies_and_reasons_are_described() -> None:
-    text = section("Misfires")
+    text = section("Misfires", SCHEDULES)
     assert first_cells(text) == list(MisfirePolicy)
     assert all(f"(`{reason}`)" in text for reason in MissedReason)
 
@@ -178,36 +198,35 @@ def test_the_table_of_paths_has_every_path_and_method() -> None:
         for method in ("get", "post")
         if hasattr(endpoint, method)
     }
-    assert set(first_cells(section("HTTP"))) == expected
+    assert set(first_cells(section("Paths", API))) == expected
 
 
-@pytest.mark.parametrize("text", [block for language, block in FENCE.findall(README) if language == "yaml"])
-def test_the_catalogues_shown_can_be_used(text: str) -> None:
-    catalogue = load_catalogue(text, ENVIRONMENT)
-    assert catalogue.problems == []
-    assert catalogue.warnings == ()
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
+def test_the_catalogues_shown_can_be_used(page: Path) -> None:
+    for text in (block for language, block in FENCE.findall(page.read_text()) if language == "yaml"):
+        catalogue = load_catalogue(text, ENVIRONMENT)
+        assert catalogue.problems == []
+        assert catalogue.warnings == ()
 
 
 def test_the_lines_to_paste_are_about_the_demo_as_dev_shows_it() -> None:
     demo = load_catalogue(DEPLOY / "demo" / "syncline.yaml", ENVIRONMENT)
     source, collection = _example(demo)
-    lines = re.findall(r"^curl .*$", README, re.MULTILINE)
+    lines = re.findall(r"^curl .*$", DEMO, re.MULTILINE)
     assert f"source={source}&collection={collection}&" in lines[0]
     assert f"source={source}&start=" in lines[1]
     assert all(f":{demo.server.port}{BASE}/tasks" in line for line in lines)
     assert len(lines) == 3
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
-    for target, _, fragment in (link.partition("#") for link in links if "://" not in link):
-        place = (page.parent / target).resolve() if target else page
-        assert place.exists(), target
-        assert not fragment or fragment in anchors(place), f"{target}#{fragment}"
+    for place, fragment in links(page):
+        assert place.exists(), place
+        assert not fragment or fragment in anchors(place), f"{place}#{fragment}"
 
 
 def test_the_policies_of_the_key_misfire_are_those_shown() -> None:
-    table = {row[0].strip("`"): row[1] for row in rows(section("Source or collection"))}
+    table = {row[0].strip("`"): row[1] for row in rows(section("Source or collection", CONFIGURATION))}
     policies = typing.get_args(Inherited.model_fields["misfire"].annotation)
     assert re.findall(r"`(\w+)`", table["misfire"]) == list(typing.get_args(policies[0]))

@@ -284,7 +284,7 @@ def test_the_page_shows_how_to_read_a_table(lake: Lake, tmp_path: Path) -> None:
     origin = Origin(keyed=False, full_refresh=False)
     origin.change(1, "a", later=1)
     Collection(lake.options, tmp_path / "work").load(origin)
-    page = (ROOT / "docs" / "destinations.md").read_text()
+    page = (ROOT / "docs" / "destinations" / "parquet.md").read_text()
     (shown,) = [
         block for block in re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "read_parquet" in block
     ]
