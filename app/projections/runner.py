@@ -57,7 +57,7 @@ class ProjectionRunner:
         if stored >= own:
             raise ConfigurationError(
                 f"the database was restored into a younger server: its events reach transaction {stored}, the server "
-                f"only {own}; stop it and run pg_resetwal --epoch={(stored >> 32) + 1}: see docs/reporting.md"
+                f"only {own}; stop it and run pg_resetwal --epoch={(stored >> 32) + 1}: see docs/operations.md"
             )
         self._checked = True
 
