@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.destinations import parquet
+from app.connectors.destinations.parquet import destination as parquet
 from app.connectors.destinations.parquet.manifest import escaped
 from app.connectors.destinations.parquet.storage import LocalStorage, ObjectStorage
 from app.domain.attempt_protocol import LogLine
