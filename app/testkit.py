@@ -20,7 +20,7 @@ from app.connectors.sources.python.reading import Reading as _Reading
 from app.connectors.sources.python.source import logger_to
 from app.connectors.values import jsontext
 from app.connectors.values.fitting import ValueRefusedError, fitted
-from app.domain.attempt_protocol import CollectionJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import SynclineError
 from app.domain.secret_values import secrets_in
 from syncline.reading import Context, Interval, Item

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, CollectionJob, Finished, Sync
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Finished, Sync
+from app.domain.collection import CollectionJob
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:

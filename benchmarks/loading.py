@@ -28,7 +28,8 @@ from app.connectors.making import make_destination
 from app.connectors.sources.singer.messages import parsed
 from app.connectors.sources.singer.options import SingerOptions, SingerParameters
 from app.connectors.sources.singer.source import SingerSource
-from app.domain.attempt_protocol import CollectionJob, SourceJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import CollectionJob
 from benchmarks.report import OURS, Figure, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server

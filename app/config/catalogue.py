@@ -11,14 +11,16 @@ from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, with
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
 from app.config.problems import CatalogueError, KeyPath, PlaceOf, Problem, problem_at, unknown_key
-from app.config.sections import Notifications, Section, Server
-from app.config.sources import Collection, Source, read_source, table_clashes
+from app.config.sections import Notifications, Server
+from app.config.sources import Source, read_source, table_clashes
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
+from app.domain.keys import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from app.config.documents import Document
+    from app.domain.collection import Collection
 
 Model = TypeVar("Model", bound=Section)
 Part = TypeVar("Part", Source, Destination)

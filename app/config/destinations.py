@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import DESTINATION_KEYS, lifted_options, without_classic_keys
-from app.config.sections import name_problem
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
 from app.connectors.options.types import Options
+from app.domain.keys import name_problem
 
 if TYPE_CHECKING:
     from app.config.entry import Entry

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
 from app.config.problems import Problem, unknown_name
-from app.config.sections import NOTHING, Misfire, SyncMode, WrittenCollection, WrittenSource, name_problem
+from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import refused_in_windows
 from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
-from app.domain.attempt_protocol import ALL, CollectionJob
-from app.domain.windows import Windows
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.collection import ALL, Collection
+from app.domain.keys import name_problem
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,63 +24,6 @@ if TYPE_CHECKING:
 
     from app.config.destinations import Destination
     from app.config.entry import Entry
-    from app.domain.windows import Length
-
-DAYS_BACK = 365
-DEFAULT_TIMEOUT = dt.timedelta(hours=48)
-DEFAULT_MAX_ATTEMPTS = 3
-DEFAULT_TIMEZONE = "UTC"
-DEFAULT_MISFIRE: Misfire = "latest"
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """One table or endpoint of a source.
-
-    `schedule` None: by hand only. `misfire_window` None: however late. `start_date` None: `DAYS_BACK` days before the
-    attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the source itself says. `write_mode` None: as the
-    source reads. With an `interval` the collection is read in windows of time, of which those that began within the
-    `refresh_window` before now are read again.
-    """
-
-    name: str
-    type: str
-    table_name: str
-    start_date: dt.date | None = None
-    schedule: str | None = None
-    timezone: str = DEFAULT_TIMEZONE
-    misfire: Misfire = DEFAULT_MISFIRE
-    misfire_window: dt.timedelta | None = None
-    timeout: dt.timedelta = DEFAULT_TIMEOUT
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    sync_mode: SyncMode | None = None
-    cursor_field: str | None = None
-    primary_key: tuple[str, ...] | None = None
-    write_mode: WriteMode | None = None
-    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
-    interval: Length | None = None
-    refresh_window: dt.timedelta = dt.timedelta()
-    parameters: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    def for_attempt(self, now: dt.datetime) -> CollectionJob:
-        """What an attempt that starts `now` (in UTC) is told about this collection."""
-        start_date = self.start_date or now.date() - dt.timedelta(days=DAYS_BACK)
-        windows = None
-        if self.interval is not None:
-            windows = Windows(self.interval, start_date, now, self.refresh_window.total_seconds())
-        return CollectionJob(
-            name=self.name,
-            type=self.type,
-            table_name=self.table_name,
-            start_date=start_date.isoformat(),
-            parameters=self.parameters,
-            sync_mode=self.sync_mode,
-            cursor_field=self.cursor_field,
-            primary_key=None if self.primary_key is None else list(self.primary_key),
-            write_mode=self.write_mode,
-            schema_policy=self.schema_policy,
-            windows=windows,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +69,21 @@ def read_source(
         entry.refuse(("collections",), "names no collection; at least one is needed")
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validated(WrittenSource, written)
-    if source is not None:
-        _check_write_modes(entry, source, destinations)
-        if kind is not None and kind.tells_versions:
-            _warn_of_late_versions(entry, source, destinations)
-    if source is None or entry.problems:
+    if source is None:
         return None
-    collections = _collections(entry, source)
-    # The day matters to a mapping only as a value that it passes on.
-    jobs = [collection.for_attempt(dt.datetime.max.replace(tzinfo=dt.UTC)) for collection in collections.values()]
-    check_classic(entry, str(type_), source.config, jobs)
+    collections = [each.within(entry.id, source) for each in source.collections or [Collection(name=ALL)]]
+    _check_write_modes(entry, source, collections, destinations)
+    if kind is not None and kind.tells_versions:
+        _warn_of_late_versions(entry, source, collections, destinations)
+    if not entry.problems:
+        check_classic(entry, str(type_), source.config, collections)
     if entry.problems:
         return None
     return Source(
         id=entry.id,
         type=str(type_),
         destinations=tuple(dict.fromkeys(source.destinations)),
-        collections=collections,
+        collections={collection.name: collection for collection in collections},
         config=source.config,
         secrets=entry.secrets,
     )
@@ -201,14 +141,16 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
             entry.validated(parameters, {} if given is None else given, ("collections", index, "parameters"))
 
 
-def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str, Destination | None]) -> None:
+def _check_write_modes(
+    entry: Entry, source: WrittenSource, collections: list[Collection], defined: Mapping[str, Destination | None]
+) -> None:
     """What the catalogue alone tells; the attempt sees what its source really reads."""
     used = [found for name in source.destinations if (found := defined.get(name))]
-    for index, collection in enumerate(source.collections or [WrittenCollection(name=ALL)]):
+    for index, collection in enumerate(collections):
         path = ("collections", index) if source.collections else ()
         incremental = collection.sync_mode == "incremental"
         usual = WriteMode.UPSERT if incremental and collection.primary_key else None
-        mode = collection.write_mode or source.write_mode or usual
+        mode = collection.write_mode or usual
         if mode is WriteMode.REPLACE and incremental:
             entry.refuse(
                 path,
@@ -226,9 +168,10 @@ def _check_write_modes(entry: Entry, source: WrittenSource, defined: Mapping[str
                 )
 
 
-def _warn_of_late_versions(entry: Entry, source: WrittenSource, defined: Mapping[str, Destination | None]) -> None:
-    collections = source.collections or [WrittenCollection(name=ALL)]
-    modes = {each.write_mode or source.write_mode for each in collections if each.sync_mode != "full_refresh"}
+def _warn_of_late_versions(
+    entry: Entry, source: WrittenSource, collections: list[Collection], defined: Mapping[str, Destination | None]
+) -> None:
+    modes = {each.write_mode for each in collections if each.sync_mode != "full_refresh"}
     if modes.isdisjoint({None, WriteMode.UPSERT}):
         return
     for name in source.destinations:
@@ -253,36 +196,6 @@ def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: An
         entry.refuse(place, f"a source of type '{type_}' cannot be read in intervals; those that can: {kinds}")
     if settings.get("sync_mode") == "full_refresh":
         entry.refuse(place, "excludes 'sync_mode: full_refresh', which replaces the table by all rows each time")
-
-
-def _collections(entry: Entry, source: WrittenSource) -> dict[str, Collection]:
-    written = source.collections or [WrittenCollection(name=ALL)]
-    return {collection.name: _collection(entry.id, source, collection) for collection in written}
-
-
-def _collection(source_id: str, source: WrittenSource, written: WrittenCollection) -> Collection:
-    schedule = written.schedule or source.schedule
-    window = written.misfire_window if written.misfire_window is not None else source.misfire_window
-    return Collection(
-        name=written.name,
-        type=written.type or written.name,
-        table_name=written.table_name or f"{source_id}_{written.name}",
-        start_date=written.start_date,
-        schedule=None if schedule in (None, "", NOTHING) else schedule,
-        timezone=written.timezone or source.timezone or DEFAULT_TIMEZONE,
-        misfire=written.misfire or source.misfire or DEFAULT_MISFIRE,
-        misfire_window=window if isinstance(window, dt.timedelta) else None,
-        timeout=written.timeout or source.timeout or DEFAULT_TIMEOUT,
-        max_attempts=written.max_attempts or source.max_attempts or DEFAULT_MAX_ATTEMPTS,
-        sync_mode=written.sync_mode,
-        cursor_field=written.cursor_field,
-        primary_key=None if written.primary_key is None else tuple(written.primary_key),
-        write_mode=written.write_mode or source.write_mode,
-        schema_policy=written.schema_policy or source.schema_policy or SchemaPolicy.EVOLVE,
-        interval=written.interval,
-        refresh_window=written.refresh_window or dt.timedelta(),
-        parameters=written.parameters,
-    )
 
 
 def table_clashes(sources: Mapping[str, Source]) -> list[Problem]:

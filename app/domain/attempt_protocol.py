@@ -11,40 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from app.domain.collection import CollectionJob, SyncMode
 from app.domain.interval import Interval  # noqa: TC001 - msgspec reads the annotations
-from app.domain.windows import Windows  # noqa: TC001 - likewise
-from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
-ALL = "all"
-"""The type, and the name, of the one collection of a source that finds out by itself what there is."""
 
 Level = Literal["debug", "info", "warn", "error"]
-SyncMode = Literal["full_refresh", "incremental"]
-
-
-class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The collection to copy, all defaults applied.
-
-    `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides, `write_mode` where
-    rows arrive as the source reads. With `windows` the collection is read in intervals of time, of which those that are
-    in sync are not read again.
-    """
-
-    name: str
-    type: str
-    table_name: str
-    start_date: str
-    parameters: dict[str, Any] = {}
-    sync_mode: SyncMode | None = None
-    cursor_field: str | None = None
-    primary_key: list[str] | None = None
-    write_mode: WriteMode | None = None
-    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
-    windows: Windows | None = None
 
 
 class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

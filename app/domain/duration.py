@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from app.domain.errors import ConfigurationError
 
@@ -32,3 +35,17 @@ def parse_duration(text: str) -> timedelta:
     if seconds > LONGEST_DURATION.total_seconds():
         raise ConfigurationError(f"duration {text!r} is too long, valid is up to {LONGEST_DURATION.days}d")
     return timedelta(seconds=seconds)
+
+
+def _duration(value: Any) -> Any:
+    """Pydantic takes a ValueError for what is wrong with a value, and a number of seconds for a duration."""
+    if value is None or isinstance(value, timedelta):  # a default
+        return value
+    try:
+        return parse_duration(str(value))
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""The value of a key, written as `parse_duration` reads it; no number of seconds."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
-    from app.config.sources import Collection, Source
+    from app.config.sources import Source
+    from app.domain.collection import Collection
 
 _TIMEOUT_SECONDS: Final = 120.0
 # The first trial of a package installs it: stopped half-way it would begin anew, and never come to its end.

@@ -105,7 +105,7 @@ def _complete(job: dict[str, Any]) -> dict[str, Any]:
     """A job as the protocol has it; a question (`check`, `discover`) has no task, and asks for its one collection."""
     if job.get("mode") not in ("check", "discover"):
         return {"mode": "sync", "claim": 0} | job
-    asked = {"collections": [job["collection"]]} | job
+    asked = job if "collections" in job else job | {"collections": [job["collection"]]}
     names = ("mode", "source", "source_type", "source_config", "collections", "data_dir")
     return {name: asked[name] for name in names}
 

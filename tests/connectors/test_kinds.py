@@ -17,7 +17,8 @@ from app.connectors.contract.standing import Standing
 from app.connectors.kinds import DESTINATIONS, SOURCES, imported
 from app.connectors.making import make_destination, make_source
 from app.connectors.sources.classic.mapping import DRIVERS
-from app.domain.attempt_protocol import CollectionJob, SourceJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError
 
 READ_BY_A_CLASS = {name: kind.where for name, kind in SOURCES.items() if kind.where is not None}

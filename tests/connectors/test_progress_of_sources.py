@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.passes import Measured, Rows
 from app.connectors.making import make_source
-from app.domain.attempt_protocol import CollectionJob, SourceJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import CollectionJob
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -125,7 +125,7 @@ def test_the_demo_keeps_weather_up_to_date_every_minute_and_the_rest_by_hand() -
     }
     for name, collection in collections.items():
         key = re.search(r"(\w+) text PRIMARY KEY", demo_source.TABLES[name])
-        assert collection.primary_key == ((key[1],) if key else ("origin", "time_hour"))
+        assert collection.primary_key == ([key[1]] if key else ["origin", "time_hour"])
 
 
 def test_the_readme_of_the_demo_s_files_tells_their_checksums_and_row_counts() -> None:

@@ -15,8 +15,9 @@ from app.bootstrap.dev import _example
 from app.cli.main import cli
 from app.config.problems import key_names
 from app.config.reader import load_catalogue
-from app.config.sections import Inherited, Notifications, Server, WrittenCollection, WrittenSource
+from app.config.sections import Notifications, Server, WrittenSource
 from app.config.settings import Settings
+from app.domain.collection import Collection, Inherited
 from app.domain.misfire import MisfirePolicy, MissedReason
 from tests.deploy_files import DEPLOY, ROOT
 
@@ -50,7 +51,7 @@ KEYS = {
     "Environment": set(key_names(Settings)),
     "Source": set(WrittenSource.model_fields) - INHERITED,
     "Source or collection": INHERITED,
-    "Collection": set(WrittenCollection.model_fields) - INHERITED,
+    "Collection": set(Collection.model_fields) - INHERITED,
 }
 
 

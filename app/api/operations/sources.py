@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from app.api.http.services import Services
     from app.config import sources as config
+    from app.domain import collection as domain
 
 Result = TypeVar("Result")
 Rows = dict[tuple[str, str], Any]
@@ -157,7 +158,7 @@ def _source_document(source: config.Source, rows: Rows) -> Source:
     }
 
 
-def _collection_document(source: str, collection: config.Collection, row: Mapping[str, Any] | None) -> Collection:
+def _collection_document(source: str, collection: domain.Collection, row: Mapping[str, Any] | None) -> Collection:
     scheduled = collection.schedule is not None
     known = row or {}
     last_task = known.get("last_task")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.kinds import SOURCES
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.config.entry import Entry
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import Collection, CollectionJob
 
 
-def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collections: Sequence[CollectionJob]) -> None:
+def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collections: Sequence[Collection]) -> None:
     """Notes in `entry` which of its `collections` no connector of today can read, and what is different of the others.
 
     `config` and the parameters of the collections are valid. Other types have nothing to be noted.
@@ -27,8 +28,10 @@ def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collec
         return
     kind = SOURCES[source_type]
     options = kind.options.model_validate(config)
-    for index, collection in enumerate(collections):
+    for index, written in enumerate(collections):
         place = ("collections", index)
+        # The day matters to a mapping only as a value that it passes on.
+        collection = written.for_attempt(dt.datetime.max.replace(tzinfo=dt.UTC))
         try:
             parameters = (kind.parameters or NoParameters).model_validate(collection.parameters)
             mapped = mapped_from(options, parameters, collection)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 
 if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-
-from app.domain.duration import parse_duration
-from app.domain.errors import ConfigurationError
 
 
 class Options(BaseModel):
@@ -42,14 +38,6 @@ def check_one_address(options: Options, *parts: str) -> None:
         raise ValueError(f"'url' or {host!r} (with {', '.join(others)}) is needed")
 
 
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Several = BeforeValidator(_several)
-"""A list, or a single text in its place."""
-
-
 PINNED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 
 
@@ -76,19 +64,3 @@ Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)
 
 Document = dict[str, Any] | str
 """An object, its JSON text, or the path of a file that holds it."""
-
-
-def _duration(value: Any) -> Any:
-    """`90m`; what says that it is wrong is no ValueError of pydantic's."""
-    if isinstance(value, timedelta):  # a default
-        return value
-    if not isinstance(value, str):
-        raise ValueError("must be a duration such as 90m or 24h; 0s is none")  # noqa: TRY004 -- pydantic's way
-    try:
-        return parse_duration(value)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""`90m` or `24h`; `0s` is none."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 
 def table_name(stream: str, collection: CollectionJob, *, prefix: str | None) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from app.config.sections import Section, WrittenCollection
 from app.config.settings import Settings
 from app.connectors.destinations.dlt.options import DltDestinationOptions
 from app.connectors.destinations.duckdb.options import DuckdbDestinationOptions
@@ -24,6 +23,8 @@ from app.connectors.sources.redis.options import RedisOptions, RedisParameters
 from app.connectors.sources.rest.options import RestOptions
 from app.connectors.sources.singer.options import SingerOptions
 from app.connectors.sources.sql.options import SqlOptions
+from app.domain.collection import Collection
+from app.domain.keys import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
     SingerOptions: {"command": "tap"},
     SqlOptions: {"url": "sqlite:////srv/shop.db"},
     TargetOptions: {"command": "target"},
-    WrittenCollection: {"name": "orders"},
+    Collection: {"name": "orders"},
     classic.GoogleAuth: GOOGLE,
     classic.GoogleAnalyticsOptions: {"property_id": "1", "auth": GOOGLE},
     classic.GoogleAnalyticsParameters: {"dimensions": "date", "metrics": "sessions"},

@@ -14,7 +14,8 @@ import pytest
 from app.attempt import __main__ as child
 from app.attempt.outbox import Outbox, WorkerGone
 from app.attempt.place import Place, close
-from app.domain.attempt_protocol import Check, CollectionJob, Failed, LogLine
+from app.domain.attempt_protocol import Check, Failed, LogLine
+from app.domain.collection import CollectionJob
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:

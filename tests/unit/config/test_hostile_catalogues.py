@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.config.catalogue import build_catalogue
 from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
-from app.config.sections import LONGEST_NAME, name_problem
+from app.domain.keys import LONGEST_NAME, name_problem
 from tests.unit.config.test_documents import JSON_VALUES
 
 if TYPE_CHECKING:

@@ -134,7 +134,7 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ("misfire: newest", ".misfire: must be 'skip', 'latest' or 'all'"),
         ("misfire_window: soon", f".misfire_window: duration 'soon' is not understood, {DURATIONS}"),
         ("timeout: 90", f".timeout: duration '90' is not understood, {DURATIONS}"),
-        ("timeout: 0s", ".timeout: must be longer than nothing"),
+        ("timeout: 0s", ".timeout: must be greater than zero"),
         ("max_attempts: 0", ".max_attempts: must be greater than or equal to 1"),
         ("config: {tap: a}", ".config.tap: unknown key; valid: none"),
         ("config: '${env.X}'", ".config: environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.attempt_protocol import AttemptJob, Backfill, Check, CollectionJob, CopyJob, Discover, Sync
+from app.domain.attempt_protocol import AttemptJob, Backfill, Check, CopyJob, Discover, Sync
+from app.domain.collection import CollectionJob
 from app.domain.interval import Interval
 
 COLLECTION = CollectionJob(name="c", type="c", table_name="t", start_date="2024-01-01")

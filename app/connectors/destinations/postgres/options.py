@@ -7,8 +7,8 @@ from typing import Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
-from app.connectors.options.numbers import HIGHEST_PORT, Port
 from app.connectors.options.types import Options, check_one_address
+from app.domain.numbers import HIGHEST_PORT, Port
 
 
 class PostgresDestinationOptions(Options):

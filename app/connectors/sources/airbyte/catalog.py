@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.schema import columns_of
 from app.connectors.sources.airbyte.messages import Descriptor
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.schema import Kind
     from app.connectors.sources.airbyte.options import SelectedStream
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 _SHOWN_STREAMS: Final = 20
 

@@ -12,7 +12,7 @@ from app.domain.attempt_protocol import Offered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.domain.attempt_protocol import SyncMode
+    from app.domain.collection import SyncMode
 
 
 def offered(catalog: dict[str, Any]) -> Iterator[Offered]:

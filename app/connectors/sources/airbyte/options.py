@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import Document, Duration, NoParameters, Options, Pinned, Several
+from app.connectors.options.types import Document, NoParameters, Options, Pinned
+from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
+from app.domain.keys import Several
 
 CDK: Final = "airbyte-cdk==7.39.1"
 """What runs a manifest where nothing else is said."""

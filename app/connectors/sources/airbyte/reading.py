@@ -12,7 +12,7 @@ from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
 from app.connectors.sources.airbyte.catalog import chosen, is_unwanted
 from app.connectors.sources.airbyte.messages import Descriptor
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from app.connectors.sources.airbyte.options import AirbyteOptions
     from app.connectors.sources.airbyte.states import States
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 _RECORDS_AT_ONCE: Final = 1000
 _BYTES_AT_ONCE: Final = 1 << 20

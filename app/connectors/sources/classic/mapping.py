@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         GoogleAuth,
         GooglePlayOptions,
     )
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 GOOGLE_ANALYTICS: Final = "airbyte-source-google-analytics-data-api==2.8.2"
 UNIVERSAL_ANALYTICS: Final = "airbyte-source-google-analytics-v4==0.4.19"

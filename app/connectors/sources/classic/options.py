@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import NoParameters, Options, Several
+from app.connectors.options.types import NoParameters, Options
+from app.domain.keys import Several
 
 UNMAPPED: Final = {
     "firebase": (

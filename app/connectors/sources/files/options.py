@@ -11,7 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.addresses import READABLE, checked_address, protocol_of
 from app.connectors.options.installed import check_installed
-from app.connectors.options.types import Options, Several
+from app.connectors.options.types import Options
+from app.domain.keys import Several
 
 _CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
 _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)

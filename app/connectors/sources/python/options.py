@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field, field_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import Options, Several
+from app.connectors.options.types import Options
+from app.domain.keys import Several
 
 _IMPORTED: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from app.connectors.sources.python.blame import Blame
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 _RECORDS_AT_ONCE: Final = 1000
 _BYTES_AT_ONCE: Final = 1 << 20

@@ -8,8 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
-from app.connectors.options.numbers import Port, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.options.types import Options, check_one_address
+from app.domain.numbers import Port, Whole  # noqa: TC001 - pydantic reads the annotations
 
 
 class RedisOptions(Options):

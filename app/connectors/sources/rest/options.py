@@ -11,7 +11,7 @@ from app.connectors.contract.kind import SourceKind
 from app.connectors.dlt.examination import examined
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import NoParameters, Options
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 
 
 class RestOptions(Options):

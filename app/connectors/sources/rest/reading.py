@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from app.connectors.sources.rest.api import Api
     from app.connectors.sources.rest.options import RestOptions
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 _FIRST_RECORDS: Final = 1000
 _FIRST_BYTES: Final = 1 << 20

@@ -11,7 +11,7 @@ from app.connectors.sources.rest.api import Api
 from app.connectors.sources.rest.offers import offers
 from app.connectors.sources.rest.reading import Plan, Reading
 from app.connectors.values import jsontext
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ import msgspec
 
 from app.connectors.contract.schema import columns_of
 from app.connectors.sources.singer.fields import Fields
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.connectors.contract.schema import Kind
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 _SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")

@@ -9,7 +9,9 @@ from typing import Annotated, Final, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import PINNED, Document, Duration, Options, Pinned, Several
+from app.connectors.options.types import PINNED, Document, Options, Pinned
+from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
+from app.domain.keys import Several
 
 _NAMED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?")
 

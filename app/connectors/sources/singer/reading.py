@@ -13,7 +13,7 @@ from app.connectors.programs.table_names import shared, table_name
 from app.connectors.sources.singer.catalog import Choice, unannounced
 from app.connectors.sources.singer.messages import Message, parsed
 from app.connectors.sources.singer.unread import unread_rows
-from app.domain.attempt_protocol import ALL
+from app.domain.collection import ALL
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.singer.fields import Fields
     from app.connectors.sources.singer.options import SingerOptions
     from app.connectors.sources.singer.state import State
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 _RECORDS_AT_ONCE = 1000
 _BYTES_AT_ONCE = 1 << 20

@@ -8,8 +8,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
-from app.connectors.options.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
-from app.connectors.options.types import Options, Several
+from app.connectors.options.types import Options
+from app.domain.keys import Several
+from app.domain.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
 
 _FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/of/the.file"
 

@@ -9,7 +9,7 @@ from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from app.connectors.sources.sql.options import SqlOptions, SqlParameters
-    from app.domain.attempt_protocol import CollectionJob
+    from app.domain.collection import CollectionJob
 
 Said = TypeVar("Said")
 

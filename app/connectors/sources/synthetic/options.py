@@ -7,8 +7,8 @@ from typing import Final
 from pydantic import Field
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.options.types import Options
+from app.domain.numbers import Number, Whole  # noqa: TC001 - pydantic reads the annotations
 
 SYNTHETIC: Final = "synthetic"
 

@@ -10,7 +10,7 @@ from app.connectors.sources.airbyte.manifest import manifest
 from app.connectors.sources.airbyte.messages import Descriptor, parsed
 from app.connectors.sources.airbyte.options import AirbyteOptions
 from app.connectors.sources.airbyte.specification import secrets_by
-from app.domain.attempt_protocol import CollectionJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError
 
 

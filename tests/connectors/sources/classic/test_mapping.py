@@ -20,7 +20,8 @@ from app.connectors.options.types import NoParameters
 from app.connectors.sources.classic.jobs import offered_as_written, translated
 from app.connectors.sources.classic.mapping import DRIVERS, Mapped
 from app.connectors.sources.classic.options import KINDS, UNMAPPED
-from app.domain.attempt_protocol import CollectionJob, Offered, SourceJob
+from app.domain.attempt_protocol import Offered, SourceJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError
 
 SPECS = json.loads(Path(__file__).with_name("classic_specs.json").read_text())

@@ -13,7 +13,8 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.options.validation import validated
 from app.connectors.sources.python.options import PythonOptions
 from app.connectors.sources.python.source import PythonSource
-from app.domain.attempt_protocol import CollectionJob, SourceJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from app.connectors.making import make_source
 from app.connectors.options.validation import validated
 from app.connectors.sources.redis.keys import _records, _scanned
 from app.connectors.sources.redis.options import RedisOptions, RedisParameters
-from app.domain.attempt_protocol import CollectionJob, SourceJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

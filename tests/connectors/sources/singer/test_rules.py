@@ -21,7 +21,7 @@ from app.connectors.sources.singer.metrics import readable
 from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.options import SingerOptions
 from app.connectors.sources.singer.state import State
-from app.domain.attempt_protocol import CollectionJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import pytest
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.making import make_source
-from app.domain.attempt_protocol import CollectionJob, SourceJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.connectors.sources.sql.origins import Copying, Origin
 

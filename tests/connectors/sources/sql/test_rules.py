@@ -22,7 +22,7 @@ from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions, SqlParameters
 from app.connectors.sources.sql.selection import Selection
 from app.connectors.sources.sql.values import kind_of, plain
-from app.domain.attempt_protocol import CollectionJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:

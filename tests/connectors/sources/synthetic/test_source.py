@@ -10,7 +10,8 @@ import pytest
 from app.connectors.contract.passes import Rows
 from app.connectors.sources.synthetic.options import SyntheticOptions, SyntheticParameters
 from app.connectors.sources.synthetic.source import SyntheticSource, plan, run_synthetic
-from app.domain.attempt_protocol import CollectionJob, Failed, Finished, LogLine, SourceJob
+from app.domain.attempt_protocol import Failed, Finished, LogLine, SourceJob
+from app.domain.collection import CollectionJob
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:

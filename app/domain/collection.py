@@ -1,0 +1,105 @@
+"""A collection: every key that the catalogue may have for it, and what of them an attempt is told.
+
+A new key is a line here, and where it is used; a key that the attempt needs is a line of `CollectionJob`, too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final, Literal, Self
+
+import msgspec
+from pydantic import Field, model_validator
+
+from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
+from app.domain.keys import Attempts, Day, Name, Names, OfferedName, Schedule, Section, Timeout, Timezone, Window
+from app.domain.windows import Length, Windows
+from app.domain.writing import SchemaPolicy, WriteMode
+
+Misfire = Literal["skip", "latest", "all"]
+SyncMode = Literal["full_refresh", "incremental"]
+
+ALL: Final = "all"
+"""The type, and the name, of the one collection of a source that finds out by itself what there is."""
+
+DAYS_BACK: Final = 365
+
+
+class Inherited(Section):
+    """Keys of a source that a collection may replace for itself. `write_mode` None: as the source reads."""
+
+    schedule: Schedule = None
+    timezone: Timezone = "UTC"
+    misfire: Misfire = "latest"
+    misfire_window: Window = None
+    timeout: Timeout = dt.timedelta(hours=48)
+    max_attempts: Attempts = 3
+    write_mode: WriteMode | None = None
+    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+
+
+class Collection(Inherited):
+    """One table or endpoint of a source, an entry of `collections:`.
+
+    `start_date` None: `DAYS_BACK` days before the attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the
+    source itself says. With an `interval` the collection is read in windows of time, of which those that began within
+    the `refresh_window` before now are read again. What `type` and `table_name` are by default is known when the
+    collection is in its source.
+    """
+
+    name: Name
+    type: OfferedName = Field(default="", validate_default=False)
+    table_name: Name = Field(default="", validate_default=False)
+    start_date: Day | None = None
+    sync_mode: SyncMode | None = None
+    cursor_field: str | None = Field(default=None, min_length=1)
+    primary_key: Names | None = Field(default=None, min_length=1)
+    interval: Length | None = None
+    refresh_window: Duration = dt.timedelta()
+    parameters: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return {"name": str(value)}
+        if not isinstance(value, dict):
+            raise ValueError("must be a name or a mapping with a 'name'")  # noqa: TRY004 (pydantic passes TypeError)
+        return value
+
+    def within(self, source: str, keys: Inherited) -> Self:
+        """The collection in `source`: whatever it does not say itself is as the source has it."""
+        inherited = {key: getattr(keys, key) for key in Inherited.model_fields if key not in self.model_fields_set}
+        named = {"type": self.type or self.name, "table_name": self.table_name or f"{source}_{self.name}"}
+        return self.model_copy(update=inherited | named)
+
+    def for_attempt(self, now: dt.datetime) -> CollectionJob:
+        """What an attempt that starts `now` (in UTC) is told about this collection."""
+        start_date = self.start_date or now.date() - dt.timedelta(days=DAYS_BACK)
+        windows = None
+        if self.interval is not None:
+            windows = Windows(self.interval, start_date, now, self.refresh_window.total_seconds())
+        made: dict[str, Any] = {"start_date": start_date.isoformat(), "windows": windows}
+        as_written = {key: getattr(self, key) for key in CollectionJob.__struct_fields__ if key not in made}
+        return CollectionJob(**made, **as_written)
+
+
+class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an attempt is told about the collection to copy, all defaults applied.
+
+    `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides, `write_mode` where
+    rows arrive as the source reads. With `windows` the collection is read in intervals of time, of which those that are
+    in sync are not read again.
+    """
+
+    name: str
+    type: str
+    table_name: str
+    start_date: str
+    parameters: dict[str, Any] = {}
+    sync_mode: SyncMode | None = None
+    cursor_field: str | None = None
+    primary_key: list[str] | None = None
+    write_mode: WriteMode | None = None
+    schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    windows: Windows | None = None

@@ -1,0 +1,89 @@
+"""A collection in its source, and what an attempt is told of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from app.domain.collection import Collection, CollectionJob, Inherited
+from app.domain.windows import Windows
+from app.domain.writing import SchemaPolicy, WriteMode
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+SAID = {
+    "schedule": "@hourly",
+    "timezone": "Europe/Berlin",
+    "misfire": "all",
+    "misfire_window": timedelta(hours=1),
+    "timeout": timedelta(minutes=90),
+    "max_attempts": 7,
+    "write_mode": WriteMode.UPSERT,
+    "schema_policy": SchemaPolicy.FREEZE,
+}
+
+
+def test_the_keys_that_a_source_can_have_for_its_collections_are_all_tried_here() -> None:
+    assert set(SAID) == set(Inherited.model_fields)
+    assert not [key for key, value in SAID.items() if getattr(Inherited(), key) == value]
+
+
+@pytest.mark.parametrize("key", SAID)
+def test_a_key_is_the_collections_own_else_its_sources_else_the_default(key: str) -> None:
+    usual = getattr(Inherited(), key)
+    source = Inherited.model_validate({key: SAID[key]})
+    assert getattr(Collection(name="c").within("s", Inherited()), key) == usual
+    assert getattr(Collection(name="c").within("s", source), key) == SAID[key]
+    own = Collection.model_validate({"name": "c", key: SAID[key]})
+    assert getattr(own.within("s", Inherited()), key) == SAID[key]
+
+
+@pytest.mark.parametrize("key", ["schedule", "misfire_window"])
+def test_none_takes_back_what_the_source_says(key: str) -> None:
+    source = Inherited.model_validate({key: SAID[key]})
+    own = Collection.model_validate({"name": "c", key: "none"})
+    assert getattr(own.within("s", source), key) is None
+
+
+def test_a_type_is_the_name_and_a_table_is_named_after_source_and_collection_if_nothing_is_said() -> None:
+    made = Collection(name="orders").within("shop", Inherited())
+    assert (made.type, made.table_name) == ("orders", "shop_orders")
+    made = Collection(name="orders", type="public/orders", table_name="mine").within("shop", Inherited())
+    assert (made.type, made.table_name) == ("public/orders", "mine")
+
+
+def test_an_attempt_is_told_every_key_of_its_job() -> None:
+    made = Collection.model_validate(
+        {
+            "name": "orders",
+            "type": "public/orders",
+            "table_name": "mine",
+            "start_date": "2024-01-01",
+            "sync_mode": "incremental",
+            "cursor_field": "at",
+            "primary_key": "id",
+            "write_mode": "history",
+            "schema_policy": "discard",
+            "interval": "day",
+            "refresh_window": "2h",
+            "parameters": {"a": 1},
+        }
+    )
+    assert made.within("shop", Inherited()).for_attempt(NOW) == CollectionJob(
+        name="orders",
+        type="public/orders",
+        table_name="mine",
+        start_date="2024-01-01",
+        parameters={"a": 1},
+        sync_mode="incremental",
+        cursor_field="at",
+        primary_key=["id"],
+        write_mode=WriteMode.HISTORY,
+        schema_policy=SchemaPolicy.DISCARD,
+        windows=Windows("day", date(2024, 1, 1), NOW, 7200.0),
+    )
+
+
+def test_without_a_start_date_a_year_before_the_attempt_is_read() -> None:
+    told = Collection(name="orders").within("shop", Inherited()).for_attempt(NOW)
+    assert (told.start_date, told.windows) == ("2023-05-02", None)
