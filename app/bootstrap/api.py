@@ -16,6 +16,10 @@ import uvicorn
 
 from app.api.application import create_app
 from app.api.http.connection import MOST_CONNECTIONS, BoundedConnection
+from app.api.http.database_state import look_at_database
+from app.api.http.known_tokens import KnownTokens
+from app.api.http.services import Services
+from app.api.http.single_flight import SingleFlight
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
@@ -78,11 +82,11 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         await require_schema(reader)
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
-        app = create_app(
+        services = Services(
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
-            probe_reader=Reader(probe_pool),
-            tokens=Tokens(pool),
+            known_tokens=KnownTokens(Tokens(pool)),
+            database_state=SingleFlight(partial(look_at_database, Reader(probe_pool))),
             catalogue=lambda: watcher.current,
             config_problem=lambda: watcher.problem,
             reset_collection=partial(reset_collection, pool),
@@ -97,7 +101,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             draining=signals.stop.is_set,
         )
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
-        await _serve(app, listener, watcher, signals)
+        await _serve(create_app(services), listener, watcher, signals)
 
 
 def _now() -> dt.datetime:

@@ -19,6 +19,10 @@ import uvicorn
 
 from app.api.application import create_app
 from app.api.http.connection import BoundedConnection
+from app.api.http.database_state import look_at_database
+from app.api.http.known_tokens import KnownTokens
+from app.api.http.services import Services
+from app.api.http.single_flight import SingleFlight
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.bookmarks import reset_collection
@@ -124,11 +128,11 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
     surroundings = Surroundings()
     async with open_pool(DatabaseAddress.of(database_url), name="api under test") as pool:
         notifier, tokens = CountingNotifier(pool), CountingTokens(pool)
-        app = create_app(
+        services = Services(
             queue=TaskQueue(pool, notifier=notifier),
             reader=Reader(pool),
-            probe_reader=Reader(pool),
-            tokens=tokens,
+            known_tokens=KnownTokens(tokens),
+            database_state=SingleFlight(partial(look_at_database, Reader(pool))),
             catalogue=lambda: surroundings.catalogue,
             config_problem=lambda: surroundings.config_problem,
             reset_collection=partial(reset_collection, pool),
@@ -138,6 +142,7 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
             schema_problem=schema_problem,
             draining=lambda: surroundings.draining,
         )
+        app = create_app(services)
         yield OpenedApi(app=app, pool=pool, notifier=notifier, tokens=tokens, surroundings=surroundings)
         await notifier.aclose()
 
