@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
-from app.config.problems import CatalogueError, KeyPath, PlaceOf, Problem, problem_at, unknown_key
+from app.config.problems import CatalogueError, PlaceOf, Problem, problem_at
 from app.config.sections import Notifications, Server
 from app.config.sources import Source, read_source, table_clashes
+from app.connectors.options.complaints import KeyPath, unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.keys import Section
 

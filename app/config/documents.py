@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from app.config.problems import CatalogueError, KeyPath, Problem
+from app.config.problems import CatalogueError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from app.connectors.options.complaints import KeyPath
 
 _DEEPEST = 64
 _MOST_VALUES = 1_000_000

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.config.problems import KeyPath, PlaceOf, Problem, model_problems, problem_at, unexpected, unknown_name
+from app.config.problems import PlaceOf, Problem, model_problems, problem_at, unexpected
 from app.config.substitution import Substitution
+from app.connectors.options.complaints import KeyPath, unknown_name
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
-from app.config.problems import Problem, unknown_name
+from app.config.problems import Problem
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import refused_in_windows
 from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
+from app.connectors.options.complaints import unknown_name
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
 from app.domain.collection import ALL, Collection

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.config.files import read_bytes
-from app.config.problems import KeyPath, PlaceOf, Problem, nowhere, problem_at
+from app.config.problems import PlaceOf, Problem, nowhere, problem_at
 from app.domain.secret_values import is_secret_name, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from app.connectors.options.complaints import KeyPath
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<alternatives>(?:env|file)\.[^}]*)(?P<end>\}?)")
 _ALTERNATIVE = re.compile(r"(?P<kind>env\.|file\.(?=/))(?P<name>[^|]*)(?P<bar>\|?)(?P<rest>.*)", re.DOTALL)

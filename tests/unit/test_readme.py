@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from app.api.routes import BASE, GUARDED, OPEN
 from app.bootstrap.dev import _example
 from app.cli.main import cli
-from app.config.problems import key_names
 from app.config.reader import load_catalogue
 from app.config.sections import Notifications, Server, WrittenSource
 from app.config.settings import Settings
+from app.connectors.options.complaints import key_names
 from app.domain.collection import Collection, Inherited
 from app.domain.misfire import MisfirePolicy, MissedReason
 from tests.deploy_files import DEPLOY, ROOT

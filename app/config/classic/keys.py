@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.config.problems import KeyPath, PlaceOf, Problem, problem_at
+from app.config.problems import PlaceOf, Problem, problem_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.config.entry import Entry
+    from app.connectors.options.complaints import KeyPath
 
 _SECTIONS = """
 airbyte-bridge api_keys batch_uploader clickhouse compatibility configurator coordination events experimental geo

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.connectors.options.complaints import complaints, render_path
 from app.domain.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -20,6 +21,5 @@ def validated(model: type[Model], given: dict[str, Any], *, place: str) -> Model
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        complaints = (f"{'.'.join([place, *map(str, each['loc'])])}: {each['msg']}" for each in found)
-        raise ConfigurationError("; ".join(complaints)) from None
+        found = (f"{render_path((place, *key))}: {why}" for key, why in complaints(error, model))
+        raise ConfigurationError("; ".join(found)) from None

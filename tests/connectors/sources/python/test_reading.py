@@ -277,7 +277,7 @@ def test_a_secret_is_masked_and_a_message_is_cut(made: Made) -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({}, "config.function: Field required"),
+        ({}, "config.function: is missing"),
         ({"function": "shop:"}, "is no import path"),
         ({"function": "shop/orders.py"}, "is no import path"),
         ({"function": "app.secret:orders"}, "the package 'app' is Syncline's own"),

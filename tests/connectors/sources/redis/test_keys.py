@@ -66,7 +66,7 @@ def test_wrong_options_are_refused_and_not_shown(given: dict[str, Any], complain
 def test_the_options_of_classic_are_understood() -> None:
     given = {"host": "a", "port": "6380", "password": "p", "tls_skip_verify": "false"}
     assert validated(RedisOptions, given, place="here").port == 6380
-    with pytest.raises(ConfigurationError, match="redis_key: Field required"):
+    with pytest.raises(ConfigurationError, match="redis_key: is missing"):
         validated(RedisParameters, {}, place="here")
 
 

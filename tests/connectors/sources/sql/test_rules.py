@@ -54,8 +54,8 @@ def test_addresses_of_databases_are_understood(url: str) -> None:
 @pytest.mark.parametrize(
     ("given_options", "complaint"),
     [
-        ({}, "here.url: Field required"),
-        ({"url": "shop s3cret"}, "here.url: Value error, it is not an address of SQLAlchemy"),
+        ({}, "here.url: is missing"),
+        ({"url": "shop s3cret"}, "here.url: it is not an address of SQLAlchemy"),
         ({"url": "postgresql://u:s3cret@host:port/shop"}, "it is not an address of SQLAlchemy"),
         ({"url": "nosuch://u:s3cret@host/shop"}, "SQLAlchemy has no dialect for it"),
         ({"url": "mysql+cymysql://u:s3cret@host/shop"}, "install the package that brings 'cymysql'"),
