@@ -1,4 +1,7 @@
-"""Processes that cannot outlive the one that started them (Linux; elsewhere the starter has to clean up)."""
+"""Processes that cannot outlive the one that started them.
+
+On Linux the kernel sees to it, even when that one is killed. Elsewhere it cleans up itself, or the next worker does.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from signal import Signals
+
+    import psutil
 
 MARK_VARIABLE: Final = "SYNCLINE_ATTEMPT"
 """In the environment of an attempt and of what it starts: who has started it."""
@@ -100,40 +105,39 @@ def _kill_until_none(find: Callable[[], list[int]]) -> None:
 
 
 def _below(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for each, parent in _running():
-        children.setdefault(parent, []).append(each)
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        below = children.pop(waiting.pop(), [])
-        found += below
-        waiting += below
-    return [each for each in found if not _is_guard(each)]
+    import psutil  # noqa: PLC0415 -- an attempt needs it only if it has left something behind, and it takes a while
 
-
-def _is_guard(pid: int) -> bool:
-    with suppress(OSError):
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        return any(each.startswith(f"{GUARD_VARIABLE}=".encode()) for each in variables)
-    return False
-
-
-def _running() -> Iterator[tuple[int, int]]:
-    """(process, its parent) for all that have not ended."""
-    for pid in _pids():
-        if (fields := _stat(pid)) and fields[0] not in "ZX":
-            yield pid, int(fields[1])
+    with suppress(psutil.Error):
+        below = psutil.Process(pid).children(recursive=True)
+        return [each.pid for each in below if _runs(each) and GUARD_VARIABLE not in _environment(each)]
+    return []
 
 
 def _marks() -> Iterator[tuple[int, str]]:
-    """(process, its mark); a process that has ended has no environment, and that of others cannot be read."""
-    begin = f"{MARK_VARIABLE}=".encode()
-    for pid in _pids():
-        with suppress(OSError):
-            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if mark := next((each for each in variables if each.startswith(begin)), None):
-                yield pid, mark.removeprefix(begin).decode(errors="replace")
+    """(process, its mark)."""
+    import psutil  # noqa: PLC0415 -- likewise
+
+    for process in psutil.process_iter():
+        if (mark := _environment(process).get(MARK_VARIABLE)) and _runs(process):
+            yield process.pid, mark
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Empty for a process that has ended, or is somebody else's."""
+    import psutil  # noqa: PLC0415 -- likewise
+
+    with suppress(psutil.Error, OSError):
+        return process.environ()
+    return {}
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it has not ended: nobody may have waited for it yet."""
+    import psutil  # noqa: PLC0415 -- likewise
+
+    with suppress(psutil.Error):
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    return False
 
 
 def _is_abandoned(mark: str) -> bool:
@@ -155,20 +159,13 @@ def _namespace() -> str:
 
 
 def _started_at(pid: int) -> str:
-    """In clock ticks since boot, proc(5): a number that is given again has another one."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] not in "ZX" else ""
+    """When a process has started, which tells it from others of its number; empty if it has ended."""
+    import psutil  # noqa: PLC0415 -- likewise
 
-
-def _stat(pid: int) -> list[str]:
-    """What proc(5) tells of a process from its state on; empty if there is no such process."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    return []
-
-
-def _pids() -> Iterator[int]:
-    with suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208 -- a Path for each of hundreds takes longer than all the rest
-            if name.isdecimal():
-                yield int(name)
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if _runs(process):
+            # Linux knows it from the boot on, and what time the boot was changes whenever the clock is set.
+            boot = psutil.boot_time() if psutil.LINUX else 0
+            return f"{process.create_time() - boot:.2f}"
+    return ""

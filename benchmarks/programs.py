@@ -7,14 +7,16 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
+
+import psutil
 
 from app.lifeline import end_with_parent
 from benchmarks.server import cpu_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 PATIENCE_SECONDS: Final = 120.0
 
@@ -56,10 +58,9 @@ class Program:
         return sum(cpu_times(self.pid))
 
     def resident_megabytes(self) -> float:
-        """What it and its children hold in memory now (VmRSS), in units of 1,000,000 bytes."""
-        pids = [self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())]
-        lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-        return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
+        """What it and its children hold in memory now (resident), in units of 1,000,000 bytes."""
+        own = psutil.Process(self.pid)
+        return sum(process.memory_info().rss for process in (own, *own.children())) / 1e6
 
     def hold(self) -> None:
         """Let it do nothing until `release`."""

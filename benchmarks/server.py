@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+import psutil
 import psycopg
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
@@ -63,9 +63,9 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Of the server since its start: user and system time of all its processes, those that have ended too."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        children = psutil.Process(self.pid).children()
         own, ended = cpu_times(self.pid)
-        return own + ended + sum(sum(cpu_times(int(child))) for child in children)
+        return own + ended + sum(sum(cpu_times(child.pid)) for child in children)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -101,13 +101,10 @@ def settle(url: str) -> None:
 def cpu_times(pid: int) -> tuple[float, float]:
     """Seconds of user and system time of a process, and of its children that have ended; nothing once it is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+        spent = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
         return 0.0, 0.0
-    # proc_pid_stat(5): utime, stime, cutime, cstime are the fields 14 to 17; the first two stand before the bracket.
-    user, system, children_user, children_system = map(int, fields[11:15])
-    tick = os.sysconf("SC_CLK_TCK")
-    return (user + system) / tick, (children_user + children_system) / tick
+    return spent.user + spent.system, spent.children_user + spent.children_system
 
 
 def _configure(home: Path, settings: Mapping[str, str]) -> None:

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from app.bootstrap.postgres_programs import INSTEAD, PostgresPrograms
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 
@@ -230,13 +232,9 @@ def end_server(server: subprocess.Popen[bytes]) -> None:
 
 def _command_of(pid: int) -> str:
     """The command line of a living program; empty where it is gone or belongs to somebody else."""
-    if Path("/proc/self").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            return ""
-    listing = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-    return subprocess.run(listing, capture_output=True, text=True, check=False).stdout  # noqa: S603 - no user's words
+    with contextlib.suppress(psutil.Error):
+        return "".join(f"{word} " for word in psutil.Process(pid).cmdline())
+    return ""
 
 
 def _options(*settings: str) -> list[str]:

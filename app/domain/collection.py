@@ -37,6 +37,13 @@ class Inherited(Section):
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_schedule_is_absent(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("schedule") == "":
+            return {key: inner for key, inner in value.items() if key != "schedule"}
+        return value
+
 
 class Collection(Inherited):
     """One table or endpoint of a source, an entry of `collections:`.

@@ -63,7 +63,7 @@ def _check_fires(expression: str, timezone: str = "UTC") -> None:
 
 
 def _check_schedule(expression: str | None) -> str | None:
-    if expression in (None, "", NOTHING):
+    if expression in (None, NOTHING):
         return None
     try:
         _check_fires(expression)

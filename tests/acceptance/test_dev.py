@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import pytest
 
 from app.lifeline import end_with_parent
@@ -94,16 +95,12 @@ class Dev:
 
     def processes(self) -> list[tuple[int, str]]:
         """Every process that was started from here, down to the taps: they all have their home in the directory."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - /proc is no tree of files
-            try:
-                with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
-                    # A zombie has no environment any more.
-                    if f"HOME={self._directory}".encode() in environ.read():
-                        found.append((int(pid), command.read().decode(errors="replace")))
-            except OSError:
-                continue
-        return found
+        return [
+            (process.pid, "\0".join(process.info["cmdline"] or ()))
+            for process in psutil.process_iter(["environ", "cmdline"])
+            # A zombie has no environment any more.
+            if (process.info["environ"] or {}).get("HOME", "").startswith(str(self._directory))
+        ]
 
     def start_a_tap(self) -> None:
         """Have a real child process, and its own, at work."""

@@ -10,9 +10,9 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psutil
 import psycopg
 
 from tests.acceptance.cluster import Cluster, Process
@@ -24,6 +24,7 @@ from tests.servers.proxy import Proxy, proxied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.chaos.server import ChaosServer
 
@@ -80,14 +81,11 @@ class Replica:
 
     def attempts(self) -> list[int]:
         """The pids of the child processes of its attempts, each the leader of its group."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with suppress(OSError, IndexError):
-                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                    if parent == self.pid and b"app.attempt" in (entry / "cmdline").read_bytes():
-                        found.append(int(entry.name))
-        return found
+        return [
+            process.pid
+            for process in psutil.process_iter(["ppid", "cmdline"])
+            if process.info["ppid"] == self.pid and "app.attempt" in (process.info["cmdline"] or ())
+        ]
 
     def signal_attempt(self, pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):

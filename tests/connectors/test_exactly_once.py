@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import psycopg
 import pytest
 from duckdb import connect
@@ -307,7 +308,7 @@ def kill_between_commits(scene: Scene, postgres: Postgres) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def destination_of(attempt: int, options: PostgresDestinationOptions) -> PostgresDestination:

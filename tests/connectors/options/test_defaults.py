@@ -46,7 +46,8 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
     SingerOptions: {"command": "tap"},
     SqlOptions: {"url": "sqlite:////srv/shop.db"},
     TargetOptions: {"command": "target"},
-    Collection: {"name": "orders"},
+    # Its type and its table have their names from what is around it.
+    Collection: {"name": "orders", "type": "orders", "table_name": "orders"},
     classic.GoogleAuth: GOOGLE,
     classic.GoogleAnalyticsOptions: {"property_id": "1", "auth": GOOGLE},
     classic.GoogleAnalyticsParameters: {"dimensions": "date", "metrics": "sessions"},

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+import psutil
 import psycopg
 import pytest
 
@@ -250,9 +251,9 @@ def test_the_pid_of_a_crashed_server_may_be_somebody_elses_by_now(home: Path) ->
         pid = server_pid(home)
         pid_file = home / "data" / "postmaster.pid"
         _pid, *rest = pid_file.read_text().splitlines(keepends=True)
-        backends = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        backends = [child.pid for child in psutil.Process(pid).children()]
         os.kill(pid, signal.SIGKILL)
-        assert all(gone_within(int(backend), seconds=5) for backend in backends)
+        assert all(gone_within(backend, seconds=5) for backend in backends)
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             pid_file.write_text(f"{stranger.pid}\n{''.join(rest)}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from tests.harness import write_config
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 # Follows the attempt protocol with the standard library alone, so that it starts at once. `report` writes the process
@@ -137,7 +140,6 @@ def use_children(monkeypatch: pytest.MonkeyPatch, directory: Path, **source: Any
 def is_alive(pid: int) -> bool:
     """Whether the process runs; one that has ended and was not waited for does not."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"

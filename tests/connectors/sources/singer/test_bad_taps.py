@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import yaml
 
@@ -140,9 +141,9 @@ class Memory(threading.Thread):
 
     def run(self) -> None:
         while not self._over.wait(0.01):
-            with suppress(OSError):
-                children = Path(f"/proc/{self._worker}/task/{self._worker}/children").read_text().split()
-                for pid in (self._worker, *map(int, children)):
+            with suppress(OSError, psutil.Error):
+                children = [child.pid for child in psutil.Process(self._worker).children()]
+                for pid in (self._worker, *children):
                     self._peaks[pid] = max(self._peaks.get(pid, 0), peak(pid))
 
     def attempt_since(self, known: set[int]) -> float:
@@ -242,11 +243,10 @@ async def check_flood(store: Store, task: UUID) -> None:
 
 def left_behind(directory: Path) -> list[int]:
     """Processes that have the tap's directory in their command."""
-    found = []
-    for path in Path("/proc").iterdir():
-        if path.name.isdecimal() and int(path.name) != os.getpid():
-            with suppress(OSError):
-                command = (path / "cmdline").read_bytes().split(b"\0")
-                if any(str(directory).encode() in word for word in command) and is_alive(int(path.name)):
-                    found.append(int(path.name))
-    return found
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid != os.getpid()
+        and any(str(directory) in word for word in process.info["cmdline"] or ())
+        and is_alive(process.pid)
+    ]
