@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from app.domain.task import Status
 from app.projections.histogram import bucket_of
+from app.projections.histories import History
+from app.store import daily_stats as store
+from app.store.projections import streams_that_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from app.domain.task import Task
+    from app.projections.asynchronous import Comparison, Row
+    from app.store.database import Connection
 
 DAILY: Final = "daily_collection_stats"
 
@@ -78,6 +83,56 @@ class DailyStats:
                 "bucket": bucket,
                 "tasks": tasks,
             }
+
+
+class DailyProjection:
+    """The statistics as a projection that follows the events."""
+
+    name: Final = DAILY
+
+    async def apply(self, connection: Connection, generation: int, after: int, upto: int) -> None:
+        """Count the tasks that ended in these transactions."""
+        stats = DailyStats()
+        for stream in await streams_that_ended(connection, after, upto):
+            stats.take(History.of(stream).task)
+        if stats.totals:
+            await store.add_daily_stats(
+                connection, [*stats.stats_rows(generation)], [*stats.histogram_rows(generation)]
+            )
+
+    async def keep_sealed(self, connection: Connection, generation: int, live: int, before: date) -> None:
+        await store.keep_sealed_days(connection, generation, live, before)
+
+    async def sweep(self, connection: Connection, generation: int) -> int:
+        return await store.sweep_daily_stats(connection, generation)
+
+    def expectation(self) -> _Expectation:
+        return _Expectation()
+
+
+class _Expectation:
+    def __init__(self) -> None:
+        self._stats = DailyStats()
+
+    def take(self, history: History, upto: int) -> None:
+        if history.ended and history.xid <= upto:
+            self._stats.take(history.task)
+
+    async def compare(self, connection: Connection, generation: int, sealed_before: date) -> list[Comparison]:
+        def open_days(rows: Iterable[Row]) -> Iterator[Row]:
+            return (row for row in rows if row["day"] >= sealed_before)
+
+        day = ("day", "source", "collection")
+        stats = await store.daily_stats_rows(connection, generation)
+        histogram = await store.daily_histogram_rows(connection, generation)
+        return [
+            (day, open_days(self._stats.stats_rows(generation)), open_days(stats)),
+            (
+                (*day, "measure", "bucket"),
+                open_days(self._stats.histogram_rows(generation)),
+                open_days(histogram),
+            ),
+        ]
 
 
 def _microseconds(start: datetime, end: datetime) -> int:

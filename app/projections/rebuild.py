@@ -2,8 +2,8 @@
 
 All that are asked for at once are made in one reading of the events, in two steps. First all streams are read, batch
 after batch, while appends go on: a task that has ended stays as it is, so its rows can be put right at once. Then the
-queue stands still for a moment, and the tasks that were active, or have moved since, are read once more. The daily
-statistics grow as a new generation beside the live one, catch up with it and take its place.
+queue stands still for a moment, and the tasks that were active, or have moved since, are read once more. Of an
+asynchronous projection a new generation grows beside the live one, catches up with it and takes its place.
 """
 
 from __future__ import annotations
@@ -11,57 +11,67 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError, SynclineError
+from app.projections.asynchronous import ASYNCHRONOUS
 from app.projections.collections import Collections
-from app.projections.daily import DAILY
 from app.projections.runner import apply_next
 from app.projections.survey import Survey
 from app.store import projections as store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.projections.asynchronous import AsyncProjection
     from app.projections.histories import History
     from app.store.database import Connection, Pool
 
-PROJECTIONS: Final = ("tasks", "task_queue", "collection_status", "bookmarks", DAILY)
+# Written together with the events.
+SYNCHRONOUS: Final = ("tasks", "task_queue", "collection_status", "bookmarks")
+PROJECTIONS: Final = (*SYNCHRONOUS, *(projection.name for projection in ASYNCHRONOUS))
 ALL: Final = "all"
 
 
-async def rebuild(pool: Pool, name: str) -> int:
+async def rebuild(pool: Pool, name: str, *, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> int:
     """Fold all events anew into a projection; the service may go on meanwhile. Returns how many rows it has.
 
     Raises:
         ConfigurationError: no projection has this name.
         IllegalTransitionError: the events themselves are no legal history; nothing can be folded from them.
     """
-    if name not in PROJECTIONS:
-        raise ConfigurationError(f"projection '{name}' is unknown; valid are {', '.join((*PROJECTIONS, ALL))}")
-    return (await _rebuild(pool, {name}))[name]
+    wanted = [projection for projection in asynchronous if projection.name == name]
+    if name not in SYNCHRONOUS and not wanted:
+        valid = ", ".join((*SYNCHRONOUS, *(projection.name for projection in asynchronous), ALL))
+        raise ConfigurationError(f"projection '{name}' is unknown; valid are {valid}")
+    return (await _rebuild(pool, {name} & {*SYNCHRONOUS}, wanted))[name]
 
 
-async def rebuild_all(pool: Pool) -> dict[str, int]:
+async def rebuild_all(pool: Pool, *, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> dict[str, int]:
     """The same for all of them in one reading of the events. Returns how many rows each has."""
-    return await _rebuild(pool, set(PROJECTIONS))
+    return await _rebuild(pool, {*SYNCHRONOUS}, asynchronous)
 
 
-async def _rebuild(pool: Pool, names: set[str]) -> dict[str, int]:
+async def _rebuild(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProjection]) -> dict[str, int]:
     counts = None
     while counts is None:
-        counts = await _rebuild_once(pool, names)
+        counts = await _rebuild_once(pool, names, asynchronous)
     return counts
 
 
-async def _rebuild_once(pool: Pool, names: set[str]) -> dict[str, int] | None:
-    """The same, unless events were retired meanwhile: some were read and are gone, and collections hang on them."""
+async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProjection]) -> dict[str, int] | None:
+    """The same, unless events were retired meanwhile: some were read and are gone, and collections hang on them.
+
+    `names` are those of the synchronous projections that are wanted.
+    """
     begun = await store.retention(pool)
-    generation = await _begin_generation(pool) if DAILY in names else None
+    generations = {projection.name: await _begin_generation(pool, projection) for projection in asynchronous}
     survey = Survey(
         tasks="tasks" in names,
-        generation=generation,
-        collections=(collections := Collections() if names - {"tasks", DAILY} else None),
-        since=(since := await store.horizon(pool)),
+        generations=generations,
+        collections=(collections := Collections() if names - {"tasks"} else None),
+        since=await store.horizon(pool),
     )
     await survey.read(pool)
     counts: dict[str, int] = {}
-    if names - {DAILY}:
+    if names:
         async with store.transaction(pool) as connection:
             await store.stop_the_queue(connection)
             await store.hold_events(connection)
@@ -76,8 +86,9 @@ async def _rebuild_once(pool: Pool, names: set[str]) -> dict[str, int] | None:
                 counts |= await _replace_rows_of_collections(connection, names, collections)
     if "tasks" in names:
         counts["tasks"] = await store.count_tasks(pool)
-    if generation is not None:
-        counts[DAILY] = await _finish_generation(pool, generation, since)
+    for projection in asynchronous:
+        reached = survey.reached(projection.name)
+        counts[projection.name] = await _finish_generation(pool, projection, generations[projection.name], reached)
     return counts
 
 
@@ -105,46 +116,47 @@ async def _replace_task_queue(connection: Connection, active: list[History]) -> 
     return len(newest)
 
 
-async def _begin_generation(pool: Pool) -> int:
+async def _begin_generation(pool: Pool, projection: AsyncProjection) -> int:
     async with store.transaction(pool) as connection:
-        return await store.begin_generation(connection, DAILY)
+        return await store.begin_generation(connection, projection.name)
 
 
-async def _finish_generation(pool: Pool, generation: int, since: int) -> int:
-    """Add what has ended in transaction `since` and later, let reports read it: returns how many rows it has."""
+async def _finish_generation(pool: Pool, projection: AsyncProjection, generation: int, reached: int) -> int:
+    """Add what came after transaction `reached`, let reports read the generation: returns how many rows it has."""
     async with store.transaction(pool) as connection:
-        await _held(connection, generation)
-        await store.move_checkpoint(connection, DAILY, generation, since - 1)
+        await _held(connection, projection, generation)
+        await store.move_checkpoint(connection, projection.name, generation, reached)
     events = 1
     while events:
         async with store.transaction(pool) as connection:
-            _, events = await apply_next(connection, generation, await _held(connection, generation))
+            held = await _held(connection, projection, generation)
+            _, events = await apply_next(connection, projection, generation, held)
     async with store.transaction(pool) as connection:
-        await _overtake(connection, generation)
-        await _keep_sealed_days(connection, generation)
-        await store.go_live(connection, DAILY, generation)
+        await _overtake(connection, projection, generation)
+        await _keep_sealed_days(connection, projection, generation)
+        await store.go_live(connection, projection.name, generation)
     async with store.transaction(pool) as connection:
-        return await store.sweep_daily_stats(connection, generation)
+        return await projection.sweep(connection, generation)
 
 
-async def _overtake(connection: Connection, generation: int) -> None:
+async def _overtake(connection: Connection, projection: AsyncProjection, generation: int) -> None:
     """Bring the new generation up to the live one, which stands still meanwhile: no report goes back in time."""
-    live = await store.live_checkpoint(connection, DAILY)
-    goal = await store.hold_checkpoint(connection, DAILY, live[0]) if live else None
-    reached, events = await _held(connection, generation), 1
+    live = await store.live_checkpoint(connection, projection.name)
+    goal = await store.hold_checkpoint(connection, projection.name, live[0]) if live else None
+    reached, events = await _held(connection, projection, generation), 1
     while events and reached < (goal or 0):
-        reached, events = await apply_next(connection, generation, reached)
+        reached, events = await apply_next(connection, projection, generation, reached)
 
 
-async def _keep_sealed_days(connection: Connection, generation: int) -> None:
+async def _keep_sealed_days(connection: Connection, projection: AsyncProjection, generation: int) -> None:
     """Days whose events were retired stay as they are. The live checkpoint is held: retention waits meanwhile."""
-    if live := await store.live_checkpoint(connection, DAILY):
+    if live := await store.live_checkpoint(connection, projection.name):
         sealed_before = (await store.retention(connection)).sealed_before
-        await store.keep_sealed_days(connection, generation, live[0], sealed_before)
+        await projection.keep_sealed(connection, generation, live[0], sealed_before)
 
 
-async def _held(connection: Connection, generation: int) -> int:
-    checkpoint = await store.hold_checkpoint(connection, DAILY, generation)
+async def _held(connection: Connection, projection: AsyncProjection, generation: int) -> int:
+    checkpoint = await store.hold_checkpoint(connection, projection.name, generation)
     if checkpoint is None:
-        raise SynclineError(f"another rebuild of {DAILY} has begun and this one has given way to it")
+        raise SynclineError(f"another rebuild of {projection.name} has begun and this one has given way to it")
     return checkpoint

@@ -1,51 +1,61 @@
-"""Keeps the asynchronous projection near the events: exactly once, without a gap, from any number of replicas.
+"""Keeps the asynchronous projections near the events: exactly once, without a gap, from any number of replicas.
 
-The checkpoint's row is the lock: whoever holds it reads whole transactions below the horizon, adds them up and moves
+A checkpoint's row is the lock: whoever holds it reads whole transactions below the horizon, adds them up and moves
 the checkpoint, all in one transaction.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import ConfigurationError
 from app.loops import repeat
-from app.projections.daily import DAILY, DailyStats
-from app.projections.histories import History
+from app.projections.asynchronous import ASYNCHRONOUS
 from app.store import projections as store
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from app.projections.asynchronous import AsyncProjection
     from app.store.database import Connection, Pool
 
 
 _REST: Final = 19.0
-"""So many times as long as the work took: tasks go before statistics."""
+"""So many times as long as the work took: tasks go before projections."""
 
 
 class ProjectionRunner:
-    """The loop of `daily_collection_stats`; a twentieth of the time while tasks keep the process `busy`."""
+    """A loop for each of the `projections`; a twentieth of the time while tasks keep the process `busy`."""
 
-    def __init__(self, pool: Pool, *, busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        busy: Callable[[], bool] = lambda: False,
+        projections: Sequence[AsyncProjection] = ASYNCHRONOUS,
+    ) -> None:
         self._pool = pool
+        self._projections = projections
         self._busy = busy
         self._checked = False
 
     async def run(self, stop: asyncio.Event, *, interval_seconds: float = 2.0) -> None:
         """Apply events until `stop` is set; without new ones look again after `interval_seconds`."""
+        # One that fails does not hold up the others.
+        await asyncio.gather(*(self._follow(projection, stop, interval_seconds) for projection in self._projections))
 
+    async def _follow(self, projection: AsyncProjection, stop: asyncio.Event, interval_seconds: float) -> None:
         async def step() -> float:
             if not self._checked:
                 await self.check()
             began = time.monotonic()
-            if not await self.run_once():
+            if not await self._apply_next(projection):
                 return interval_seconds
             return min(interval_seconds, _REST * (time.monotonic() - began)) if self._busy() else 0.0
 
-        await repeat("projections", step, stop=stop)
+        await repeat(projection.name, step, stop=stop)
 
     async def check(self) -> None:
         """See that this server may go on where the events ended.
@@ -63,27 +73,28 @@ class ProjectionRunner:
 
     async def run_once(self) -> int:
         """Apply the next whole transactions: how many events they held, 0 when there was nothing to do or to lock."""
-        generation = await store.generation_behind(self._pool, DAILY)
+        return sum([await self._apply_next(projection) for projection in self._projections])
+
+    async def _apply_next(self, projection: AsyncProjection) -> int:
+        generation = await store.generation_behind(self._pool, projection.name)
         if generation is None:
             return 0
         async with store.transaction(self._pool) as connection:
-            checkpoint = await store.take_checkpoint(connection, DAILY, generation)
+            checkpoint = await store.take_checkpoint(connection, projection.name, generation)
             if checkpoint is None:
                 return 0
-            _, events = await apply_next(connection, generation, checkpoint)
+            _, events = await apply_next(connection, projection, generation, checkpoint)
             return events
 
 
-async def apply_next(connection: Connection, generation: int, checkpoint: int) -> tuple[int, int]:
+async def apply_next(
+    connection: Connection, projection: AsyncProjection, generation: int, checkpoint: int
+) -> tuple[int, int]:
     """Add the next transactions to a generation whose checkpoint is locked: the new checkpoint, and their events."""
     found = await store.next_transactions(connection, checkpoint)
     if found is None:
         return checkpoint, 0
     upto, events = found
-    stats = DailyStats()
-    for stream in await store.streams_that_ended(connection, checkpoint, upto):
-        stats.take(History.of(stream).task)
-    if stats.totals:
-        await store.add_daily_stats(connection, [*stats.stats_rows(generation)], [*stats.histogram_rows(generation)])
-    await store.move_checkpoint(connection, DAILY, generation, upto)
+    await projection.apply(connection, generation, checkpoint, upto)
+    await store.move_checkpoint(connection, projection.name, generation, upto)
     return upto, events

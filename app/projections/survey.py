@@ -17,9 +17,10 @@ from app.projections.histogram import LOG_GAMMA
 from app.projections.histories import History
 from app.store import folding
 from app.store import projections as store
+from app.store.daily_stats import add_daily_stats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from uuid import UUID
 
     import asyncpg
@@ -36,16 +37,19 @@ class Survey:
 
     Args:
         tasks: the rows of ended tasks are put right in the list.
-        generation: of the daily statistics, to which the tasks are added that ended before transaction `since`.
+        generations: of asynchronous projections, by name. Only the daily statistics are added up here, of the tasks
+            that ended before transaction `since`, for the store folds them by sets.
         collections: takes the histories that its rows hang on.
         since: no event of an earlier transaction can appear any more.
     """
 
-    def __init__(self, *, tasks: bool, generation: int | None, collections: Collections | None, since: int) -> None:
+    def __init__(
+        self, *, tasks: bool, generations: Mapping[str, int], collections: Collections | None, since: int
+    ) -> None:
         self._wanted = folding.Wanted(
             tasks=tasks,
             collections=collections is not None,
-            generation=generation,
+            generation=generations.get(DAILY),
             bucket_width=LOG_GAMMA,
             since=since,
         )
@@ -64,6 +68,8 @@ class Survey:
             IllegalTransitionError: a stream is no legal life of a task.
             SynclineError: another rebuild has taken the daily statistics over.
         """
+        if not self._wanted.tasks and self._wanted.generation is None and self._collections is None:
+            return
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(_AT_ONCE):
@@ -83,6 +89,10 @@ class Survey:
         histories = [History.of(stream) for stream in await store.streams_of(connection, new | self._active)]
         self._take(histories)
         return histories
+
+    def reached(self, projection: str) -> int:
+        """The transaction up to which the projection's generation has all; 0 where it has nothing yet."""
+        return self._wanted.since - 1 if projection == DAILY else 0
 
     async def _read_batches(self, pool: Pool) -> None:
         while self._place < folding.AFTER_ALL:
@@ -124,7 +134,7 @@ class Survey:
         async with store.transaction(pool) as connection:
             await self._share(connection)
             rows = [*self._stats.stats_rows(generation)], [*self._stats.histogram_rows(generation)]
-            await store.add_daily_stats(connection, *rows)
+            await add_daily_stats(connection, *rows)
 
     async def _share(self, connection: Connection) -> None:
         """The generation is ours until the end of the transaction."""

@@ -1,30 +1,27 @@
 """Holds every projection against the fold of the events, while the service runs.
 
-One snapshot shows both. Statistics of days whose events were retired are final and not compared. Streams are read in
-batches, so memory grows with collections and days, not with tasks.
+One snapshot shows both, asynchronous projections up to their checkpoints. Statistics of days whose events were retired
+are final and not compared. Streams are read in batches, so memory grows with collections and days, not with tasks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.domain.task import IllegalTransitionError
+from app.projections.asynchronous import ASYNCHRONOUS
 from app.projections.collections import Collections
-from app.projections.daily import DAILY, DailyStats
 from app.projections.histories import History
 from app.store import projections as store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Container, Iterable, Iterator, Sequence
     from uuid import UUID
 
-    import asyncpg
-
+    from app.projections.asynchronous import AsyncProjection, Expectation, Row
     from app.store.database import Connection, Pool
     from app.store.projections import Stream
-
-_Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
 
 # In place of a column: the row as a whole.
 ROW: Final = "row"
@@ -49,43 +46,55 @@ class Drift:
         return f"{self.projection} {self.key}: {self.column}: expected {expected}, found {found}"
 
 
-async def verify(pool: Pool, *, limit: int = 20) -> list[Drift]:
+async def verify(pool: Pool, *, limit: int = 20, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> list[Drift]:
     """The first `limit` differences between the projections and the fold of the events; none when all is well."""
     drifts: list[Drift] = []
     async with store.transaction(pool, snapshot=True) as connection:
-        async for drift in _Verification(connection).drifts():
+        async for drift in _Verification(connection, asynchronous).drifts():
             drifts.append(drift)
             if len(drifts) >= limit:
                 break
     return drifts
 
 
+class _Following(NamedTuple):
+    """The live generation of an asynchronous projection, and what it ought to hold at its checkpoint."""
+
+    name: str
+    generation: int
+    checkpoint: int
+    expectation: Expectation
+
+
 class _Verification:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, asynchronous: Sequence[AsyncProjection]) -> None:
         self._connection = connection
         self._collections = Collections()
-        self._daily = DailyStats()
+        self._asynchronous = asynchronous
+        self._followings: list[_Following] = []
 
     async def drifts(self) -> AsyncIterator[Drift]:
         self._collections = Collections(await store.retired_failures(self._connection))
-        generation, checkpoint = await store.live_checkpoint(self._connection, DAILY) or (0, 0)
-        async for drift in self._streams_and_tasks(checkpoint):
+        self._followings = [await self._following(projection) for projection in self._asynchronous]
+        async for drift in self._streams_and_tasks():
             yield drift
-        for drifts in (
-            await self._task_queue(),
-            await self._collection_status(),
-            await self._bookmarks(),
-            await self._daily_stats(generation),
-        ):
+        for drifts in (await self._task_queue(), await self._collection_status(), await self._bookmarks()):
             for drift in drifts:
                 yield drift
+        for following in self._followings:
+            async for drift in self._asynchronous_rows(following):
+                yield drift
 
-    async def _streams_and_tasks(self, checkpoint: int) -> AsyncIterator[Drift]:
+    async def _following(self, projection: AsyncProjection) -> _Following:
+        live = await store.live_checkpoint(self._connection, projection.name)
+        return _Following(projection.name, *(live or (0, 0)), projection.expectation())
+
+    async def _streams_and_tasks(self) -> AsyncIterator[Drift]:
         after: UUID | None = None
         while streams := await store.stream_batch(self._connection, after):
             histories, broken = _folded(streams)
             for history in histories:
-                self._take(history, checkpoint)
+                self._take(history)
             upto = streams[-1].task
             for drift in (*broken.values(), *await self._tasks(histories, after, upto, except_for=broken)):
                 yield drift
@@ -93,10 +102,10 @@ class _Verification:
         for drift in await self._tasks([], after, None):
             yield drift
 
-    def _take(self, history: History, checkpoint: int) -> None:
+    def _take(self, history: History) -> None:
         self._collections.take(history)
-        if history.ended and history.xid <= checkpoint:
-            self._daily.take(history.task)
+        for following in self._followings:
+            following.expectation.take(history, following.checkpoint)
 
     async def _tasks(
         self, histories: Sequence[History], after: UUID | None, upto: UUID | None, except_for: Container[UUID] = ()
@@ -133,26 +142,12 @@ class _Verification:
             await store.found_bookmarks(self._connection),
         )
 
-    async def _daily_stats(self, generation: int) -> Iterator[Drift]:
-        day = ("day", "source", "collection")
+    async def _asynchronous_rows(self, following: _Following) -> AsyncIterator[Drift]:
         sealed_before = (await store.retention(self._connection)).sealed_before
-
-        def open_days(rows: Iterable[_Row]) -> Iterator[_Row]:
-            return (row for row in rows if row["day"] >= sealed_before)
-
-        stats = _compared(
-            DAILY,
-            day,
-            open_days(self._daily.stats_rows(generation)),
-            open_days(await store.daily_stats_rows(self._connection, generation)),
-        )
-        histogram = _compared(
-            DAILY,
-            (*day, "measure", "bucket"),
-            open_days(self._daily.histogram_rows(generation)),
-            open_days(await store.daily_histogram_rows(self._connection, generation)),
-        )
-        return (drift for drifts in (stats, histogram) for drift in drifts)
+        comparisons = await following.expectation.compare(self._connection, following.generation, sealed_before)
+        for key, expected, found in comparisons:
+            for drift in _compared(following.name, key, expected, found):
+                yield drift
 
 
 def _shown(value: Any) -> str:
@@ -171,9 +166,7 @@ def _folded(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]
     return histories, broken
 
 
-def _compared(
-    projection: str, key: tuple[str, ...], expected: Iterable[_Row], found: Iterable[_Row]
-) -> Iterator[Drift]:
+def _compared(projection: str, key: Sequence[str], expected: Iterable[Row], found: Iterable[Row]) -> Iterator[Drift]:
     unmatched = {tuple(row[column] for column in key): row for row in found}
     for wanted in expected:
         identity = tuple(wanted[column] for column in key)

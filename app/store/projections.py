@@ -116,21 +116,19 @@ async def retired_failures(connection: Connection) -> dict[tuple[str, str], Reti
     return {(row["source"], row["collection"]): RetiredFailures(row["success"], row["failures"]) for row in rows}
 
 
-async def keep_sealed_days(connection: Connection, generation: int, live: int, before: date) -> None:
-    """Let a new generation have the live one's days before this one, in place of what it made of the events left."""
-    for table in ("stats", "histogram"):
-        await connection.execute(_SQL[f"drop_sealed_{table}"], generation, before)
-        await connection.execute(_SQL[f"keep_sealed_{table}"], generation, live, before)
-
-
 async def stop_the_queue(connection: Connection) -> None:
     """No event is appended until this transaction ends."""
     await connection.execute(_SQL["stop_the_queue"])
 
 
+async def plan_sets(connection: Connection) -> None:
+    """From here to the end of the transaction whole sets of rows are compared, as the planner likes."""
+    await connection.execute(_SQL["plan_sets"])
+
+
 async def replace_tasks(connection: Connection, rows: Sequence[Row]) -> None:
     """Make the list's rows of these tasks equal to the given ones; those that are so already are not written."""
-    await connection.execute(_SQL["plan_sets"])
+    await plan_sets(connection)
     await connection.execute(_SQL["drop_wrong_tasks"], _plain(rows))
     await connection.execute(_SQL["add_missing_tasks"], _plain(rows))
 
@@ -143,7 +141,7 @@ async def count_tasks(pool: Pool) -> int:
 
 async def replace_all(connection: Connection, projection: Replaced, rows: Sequence[Row]) -> None:
     """Make a projection's rows equal to the given ones; those that are so already are not written."""
-    await connection.execute(_SQL["plan_sets"])
+    await plan_sets(connection)
     await connection.execute(_SQL[f"drop_wrong_{projection}"], _plain(rows))
     await connection.execute(_SQL[f"add_missing_{projection}"], _plain(rows))
 
@@ -243,31 +241,6 @@ async def go_live(connection: Connection, projection: str, generation: int) -> N
     """Let reports read this generation."""
     await connection.execute(_SQL["end_live_generation"], projection)
     await connection.execute(_SQL["go_live"], projection, generation)
-
-
-async def add_daily_stats(connection: Connection, totals: Sequence[Row], histogram: Sequence[Row]) -> None:
-    """Add rows of `daily_collection_stats` and `daily_collection_histogram` to what is there."""
-    await connection.execute(_SQL["add_daily_stats"], totals)
-    await connection.execute(_SQL["add_daily_histogram"], histogram)
-
-
-async def daily_stats_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
-    """A generation's rows of `daily_collection_stats`."""
-    return await connection.fetch(_SQL["daily_stats_rows"], generation)
-
-
-async def daily_histogram_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
-    """A generation's rows of `daily_collection_histogram`."""
-    return await connection.fetch(_SQL["daily_histogram_rows"], generation)
-
-
-async def sweep_daily_stats(connection: Connection, generation: int) -> int:
-    """Drop the rows of generations that have no checkpoint; returns how many days' totals the given one has."""
-    await connection.execute(_SQL["plan_sets"])
-    await connection.execute(_SQL["sweep_daily_stats"])
-    await connection.execute(_SQL["sweep_daily_histogram"])
-    count: int = await connection.fetchval(_SQL["count_daily_stats"], generation)
-    return count
 
 
 def _plain(rows: Iterable[Row]) -> list[Row]:

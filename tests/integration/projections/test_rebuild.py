@@ -17,6 +17,7 @@ from app.projections import PROJECTIONS, ProjectionRunner, rebuild, verify
 from app.projections.daily import DAILY
 from app.projections.histories import History
 from app.store import projections as store
+from app.store.daily_stats import add_daily_stats
 from app.store.leases import Leases
 from tests.integration.projections.service import Service
 
@@ -142,7 +143,7 @@ async def test_what_a_rebuild_left_that_died_is_swept_away(service: Service) -> 
     await service.history()
     async with store.transaction(service.pool) as connection:
         generation = await store.begin_generation(connection, DAILY)
-        await store.add_daily_stats(connection, [_row(generation)], [])
+        await add_daily_stats(connection, [_row(generation)], [])
     await service.project()
     assert await verify(service.pool) == []
     await rebuild(service.pool, DAILY)

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.errors import ConfigurationError
 from app.projections import ProjectionRunner, verify
-from app.projections.daily import DAILY
+from app.projections.daily import DAILY, DailyProjection
 from app.projections.runner import apply_next
 from app.store import projections as store
 from app.store.queue import TaskQueue
@@ -84,7 +84,7 @@ async def test_what_is_rolled_back_is_applied_again_and_counted_once(service: Se
         await transaction.start()
         checkpoint = await store.take_checkpoint(connection, DAILY, 1)
         assert checkpoint is not None
-        assert (await apply_next(connection, 1, checkpoint))[1] > 0
+        assert (await apply_next(connection, DailyProjection(), 1, checkpoint))[1] > 0
         await transaction.rollback()
     await _drain(ProjectionRunner(service.pool))
     assert await _successes(service) == 1
