@@ -297,7 +297,7 @@ async def running_worker(
         running = RunningWorker(Worker(pool, Leases(pool), watcher, options), watcher)
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
-        beside = [asyncio.create_task(listen(url, running.worker.notified))]
+        beside = [asyncio.create_task(listen(url, running.worker.wake))]
         if rescue:
             beside.append(
                 asyncio.create_task(repeat("rescuer", Rescuer(pool, notifier, _SHORT).step, stop=running.stop))

@@ -69,7 +69,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
             endless = [
                 beside.create_task(watcher.run()),
                 beside.create_task(repeat("housekeeping", housekeeping.step, stop=stop)),
-                beside.create_task(listen(address.direct, worker.notified)),
+                beside.create_task(listen(address.direct, worker.wake)),
             ]
             for name, step in (
                 ("definitions", Definitions(Schedules(pool), watcher).step),

@@ -274,7 +274,7 @@ class Attempt:
             attempt=self.claim.attempt,
             worker=str(self._context.worker),
             result=outcome.result.value,
-            error=self._log.presentable(str(error)),
+            error=self._log.clean(str(error)),
         )
         return outcome
 
@@ -283,7 +283,7 @@ class Attempt:
         self._context.progress.forget(self.claim)
         ending = ending_of(
             self.claim,
-            _without_secrets(outcome, self._log.presentable),
+            _without_secrets(outcome, self._log.clean),
             before=await self._log.rest(),
             line=self._log.next_line(),
             seconds=time.monotonic() - self._began,

@@ -71,7 +71,7 @@ class AttemptProcess:
             )
             child = cls(process, events, (output, errors), mark=mark)
             for pipe in (events, output, errors):
-                pipe.sent()
+                pipe.close_sending_end()
             try:
                 await child._give(job)
             except BaseException:
@@ -183,14 +183,14 @@ class _Pipe:
             raise
         return cls(reader, transport, sending)
 
-    def sent(self) -> None:
+    def close_sending_end(self) -> None:
         """The child has its end: ours of it is closed, so that the child's end is the pipe's."""
         if self.sending >= 0:
             os.close(self.sending)
             self.sending = -1
 
     def close(self) -> None:
-        self.sent()
+        self.close_sending_end()
         self._transport.close()
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.failpoints import fail_point
+from app.store.batcher import Batcher
 from app.store.database import is_refusal
-from app.store.gathering import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,11 +34,11 @@ class Endings:
     def __init__(self, queue: TaskQueue, worker: UUID) -> None:
         self._queue = queue
         self._worker = worker
-        self._gathering = Gathering(self._send, at_once=_AT_ONCE)
+        self._batcher = Batcher(self._send, at_once=_AT_ONCE)
 
     def put(self, ending: Ending) -> asyncio.Future[bool]:
         """End an attempt: False when it is not this worker's any more. Errors of the statement reach every caller."""
-        return self._gathering.put(ending)
+        return self._batcher.put(ending)
 
     async def end_all(self, endings: Sequence[Ending], lease_lost: Callable[[], bool]) -> list[Ending]:
         """End attempts, trying again until they are ended or the lease is lost: those that could not be ended."""

@@ -41,19 +41,19 @@ class LeaseKeeper:
         """
         length = self._length.total_seconds()
         wait = length * _RENEW_AFTER
-        while (left := self._left()) > 0:
+        while (left := self._seconds_left()) > 0:
             await asyncio.sleep(min(wait, left))
             wait = length * (_RENEW_AFTER if await self._renew() else _RETRY_AFTER)
         _logger.error("lease.lost", worker=str(self._worker))
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         return self._renewed_at + self._length.total_seconds() * _GIVE_UP_AFTER - lease_clock()
 
     async def _renew(self) -> bool:
         sent = lease_clock()
         renewal = asyncio.create_task(self._leases.renew(self._worker, self._length))
         try:
-            await asyncio.wait([renewal], timeout=max(self._left(), 0))
+            await asyncio.wait([renewal], timeout=max(self._seconds_left(), 0))
         finally:
             # Its end is not awaited: a statement is canceled over the network, which may be what is broken.
             renewal.cancel()

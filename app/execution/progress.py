@@ -68,20 +68,22 @@ class ProgressReports:
             now = time.monotonic()
             due = [report for report in self._reports.values() if report.is_due(now)]
             if due:
-                await self._tell(due, now)
+                await self._report(due, now)
             if any(report.is_new for report in self._reports.values()):
                 self._something.set()
             await asyncio.sleep(_SECONDS_BETWEEN)
 
-    async def _tell(self, due: list[_Report], now: float) -> None:
+    async def _report(self, due: list[_Report], now: float) -> None:
         for report in due:
             report.told_at, report.is_new = now, False
         try:
-            await self._queue.report_progress(self._worker, [(report.claim, _said(report.progress)) for report in due])
+            await self._queue.report_progress(
+                self._worker, [(report.claim, _describe(report.progress)) for report in due]
+            )
         except Exception as error:  # noqa: BLE001 - nothing depends on it
             _logger.info("progress.lost", attempts=len(due), error=str(error) or type(error).__name__)
 
 
-def _said(progress: Progress) -> dict[str, Any]:
+def _describe(progress: Progress) -> dict[str, Any]:
     said: dict[str, Any] = {"records_read": progress.records_read, "bytes_read": progress.bytes_read}
     return said if progress.share is None else said | {"share": round(progress.share, 4)}

@@ -44,7 +44,7 @@ async def check_source(
     asked = list(source.collections.values())
     if collection_id is not None:
         asked = [catalogue.find(source_id, collection_id)[1]]
-    with _redacted(catalogue):
+    with _redacting_errors(catalogue):
         await _answer(Check(**_question(source, asked, data_dir=data_dir, now=now)))
 
 
@@ -60,12 +60,12 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
         raise not_discoverable(source.type)
     collections = list(source.collections.values())
     asked = collections if source.type in BY_COLLECTION else collections[:1]
-    with _redacted(catalogue):
+    with _redacting_errors(catalogue):
         return await _answer(Discover(**_question(source, asked, data_dir=data_dir, now=now)))
 
 
 @contextmanager
-def _redacted(catalogue: Catalogue) -> Iterator[None]:
+def _redacting_errors(catalogue: Catalogue) -> Iterator[None]:
     """A connector may say what it was given, whatever the name of its key."""
     try:
         yield
@@ -93,9 +93,9 @@ async def _answer(job: Check | Discover) -> list[Offered]:
     patience = _Patience()
     try:
         async with patience.clock:
-            return await _heard(child, patience)
+            return await _hear_all(child, patience)
     except TimeoutError:
-        raise SynclineError(patience.exhausted()) from None
+        raise SynclineError(patience.explain_timeout()) from None
     except asyncio.CancelledError:
         child.kill()  # nobody waits for its answer, so it gets no time to end
         raise
@@ -122,13 +122,13 @@ class _Patience:
         self._installs = False
         self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
 
-    def exhausted(self) -> str:
+    def explain_timeout(self) -> str:
         if self._installs:
             return f"installing the connector's package took more than {_INSTALLING_SECONDS / 60:.0f} minutes"
         return f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
 
 
-async def _heard(child: AttemptProcess, patience: _Patience) -> list[Offered]:
+async def _hear_all(child: AttemptProcess, patience: _Patience) -> list[Offered]:
     offered: list[Offered] = []
     columns = 0
     async for message in child.messages():

@@ -13,7 +13,7 @@ import structlog
 
 from app.execution.text import clean, clean_all
 from app.store.database import UNREACHABLE
-from app.store.log import LineBlock, append_lines, joined
+from app.store.log import LineBlock, append_lines, join_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,7 +80,7 @@ class AttemptLog:
         cleaned = clean_all(messages, self.redact)
         return LineBlock.of(first, time.monotonic(), level, cleaned, prefix=self._prefix)
 
-    def presentable(self, text: str) -> str:
+    def clean(self, text: str) -> str:
         """A text of the attempt, cleaned as its lines are."""
         return clean(text, self.redact)
 
@@ -172,7 +172,7 @@ class TaskLog:
                 log.close()
                 self._refused(log.claim)
             else:
-                self._stored(log)
+                self._mark_stored(log)
 
     def _take(self) -> list[AttemptLog]:
         """The next lines of the logs, the same again when they could not be stored; sent twice they change nothing."""
@@ -187,13 +187,13 @@ class TaskLog:
                 taken.append(log.waiting.popleft())
                 lines -= taken[-1].count
                 characters -= taken[-1].characters
-            log.under_way += joined(taken)
+            log.under_way += join_blocks(taken)
             batch.append(log)
             if lines <= 0 or characters <= 0 or self._one_by_one:
                 break
         return batch
 
-    def _stored(self, log: AttemptLog) -> None:
+    def _mark_stored(self, log: AttemptLog) -> None:
         self._settle(log, log.under_way)
         if log.waiting:
             # A flood of one attempt must not hold up the others.

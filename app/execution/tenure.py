@@ -57,7 +57,7 @@ class Tenure:
         self._options = options
         self._leases = leases
         self._queue = TaskQueue(pool)
-        self._log = TaskLog(pool, worker, refused=self._refused)
+        self._log = TaskLog(pool, worker, refused=self._stop_refused)
         self._progress = ProgressReports(self._queue, worker)
         self._context = AttemptContext(
             worker=worker,
@@ -80,7 +80,7 @@ class Tenure:
         self._in_doubt = False
         self.claimed_at = float("-inf")
 
-    def notified(self) -> None:
+    def wake(self) -> None:
         """The queue has changed: there may be tasks to claim, or to cancel."""
         self._wake.set()
         self._look_for_cancels.set()
@@ -92,7 +92,7 @@ class Tenure:
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)
-            await self._all_ended()
+            await self._wait_for_attempts()
             if not self._lost.is_set():
                 # A last claim whose answer was lost: the rescuer would count it as failed.
                 self._in_doubt = True
@@ -119,7 +119,7 @@ class Tenure:
         # Notifications come for what is to be canceled, many times a second.
         all_of_them = lease_clock() - self._compared_at >= _POLL_SECONDS
         if ours:
-            running = await self._queue.running(self.worker, to_be_canceled=not all_of_them)
+            running = await self._queue.running_claims(self.worker, to_be_canceled=not all_of_them)
             for key in ours.keys() & running.keys():
                 if running[key]:
                     ours[key].stop(StopReason.CANCELED)
@@ -178,7 +178,9 @@ class Tenure:
         self._looked_at = now
         # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
         known = set(self._attempts)
-        unknown = [(claim, lines) for claim, lines in await self._queue.held(self.worker) if claim.key not in known]
+        unknown = [
+            (claim, lines) for claim, lines in await self._queue.held_attempts(self.worker) if claim.key not in known
+        ]
         for claim, _ in unknown:
             _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
         rng = Random()  # noqa: S311 - jitter
@@ -190,11 +192,11 @@ class Tenure:
         attempt = Attempt(self._context, claim)
         work = asyncio.create_task(attempt.carry_out(), name=f"attempt {claim.attempt} of {claim.task_id}")
         self._attempts[claim.key] = (attempt, work)
-        work.add_done_callback(lambda ended: self._ended(claim, ended))
+        work.add_done_callback(lambda ended: self._forget(claim, ended))
         if self._lost.is_set():
             attempt.stop(StopReason.LEASE_LOST)
 
-    def _ended(self, claim: Claim, work: asyncio.Task[bool]) -> None:
+    def _forget(self, claim: Claim, work: asyncio.Task[bool]) -> None:
         del self._attempts[claim.key]
         if not work.cancelled() and (error := work.exception()):
             _logger.error("attempt.broken", task=claim.task_id, attempt=claim.attempt, exc_info=error)
@@ -211,7 +213,7 @@ class Tenure:
         async def watch() -> None:
             with suppress(Exception):
                 await self._leases.drain(self.worker)
-            await self._all_ended()
+            await self._wait_for_attempts()
             ended.set()
 
         async with beside(watch()):
@@ -219,11 +221,11 @@ class Tenure:
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.DRAINED)
 
-    async def _all_ended(self) -> None:
+    async def _wait_for_attempts(self) -> None:
         while self._attempts:
             await asyncio.wait([work for _, work in self._attempts.values()])
             await asyncio.sleep(0)
 
-    def _refused(self, claim: Claim) -> None:
+    def _stop_refused(self, claim: Claim) -> None:
         if claim.key in self._attempts:
             self._attempts[claim.key][0].stop(StopReason.LEASE_LOST)

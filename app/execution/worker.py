@@ -45,10 +45,10 @@ class Worker:
         """Whether tasks were claimed within the last second."""
         return self._tenure is not None and time.monotonic() - self._tenure.claimed_at < 1
 
-    def notified(self) -> None:
+    def wake(self) -> None:
         """The queue has changed: look now instead of at the next poll."""
         if self._tenure:
-            self._tenure.notified()
+            self._tenure.wake()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Work until `stop`, then drain; `hurry` cuts the drain short. After a lost lease it begins anew."""

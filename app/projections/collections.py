@@ -63,7 +63,7 @@ class Collections:
         """The rows of `collection_status`."""
         return [_status_row(key, c.last, c, self.retired.get(key)) for key, c in self._collections.items() if c.last]
 
-    def saved(self) -> Iterator[tuple[UUID, int]]:
+    def saving_events(self) -> Iterator[tuple[UUID, int]]:
         """The events (task, version) whose bookmarks stand."""
         for collection in self._collections.values():
             for saved in collection.saved.values():

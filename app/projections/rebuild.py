@@ -87,7 +87,7 @@ async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[Asyn
     if "tasks" in names:
         counts["tasks"] = await store.count_tasks(pool)
     for projection in asynchronous:
-        reached = survey.reached(projection.name)
+        reached = survey.last_transaction(projection.name)
         counts[projection.name] = await _finish_generation(pool, projection, generations[projection.name], reached)
     return counts
 
@@ -103,7 +103,7 @@ async def _replace_rows_of_collections(
         await store.replace_all(connection, "collection_status", rows)
         counts["collection_status"] = len(rows)
     if "bookmarks" in names:
-        counts["bookmarks"] = await store.replace_bookmarks(connection, collections.saved())
+        counts["bookmarks"] = await store.replace_bookmarks(connection, collections.saving_events())
     return counts
 
 
@@ -124,12 +124,12 @@ async def _begin_generation(pool: Pool, projection: AsyncProjection) -> int:
 async def _finish_generation(pool: Pool, projection: AsyncProjection, generation: int, reached: int) -> int:
     """Add what came after transaction `reached`, let reports read the generation: returns how many rows it has."""
     async with store.transaction(pool) as connection:
-        await _held(connection, projection, generation)
+        await _hold_checkpoint(connection, projection, generation)
         await store.move_checkpoint(connection, projection.name, generation, reached)
     events = 1
     while events:
         async with store.transaction(pool) as connection:
-            held = await _held(connection, projection, generation)
+            held = await _hold_checkpoint(connection, projection, generation)
             _, events = await apply_next(connection, projection, generation, held)
     async with store.transaction(pool) as connection:
         await _overtake(connection, projection, generation)
@@ -143,7 +143,7 @@ async def _overtake(connection: Connection, projection: AsyncProjection, generat
     """Bring the new generation up to the live one, which stands still meanwhile: no report goes back in time."""
     live = await store.live_checkpoint(connection, projection.name)
     goal = await store.hold_checkpoint(connection, projection.name, live[0]) if live else None
-    reached, events = await _held(connection, projection, generation), 1
+    reached, events = await _hold_checkpoint(connection, projection, generation), 1
     while events and reached < (goal or 0):
         reached, events = await apply_next(connection, projection, generation, reached)
 
@@ -155,7 +155,7 @@ async def _keep_sealed_days(connection: Connection, projection: AsyncProjection,
         await projection.keep_sealed(connection, generation, live[0], sealed_before)
 
 
-async def _held(connection: Connection, projection: AsyncProjection, generation: int) -> int:
+async def _hold_checkpoint(connection: Connection, projection: AsyncProjection, generation: int) -> int:
     checkpoint = await store.hold_checkpoint(connection, projection.name, generation)
     if checkpoint is None:
         raise SynclineError(f"another rebuild of {projection.name} has begun and this one has given way to it")

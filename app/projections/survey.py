@@ -90,7 +90,7 @@ class Survey:
         self._take(histories)
         return histories
 
-    def reached(self, projection: str) -> int:
+    def last_transaction(self, projection: str) -> int:
         """The transaction up to which the projection's generation has all; 0 where it has nothing yet."""
         return self._wanted.since - 1 if projection == DAILY else 0
 

@@ -42,7 +42,7 @@ class Drift:
 
     def __str__(self) -> str:
         """One line."""
-        expected, found = _shown(self.expected), _shown(self.found)
+        expected, found = _show(self.expected), _show(self.found)
         return f"{self.projection} {self.key}: {self.column}: expected {expected}, found {found}"
 
 
@@ -92,7 +92,7 @@ class _Verification:
     async def _streams_and_tasks(self) -> AsyncIterator[Drift]:
         after: UUID | None = None
         while streams := await store.stream_batch(self._connection, after):
-            histories, broken = _folded(streams)
+            histories, broken = _fold(streams)
             for history in histories:
                 self._take(history)
             upto = streams[-1].task
@@ -111,7 +111,7 @@ class _Verification:
         self, histories: Sequence[History], after: UUID | None, upto: UUID | None, except_for: Container[UUID] = ()
     ) -> Iterator[Drift]:
         rows = await store.tasks_between(self._connection, after, upto)
-        return _compared(
+        return _compare(
             "tasks",
             ("task",),
             (history.tasks_row() for history in histories),
@@ -119,7 +119,7 @@ class _Verification:
         )
 
     async def _task_queue(self) -> Iterator[Drift]:
-        return _compared(
+        return _compare(
             "task_queue",
             ("source", "collection", "task"),
             (history.queue_row() for history in self._collections.active()),
@@ -127,7 +127,7 @@ class _Verification:
         )
 
     async def _collection_status(self) -> Iterator[Drift]:
-        return _compared(
+        return _compare(
             "collection_status",
             ("source", "collection"),
             self._collections.status_rows(),
@@ -135,10 +135,10 @@ class _Verification:
         )
 
     async def _bookmarks(self) -> Iterator[Drift]:
-        return _compared(
+        return _compare(
             "bookmarks",
             ("source", "collection", "destination"),
-            await store.expected_bookmarks(self._connection, self._collections.saved()),
+            await store.expected_bookmarks(self._connection, self._collections.saving_events()),
             await store.found_bookmarks(self._connection),
         )
 
@@ -146,16 +146,16 @@ class _Verification:
         sealed_before = (await store.retention(self._connection)).sealed_before
         comparisons = await following.expectation.compare(self._connection, following.generation, sealed_before)
         for key, expected, found in comparisons:
-            for drift in _compared(following.name, key, expected, found):
+            for drift in _compare(following.name, key, expected, found):
                 yield drift
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if text.isprintable() and text else repr(text)
 
 
-def _folded(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:
+def _fold(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:
     """The histories, and what is wrong with the streams that are none."""
     histories, broken = [], {}
     for stream in streams:
@@ -166,7 +166,7 @@ def _folded(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]
     return histories, broken
 
 
-def _compared(projection: str, key: Sequence[str], expected: Iterable[Row], found: Iterable[Row]) -> Iterator[Drift]:
+def _compare(projection: str, key: Sequence[str], expected: Iterable[Row], found: Iterable[Row]) -> Iterator[Drift]:
     unmatched = {tuple(row[column] for column in key): row for row in found}
     for wanted in expected:
         identity = tuple(wanted[column] for column in key)

@@ -72,7 +72,7 @@ class Scheduler:
             advances = [decided.advance for decided in passes if decided.fire_times]
             outcomes = await due.record(worker, fire_times, advances, priority_class=PriorityClass.SCHEDULE)
             fail_point("schedules.decided")
-        self._tell(outcomes)
+        self._report(outcomes)
         return outcomes.total()
 
     def _decide_all(self, due: Sequence[DueSchedule]) -> Iterator[_Pass]:
@@ -91,7 +91,7 @@ class Scheduler:
             if left <= 0:
                 return
 
-    def _tell(self, outcomes: Counter[str]) -> None:
+    def _report(self, outcomes: Counter[str]) -> None:
         if outcomes["started"]:
             self._notifier.notify()
         _logger.info("schedules.fired", **outcomes)

@@ -105,12 +105,12 @@ def plain_url(name: str, url: str) -> str:
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
         valid = ", ".join(sorted(_URL_OPTIONS))
         raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; valid are {valid}")
-    for port in _listed(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
+    for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
         if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
             raise ConfigurationError(f"{name}: port {port} does not exist; valid is 1 to {_HIGHEST_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
     # Of several servers the first that answers may be a standby.
-    if len(_listed(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
+    if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
         parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
     if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
         parsed = URL.create(
@@ -134,13 +134,13 @@ def parse_url(name: str, url: str) -> URL:
         parsed = make_url(found[1] + found[3] if found else url)
     except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
         raise ConfigurationError(f"{name}: not a URL; expected postgresql://user:password@host:port/database") from None
-    servers = _listed(parsed.query.get("host", unquote(found[2]) if found else ""))
+    servers = _split_list(parsed.query.get("host", unquote(found[2]) if found else ""))
     if len(servers) == 1:
         return parsed
     if not all(re.fullmatch(r"[^:]+(:[^:]*)?", server) for server in servers):
         raise ConfigurationError(f"{name}: of several hosts each must be a name or an IPv4 address")
     hosts, _, own_ports = zip(*(server.partition(":") for server in servers), strict=True)
-    ports = _listed(parsed.query.get("port", ",".join(own_ports)))
+    ports = _split_list(parsed.query.get("port", ",".join(own_ports)))
     if len(ports) == 1:
         ports *= len(hosts)
     if len(ports) != len(hosts):
@@ -151,7 +151,7 @@ def parse_url(name: str, url: str) -> URL:
     return parsed.set(query=query)
 
 
-def _listed(option: str | Sequence[str]) -> list[str]:
+def _split_list(option: str | Sequence[str]) -> list[str]:
     """The values of an option that is written once, with commas, or several times."""
     return ",".join([option] if isinstance(option, str) else option).split(",")
 
@@ -181,7 +181,7 @@ async def open_pool(
 
     async def begin() -> _BoundedPool:
         role = await _application_role(address, settings)
-        return await _opened(make(server_settings=settings | ({} if address.pooled else role)))
+        return await _open(make(server_settings=settings | ({} if address.pooled else role)))
 
     make = partial(
         _BoundedPool,
@@ -207,7 +207,7 @@ async def open_pool(
         yield pool
 
 
-async def _opened(pool: _BoundedPool) -> _BoundedPool:
+async def _open(pool: _BoundedPool) -> _BoundedPool:
     """The pool, with a first connection that is set as the statements need it."""
     try:
         await pool
@@ -257,7 +257,7 @@ class _Acquisition:
     async def __aenter__(self) -> Connection:
         self._pool.taken += 1
         try:
-            self._connection = await self._acquired()
+            self._connection = await self._acquire_in_time()
         except BaseException:
             self._pool.taken -= 1
             raise
@@ -275,7 +275,7 @@ class _Acquisition:
         if read_only:
             raise DatabaseReadOnlyError from failure
 
-    async def _acquired(self) -> Connection:
+    async def _acquire_in_time(self) -> Connection:
         if self._seconds is None or self._pool.taken <= self._pool.get_max_size():
             return await self._acquisition  # one is free; a timer would cost more than all of this
         try:

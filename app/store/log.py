@@ -54,7 +54,7 @@ class LineBlock(msgspec.Struct, frozen=True, gc=False):
         return [NumberedLine(number, self.written, self.level, message) for number, message in messages]
 
 
-def joined(blocks: Iterable[LineBlock]) -> list[LineBlock]:
+def join_blocks(blocks: Iterable[LineBlock]) -> list[LineBlock]:
     """Blocks of one log that follow each other as few: of one level and written within a millisecond are one.
 
     Each block of a statement costs both sides more than a line in it.

@@ -50,7 +50,7 @@ class Notifier:
             self._pending.add_done_callback(self._sending.discard)
 
     @asynccontextmanager
-    async def carried(self) -> AsyncIterator[str | None]:
+    async def lend_channel(self) -> AsyncIterator[str | None]:
         """Around a statement: the channel for it to tell, by which a listener hears as soon as it is durable; or None.
 
         A commit that notifies holds up all others that do until the disk has it, so one carries at a time, and all

@@ -14,8 +14,8 @@ import asyncpg
 from app.domain.claim import Claim
 from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
 from app.domain.task import Status
+from app.store.batcher import Batcher
 from app.store.database import jsonb_text
-from app.store.gathering import Gathering
 from app.store.log import line_columns
 from app.store.partitions import with_partitions
 from app.store.queries import load_statements
@@ -46,7 +46,7 @@ class TaskQueue:
         self._pool = pool
         self._notifier = notifier
         self._answer_seconds = answer_seconds
-        self._asked = Gathering(self._schedule_all)
+        self._scheduling = Batcher(self._schedule_all)
 
     async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
         """Ask for a task: (its UUID, True), or (the active task's, False). Calls at the same time share a statement.
@@ -56,7 +56,7 @@ class TaskQueue:
         """
         try:
             async with asyncio.timeout(self._answer_seconds) as patience:
-                return await self._asked.put(new)
+                return await self._scheduling.put(new)
         except TimeoutError:
             if patience.expired():
                 raise DatabaseBusyError("tasks that were asked for before are still waiting") from None
@@ -69,7 +69,7 @@ class TaskQueue:
             if not left:
                 break
             wanted = [asked[place] for place in left]
-            scheduled = await self._schedule_and_tell(wanted)
+            scheduled = await self._schedule_and_notify(wanted)
             for place in left:
                 # Of several that ask for one collection only the first has asked for a new task.
                 if task := scheduled.pop(asked[place].key, None):
@@ -78,10 +78,10 @@ class TaskQueue:
             busy = [place for place in left if place not in answers]
             active = await self._active_tasks({asked[place].key for place in busy})
             answers |= {place: (active[asked[place].key], False) for place in busy if asked[place].key in active}
-        return [answers.get(place) or _restless(new) for place, new in enumerate(asked)]
+        return [answers.get(place) or _unsettled(new) for place, new in enumerate(asked)]
 
-    async def _schedule_and_tell(self, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
-        async with self._notifier.carried() if self._notifier else nullcontext() as channel:
+    async def _schedule_and_notify(self, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
+        async with self._notifier.lend_channel() if self._notifier else nullcontext() as channel:
             try:
                 scheduled = await self._schedule(new, channel)
                 told = channel is not None
@@ -89,13 +89,13 @@ class TaskQueue:
                 # A full queue of notifications must not keep tasks away.
                 scheduled, told = await self._schedule(new, None), False
         if scheduled and not told:
-            self._tell()
+            self._notify()
         return scheduled
 
     async def _schedule(self, new: Sequence[NewTask], channel: str | None) -> dict[tuple[str, str], UUID]:
         return await with_partitions(self._pool, partial(schedule_tasks, self._pool, new, channel=channel))
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._notifier:
             self._notifier.notify()
 
@@ -131,7 +131,7 @@ class TaskQueue:
             if not left:
                 return refused
             # What is still ours was left alone because its row moved meanwhile, or because it is to be canceled.
-            held = {claim.key: claim for claim, _ in await self.held(worker)}
+            held = {claim.key: claim for claim, _ in await self.held_attempts(worker)}
             refused += [ending for ending in left if ending.claim.key not in held]
             left = [
                 ending.if_canceled if held[ending.claim.key].cancel_requested and ending.if_canceled else ending
@@ -142,12 +142,12 @@ class TaskQueue:
                 return refused
         return refused + left
 
-    async def held(self, worker: UUID) -> list[tuple[Claim, int]]:
+    async def held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
         """The attempts that this worker may write for, each with the number of its last log line (0 for none)."""
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
         return [(Claim(*claim), lines) for *claim, lines in rows]
 
-    async def running(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
+    async def running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
         """The keys of the claims that this worker has, and whether somebody wants their attempts to end.
 
         Or of these alone that are `to_be_canceled`.
@@ -208,12 +208,12 @@ class TaskQueue:
                 status = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
             if status is not None:
                 if status == Status.RUNNING:
-                    self._tell()
+                    self._notify()
                 return Status(status)
             active = await self._pool.fetch(_SQL["active_task"], task)
             if not active:
                 return None
-        raise _not_canceled(task, younger_server=active[0]["younger_server"])
+        raise _explain_uncanceled(task, younger_server=active[0]["younger_server"])
 
 
 async def schedule_tasks(
@@ -241,11 +241,11 @@ async def schedule_tasks(
     return {(row["source"], row["collection"]): row["task"] for row in rows}
 
 
-def _restless(new: NewTask) -> UnsettledError:
+def _unsettled(new: NewTask) -> UnsettledError:
     return UnsettledError("the queue of {}/{} does not come to rest; try again".format(*new.key))
 
 
-def _not_canceled(task: UUID, *, younger_server: bool | None) -> UnsettledError:
+def _explain_uncanceled(task: UUID, *, younger_server: bool | None) -> UnsettledError:
     match younger_server:
         case None:
             why = "the queue has lost it; run 'syncline projections rebuild task_queue'"

@@ -216,7 +216,7 @@ class _Statement(NamedTuple):
     constants: Mapping[str, Any]
 
 
-def _compiled(query: Select[Any]) -> _Statement:
+def _compile(query: Select[Any]) -> _Statement:
     compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     return _Statement(compiled.string, compiled.positiontup or (), compiled.params)
 
@@ -228,7 +228,7 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
     if goes_on:
         query = query.where(place > tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid)))
     if not in_windows:
-        return _compiled(query.where(*_conditions(filters), _interval()))
+        return _compile(query.where(*_conditions(filters), _interval()))
     window = _windows()
     # Without the interval, in which the windows lie: of two lower bounds the index might be walked from the wrong one.
     listed = query.where(
@@ -238,7 +238,7 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
         place <= tuple_(window.c.newest_at, window.c.newest),
     ).lateral("listed")
     merged = select(listed).select_from(window).join(listed, true())
-    return _compiled(merged.order_by(listed.c.created_at, listed.c.task).limit(bindparam("page", type_=Integer)))
+    return _compile(merged.order_by(listed.c.created_at, listed.c.task).limit(bindparam("page", type_=Integer)))
 
 
 @cache
@@ -246,7 +246,7 @@ def _newest_of_one(filters: _Filters) -> _Statement:
     """The `limit` newest of one collection, the newest first."""
     query = select(*_SHOWN).where(*_conditions(filters), _interval())
     newest_first = query.order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
-    return _compiled(newest_first.limit(bindparam("limit", type_=Integer)))
+    return _compile(newest_first.limit(bindparam("limit", type_=Integer)))
 
 
 @cache
@@ -264,7 +264,7 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     )
     newest = back.lateral("newest_task")
     oldest = back.offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
-    return _compiled(
+    return _compile(
         select(
             known.c.collection,
             func.coalesce(oldest.c.created_at, bindparam("start", type_=INSTANT)),

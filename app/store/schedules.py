@@ -162,7 +162,7 @@ class DuePass:
         self, worker: UUID, fire_times: Sequence[FireTime], advances: Sequence[Advance], *, priority_class: int
     ) -> Counter[str]:
         """Start the tasks that are to start, write the ledger and move the schedules on: how many of each outcome."""
-        undecided = await self._undecided(fire_times)
+        undecided = await self._find_undecided(fire_times)
         tasks = await self._start(undecided, priority_class)
         entries: list[_Entry] = []
         waiting: dict[tuple[str, str], datetime] = {}
@@ -181,7 +181,7 @@ class DuePass:
         await self._advance([replace(a, next_fire_at=waiting.get(a.key, a.next_fire_at)) for a in advances])
         return Counter(entry.outcome for entry in entries)
 
-    async def _undecided(self, fire_times: Sequence[FireTime]) -> dict[ScheduleDefinition, list[Decision]]:
+    async def _find_undecided(self, fire_times: Sequence[FireTime]) -> dict[ScheduleDefinition, list[Decision]]:
         """The decisions that the ledger does not hold yet, by schedule, oldest first."""
         rows = await self._connection.fetch(
             _SQL["undecided_fire_times"],

@@ -133,7 +133,7 @@ def projected(history: History) -> Projections:
         tasks=[life.tasks_row() for life in lives],
         task_queue=[life.queue_row() for life in collections.active()],
         collection_status=collections.status_rows(),
-        bookmarks=[_bookmark(history, task, version) for task, version in collections.saved()],
+        bookmarks=[_bookmark(history, task, version) for task, version in collections.saving_events()],
     )
 
 

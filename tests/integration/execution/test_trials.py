@@ -86,7 +86,7 @@ async def test_the_connectors_own_time_begins_when_it_is_installed() -> None:
         assert begun is not None
         assert installing is not None
         assert begun < installing
-    assert patience.exhausted() == "the connector did not answer within 120 seconds"
+    assert patience.explain_timeout() == "the connector did not answer within 120 seconds"
 
 
 async def test_a_connector_that_talks_like_an_installer_gains_no_time(

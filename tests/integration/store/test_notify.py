@@ -80,17 +80,17 @@ async def test_a_new_task_is_told_with_the_statement_that_makes_it_and_the_next_
 
 async def test_statements_that_carry_a_notification_leave_the_others_nine_tenths_of_the_time(store: Store) -> None:
     notifier = Notifier(store.pool)
-    async with notifier.carried() as channel:
+    async with notifier.lend_channel() as channel:
         began = asyncio.get_running_loop().time()
         assert channel is not None
-        async with notifier.carried() as second:
+        async with notifier.lend_channel() as second:
             assert second is None
         await asyncio.sleep(0.1)
     took = asyncio.get_running_loop().time() - began
-    async with notifier.carried() as channel:
+    async with notifier.lend_channel() as channel:
         assert channel is None
     await asyncio.sleep(10 * took)
-    async with notifier.carried() as channel:
+    async with notifier.lend_channel() as channel:
         assert channel is not None
 
 
@@ -135,6 +135,6 @@ class _Sent(Notifier):
         super().notify()
 
     @asynccontextmanager
-    async def carried(self) -> AsyncIterator[str | None]:
-        async with super().carried() as channel:
+    async def lend_channel(self) -> AsyncIterator[str | None]:
+        async with super().lend_channel() as channel:
             yield None if self.still else channel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.store.log import LineBlock, joined
+from app.store.log import LineBlock, join_blocks
 
 if TYPE_CHECKING:
     from app.domain.attempt_protocol import Level
@@ -36,7 +36,7 @@ def logs(draw: st.DrawFn) -> list[LineBlock]:
 @given(logs())
 def test_joined_blocks_have_the_same_lines(blocks: list[LineBlock]) -> None:
     before = [line for block in blocks for line in block.lines()]
-    after = [line for block in joined(blocks) for line in block.lines()]
+    after = [line for block in join_blocks(blocks) for line in block.lines()]
     assert [(line.line, line.level, line.message) for line in after] == [
         (line.line, line.level, line.message) for line in before
     ]
@@ -47,10 +47,10 @@ def test_joined_blocks_have_the_same_lines(blocks: list[LineBlock]) -> None:
 def test_joined_blocks_have_as_many_characters(blocks: list[LineBlock]) -> None:
     characters = sum(len(line.message) for block in blocks for line in block.lines())
     assert sum(block.characters for block in blocks) == characters
-    assert sum(block.characters for block in joined(blocks)) == characters
+    assert sum(block.characters for block in join_blocks(blocks)) == characters
 
 
 @given(logs())
 def test_what_stays_apart_differs_in_level_or_time(blocks: list[LineBlock]) -> None:
-    for one, other in pairwise(joined(blocks)):
+    for one, other in pairwise(join_blocks(blocks)):
         assert one.level != other.level or other.written - one.written >= _MILLISECOND

@@ -17,8 +17,8 @@ Answer = TypeVar("Answer")
 MOST_AT_ONCE: Final = 1000
 
 
-class Gathering(Generic[Item, Answer]):
-    """Gathers what comes while the statements before are under way; nobody waits for a timer.
+class Batcher(Generic[Item, Answer]):
+    """Makes batches of what comes while the statements before are under way; nobody waits for a timer.
 
     `send` answers each item at its place, with an exception where that item alone has failed, or raises for all of
     them. As many as `at_once` of its calls are under way together, by default one: then what comes later is sent later.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.store.gathering import Gathering
+from app.store.batcher import Batcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +44,10 @@ class Receiver:
 
 async def test_what_comes_while_one_is_under_way_shares_the_next() -> None:
     receiver = Receiver()
-    gathering: Gathering[int, int] = Gathering(receiver.send)
-    answers = [gathering.put(1), gathering.put(2)]
+    batcher: Batcher[int, int] = Batcher(receiver.send)
+    answers = [batcher.put(1), batcher.put(2)]
     await receiver.has(1)
-    answers += [gathering.put(3), gathering.put(4)]
+    answers += [batcher.put(3), batcher.put(4)]
     receiver.answer(0)
     await receiver.has(2)
     assert receiver.sent == [[1, 2], [3, 4]]
@@ -57,12 +57,12 @@ async def test_what_comes_while_one_is_under_way_shares_the_next() -> None:
 
 async def test_a_second_one_is_sent_before_the_first_is_answered_and_a_third_waits() -> None:
     receiver = Receiver()
-    gathering: Gathering[int, int] = Gathering(receiver.send, at_once=2)
-    answers = [gathering.put(1)]
+    batcher: Batcher[int, int] = Batcher(receiver.send, at_once=2)
+    answers = [batcher.put(1)]
     await receiver.has(1)
-    answers += [gathering.put(2), gathering.put(3)]
+    answers += [batcher.put(2), batcher.put(3)]
     await receiver.has(2)
-    answers += [gathering.put(4), gathering.put(5)]
+    answers += [batcher.put(4), batcher.put(5)]
     receiver.answer(1)
     assert [await answers[1], await answers[2]] == [4, 6]
     await receiver.has(3)
@@ -75,17 +75,17 @@ async def test_a_second_one_is_sent_before_the_first_is_answered_and_a_third_wai
 
 async def test_what_fails_beside_another_fails_alone() -> None:
     receiver = Receiver()
-    gathering: Gathering[int, int] = Gathering(receiver.send, at_once=2)
-    lost = gathering.put(1)
+    batcher: Batcher[int, int] = Batcher(receiver.send, at_once=2)
+    lost = batcher.put(1)
     await receiver.has(1)
-    kept = gathering.put(2)
+    kept = batcher.put(2)
     await receiver.has(2)
     receiver.answer(0, OSError("the connection is lost"))
     receiver.answer(1)
     assert await kept == 4
     with pytest.raises(OSError, match="the connection is lost"):
         await lost
-    again = gathering.put(1)
+    again = batcher.put(1)
     await receiver.has(3)
     receiver.answer(2)
     assert await again == 2
@@ -94,10 +94,10 @@ async def test_what_fails_beside_another_fails_alone() -> None:
 @pytest.mark.parametrize("at_once", [1, 2])
 async def test_what_is_put_in_the_moment_of_the_answer_is_sent(at_once: int) -> None:
     receiver = Receiver()
-    gathering: Gathering[int, int] = Gathering(receiver.send, at_once=at_once)
+    batcher: Batcher[int, int] = Batcher(receiver.send, at_once=at_once)
     async with asyncio.timeout(10):
         for number in range(5):
-            answer = gathering.put(number)
+            answer = batcher.put(number)
             await receiver.has(number + 1)
             receiver.answer(number)
             assert await answer == number * 2
