@@ -1,60 +1,16 @@
-"""The projections that follow the events from behind: what each has to know, and the list of them.
+"""The projections that follow the events from behind.
 
-The runner, the rebuild and the verification go by the list alone. To add a projection: a migration makes its tables and
-its first live checkpoint, its object stands in the list.
+The runner, the rebuild and the verification go by this list alone. To add a projection, make its tables and its first
+live checkpoint in a migration, and put its object into the list.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from app.projections.daily import DailyProjection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
-
-    import asyncpg
-
-    from app.projections.histories import History
-    from app.store.database import Connection
-
-Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
-# The columns that tell rows of a table apart, the rows that ought to be there, and those that are.
-Comparison: TypeAlias = "tuple[Sequence[str], Iterable[Row], Iterable[Row]]"
-
-
-class AsyncProjection(Protocol):
-    """A projection with rows by generation; a checkpoint is the transaction up to which one has seen the events.
-
-    Its methods run inside a transaction, those that write under the lock of the generation's checkpoint.
-    """
-
-    @property
-    def name(self) -> str:
-        """What its checkpoints are called, and what people call it."""
-
-    async def apply(self, connection: Connection, generation: int, after: int, upto: int) -> None:
-        """Add what the transactions after `after` up to `upto` have appended."""
-
-    async def keep_sealed(self, connection: Connection, generation: int, live: int, before: date) -> None:
-        """Let a new generation have the live one's days before this one: not all of their events are left."""
-
-    async def sweep(self, connection: Connection, generation: int) -> int:
-        """Drop the rows of generations that have no checkpoint; returns how many rows the given one has."""
-
-    def expectation(self) -> Expectation:
-        """A fold of nothing, to be compared with the rows when it has taken every task."""
-
-
-class Expectation(Protocol):
-    """What the events say that the rows of one generation ought to be."""
-
-    def take(self, history: History, upto: int) -> None:
-        """Fold what a task's transactions up to `upto` have appended."""
-
-    async def compare(self, connection: Connection, generation: int, sealed_before: date) -> Sequence[Comparison]:
-        """What to hold against each other, table by table; days before `sealed_before` are final and left out."""
-
+    from app.projections.projection import AsyncProjection
 
 ASYNCHRONOUS: Final[tuple[AsyncProjection, ...]] = (DailyProjection(),)

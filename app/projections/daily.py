@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from app.domain.task import Task
-    from app.projections.asynchronous import Comparison, Row
+    from app.projections.projection import Comparison, Row
     from app.store.database import Connection
 
 DAILY: Final = "daily_collection_stats"

@@ -20,8 +20,8 @@ from app.store import projections as store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.projections.asynchronous import AsyncProjection
     from app.projections.histories import History
+    from app.projections.projection import AsyncProjection
     from app.store.database import Connection, Pool
 
 # Written together with the events.

@@ -18,7 +18,7 @@ from app.store import projections as store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.projections.asynchronous import AsyncProjection
+    from app.projections.projection import AsyncProjection
     from app.store.database import Connection, Pool
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container, Iterable, Iterator, Sequence
     from uuid import UUID
 
-    from app.projections.asynchronous import AsyncProjection, Expectation, Row
+    from app.projections.projection import AsyncProjection, Expectation, Row
     from app.store.database import Connection, Pool
     from app.store.projections import Stream
 

@@ -19,8 +19,8 @@ from tests.harness import until
 if TYPE_CHECKING:
     from datetime import date
 
-    from app.projections.asynchronous import AsyncProjection, Comparison
     from app.projections.histories import History
+    from app.projections.projection import AsyncProjection, Comparison
     from app.store.database import Connection
     from tests.integration.projections.service import Service
 
