@@ -48,7 +48,7 @@ async def schedule(queue: TaskQueue, new: Sequence[NewTask]) -> None:
 async def succeed(queue: TaskQueue, worker: UUID, claims: Sequence[Claim]) -> None:
     """End these attempts together, each with the two log lines of an attempt that had nothing to do.
 
-    Raises RuntimeError when one of them is not this worker's any more.
+    Raises RuntimeError when one of them no longer belongs to this worker.
     """
     if refused := await queue.end_attempts(worker, [_success(claim) for claim in claims]):
         raise RuntimeError(f"{len(refused)} of {len(claims)} attempts were not ended")

@@ -79,7 +79,7 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
         return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
     except RecursionError:  # JSON from outside; nothing else here has any depth
         traceback.print_exc()
-        return Failed(error="the source or its catalog has values that are nested too deep", retryable=False)
+        return Failed(error="the source or its catalog has values that are nested too deeply", retryable=False)
     except Exception as error:  # noqa: BLE001 -- whatever it is, the worker has to hear of it
         traceback.print_exc()
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")

@@ -36,7 +36,7 @@ def backfill(job: Backfill, *, work_dir: Path, outbox: Outbox) -> Finished:
         ConfigurationError: the source cannot be read in this way, or its rows could be there twice afterwards.
     """
     log = WorkerLog(outbox)
-    log("info", f"backfill of {job.interval}: the bookmark stays where it is")
+    log("info", f"backfill of {job.interval}: the bookmark does not move")
     report = Report(outbox)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for place in places:
@@ -68,19 +68,19 @@ def _fitting(items: Iterable[Item], places: list[Place], mode: WriteMode | None)
 def _check(table: Table, places: list[Place], mode: WriteMode | None) -> None:
     if mode in _DOUBLING:
         raise ConfigurationError(
-            f"write_mode '{mode}' adds to, or replaces, all rows that are there: a backfill needs 'upsert' or 'history'"
+            f"write_mode '{mode}' adds to or replaces all existing rows: a backfill needs 'upsert' or 'history'"
         )
     if table.full_refresh:
         raise ConfigurationError(
-            f"table {table.name!r} is replaced by all rows each time, so there is no interval to load: "
-            "a backfill needs sync_mode 'incremental'"
+            f"table {table.name!r} is replaced as a whole each time, so no interval of it can be loaded: "
+            "a backfill needs 'sync_mode: incremental'"
         )
     if INTERVAL_COLUMN in table.columns:
         _refuse_before_the_first_sync(places)
     elif not table.key:
         raise ConfigurationError(
-            f"table {table.name!r} has no key by which rows that are there already could be told: "
-            "a backfill needs a 'primary_key', or windows of time ('interval')"
+            f"table {table.name!r} has no key to recognize existing rows by: "
+            "a backfill needs a 'primary_key' or windows of time ('interval')"
         )
 
 
@@ -89,6 +89,6 @@ def _refuse_before_the_first_sync(places: list[Place]) -> None:
     for place in places:
         if place.position.bookmark is None and not place.position.indifferent:
             raise ConfigurationError(
-                f"destination {place.name!r} has no bookmark of the collection yet: "
-                "without a 'primary_key' its first sync comes before a backfill"
+                f"destination {place.name!r} has no bookmark for the collection yet: "
+                "without a 'primary_key', sync the collection once before a backfill"
             )

@@ -68,7 +68,7 @@ class Place:
         )
         place.position = place._asked(lambda destination: destination.open()) or place.position
         if place.position.reason:
-            log("warn", f"destination {name!r}: {place.position.reason}: everything must be loaded again")
+            log("warn", f"destination {name!r}: {place.position.reason}: reloading everything")
         return place
 
     @property
@@ -86,7 +86,7 @@ class Place:
         def empty(destination: Destination) -> None:
             if not isinstance(destination, Emptying):
                 raise ConfigurationError(
-                    "it cannot replace the rows of an interval, so they would be there twice: set 'primary_key'"
+                    "it cannot replace the rows of an interval, so they would be duplicated: set 'primary_key'"
                 )
             destination.empty(emptied)
 
@@ -132,7 +132,7 @@ class Place:
             traceback.print_exc()
             self.failure = SynclineError(f"destination {self.name!r}: {type(error).__name__}: {error}")
         if self._log is not None:
-            self._log("error", f"the attempt will fail, when the other destinations are done: {self.failure}")
+            self._log("error", f"the attempt will fail once the other destinations are done: {self.failure}")
         destination, self._destination = self._destination, None
         if destination is not None:
             with suppress(Exception):  # it has failed already

@@ -49,7 +49,7 @@ class Report:
 
     def completed_earlier(self, place: Place) -> None:
         """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
-        self._outbox.send(LogLine("info", f"destination {place.name!r} has all rows of this task already"))
+        self._outbox.send(LogLine("info", f"destination {place.name!r} already has all rows of this task"))
         self.committed(place, rows=0, bookmark=place.position.bookmark)
 
 

@@ -107,8 +107,8 @@ class WindowedSource:
                         yield table
                     if not table.key and self._strange:
                         raise ConfigurationError(
-                            f"table {item.name!r} was loaded without 'interval', or with another one, and "
-                            "without a key its rows would be there twice: reset the collection"
+                            f"table {item.name!r} was loaded without 'interval' or with a different one, and "
+                            "without a key its rows would be duplicated: reset the collection"
                         )
                     if not table.key and item.name not in emptied:
                         emptied.add(item.name)
@@ -124,7 +124,7 @@ def _placed(table: Table) -> Table:
     """`table`, whose rows say to which window they belong if no key tells what a window has brought before."""
     if table.full_refresh:
         raise ConfigurationError(
-            f"table {table.name!r} is replaced by all rows each time: with 'interval' it needs sync_mode 'incremental'"
+            f"table {table.name!r} is replaced as a whole each time: with 'interval' it needs 'sync_mode: incremental'"
         )
     if table.key:
         return table

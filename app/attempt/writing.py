@@ -56,13 +56,13 @@ class Writing:
     def _check(self, mode: WriteMode, table: Table) -> None:
         if mode in _KEYED and not table.key:
             raise ConfigurationError(
-                f"{self.place}: write_mode '{mode}' needs a key, and the source names none for table {table.name!r}: "
+                f"{self.place}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
                 "set 'primary_key'"
             )
         if mode is WriteMode.REPLACE and not table.full_refresh:
             raise ConfigurationError(
-                f"{self.place}: write_mode 'replace' needs all rows each time, and of table {table.name!r} the source "
-                "reads only what is new: set 'sync_mode: full_refresh', or another write_mode"
+                f"{self.place}: write_mode 'replace' needs all rows each time, but of table {table.name!r} the source "
+                "reads only new rows: set 'sync_mode: full_refresh' or another write_mode"
             )
 
 

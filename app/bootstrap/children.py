@@ -53,7 +53,7 @@ class Children:
             del self._running[name]
             if exit_code == EXIT_CONFIGURATION:
                 self._stop.set()
-                raise ConfigurationError(f"the {name} could not start, see above")
+                raise ConfigurationError(f"the {name} could not start; see the messages above")
             if not self._stop.is_set():
                 _logger.error("child.died", child=name, exit_code=exit_code, again_in_seconds=_PAUSE_SECONDS)
                 await first_of(self._stop, timeout=_PAUSE_SECONDS)

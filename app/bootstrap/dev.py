@@ -78,7 +78,7 @@ def _embedded_database(data: Path, stack: ExitStack) -> dict[str, str]:
 
 
 def _second_one(data: Path) -> ConfigurationError:
-    return ConfigurationError(f"another `syncline dev` runs on {data}: choose another --data, or set DATABASE_URL")
+    return ConfigurationError(f"another `syncline dev` is running on {data}: choose another --data or set DATABASE_URL")
 
 
 async def _run(shared: list[str], environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:
@@ -89,7 +89,7 @@ async def _run(shared: list[str], environment: dict[str, str], host: str, port: 
         group.create_task(children.keep("worker", ["worker", *shared]))
         group.create_task(_welcome(f"http://{_reachable(host)}:{port}", catalogue, environment, signals.stop))
         await signals.stop.wait()
-        click.echo("Stopping: running attempts get their time; Ctrl-C again hands them back now.", err=True)
+        click.echo("Stopping once running attempts have ended; press Ctrl-C again to hand them back now.", err=True)
         children.terminate()
         hurry = asyncio.create_task(_hurry(children, signals))
     hurry.cancel()
@@ -105,9 +105,9 @@ async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, st
     if not await _is_ready(address, stop):
         return
     token = catalogue.server.admin_token
-    click.echo(f"\nSyncline runs: API at {address}, one worker, {_database_text(environment)}.")
+    click.echo(f"\nSyncline is running: API at {address}, one worker, {_database_text(environment)}.")
     if not token:
-        click.echo("server.admin_token is not set: only tokens of 'syncline token create' are let in.\n")
+        click.echo("server.admin_token is not set: only tokens made with 'syncline token create' are accepted.\n")
         return
     source, collection = _example(catalogue)
     task = f"{address}/api/v1/tasks"
@@ -116,7 +116,7 @@ async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, st
         f"  curl -X POST '{task}?source={source}&collection={collection}&token={token}'\n"
         f"  curl '{task}?source={source}&start=2020-01-01T00:00:00Z&end=2100-01-01T00:00:00Z&token={token}'\n"
         f"  curl '{task}/TASK_ID/logs?token={token}'\n\n"
-        "Ctrl-C stops everything; the data stays for the next start.\n"
+        "Press Ctrl-C to stop everything; the data is kept for the next start.\n"
     )
 
 

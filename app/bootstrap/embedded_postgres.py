@@ -146,7 +146,7 @@ class EmbeddedPostgres:
                 return False
             if time.monotonic() > deadline:
                 raise DatabaseUnreachableError(
-                    f"Another process holds {self._home / 'owner.lock'}, but its PostgreSQL did not become ready "
+                    f"Another process holds {self._home / 'owner.lock'}, but its PostgreSQL was not ready "
                     f"within {START_SECONDS:.0f} s: see {self._home / 'postgres.log'}"
                 )
             time.sleep(_POLL_SECONDS)
@@ -265,9 +265,10 @@ def _make_private(home: Path) -> None:
             return
     except OSError as error:
         raise ConfigurationError(
-            f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; name another, {INSTEAD}"
+            f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
+            f"choose another directory {INSTEAD}"
         ) from error
     raise ConfigurationError(
-        f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, and this is user {os.geteuid()}: "
-        f"start as that user, name another directory, {INSTEAD}"
+        f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, not to {os.geteuid()}: "
+        f"run as that user, choose another directory, {INSTEAD}"
     )

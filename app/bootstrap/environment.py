@@ -44,7 +44,7 @@ def database_in_reach(settings: Settings) -> DatabaseAddress:
         click.echo(f"In the database of the 'syncline dev' on {data}:", err=True)
         return DatabaseAddress.of(url)
     raise ConfigurationError(
-        f"DATABASE_URL is not set, and no 'syncline dev' runs on {data}: start it, set SYNCLINE_DATA_DIR to its "
+        f"DATABASE_URL is not set, and no 'syncline dev' is running on {data}: start it, set SYNCLINE_DATA_DIR to its "
         "--data, or set DATABASE_URL to postgresql://user:password@host:5432/database"
     )
 
@@ -57,7 +57,7 @@ def config_path(settings: Settings, given: Path | None, *, way: str = "--config 
     """
     path = given or settings.config
     if path is None:
-        raise ConfigurationError(f"no configuration: give {way} or set SYNCLINE_CONFIG")
+        raise ConfigurationError(f"no configuration file: use {way} or set SYNCLINE_CONFIG")
     return path
 
 

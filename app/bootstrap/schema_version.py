@@ -41,8 +41,8 @@ def schema_problem(version: str | None) -> str | None:
     """
     if version is not None and (version == head() or version not in _known()):
         return None
-    state = f"at version {version}" if version else "not made yet"
-    return f"the database's schema is {state}, this release needs {head()}: run 'syncline migrate'"
+    state = f"at version {version}" if version else "not created yet"
+    return f"the database schema is {state}, but this release needs {head()}: run 'syncline migrate'"
 
 
 async def require_schema(reader: Reader) -> None:

@@ -35,13 +35,13 @@ async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Aw
     try:
         return await work(TokenOffice(connection))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
-        raise SchemaVersionError("the database's schema knows no tokens yet: run `syncline migrate`") from error
+        raise SchemaVersionError("the database schema has no tokens yet: run `syncline migrate`") from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigurationError(
-            f"DATABASE_URL: {error}; tokens are made by the login that migrates, a member of syncline_owner"
+            f"DATABASE_URL: {error}; create tokens with the login that runs migrations, a member of syncline_owner"
         ) from error
     except UNREACHABLE as error:
-        why = str(error) or f"no answer within {_SECONDS} seconds; another session may have locked the tokens"
+        why = str(error) or f"no answer within {_SECONDS} seconds; another session may hold a lock on the tokens"
         raise DatabaseUnreachableError(f"the tokens cannot be reached: {why}") from error
     finally:
         with suppress(*UNREACHABLE):

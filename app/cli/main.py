@@ -24,9 +24,9 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="syncline", message="syncline %(version)s")
 def cli() -> None:
-    """Keep collections in sync, on schedule, with every step remembered in PostgreSQL.
+    """Keep collections in sync on schedule, and record every step in PostgreSQL.
 
-    Exit codes: 0 ok, 1 something was found or failed, 2 wrong usage or configuration, 3 PostgreSQL does not answer.
+    Exit codes: 0 success, 1 failure or differences found, 2 wrong usage or configuration, 3 PostgreSQL does not answer.
     """
 
 
@@ -37,7 +37,7 @@ def cli() -> None:
 @_fail_points
 @told
 def api(config: Path | None, host: str | None, port: int | None, *, with_fail_points: bool) -> None:
-    """Serve the HTTP API; any number of replicas behind a load balancer."""
+    """Serve the HTTP API. Run any number of replicas behind a load balancer."""
     from app.bootstrap.api import run_api
     from app.bootstrap.environment import config_path
 
@@ -50,7 +50,7 @@ def api(config: Path | None, host: str | None, port: int | None, *, with_fail_po
 @_fail_points
 @told
 def worker(config: Path | None, *, with_fail_points: bool) -> None:
-    """Claim tasks, carry them out and look after the schedules; any number of replicas."""
+    """Claim and run tasks, and schedule new ones. Run any number of replicas."""
     from app.bootstrap.environment import config_path
     from app.bootstrap.worker import run_worker
 
@@ -62,7 +62,7 @@ def worker(config: Path | None, *, with_fail_points: bool) -> None:
 @config_option
 @_host
 @_port
-@click.option("--data", type=click.Path(path_type=Path), help="Where everything is kept.  [default: .syncline]")
+@click.option("--data", type=click.Path(path_type=Path), help="The directory for all data.  [default: .syncline]")
 @_fail_points
 @told
 def dev(config: Path | None, host: str | None, port: int | None, data: Path | None, *, with_fail_points: bool) -> None:
@@ -79,7 +79,7 @@ def dev(config: Path | None, host: str | None, port: int | None, data: Path | No
 @cli.command()
 @told
 def migrate() -> None:
-    """Bring the database's schema to this release."""
+    """Migrate the database schema to this release."""
     from app.bootstrap.environment import database_address
     from app.bootstrap.migrations import migrate as bring_to_head
     from app.bootstrap.schema_version import head
@@ -94,7 +94,7 @@ def migrate() -> None:
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @told
 def check(config: Path | None) -> None:
-    """Tell everything that is wrong with the catalogue in the file CONFIG, or in SYNCLINE_CONFIG, at once."""
+    """Report everything that is wrong with the catalogue in the file CONFIG (default: SYNCLINE_CONFIG)."""
     from app.bootstrap.environment import config_path, substitution_environment
     from app.config.check import examine_config
     from app.config.settings import read_settings
@@ -107,10 +107,10 @@ def check(config: Path | None) -> None:
     for problem in findings.problems:
         click.echo(str(problem), err=True)
     if findings.problems:
-        click.echo(f"{path} cannot be used as it is: {_counted(len(findings.problems), 'problem')}.", err=True)
+        click.echo(f"{path} cannot be used: {_counted(len(findings.problems), 'problem')}.", err=True)
         sys.exit(2)
     sources, collections = _counted(findings.sources, "source"), _counted(findings.collections, "collection")
-    click.echo(f"{path} is fine: {sources} with {collections}.")
+    click.echo(f"{path} is valid: {sources} with {collections}.")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -119,9 +119,9 @@ def _counted(number: int, noun: str) -> str:
 
 @cli.group()
 def projections() -> None:
-    """What is derived from the events: build it anew, or hold it against them.
+    """Rebuild what is derived from the events, or verify it against them.
 
-    The database is that of DATABASE_URL; without it, that of the 'syncline dev' which runs on SYNCLINE_DATA_DIR
+    The database is the one in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
     (.syncline).
     """
 
@@ -130,7 +130,7 @@ def projections() -> None:
 @click.argument("name")
 @told
 def rebuild(name: str) -> None:
-    """Build projection NAME anew from the events, or `all` of them in one reading, while the service runs."""
+    """Rebuild projection NAME from the events, or `all` in one pass, while the service runs."""
     from app.projections.rebuild import ALL, rebuild_all
     from app.projections.rebuild import rebuild as build
 
@@ -142,7 +142,7 @@ def rebuild(name: str) -> None:
 @projections.command()
 @told
 def verify() -> None:
-    """Compare every projection with the events; the first differences and exit code 1 if there are any."""
+    """Compare every projection with the events; print the first differences and exit with 1 if there are any."""
     from app.projections.verify import verify as compare
 
     drifts = with_pool(compare)
@@ -150,7 +150,7 @@ def verify() -> None:
         click.echo(str(drift))
     if drifts:
         sys.exit(1)
-    click.echo("Every projection equals its events.")
+    click.echo("Every projection matches the events.")
 
 
 cli.add_command(sources)

@@ -36,7 +36,10 @@ EXIT_CODES: Final = (
 def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """`--config FILE`, as every command takes it that reads the catalogue."""
     option = click.option(
-        "--config", "config", type=click.Path(path_type=Path), help="The catalogue's YAML file; or set SYNCLINE_CONFIG."
+        "--config",
+        "config",
+        type=click.Path(path_type=Path),
+        help="The catalogue's YAML file.  [default: SYNCLINE_CONFIG]",
     )
     return option(command)
 

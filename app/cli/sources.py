@@ -28,10 +28,10 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @click.group()
 def sources() -> None:
-    """Try the catalogue's sources, ask what they offer, and have their collections loaded anew.
+    """Test sources, discover what they offer, and reload their collections.
 
-    `test` and `discover` need no database. The others use that of DATABASE_URL; without it, that of the 'syncline dev'
-    which runs on SYNCLINE_DATA_DIR (.syncline).
+    `test` and `discover` need no database. The others use the one in DATABASE_URL or, if that is not set, that of the
+    'syncline dev' on SYNCLINE_DATA_DIR (default: .syncline).
     """
 
 
@@ -41,7 +41,7 @@ def sources() -> None:
 @click.argument("collection", required=False)
 @told
 def test(config: Path | None, source: str, collection: str | None) -> None:
-    """Let the connector try each collection of SOURCE, or COLLECTION alone, as POST /sources/test does."""
+    """Test every collection of SOURCE, or only COLLECTION, with its connector (POST /sources/test)."""
     from app.bootstrap.sources import catalogue_of, test_source
 
     settings = start()
@@ -53,13 +53,13 @@ def test(config: Path | None, source: str, collection: str | None) -> None:
 @sources.command()
 @config_option
 @click.argument("source")
-@click.option("--yaml", "form", flag_value="yaml", help="Print collections that are ready to be pasted.")
-@click.option("--json", "form", flag_value="json", help="Print what POST /sources/discover answers.")
+@click.option("--yaml", "form", flag_value="yaml", help="Print YAML to paste into the catalogue.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, as POST /sources/discover answers.")
 @told
 def discover(config: Path | None, source: str, form: str | None) -> None:
-    """List what SOURCE offers: tables or streams, how they can be read, their key and columns.
+    """List the tables or streams that SOURCE offers, with their sync modes, keys and columns.
 
-    The source need not have collections yet. CURSOR FIELDS are the columns that may tell what is new, the likeliest
+    The source need not have collections yet. CURSOR FIELDS are columns that may tell which rows are new, the likeliest
     first.
     """
     from app.bootstrap.sources import catalogue_of, offers_of
@@ -68,7 +68,7 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
     settings = start()
     catalogue = catalogue_of(settings, config, without_collections=True)
     if form == "yaml" and (type_ := catalogue.find_source(source).type) in BY_COLLECTION:
-        raise ConfigurationError(f"a source of type {type_!r} offers nothing but what its collections name already")
+        raise ConfigurationError(f"a source of type {type_!r} offers only the collections that are already configured")
     offered = run_loop(offers_of(settings, catalogue, source))
     if form == "json":
         from app.api.documents import offers_document
@@ -88,33 +88,35 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
 @click.argument("collection")
 @told
 def reset(config: Path | None, source: str, collection: str) -> None:
-    """Forget the bookmark of SOURCE's COLLECTION, as POST /sources/clear_cache does: its next task loads everything."""
+    """Forget the bookmark of SOURCE's COLLECTION: its next task reloads everything (POST /sources/clear_cache)."""
     from app.bootstrap.sources import catalogue_of
     from app.store.bookmarks import reset_collection
 
     settings = start()
     catalogue_of(settings, config).find(source, collection)
     with_pool(lambda pool: reset_collection(pool, source, collection), name="syncline sources")
-    click.echo(f"{source}.{collection} is loaded anew by its next task.")
+    click.echo(f"{source}.{collection} will be reloaded by its next task.")
 
 
 @sources.command()
 @config_option
 @click.argument("source")
 @click.argument("collection")
-@click.option("--from", "begin", required=True, help="The beginning: a day, or a time such as 2024-01-01T12:00:00Z.")
-@click.option("--to", "end", required=True, help="The end, which is not loaded itself.")
-@click.option("--wait", is_flag=True, help="Wait for the collection to be free, and then for the end of the task.")
+@click.option("--from", "begin", required=True, help="The start: a day, or a time such as 2024-01-01T12:00:00Z.")
+@click.option("--to", "end", required=True, help="The end, which is excluded.")
+@click.option("--wait", is_flag=True, help="Wait until the collection is free, then until the task has ended.")
 @click.option(
-    "--slice", "length", help="Load pieces such as 7d, one task each; between them the schedule has its turn. Waits."
+    "--slice",
+    "length",
+    help="Load in pieces such as 7d, one task each, with the schedule's own tasks in between. Implies --wait.",
 )
 @told
 def backfill(  # noqa: PLR0917 -- one for each argument and option
     config: Path | None, source: str, collection: str, begin: str, end: str, length: str | None, *, wait: bool
 ) -> None:
-    """Load an interval of SOURCE's COLLECTION once more, as POST /sources/backfill does; its bookmark stays.
+    """Reload an interval of SOURCE's COLLECTION; its bookmark does not move (POST /sources/backfill).
 
-    Days begin at midnight UTC. While a backfill runs, the collection's schedule waits for it: --slice keeps that short.
+    Days start at midnight UTC. The collection's schedule waits while a backfill runs: --slice keeps the wait short.
     """
     from app.bootstrap.sources import catalogue_of
     from app.task_requests import ask_for_backfills, backfill_task, carry_out_backfills
@@ -122,11 +124,11 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     interval = Interval.between(_moment(begin, "--from"), _moment(end, "--to"))
     piece = None if length is None else parse_duration(length)
     if piece is not None and not piece:
-        raise click.BadParameter("it must be longer than nothing", param_hint="--slice")
+        raise click.BadParameter("must be greater than zero", param_hint="--slice")
     catalogue = catalogue_of(start(), config)
     pieces = list(islice(interval.pieces(piece), MOST_PIECES + 1)) if piece else [interval]
     if len(pieces) > MOST_PIECES:
-        raise click.BadParameter(f"it makes more than {MOST_PIECES} tasks", param_hint="--slice")
+        raise click.BadParameter(f"would create more than {MOST_PIECES} tasks", param_hint="--slice")
     tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
     work = carry_out_backfills if wait or piece else ask_for_backfills
     with_pool(lambda pool: work(pool, tasks, tell=click.echo), name="syncline sources")

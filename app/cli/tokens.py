@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @click.group()
 def token() -> None:
-    """The API's tokens, kept as hashes in the database. `server.admin_token` of the catalogue counts beside them.
+    """Manage the API's tokens, stored as hashes. The catalogue's `server.admin_token` is valid beside them.
 
-    The database is that of DATABASE_URL; without it, that of the 'syncline dev' which runs on SYNCLINE_DATA_DIR
+    The database is the one in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
     (.syncline).
     """
 
@@ -30,27 +30,27 @@ def token() -> None:
     "--scope",
     type=click.Choice([scope.value for scope in TokenScope]),
     required=True,
-    help="read: look; run: also ask for tasks and cancel them; admin: everything.",
+    help="read: view; run: also request and cancel tasks; admin: everything.",
 )
-@click.option("--name", default="", help="Whose it is, for the list.")
-@click.option("--expires", help="How long it counts, such as 12h or 90d.  [default: for ever]")
+@click.option("--name", default="", help="A name to show in the list.")
+@click.option("--expires", help="How long it is valid, such as 12h or 90d.  [default: forever]")
 @told
 def create(scope: str, name: str, expires: str | None) -> None:
-    """Make a token and print it, this once: only its hash is kept."""
+    """Create a token and print it once; only its hash is stored."""
     if problem := name_problem(name):
         raise click.BadParameter(problem, param_hint="--name")
     lifetime = None if expires is None else parse_duration(expires)
     if lifetime is not None and not lifetime:
-        raise click.BadParameter("it must count for longer than nothing", param_hint="--expires")
+        raise click.BadParameter("must be greater than zero", param_hint="--expires")
     made = _at_the_office(lambda office: office.create(name, TokenScope(scope), lifetime))
     click.echo(made.text)
-    click.echo(f"Keep it: it is shown this once. 'syncline token revoke {made.id}' ends it.", err=True)
+    click.echo(f"Save it now: it will not be shown again. Revoke it with 'syncline token revoke {made.id}'.", err=True)
 
 
 @token.command("list")
 @told
 def list_() -> None:
-    """Show every token: id, scope, how it stands, when it was made, last used (within an hour) and ends, its name."""
+    """List all tokens: id, scope, state, when created, last used (to the hour) and expiring, name."""
     rows = _at_the_office(lambda office: office.list())
     head = ("ID", "SCOPE", "STATE", "CREATED", "LAST USED", "EXPIRES", "NAME")
     moments = ("created_at", "last_used_at", "expires_at")
@@ -65,7 +65,7 @@ def list_() -> None:
 @click.argument("given", metavar="ID")
 @told
 def revoke(given: str) -> None:
-    """End the token ID; within a second no API lets it in. The token itself will do, for its id is in it."""
+    """Revoke the token ID; every API rejects it within a second. The token itself is accepted as its ID."""
     id_ = id_in(given)
     if id_ is None:
         # Not shown: it may be a secret that was pasted by mistake.

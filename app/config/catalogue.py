@@ -142,7 +142,8 @@ class _Reading:
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()
         if not isinstance(main.value, dict):
-            raise CatalogueError([Problem("", "must be a mapping with server, sources and destinations", main.name)])
+            wrong = "must be a mapping with 'server', 'sources' and 'destinations'"
+            raise CatalogueError([Problem("", wrong, main.name)])
         self._top, ignored = without_ignored(main.value, SECTIONS)
         self.warnings += ignored_warning((), ignored, main.place)
         for key in self._top:
@@ -189,7 +190,7 @@ class _Reading:
         if isinstance(value, dict):
             return value, place
         if value:
-            more = "; only sources may be a URL or a file" if isinstance(value, str) else ""
+            more = "; only 'sources' may be a URL or a file" if isinstance(value, str) else ""
             self.problems.append(problem_at((name,), f"must be a mapping (id: …){more}", place))
         return {}, place
 

@@ -82,19 +82,19 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def _not_a_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _number(written: str) -> Any:
     if isinstance(value := _plain(written), str):
-        raise ValueError(f"{written} is too long for a number")  # noqa: TRY004 - json's own errors are such
+        raise ValueError(f"{written} has too many digits for a number")  # noqa: TRY004 - json's own errors are such
     return value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
-        raise ValueError("a key is written twice")
+        raise ValueError("a key is duplicated")
     return mapping
 
 
@@ -147,11 +147,11 @@ class _YamlReader:
             self._take()  # the document ends
             more = self._take()
             if not isinstance(more, yaml.StreamEndEvent):
-                raise self._problem("a second document starts here; one file is one document", more)
+                raise self._problem("a second document starts here; a file must hold one document", more)
         except yaml.MarkedYAMLError as error:
             raise self._syntax_problem(error) from None
         except (yaml.YAMLError, UnicodeError):
-            raise self._problem("is not YAML: it has characters that YAML does not allow", None) from None
+            raise self._problem("not valid YAML: it has characters that YAML does not allow", None) from None
         return value
 
     def _take(self) -> Any:
@@ -185,14 +185,14 @@ class _YamlReader:
     def _alias(self, event: Any, path: KeyPath) -> Any:
         known = self._anchors.get(event.anchor)
         if known is None:
-            raise self._problem("an alias refers to no anchor; put a text that starts with '*' in quotes", event)
+            raise self._problem("an alias refers to no anchor; quote strings that start with '*'", event)
         self._check_depth(len(path) + known.levels, event)
         self._values += known.values
         if self._values > _MOST_VALUES:
-            raise self._problem(f"has aliases that expand to more than {_MOST_VALUES:,} values", event)
+            raise self._problem(f"aliases expand to more than {_MOST_VALUES:,} values", event)
         self._characters += known.characters
         if self._characters > _MOST_CHARACTERS:
-            raise self._problem(f"has aliases that expand to more than {_MOST_CHARACTERS:,} characters", event)
+            raise self._problem(f"aliases expand to more than {_MOST_CHARACTERS:,} characters", event)
         return known.value
 
     def _check_depth(self, levels: int, event: Any) -> None:
@@ -205,14 +205,14 @@ class _YamlReader:
         merged: list[dict[str, Any]] = []
         while not isinstance(event := self._take(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise self._problem("a key must be text", event)
+                raise self._problem("a key must be a string", event)
             key = event.value
             if key == "<<" and event.implicit[0]:
                 merged.extend(self._merged(self._take(), path))
                 continue
             if key in mapping:
                 first = self.lines[*path, key]
-                raise self._problem(f"key '{key}' is written twice, first in line {first}", event)
+                raise self._problem(f"key '{key}' is duplicated; first on line {first}", event)
             self.lines[*path, key] = _line(event)
             mapping[key] = self._value(self._take(), (*path, key))
         for source in merged:
@@ -248,7 +248,7 @@ class _YamlReader:
 
     def _expect_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", _TAG + kind):
-            raise self._problem("a tag is not supported; put a text that starts with '!' in quotes", event)
+            raise self._problem("tags are not supported; quote strings that start with '!'", event)
 
     def _problem(self, message: str, event: Any) -> CatalogueError:
         place = f"{self._name}:{_line(event)}" if event is not None else self._name
@@ -259,7 +259,7 @@ class _YamlReader:
         what = " ".join(part for part in (error.context, error.problem) if part)
         mark: Any = error.problem_mark or error.context_mark
         place = f"{self._name}:{mark.line + 1}" if mark else self._name
-        return CatalogueError([Problem("", f"is not YAML: {what}", place)])
+        return CatalogueError([Problem("", f"not valid YAML: {what}", place)])
 
 
 def _line(event: Any) -> int:

@@ -78,4 +78,4 @@ class Entry:
         if isinstance(type_, str):
             self.refuse(("type",), unknown_name("type", type_, valid))
         else:
-            self.refuse(("type",), f"must be text; valid: {', '.join(sorted(valid))}")
+            self.refuse(("type",), f"must be a string; valid: {', '.join(sorted(valid))}")

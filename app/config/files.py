@@ -39,7 +39,7 @@ def _from_pipe(descriptor: int, most: int) -> bytes:
     content = bytearray()
     while len(content) < most:
         if not poll.poll(_PIPE_SECONDS * 1000):
-            raise OSError(errno.ETIMEDOUT, f"it is not a file, and nothing came from it within {_PIPE_SECONDS} seconds")
+            raise OSError(errno.ETIMEDOUT, f"nothing could be read from this pipe within {_PIPE_SECONDS} seconds")
         piece = os.read(descriptor, min(most - len(content), _PIECE))
         if not piece:
             break

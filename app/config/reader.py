@@ -139,7 +139,7 @@ def read_text(path: Path) -> str:
     """
     content = read_bytes(path, LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
-        raise ValueError(f"it has more than {LARGEST_TEXT // 1024**2} MiB")
+        raise ValueError(f"larger than {LARGEST_TEXT // 1024**2} MiB")
     return content.decode("utf-8-sig")
 
 
@@ -149,7 +149,7 @@ def _refused(main: Document, message: str) -> CatalogueError:
 
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return f"it is not UTF-8 (byte {error.start})"
+        return f"not valid UTF-8 (byte {error.start})"
     if isinstance(error, OSError):
         return (error.strerror or type(error).__name__).lower()
     return str(error)

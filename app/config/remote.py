@@ -46,7 +46,7 @@ class RemoteText:
         except (TimeoutError, httpx.TimeoutException):
             raise self._unreadable("did not answer in time") from None
         except (httpx.ProtocolError, httpx.DecodingError) as error:
-            raise self._unreadable(f"answered what is not valid HTTP ({type(error).__name__})") from None
+            raise self._unreadable(f"sent an invalid HTTP response ({type(error).__name__})") from None
         # A name that no resolver takes is a UnicodeError, a proxy of the environment a ValueError or an ImportError.
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise self._unreadable(f"cannot be reached ({type(error).__name__})") from None
@@ -64,7 +64,7 @@ class RemoteText:
             self._validators = validators
             return self._text
         if response.status_code != httpx.codes.OK:
-            more = "; redirects are not followed, give the final address" if response.has_redirect_location else ""
+            more = "; redirects are not followed: give the final URL" if response.has_redirect_location else ""
             raise self._unreadable(f"answered {response.status_code}{more}")
         text = self._decoded(await self._body(response))
         said = response.headers
@@ -78,7 +78,7 @@ class RemoteText:
         async for piece in response.aiter_bytes():
             body += piece
             if len(body) > self._largest:
-                raise self._unreadable(f"has more than {self._largest:,} bytes")
+                raise self._unreadable(f"is larger than {self._largest:,} bytes")
         return bytes(body)
 
     def _decoded(self, body: bytes) -> str:

@@ -19,7 +19,7 @@ def _days(value: Any) -> Any:
 
 def _said(value: Any) -> Any:
     if value is None:
-        raise ValueError("must not be empty: 0 means for ever, without the key the default counts")
+        raise ValueError("must not be empty: 0 means forever; remove the key to use the default")
     return value
 
 

@@ -59,7 +59,7 @@ def read_source(
     type_ = written.get("type") or entry.id
     kind = SOURCES.get(type_) if isinstance(type_, str) else None
     if isinstance(type_, str) and type_ in UNMAPPED:
-        entry.refuse(("type",), f"'{type_}' cannot be taken over from Jitsu Classic: {UNMAPPED[type_]}")
+        entry.refuse(("type",), f"'{type_}' is not supported as in Jitsu Classic: {UNMAPPED[type_]}")
     elif kind is None:
         entry.refuse_type(type_, SOURCE_TYPES)
     else:
@@ -67,7 +67,7 @@ def read_source(
     _check_destinations(entry, written.get("destinations"), destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections"):
-        entry.refuse(("collections",), "names no collection; at least one is needed")
+        entry.refuse(("collections",), "needs at least one collection")
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validated(WrittenSource, written)
     if source is None:
@@ -119,12 +119,13 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
 def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destination | None]) -> None:
     names = [names] if isinstance(names, str) else names
     if not names:
-        entry.refuse(("destinations",), f"names no destination; defined: {', '.join(sorted(defined)) or 'none'}")
+        known = ", ".join(sorted(defined)) or "none"
+        entry.refuse(("destinations",), f"needs at least one destination; defined: {known}")
     for index, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(name, str) and name not in defined:
             entry.refuse(("destinations", index), unknown_name("destination", name, defined))
         elif isinstance(name, str) and defined[name] is None:
-            entry.refuse(("destinations", index), f"destination '{name}' has problems of its own")
+            entry.refuse(("destinations", index), f"destination '{name}' is not valid itself")
 
 
 def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
@@ -134,7 +135,7 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
         settings = collection if isinstance(collection, dict) else {"name": collection}
         name = str(settings.get("name"))
         if "name" in settings and name in names:
-            entry.refuse(("collections", index), f"collection '{name}' is there already; names are unique")
+            entry.refuse(("collections", index), f"collection '{name}' already exists; names must be unique")
         names.add(name)
         _check_windows(entry, index, settings, type_)
         if parameters:
@@ -155,8 +156,8 @@ def _check_write_modes(
         if mode is WriteMode.REPLACE and incremental:
             entry.refuse(
                 path,
-                "'sync_mode: incremental' reads what is new, and 'write_mode: replace' would lose all the rest: "
-                "set 'sync_mode: full_refresh', or another write_mode",
+                "'sync_mode: incremental' reads only new rows, and 'write_mode: replace' would lose all others: "
+                "set 'sync_mode: full_refresh' or another write_mode",
             )
         if collection.interval is not None and (complaint := refused_in_windows(mode)):
             entry.refuse(path, complaint)
@@ -164,8 +165,8 @@ def _check_write_modes(
             if mode and mode not in (possible := DESTINATIONS[destination.type].write_modes):
                 entry.refuse(
                     path,
-                    f"destination '{destination.id}' is of type {destination.type}, which has no write_mode '{mode}'; "
-                    f"valid: {', '.join(possible)}",
+                    f"destination '{destination.id}' of type {destination.type} does not support write_mode '{mode}'; "
+                    f"choose one of: {', '.join(possible)}",
                 )
 
 
@@ -181,22 +182,22 @@ def _warn_of_late_versions(
         if destination and kind and not kind.compares_versions and WriteMode.UPSERT in kind.write_modes:
             entry.warn(
                 ("destinations",),
-                f"destination '{name}' is of type {destination.type}, where a row with a key replaces the one that is "
-                "there even if its cursor is lower; 'postgres' and 'duckdb' keep the newest",
+                f"at destination '{name}' of type {destination.type} a row replaces the one with the same key even if "
+                "its cursor is lower; 'postgres' and 'duckdb' keep the newest",
             )
 
 
 def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: Any) -> None:
     if settings.get("interval") is None:
         if settings.get("refresh_window") is not None:
-            entry.refuse(("collections", index, "refresh_window"), "means nothing without an 'interval'")
+            entry.refuse(("collections", index, "refresh_window"), "has no effect without 'interval'")
         return
     place = ("collections", index, "interval")
     if type_ in SOURCE_TYPES and type_ not in READ_INTERVALS:
         kinds = ", ".join(sorted(READ_INTERVALS))
-        entry.refuse(place, f"a source of type '{type_}' cannot be read in intervals; those that can: {kinds}")
+        entry.refuse(place, f"a source of type '{type_}' cannot be read in intervals; these can: {kinds}")
     if settings.get("sync_mode") == "full_refresh":
-        entry.refuse(place, "excludes 'sync_mode: full_refresh', which replaces the table by all rows each time")
+        entry.refuse(place, "cannot be combined with 'sync_mode: full_refresh', which replaces the whole table")
 
 
 def table_clashes(sources: Mapping[str, Source]) -> list[Problem]:

@@ -54,12 +54,12 @@ class Substitution:
             return ""
         rest, missing = found["alternatives"], []
         if rest.startswith("file.") and not rest.startswith("file./"):
-            self._refuse(path, "a placeholder names a file by a part of its path; write ${file./path/of/the.file}")
+            self._refuse(path, "a placeholder has a relative file path; write ${file./path/of/the.file}")
             return ""
         while alternative := _ALTERNATIVE.fullmatch(rest):
             name, rest = alternative["name"], alternative["rest"]
             if alternative["kind"] == "env." and not _NAME.fullmatch(name):
-                self._refuse(path, f"a placeholder names no variable that can exist; {_FORM}")
+                self._refuse(path, f"a placeholder's variable name is not valid; {_FORM}")
                 return ""
             value, why = self._variable(name) if alternative["kind"] == "env." else self._file(name)
             if value:
@@ -84,7 +84,7 @@ class Substitution:
                 return "", f"file {name} is larger than 1 MB"
             value = raw.decode().removesuffix("\n").removesuffix("\r")
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text in UTF-8"
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not valid UTF-8"
             return "", f"file {name} cannot be read: {reason}"
         self.secrets |= secrets_in(value, secret=True)
         return value, f"file {name} is empty"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = structlog.get_logger(__name__)
-_PREVIOUS_RUNS = "the previous version goes on"
+_PREVIOUS_RUNS = "the previous version stays in use"
 
 
 class CatalogueWatcher:

@@ -119,7 +119,7 @@ def parse_cron(expression: str) -> Cron:
     longest_month = max(length for month, length in enumerate(_MOST_DAYS, start=1) if months >> month & 1)
     if not cron.either_day and _lowest_bit(days) > longest_month:
         raise ConfigurationError(
-            f"day of month: {day_text!r} never comes in month {month_text!r}, valid there is 1-{longest_month}"
+            f"day of month: {day_text!r} never comes in month {month_text!r}; use 1-{longest_month}"
         )
     return cron
 
@@ -145,11 +145,11 @@ def _parse_item(field: _Field, item: str) -> int:
         last = 7
     if last < first:
         raise ConfigurationError(
-            f"{field.name}: {item!r} runs backwards, valid is {first}-{field.high},{field.low}-{last}"
+            f"{field.name}: {item!r} runs backwards; write {first}-{field.high},{field.low}-{last}"
         )
     step = int(parts["step"] or 1)
     if step == 0:
-        raise ConfigurationError(f"{field.name}: {item!r} has the step 0, valid is 1 or more")
+        raise ConfigurationError(f"{field.name}: {item!r} has step 0; the step must be 1 or more")
     return sum(1 << value for value in range(first, last + 1, step))
 
 
@@ -159,21 +159,20 @@ def _parse_value(field: _Field, text: str, item: str) -> int:
     if not text.isdecimal():
         raise _not_understood(field, item)
     if not field.low <= int(text) <= field.high:
-        raise ConfigurationError(f"{field.name}: {text!r} is out of range, valid is {field.valid}")
+        raise ConfigurationError(f"{field.name}: {text!r} is out of range; use {field.valid}")
     return int(text)
 
 
 def _not_understood(field: _Field, item: str) -> ConfigurationError:
     foreign = " (the signs L, W and # of other crons are not supported)" if _FOREIGN_SIGN.search(item) else ""
     return ConfigurationError(
-        f"{field.name}: {item!r} is not understood{foreign}, valid is *, {field.valid}, lists (1,2), ranges (1-5) "
-        f"and steps (*/2)"
+        f"{field.name}: {item!r} is not valid{foreign}; use *, {field.valid}, lists (1,2), ranges (1-5) or steps (*/2)"
     )
 
 
 def _wrong_number_of_fields(count: int) -> str:
     foreign = " (seconds and years are not supported)" if count > len(_FIELDS) else ""
-    return f"{count} fields{foreign}, valid are 5: {', '.join(field.name for field in _FIELDS)}"
+    return f"{count} fields{foreign}; write 5: {', '.join(field.name for field in _FIELDS)}"
 
 
 def _starts_with_star(text: str) -> bool:

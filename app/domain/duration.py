@@ -28,12 +28,12 @@ def parse_duration(text: str) -> timedelta:
     parts = _DURATION.fullmatch(text.strip())
     if parts is None:
         raise ConfigurationError(
-            f"duration {text!r} is not understood, valid are days, hours, minutes and seconds in this order, "
+            f"duration {text!r} is not valid; use days, hours, minutes and seconds in this order, "
             f"such as 45s, 90m, 1h30m, 24h or 7d"
         )
     seconds = sum(float(number) * _SECONDS[unit] for unit, number in parts.groupdict("0").items())
     if seconds > LONGEST_DURATION.total_seconds():
-        raise ConfigurationError(f"duration {text!r} is too long, valid is up to {LONGEST_DURATION.days}d")
+        raise ConfigurationError(f"duration {text!r} is too long; use at most {LONGEST_DURATION.days}d")
     return timedelta(seconds=seconds)
 
 

@@ -29,7 +29,7 @@ class CollectionBusyError(SynclineError):
     """The collection has an active task, and it is another one than the one asked for."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"Task [{task_id}] is active: ask again when it has ended")
+        super().__init__(f"Task [{task_id}] is active: try again when it has ended")
         self.task_id = task_id
 
 

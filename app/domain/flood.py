@@ -88,4 +88,4 @@ class Bounded:
         if not size:
             return b""
         takes = f"a log takes {BURST_BYTES >> 20} MB at once and then {BYTES_A_SECOND >> 10} KB a second"
-        return f"[{lines} lines with {size} bytes were left out here: {takes}]\n".encode()
+        return f"[{lines} lines with {size} bytes were dropped here: {takes}]\n".encode()

@@ -30,7 +30,7 @@ def name_problem(name: str) -> str | None:
     if not name.isprintable():
         return "a name must not contain control characters"
     if (size := len(name.encode())) > LONGEST_NAME:
-        return f"a name must have at most {LONGEST_NAME} bytes, not {size}"
+        return f"a name must not be longer than {LONGEST_NAME} bytes (it has {size})"
     return None
 
 
@@ -68,7 +68,7 @@ def _check_schedule(expression: str | None) -> str | None:
     try:
         _check_fires(expression)
     except ConfigurationError as error:
-        raise ValueError(f"{error}; '{NOTHING}' means by hand only") from None
+        raise ValueError(f"{error}; '{NOTHING}' disables it") from None
     return expression
 
 

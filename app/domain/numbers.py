@@ -14,7 +14,7 @@ _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)
 
 
 def _whole(value: Any) -> Any:
-    return _written_number(value, _WHOLE, "must be a whole number")
+    return _written_number(value, _WHOLE, "must be an integer")
 
 
 def _number(value: Any) -> Any:

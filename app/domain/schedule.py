@@ -76,8 +76,8 @@ def parse_time_zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     by_folded_name = {known.casefold(): known for known in _zone_names()}
     near = get_close_matches(name.casefold(), by_folded_name, n=1)
-    hint = f"did you mean {by_folded_name[near[0]]!r}?" if near else "valid are names such as 'Europe/Berlin' or 'UTC'"
-    raise ConfigurationError(f"time zone {name!r} is unknown, {hint}")
+    hint = f"did you mean {by_folded_name[near[0]]!r}?" if near else "use a name such as 'Europe/Berlin' or 'UTC'"
+    raise ConfigurationError(f"unknown time zone {name!r}; {hint}")
 
 
 @lru_cache(maxsize=65_536)
@@ -98,14 +98,14 @@ def _parse_body(body: str, zone: tzinfo) -> Schedule:
     if name == _EVERY:
         return PeriodicSchedule(_period("".join(arguments)))
     if body not in _MACROS:
-        raise ConfigurationError(f"{body!r} is unknown, valid are {', '.join(_MACROS)} and {_EVERY} with a duration")
+        raise ConfigurationError(f"unknown {body!r}; use {', '.join(_MACROS)} or {_EVERY} with a duration")
     return CronSchedule(parse_cron(_MACROS[body]), zone)
 
 
 def _period(text: str) -> timedelta:
     period = parse_duration(text)
     if period < SHORTEST_PERIOD:
-        raise ConfigurationError(f"period {text!r} is too short, valid is 1s or more")
+        raise ConfigurationError(f"period {text!r} is too short; use 1s or more")
     return period
 
 
@@ -157,5 +157,5 @@ class CronSchedule:
 
 def _in_utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
-        raise ValueError("a time without a zone is no instant")
+        raise ValueError("a time needs a time zone")
     return instant.astimezone(UTC)

@@ -244,7 +244,7 @@ class Attempt:
                     raise
                 _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
                 await asyncio.sleep(PAUSE_SECONDS)
-        raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} is not ours any more")
+        raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} no longer belongs to this worker")
 
     def _outcome_of(self, error: Exception) -> Outcome:
         match error:
@@ -312,9 +312,9 @@ def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Out
         case Failed():
             return Outcome(Result.FAILED, last.error, retryable=last.retryable)
         case _ if exit_code < 0:
-            return Outcome(Result.FAILED, f"the attempt's process was ended by signal {-exit_code}")
+            return Outcome(Result.FAILED, f"the attempt's process was killed by signal {-exit_code}")
         case _:
-            return Outcome(Result.FAILED, f"the attempt's process ended with exit code {exit_code} and no result")
+            return Outcome(Result.FAILED, f"the attempt's process exited with code {exit_code} and sent no result")
 
 
 def _without_secrets(outcome: Outcome, presentable: Callable[[str], str]) -> Outcome:

@@ -37,7 +37,7 @@ class Endings:
         self._batcher = Batcher(self._send, at_once=_AT_ONCE)
 
     def put(self, ending: Ending) -> asyncio.Future[bool]:
-        """End an attempt: False when it is not this worker's any more. Errors of the statement reach every caller."""
+        """End an attempt: False when it no longer belongs to this worker. The statement's errors reach every caller."""
         return self._batcher.put(ending)
 
     async def end_all(self, endings: Sequence[Ending], lease_lost: Callable[[], bool]) -> list[Ending]:

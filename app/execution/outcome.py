@@ -51,7 +51,7 @@ class Outcome:
 
 CANCELED: Final = Outcome(Result.CANCELED)
 HANDED_BACK: Final = Outcome(Result.HANDED_BACK, reason="the worker is stopping")
-NEVER_BEGUN: Final = Outcome(Result.HANDED_BACK, reason="the worker did not learn of its claim")
+NEVER_BEGUN: Final = Outcome(Result.HANDED_BACK, reason="the worker never learned of its claim")
 
 
 def ending_of(
@@ -95,7 +95,7 @@ def ending_of(
         case Result.CANCELED:
             return canceled()
         case Result.HANDED_BACK:
-            text = f"attempt {claim.attempt} is handed back after {seconds:.2f} seconds: {outcome.reason}"
+            text = f"attempt {claim.attempt} was handed back after {seconds:.2f} seconds: {outcome.reason}"
             if outcome.unknown_since:
                 moved["unknown_since"] = outcome.unknown_since
             return ending(

@@ -139,7 +139,7 @@ async def _hear_all(child: AttemptProcess, patience: _Patience) -> list[Offered]
                 offered.append(message)
                 columns += 1 + len(message.columns)
                 if columns > MOST_COLUMNS:
-                    raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns, too many to list")
+                    raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns: too many to list")
             case Installing(done=False):
                 patience.wait_for_installer()
             case Installing():
@@ -152,7 +152,7 @@ async def _hear_all(child: AttemptProcess, patience: _Patience) -> list[Offered]
                 raise ConfigurationError(message.error)
             case _:
                 pass
-    raise SynclineError(f"the connector ended with exit code {await child.exit_code()} and no result")
+    raise SynclineError(f"the connector exited with code {await child.exit_code()} and sent no result")
 
 
 async def _ignore(_text: str) -> None:

@@ -40,7 +40,7 @@ async def rebuild(pool: Pool, name: str, *, asynchronous: Sequence[AsyncProjecti
     wanted = [projection for projection in asynchronous if projection.name == name]
     if name not in SYNCHRONOUS and not wanted:
         valid = ", ".join((*SYNCHRONOUS, *(projection.name for projection in asynchronous), ALL))
-        raise ConfigurationError(f"projection '{name}' is unknown; valid are {valid}")
+        raise ConfigurationError(f"unknown projection '{name}'; choose one of {valid}")
     return (await _rebuild(pool, {name} & {*SYNCHRONOUS}, wanted))[name]
 
 
@@ -158,5 +158,5 @@ async def _keep_sealed_days(connection: Connection, projection: AsyncProjection,
 async def _hold_checkpoint(connection: Connection, projection: AsyncProjection, generation: int) -> int:
     checkpoint = await store.hold_checkpoint(connection, projection.name, generation)
     if checkpoint is None:
-        raise SynclineError(f"another rebuild of {projection.name} has begun and this one has given way to it")
+        raise SynclineError(f"another rebuild of {projection.name} has started, so this one stopped")
     return checkpoint

@@ -140,7 +140,7 @@ class Survey:
         """The generation is ours until the end of the transaction."""
         generation = self._wanted.generation
         if generation is not None and await store.share_checkpoint(connection, DAILY, generation) is None:
-            raise SynclineError(f"another rebuild of {DAILY} has begun and this one has given way to it")
+            raise SynclineError(f"another rebuild of {DAILY} has started, and this one has stopped in favor of it")
 
     def _take(self, histories: Iterable[History]) -> None:
         if self._collections is not None:

@@ -162,7 +162,7 @@ def _fold(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:
         try:
             histories.append(History.of(stream))
         except IllegalTransitionError as error:
-            broken[stream.task] = Drift("events", str(stream.task), "version", "a legal life of a task", str(error))
+            broken[stream.task] = Drift("events", str(stream.task), "version", "a valid sequence of events", str(error))
     return histories, broken
 
 

@@ -104,10 +104,10 @@ def plain_url(name: str, url: str) -> str:
         raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; expected postgresql://…")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
         valid = ", ".join(sorted(_URL_OPTIONS))
-        raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; valid are {valid}")
+        raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; choose one of {valid}")
     for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
         if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
-            raise ConfigurationError(f"{name}: port {port} does not exist; valid is 1 to {_HIGHEST_PORT}")
+            raise ConfigurationError(f"{name}: port {port} is out of range; use 1 to {_HIGHEST_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
     # Of several servers the first that answers may be a standby.
     if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
@@ -138,7 +138,7 @@ def parse_url(name: str, url: str) -> URL:
     if len(servers) == 1:
         return parsed
     if not all(re.fullmatch(r"[^:]+(:[^:]*)?", server) for server in servers):
-        raise ConfigurationError(f"{name}: of several hosts each must be a name or an IPv4 address")
+        raise ConfigurationError(f"{name}: with several hosts, each must be a name or an IPv4 address")
     hosts, _, own_ports = zip(*(server.partition(":") for server in servers), strict=True)
     ports = _split_list(parsed.query.get("port", ",".join(own_ports)))
     if len(ports) == 1:
@@ -332,12 +332,12 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
         try:
             return await begin()
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise ConfigurationError(f"DATABASE_URL: the server refuses it: {error}") from error
+            raise ConfigurationError(f"DATABASE_URL: refused by the server: {error}") from error
         except UNREACHABLE as error:
             # A pooler says most things with this code, also that the server behind it is away.
             if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
                 raise ConfigurationError(
-                    f"DATABASE_URL: what answers at {place(url)} is not PostgreSQL itself ({error}): with a "
+                    f"DATABASE_URL: the server at {place(url)} is not PostgreSQL itself ({error}): with a "
                     "pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in docs/operations.md"
                 ) from error
             if asyncio.get_running_loop().time() >= deadline:

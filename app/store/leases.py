@@ -36,7 +36,7 @@ class Leases:
             LeaseLostError: the lease is over.
         """
         if await self._pool.fetchval(_SQL["renew_lease"], worker, length) is None:
-            raise LeaseLostError("the lease of this worker is over")
+            raise LeaseLostError("this worker's lease has expired")
 
     async def drain(self, worker: UUID) -> None:
         """Claim nothing from now on."""

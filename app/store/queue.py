@@ -59,7 +59,7 @@ class TaskQueue:
                 return await self._scheduling.put(new)
         except TimeoutError:
             if patience.expired():
-                raise DatabaseBusyError("tasks that were asked for before are still waiting") from None
+                raise DatabaseBusyError("earlier requests are still waiting") from None
             raise
 
     async def _schedule_all(self, asked: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
@@ -161,7 +161,7 @@ class TaskQueue:
         """Remember what a destination has committed; commits of an attempt are numbered, told twice they count once.
 
         Raises:
-            LeaseLostError: the attempt is not this worker's any more.
+            LeaseLostError: the attempt no longer belongs to this worker.
         """
         key = (claim.source, claim.collection, claim.task, claim.number)
         for _ in range(_ROUNDS):
@@ -173,7 +173,7 @@ class TaskQueue:
             what = (destination, rows, bookmark, claim.generation, commit)
             if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *what, head["version"]):
                 return
-        raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} is not this worker's any more")
+        raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
 
     async def saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
         """What each destination of the collection has committed last, by its id; none of an older generation."""
@@ -242,7 +242,7 @@ async def schedule_tasks(
 
 
 def _unsettled(new: NewTask) -> UnsettledError:
-    return UnsettledError("the queue of {}/{} does not come to rest; try again".format(*new.key))
+    return UnsettledError("the queue of {}/{} keeps changing; gave up, try again".format(*new.key))
 
 
 def _explain_uncanceled(task: UUID, *, younger_server: bool | None) -> UnsettledError:
@@ -252,8 +252,8 @@ def _explain_uncanceled(task: UUID, *, younger_server: bool | None) -> Unsettled
         case True:
             why = "the database was restored into a younger server; see Backup and restore in docs/operations.md"
         case False:
-            why = "its row in the queue moved each time; try again"
-    return UnsettledError(f"task {task} is not canceled: {why}")
+            why = "its row in the queue kept changing; try again"
+    return UnsettledError(f"task {task} was not canceled: {why}")
 
 
 async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:

@@ -60,4 +60,4 @@ class TokenOffice:
             ConfigurationError: there is none of this id.
         """
         if await self._connection.fetchval(_SQL["revoke_token"], id_) is None:
-            raise ConfigurationError(f"there is no token {id_}: 'syncline token list' shows their ids")
+            raise ConfigurationError(f"unknown token {id_}; 'syncline token list' shows all IDs")

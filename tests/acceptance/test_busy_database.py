@@ -39,7 +39,7 @@ CONNECTIONS = 15
 # What a machine that is busy with tests may add. A bound that does not hold is no matter of seconds: the locks stay.
 SLACK_SECONDS = 10.0
 BUSY = "all database connections are busy; try again"
-BEHIND = "tasks that were asked for before are still waiting; try again"
+BEHIND = "earlier requests are still waiting; try again"
 SILENT = "PostgreSQL does not answer; try again"
 TASK = "/api/v1/tasks/load_quick_01980000-0000-7000-8000-000000000000"
 WAITING = """

@@ -169,7 +169,7 @@ def test_kill_9_leaves_no_process_behind(dev: Dev) -> None:
 def test_a_token_can_be_made_beside_it(dev: Dev) -> None:
     code, text = a_token(dev)
     assert code == 2, text
-    assert text.startswith(f"syncline: DATABASE_URL is not set, and no 'syncline dev' runs on {dev.data}: ")
+    assert text.startswith(f"syncline: DATABASE_URL is not set, and no 'syncline dev' is running on {dev.data}: ")
     first = dev.start()
     dev.welcomed()
     code, text = a_token(dev)
@@ -231,7 +231,7 @@ def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
     code, text = refused(dev)
     assert code == 2, text
     mend = "choose another --data, or set DATABASE_URL"
-    assert text == f"syncline: another `syncline dev` runs on {dev.data}: {mend}\n"
+    assert text == f"syncline: another `syncline dev` is running on {dev.data}: {mend}\n"
 
 
 def refused(dev: Dev) -> tuple[int, str]:

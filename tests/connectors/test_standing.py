@@ -1,4 +1,4 @@
-"""A bookmark beside a table that is not the one it stands for: everything must be loaded again, and a line says why."""
+"""A bookmark beside a table that is not the one it stands for: reloading everything, and a line says why."""
 
 from __future__ import annotations
 

@@ -74,6 +74,5 @@ def ignored_warning(path: KeyPath, ignored: list[str], place: PlaceOf) -> list[P
     """One warning for all the keys that were left out below `path`."""
     if not ignored:
         return []
-    return [
-        problem_at(path, f"ignored, Jitsu Classic's keys without a meaning here: {', '.join(sorted(ignored))}", place)
-    ]
+    keys = ", ".join(sorted(ignored))
+    return [problem_at(path, f"ignored: keys of Jitsu Classic that have no effect here: {keys}", place)]

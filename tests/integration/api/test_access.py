@@ -240,7 +240,7 @@ async def test_ready_tells_what_is_wrong_without_being_unready_for_rejected_sour
     ("found", "status", "state"),
     [
         ("0001", 503, "at version 0001"),
-        (None, 503, "not made yet"),
+        (None, 503, "not created yet"),
         (head(), 200, None),
         ("of_the_next_release", 200, None),
     ],
@@ -255,7 +255,9 @@ async def test_an_older_schema_is_unready_and_a_newer_one_is_not(
         await owner.execute("UPDATE syncline.alembic_version SET version_num = $1", found)
     await owner.close()
     answer = await client.get("/readyz")
-    error = f"the database's schema is {state}, this release needs {head()}: run 'syncline migrate'" if state else None
+    error = (
+        f"the database schema is {state}, but this release needs {head()}: run 'syncline migrate'" if state else None
+    )
     assert (answer.status_code, answer.json().get("error")) == (status, error)
 
 

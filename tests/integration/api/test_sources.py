@@ -83,9 +83,9 @@ async def test_rejected_sources_are_told_with_their_problems(client: httpx.Async
     assert problem["path"] == "sources.broken.destinations[0]"
     assert "unknown destination 'missing'" in problem["message"]
     assert "config_problem" not in document
-    api.surroundings.config_problem = "the file is no YAML; the previous version goes on"
+    api.surroundings.config_problem = "the file is no YAML; the previous version stays in use"
     document = (await client.get("/api/v1/sources")).json()
-    assert document["config_problem"] == "the file is no YAML; the previous version goes on"
+    assert document["config_problem"] == "the file is no YAML; the previous version stays in use"
 
 
 async def test_clearing_the_cache_forgets_the_bookmark(client: httpx.AsyncClient, api: OpenedApi) -> None:
@@ -243,7 +243,7 @@ async def test_a_backfill_is_a_task_that_is_asked_for_once(client: httpx.AsyncCl
     other = await client.post("/api/v1/sources/backfill", json=BACKFILL | {"to": "2024-03-01T00:00:00Z"})
     assert (other.status_code, other.json()) == (
         409,
-        {"message": "Collection is busy", "error": f"Task [{task['id']}] is active: ask again when it has ended"},
+        {"message": "Collection is busy", "error": f"Task [{task['id']}] is active: try again when it has ended"},
     )
 
 

@@ -106,7 +106,7 @@ async def test_an_active_task_is_200_with_its_id_and_wakes_nobody(client: httpx.
             400,
             {
                 "message": "Error parsing 'source' query parameter",
-                "error": "'source' must be text without NUL characters",
+                "error": "'source' must be a string without NUL characters",
             },
         ),
     ],
@@ -306,7 +306,7 @@ async def test_the_tail_of_a_log_is_its_last_lines_in_order(client: httpx.AsyncC
     assert await lines(client, id_, tail="4", after="2.2") == ["2.3"]
     assert await lines(client, id_, tail="4", limit="2") == ["1.3", "2.1"]
     refused = await client.get(f"/api/v1/tasks/{id_}/logs", params={"tail": "1001"})
-    assert (refused.status_code, refused.json()["error"]) == (400, "'tail' must be a whole number from 1 to 1000")
+    assert (refused.status_code, refused.json()["error"]) == (400, "'tail' must be an integer from 1 to 1000")
 
 
 @pytest.mark.parametrize("limit", ["999", "1000", "1001", "2000", "2001", "2100"])

@@ -136,7 +136,7 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
     ("arguments", "complaint"),
     [
         (["discover", "cache"], "a source of type 'redis' cannot tell what it offers: name its collections"),
-        (["discover", "load", "--yaml"], "a source of type 'synthetic' offers nothing but what its collections name"),
+        (["discover", "load", "--yaml"], "a source of type 'synthetic' offers only the collections that are"),
         (["discover", "missing"], "Source [missing] doesn't exist"),
         (["test", "shop"], "Source [shop] is left out: "),
         (["test", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
@@ -161,7 +161,7 @@ def test_what_cannot_be_done_is_one_clear_line(config: Path, arguments: list[str
 
 def test_a_collection_is_reset(config: Path, database_url: str) -> None:
     done = syncline(config, "reset", "load", "made", url=database_url)
-    assert (done.returncode, done.stdout) == (0, "load.made is loaded anew by its next task.\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "load.made will be reloaded by its next task.\n"), done.stderr
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT collection FROM syncline.resets").fetchall() == [("made",)]
 
@@ -176,4 +176,4 @@ def test_a_backfill_is_asked_for_once(config: Path, database_url: str) -> None:
     assert [row[:2] for row in rows] == [("backfill", "2024-01-01T00:00:00Z/2024-02-01T11:00:00Z")]
     other = syncline(config, *asked[:-1], "2024-03-01", url=database_url)
     assert (other.returncode, other.stdout) == (1, "")
-    assert other.stderr == f"syncline: Task [{first.stdout.strip()}] is active: ask again when it has ended\n"
+    assert other.stderr == f"syncline: Task [{first.stdout.strip()}] is active: try again when it has ended\n"

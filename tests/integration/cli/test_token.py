@@ -23,7 +23,7 @@ def test_a_token_is_made_listed_and_revoked(database_url: str) -> None:
     token = made.stdout.removesuffix("\n")
     found = WRITTEN.fullmatch(token)
     assert found, made
-    assert f"'syncline token revoke {found[1]}' ends it" in made.stderr
+    assert f"'syncline token revoke {found[1]}'" in made.stderr
     assert token not in made.stderr
     for state in ("valid", "revoked"):
         listed = syncline(database_url, "list")
@@ -41,7 +41,7 @@ def test_what_cannot_be_done_is_one_clear_line(database_url: str) -> None:
     unknown = syncline(database_url, "revoke", "0123456789abcdef")
     assert (unknown.returncode, unknown.stderr) == (
         2,
-        "syncline: there is no token 0123456789abcdef: 'syncline token list' shows their ids\n",
+        "syncline: unknown token 0123456789abcdef; 'syncline token list' shows all IDs\n",
     )
     for wrong in ("nobody", b"\xff"):
         refused = syncline(database_url, "revoke", wrong)
@@ -53,5 +53,5 @@ def test_what_cannot_be_done_is_one_clear_line(database_url: str) -> None:
     old = syncline(database_url, "list")
     assert (old.returncode, old.stderr) == (
         2,
-        "syncline: the database's schema knows no tokens yet: run `syncline migrate`\n",
+        "syncline: the database schema has no tokens yet: run `syncline migrate`\n",
     )

@@ -136,7 +136,7 @@ async def test_what_is_not_http_is_one_line_and_changes_nothing(path: Path, serv
     server.answer = (answer,)
     assert not await watcher.refresh()
     assert watcher.current is running
-    assert str(watcher.problem).startswith(f"{path}:1: sources: {server.url} answered what is not valid HTTP (")
+    assert str(watcher.problem).startswith(f"{path}:1: sources: {server.url} sent an invalid HTTP response (")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ async def test_an_outage_keeps_the_old_version_running(path: Path, site: Site) -
     site.status = 503
     assert not await watcher.refresh()
     assert list(watcher.current.sources) == ["one"]
-    assert watcher.problem == f"{path}:1: sources: {site.url} answered 503; the previous version goes on"
+    assert watcher.problem == f"{path}:1: sources: {site.url} answered 503; the previous version stays in use"
     site.status = 200
     assert not await watcher.refresh()
     assert watcher.problem is None
@@ -139,7 +139,7 @@ def test_credentials_are_sent_but_never_shown(path: Path, site: Site) -> None:
 def test_a_redirect_is_not_followed(path: Path, site: Site) -> None:
     site.status, site.headers = 302, {"Location": "http://127.0.0.1:9/elsewhere"}
     messages = [problem.message for problem in examine_config(path, {}).problems]
-    assert messages == [f"{site.url} answered 302; redirects are not followed, give the final address"]
+    assert messages == [f"{site.url} answered 302; redirects are not followed: give the final URL"]
     assert len(site.asked) == 1
 
 

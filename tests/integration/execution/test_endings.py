@@ -68,7 +68,7 @@ async def test_an_ending_whose_acknowledgement_is_lost_stands_once(store: Store)
     worker, queue = await store.worker(), Queue(store, failures=["after"])
     claim = await store.claimed(worker)
     sent = ending(claim, before=["one"], line=2)
-    # Sent again it is refused: the attempt is not ours any more, because it has ended.
+    # Sent again it is refused: the attempt no longer belongs to this worker, because it has ended.
     assert await Endings(queue, worker).end_all([sent], never) == [sent]  # type: ignore[arg-type]
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
     assert await store.messages(claim.task) == ["one", "the end: SUCCESS"]

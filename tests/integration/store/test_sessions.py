@@ -187,7 +187,7 @@ async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_i
             async with open_pool(DatabaseAddress.of(url), name="test"):
                 pass
     assert str(refused.value) == (
-        f"DATABASE_URL: what answers at {place(url)} is not PostgreSQL itself (unsupported startup parameter: "
+        f"DATABASE_URL: the server at {place(url)} is not PostgreSQL itself (unsupported startup parameter: "
         "lock_timeout): with a pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in "
         "docs/operations.md"
     )

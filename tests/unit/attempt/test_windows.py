@@ -109,8 +109,8 @@ def test_an_earlier_start_loads_what_is_missing_and_another_length_everything() 
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        (Table("made", {"id": Kind.INTEGER}, key=("id",), full_refresh=True), "it needs sync_mode 'incremental'"),
-        (Table("made", {"id": Kind.INTEGER}, full_refresh=True), "it needs sync_mode 'incremental'"),
+        (Table("made", {"id": Kind.INTEGER}, key=("id",), full_refresh=True), "it needs 'sync_mode: incremental'"),
+        (Table("made", {"id": Kind.INTEGER}, full_refresh=True), "it needs 'sync_mode: incremental'"),
     ],
 )
 def test_a_table_that_is_replaced_as_a_whole_is_refused(table: Table, complaint: str) -> None:
@@ -149,7 +149,7 @@ def test_the_one_window_of_all_is_the_same_wherever_it_begins() -> None:
 @pytest.mark.parametrize("bookmark", ['{"interval": "week", "settled": [], "loaded": {"x": "y"}}', '"a cursor"'])
 def test_rows_without_a_key_that_were_loaded_in_another_way_are_not_doubled(bookmark: str) -> None:
     reading = WindowedSource(Recorded(Table("made", {})), Windows("day", START, at(2)), log=lambda *_: None)
-    with pytest.raises(ConfigurationError, match="its rows would be there twice: reset the collection"):
+    with pytest.raises(ConfigurationError, match="its rows would be duplicated: reset the collection"):
         list(reading.read(bookmark))
 
 

@@ -77,14 +77,14 @@ def test_without_a_bookmark_only_what_was_appended_is_replaced() -> None:
 
 @pytest.mark.parametrize("mode", [UPSERT, HISTORY])
 def test_a_mode_that_needs_a_key_is_refused_without_one(mode: WriteMode) -> None:
-    complaint = f"source 's', collection 'c': write_mode '{mode}' needs a key, and the source names none for table 't'"
+    complaint = f"source 's', collection 'c': write_mode '{mode}' needs a key, and the source has none for table 't'"
     with pytest.raises(ConfigurationError, match=re.escape(complaint)):
         arriving(mode, keyed=False)
 
 
 @pytest.mark.parametrize("position", [FIRST, LATER, VOID])
 def test_what_is_new_cannot_replace_everything(position: Position) -> None:
-    with pytest.raises(ConfigurationError, match="write_mode 'replace' needs all rows each time, and of table 't'"):
+    with pytest.raises(ConfigurationError, match="write_mode 'replace' needs all rows each time, but of table 't'"):
         arriving(REPLACE, position)
 
 

@@ -18,9 +18,9 @@ def test_older_schemas_are_refused_and_newer_ones_are_not() -> None:
     older = [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][1:]
     assert older
     for version in older:
-        told = f"the database's schema is at version {version}, this release needs {head()}: run 'syncline migrate'"
+        told = f"the database schema is at version {version}, but this release needs {head()}: run 'syncline migrate'"
         assert schema_problem(version) == told
-    told = f"the database's schema is not made yet, this release needs {head()}: run 'syncline migrate'"
+    told = f"the database schema is not created yet, but this release needs {head()}: run 'syncline migrate'"
     assert schema_problem(None) == told
     assert [schema_problem(version) for version in (head(), "ffff")] == [None, None]
 

@@ -30,7 +30,7 @@ def check(*arguments: str, config: Path | None = None) -> Result:
 
 def test_without_a_file_it_checks_the_one_of_the_environment_and_names_it(path: Path) -> None:
     result = check(config=path)
-    assert (result.exit_code, result.stdout) == (0, f"{path} is fine: 1 source with 2 collections.\n")
+    assert (result.exit_code, result.stdout) == (0, f"{path} is valid: 1 source with 2 collections.\n")
 
 
 def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) ->
 def test_without_any_file_it_says_how_to_name_one() -> None:
     result = check()
     assert result.exit_code == 2
-    assert result.stderr == "syncline: no configuration: give FILE or set SYNCLINE_CONFIG\n"
+    assert result.stderr == "syncline: no configuration file: use FILE or set SYNCLINE_CONFIG\n"
 
 
 def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) -> None:
@@ -50,7 +50,7 @@ def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) 
     assert result.exit_code == 2
     assert len(problems) == 2
     assert all(problem.startswith(f"{path}:") for problem in problems)
-    assert last == f"{path} cannot be used as it is: 2 problems."
+    assert last == f"{path} cannot be used: 2 problems."
 
 
 def test_an_error_that_nobody_expected_is_one_error_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_an_error_that_nobody_expected_is_one_error_too(path: Path, monkeypatch:
     problem, last = result.output.splitlines()
     assert problem.startswith(f"{path}: unexpected error: ZeroDivisionError in app.config.reader, line ")
     assert problem.endswith("; this is a bug, please report it")
-    assert last == f"{path} cannot be used as it is: 1 problem."
+    assert last == f"{path} cannot be used: 1 problem."
 
 
 def test_a_database_url_that_is_not_one_is_one_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ def test_a_replacement_by_what_is_new_is_refused() -> None:
     text = f"{{destinations: {{d: {{type: none}}}}, sources: {source}}}"
     (problem,) = load_catalogue(text % "a, {name: b, sync_mode: incremental}", {}).problems
     assert problem.path == "sources.s.collections[1]"
-    assert "'write_mode: replace' would lose all the rest" in problem.message
+    assert "'write_mode: replace' would lose all others" in problem.message
     for possible in ("sync_mode: full_refresh", "sync_mode: incremental, write_mode: upsert"):
         assert load_catalogue(text % f"{{name: b, {possible}}}", {}).problems == []
 
@@ -136,7 +136,7 @@ def test_a_write_mode_that_a_destination_does_not_have_is_refused() -> None:
     ):
         (problem,) = load_catalogue(text % source, {}).problems
         assert problem.message == (
-            f"destination 'd' is of type parquet, which has no write_mode '{mode}'; valid: append, replace"
+            f"destination 'd' of type parquet does not support write_mode '{mode}'; choose one of: append, replace"
         )
     possible = "type: synthetic, collections: [{name: a, write_mode: append}, {name: b, write_mode: replace}, c]"
     assert load_catalogue(text % possible, {}).problems == []
@@ -221,7 +221,7 @@ def test_where_a_late_row_replaces_a_newer_one_is_warned_of() -> None:
     """
     for settings in ("", ", write_mode: upsert"):
         (warning,) = load_catalogue(text % settings, {}).warnings
-        assert "destination 'lake' is of type dlt:duckdb, where a row with a key replaces the one" in str(warning)
+        assert "at destination 'lake' of type dlt:duckdb a row replaces the one" in str(warning)
     for settings in (", write_mode: append", ", sync_mode: full_refresh"):
         assert load_catalogue(text % settings, {}).warnings == ()
     assert load_catalogue((text % "").replace("airbyte", "singer"), {}).warnings == ()
@@ -309,14 +309,14 @@ def test_a_collection_in_windows_of_time_tells_the_attempt_which() -> None:
     ("source", "problem"),
     [
         ("type: synthetic, collections: [{name: a, interval: fortnight}]", "'hour', 'day', 'week', 'month', 'quarter'"),
-        ("type: synthetic, collections: [{name: a, refresh_window: 3d}]", "means nothing without an 'interval'"),
+        ("type: synthetic, collections: [{name: a, refresh_window: 3d}]", "has no effect without 'interval'"),
         (
             "type: singer, config: {command: tap}, collections: [{name: a, interval: day}]",
-            "a source of type 'singer' cannot be read in intervals; those that can: python, sql, synthetic",
+            "a source of type 'singer' cannot be read in intervals; these can: python, sql, synthetic",
         ),
         (
             "type: synthetic, collections: [{name: a, interval: day, sync_mode: full_refresh}]",
-            "excludes 'sync_mode: full_refresh'",
+            "cannot be combined with 'sync_mode: full_refresh'",
         ),
         (
             "type: synthetic, write_mode: append, collections: [{name: a, interval: day}]",

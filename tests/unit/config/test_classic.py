@@ -77,7 +77,7 @@ SECTIONS = (
 def test_it_loads_with_a_warning_for_all_that_has_no_meaning_here() -> None:
     catalogue = load_catalogue(CLASSIC, {})
     assert [str(problem) for problem in catalogue.problems] == []
-    assert [(warning.path, warning.message.partition(": ")[2]) for warning in catalogue.warnings] == [
+    assert [(warning.path, warning.message.rpartition(": ")[2]) for warning in catalogue.warnings] == [
         ("", SECTIONS),
         ("server.sync_tasks.stalled.observe_stalled_every_seconds", ""),
         ("server.sync_tasks.stalled.last_activity_threshold_minutes", ""),

@@ -26,11 +26,11 @@ COLLECTION_KEYS = (
     "schedule, schema_policy, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
-EMPTY = "must not be empty: 0 means for ever, without the key the default counts"
+EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
 TYPES = ", ".join(sorted(SOURCE_TYPES))
 PLACES = ", ".join(sorted(DESTINATION_TYPES))
-BY_HAND = "'none' means by hand only"
-DURATIONS = "valid are days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
+BY_HAND = "'none' disables it"
+DURATIONS = "use days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 
 
 def all_problems(text: str) -> list[str]:
@@ -45,14 +45,14 @@ def all_problems(text: str) -> list[str]:
     [
         ("servr: {}", "servr: unknown key; did you mean 'server'? valid: destinations, notifications, server, sources"),
         ("zzz: {}", "zzz: unknown key; valid: destinations, notifications, server, sources"),
-        ("[]", "must be a mapping with server, sources and destinations"),
+        ("[]", "must be a mapping with 'server', 'sources' and 'destinations'"),
         ("server: 1", "server: must be a mapping (key: value)"),
         ("sources: [a]", "sources: must be a mapping (id: …)"),
-        ("destinations: http://x/y", "destinations: must be a mapping (id: …); only sources may be a URL or a file"),
+        ("destinations: http://x/y", "destinations: must be a mapping (id: …); only 'sources' may be a URL or a file"),
         ("server: {prt: 1}", f"server.prt: unknown key; did you mean 'port'? valid: {SERVER_KEYS}"),
-        ("server: {port: x}", "server.port: must be a whole number"),
-        ("server: {port: '1_000'}", "server.port: must be a whole number"),
-        ("server: {port: true}", "server.port: must be a whole number"),
+        ("server: {port: x}", "server.port: must be an integer"),
+        ("server: {port: '1_000'}", "server.port: must be an integer"),
+        ("server: {port: true}", "server.port: must be an integer"),
         ("server: {drain_seconds: '1_0'}", "server.drain_seconds: must be a number"),
         ("server: {drain_seconds: true}", "server.drain_seconds: must be a number"),
         ("server: {retention: {days: null}}", f"server.retention.days: {EMPTY}"),
@@ -63,7 +63,7 @@ def all_problems(text: str) -> list[str]:
         ),
         ("server: {port: 70000}", "server.port: must be less than or equal to 65535"),
         ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0"),
-        ("server: {admin_token: [hunter22]}", "server.admin_token: must be text"),
+        ("server: {admin_token: [hunter22]}", "server.admin_token: must be a string"),
         ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be greater than or equal to 0"),
         (
             "server: {sync_tasks: {pol: {}}}",
@@ -86,26 +86,29 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
     [
         ("colections: []", f".colections: unknown key; did you mean 'collections'? valid: {SOURCE_KEYS}"),
         ("type: singr", f".type: unknown type 'singr'; did you mean 'singer'? valid: {TYPES}"),
-        ("type: [singer]", f".type: must be text; valid: {TYPES}"),
-        ("destinations: []", ".destinations: names no destination; defined: broken, nowhere"),
+        ("type: [singer]", f".type: must be a string; valid: {TYPES}"),
+        ("destinations: []", ".destinations: needs at least one destination; defined: broken, nowhere"),
         (
             "destinations: [nwhere]",
             ".destinations[0]: unknown destination 'nwhere'; did you mean 'nowhere'? valid: broken, nowhere",
         ),
-        ("destinations: broken", ".destinations[0]: destination 'broken' has problems of its own"),
+        ("destinations: broken", ".destinations[0]: destination 'broken' is not valid itself"),
         ("destinations: {a: b}", ".destinations: must be a list"),
-        ("collections: []", ".collections: names no collection; at least one is needed"),
+        ("collections: []", ".collections: needs at least one collection"),
         ("collections: {a: b}", ".collections: must be a list"),
         ("collections: [[a]]", ".collections[0]: must be a name or a mapping with a 'name'"),
         ("collections: [{type: a}]", ".collections[0].name: is missing"),
-        ("collections: [a, b, a]", ".collections[2]: collection 'a' is there already; names are unique"),
-        ("collections: [a, {name: a}]", ".collections[1]: collection 'a' is there already; names are unique"),
+        ("collections: [a, b, a]", ".collections[2]: collection 'a' already exists; names must be unique"),
+        ("collections: [a, {name: a}]", ".collections[1]: collection 'a' already exists; names must be unique"),
         ("collections: ['']", ".collections[0].name: a name must not be empty"),
         ("collections: [a/b]", ".collections[0].name: a name must not contain '/'"),
         ("collections: [' a']", ".collections[0].name: a name must not begin or end with a space"),
         ('collections: ["a\\nb"]', ".collections[0].name: a name must not contain control characters"),
-        (f"collections: [{'x' * 256}]", ".collections[0].name: a name must have at most 255 bytes, not 256"),
-        (f"collections: ['{'ü' * 128}']", ".collections[0].name: a name must have at most 255 bytes, not 256"),
+        (f"collections: [{'x' * 256}]", ".collections[0].name: a name must not be longer than 255 bytes (it has 256)"),
+        (
+            f"collections: ['{'ü' * 128}']",
+            ".collections[0].name: a name must not be longer than 255 bytes (it has 256)",
+        ),
         (
             "collections: [{name: a, tabel_name: b}]",
             f".collections[0].tabel_name: unknown key; did you mean 'table_name'? valid: {COLLECTION_KEYS}",
@@ -124,16 +127,16 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ),
         (
             "collections: [{name: a, schedule: '61 * * * *'}]",
-            ".collections[0].schedule: schedule '61 * * * *': minute: '61' is out of range, valid is 0-59; " + BY_HAND,
+            ".collections[0].schedule: schedule '61 * * * *': minute: '61' is out of range; use 0-59; " + BY_HAND,
         ),
         (
             "collections: [{name: a, parameters: {fail_rate: 2}}]",
             ".collections[0].parameters.fail_rate: must be less than or equal to 1",
         ),
-        ("timezone: Europe/Berln", ".timezone: time zone 'Europe/Berln' is unknown, did you mean 'Europe/Berlin'?"),
+        ("timezone: Europe/Berln", ".timezone: unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
         ("misfire: newest", ".misfire: must be 'skip', 'latest' or 'all'"),
-        ("misfire_window: soon", f".misfire_window: duration 'soon' is not understood, {DURATIONS}"),
-        ("timeout: 90", f".timeout: duration '90' is not understood, {DURATIONS}"),
+        ("misfire_window: soon", f".misfire_window: duration 'soon' is not valid; {DURATIONS}"),
+        ("timeout: 90", f".timeout: duration '90' is not valid; {DURATIONS}"),
         ("timeout: 0s", ".timeout: must be greater than zero"),
         ("max_attempts: 0", ".max_attempts: must be greater than or equal to 1"),
         ("config: {tap: a}", ".config.tap: unknown key; valid: none"),
@@ -157,7 +160,7 @@ def test_a_mistake_in_a_source_rejects_the_source(keys: str, problem: str) -> No
         ("{}", f".type: unknown type 'd'; valid: {PLACES}"),
         ("{type: duckdb}", ".path: is missing"),
         ("{type: duckdb, path: x, shema: y}", ".shema: unknown key; did you mean 'schema'? valid: path, schema, type"),
-        ("{type: postgres, host: h, password: {hunter22: x}}", ".password: must be text"),
+        ("{type: postgres, host: h, password: {hunter22: x}}", ".password: must be a string"),
     ],
 )
 def test_a_mistake_in_a_destination_names_its_key(keys: str, problem: str) -> None:
@@ -207,7 +210,7 @@ def test_a_good_catalogue_is_counted(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "cannot be read: no such file or directory"),
-        (b"a: \xff", "cannot be read: it is not UTF-8 (byte 3)"),
+        (b"a: \xff", "cannot be read: not valid UTF-8 (byte 3)"),
         (b"", "is empty"),
     ],
 )

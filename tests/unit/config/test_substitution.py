@@ -45,8 +45,8 @@ def test_placeholders_become_values(written: Any, value: Any) -> None:
     [
         ("${env.X}", "environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
         ("${env.X|env.Y}", "environment variable X or Y is not set; write ${env.NAME} or ${env.NAME|default}"),
-        ("${env.}", "a placeholder names no variable that can exist; write ${env.NAME} or ${env.NAME|default}"),
-        ("${env.A-B|c}", "a placeholder names no variable that can exist; write ${env.NAME} or ${env.NAME|default}"),
+        ("${env.}", "a placeholder's variable name is not valid; write ${env.NAME} or ${env.NAME|default}"),
+        ("${env.A-B|c}", "a placeholder's variable name is not valid; write ${env.NAME} or ${env.NAME|default}"),
         ("x ${env.X", "a placeholder has no closing brace; write ${env.NAME} or ${env.NAME|default}"),
     ],
 )
@@ -97,10 +97,10 @@ def test_what_a_file_holds_is_put_in_and_is_secret(tmp_path: Path) -> None:
     [
         ("${file./none}", "file /none cannot be read: No such file or directory; write"),
         ("${env.A|file./none}", "environment variable A is not set, and file /none cannot be read: No such"),
-        ("${file.password}", "a placeholder names a file by a part of its path; write ${file./path/of/the.file}"),
+        ("${file.password}", "a placeholder has a relative file path; write ${file./path/of/the.file}"),
         ("${file./dev/null}", "file /dev/null is empty; write"),
         ("${file./dev/zero}", "file /dev/zero is larger than 1 MB; write"),
-        (f"${{file.{sys.executable}}}", "cannot be read: it is not text in UTF-8|is larger than 1 MB"),
+        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MB"),
         ("${file./a\0b}", "cannot be read"),
     ],
 )

@@ -104,7 +104,7 @@ async def test_a_broken_version_keeps_the_old_one_and_says_so_once(path: Path, b
     assert [entry["event"] for entry in logs] == ["catalogue.refused"]
     assert watcher.problem is not None
     assert watcher.problem.startswith(str(path))
-    assert watcher.problem.endswith("; the previous version goes on")
+    assert watcher.problem.endswith("; the previous version stays in use")
     write(path, catalogue_text("one"))
     assert not await watcher.refresh()
     assert watcher.problem is None
@@ -124,7 +124,7 @@ async def test_an_error_that_nobody_expected_refuses_the_new_version(
     assert watcher.current is running
     problem = str(watcher.problem)
     assert problem.startswith(f"{path}: unexpected error: UnexpectedError in app.config.")
-    assert problem.endswith("; this is a bug, please report it; the previous version goes on")
+    assert problem.endswith("; this is a bug, please report it; the previous version stays in use")
     assert [entry["event"] for entry in logs] == ["catalogue.refused", "catalogue.unexpected"]
     assert "in fail" in logs[1]["exception"] or "fail(" in logs[1]["exception"]
     assert "hunter22" not in f"{problem}{logs[0]}{logs[1]['problem']}"
@@ -177,7 +177,7 @@ async def test_a_pipe_that_nobody_writes_to_is_refused(path: Path, monkeypatch: 
     remove(path)
     os.mkfifo(path)
     assert not await watcher.refresh()
-    assert "it is not a file, and nothing came from it within 0.01 seconds" in str(watcher.problem)
+    assert "nothing could be read from this pipe within 0.01 seconds" in str(watcher.problem)
 
 
 async def test_a_version_that_stays_broken_is_built_once(path: Path) -> None:
@@ -194,7 +194,7 @@ async def test_a_deleted_file_keeps_the_old_version_running(path: Path) -> None:
     remove(path)
     assert not await watcher.refresh()
     assert list(watcher.current.sources) == ["one"]
-    assert watcher.problem == f"{path}: cannot be read: no such file or directory; the previous version goes on"
+    assert watcher.problem == f"{path}: cannot be read: no such file or directory; the previous version stays in use"
 
 
 async def test_a_source_that_breaks_goes_on_in_its_previous_version(path: Path) -> None:
@@ -205,7 +205,7 @@ async def test_a_source_that_breaks_goes_on_in_its_previous_version(path: Path) 
     assert watcher.current.sources["one"] == before
     assert set(watcher.current.sources) == {"one", "two"}
     assert watcher.problem is None
-    assert str(watcher.current.rejected["one"][-1]) == "sources.one: rejected; the previous version goes on"
+    assert str(watcher.current.rejected["one"][-1]) == "sources.one: rejected; the previous version stays in use"
     assert "the previous version" not in str(watcher.current.rejected["three"])
     write(path, catalogue_text("two"))
     await watcher.refresh()

@@ -32,13 +32,16 @@ def test_every_common_form_becomes_one_that_all_drivers_take(given: str, plain: 
     [
         ("postgresql://u:secret@h:port/d", "not a URL; expected postgresql://user:password@host:port/database"),
         ("mysql://u:secret@h/d", "'mysql' is not PostgreSQL"),
-        ("postgresql://u:secret@a:1,b:99999/d", "port 99999 does not exist; valid is 1 to 65535"),
-        ("postgresql://u:secret@a:1,b:port/d", "port port does not exist; valid is 1 to 65535"),
+        ("postgresql://u:secret@a:1,b:99999/d", "port 99999 is out of range; use 1 to 65535"),
+        ("postgresql://u:secret@a:1,b:port/d", "port port is out of range; use 1 to 65535"),
         ("postgresql://u:secret@a,b,c/d?port=1,2", "2 ports for 3 hosts; give one port for each host"),
-        ("postgresql://u:secret@a,/d", "of several hosts each must be a name or an IPv4 address"),
-        ("postgresql://u:secret@[::1]:1,[::2]:2/d", "of several hosts each must be a name or an IPv4 address"),
-        ("postgresql://u:secret@h:99999/d", "port 99999 does not exist; valid is 1 to 65535"),
-        ("postgresql://u:secret@h/d?nosuch=1", "option 'nosuch' is unknown; valid are application_name, dbname, host"),
+        ("postgresql://u:secret@a,/d", "with several hosts, each must be a name or an IPv4 address"),
+        ("postgresql://u:secret@[::1]:1,[::2]:2/d", "with several hosts, each must be a name or an IPv4 address"),
+        ("postgresql://u:secret@h:99999/d", "port 99999 is out of range; use 1 to 65535"),
+        (
+            "postgresql://u:secret@h/d?nosuch=1",
+            "option 'nosuch' is unknown; choose one of application_name, dbname, host",
+        ),
         ("secret", "not a URL"),
     ],
 )

@@ -18,7 +18,7 @@ _TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime"
 
 
 def signature_of(described: Mapping[str, Any]) -> str | None:
-    """The signature of a file as its file system describes it; None if it says nothing that changes with the file.
+    """The signature of a file as its file system describes it; None if it printed nothing that changes with the file.
 
     An ETag, else the time of the last change, each with the size: a size alone stays when a digit changes.
     """

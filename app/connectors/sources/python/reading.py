@@ -28,7 +28,7 @@ _END: Final = object()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
-    """How the rows arrive: what the catalogue says of the collection, and where it says nothing the schema."""
+    """How the rows arrive: what the catalogue says of the collection, and where it printed nothing the schema."""
 
     columns: dict[str, Kind]
     key: tuple[str, ...]
