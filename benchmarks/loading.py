@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.attempt.copying import Pass
-from app.attempt.outbox import Outbox
 from app.attempt.place import Place, close
 from app.attempt.report import Report as AttemptReport
+from app.attempt.worker_pipe import WorkerPipe
 from app.attempt.writing import Writing
 from app.connectors.contract.passes import Fence
 from app.connectors.contract.standing import Standing
@@ -138,14 +138,14 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool, records: int) ->
         generation=0,
         standing=Standing("made", "made"),
     )
-    outbox = Outbox(os.open(os.devnull, os.O_WRONLY))
-    with tempfile.TemporaryDirectory(dir=recorded.parent) as work, closing(outbox):
+    pipe = WorkerPipe(os.open(os.devnull, os.O_WRONLY))
+    with tempfile.TemporaryDirectory(dir=recorded.parent) as work, closing(pipe):
         started = time.perf_counter()
         destination = make_destination(name, options, fence=fence, work_dir=Path(work), log=lambda *_: None)
         place = Place(name, destination, destination.open())
         tap = SingerOptions(command=tuple(command), catalog=catalog)
         source = SingerSource(tap, SingerParameters(), job, work_dir=Path(work), log=lambda *_: None)
-        report = AttemptReport(outbox)
+        report = AttemptReport(pipe)
         bookmark = place.position.bookmark
         Pass([place], bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
         close([place])

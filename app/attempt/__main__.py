@@ -16,7 +16,7 @@ import msgspec
 from app.attempt.asking import check, discover
 from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
-from app.attempt.outbox import Outbox, WorkerGone
+from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import (
     EVENTS_FD_VARIABLE,
@@ -52,29 +52,29 @@ def main() -> int:
     # Rows have no cycles, and looking for some took a quarter of an attempt's time.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     arm(os.environ, allowed=True)  # its worker has passed it on, or there is nothing
-    outbox = Outbox(int(os.environ.pop(EVENTS_FD_VARIABLE)))
+    pipe = WorkerPipe(int(os.environ.pop(EVENTS_FD_VARIABLE)))
     follow_parent(signal.SIGKILL)
-    if outbox.has_no_reader():
+    if pipe.has_no_reader():
         return 1
     adopt_orphans()
     try:
         with suppress(Stopped, WorkerGone):
-            ending = _attempt(outbox)
+            ending = _attempt(pipe)
             # What a connector has started must not go on when the task is over.
             end_own_descendants()
             if not Stopped.came:  # some drivers turn what a signal raises into an error of their own
-                outbox.send(ending)
+                pipe.send(ending)
                 return 0 if isinstance(ending, Finished) else 1
         return 128 + signal.SIGTERM
     finally:
         end_own_descendants()
 
 
-def _attempt(outbox: Outbox) -> Finished | Failed:
+def _attempt(pipe: WorkerPipe) -> Finished | Failed:
     try:
         job: AttemptJob = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
         with workspace(Path(job.data_dir), name=_name_of(job)) as work_dir:
-            return _carried_out(job, work_dir=work_dir, outbox=outbox)
+            return _carried_out(job, work_dir=work_dir, pipe=pipe)
     except SynclineError as error:
         return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
     except RecursionError:  # JSON from outside; nothing else here has any depth
@@ -85,16 +85,16 @@ def _attempt(outbox: Outbox) -> Finished | Failed:
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
 
 
-def _carried_out(job: AttemptJob, *, work_dir: Path, outbox: Outbox) -> Finished:
+def _carried_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     match job:
         case Sync():
-            return synchronise(job, work_dir=work_dir, outbox=outbox)
+            return synchronise(job, work_dir=work_dir, pipe=pipe)
         case Backfill():
-            return backfill(job, work_dir=work_dir, outbox=outbox)
+            return backfill(job, work_dir=work_dir, pipe=pipe)
         case Check():
-            return check(job, work_dir=work_dir, outbox=outbox)
+            return check(job, work_dir=work_dir, pipe=pipe)
         case Discover():
-            return discover(job, work_dir=work_dir, outbox=outbox)
+            return discover(job, work_dir=work_dir, pipe=pipe)
 
 
 def _name_of(job: AttemptJob) -> str:

@@ -16,20 +16,20 @@ from app.domain.attempt_protocol import Checked, Finished
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.attempt.outbox import Outbox
+    from app.attempt.worker_pipe import WorkerPipe
     from app.domain.attempt_protocol import Check, Discover
 
 
-def check(job: Check, *, work_dir: Path, outbox: Outbox) -> Finished:
+def check(job: Check, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Tells each collection that can be read as configured; raises the source's own error for the first that cannot."""
     for asked in job.each():
-        with opened_source(asked, work_dir=work_dir, log=WorkerLog(outbox)) as source:
+        with opened_source(asked, work_dir=work_dir, log=WorkerLog(pipe)) as source:
             source.check()
-        outbox.send(Checked(asked.collection.name))
+        pipe.send(Checked(asked.collection.name))
     return Finished(records_read=0, rows_written=0)
 
 
-def discover(job: Discover, *, work_dir: Path, outbox: Outbox) -> Finished:
+def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Tells each thing that there is once.
 
     Raises:
@@ -37,11 +37,11 @@ def discover(job: Discover, *, work_dir: Path, outbox: Outbox) -> Finished:
     """
     told: set[str] = set()
     for asked in job.each():
-        with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(outbox))) as source:
+        with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(pipe))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
             for offered in offered_as_written(asked, source.discover()):
                 if offered.name not in told:
-                    outbox.send(offered)
+                    pipe.send(offered)
                 told.add(offered.name)
     return Finished(records_read=0, rows_written=0)

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from app.attempt.outbox import Outbox
     from app.attempt.place import Place
+    from app.attempt.worker_pipe import WorkerPipe
     from app.connectors.contract.passes import Item
     from app.domain.attempt_protocol import Backfill
 
 _DOUBLING: Final = {WriteMode.APPEND, WriteMode.REPLACE}
 
 
-def backfill(job: Backfill, *, work_dir: Path, outbox: Outbox) -> Finished:
+def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Brings the rows of the job's interval to every destination, however far each of them is.
 
     Raises:
         ConfigurationError: the source cannot be read in this way, or its rows could be there twice afterwards.
     """
-    log = WorkerLog(outbox)
+    log = WorkerLog(pipe)
     log("info", f"backfill of {job.interval}: the bookmark does not move")
-    report = Report(outbox)
+    report = Report(pipe)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for place in places:
         if place.position.reload:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from app.attempt.outbox import Outbox
+    from app.attempt.worker_pipe import WorkerPipe
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Item, Log
     from app.domain.attempt_protocol import CopyJob, Sync
@@ -30,14 +30,14 @@ _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
 
 
-def synchronise(job: Sync, *, work_dir: Path, outbox: Outbox) -> Finished:
+def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Destinations that are equally far share one reading of the source; normally all of them are.
 
     One that fails stops none of the others, which go on to their end. The attempt fails then, and the next one reads
     what that destination lacks.
     """
-    log = WorkerLog(outbox)
-    report = Report(outbox)
+    log = WorkerLog(pipe)
+    report = Report(pipe)
     places = opened_places(job, report, work_dir=work_dir, log=log)
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
         with opened_source(job, work_dir=work_dir, log=log) as source:

@@ -11,8 +11,8 @@ from app.connectors.contract.passes import Measured
 from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress
 
 if TYPE_CHECKING:
-    from app.attempt.outbox import Outbox
     from app.attempt.place import Place
+    from app.attempt.worker_pipe import WorkerPipe
     from app.connectors.contract.passes import Source
     from app.domain.attempt_protocol import Level
 
@@ -22,12 +22,12 @@ _PROGRESS_SECONDS: Final = 1.0
 class Report:
     """Counts, and tells the worker."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, pipe: WorkerPipe) -> None:
         self.records_read = 0
         self.rows_written = 0
         self._bytes_read = 0
         self._source: Measured | None = None
-        self._outbox = outbox
+        self._pipe = pipe
         self._reported_at = time.monotonic()
 
     def measure(self, source: Source) -> None:
@@ -41,29 +41,29 @@ class Report:
             self._reported_at = time.monotonic()
             share = None if self._source is None else self._source.progress()
             share = None if share is None else min(max(share, 0.0), 1.0)
-            self._outbox.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
+            self._pipe.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
 
     def committed(self, place: Place, *, rows: int, bookmark: str | None) -> None:
         self.rows_written += rows
-        self._outbox.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
+        self._pipe.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
 
     def completed_earlier(self, place: Place) -> None:
         """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
-        self._outbox.send(LogLine("info", f"destination {place.name!r} already has all rows of this task"))
+        self._pipe.send(LogLine("info", f"destination {place.name!r} already has all rows of this task"))
         self.committed(place, rows=0, bookmark=place.position.bookmark)
 
 
 class WorkerLog:
     """The log of the connectors: the worker keeps its lines."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
+    def __init__(self, pipe: WorkerPipe) -> None:
+        self._pipe = pipe
 
     def __call__(self, level: Level, message: str) -> None:
-        self._outbox.send(LogLine(level, message))
+        self._pipe.send(LogLine(level, message))
 
     def installing(self, *, done: bool = False) -> None:
-        self._outbox.send(Installing(done=done))
+        self._pipe.send(Installing(done=done))
 
 
 def _as_json(bookmark: str | None) -> Any:

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from app.attempt import __main__ as child
-from app.attempt.outbox import Outbox, WorkerGone
 from app.attempt.place import Place, close
+from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.domain.attempt_protocol import Check, Failed, LogLine
 from app.domain.collection import CollectionJob
 from app.domain.errors import SynclineError
@@ -28,14 +28,14 @@ BROKEN = BrokenPipeError(32, "Broken pipe")
 
 
 @pytest.fixture
-def deaf() -> Iterator[Outbox]:
-    """An outbox whose reader is gone."""
+def deaf() -> Iterator[WorkerPipe]:
+    """A pipe whose reader is gone."""
     receiving, sending = os.pipe()
     os.close(receiving)
-    outbox = Outbox(sending)
-    yield outbox
+    pipe = WorkerPipe(sending)
+    yield pipe
     with suppress(BrokenPipeError):  # what could not be sent is still there
-        outbox.close()
+        pipe.close()
 
 
 class Destination:
@@ -57,7 +57,7 @@ class Destination:
     def close(self) -> None: ...
 
 
-def test_an_attempt_without_a_worker_ends(deaf: Outbox) -> None:
+def test_an_attempt_without_a_worker_ends(deaf: WorkerPipe) -> None:
     with pytest.raises(WorkerGone):
         deaf.send(LogLine("info", "is there anybody?"))
 
@@ -77,7 +77,7 @@ def test_a_worker_that_is_gone_is_no_failure_of_a_destination() -> None:
 
 
 def test_a_broken_pipe_anywhere_else_fails_the_attempt_with_a_word(
-    deaf: Outbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    deaf: WorkerPipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def work(*_: Any, **__: Any) -> Any:
         raise BROKEN

@@ -16,7 +16,7 @@ class WorkerGone(BaseException):
     """Nobody hears this attempt any more; a `BrokenPipeError` would be taken for one of a program or a driver."""
 
 
-class Outbox:
+class WorkerPipe:
     """Owns `descriptor`; a process that goes on after the attempt closes it."""
 
     def __init__(self, descriptor: int) -> None:
