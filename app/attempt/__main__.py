@@ -74,7 +74,7 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
     try:
         job: AttemptJob = msgspec.json.decode(sys.stdin.buffer.read(), type=AttemptJob)
         with workspace(Path(job.data_dir), name=_name_of(job)) as work_dir:
-            return _carried_out(job, work_dir=work_dir, pipe=pipe)
+            return _carry_out(job, work_dir=work_dir, pipe=pipe)
     except SynclineError as error:
         return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
     except RecursionError:  # JSON from outside; nothing else here has any depth
@@ -85,7 +85,7 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
 
 
-def _carried_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
+def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     match job:
         case Sync():
             return synchronise(job, work_dir=work_dir, pipe=pipe)

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from app.attempt.report import WorkerLog
-from app.attempt.source import opened_source
+from app.attempt.source import open_source
 from app.connectors.contract.offers import Discovering
 from app.connectors.kinds import not_discoverable
 from app.connectors.making import make_source
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def check(job: Check, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Tells each collection that can be read as configured; raises the source's own error for the first that cannot."""
     for asked in job.each():
-        with opened_source(asked, work_dir=work_dir, log=WorkerLog(pipe)) as source:
+        with open_source(asked, work_dir=work_dir, log=WorkerLog(pipe)) as source:
             source.check()
         pipe.send(Checked(asked.collection.name))
     return Finished(records_read=0, rows_written=0)
@@ -35,13 +35,13 @@ def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     Raises:
         ConfigurationError: the source cannot tell.
     """
-    told: set[str] = set()
+    seen: set[str] = set()
     for asked in job.each():
         with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(pipe))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
             for offered in offered_as_written(asked, source.discover()):
-                if offered.name not in told:
+                if offered.name not in seen:
                     pipe.send(offered)
-                told.add(offered.name)
+                seen.add(offered.name)
     return Finished(records_read=0, rows_written=0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.attempt.copying import Pass, opened_places
+from app.attempt.copying import Pass, open_places
 from app.attempt.place import close
 from app.attempt.report import Report, WorkerLog
-from app.attempt.source import opened_source
+from app.attempt.source import open_source
 from app.attempt.windows import INTERVAL_COLUMN
 from app.attempt.writing import Writing
 from app.connectors.contract.intervals import IntervalSource
@@ -38,26 +38,26 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     log = WorkerLog(pipe)
     log("info", f"backfill of {job.interval}: the bookmark does not move")
     report = Report(pipe)
-    places = opened_places(job, report, work_dir=work_dir, log=log)
+    places = open_places(job, report, work_dir=work_dir, log=log)
     for place in places:
         if place.position.reload:
             reason = place.position.reason or place.position.reload.value
             raise ConfigurationError(
                 f"destination {place.name!r}: {reason}. The next task reloads everything; run the backfill after it"
             )
-    with opened_source(job, work_dir=work_dir, log=log) as source:
+    with open_source(job, work_dir=work_dir, log=log) as source:
         if not isinstance(source, IntervalSource):
             raise not_by_intervals(job.source_type)
         if lacking := [place for place in places if place.lacks_rows]:
             report.measure(source)
             writing = Writing.of(job)
-            items = _fitting(source.read_interval(job.interval), lacking, writing.mode)
+            items = _refuse_doubling(source.read_interval(job.interval), lacking, writing.mode)
             Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(items)
     close(places)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 
-def _fitting(items: Iterable[Item], places: list[Place], mode: WriteMode | None) -> Iterator[Item]:
+def _refuse_doubling(items: Iterable[Item], places: list[Place], mode: WriteMode | None) -> Iterator[Item]:
     """`items`, as long as none of their tables could have rows twice afterwards."""
     for item in items:
         if isinstance(item, Table):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.attempt.place import Place, close
 from app.attempt.report import Report, WorkerLog
-from app.attempt.source import opened_source
+from app.attempt.source import open_source
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import Columns
 from app.connectors.contract.passes import Checkpoint, Emptied, Rows
@@ -38,21 +38,21 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """
     log = WorkerLog(pipe)
     report = Report(pipe)
-    places = opened_places(job, report, work_dir=work_dir, log=log)
+    places = open_places(job, report, work_dir=work_dir, log=log)
     for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
-        with opened_source(job, work_dir=work_dir, log=log) as source:
+        with open_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
             Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
     close(places)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 
-def opened_places(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Place]:
+def open_places(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Place]:
     """All destinations of the job; what an earlier attempt has completed is told.
 
     They come first: hours of reading must not end at a wrong password.
     """
-    places = [Place.opened(job, name, work_dir=work_dir, log=log) for name in job.destinations]
+    places = [Place.open(job, name, work_dir=work_dir, log=log) for name in job.destinations]
     for place in places:
         if place.position.completed:
             report.completed_earlier(place)

@@ -41,7 +41,7 @@ class Place:
         self._log = log
 
     @classmethod
-    def opened(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Place:
+    def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Place:
         """The destination of this name, open, or its failure."""
         fence = Fence(
             task=job.task,
@@ -55,7 +55,7 @@ class Place:
         )
         given = job.destinations[name]
         place = cls(name, None, log=log if len(job.destinations) > 1 else None)
-        place._destination = place._tried(
+        place._destination = place._try(
             lambda: make_destination(
                 name,
                 given,
@@ -66,7 +66,7 @@ class Place:
                 remembered=job.bookmarks.get(name),
             ),
         )
-        place.position = place._asked(lambda destination: destination.open()) or place.position
+        place.position = place._ask(lambda destination: destination.open()) or place.position
         if place.position.reason:
             log("warn", f"destination {name!r}: {place.position.reason}: reloading everything")
         return place
@@ -77,10 +77,10 @@ class Place:
         return self.failure is None and not self.position.completed
 
     def begin(self, table: Table) -> None:
-        self._asked(lambda destination: destination.begin(table))
+        self._ask(lambda destination: destination.begin(table))
 
     def write(self, table: str, batch: Batch) -> None:
-        self._asked(lambda destination: destination.write(table, batch))
+        self._ask(lambda destination: destination.write(table, batch))
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
@@ -90,11 +90,11 @@ class Place:
                 )
             destination.empty(emptied)
 
-        self._asked(empty)
+        self._ask(empty)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int | None:
         """The number of rows inserted or changed; None where nothing is committed, because it has failed."""
-        return self._asked(lambda destination: destination.commit(bookmark, final=final))
+        return self._ask(lambda destination: destination.commit(bookmark, final=final))
 
     def close(self) -> None:
         destination, self._destination = self._destination, None
@@ -105,18 +105,18 @@ class Place:
             except Exception as error:  # noqa: BLE001 -- whatever it is, the others have to be closed too
                 self._fail(error)
 
-    def _asked(self, what: Callable[[Destination], T]) -> T | None:
+    def _ask(self, what: Callable[[Destination], T]) -> T | None:
         destination = self._destination
         if destination is None:
             return None
 
-        def asked() -> T:
+        def ask_by_name() -> T:
             with blamed(destination_named(self.name)):
                 return what(destination)
 
-        return self._tried(asked)
+        return self._try(ask_by_name)
 
-    def _tried(self, what: Callable[[], T]) -> T | None:
+    def _try(self, what: Callable[[], T]) -> T | None:
         try:
             return what()
         except _EVERYBODYS:

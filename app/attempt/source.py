@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from app.attempt.windows import windowed
+from app.attempt.windows import read_by_windows
 from app.connectors.making import make_source
 
 if TYPE_CHECKING:
@@ -15,6 +15,6 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob
 
 
-def opened_source(job: SourceJob, *, work_dir: Path, log: Log) -> closing[Source]:
+def open_source(job: SourceJob, *, work_dir: Path, log: Log) -> closing[Source]:
     """Reads windows of time if the collection says so; closed at the end of the block."""
-    return closing(windowed(make_source(job, work_dir=work_dir, log=log), job, log=log))
+    return closing(read_by_windows(make_source(job, work_dir=work_dir, log=log), job, log=log))

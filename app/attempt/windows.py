@@ -22,7 +22,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.kinds import not_by_intervals
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
-from app.domain.interval import Interval, written
+from app.domain.interval import Interval, format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ INTERVAL_COLUMN: Final = "_syncline_interval"
 """The mark of the window that a row belongs to, in tables without a key."""
 
 
-def windowed(source: Source, job: SourceJob, *, log: Log) -> Source:
+def read_by_windows(source: Source, job: SourceJob, *, log: Log) -> Source:
     """`source`, reading windows if its collection says so.
 
     Raises:
@@ -66,7 +66,7 @@ class WindowedSource:
 
     def read(self, bookmark: str | None) -> Iterator[Item]:
         self._tables.clear()
-        loaded = Loaded.parsed(bookmark, self._windows.length)
+        loaded = Loaded.parse(bookmark, self._windows.length)
         self._strange = bookmark is not None and not (loaded.settled or loaded.changing)
         every = list(self._windows.all())
         wanted = [window for window in every if self._windows.may_change(window) or not loaded.settles(window)]
@@ -101,7 +101,7 @@ class WindowedSource:
         for item in self._source.read_interval(window):
             match item:
                 case Table():
-                    table = _placed(item)
+                    table = _mark_rows(item)
                     if self._tables.get(item.name) != table:
                         self._tables[item.name] = table
                         yield table
@@ -120,7 +120,7 @@ class WindowedSource:
                 # Checkpoints are left out: within a window nothing is complete.
 
 
-def _placed(table: Table) -> Table:
+def _mark_rows(table: Table) -> Table:
     """`table`, whose rows say to which window they belong if no key tells what a window has brought before."""
     if table.full_refresh:
         raise ConfigurationError(
@@ -142,13 +142,13 @@ class Loaded:
     changing: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parsed(cls, bookmark: str | None, length: str) -> Loaded:
+    def parse(cls, bookmark: str | None, length: str) -> Loaded:
         """Windows of another length say nothing: everything is loaded anew, as it is after a bookmark of others."""
         try:
             said: Any = {} if bookmark is None else jsontext.decode(bookmark)
             if not isinstance(said, dict) or said.get("interval") != length:
                 return cls(length)
-            return cls(length, [Interval.parsed(text) for text in said["settled"]], dict(said["loaded"]))
+            return cls(length, [Interval.parse(text) for text in said["settled"]], dict(said["loaded"]))
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError):
             return cls(length)
 
@@ -161,7 +161,7 @@ class Loaded:
         begin = windows.mark(window)
         self.changing.pop(begin, None)
         if windows.may_change(window):
-            self.changing[begin] = written(windows.now)
+            self.changing[begin] = format_moment(windows.now)
             return
         stretches = sorted([*self.settled, window], key=lambda one: one.start)
         joined = stretches[:1]

@@ -22,7 +22,7 @@ def workspace(data_dir: Path, *, name: str) -> Iterator[Path]:
 
     Its name begins with `name`.
     """
-    with _swept(data_dir) as attempts:
+    with _clear_and_hold(data_dir) as attempts:
         own = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=attempts))
         held = _lock(own)
     try:
@@ -35,12 +35,12 @@ def workspace(data_dir: Path, *, name: str) -> Iterator[Path]:
 
 def sweep(data_dir: Path) -> None:
     """Remove the directories of attempts that were killed: files in them may hold secrets."""
-    with _swept(data_dir):
+    with _clear_and_hold(data_dir):
         pass
 
 
 @contextmanager
-def _swept(data_dir: Path) -> Iterator[Path]:
+def _clear_and_hold(data_dir: Path) -> Iterator[Path]:
     """The directory of all attempts without those of dead ones; nobody else adds or removes any meanwhile."""
     attempts = data_dir.absolute() / "attempts"
     attempts.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -40,7 +40,7 @@ def run_dev(
         environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)}
         given = _given_database(settings)
         # A wrong catalogue, a second `dev` and a taken port are told before a database is started, which takes a while.
-        catalogue = load_catalogue(config, environment | (given or _named("postgresql://app@127.0.0.1/app")))
+        catalogue = load_catalogue(config, environment | (given or _name_database("postgresql://app@127.0.0.1/app")))
         if not given and running_server(home_below(data)):
             raise _second_one(data)
         host = host or DEFAULT_HOST
@@ -60,10 +60,10 @@ def _given_database(settings: Settings) -> dict[str, str] | None:
     if not settings.database_url:
         return None
     address = database_address(settings)
-    return _named(address.url) | {"DATABASE_DIRECT_URL": address.direct}
+    return _name_database(address.url) | {"DATABASE_DIRECT_URL": address.direct}
 
 
-def _named(url: str) -> dict[str, str]:
+def _name_database(url: str) -> dict[str, str]:
     return url_parts(url) | {"DATABASE_URL": url, "DATABASE_DIRECT_URL": url}
 
 

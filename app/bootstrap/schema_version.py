@@ -28,7 +28,7 @@ def head() -> str:
     """
     texts = _texts()
     followed = {followed for text in texts for followed in _FOLLOWS.findall(text)}
-    ends = _known() - followed
+    ends = _known_revisions() - followed
     if len(ends) != 1:
         raise RuntimeError(f"the migrations end in {sorted(ends) or 'nothing'}, not in one version")
     return ends.pop()
@@ -39,7 +39,7 @@ def schema_problem(version: str | None) -> str | None:
 
     It can on its own, and on a newer one, which it does not know: every release bears its successor's.
     """
-    if version is not None and (version == head() or version not in _known()):
+    if version is not None and (version == head() or version not in _known_revisions()):
         return None
     state = f"at version {version}" if version else "not created yet"
     return f"the database schema is {state}, but this release needs {head()}: run 'syncline migrate'"
@@ -55,7 +55,7 @@ async def require_schema(reader: Reader) -> None:
         raise SchemaVersionError(problem)
 
 
-def _known() -> set[str]:
+def _known_revisions() -> set[str]:
     return {revision for text in _texts() for revision in _REVISION.findall(text)}
 
 

@@ -10,7 +10,7 @@ import asyncpg
 from app.bootstrap.environment import database_in_reach
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
 from app.store.database import UNREACHABLE, connect
-from app.store.tokens import TokenOffice
+from app.store.tokens import TokenAdmin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ _SECONDS = 30
 _CLOSING_SECONDS = 2
 
 
-async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Awaitable[Result]]) -> Result:
+async def with_token_admin(settings: Settings, work: Callable[[TokenAdmin], Awaitable[Result]]) -> Result:
     """Do `work` over a connection of the login itself: the application's role can make no tokens.
 
     Raises:
@@ -33,7 +33,7 @@ async def with_token_office(settings: Settings, work: Callable[[TokenOffice], Aw
     """
     connection = await connect(database_in_reach(settings).direct, command_timeout=_SECONDS, name="syncline token")
     try:
-        return await work(TokenOffice(connection))
+        return await work(TokenAdmin(connection))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
         raise SchemaVersionError("the database schema has no tokens yet: run `syncline migrate`") from error
     except asyncpg.InsufficientPrivilegeError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.running import config_option, run_loop, start, told, with_pool
+from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
 from app.cli.sources import sources
 from app.cli.tokens import token
 
@@ -35,7 +35,7 @@ def cli() -> None:
 @_host
 @_port
 @_fail_points
-@told
+@reports_errors
 def api(config: Path | None, host: str | None, port: int | None, *, with_fail_points: bool) -> None:
     """Serve the HTTP API. Run any number of replicas behind a load balancer."""
     from app.bootstrap.api import run_api
@@ -48,7 +48,7 @@ def api(config: Path | None, host: str | None, port: int | None, *, with_fail_po
 @cli.command()
 @config_option
 @_fail_points
-@told
+@reports_errors
 def worker(config: Path | None, *, with_fail_points: bool) -> None:
     """Claim and run tasks, and schedule new ones. Run any number of replicas."""
     from app.bootstrap.environment import config_path
@@ -64,7 +64,7 @@ def worker(config: Path | None, *, with_fail_points: bool) -> None:
 @_port
 @click.option("--data", type=click.Path(path_type=Path), help="The directory for all data.  [default: .syncline]")
 @_fail_points
-@told
+@reports_errors
 def dev(config: Path | None, host: str | None, port: int | None, data: Path | None, *, with_fail_points: bool) -> None:
     """Run everything in one terminal: PostgreSQL (unless DATABASE_URL is set), migrations, API and worker."""
     from app.bootstrap.dev import run_dev
@@ -77,7 +77,7 @@ def dev(config: Path | None, host: str | None, port: int | None, data: Path | No
 
 
 @cli.command()
-@told
+@reports_errors
 def migrate() -> None:
     """Migrate the database schema to this release."""
     from app.bootstrap.environment import database_address
@@ -92,7 +92,7 @@ def migrate() -> None:
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path), required=False)
-@told
+@reports_errors
 def check(config: Path | None) -> None:
     """Report everything that is wrong with the catalogue in the file CONFIG (default: SYNCLINE_CONFIG)."""
     from app.bootstrap.environment import config_path, substitution_environment
@@ -128,7 +128,7 @@ def projections() -> None:
 
 @projections.command()
 @click.argument("name")
-@told
+@reports_errors
 def rebuild(name: str) -> None:
     """Rebuild projection NAME from the events, or `all` in one pass, while the service runs."""
     from app.projections.rebuild import ALL, rebuild_all
@@ -140,7 +140,7 @@ def rebuild(name: str) -> None:
 
 
 @projections.command()
-@told
+@reports_errors
 def verify() -> None:
     """Compare every projection with the events; print the first differences and exit with 1 if there are any."""
     from app.projections.verify import verify as compare

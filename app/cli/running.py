@@ -50,7 +50,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """One line instead of a traceback for every error that Syncline knows."""
 
     @wraps(command)

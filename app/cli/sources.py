@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import aligned, config_option, run_loop, start, told, with_pool
+from app.cli.running import aligned, config_option, reports_errors, run_loop, start, with_pool
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
@@ -39,7 +39,7 @@ def sources() -> None:
 @config_option
 @click.argument("source")
 @click.argument("collection", required=False)
-@told
+@reports_errors
 def test(config: Path | None, source: str, collection: str | None) -> None:
     """Test every collection of SOURCE, or only COLLECTION, with its connector (POST /sources/test)."""
     from app.bootstrap.sources import catalogue_of, test_source
@@ -55,7 +55,7 @@ def test(config: Path | None, source: str, collection: str | None) -> None:
 @click.argument("source")
 @click.option("--yaml", "form", flag_value="yaml", help="Print YAML to paste into the catalogue.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, as POST /sources/discover answers.")
-@told
+@reports_errors
 def discover(config: Path | None, source: str, form: str | None) -> None:
     """List the tables or streams that SOURCE offers, with their sync modes, keys and columns.
 
@@ -86,7 +86,7 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
 @config_option
 @click.argument("source")
 @click.argument("collection")
-@told
+@reports_errors
 def reset(config: Path | None, source: str, collection: str) -> None:
     """Forget the bookmark of SOURCE's COLLECTION: its next task reloads everything (POST /sources/clear_cache)."""
     from app.bootstrap.sources import catalogue_of
@@ -110,7 +110,7 @@ def reset(config: Path | None, source: str, collection: str) -> None:
     "length",
     help="Load in pieces such as 7d, one task each, with the schedule's own tasks in between. Implies --wait.",
 )
-@told
+@reports_errors
 def backfill(  # noqa: PLR0917 -- one for each argument and option
     config: Path | None, source: str, collection: str, begin: str, end: str, length: str | None, *, wait: bool
 ) -> None:
@@ -149,11 +149,11 @@ def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:
     head = ("NAME", "SYNC MODES", "KEY", "CURSOR FIELDS", "COLUMNS")
     rows = [
         (
-            _shown(each.name),
+            _escape(each.name),
             ", ".join(each.sync_modes),
-            _listed(each.key),
-            _listed(each.cursor_fields),
-            _listed([f"{name} {kind}" for name, kind in each.columns.items()]),
+            _join_names(each.key),
+            _join_names(each.cursor_fields),
+            _join_names([f"{name} {kind}" for name, kind in each.columns.items()]),
         )
         for each in offered
     ]
@@ -188,10 +188,10 @@ def _scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(_shown, names)) or "-"
+def _join_names(names: Sequence[str]) -> str:
+    return ", ".join(map(_escape, names)) or "-"
 
 
-def _shown(text: str) -> str:
+def _escape(text: str) -> str:
     """`text` in one line that commands no terminal, whatever the source says."""
     return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import aligned, run_loop, start, told
+from app.cli.running import aligned, reports_errors, run_loop, start
 from app.domain.api_token import TokenScope, id_in, name_problem
 from app.domain.duration import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from app.store.tokens import TokenOffice
+    from app.store.tokens import TokenAdmin
 
 
 @click.group()
@@ -34,7 +34,7 @@ def token() -> None:
 )
 @click.option("--name", default="", help="A name to show in the list.")
 @click.option("--expires", help="How long it is valid, such as 12h or 90d.  [default: forever]")
-@told
+@reports_errors
 def create(scope: str, name: str, expires: str | None) -> None:
     """Create a token and print it once; only its hash is stored."""
     if problem := name_problem(name):
@@ -42,16 +42,16 @@ def create(scope: str, name: str, expires: str | None) -> None:
     lifetime = None if expires is None else parse_duration(expires)
     if lifetime is not None and not lifetime:
         raise click.BadParameter("must be greater than zero", param_hint="--expires")
-    made = _at_the_office(lambda office: office.create(name, TokenScope(scope), lifetime))
+    made = _administer(lambda admin: admin.create(name, TokenScope(scope), lifetime))
     click.echo(made.text)
     click.echo(f"Save it now: it will not be shown again. Revoke it with 'syncline token revoke {made.id}'.", err=True)
 
 
 @token.command("list")
-@told
+@reports_errors
 def list_() -> None:
     """List all tokens: id, scope, state, when created, last used (to the hour) and expiring, name."""
-    rows = _at_the_office(lambda office: office.list())
+    rows = _administer(lambda admin: admin.list())
     head = ("ID", "SCOPE", "STATE", "CREATED", "LAST USED", "EXPIRES", "NAME")
     moments = ("created_at", "last_used_at", "expires_at")
     lines = [
@@ -63,21 +63,21 @@ def list_() -> None:
 
 @token.command()
 @click.argument("given", metavar="ID")
-@told
+@reports_errors
 def revoke(given: str) -> None:
     """Revoke the token ID; every API rejects it within a second. The token itself is accepted as its ID."""
     id_ = id_in(given)
     if id_ is None:
         # Not shown: it may be a secret that was pasted by mistake.
         raise click.BadParameter("16 hexadecimal digits, as 'syncline token list' shows them", param_hint="ID")
-    _at_the_office(lambda office: office.revoke(id_))
+    _administer(lambda admin: admin.revoke(id_))
     click.echo(f"{id_} is revoked.")
 
 
-def _at_the_office(work: Callable[[TokenOffice], Awaitable[Any]]) -> Any:
-    from app.bootstrap.tokens import with_token_office
+def _administer(work: Callable[[TokenAdmin], Awaitable[Any]]) -> Any:
+    from app.bootstrap.tokens import with_token_admin
 
-    return run_loop(with_token_office(start(), work))
+    return run_loop(with_token_admin(start(), work))
 
 
 def _moment(at: Any) -> str:

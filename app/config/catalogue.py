@@ -158,7 +158,7 @@ class _Reading:
             for path in _NOT_EFFECTIVE:
                 if path[0] == name and _at(value, path[1:]) not in (None, ""):
                     self.warnings.append(problem_at(path, "is accepted but has no effect yet", self._main.place))
-        section = entry.validated(model, value)
+        section = entry.validate(model, value)
         self._take(entry)
         self.problems += entry.problems
         return section

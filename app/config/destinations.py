@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.config.classic.keys import DESTINATION_KEYS, lifted_options, without_classic_keys
+from app.config.classic.keys import DESTINATION_KEYS, lift_options, without_classic_keys
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
 from app.connectors.options.types import Options
 from app.domain.keys import name_problem
@@ -44,8 +44,8 @@ def read_destination(entry: Entry) -> Destination | None:
     if kind is None:
         entry.refuse_type(type_, DESTINATION_TYPES)
         return None
-    options = {key: value for key, value in lifted_options(written).items() if value is not None}
-    described = entry.validated(kind.options, {"type": type_, **options})
+    options = {key: value for key, value in lift_options(written).items() if value is not None}
+    described = entry.validate(kind.options, {"type": type_, **options})
     if isinstance(described, Options) and (complaint := described.examined()):
         entry.refuse((), complaint)
     if entry.problems:

@@ -163,17 +163,17 @@ class _YamlReader:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
         if not event.anchor:
-            return self._written(event, path)
+            return self._read_value(event, path)
         values, characters, deepest = self._values, self._characters, self._deepest
         self._deepest = len(path)
-        value = self._written(event, path)
+        value = self._read_value(event, path)
         self._anchors[event.anchor] = _Anchored(
             value, self._values - values + 1, self._characters - characters, self._deepest - len(path)
         )
         self._deepest = max(self._deepest, deepest)
         return value
 
-    def _written(self, event: Any, path: KeyPath) -> Any:
+    def _read_value(self, event: Any, path: KeyPath) -> Any:
         if isinstance(event, yaml.MappingStartEvent):
             self._expect_tag(event, "map")
             return self._mapping(path)
@@ -208,7 +208,7 @@ class _YamlReader:
                 raise self._problem("a key must be a string", event)
             key = event.value
             if key == "<<" and event.implicit[0]:
-                merged.extend(self._merged(self._take(), path))
+                merged.extend(self._merge(self._take(), path))
                 continue
             if key in mapping:
                 first = self.lines[*path, key]
@@ -220,7 +220,7 @@ class _YamlReader:
                 mapping.setdefault(key, value)
         return mapping
 
-    def _merged(self, event: Any, path: KeyPath) -> list[dict[str, Any]]:
+    def _merge(self, event: Any, path: KeyPath) -> list[dict[str, Any]]:
         deepest, self._deepest = self._deepest, 0
         value = self._value(event, (*path, "<<"))
         sources = value if isinstance(value, list) else [value]

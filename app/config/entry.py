@@ -65,7 +65,7 @@ class Entry:
         """Note what need not be mended at the key `below` this part."""
         self.warnings.append(problem_at(self.path + below, message, self.place))
 
-    def validated(self, model: type[Model], value: Any, below: KeyPath = ()) -> Model | None:
+    def validate(self, model: type[Model], value: Any, below: KeyPath = ()) -> Model | None:
         """`value` as `model`; None if that is impossible, with the reasons noted."""
         try:
             return model.model_validate(value)

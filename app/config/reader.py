@@ -72,12 +72,12 @@ class CatalogueReader:
 
     def _main(self) -> Document:
         if isinstance(self._source, str):
-            return self._parsed(self._source, self._name)
+            return self._parse(self._source, self._name)
         try:
             text = read_text(self._source)
         except (OSError, ValueError) as error:
             raise CatalogueError([Problem("", f"cannot be read: {_reason(error)}", self._name)]) from None
-        return self._parsed(text, self._name)
+        return self._parse(text, self._name)
 
     def _separate(self, main: Document) -> Document | None:
         location = main.value.get("sources") if isinstance(main.value, dict) else None
@@ -88,7 +88,7 @@ class CatalogueReader:
         if substitution.problems or not location:
             return None
         if location.startswith("{"):
-            return self._parsed(location, "sources")
+            return self._parse(location, "sources")
         # By its beginning, for not every text can be taken apart as a URL.
         if location.lower().startswith(("http:", "https:")):
             return self._from_url(main, location)
@@ -108,7 +108,7 @@ class CatalogueReader:
             text = read_text(path)
         except (OSError, ValueError) as error:
             raise _refused(main, f"file {path} cannot be read: {_reason(error)}") from None
-        return self._parsed(text, str(path))
+        return self._parse(text, str(path))
 
     def _from_url(self, main: Document, location: str) -> Document:
         from app.config.remote import RemoteText, UnreadableError  # noqa: PLC0415 (httpx is slow to import)
@@ -119,9 +119,9 @@ class CatalogueReader:
             text = self._remote.read()
         except UnreadableError as error:
             raise _refused(main, str(error)) from None
-        return self._parsed(text, self._remote.name)
+        return self._parse(text, self._remote.name)
 
-    def _parsed(self, text: str, name: str) -> Document:
+    def _parse(self, text: str, name: str) -> Document:
         known = self._documents.get(name)
         if known and known[0] == text:
             return known[1]

@@ -29,7 +29,7 @@ class RemoteText:
             UnreadableError: it is not a URL.
         """
         self.url = url
-        self.name = _shown(url)
+        self.name = _without_credentials(url)
         self._largest = largest
         self._validators: dict[bytes, bytes] = {}
         self._text: str | None = None
@@ -42,7 +42,7 @@ class RemoteText:
                 UTF-8.
         """
         try:
-            return asyncio.run(self._asked())
+            return asyncio.run(self._fetch())
         except (TimeoutError, httpx.TimeoutException):
             raise self._unreadable("did not answer in time") from None
         except (httpx.ProtocolError, httpx.DecodingError) as error:
@@ -51,7 +51,7 @@ class RemoteText:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise self._unreadable(f"cannot be reached ({type(error).__name__})") from None
 
-    async def _asked(self) -> str:
+    async def _fetch(self) -> str:
         # Of the whole: httpx limits the wait for each piece, and there can be any number of them.
         async with asyncio.timeout(DEADLINE_SECONDS), httpx.AsyncClient(timeout=_TIMEOUT) as client:
             # Forgotten if the answer is refused: what this server cannot read, not even of its own, is sent once.
@@ -91,7 +91,7 @@ class RemoteText:
         return UnreadableError(f"{self.name} {reason}")
 
 
-def _shown(url: str) -> str:
+def _without_credentials(url: str) -> str:
     """The URL as it may be shown."""
     try:
         parts = urlsplit(url)

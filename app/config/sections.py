@@ -14,17 +14,17 @@ MOST_RUNS = 1_000_000
 
 
 def _days(value: Any) -> Any:
-    return 0 if value == NOTHING else _said(value)
+    return 0 if value == NOTHING else _refuse_empty(value)
 
 
-def _said(value: Any) -> Any:
+def _refuse_empty(value: Any) -> Any:
     if value is None:
         raise ValueError("must not be empty: 0 means forever; remove the key to use the default")
     return value
 
 
 Days = Annotated[Whole, BeforeValidator(_days)]
-Runs = Annotated[Whole, BeforeValidator(_said)]
+Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
 
 
 class Pool(Section):

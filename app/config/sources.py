@@ -63,13 +63,13 @@ def read_source(
     elif kind is None:
         entry.refuse_type(type_, SOURCE_TYPES)
     else:
-        _check_config(entry, entry.validated(kind.options, written.get("config") or {}, ("config",)), written)
+        _check_config(entry, entry.validate(kind.options, written.get("config") or {}, ("config",)), written)
     _check_destinations(entry, written.get("destinations"), destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections"):
         entry.refuse(("collections",), "needs at least one collection")
     _check_collections(entry, written.get("collections"), type_)
-    source = entry.validated(WrittenSource, written)
+    source = entry.validate(WrittenSource, written)
     if source is None:
         return None
     collections = [each.within(entry.id, source) for each in source.collections or [Collection(name=ALL)]]
@@ -140,7 +140,7 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
         _check_windows(entry, index, settings, type_)
         if parameters:
             given = settings.get("parameters")
-            entry.validated(parameters, {} if given is None else given, ("collections", index, "parameters"))
+            entry.validate(parameters, {} if given is None else given, ("collections", index, "parameters"))
 
 
 def _check_write_modes(

@@ -66,7 +66,7 @@ class Substitution:
                 return value
             missing.append(why)
             if not alternative["bar"]:
-                self._refuse(path, f"{_told(missing)}; {_FORM}")
+                self._refuse(path, f"{_describe(missing)}; {_FORM}")
                 return ""
         return rest
 
@@ -93,7 +93,7 @@ class Substitution:
         self.problems.append(problem_at(path, message, self.place))
 
 
-def _told(missing: list[str]) -> str:
+def _describe(missing: list[str]) -> str:
     """Names of variables, and whole sentences about files."""
     names = [each for each in missing if not each.startswith("file ")]
     told = [f"environment variable {' or '.join(names)} is not set"] if names else []

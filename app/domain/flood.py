@@ -64,7 +64,7 @@ class Bounded:
         last = self._last if self._bytes <= _LAST_BYTES else self._last.partition(b"\n")[2]
         self._lines -= last.count(b"\n")
         self._bytes -= len(last)
-        return self._told() + last
+        return self._say_what_is_missing() + last
 
     def _gone_on(self, chunk: bytes, now: float) -> bytes:
         head, newline, rest = chunk.partition(b"\n")
@@ -73,14 +73,14 @@ class Bounded:
             self._leave_out(chunk)
             return b""
         self._leave_out(head + newline)
-        return self._told() + rest
+        return self._say_what_is_missing() + rest
 
     def _leave_out(self, text: bytes) -> None:
         self._lines += text.count(b"\n")
         self._bytes += len(text)
         self._last = (self._last + text[-_LAST_BYTES:])[-_LAST_BYTES:]
 
-    def _told(self) -> bytes:
+    def _say_what_is_missing(self) -> bytes:
         lines, size = self._lines, self._bytes
         self._leaves_out = False
         self._lines = self._bytes = 0

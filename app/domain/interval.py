@@ -21,14 +21,14 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __str__(self) -> str:
         """As ISO 8601 writes an interval: `2024-01-01T00:00:00Z/2024-02-01T00:00:00Z`; `parsed` reads it again."""
-        return f"{written(self.start)}/{written(self.end)}"
+        return f"{format_moment(self.start)}/{format_moment(self.end)}"
 
     @classmethod
     def between(cls, start: dt.datetime, end: dt.datetime) -> Interval:
         """Raises `ConfigurationError` if there is no time from `start` to `end`."""
         made = cls(start.astimezone(dt.UTC), end.astimezone(dt.UTC))
         if made.start >= made.end:
-            raise ConfigurationError(f"there is no time from {written(made.start)} to {written(made.end)}")
+            raise ConfigurationError(f"there is no time from {format_moment(made.start)} to {format_moment(made.end)}")
         return made
 
     def pieces(self, length: dt.timedelta) -> Iterator[Interval]:
@@ -40,12 +40,12 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             start = end
 
     @classmethod
-    def parsed(cls, text: str) -> Interval:
+    def parse(cls, text: str) -> Interval:
         """Raises `ValueError` for what `__str__` never writes."""
         start, _, end = text.partition("/")
         return cls(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end))
 
 
-def written(moment: dt.datetime) -> str:
+def format_moment(moment: dt.datetime) -> str:
     """A moment of an interval as bookmarks, tables and people see it: ISO 8601, UTC as `Z`."""
     return moment.isoformat().replace("+00:00", "Z")

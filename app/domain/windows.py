@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from app.domain.interval import Interval, written
+from app.domain.interval import Interval, format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def mark(self, window: Interval) -> str:
         """What tells the window from others: when it begins, but for the only one, whose begin moves with `start`."""
-        return _WHENEVER if self.length == "all" else written(window.start)
+        return _WHENEVER if self.length == "all" else format_moment(window.start)
 
     def may_change(self, window: Interval) -> bool:
         """Whether a window that is loaded now has to be loaded again."""

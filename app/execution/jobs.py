@@ -41,7 +41,7 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backf
     )
     if claim.backfill is None:
         return job
-    return Backfill(**structs.asdict(job), interval=Interval.parsed(claim.backfill))
+    return Backfill(**structs.asdict(job), interval=Interval.parse(claim.backfill))
 
 
 def is_made_load(catalogue: Catalogue, source: Source) -> bool:

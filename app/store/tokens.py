@@ -37,7 +37,7 @@ class Tokens:
             await self._pool.execute(_SQL["note_use"], id_)
 
 
-class TokenOffice:
+class TokenAdmin:
     """The tokens as those see them who make and revoke them, over a connection with the rights of the owner."""
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:

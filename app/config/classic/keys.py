@@ -39,7 +39,7 @@ DESTINATION_OPTIONS = {"db": "database", "username": "user"}
 """Options of Classic's `datasource:` and `config:` that have another name here."""
 
 
-def lifted_options(written: dict[str, Any]) -> dict[str, Any]:
+def lift_options(written: dict[str, Any]) -> dict[str, Any]:
     """A destination's options, those of Classic's `datasource:` or `config:` lifted beside `type`."""
     options = dict(written)
     for block in ("datasource", "config"):

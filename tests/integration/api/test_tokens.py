@@ -15,7 +15,7 @@ import structlog
 from app.api.http.known_tokens import MEMORY_SECONDS
 from app.config.reader import load_catalogue
 from app.domain.api_token import TokenScope, make_token
-from app.store.tokens import TokenOffice
+from app.store.tokens import TokenAdmin
 from tests.harness import until
 from tests.integration.api.serving import TOKEN
 
@@ -47,9 +47,9 @@ REQUESTS = [
 
 
 @pytest.fixture
-async def office(database_url: str) -> AsyncIterator[TokenOffice]:
+async def office(database_url: str) -> AsyncIterator[TokenAdmin]:
     connection = await asyncpg.connect(database_url)
-    yield TokenOffice(connection)
+    yield TokenAdmin(connection)
     await connection.close()
 
 
@@ -70,7 +70,7 @@ async def lets_in(client: httpx.AsyncClient, token: str) -> bool:
 
 @pytest.mark.parametrize("scope", TokenScope)
 async def test_a_scope_allows_its_requests_and_no_others(
-    client: httpx.AsyncClient, office: TokenOffice, scope: TokenScope
+    client: httpx.AsyncClient, office: TokenAdmin, scope: TokenScope
 ) -> None:
     task_id = (await client.post("/api/v1/tasks", params=QUICK)).json()["task_id"]
     token = (await office.create("", scope, None)).text
@@ -90,7 +90,7 @@ async def test_a_scope_allows_its_requests_and_no_others(
 
 
 async def test_a_refused_request_has_done_nothing(
-    client: httpx.AsyncClient, api: OpenedApi, office: TokenOffice
+    client: httpx.AsyncClient, api: OpenedApi, office: TokenAdmin
 ) -> None:
     token = (await office.create("", TokenScope.READ, None)).text
     assert (await client.post("/api/v1/tasks", params=QUICK, headers=bearing(token))).status_code == 403
@@ -98,7 +98,7 @@ async def test_a_refused_request_has_done_nothing(
 
 
 async def test_header_or_query_alone_is_enough_and_the_wider_one_counts(
-    stranger: httpx.AsyncClient, office: TokenOffice
+    stranger: httpx.AsyncClient, office: TokenAdmin
 ) -> None:
     reads, runs = [(await office.create("", scope, None)).text for scope in (TokenScope.READ, TokenScope.RUN)]
     assert (await stranger.get(f"{SOURCES}?token={reads}")).status_code == 200
@@ -109,7 +109,7 @@ async def test_header_or_query_alone_is_enough_and_the_wider_one_counts(
         assert answer.status_code in {200, 201}
 
 
-async def test_what_only_looks_like_a_token_is_401(stranger: httpx.AsyncClient, office: TokenOffice) -> None:
+async def test_what_only_looks_like_a_token_is_401(stranger: httpx.AsyncClient, office: TokenAdmin) -> None:
     made = await office.create("", TokenScope.ADMIN, None)
     forged = make_token().text
     swapped = f"syncline_{made.id}_{forged[-64:]}"
@@ -122,7 +122,7 @@ async def test_what_only_looks_like_a_token_is_401(stranger: httpx.AsyncClient, 
 
 
 async def test_without_a_token_in_the_configuration_those_of_the_database_count(
-    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenOffice
+    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenAdmin
 ) -> None:
     token = (await office.create("", TokenScope.READ, None)).text
     api.surroundings.catalogue = load_catalogue("{}", {})
@@ -135,7 +135,7 @@ async def test_without_a_token_in_the_configuration_those_of_the_database_count(
     assert (answer.status_code, answer.json()) == (401, ENDED)
 
 
-async def test_a_token_ends_when_it_is_revoked_or_over(stranger: httpx.AsyncClient, office: TokenOffice) -> None:
+async def test_a_token_ends_when_it_is_revoked_or_over(stranger: httpx.AsyncClient, office: TokenAdmin) -> None:
     revoked = await office.create("", TokenScope.READ, None)
     over = await office.create("", TokenScope.READ, timedelta(milliseconds=1))
     lasting = await office.create("", TokenScope.READ, timedelta(days=1))
@@ -180,7 +180,7 @@ async def test_the_configurations_token_asks_no_database_and_works_without_one(
 
 
 async def test_a_use_is_noted_once_an_hour_and_never_waited_for(
-    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenOffice, database_url: str
+    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenAdmin, database_url: str
 ) -> None:
     made = await office.create("", TokenScope.READ, None)
     owner = await asyncpg.connect(database_url)
@@ -208,7 +208,7 @@ async def test_a_use_is_noted_once_an_hour_and_never_waited_for(
 
 
 async def test_a_request_is_answered_while_the_use_of_its_token_is_being_noted(
-    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenOffice, monkeypatch: pytest.MonkeyPatch
+    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await office.create("", TokenScope.READ, None)
     noted = asyncio.Event()
@@ -226,7 +226,7 @@ async def test_a_request_is_answered_while_the_use_of_its_token_is_being_noted(
 
 
 async def test_a_token_of_the_database_is_in_no_log_no_answer_and_no_table(
-    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenOffice, database_url: str
+    stranger: httpx.AsyncClient, api: OpenedApi, office: TokenAdmin, database_url: str
 ) -> None:
     token = (await office.create("", TokenScope.ADMIN, None)).text
     quoted = "".join(f"%{byte:02x}" for byte in token.encode())

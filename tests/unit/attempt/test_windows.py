@@ -172,7 +172,7 @@ def test_the_bookmark_knows_exactly_the_windows_that_have_settled(days: list[int
     loaded: Loaded = Loaded("day")
     for day in days:
         loaded.add(every[day], windows)
-        loaded = Loaded.parsed(loaded.text(), "day")
+        loaded = Loaded.parse(loaded.text(), "day")
     settled = {day for day in days if not windows.may_change(every[day])}
     assert {day for day, window in enumerate(every) if loaded.settles(window)} == settled
     assert len(loaded.settled) == sum(day - 1 not in settled for day in settled)

@@ -28,7 +28,7 @@ def test_pieces_tile_the_interval_without_gap_or_overlap(moments: list[datetime]
 @given(st.lists(MOMENTS, min_size=2, max_size=2, unique=True))
 def test_an_interval_is_read_again_as_it_was_written(moments: list[datetime]) -> None:
     interval = Interval.between(min(moments), max(moments))
-    assert Interval.parsed(str(interval)) == interval
+    assert Interval.parse(str(interval)) == interval
 
 
 def test_an_interval_is_in_utc_and_has_a_length() -> None:
