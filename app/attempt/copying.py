@@ -55,7 +55,7 @@ def open_places(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> li
     places = [Place.open(job, name, work_dir=work_dir, log=log) for name in job.destinations]
     for place in places:
         if place.position.completed:
-            report.completed_earlier(place)
+            report.report_completed(place)
     return places
 
 
@@ -112,7 +112,7 @@ class Pass:
 
     def _take(self, rows: Rows) -> None:
         self._uncommitted += len(rows.batch)
-        self._report.read(len(rows.batch), rows.size)
+        self._report.count(len(rows.batch), rows.size)
         if isinstance(rows.batch, Columns):
             # These come as many as they should be.
             self._flush()
@@ -154,7 +154,7 @@ class Pass:
         # Only the store remembers a bookmark of what keeps none: it stays there, too.
         if rows is not None and not (self._bookmarks_stay and place.position.indifferent):
             fail_point("child.committed")
-            self._report.committed(place, rows=rows, bookmark=bookmark)
+            self._report.report_commit(place, rows=rows, bookmark=bookmark)
 
 
 def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:

@@ -34,7 +34,7 @@ class Report:
         """From now on tells how far `source` is, if it knows."""
         self._source = source if isinstance(source, Measured) else None
 
-    def read(self, records: int, size: int) -> None:
+    def count(self, records: int, size: int) -> None:
         self.records_read += records
         self._bytes_read += size
         if time.monotonic() - self._reported_at >= _PROGRESS_SECONDS:
@@ -43,14 +43,14 @@ class Report:
             share = None if share is None else min(max(share, 0.0), 1.0)
             self._pipe.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
 
-    def committed(self, place: Place, *, rows: int, bookmark: str | None) -> None:
+    def report_commit(self, place: Place, *, rows: int, bookmark: str | None) -> None:
         self.rows_written += rows
         self._pipe.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
 
-    def completed_earlier(self, place: Place) -> None:
+    def report_completed(self, place: Place) -> None:
         """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
         self._pipe.send(LogLine("info", f"destination {place.name!r} already has all rows of this task"))
-        self.committed(place, rows=0, bookmark=place.position.bookmark)
+        self.report_commit(place, rows=0, bookmark=place.position.bookmark)
 
 
 class WorkerLog:

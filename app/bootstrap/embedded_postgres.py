@@ -163,14 +163,14 @@ class EmbeddedPostgres:
         return True
 
     def _address_of_the_owner(self, programs: PostgresPrograms) -> _Address | None:
-        address = self._published()
+        address = self._read_address()
         if address is None:
             return None
         probe = programs.run("pg_isready", "-h", address.socket_directory, "-p", str(address.port))
         # Read again: the first may have been left by an owner that was killed, before its successor removed it.
-        return address if probe.returncode == 0 and address == self._published() else None
+        return address if probe.returncode == 0 and address == self._read_address() else None
 
-    def _published(self) -> _Address | None:
+    def _read_address(self) -> _Address | None:
         return _read_address(self._ready_file)
 
     def _publish(self) -> None:
@@ -179,7 +179,7 @@ class EmbeddedPostgres:
         unfinished.rename(self._ready_file)
 
     def _forget_former_owner(self) -> None:
-        former = self._published()
+        former = self._read_address()
         if former is not None:
             self._ready_file.unlink()
             self._forget_sockets(former)

@@ -19,8 +19,8 @@ class StopSignals:
         """Listen in the running loop; call it before anything that takes time."""
         signals = cls()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, signals._received)
+            asyncio.get_running_loop().add_signal_handler(number, signals._take_signal)
         return signals
 
-    def _received(self) -> None:
+    def _take_signal(self) -> None:
         (self.hurry if self.stop.is_set() else self.stop).set()

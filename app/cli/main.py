@@ -107,13 +107,13 @@ def check(config: Path | None) -> None:
     for problem in findings.problems:
         click.echo(str(problem), err=True)
     if findings.problems:
-        click.echo(f"{path} cannot be used: {_counted(len(findings.problems), 'problem')}.", err=True)
+        click.echo(f"{path} cannot be used: {_count(len(findings.problems), 'problem')}.", err=True)
         sys.exit(2)
-    sources, collections = _counted(findings.sources, "source"), _counted(findings.collections, "collection")
+    sources, collections = _count(findings.sources, "source"), _count(findings.collections, "collection")
     click.echo(f"{path} is valid: {sources} with {collections}.")
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import aligned, config_option, reports_errors, run_loop, start, with_pool
+from app.cli.running import align, config_option, reports_errors, run_loop, start, with_pool
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
@@ -78,7 +78,7 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
         for line in _collections(offered):
             click.echo(line)
     else:
-        for line in aligned(_table(offered)):
+        for line in align(_table(offered)):
             click.echo(line)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import aligned, reports_errors, run_loop, start
+from app.cli.running import align, reports_errors, run_loop, start
 from app.domain.api_token import TokenScope, id_in, name_problem
 from app.domain.duration import parse_duration
 
@@ -57,7 +57,7 @@ def list_() -> None:
     lines = [
         (row["id"], row["scope"], row["state"], *(_moment(row[key]) for key in moments), row["name"]) for row in rows
     ]
-    for line in aligned([head, *lines]):
+    for line in align([head, *lines]):
         click.echo(line)
 
 

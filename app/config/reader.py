@@ -94,20 +94,20 @@ class CatalogueReader:
             return self._from_url(main, location)
         if "://" in location and not location.startswith("file://"):
             # Without the text: an address of something else may hold a password.
-            raise _refused(main, "must be a file, or a URL that begins with http://, https:// or file://")
+            raise _refusal(main, "must be a file, or a URL that begins with http://, https:// or file://")
         return self._from_file(main, location)
 
     def _from_file(self, main: Document, location: str) -> Document:
         try:
             path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
         except ValueError:
-            raise _refused(main, "is not a valid URL: write file:///path/of/the.file") from None
+            raise _refusal(main, "is not a valid URL: write file:///path/of/the.file") from None
         if isinstance(self._source, Path):
             path = self._source.parent / path
         try:
             text = read_text(path)
         except (OSError, ValueError) as error:
-            raise _refused(main, f"file {path} cannot be read: {_reason(error)}") from None
+            raise _refusal(main, f"file {path} cannot be read: {_reason(error)}") from None
         return self._parse(text, str(path))
 
     def _from_url(self, main: Document, location: str) -> Document:
@@ -118,7 +118,7 @@ class CatalogueReader:
                 self._remote = RemoteText(location, largest=LARGEST_TEXT)
             text = self._remote.read()
         except UnreadableError as error:
-            raise _refused(main, str(error)) from None
+            raise _refusal(main, str(error)) from None
         return self._parse(text, self._remote.name)
 
     def _parse(self, text: str, name: str) -> Document:
@@ -143,7 +143,7 @@ def read_text(path: Path) -> str:
     return content.decode("utf-8-sig")
 
 
-def _refused(main: Document, message: str) -> CatalogueError:
+def _refusal(main: Document, message: str) -> CatalogueError:
     return CatalogueError([problem_at(("sources",), message, main.place)])
 
 

@@ -66,7 +66,7 @@ class RemoteText:
         if response.status_code != httpx.codes.OK:
             more = "; redirects are not followed: give the final URL" if response.has_redirect_location else ""
             raise self._unreadable(f"answered {response.status_code}{more}")
-        text = self._decoded(await self._body(response))
+        text = self._decode(await self._body(response))
         said = response.headers
         # As bytes, for they go back as they came: an ETag may have any above 0x7F (RFC 9110, 8.8.3).
         self._validators = {ask: said[name].encode(said.encoding) for ask, name in _ASKED_BY.items() if name in said}
@@ -81,7 +81,7 @@ class RemoteText:
                 raise self._unreadable(f"is larger than {self._largest:,} bytes")
         return bytes(body)
 
-    def _decoded(self, body: bytes) -> str:
+    def _decode(self, body: bytes) -> str:
         try:
             return body.decode("utf-8-sig")
         except UnicodeDecodeError:

@@ -74,7 +74,7 @@ class CatalogueWatcher:
     async def _read(self) -> None:
         try:
             with self._reader.refusing():
-                new = await asyncio.to_thread(self._changed)
+                new = await asyncio.to_thread(self._read_if_changed)
         except CatalogueError as error:
             if self._current is None:
                 _log_traces(error.problems)
@@ -85,7 +85,7 @@ class CatalogueWatcher:
             self._replace(new)
         self._accept()
 
-    def _changed(self) -> Catalogue | None:
+    def _read_if_changed(self) -> Catalogue | None:
         main, separate = self._reader.read()
         fingerprint = fingerprint_of(main, separate)
         if self._current and self._current.fingerprint == fingerprint:
