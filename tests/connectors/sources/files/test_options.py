@@ -54,7 +54,7 @@ def refusal(**given: Any) -> str:
         ({"encoding": "base64"}, "'base64' is no encoding of text"),
         ({"header": ["a", "a"]}, "names a column twice"),
         ({"types": {"a": "money"}}, "here.types.a"),
-        ({"add_columns": ["_row"]}, "here.add_columns.0"),
+        ({"add_columns": ["_row"]}, "here.add_columns[0]"),
         ({"empty": "ignore"}, "here.empty"),
         ({"format": "parquet", "empty": "allow"}, "format 'parquet' has no 'empty'"),
         ({"format": "jsonl", "delimiter": ";"}, "format 'jsonl' has no 'delimiter'"),
