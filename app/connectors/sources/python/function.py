@@ -73,7 +73,7 @@ def _look_in(path: Iterable[str], blame: Blame) -> None:
     directories = [Path(directory).expanduser().absolute() for directory in path]
     for number, directory in enumerate(directories):
         if not directory.is_dir():
-            raise blame.refusal(f"config.path.{number}: the directory {directory} does not exist")
+            raise blame.refusal(f"config.path[{number}]: the directory {directory} does not exist")
     blame.roots += [directory.resolve() for directory in directories]
     sys.path[:0] = [str(directory) for directory in directories if str(directory) not in sys.path]
     importlib.invalidate_caches()

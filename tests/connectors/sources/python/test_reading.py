@@ -263,7 +263,7 @@ def test_missing_modules_and_directories_are_named(made: Made, tmp_path: Path) -
     missing = str(failure(made(config={"function": "shop.parts:orders"})))
     assert f"config.function: there is no module 'shop.parts' in {tmp_path}" in missing
     missing = str(failure(made(config={"path": [str(tmp_path / "none")]})))
-    assert f"config.path.0: the directory {tmp_path / 'none'} does not exist" in missing
+    assert f"config.path[0]: the directory {tmp_path / 'none'} does not exist" in missing
 
 
 def test_a_secret_is_masked_and_a_message_is_cut(made: Made) -> None:
