@@ -9,7 +9,7 @@ from app.attempt.place import Place, close
 from app.attempt.report import Report, WorkerLog
 from app.attempt.source import open_source
 from app.attempt.writing import Writing
-from app.connectors.contract.batches import Columns
+from app.connectors.contract.batches import WRITE_BYTES, WRITE_RECORDS, Columns
 from app.connectors.contract.passes import Checkpoint, Emptied, Rows
 from app.connectors.contract.schema import Table
 from app.domain.attempt_protocol import Finished
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Item, Log
     from app.domain.attempt_protocol import CopyJob, Sync
 
-_BATCH_RECORDS = 10_000
-_BATCH_BYTES = 4 << 20
 _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
 
@@ -121,7 +119,7 @@ class Pass:
         self._waiting.setdefault(rows.table, []).extend(rows.batch)
         self._waiting_records += len(rows.batch)
         self._waiting_bytes += rows.size
-        if self._waiting_records >= _BATCH_RECORDS or self._waiting_bytes >= _BATCH_BYTES:
+        if self._waiting_records >= WRITE_RECORDS or self._waiting_bytes >= WRITE_BYTES:
             self._flush()
 
     def _reach(self, checkpoint: Checkpoint) -> None:

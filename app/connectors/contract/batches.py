@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
+
+BATCH_RECORDS: Final = 5000
+BATCH_BYTES: Final = 1 << 20
+"""A source passes its records on in batches of at most about this size."""
+
+# What a destination is given at once: several batches of a source, so that each write is worth its round trip.
+WRITE_RECORDS: Final = 10_000
+WRITE_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,11 @@ class Columns:
 
 
 Batch: TypeAlias = "list[dict[str, Any]] | Columns"
+
+
+def is_full(records: int, size: int) -> bool:
+    """Whether a source should pass on its batch of `records` records, which take about `size` bytes."""
+    return records >= BATCH_RECORDS or size >= BATCH_BYTES
 
 
 def column_of(batch: Batch, field: str) -> list[Any] | pa.Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.programs.coverage import Uncovered
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.airbyte.options import AirbyteOptions
     from app.connectors.sources.airbyte.states import States
     from app.domain.collection import CollectionJob
-
-_RECORDS_AT_ONCE: Final = 1000
-_BYTES_AT_ONCE: Final = 1 << 20
 
 
 class Reading:
@@ -117,7 +115,7 @@ class Reading:
         descriptor = Descriptor(record.stream, record.namespace)
         if record.file_reference is not None or record.file is not None:
             self._refuse_file(descriptor)
-        if descriptor != self._begun or len(self._records) >= _RECORDS_AT_ONCE or self._size >= _BYTES_AT_ONCE:
+        if descriptor != self._begun or is_full(len(self._records), self._size):
             yield from self._rows()
             self._begun = descriptor
         self._records.append(record.data)

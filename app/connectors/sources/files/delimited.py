@@ -6,6 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.contract.batches import is_full
 from app.connectors.sources.files.columns import Batch, parser, refused
 from app.connectors.sources.files.formats import delimiter_of
 from app.connectors.sources.files.lines import LONGEST_FIELD, Lines
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.options import FilesParameters
     from app.connectors.sources.files.unpacking import Part
 
-_RECORDS_AT_ONCE: Final = 5000
-_CHARACTERS_AT_ONCE: Final = 1 << 20
 _LONE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
@@ -48,7 +47,7 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
         while row is not None:
             records.append(values.record(row, rows.line))
             lines.append(rows.line)
-            if len(records) == _RECORDS_AT_ONCE or rows.size - begun >= _CHARACTERS_AT_ONCE:
+            if is_full(len(records), rows.size - begun):
                 yield Batch(records, lines, rows.size - begun)
                 records, lines, begun = [], [], rows.size
             row = rows.next()

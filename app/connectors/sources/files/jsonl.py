@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.connectors.contract.batches import is_full
 from app.connectors.sources.files.columns import Batch
 from app.connectors.sources.files.lines import Lines
 from app.connectors.values import jsontext
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.options import FilesParameters
     from app.connectors.sources.files.unpacking import Part
 
-_RECORDS_AT_ONCE: Final = 5000
-_CHARACTERS_AT_ONCE: Final = 1 << 20
 _AT_BYTE: Final = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -45,7 +44,7 @@ def _batches(lines: Lines) -> Iterator[Batch]:
             continue
         records.append(_record(line, lines))
         numbers.append(lines.number)
-        if len(records) == _RECORDS_AT_ONCE or lines.size - begun >= _CHARACTERS_AT_ONCE:
+        if is_full(len(records), lines.size - begun):
             yield Batch(records, numbers, lines.size - begun)
             records, numbers, begun = [], [], lines.size
     if records:

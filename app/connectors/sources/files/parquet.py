@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from app.connectors.contract.batches import BATCH_RECORDS
 from app.connectors.contract.schema import Kind
 from app.connectors.sources.files.columns import Batch
 from app.connectors.values import jsontext
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.columns import Columns
     from app.connectors.sources.files.unpacking import Part
 
-_RECORDS_AT_ONCE: Final = 5000
 _BUFFER_BYTES: Final = 1 << 20
 # In this order: an unsigned integer of 64 bits is an integer, too.
 _KINDS: Final[tuple[tuple[Callable[[Any], bool], Kind], ...]] = (
@@ -59,7 +59,7 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
         columns.of_a_file(kinds, file=part.name)
         row = 1
         for group in range(file.num_row_groups):
-            for batch in file.iter_batches(_RECORDS_AT_ONCE, row_groups=[group], use_threads=False):
+            for batch in file.iter_batches(BATCH_RECORDS, row_groups=[group], use_threads=False):
                 yield _rows(batch, list(kinds), file=part.name, row=row)
                 row += batch.num_rows
         if row == 1:

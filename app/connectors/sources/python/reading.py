@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.python.values import Refused, bookmark, plain, text_bytes
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.python.blame import Blame
     from app.domain.collection import CollectionJob
 
-_RECORDS_AT_ONCE: Final = 1000
-_BYTES_AT_ONCE: Final = 1 << 20
 _LARGEST_RECORD_MEGABYTES: Final = 64
 _END: Final = object()
 
@@ -79,7 +78,7 @@ class Reading:
         for item in self._begun(None if self._settings.full_refresh and self._settings.forgetful else bookmark_text):
             if isinstance(item, Mapping):
                 self._add(item)
-                if len(self._records) >= _RECORDS_AT_ONCE or self._size >= _BYTES_AT_ONCE:
+                if is_full(len(self._records), self._size):
                     yield from self._flushed()
             elif isinstance(item, Bookmark):
                 yield from self._flushed()

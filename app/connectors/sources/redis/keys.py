@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.connectors.contract.batches import BATCH_BYTES
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from redis import Redis
 
 _AT_ONCE = 1000
-_BYTES_AT_ONCE = 1 << 20
 _LARGEST_VALUE_MEGABYTES = 64
 _WILD = set("*?[")
 _TYPES = ("string", "hash", "list", "set", "zset")
@@ -50,7 +50,7 @@ class Keys:
                 if kind != "string":
                     yield from self._elements(name, kind)
                     continue
-                if strings and waiting + length > _BYTES_AT_ONCE:
+                if strings and waiting + length > BATCH_BYTES:
                     yield from self._strings(strings)
                     strings, waiting = [], 0
                 strings.append(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.contract.batches import is_full
 from app.connectors.contract.blame import blamed, place_of
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
     from app.connectors.sources.redis.options import RedisOptions, RedisParameters
     from app.domain.attempt_protocol import SourceJob
-
-_RECORDS_AT_ONCE = 1000
-_BYTES_AT_ONCE = 1 << 20
 
 
 class RedisSource:
@@ -79,7 +77,7 @@ def _pieces(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[lis
     for record, record_size in records:
         piece.append(record)
         size += record_size
-        if len(piece) >= _RECORDS_AT_ONCE or size >= _BYTES_AT_ONCE:
+        if is_full(len(piece), size):
             yield piece, size
             piece, size = [], 0
     if piece:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values import jsontext
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.rest.options import RestOptions
     from app.domain.collection import CollectionJob
 
-_FIRST_RECORDS: Final = 1000
-_FIRST_BYTES: Final = 1 << 20
 _KINDS: Final = {
     "bool": Kind.BOOLEAN,
     "bigint": Kind.INTEGER,
@@ -110,7 +109,7 @@ class Reading:
         records = [each if isinstance(each, dict) else {"value": each} for each in page]
         self._records += records
         self._size += len(jsontext.encode(records))
-        if len(self._records) >= _FIRST_RECORDS or self._size >= _FIRST_BYTES:
+        if is_full(len(self._records), self._size):
             yield from self.rest()
 
     def rest(self) -> Iterator[Table | Rows]:

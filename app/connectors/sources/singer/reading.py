@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Table, columns_of
 from app.connectors.programs.spoken import Spoken
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.singer.state import State
     from app.domain.collection import CollectionJob
 
-_RECORDS_AT_ONCE = 1000
-_BYTES_AT_ONCE = 1 << 20
 _SHOWN_CHARACTERS = 80
 # Control characters that no text has; colours, tabs and overwritten lines have some others.
 _NO_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
@@ -128,7 +127,7 @@ class Reading:
             try:
                 message = parsed(line)
                 if message is not None and message.type == "RECORD" and message.record is not None:
-                    if message.stream == stream and len(records) < _RECORDS_AT_ONCE and size < _BYTES_AT_ONCE:
+                    if message.stream == stream and not is_full(len(records), size):
                         records.append(message.record)
                         size += len(line)
                         continue
