@@ -78,7 +78,6 @@ class Table:
 _SCALARS = {"boolean": Kind.BOOLEAN, "number": Kind.NUMBER}
 _FORMATS = {"date-time": Kind.TIMESTAMP, "date": Kind.DATE, "time": Kind.TIME}
 _INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
-_BIGINT = range(-(2**63), 2**63)
 
 
 def columns_of(schema: Any) -> dict[str, Kind]:
@@ -90,6 +89,11 @@ def columns_of(schema: Any) -> dict[str, Kind]:
 def kind_of(schema: Any) -> Kind:
     """The one kind that keeps every value `schema` allows."""
     return merged(_kinds(schema))
+
+
+def integer_kind(value: int) -> Kind:
+    """The kind of column that holds `value`: an integer of 64 bits, or a bigger one."""
+    return Kind.INTEGER if -(2**63) <= value < 2**63 else Kind.BIG_INTEGER
 
 
 def merged(kinds: set[Kind]) -> Kind:
@@ -122,5 +126,5 @@ def _kind(name: Any, schema: dict[str, Any]) -> Kind:
         return _FORMATS.get(str(schema.get("format")), Kind.TEXT)
     if name == "integer":
         bounds = [schema[bound] for bound in ("minimum", "maximum") if isinstance(schema.get(bound), int)]
-        return Kind.INTEGER if all(bound in _BIGINT for bound in bounds) else Kind.BIG_INTEGER
+        return merged({Kind.INTEGER, *map(integer_kind, bounds)})
     return _SCALARS.get(name, Kind.JSON) if isinstance(name, str) else Kind.JSON

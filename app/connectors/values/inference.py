@@ -7,7 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.schema import Kind, merged
+from app.connectors.contract.schema import Kind, integer_kind, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,6 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
     (dt.time, Kind.TIME),
     ((bytes, bytearray, memoryview), Kind.BYTES),
 )
-_BIGINT = range(-(2**63), 2**63)
 
 
 def inferred(records: Iterable[Mapping[str, Any]], *, known: Iterable[str]) -> dict[str, Kind]:
@@ -46,6 +45,5 @@ def kind_of(value: Any) -> Kind:
         if isinstance(value, types):
             return kind
     if isinstance(value, int):
-        # A range is gone through for what is only like a whole number: members of enumerations.
-        return Kind.INTEGER if int(value) in _BIGINT else Kind.BIG_INTEGER
+        return integer_kind(value)
     return Kind.JSON

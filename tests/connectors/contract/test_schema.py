@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.connectors.contract.schema import Kind, Table, columns_of, kind_of
+from app.connectors.contract.schema import Kind, Table, columns_of, integer_kind, kind_of
 from app.connectors.warehouse.layout import column_names, quoted, widened
 from app.domain.errors import ConfigurationError
 
@@ -37,6 +37,12 @@ DATE_TIME = {"type": "string", "format": "date-time"}
 )
 def test_a_kind_keeps_every_value_that_the_schema_allows(schema: Any, kind: Kind) -> None:
     assert kind_of(schema) is kind
+
+
+@pytest.mark.parametrize("value", [-(2**63), 0, 2**63 - 1])
+def test_integers_of_64_bits_are_integers_and_others_big_integers(value: int) -> None:
+    assert integer_kind(value) is Kind.INTEGER
+    assert integer_kind(value - 2**64) is integer_kind(value + 2**64) is Kind.BIG_INTEGER
 
 
 def test_a_schema_without_properties_has_no_columns() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.contract.schema import Kind
+from app.connectors.contract.schema import Kind, integer_kind, merged
 from app.connectors.values import casting, jsontext
 from app.connectors.values.casting import Unfit
 from app.domain.errors import ConfigurationError
@@ -101,7 +101,8 @@ class Columns:
             # become doubles, as numbers do in some destinations.
             numbers = [record[field] for record in batch.records if record.get(field) is not None]
             identity = field in self._key or max(map(abs, numbers)) > _EXACT_IN_A_FLOAT
-            return Kind.INTEGER if identity and -(2**63) <= min(numbers) <= max(numbers) < 2**63 else Kind.NUMBER
+            is_bigint = merged(set(map(integer_kind, numbers))) is Kind.INTEGER
+            return Kind.INTEGER if identity and is_bigint else Kind.NUMBER
         return fitting[0] if fitting else Kind.JSON
 
     def _check(self, field: str, batch: Batch, file: str) -> None:

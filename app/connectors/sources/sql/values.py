@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind, merged
+from app.connectors.contract.schema import Kind, integer_kind, merged
 from app.connectors.values import jsontext
 from app.connectors.values.arrays import arrayed
 
@@ -32,7 +32,6 @@ _KINDS: dict[type, Kind] = {
     dict: Kind.JSON,
     list: Kind.JSON,
 }
-_BIGINT = range(-(2**63), 2**63)
 
 
 def plain(values: Sequence[Any]) -> list[Any] | pa.Array:
@@ -86,5 +85,5 @@ def kind_of(values: Iterable[Any]) -> Kind | None:
 
 def _kind(value: Any) -> Kind:
     if type(value) is int:
-        return Kind.INTEGER if value in _BIGINT else Kind.BIG_INTEGER
+        return integer_kind(value)
     return _KINDS.get(type(value), Kind.TEXT)
