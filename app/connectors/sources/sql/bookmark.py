@@ -37,7 +37,7 @@ _IN_UTC: Final = "timestamp_utc"
 _NAMES = {kind: name for name, (kind, _, _) in _FORMS.items()}
 
 
-def written(cursor_field: str, value: Any, *, in_utc: bool = False) -> str:
+def encode(cursor_field: str, value: Any, *, in_utc: bool = False) -> str:
     """`in_utc` of a time in the session's zone: the session was in UTC.
 
     Raises:
@@ -54,7 +54,7 @@ def written(cursor_field: str, value: Any, *, in_utc: bool = False) -> str:
     return jsontext.encode({"cursor_field": cursor_field, "type": named, "value": _FORMS[name][1](value)})
 
 
-def of_a_session(bookmark: str | None, begin: Any) -> datetime | None:
+def session_time(bookmark: str | None, begin: Any) -> datetime | None:
     """The time `begin` of `bookmark`, if it is in the zone that an earlier release's session had."""
     if not isinstance(begin, datetime) or begin.tzinfo:
         return None
@@ -63,7 +63,7 @@ def of_a_session(bookmark: str | None, begin: Any) -> datetime | None:
     return None if said["type"] == _IN_UTC or "zone" in said else begin
 
 
-def read(bookmark: str | None, *, cursor_field: str) -> Any | None:
+def decode(bookmark: str | None, *, cursor_field: str) -> Any | None:
     """The value to begin at; None to begin at the beginning, as after a change of the cursor's field."""
     try:
         said = {} if bookmark is None else jsontext.decode(bookmark)

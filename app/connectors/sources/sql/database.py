@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.sql.options import SqlOptions
 
 # As drivers say it; trying again does not mend these.
-_LASTING = (
+_PERMANENT = (
     "no such table",
     "no such column",
     "syntax error",
@@ -52,35 +52,35 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database, where it has such transactions, and changes nothing."""
-        with self.explained("cannot connect"):
+        with self.explain_errors("cannot connect"):
             self._connection = self._engine.connect().execution_options(**self.dialect.isolation)
         try:
-            with self.explained("cannot begin"):
+            with self.explain_errors("cannot begin"):
                 self.dialect.begin(self._connection)
             yield self._connection
         finally:
             self.close()
 
     @contextmanager
-    def explained(self, doing: str) -> Iterator[None]:
+    def explain_errors(self, doing: str) -> Iterator[None]:
         """Turns SQLAlchemy's and the driver's errors into Syncline's; `doing` says what could not be done."""
         try:
             yield
         except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            said = self._said(f"{doing}: {cause}")
-            raise (ConfigurationError if _lasts(cause) else SynclineError)(said) from None
+            said = self._one_line(f"{doing}: {cause}")
+            raise (ConfigurationError if _is_permanent(cause) else SynclineError)(said) from None
         except msgspec.MsgspecError as error:  # what is JSON to the database is not to everybody
             raise ConfigurationError(f"{doing}: a value is no JSON that can be read: {error}") from None
         except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the address has behind its ?
-            raise ConfigurationError(self._said(f"{doing}: {error}")) from None
+            raise ConfigurationError(self._one_line(f"{doing}: {error}")) from None
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _said(self, text: str) -> str:
+    def _one_line(self, text: str) -> str:
         return " ".join(self._redact(text).split())
 
 
@@ -105,9 +105,9 @@ def _dialect(url: URL) -> Dialect:
     return Reflected()
 
 
-def _lasts(cause: BaseException | None) -> bool:
+def _is_permanent(cause: BaseException | None) -> bool:
     if state := getattr(cause, "sqlstate", None):
         return str(state).startswith(LASTING_CLASSES)
     # By name, as SQLAlchemy has it: not every driver exports the exceptions of PEP 249.
     names = {each.__name__ for each in type(cause).__mro__}
-    return "ProgrammingError" in names or any(sign in str(cause) for sign in _LASTING)
+    return "ProgrammingError" in names or any(sign in str(cause) for sign in _PERMANENT)

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 class SourceColumn:
     """A column of what is read. `kind` None: as the values turn out to be.
 
-    `converted` makes a value what it means (None: it does already); `type` is its name in the database. `digits` are
+    `convert` turns the driver's value into what it means (None: nothing to do); `type` is its name in the database. `digits` are
     those of a decimal number where the database tells them, and holds to them.
     """
 
     name: str
     kind: Kind | None = None
-    converted: Callable[[Any], Any] | None = None
+    convert: Callable[[Any], Any] | None = None
     type: str = ""
     digits: Digits | None = None
 
@@ -70,7 +70,7 @@ class Dialect:
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         """The columns of what `everything` selects."""
-        return [SourceColumn(name) for name, *_ in described(connection, everything)]
+        return [SourceColumn(name) for name, *_ in describe_columns(connection, everything)]
 
     def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:  # noqa: ARG002
         """Those of the table's decimal columns that `columns` does not tell."""
@@ -83,7 +83,7 @@ class Dialect:
         """About how many rows the table `name` (quoted, qualified) has, if that can be had for nothing."""
         return None
 
-    def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
+    def exact(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """The expression that has the driver return a value of this column whole."""
         return expression
 
@@ -96,10 +96,10 @@ class Dialect:
             views = set(inspector.get_view_names(schema=each))
             columns = inspector.get_multi_columns(schema=each, kind=ObjectKind.ANY)
             keys = inspector.get_multi_pk_constraint(schema=each, kind=ObjectKind.ANY)
-            for place, described_columns in sorted(columns.items(), key=lambda one: one[0][1]):
-                name = place[1]
-                key = tuple(keys[place]["constrained_columns"]) if keys.get(place) else ()
-                never_null = {column["name"] for column in described_columns if not column["nullable"]} | {*key}
+            for table, table_columns in sorted(columns.items(), key=lambda one: one[0][1]):
+                name = table[1]
+                key = tuple(keys[table]["constrained_columns"]) if keys.get(table) else ()
+                never_null = {column["name"] for column in table_columns if not column["nullable"]} | {*key}
                 found.append(
                     FoundTable(
                         schema=None if each == default else each,
@@ -110,11 +110,11 @@ class Dialect:
                 )
         return found
 
-    def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
+    def bind(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """`parameter`, a value that was read of this column before, to be compared with the column."""
         return parameter
 
-    def is_of_session(self, column: SourceColumn) -> bool:  # noqa: ARG002
+    def is_session_time(self, column: SourceColumn) -> bool:  # noqa: ARG002
         """Whether a time of `column` comes without a zone, as clocks show it in the zone of the session."""
         return False
 
@@ -122,25 +122,25 @@ class Dialect:
         """`moment`, the bookmark of an earlier release, which had it in the zone of its session."""
         return moment
 
-    def misplaced(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
+    def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
         """The condition under which a cursor value is before `bookmark` to the database, and to nobody else.
 
         None: it never is.
         """
         return None
 
-    def tells_days_only(self, column: SourceColumn) -> bool:
+    def compares_days_only(self, column: SourceColumn) -> bool:
         """Whether times of one day cannot be told apart by comparing."""
         return column.kind is Kind.DATE
 
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         """What a time has to be at least, and less than, to lie in `interval`; days count whole."""
-        if self.tells_days_only(column):
+        if self.compares_days_only(column):
             start, end = whole_days(interval)
             return start.isoformat(), end.isoformat()
         return interval.start.replace(tzinfo=None), interval.end.replace(tzinfo=None)
 
-    def strange_time(self, expression: ColumnElement[Any]) -> ColumnElement[bool] | None:  # noqa: ARG002
+    def strange_time_condition(self, expression: ColumnElement[Any]) -> ColumnElement[bool] | None:  # noqa: ARG002
         """The condition under which a column of times holds something that no comparison finds; None: it never does."""
         return None
 
@@ -151,7 +151,7 @@ def whole_days(interval: Interval) -> tuple[date, date]:
     return interval.start.date(), last if last == date.max else last + timedelta(days=1)
 
 
-def described(connection: Connection, everything: Select[Any]) -> list[tuple[Any, ...]]:
+def describe_columns(connection: Connection, everything: Select[Any]) -> list[tuple[Any, ...]]:
     """(name, the driver's code of the type, …) of each column, as PEP 249 describes it."""
     cursor = connection.execute(everything.limit(0)).cursor
     return [tuple(column) for column in (cursor and cursor.description) or ()]

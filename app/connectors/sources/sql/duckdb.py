@@ -9,8 +9,8 @@ from sqlalchemy import Double, Text, cast, func
 from sqlalchemy.types import UserDefinedType
 
 from app.connectors.contract.schema import Digits, Kind
-from app.connectors.sources.sql.dialect import Dialect, FoundTable, SourceColumn, described
-from app.connectors.sources.sql.sqlite import existing
+from app.connectors.sources.sql.dialect import Dialect, FoundTable, SourceColumn, describe_columns
+from app.connectors.sources.sql.sqlite import require_file
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _KINDS = {
     "TIME": Kind.TIME,
     "JSON": Kind.JSON,
 }
-_COME_AS_THEY_ARE = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.BYTES}
+_SELECTED_DIRECTLY = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.BYTES}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _NESTED = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$", re.DOTALL)
 
@@ -63,7 +63,7 @@ class Duckdb(Dialect):
     quoted = True
 
     def address(self, url: URL) -> URL:
-        return url if str(url.database).startswith("md:") else existing(url, "duckdb:////path/of/the.file")
+        return url if str(url.database).startswith("md:") else require_file(url, "duckdb:////path/of/the.file")
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:
         """A file that is only read may be read by others, too, and what does not fit into memory is kept aside."""
@@ -75,7 +75,7 @@ class Duckdb(Dialect):
         connection.exec_driver_sql("SET TimeZone = 'UTC'")
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
-        return [_column(name, str(code)) for name, code, *_ in described(connection, everything)]
+        return [_column(name, str(code)) for name, code, *_ in describe_columns(connection, everything)]
 
     def tables(self, connection: Connection, schema: str | None) -> list[FoundTable]:
         default = schema or "main"
@@ -90,16 +90,16 @@ class Duckdb(Dialect):
             if schema in (None, found)
         ]
 
-    def selected(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    def exact(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
         if column.type == "FLOAT":
             # As a double, 0.1 is not the nearest to it, but the nearest float, made longer.
             return cast(cast(expression, Text), Double)
-        if column.kind in _COME_AS_THEY_ARE:
+        if column.kind in _SELECTED_DIRECTLY:
             return expression
         return cast(func.to_json(expression) if _NESTED.match(column.type) else expression, Text)
 
-    def bound(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:
-        return cast(parameter, _Named(column.type))
+    def bind(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(parameter, _NamedType(column.type))
 
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         start, end = super().bounds(column, interval)
@@ -107,7 +107,7 @@ class Duckdb(Dialect):
         return (start, end) if column.kind is Kind.DATE else (f"{start}{zone}", f"{end}{zone}")
 
 
-class _Named(UserDefinedType[Any]):
+class _NamedType(UserDefinedType[Any]):
     """A type by its name in the database."""
 
     cache_ok = True
@@ -131,7 +131,7 @@ def _column(name: str, type_name: str) -> SourceColumn:
     return SourceColumn(
         name,
         kind,
-        converted=jsontext.decode if kind is Kind.JSON else None,
+        convert=jsontext.decode if kind is Kind.JSON else None,
         type=type_name,
         digits=Digits(int(decimal[1]), int(decimal[2])) if decimal else None,
     )

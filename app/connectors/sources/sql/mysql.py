@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from app.connectors.sources.sql.dialect import SourceColumn, described
+from app.connectors.sources.sql.dialect import SourceColumn, describe_columns
 from app.connectors.sources.sql.reflected import Reflected
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ class Mysql(Reflected):
         connection.exec_driver_sql("SET time_zone = '+00:00'")
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
-        found = described(connection, everything)
+        found = describe_columns(connection, everything)
         return [SourceColumn(name, type="TIMESTAMP" if code == _TIMESTAMP else "") for name, code, *_ in found]
 
-    def is_of_session(self, column: SourceColumn) -> bool:
+    def is_session_time(self, column: SourceColumn) -> bool:
         return column.type == "TIMESTAMP"
 
     def in_utc(self, connection: Connection, moment: datetime) -> datetime:

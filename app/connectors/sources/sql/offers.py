@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 def offers(database: Database, connection: Connection, schema: str | None, *, log: Log) -> Iterator[Offered]:
     """What is in `schema`, or anywhere; each column has the kind that a reading would give it."""
-    with database.explained("cannot list the tables"):
+    with database.explain_errors("cannot list the tables"):
         found = database.dialect.tables(connection, schema)
     for each in found:
         try:
-            yield _offered(database, connection, each, schema, log)
+            yield _offer(database, connection, each, schema, log)
         except SynclineError as error:
             # What this login may not read is not there for it.
             log("warn", str(error))
 
 
-def _offered(database: Database, connection: Connection, found: FoundTable, schema: str | None, log: Log) -> Offered:
+def _offer(database: Database, connection: Connection, found: FoundTable, schema: str | None, log: Log) -> Offered:
     selection = Selection(table=found.name, schema=found.schema or schema, query=None, cursor_field=None, key=())
     # A statement that fails would end the whole transaction in PostgreSQL.
     with connection.begin_nested() if database.dialect.savepoints else nullcontext():

@@ -25,7 +25,7 @@ class SqlOptions(Options):
     @field_validator("url")
     @classmethod
     def _has_a_driver(cls, url: SecretStr) -> SecretStr:
-        _check_address(url.get_secret_value())
+        _check_url(url.get_secret_value())
         return url
 
 
@@ -56,7 +56,7 @@ def driver_url(url: str) -> str:
     return ("postgresql+psycopg" if scheme in {"postgres", "postgresql"} else scheme) + separator + rest
 
 
-def _check_address(url: str) -> None:
+def _check_url(url: str) -> None:
     """Raises ValueError, without a word of `url`, which holds a password, if there is no dialect or driver for it."""
     # Only SQLAlchemy knows its dialects, and only catalogues with such an address have to wait for it.
     from sqlalchemy.engine import make_url  # noqa: PLC0415

@@ -9,7 +9,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import column, func, select, table
 
 from app.connectors.contract.schema import Digits, Kind
-from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.connectors.sources.sql.dialect import Dialect, SourceColumn, describe_columns
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Postgres(Dialect):
         known = driver.adapters.types
         return [
             _column(name, code, known.get(code), Digits.of(precision, scale))
-            for name, code, _, _, precision, scale, _ in described(connection, everything)
+            for name, code, _, _, precision, scale, _ in describe_columns(connection, everything)
         ]
 
     def expected_rows(self, connection: Connection, name: str) -> int | None:

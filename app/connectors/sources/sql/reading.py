@@ -47,7 +47,7 @@ class Reading:
         self._log = log
         self._connection = connection
         self._selection = selection
-        with database.explained(f"cannot read {_origin(selection)}"):
+        with database.explain_errors(f"cannot read {_origin(selection)}"):
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
             if selection.table is not None:
@@ -60,16 +60,16 @@ class Reading:
 
     def items(self, wanted: Select[Any], *, table_name: str, chunk_rows: int) -> Iterator[Table | Rows | Checkpoint]:
         """What the statement `wanted`, made by `since` or `within`, selects."""
-        announced = Announcement(table_name, self.columns, self._selection)
+        announcement = Announcement(table_name, self.columns, self._selection)
         cursor_field = self._selection.cursor_field
         at = None if cursor_field is None else self._names.index(cursor_field)
-        yield from announced.changed([])
-        with closing(self._executed(wanted)) as result:
+        yield from announcement.update([])
+        with closing(self._execute(wanted)) as result:
             count = min(_FIRST_ROWS, chunk_rows)
             left: Any = result
-            while chunk := self._fetched(left, count):
+            while chunk := self._fetch(left, count):
                 values = list(zip(*chunk, strict=True))
-                yield from announced.changed(values)
+                yield from announcement.update(values)
                 rows = self._rows(table_name, values)
                 self._read += len(chunk)
                 yield rows
@@ -80,7 +80,7 @@ class Reading:
                     yield Checkpoint(self._bookmark(self.columns[at], chunk[-1][at]))
                 # As many as the last ones let expect to fit, but never suddenly many.
                 count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
-        yield from announced.finally_changed()
+        yield from announcement.finish()
         if at is None:
             yield Checkpoint(None)
 
@@ -89,8 +89,8 @@ class Reading:
         return min(self._read / self._expected, _ALMOST) if self._expected else None
 
     def _bookmark(self, cursor: SourceColumn, value: Any) -> str:
-        in_utc = self._database.dialect.is_of_session(cursor)
-        return bookmarks.written(cursor.name, _finite(cursor, value), in_utc=in_utc)
+        in_utc = self._database.dialect.is_session_time(cursor)
+        return bookmarks.encode(cursor.name, _cursor_value(cursor, value), in_utc=in_utc)
 
     def _expected_rows(self) -> int | None:
         """Of a whole table; who has read the most of it knows not how much is new."""
@@ -99,7 +99,7 @@ class Reading:
             return None
         parts = [part for part in (selection.schema, selection.table) if part]
         name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
-        with self._database.explained(f"cannot read {_origin(selection)}"):
+        with self._database.explain_errors(f"cannot read {_origin(selection)}"):
             return self._database.dialect.expected_rows(self._connection, name)
 
     def since(self, bookmark: str | None) -> Select[Any]:
@@ -110,17 +110,17 @@ class Reading:
             return statement
         cursor = self._column(cursor_field)
         self._refuse_null_cursors(cursor)
-        begin = bookmarks.read(bookmark, cursor_field=cursor_field)
+        begin = bookmarks.decode(bookmark, cursor_field=cursor_field)
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark is not one of the cursor_field {cursor_field!r}: all rows are read")
-        moment = bookmarks.of_a_session(bookmark, begin)
-        if moment and self._database.dialect.is_of_session(cursor):
-            with self._database.explained(f"cannot read {_origin(self._selection)}"):
+        moment = bookmarks.session_time(bookmark, begin)
+        if moment and self._database.dialect.is_session_time(cursor):
+            with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
                 begin = self._database.dialect.in_utc(self._connection, moment)
         if begin is not None:
             self._refuse_unordered_cursors(cursor, begin)
-            statement = statement.where(self._selected(cursor) >= self._bound("syncline_cursor", cursor, begin))
-        return statement.order_by(self._selected(cursor))
+            statement = statement.where(self._expression(cursor) >= self._bind("syncline_cursor", cursor, begin))
+        return statement.order_by(self._expression(cursor))
 
     def check_cursor(self, *, all_rows: bool) -> None:
         """Raises `ConfigurationError` if the cursor is no time; with `all_rows` also for rows in no interval."""
@@ -132,18 +132,18 @@ class Reading:
     def within(self, interval: Interval, *, exact: bool) -> Select[Any]:
         """Rows whose cursor value lies in `interval`; unless it has to be `exact`, days count whole where need be."""
         cursor = self._time()
-        days_only = self._database.dialect.tells_days_only(cursor)
+        days_only = self._database.dialect.compares_days_only(cursor)
         if exact and days_only and (interval.start.time(), interval.end.time()) != (time(), time()):
             raise ConfigurationError(
                 f"the cursor_field {cursor.name!r} tells days apart, no hours: "
                 "'interval' must not be shorter than a day"
             )
         start, end = self._database.dialect.bounds(cursor, interval)
-        expression = self._selected(cursor)
+        expression = self._expression(cursor)
         return (
             self._everything()
-            .where(expression >= self._bound("syncline_start", cursor, start))
-            .where(expression < self._bound("syncline_end", cursor, end))
+            .where(expression >= self._bind("syncline_start", cursor, start))
+            .where(expression < self._bind("syncline_end", cursor, end))
             .order_by(expression)
         )
 
@@ -161,20 +161,20 @@ class Reading:
 
     def _everything(self) -> Select[Any]:
         dialect = self._database.dialect
-        return select(*[dialect.selected(each, self._selected(each)).label(each.name) for each in self.columns])
+        return select(*[dialect.exact(each, self._expression(each)).label(each.name) for each in self.columns])
 
-    def _selected(self, column_: SourceColumn) -> ColumnElement[Any]:
+    def _expression(self, column_: SourceColumn) -> ColumnElement[Any]:
         return self._whole.c[column_.name]
 
-    def _bound(self, name: str, cursor: SourceColumn, value: Any) -> ColumnElement[Any]:
+    def _bind(self, name: str, cursor: SourceColumn, value: Any) -> ColumnElement[Any]:
         # Of no type, so that the database compares the value as the column's own type.
-        return self._database.dialect.bound(cursor, bindparam(name, value, type_=NullType()))
+        return self._database.dialect.bind(cursor, bindparam(name, value, type_=NullType()))
 
     def _refuse_other_cursors(self, cursor: SourceColumn) -> None:
         """An interval of time is nothing to numbers; where the database tells no types, a value does."""
         expression = self._from([cursor.name]).c[cursor.name]
         one = select(expression).where(expression.is_not(None)).limit(1)
-        strange = self._database.dialect.strange_time(expression)
+        strange = self._database.dialect.strange_time_condition(expression)
         if cursor.kind not in _TIMES and cursor.kind is not None:
             found = cursor.kind.value
         elif cursor.kind is None:
@@ -189,8 +189,8 @@ class Reading:
             )
 
     def _first(self, statement: Select[Any]) -> Sequence[Any] | None:
-        with closing(self._executed(statement)) as result:
-            return next(iter(self._fetched(result, 1)), None)
+        with closing(self._execute(statement)) as result:
+            return next(iter(self._fetch(result, 1)), None)
 
     def _refuse_null_cursors(self, cursor: SourceColumn) -> None:
         """A row without a cursor value would be found by the first reading only, whatever becomes of it."""
@@ -206,7 +206,7 @@ class Reading:
     def _refuse_unordered_cursors(self, cursor: SourceColumn, begin: Any) -> None:
         """A row that is later than the bookmark, but before it in the database's order, would never come."""
         expression = self._from([cursor.name]).c[cursor.name]
-        condition = self._database.dialect.misplaced(expression, begin)
+        condition = self._database.dialect.misplaced_condition(expression, begin)
         found = None if condition is None else self._first(select(expression).where(condition).limit(1))
         if found:
             raise ConfigurationError(
@@ -218,24 +218,24 @@ class Reading:
     def _from(self, names: list[str]) -> FromClause:
         return _from(self._selection, names, quoted=self._database.dialect.quoted)
 
-    def _executed(self, statement: Select[Any]) -> CursorResult[Any]:
-        with self._database.explained(f"cannot read {_origin(self._selection)}"):
+    def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
+        with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
             return self._connection.execute(statement.execution_options(stream_results=True))
 
-    def _fetched(self, result: Any, count: int) -> Sequence[Sequence[Any]]:
-        with self._database.explained(f"cannot read {_origin(self._selection)}"):
+    def _fetch(self, result: Any, count: int) -> Sequence[Sequence[Any]]:
+        with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
             rows: Sequence[Sequence[Any]] = result.fetchmany(count)
             return rows
 
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
-            kept[each.name] = plain(found if each.converted is None else self._meant(each, each.converted, found))
+            kept[each.name] = plain(found if each.convert is None else self._convert(each, each.convert, found))
         return Rows(table_name, Columns(kept), size(kept.values()))
 
-    def _meant(self, of: SourceColumn, converted: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
-        with self._database.explained(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
-            return [None if value is None else converted(value) for value in found]
+    def _convert(self, of: SourceColumn, convert: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
+        with self._database.explain_errors(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
+            return [None if value is None else convert(value) for value in found]
 
 
 class Announcement:
@@ -248,26 +248,26 @@ class Announcement:
         self._selection = selection
         self._announced: set[str] | None = None
 
-    def changed(self, values: list[tuple[Any, ...]]) -> Iterator[Table]:
+    def update(self, values: list[tuple[Any, ...]]) -> Iterator[Table]:
         """The table again, if columns are new in it since these values (one tuple for each column) came."""
         for (name, kind), found in zip(list(self._kinds.items()), values, strict=False):
             self._kinds[name] = kind or kind_of(found)
-        if values and not self._suffices(self._known()):
+        if values and not self._is_enough(self._known_columns()):
             self._settle()
-        known = self._known()
-        if self._suffices(known) and known != self._announced:
+        known = self._known_columns()
+        if self._is_enough(known) and known != self._announced:
             yield self._table(known)
 
-    def finally_changed(self) -> Iterator[Table]:
+    def finish(self) -> Iterator[Table]:
         """A table without rows has its columns, too."""
         if self._announced is None:
             self._settle()
-            yield self._table(self._known())
+            yield self._table(self._known_columns())
 
-    def _known(self) -> set[str]:
+    def _known_columns(self) -> set[str]:
         return {name for name, kind in self._kinds.items() if kind}
 
-    def _suffices(self, known: set[str]) -> bool:
+    def _is_enough(self, known: set[str]) -> bool:
         return bool(known) and {*self._selection.key, *filter(None, [self._selection.cursor_field])} <= known
 
     def _settle(self) -> None:
@@ -303,6 +303,6 @@ def _origin(selection: Selection) -> str:
     return "table " + ".".join(filter(None, [selection.schema, selection.table]))
 
 
-def _finite(cursor: SourceColumn, value: Any) -> Any:
+def _cursor_value(cursor: SourceColumn, value: Any) -> Any:
     """`value`, where it is no point in time that nothing comes after; those of PostgreSQL and DuckDB are texts here."""
     return math.inf if cursor.kind in (Kind.TIMESTAMP, Kind.DATE) and value == "infinity" else value

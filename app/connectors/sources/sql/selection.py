@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.sql.options import SqlOptions, SqlParameters
     from app.domain.collection import CollectionJob
 
-Said = TypeVar("Said")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Selection:
     def of(cls, options: SqlOptions, parameters: SqlParameters, collection: CollectionJob) -> Selection:
         """Raises `ConfigurationError` if parameters and the collection's own keys contradict each other."""
         given_key = tuple(collection.primary_key) if collection.primary_key else None
-        mode = _said_once("mode", parameters.mode, "sync_mode", collection.sync_mode)
-        cursor_field = _said_once("cursor_field", parameters.cursor_field, "cursor_field", collection.cursor_field)
-        key = _said_once("key", parameters.key, "primary_key", given_key)
+        mode = _only_value("mode", parameters.mode, "sync_mode", collection.sync_mode)
+        cursor_field = _only_value("cursor_field", parameters.cursor_field, "cursor_field", collection.cursor_field)
+        key = _only_value("key", parameters.key, "primary_key", given_key)
         if mode == "incremental" and cursor_field is None:
             raise ConfigurationError("mode 'incremental' needs a 'cursor_field', which tells what is new")
         schema, _, table = (parameters.table or collection.type).rpartition(".")
@@ -58,7 +58,7 @@ class Selection:
                 raise ConfigurationError(f"{key} names {', '.join(missing)}, valid are: {', '.join(columns)}")
 
 
-def _said_once(parameter: str, given: Said | None, key: str, general: Said | None) -> Said | None:
+def _only_value(parameter: str, given: Value | None, key: str, general: Value | None) -> Value | None:
     if given is not None and general is not None and given != general:
         raise ConfigurationError(
             f"the collection's {key} is {general!r}, but its parameters.{parameter} is {given!r}: keep one"

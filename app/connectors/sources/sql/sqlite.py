@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, not_, or_, true
 from sqlalchemy.schema import CreateView
 
 from app.connectors.contract.schema import Kind
-from app.connectors.sources.sql.dialect import Dialect, SourceColumn, described
+from app.connectors.sources.sql.dialect import Dialect, SourceColumn, describe_columns
 from app.connectors.values.cursors import UnorderedError, is_earlier
 from app.domain.errors import ConfigurationError
 
@@ -53,7 +53,7 @@ class Sqlite(Dialect):
     quoted = True
 
     def address(self, url: URL) -> URL:
-        return existing(url, "sqlite:////path/of/the.file")
+        return require_file(url, "sqlite:////path/of/the.file")
 
     def begin(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
@@ -68,10 +68,10 @@ class Sqlite(Dialect):
         declared = connection.exec_driver_sql("PRAGMA temp.table_info(syncline_described)").fetchall()
         connection.exec_driver_sql("DROP VIEW temp.syncline_described")
         connection.exec_driver_sql("PRAGMA query_only = ON")
-        names = [name for name, *_ in described(connection, everything)]
+        names = [name for name, *_ in describe_columns(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
-    def misplaced(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:
+    def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:
         """Numbers are before all texts, and these before bytes; texts are compared by their characters."""
         if not isinstance(bookmark, str):
             return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
@@ -85,11 +85,11 @@ class Sqlite(Dialect):
             asked = or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form)))
         return and_(expression < bookmark, asked, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1)
 
-    def tells_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
+    def compares_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
         """Some texts have a space between day and time, and some a T."""
         return True
 
-    def strange_time(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
+    def strange_time_condition(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
         return func.typeof(expression) != "text"
 
 
@@ -112,7 +112,7 @@ def _is_misplaced(value: Any, bookmark: str) -> bool:
         return True
 
 
-def existing(url: URL, form: str) -> URL:
+def require_file(url: URL, form: str) -> URL:
     """Raises `ConfigurationError` if `url` names no file that is there: drivers would make an empty one."""
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(f"'url' names no file: write {form}")
@@ -123,9 +123,9 @@ def existing(url: URL, form: str) -> URL:
 
 def _column(name: str, declared: str) -> SourceColumn:
     kind = next((kind for part, kind in _KINDS if part in declared), None)
-    return SourceColumn(name, kind, converted=_truth if kind is Kind.BOOLEAN else None, type=declared)
+    return SourceColumn(name, kind, convert=_boolean if kind is Kind.BOOLEAN else None, type=declared)
 
 
-def _truth(value: Any) -> Any:
+def _boolean(value: Any) -> Any:
     """SQLite has no truth values, but 0 and 1."""
     return bool(value) if value in (0, 1) else value

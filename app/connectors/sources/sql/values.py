@@ -49,7 +49,7 @@ def _plain(value: Any) -> Any:
         return value
     if kind is float or kind is Decimal:
         # JSON has no such numbers: as text they are kept by text, and refused by columns of numbers.
-        return value if jsontext.is_finite(value) else _unfinished(value)
+        return value if jsontext.is_finite(value) else _non_finite_text(value)
     if kind is datetime or kind is date or kind is time:
         return value.isoformat()
     if kind is dict:
@@ -60,7 +60,7 @@ def _plain(value: Any) -> Any:
     return bytes(value) if kind in (bytearray, memoryview) else str(value)
 
 
-def _unfinished(value: float | Decimal) -> str:
+def _non_finite_text(value: float | Decimal) -> str:
     if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"

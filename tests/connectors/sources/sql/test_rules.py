@@ -17,7 +17,7 @@ from app.config.reader import load_catalogue
 from app.connectors.contract.schema import Kind
 from app.connectors.kinds import SOURCES
 from app.connectors.options.validation import validated
-from app.connectors.sources.sql.bookmark import read, written
+from app.connectors.sources.sql.bookmark import decode, encode
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions, SqlParameters
 from app.connectors.sources.sql.selection import Selection
@@ -155,14 +155,14 @@ CURSORS = (
 
 @given(CURSORS, some.booleans())
 def test_a_bookmark_gives_back_the_very_value(value: Any, in_utc: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
-    begin = read(written("at", value, in_utc=in_utc), cursor_field="at")
+    begin = decode(encode("at", value, in_utc=in_utc), cursor_field="at")
     assert (type(begin), begin) == (type(value), value)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, Decimal("NaN"), True, [1], None])
 def test_a_value_that_nothing_comes_after_is_no_cursor(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="cursor_field 'at' has the value"):
-        written("at", value)
+        encode("at", value)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_value_that_nothing_comes_after_is_no_cursor(value: Any) -> None:
      '{"cursor_field":"at","type":"no","value":"1"}'],
 )  # fmt: skip
 def test_a_bookmark_of_something_else_begins_anew(bookmark: str | None) -> None:
-    assert read(bookmark, cursor_field="at") is None
+    assert decode(bookmark, cursor_field="at") is None
 
 
 def test_values_keep_everything_that_they_say() -> None:
@@ -220,7 +220,7 @@ def test_what_a_driver_itself_raises_lasts_as_what_sqlalchemy_wraps(
     (tmp_path / "shop.sqlite").touch()
     options = SqlOptions.model_validate({"url": f"sqlite:///{tmp_path}/shop.sqlite"})
     database = Database(options, work_dir=tmp_path)
-    with pytest.raises(SynclineError, match=f"cannot read: {raised}") as told, database.explained("cannot read"):
+    with pytest.raises(SynclineError, match=f"cannot read: {raised}") as told, database.explain_errors("cannot read"):
         raise raised
     assert isinstance(told.value, ConfigurationError) is lasting
 
