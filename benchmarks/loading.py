@@ -25,7 +25,7 @@ from app.attempt.writing import Writing
 from app.connectors.contract.passes import Fence
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
-from app.connectors.sources.singer.messages import parsed
+from app.connectors.sources.singer.messages import parse_message
 from app.connectors.sources.singer.options import SingerOptions, SingerParameters
 from app.connectors.sources.singer.source import SingerSource
 from app.domain.attempt_protocol import SourceJob
@@ -104,7 +104,7 @@ def parse(recorded: Path) -> float:
     started = time.perf_counter()
     with recorded.open("rb") as lines:
         for line in lines:
-            parsed(line)
+            parse_message(line)
     return time.perf_counter() - started
 
 

@@ -67,16 +67,18 @@ def choose(
     """
     chosen = copy.deepcopy(catalog)
     streams = streams_of(chosen)
-    wanted = _every(streams) if collection.type == ALL else [_matching(streams, collection.type)]
+    wanted = _all_streams(streams) if collection.type == ALL else [_find_stream(streams, collection.type)]
     choices: dict[str, Choice] = {}
     for stream in streams:
         own = _own_fields(stream, collection, fields) if any(stream is each for each in wanted) else None
         metadata_of(stream)["selected"] = own is not None
         if own is not None:
-            choice = _planned(stream, collection, own)
+            choice = _plan(stream, collection, own)
             choices[id_of(stream)] = choices[_name(stream)] = choice
     if not choices and streams:
-        raise ConfigurationError(f"'select' takes none of the tap's streams, valid are: {_listed(map(id_of, streams))}")
+        raise ConfigurationError(
+            f"'select' takes none of the tap's streams, valid are: {_join_names(map(id_of, streams))}"
+        )
     return chosen, choices
 
 
@@ -98,7 +100,7 @@ def names_in(catalog: dict[str, Any]) -> set[str]:
     return {name for stream in streams_of(catalog) for name in (id_of(stream), _name(stream))}
 
 
-def unannounced(
+def choose_undiscovered(
     stream: str,
     collection: CollectionJob,
     fields: Fields = EVERYTHING,
@@ -120,13 +122,13 @@ def unannounced(
     )
 
 
-def _every(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _all_streams(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A catalog in which somebody has selected streams is taken at its word."""
     selected = [stream for stream in streams if metadata_of(stream).get("selected") is True]
     return selected or [stream for stream in streams if metadata_of(stream).get("inclusion") != "unsupported"]
 
 
-def _matching(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+def _find_stream(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     tests = (
         lambda stream: id_of(stream) == wanted,
         lambda stream: stream.get("stream") == wanted,
@@ -138,15 +140,15 @@ def _matching(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_listed(map(id_of, found))}")
-    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_listed(map(id_of, streams))}")
+            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_join_names(map(id_of, found))}")
+    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_join_names(map(id_of, streams))}")
 
 
 def _own_fields(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Fields | None:
     return fields.of_stream(id_of(stream), _name(stream)) if collection.type == ALL else fields
 
 
-def _planned(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Choice:
+def _plan(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Choice:
     metadata = metadata_of(stream)
     for field in stream["metadata"]:
         if field.get("breadcrumb") and (own := field.get("metadata")) is not None:
@@ -185,14 +187,14 @@ def _select(stream: dict[str, Any], choice: Choice) -> None:
     if known and (missing := choice.fields.missing(known)):
         raise ConfigurationError(
             f"'select' names {', '.join(missing)}: stream {choice.stream!r} has no such field, "
-            f"valid are: {_listed(known)}"
+            f"valid are: {_join_names(known)}"
         )
     needed = {*(choice.key or ()), choice.cursor_field}
     for name in known:
         if (breadcrumb := ("properties", name)) not in entries:
             stream["metadata"].append(entry := {"breadcrumb": list(breadcrumb), "metadata": {}})
             entries[breadcrumb] = entry
-        metadata = _own(entries[breadcrumb])
+        metadata = _metadata(entries[breadcrumb])
         inclusion = metadata.get("inclusion")
         taken = name in needed or inclusion == "automatic" or choice.fields.takes(name)
         metadata["selected"] = taken and inclusion != "unsupported"
@@ -226,12 +228,12 @@ def metadata_of(stream: dict[str, Any]) -> dict[str, Any]:
         stream["metadata"] = []
     for entry in stream["metadata"]:
         if not entry.get("breadcrumb"):
-            return _own(entry)
+            return _metadata(entry)
     stream["metadata"].append(entry := {"breadcrumb": []})
-    return _own(entry)
+    return _metadata(entry)
 
 
-def _own(entry: dict[str, Any]) -> dict[str, Any]:
+def _metadata(entry: dict[str, Any]) -> dict[str, Any]:
     if entry.get("metadata") is None:
         entry["metadata"] = {}
     metadata: dict[str, Any] = entry["metadata"]
@@ -276,7 +278,7 @@ def _name(stream: dict[str, Any]) -> str:
     return str(stream.get("stream") or id_of(stream))
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - _SHOWN_NAMES} more" if len(ordered) > _SHOWN_NAMES else ""
     return (", ".join(ordered[:_SHOWN_NAMES]) or "none") + more

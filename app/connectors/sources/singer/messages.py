@@ -37,7 +37,7 @@ _decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
 _decode_type = msgspec.json.Decoder(_Type).decode
 
 
-def parsed(line: bytes) -> Message | None:
+def parse_message(line: bytes) -> Message | None:
     """The message in a line; None if the line is no message that is read: free text, or one of another type.
 
     Raises:

@@ -26,7 +26,7 @@ class _Point(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Point).decode
 
 
-def readable(line: str) -> str:
+def format_metric(line: str) -> str:
     """The metric in `line`; a line without one as it is."""
     found = _METRIC.search(line)
     if found is None:

@@ -30,10 +30,10 @@ def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
     """
     for stream in streams_of(catalog):
         if metadata_of(stream).get("inclusion") != "unsupported":
-            yield _offered(stream)
+            yield _offer(stream)
 
 
-def _offered(stream: dict[str, Any]) -> Offered:
+def _offer(stream: dict[str, Any]) -> Offered:
     schema = schema_of(stream)
     columns = columns_of(schema)
     method = method_of(stream)

@@ -11,8 +11,8 @@ from app.connectors.contract.schema import Table, columns_of
 from app.connectors.programs.spoken import Spoken
 from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
-from app.connectors.sources.singer.catalog import Choice, unannounced
-from app.connectors.sources.singer.messages import Message, parsed
+from app.connectors.sources.singer.catalog import Choice, choose_undiscovered
+from app.connectors.sources.singer.messages import Message, parse_message
 from app.connectors.sources.singer.unread import unread_rows
 from app.domain.collection import ALL
 from app.domain.errors import SynclineError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CHARACTERS = 80
 # Control characters that no text has; colours, tabs and overwritten lines have some others.
-_NO_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
+_NOT_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
 class Wanted:
@@ -70,7 +70,9 @@ class Wanted:
         if found := self._choices.get(stream):
             return found
         if self._collection.type == ALL and (
-            found := unannounced(stream, self._collection, self._fields, key=key, replication_key=replication_key)
+            found := choose_undiscovered(
+                stream, self._collection, self._fields, key=key, replication_key=replication_key
+            )
         ):
             return found
         if stream in self._known:
@@ -82,17 +84,17 @@ class Wanted:
     def __contains__(self, stream: str) -> bool:
         return stream in self._choices
 
-    def got(self, stream: str) -> None:
+    def note_loaded(self, stream: str) -> None:
         """Records of it came, which are loaded."""
         if found := self._choices.get(stream):
             self.strangers.got(found.stream)
 
-    def described(self, stream: str) -> None:
+    def note_schema(self, stream: str) -> None:
         """A SCHEMA of it came."""
         if found := self._choices.get(stream):
             self.strangers.proved(found.stream)
 
-    def left_out(self, stream: str) -> None:
+    def note_left_out(self, stream: str) -> None:
         """Records of it came, which are not loaded; of the collection `all`, because 'select' does not take them."""
         if stream not in self._known and (self._collection.type != ALL or self.strangers.resembles(stream)):
             self.strangers.came(stream)
@@ -125,26 +127,26 @@ class Reading:
         first_text = ""
         for number, line in enumerate(lines, 1):
             try:
-                message = parsed(line)
+                message = parse_message(line)
                 if message is not None and message.type == "RECORD" and message.record is not None:
                     if message.stream == stream and not is_full(len(records), size):
                         records.append(message.record)
                         size += len(line)
                         continue
-                    self._check_announced(message.stream)
+                    self._check_has_schema(message.stream)
                     yield from self._rows(stream, records, size)
                     stream, records, size = message.stream, [message.record], len(line)
                 elif message is not None:
                     yield from self._rows(stream, records, size)
                     # The next record looks at what its stream's schema says now.
                     stream, records, size = None, [], 0
-                    yield from self._announcement(message)
+                    yield from self._take(message)
                 elif line.lstrip().startswith(b"{"):
                     messages += 1
                     self._check_unread(line)
                 elif line.strip():
                     first_text = first_text or f"line {number} is {self._text(line).strip()[:_SHOWN_CHARACTERS]!r}"
-                    self._pass_on(line)
+                    self._log_text(line)
             except SynclineError as error:
                 raise type(error)(f"line {number} of the tap's output: {error}") from error
         yield from self._rows(stream, records, size)
@@ -152,7 +154,7 @@ class Reading:
         if first_text and not (messages or self._tables or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, and none of them is a Singer message: {first_text}")
         self._wanted.strangers.refuse(may_be_outdated=self._late.may_be_outdated)
-        yield from self._state.last()
+        yield from self._state.finish()
 
     def _check_unread(self, line: bytes) -> None:
         """Raises `ConfigurationError` where a message that is not read has rows of a stream that is not left out."""
@@ -160,15 +162,15 @@ class Reading:
             stream, error = lost
             if self._tables.get(stream, ...) is not None:
                 raise error
-            self._wanted.left_out(stream)
+            self._wanted.note_left_out(stream)
 
-    def _pass_on(self, line: bytes) -> None:
+    def _log_text(self, line: bytes) -> None:
         """Free text becomes log lines, as long as a log takes it."""
-        if _NO_TEXT.search(line):
+        if _NOT_TEXT.search(line):
             raise SynclineError("it is neither a Singer message nor text")
         self._spoken.say(self._text(line).strip())
 
-    def _check_announced(self, stream: str) -> None:
+    def _check_has_schema(self, stream: str) -> None:
         if stream not in self._tables:
             raise SynclineError(f"a record of {stream!r} comes before its schema")
 
@@ -177,18 +179,18 @@ class Reading:
             return
         table = self._tables[stream]
         if table is None:
-            self._wanted.left_out(stream)
+            self._wanted.note_left_out(stream)
             return
         if fields := self._fields.get(stream):
-            _leave_out(records, fields, table)
+            _drop_unwanted(records, fields, table)
         if (wider := self._late.widened(stream, table, records)) is not None:
             table = self._tables[stream] = wider
             yield table
-        self._state.came(stream, table)
-        self._wanted.got(stream)
+        self._state.note_rows(stream, table)
+        self._wanted.note_loaded(stream)
         yield Rows(table.name, records, size)
 
-    def _announcement(self, message: Message) -> Iterator[Table | Checkpoint]:
+    def _take(self, message: Message) -> Iterator[Table | Checkpoint]:
         if message.type == "STATE":
             self._reached = True
             for checkpoint in self._state.reach(bytes(message.value).decode()):
@@ -205,20 +207,20 @@ class Reading:
 
     def _table(self, message: Message) -> Table | None:
         known = self._tables.get(message.stream, ...)
-        said = tuple(message.key_properties or ())
+        schema_key = tuple(message.key_properties or ())
         bookmarks = message.bookmark_properties or []
         replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
         choice = None
         if known is not None:
-            choice = self._wanted.choice(message.stream, key=said, replication_key=replication_key)
+            choice = self._wanted.choice(message.stream, key=schema_key, replication_key=replication_key)
         if choice is None:
             return None
         name = self._wanted.table_name(message.stream)
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise shared(name)
-        self._state.name(message.stream, choice.stream)
-        self._wanted.described(message.stream)
-        key = tuple(self._wanted.primary_key or said or choice.key or ())
+        self._state.add_name(message.stream, choice.stream)
+        self._wanted.note_schema(message.stream)
+        key = tuple(self._wanted.primary_key or schema_key or choice.key or ())
         cursor_field = choice.cursor_field or replication_key
         columns = columns_of(message.schema or {})
         if choice.fields:
@@ -229,7 +231,7 @@ class Reading:
         return self._late.announced(message.stream, table)
 
 
-def _leave_out(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:
+def _drop_unwanted(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:
     """Older taps send what nobody selected."""
     for record in records:
         for field in record.keys() - table.columns.keys():

@@ -17,7 +17,7 @@ from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose, names_in
 from app.connectors.sources.singer.fields import Fields
-from app.connectors.sources.singer.metrics import readable
+from app.connectors.sources.singer.metrics import format_metric
 from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.reading import Reading, Wanted
 from app.connectors.sources.singer.state import State
@@ -43,7 +43,7 @@ class SingerSource:
         self._options = options
         self._fields = Fields.of(parameters.select)
         self._job = job
-        self._place = place_of(job)
+        self._subject = place_of(job)
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
         self._log = log
@@ -51,26 +51,26 @@ class SingerSource:
         self._discovered: DiscoveredCatalog | None = None
 
     def check(self) -> None:
-        with blamed(self._place):
-            self._choose(self._catalog(self._prepared()))
+        with blamed(self._subject):
+            self._choose_from(self._catalog(self._prepare_tap()))
 
     def discover(self) -> Iterator[Offered]:
-        with blamed(self._place):
-            yield from offers(self._catalog(self._prepared()))
+        with blamed(self._subject):
+            yield from offers(self._catalog(self._prepare_tap()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._place):
+        with blamed(self._subject):
             yield from self._items(bookmark)
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        tap = self._prepared()
-        catalog, choices = self._chosen(tap)
+        tap = self._prepare_tap()
+        catalog, choices = self._choose_streams(tap)
         forgetful = all(choice.full_refresh for choice in choices.values())
         beginning = None if forgetful else bookmark or self._initial_bookmark()
         arguments = self._arguments(catalog, beginning)
         known = names_in(catalog)
         wanted = Wanted(self._options, self._job.collection, choices, known=known, fields=self._fields, log=self._log)
-        late = LateFields(self._known(tap), _columns(choices), ask=self._columns_now, log=self._log)
+        late = LateFields(self._catalog_cache(tap), _columns(choices), ask=self._ask_columns, log=self._log)
         reading = Reading(wanted, State(beginning), late, log=self._log, text=tap.text)
         for item in reading.items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
@@ -82,11 +82,11 @@ class SingerSource:
         for program in self._programs:
             program.stop()
 
-    def _prepared(self) -> Program:
+    def _prepare_tap(self) -> Program:
         config = document(self._options.config, "config")
         self._write("config", jsontext.encode(config))
         home = self._data_dir / "home"
-        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), shown=readable)
+        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), shown=format_metric)
         self._programs.append(tap)
         return tap
 
@@ -95,22 +95,22 @@ class SingerSource:
         package, executable = options.package or (options.tap or "",), options.executable
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
-    def _chosen(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
+    def _choose_streams(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
         """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
-        earlier = self._known(tap).remembered() if first and self._given_catalog() is None else None
+        earlier = self._catalog_cache(tap).remembered() if first and self._given_catalog() is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
-                return self._choose(earlier)
-        return self._choose(self._catalog(tap))
+                return self._choose_from(earlier)
+        return self._choose_from(self._catalog(tap))
 
-    def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Choice]]:
+    def _choose_from(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Choice]]:
         return choose(catalog, self._job.collection, self._fields)
 
-    def _columns_now(self) -> dict[str, dict[str, Kind]]:
+    def _ask_columns(self) -> dict[str, dict[str, Kind]]:
         """What a second tap says, while the first one waits to be read on."""
-        tap = self._prepared()
-        return _columns(self._choose(self._catalog(tap))[1])
+        tap = self._prepare_tap()
+        return _columns(self._choose_from(self._catalog(tap))[1])
 
     def _catalog(self, tap: Program) -> dict[str, Any]:
         """The catalog that is given, or what the tap says now."""
@@ -122,7 +122,7 @@ class SingerSource:
             catalog = object_of(jsontext.decode(text[begin:] if begin > 0 else text))
         except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
             raise ConfigurationError("the tap's --discover wrote no catalog: give one with 'catalog'") from None
-        self._known(tap).remember(catalog)
+        self._catalog_cache(tap).remember(catalog)
         return catalog
 
     def _given_catalog(self) -> dict[str, Any] | None:
@@ -131,7 +131,7 @@ class SingerSource:
                 return document(given, key)
         return None
 
-    def _known(self, tap: Program) -> DiscoveredCatalog:
+    def _catalog_cache(self, tap: Program) -> DiscoveredCatalog:
         if self._discovered is None:
             self._discovered = DiscoveredCatalog(
                 self._data_dir,

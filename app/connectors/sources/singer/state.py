@@ -33,11 +33,11 @@ class State:
         self._before_any = Uncovered[str]()
         self._waiting = False
 
-    def name(self, stream: str, other: str) -> None:
+    def add_name(self, stream: str, other: str) -> None:
         """Messages call `stream` what the catalog calls `other`; a STATE may do either."""
         self._names[stream] = other
 
-    def came(self, stream: str, table: Table) -> None:
+    def note_rows(self, stream: str, table: Table) -> None:
         for uncovered in (self._before_news, self._before_any):
             uncovered.came(stream, full_refresh=table.full_refresh, key=table.key, cursor_field=table.cursor_field)
 
@@ -46,19 +46,19 @@ class State:
         earlier, self._text = self._text, None if text == "null" else text
         self._before_any.cover(None)
         if self._before_news:
-            self._before_news.cover(self._told_anew(earlier))
+            self._before_news.cover(self._streams_with_news(earlier))
         self._waiting = bool(self._before_news)
         if not self._waiting:
             yield Checkpoint(self._text)
 
-    def last(self) -> Iterator[Checkpoint]:
+    def finish(self) -> Iterator[Checkpoint]:
         """At the end; raises `ConfigurationError` if the next run would bring rows again that are loaded now."""
         if self._text is not None:
             self._before_any.refuse("the tap")
         if self._waiting:
             yield Checkpoint(self._text)
 
-    def _told_anew(self, earlier: str | None) -> list[str] | None:
+    def _streams_with_news(self, earlier: str | None) -> list[str] | None:
         """Streams of which more is said than before; None where streams are not told apart."""
         now = _by_stream(self._text)
         if now is None:

@@ -52,8 +52,8 @@ _FILES: Final = (
     "urls",
 )
 # Of a line of a log, which shows what it is about: who says it, or a sentence.
-_SAYERS: Final = ("logger", "levelname", "severity", "lvl")
-_SENTENCES: Final = ("event", "text", "log")
+_LOG_KEYS: Final = ("logger", "levelname", "severity", "lvl")
+_TEXT_KEYS: Final = ("event", "text", "log")
 
 
 def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, ConfigurationError] | None:
@@ -72,7 +72,7 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
             "from the tap's 'config', or whatever else makes the tap send files instead of RECORD messages"
         )
     values = values_of(line)
-    if message.is_log or kind in _WITHOUT_ROWS or (not kind and _is_said(values)):
+    if message.is_log or kind in _WITHOUT_ROWS or (not kind and _is_log_line(values)):
         return None
     has_rows = holds_values(message.record) or holds_values(message.records)
     if (has_rows and (kind or stream)) or (kind and is_wanted(stream) and _may_hold_rows(values)):
@@ -84,10 +84,10 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     return None
 
 
-def _is_said(values: dict[str, msgspec.Raw]) -> bool:
+def _is_log_line(values: dict[str, msgspec.Raw]) -> bool:
     """Whether it is a line of a log without a level."""
-    said = [text_in(values[key]) for key in _SENTENCES if key in values]
-    return any(" " in text.strip() for text in said) or any(text_in(values[key]) for key in _SAYERS if key in values)
+    said = [text_in(values[key]) for key in _TEXT_KEYS if key in values]
+    return any(" " in text.strip() for text in said) or any(text_in(values[key]) for key in _LOG_KEYS if key in values)
 
 
 def _may_hold_rows(values: dict[str, msgspec.Raw]) -> bool:

@@ -16,8 +16,8 @@ from app.connectors.options.validation import validated
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
-from app.connectors.sources.singer.messages import parsed
-from app.connectors.sources.singer.metrics import readable
+from app.connectors.sources.singer.messages import parse_message
+from app.connectors.sources.singer.metrics import format_metric
 from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.options import SingerOptions
 from app.connectors.sources.singer.state import State
@@ -134,24 +134,24 @@ def test_a_keyless_stream_of_unknown_kind_is_replaced_and_a_keyed_one_updated() 
 
 @pytest.mark.parametrize("value", ["null", "5", '"text"', "[1]", '{"a":1.10}', '{"b":{"c":123456789012345678901234}}'])
 def test_a_state_of_any_shape_is_kept_to_the_letter(value: str) -> None:
-    message = parsed(f'{{"type":"STATE","value":{value}}}'.encode())
+    message = parse_message(f'{{"type":"STATE","value":{value}}}'.encode())
     assert message is not None
     assert bytes(message.value).decode() == value
 
 
 def test_rows_that_nothing_tells_apart_wait_for_a_state_of_their_own_stream() -> None:
     state = State('{"bookmarks": {"public-b": 1}}')
-    state.name("b", "public-b")
+    state.add_name("b", "public-b")
     said = ['{"bookmarks": {"a": 1, "public-b": 1}}', '{"bookmarks": {"a": 2}}', '{"bookmarks": {"a": 2, "b": 2}}']
-    state.came("b", Table("b", {"id": Kind.INTEGER}))
+    state.note_rows("b", Table("b", {"id": Kind.INTEGER}))
     assert [list(state.reach(text)) for text in said] == [[], [], [Checkpoint(said[2])]]
     assert list(state.reach(said[2])) == [Checkpoint(said[2])], "nothing has come since"
-    state.came("b", Table("b", {"id": Kind.INTEGER}))
+    state.note_rows("b", Table("b", {"id": Kind.INTEGER}))
     assert list(state.reach(said[2])) == []
-    assert list(state.last()) == [Checkpoint(said[2])], "it may be kept under another name"
-    state.came("b", Table("b", {"id": Kind.INTEGER}))
+    assert list(state.finish()) == [Checkpoint(said[2])], "it may be kept under another name"
+    state.note_rows("b", Table("b", {"id": Kind.INTEGER}))
     with pytest.raises(ConfigurationError, match="without a state that covers them, of b"):
-        list(state.last())
+        list(state.finish())
 
 
 @pytest.mark.parametrize(
@@ -168,20 +168,20 @@ def test_a_state_that_tells_no_streams_apart_covers_all_and_rows_that_are_told_a
     text: str, table: Table
 ) -> None:
     state = State(None)
-    state.name("b", "b")
-    state.came("b", table)
+    state.add_name("b", "b")
+    state.note_rows("b", table)
     assert list(state.reach(text)) == [Checkpoint(text)]
-    assert list(state.last()) == []
+    assert list(state.finish()) == []
 
 
 def test_rows_of_a_tap_without_states_are_loaded_anew_each_time() -> None:
     state = State(None)
-    state.came("b", Table("b", {}))
-    assert list(state.last()) == []
+    state.note_rows("b", Table("b", {}))
+    assert list(state.finish()) == []
 
 
 def test_numbers_of_a_record_are_read_exactly() -> None:
-    message = parsed(b'{"type":"RECORD","stream":"s","record":{"a":1.10,"b":123456789012345678901234567890}}')
+    message = parse_message(b'{"type":"RECORD","stream":"s","record":{"a":1.10,"b":123456789012345678901234567890}}')
     assert message is not None
     assert message.record == {"a": Decimal("1.10"), "b": 123456789012345678901234567890}
     assert str(message.record["a"]) == "1.10"
@@ -192,7 +192,7 @@ def test_numbers_of_a_record_are_read_exactly() -> None:
     [b"plain text\n", b"[1, 2]\n", b'{"type":"ACTIVATE_VERSION","version":1}', b'{"type":["RECORD"],"schema":5}'],
 )
 def test_what_is_no_message_that_is_read_is_none(line: bytes) -> None:
-    assert parsed(line) is None
+    assert parse_message(line) is None
 
 
 def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
@@ -204,15 +204,15 @@ def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
         (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MB"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):
-            parsed(line)
+            parse_message(line)
     brackets_in_text = b'{"type":"STATE","value":{"a\\"%s":[[1]]}}' % (b"[" * 200)
-    assert parsed(brackets_in_text)
+    assert parse_message(brackets_in_text)
 
 
 @pytest.mark.parametrize("line", [b'{"type":"RECORD"', b'{"type":"RECORD","record":5}', b'{"type":"RECORD"}\xff\n'])
 def test_a_broken_message_is_an_error(line: bytes) -> None:
     with pytest.raises(SynclineError, match="it is not a Singer message"):
-        parsed(line)
+        parse_message(line)
 
 
 @pytest.mark.parametrize(
@@ -293,16 +293,16 @@ def test_selected_fields_are_marked_in_the_catalog_with_those_that_are_needed() 
     ],
 )
 def test_metrics_are_shown_as_people_read_them(line: str, shown: str) -> None:
-    assert readable(line) == shown
+    assert format_metric(line) == shown
 
 
 def test_a_message_of_too_many_values_is_refused_but_not_a_long_text() -> None:
     begin = b'{"type":"RECORD","stream":"s","record":{"a":'
-    assert parsed(begin + b'"%s"}}' % (b"a, [b], {c}; " * 200_000))
+    assert parse_message(begin + b'"%s"}}' % (b"a, [b], {c}; " * 200_000))
     for many in (b"[%s0]", b'{%s"b":1}'):
         values = (b"1," if b"[" in many else b'"b":1,') * 250_000
         with pytest.raises(ConfigurationError, match="more than 250,000 values"):
-            parsed(begin + many % values + b"}}")
+            parse_message(begin + many % values + b"}}")
 
 
 @pytest.mark.parametrize(
@@ -323,12 +323,12 @@ def test_a_message_of_too_many_values_is_refused_but_not_a_long_text() -> None:
 )
 def test_a_line_that_would_lose_rows_is_an_error(line: str | bytes, complaint: str) -> None:
     with pytest.raises(SynclineError, match=re.escape(complaint)):
-        parsed(line if isinstance(line, bytes) else line.encode())
+        parse_message(line if isinstance(line, bytes) else line.encode())
 
 
 def test_a_text_that_is_like_a_message_stays_text() -> None:
-    assert parsed(b'INFO METRIC: {"type": "counter", "metric": "record_count", "value": 5}') is None
-    assert parsed(b'{"type": "info", "text": "it is a RECORD"}') is None
+    assert parse_message(b'INFO METRIC: {"type": "counter", "metric": "record_count", "value": 5}') is None
+    assert parse_message(b'{"type": "info", "text": "it is a RECORD"}') is None
 
 
 def test_a_discovered_catalog_is_remembered_for_a_while(tmp_path: Path) -> None:
