@@ -10,7 +10,7 @@ from app.attempt.source import open_source
 from app.connectors.contract.offers import Discovering
 from app.connectors.kinds import not_discoverable
 from app.connectors.making import make_source
-from app.connectors.sources.classic.jobs import offered_as_written
+from app.connectors.sources.classic.jobs import rename_offers
 from app.domain.attempt_protocol import Checked, Finished
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(pipe))) as source:
             if not isinstance(source, Discovering):
                 raise not_discoverable(job.source_type)
-            for offered in offered_as_written(asked, source.discover()):
+            for offered in rename_offers(asked, source.discover()):
                 if offered.name not in seen:
                     pipe.send(offered)
                 seen.add(offered.name)

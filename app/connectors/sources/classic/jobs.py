@@ -33,13 +33,13 @@ def translated(job: SourceJob) -> SourceJob:
     options = validated(kind.options, job.source_config, place=f"{place}.config")
     parameters_place = f"{place}.collections.{job.collection.name}.parameters"
     parameters = validated(kind.parameters or NoParameters, job.collection.parameters, place=parameters_place)
-    mapped = mapped_from(_with_key(options), parameters, job.collection)
+    mapped = mapped_from(_load_key(options), parameters, job.collection)
     return msgspec.structs.replace(
         job, source_type=mapped.source_type, source_config=mapped.config, collection=mapped.collection
     )
 
 
-def offered_as_written(job: SourceJob, offers: Iterable[Offered]) -> Iterator[Offered]:
+def rename_offers(job: SourceJob, offers: Iterable[Offered]) -> Iterator[Offered]:
     """`offers` of the connector that reads `job` today; of one of Classic's only its report, by the collection's name.
 
     What else the connector has could not be asked for through Classic's type.
@@ -53,7 +53,7 @@ def offered_as_written(job: SourceJob, offers: Iterable[Offered]) -> Iterator[Of
             yield msgspec.structs.replace(each, name=job.collection.name)
 
 
-def _with_key(options: Options) -> Options:
+def _load_key(options: Options) -> Options:
     """The key of a service account that stands in a file goes to the connector as text."""
     auth = getattr(options, "auth", None)
     key = getattr(auth, "service_account_key", None)

@@ -17,7 +17,7 @@ import pytest
 from app.config.reader import load_catalogue
 from app.connectors.kinds import SOURCE_TYPES
 from app.connectors.options.types import NoParameters
-from app.connectors.sources.classic.jobs import offered_as_written, translated
+from app.connectors.sources.classic.jobs import rename_offers, translated
 from app.connectors.sources.classic.mapping import DRIVERS, Mapped
 from app.connectors.sources.classic.options import KINDS, UNMAPPED
 from app.domain.attempt_protocol import Offered, SourceJob
@@ -70,8 +70,8 @@ def test_of_what_a_connector_offers_the_report_is_the_collection(
         SourceJob,
     )
     offers = [Offered(name=name, columns={name: "text"}) for name in told]
-    kept = [offer.columns for offer in offered_as_written(job, offers)]
-    assert [offer.name for offer in offered_as_written(job, offers)] == ["mine"]
+    kept = [offer.columns for offer in rename_offers(job, offers)]
+    assert [offer.name for offer in rename_offers(job, offers)] == ["mine"]
     assert kept == [{("report" if "report" in told else told[0]): "text"}]
 
 
