@@ -17,7 +17,7 @@ _SIGNATURE: Final = re.compile(r"sig|x-(amz|goog)-.*", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"""[^\s<>"'?]*\?[^\s<>"']*|\w+://[^\s<>"'/@]+@[^\s<>"']*""")
 
 
-def shown_url(url: str) -> str:
+def mask_url(url: str) -> str:
     """`url` without its secrets; those of the configuration are masked wherever it is shown."""
     try:
         parts = urlsplit(url)
@@ -31,14 +31,14 @@ def shown_url(url: str) -> str:
     return sanitize_url(url, secret) if secret else url
 
 
-def shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """A part of an answer, for a message."""
-    return jsontext.shown(_masked(value))
+    return jsontext.shown(_mask(value))
 
 
-def _masked(value: Any) -> Any:
+def _mask(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _masked(inner) for name, inner in value.items()}
+        return {name: _mask(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_masked(inner) for inner in value]
-    return _ADDRESS.sub(lambda found: shown_url(found[0]), value) if isinstance(value, str) else value
+        return [_mask(inner) for inner in value]
+    return _ADDRESS.sub(lambda found: mask_url(found[0]), value) if isinstance(value, str) else value

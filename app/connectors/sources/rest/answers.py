@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jsonpath_ng import Child, Descendants, Fields
 
-from app.connectors.sources.rest.addresses import shown
+from app.connectors.sources.rest.addresses import describe_value
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ _IDS: Final = _names("id uuid guid messageid")
 _HTTP_ERRORS: Final = range(400, 600)
 
 
-def missing(path: Any, document: Any) -> str | None:
+def describe_missing(path: Any, document: Any) -> str | None:
     """What is wrong where `path`, a compiled JSONPath, leads to no rows; nothing is wrong with a list that is empty."""
     found = [each.value for each in path.find(document)]
     if found:
@@ -104,7 +104,7 @@ def outline(document: Any) -> str:
 
 def rows_beside(document: Any, rows: Sequence[Any], *, selector: str) -> str | None:
     """The list with elements beside one of errors or words, which is taken for the rows as it comes first."""
-    if plain(selector.rpartition(".")[2]) not in _ERRORS | _WORDS | {"warnings"} or not isinstance(document, dict):
+    if letters_of(selector.rpartition(".")[2]) not in _ERRORS | _WORDS | {"warnings"} or not isinstance(document, dict):
         return None
     if any(isinstance(row, dict) for row in rows):
         return None
@@ -113,7 +113,7 @@ def rows_beside(document: Any, rows: Sequence[Any], *, selector: str) -> str | N
 
 def _lists(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
     for name, value in document.items():
-        if plain(name) in _NO_ROWS and not _have_identity(value):
+        if letters_of(name) in _NO_ROWS and not _have_identity(value):
             continue
         if isinstance(value, list):
             yield f"{path}{name}", value
@@ -130,38 +130,38 @@ def error_in(
     of the request, in lower case: an answer may repeat them.
     """
     if isinstance(document, list):
-        return shown(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
-    told = _told(document, rows, selector, declared=declared, asked=asked) if isinstance(document, dict) else {}
-    return shown(told) if told else None
+        return describe_value(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
+    told = _error_fields(document, rows, selector, declared=declared, asked=asked) if isinstance(document, dict) else {}
+    return describe_value(told) if told else None
 
 
-def _told(
+def _error_fields(
     document: dict[str, Any], rows: Sequence[Any], selector: str, *, declared: bool, asked: AbstractSet[str]
 ) -> dict[str, Any]:
     """The fields that tell of an error."""
     whole = selector == WHOLE
     if _is_graphql_error(document) and not whole and not selector.startswith("errors"):
         return {"errors": document["errors"]}
-    if (declared and rows and not whole) or (not declared and plain(selector) in _ERRORS and _have_identity(rows)):
+    if (declared and rows and not whole) or (not declared and letters_of(selector) in _ERRORS and _have_identity(rows)):
         return {}
     if _is_only_error(document) or (not declared and _is_only_words(document)):
         return document
     signs = {name: document[name] for name in _signs(document)}
     if not rows:
         signs |= {name: document[name] for name in _signs_beside_nothing(document)}
-        repeated = not _words(document) and all(_is_asked(name, document, asked) for name in signs)
+        repeated = not _words(document) and all(_repeats_request(name, document, asked) for name in signs)
         return {} if repeated else signs
     # An object that is a row may well have a field for an error.
     said: frozenset[str] = (
         frozenset() if declared or "id" in document else _SUCCESSES if whole else _SUCCESSES | _ERRORS
     )
-    return {name: value for name, value in signs.items() if plain(name) in said}
+    return {name: value for name, value in signs.items() if letters_of(name) in said}
 
 
-def _is_asked(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> bool:
+def _repeats_request(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> bool:
     """Whether a state is that of what the request names: of all in `/jobs?status=failed`, of the one in `/jobs/5`."""
     state = document[name]
-    if not isinstance(state, str) or plain(name) not in _STATES:
+    if not isinstance(state, str) or letters_of(name) not in _STATES:
         return False
     return not asked.isdisjoint({state.lower(), f"{state.lower()}s", str(document.get("id", state)).lower()})
 
@@ -169,7 +169,7 @@ def _is_asked(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> b
 def _have_identity(rows: Any) -> bool:
     """As the rows of an API of errors, or of messages, have."""
     return isinstance(rows, list) and any(
-        isinstance(row, dict) and not _IDS.isdisjoint(map(plain, row)) for row in rows
+        isinstance(row, dict) and not _IDS.isdisjoint(map(letters_of, row)) for row in rows
     )
 
 
@@ -188,45 +188,47 @@ def _is_only_error(document: Any) -> bool:
     if not all(map(_is_no_data, filled, filled.values())):
         return False
     signs = {*_signs(document), *_signs_beside_nothing(document)}
-    told = any(plain(name) not in _STATES for name in signs)
+    told = any(letters_of(name) not in _STATES for name in signs)
     if told or (signs and (_words(document) or None in document.values())):
         return True
-    codes = [value for name, value in filled.items() if plain(name) == "code"]
-    return bool(codes) and not _is_good_code(codes[0]) and _is_told(document) and not _says_well(document)
+    codes = [value for name, value in filled.items() if letters_of(name) == "code"]
+    return bool(codes) and not _is_good_code(codes[0]) and _has_error_words(document) and not _reports_success(document)
 
 
 def _is_listed_error(element: Any) -> bool:
     """As Salesforce has it; a log or a catalogue of errors has something else in its rows, or more than one."""
-    return _is_only_error(element) and bool(_words(element)) and any(plain(name) in _ERROR_CODES for name in element)
+    return (
+        _is_only_error(element) and bool(_words(element)) and any(letters_of(name) in _ERROR_CODES for name in element)
+    )
 
 
 def _is_only_words(document: dict[str, Any]) -> bool:
     """`{"message": "Not Found"}`, with a link to the documentation perhaps."""
-    names = set(map(plain, document))
+    names = set(map(letters_of, document))
     return bool(_words(document)) and names <= _WORDS | _SCALARS_BESIDE | _OBJECTS_BESIDE
 
 
 def _is_no_data(name: str, value: Any) -> bool:
-    if plain(name) in _WORDS and _have_identity(value):
+    if letters_of(name) in _WORDS and _have_identity(value):
         return False
-    return plain(name) in (_OBJECTS if isinstance(value, dict | list) else _SCALARS)
+    return letters_of(name) in (_OBJECTS if isinstance(value, dict | list) else _SCALARS)
 
 
 def _words(document: dict[str, Any]) -> list[Any]:
     return [
         value
         for name, value in document.items()
-        if plain(name) in _WORDS and value and not isinstance(value, dict) and not _have_identity(value)
+        if letters_of(name) in _WORDS and value and not isinstance(value, dict) and not _have_identity(value)
     ]
 
 
-def _is_told(document: dict[str, Any]) -> bool:
+def _has_error_words(document: dict[str, Any]) -> bool:
     """Whether there are words of which none says that all is well, or that nothing was found."""
-    told = _words(document) + [value for name, value in document.items() if plain(name) in _ERROR_WORDS and value]
-    return bool(told) and not any(_is_harmless(each) or _is_of_nothing(each) for each in told)
+    told = _words(document) + [value for name, value in document.items() if letters_of(name) in _ERROR_WORDS and value]
+    return bool(told) and not any(_is_harmless(each) or _means_no_rows(each) for each in told)
 
 
-def _is_of_nothing(words: Any) -> bool:
+def _means_no_rows(words: Any) -> bool:
     text = words.strip(" .!").lower() if isinstance(words, str) else ""
     return bool(_NOTHING_FOUND.fullmatch(text)) and not _NOT_FOUND.fullmatch(text)
 
@@ -235,7 +237,7 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
     """The names of fields that say that something went wrong."""
     is_well = _has_good_code(document)
     for name, value in document.items():
-        letters = plain(name)
+        letters = letters_of(name)
         if letters in _ERRORS:
             # A number of errors is a figure, as any other.
             bad = not _is_harmless(value) and not (letters == "errors" and type(value) is int)
@@ -250,28 +252,29 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
 
 def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
     """Those that would be data in a row, and say that something went wrong where there is none."""
-    is_told = _is_told(document)
+    is_told = _has_error_words(document)
     has_bad_code = any(
-        plain(name) in _CODES and value is not None and not _is_good_code(value) for name, value in document.items()
+        letters_of(name) in _CODES and value is not None and not _is_good_code(value)
+        for name, value in document.items()
     )
-    is_well = _says_well(document)
-    is_count = any(plain(name).startswith("fail") and type(value) is int for name, value in document.items())
+    is_well = _reports_success(document)
+    is_count = any(letters_of(name).startswith("fail") and type(value) is int for name, value in document.items())
     for name, value in document.items():
-        letters = plain(name)
+        letters = letters_of(name)
         is_off = value is False or (type(value) is int and value == 0) or str(value).lower() in {"false", "0"}
         if (
             (letters in _FAILURES and (value is True or str(value).lower() == "true"))
             or (letters in _FLAGS and is_off and not is_count)
             or (letters == "status" and is_off and (is_told or has_bad_code))
             or (letters in _CODES and is_told and not is_well and _is_number(value) and not _is_good_code(value))
-            or (letters in _OUTCOMES and isinstance(value, str) and bool(_REFUSED.fullmatch(plain(value))))
+            or (letters in _OUTCOMES and isinstance(value, str) and bool(_REFUSED.fullmatch(letters_of(value))))
         ):
             yield name
 
 
-def _says_well(document: dict[str, Any]) -> bool:
+def _reports_success(document: dict[str, Any]) -> bool:
     return any(
-        plain(name) in _FLAGS | _OUTCOMES and str(value).lower() in {"true", "ok", "success"}
+        letters_of(name) in _FLAGS | _OUTCOMES and str(value).lower() in {"true", "ok", "success"}
         for name, value in document.items()
     )
 
@@ -279,9 +282,9 @@ def _says_well(document: dict[str, Any]) -> bool:
 def _has_good_code(document: dict[str, Any]) -> bool:
     """Words for an error that come with a code of success are those of success."""
     return any(
-        (plain(name) in _ERROR_CODES and _is_good_code(value))
-        or (plain(name) in _CODES and value not in (None, "") and _is_good_code(value))
-        or (plain(name) == "error" and value in (0, "0"))
+        (letters_of(name) in _ERROR_CODES and _is_good_code(value))
+        or (letters_of(name) in _CODES and value not in (None, "") and _is_good_code(value))
+        or (letters_of(name) == "error" and value in (0, "0"))
         for name, value in document.items()
     )
 
@@ -303,13 +306,13 @@ def _is_bad_state(value: Any) -> bool:
 def _is_harmless(value: Any) -> bool:
     """Whether a field that is there for an error holds none: null, "none", {"code": "ok", "message": ""}."""
     if isinstance(value, dict):
-        codes = [inner for name, inner in value.items() if plain(name) in {"code", "errorcode", "status"}]
+        codes = [inner for name, inner in value.items() if letters_of(name) in {"code", "errorcode", "status"}]
         return all(map(_is_harmless, codes or value.values()))
     if isinstance(value, str):
         return bool(_HARMLESS.fullmatch(value.strip(" .!").lower()))
     return not value or value == 200  # noqa: PLR2004 -- HTTP's
 
 
-def plain(name: str) -> str:
+def letters_of(name: str) -> str:
     """The letters of a name, in lower case."""
     return re.sub("[^a-z]", "", name.lower())

@@ -37,7 +37,7 @@ class Api:
         self._written = copy.deepcopy(config)
         isolate(home)
         with explained("dlt refuses it", config=config):
-            self._source = self._made(config, log)
+            self._source = self._make_source(config, log)
         self.resources: dict[str, DltResource] = dict(self._source.resources)
 
     def pages(self, names: Sequence[str], state: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -66,7 +66,7 @@ class Api:
         with iterator:
             iterator.set_context(contexts)
             while True:
-                with explained("cannot read", config=self._written), self._refused():
+                with explained("cannot read", config=self._written), self._mark_permanent():
                     found = next(iterator, None)
                 if found is None:
                     return
@@ -108,7 +108,7 @@ class Api:
         return None if incremental is None else incremental.lag
 
     @contextmanager
-    def _refused(self) -> Iterator[None]:
+    def _mark_permanent(self) -> Iterator[None]:
         """What the API will refuse tomorrow as well is no reason to try again."""
         try:
             yield
@@ -123,7 +123,7 @@ class Api:
         parent = resource._pipe.parent  # noqa: SLF001 -- dlt tells it nowhere else
         return None if parent is None else self.resources.get(parent.name)
 
-    def _made(self, config: Any, log: Log) -> DltSource:
+    def _make_source(self, config: Any, log: Log) -> DltSource:
         from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
         from dlt.extract import DltSource, incremental  # noqa: PLC0415
         from dlt.sources import rest_api  # noqa: PLC0415
@@ -131,32 +131,32 @@ class Api:
 
         from app.connectors.sources.rest.client import Client  # noqa: PLC0415
         from app.connectors.sources.rest.incremental import Incremental  # noqa: PLC0415
-        from app.connectors.sources.rest.session import session  # noqa: PLC0415
+        from app.connectors.sources.rest.session import make_session  # noqa: PLC0415
 
         # Before secrets become objects, which dlt does not know to mask.
         rest_api._validate_config(config)  # noqa: SLF001 -- it is done too late otherwise
-        auths = list(_authenticated(config))
+        auths = list(_create_auths(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
-        config["client"]["session"] = session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
+        config["client"]["session"] = make_session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
         # dlt offers no way to choose these classes.
         vars(rest_api)["RESTClient"] = partial(Client, log=log)
         vars(incremental)["JsonIncremental"] = Incremental
         return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api.rest_api_resources(config))
 
 
-def _authenticated(config: dict[str, Any]) -> Iterator[AuthConfigBase]:
+def _create_auths(config: dict[str, Any]) -> Iterator[AuthConfigBase]:
     """Puts an object in the place of each `auth`, so that a token can be renewed."""
     from dlt.sources.rest_api.config_setup import create_auth  # noqa: PLC0415 -- dlt takes seconds
 
     endpoints = [each.get("endpoint") for each in (config.get("resource_defaults") or {}, *_mappings(config))]
-    for place in [config["client"], *(endpoint for endpoint in endpoints if isinstance(endpoint, dict))]:
-        if place.get("auth") is None:
+    for holder in [config["client"], *(endpoint for endpoint in endpoints if isinstance(endpoint, dict))]:
+        if holder.get("auth") is None:
             continue
-        auth = create_auth(place["auth"])
+        auth = create_auth(holder["auth"])
         if getattr(auth, "location", None) == "cookie":
             raise ConfigurationError("auth: dlt cannot send a key as a cookie yet: valid locations are header, query")
         if auth is not None:
-            place["auth"] = auth
+            holder["auth"] = auth
             yield auth
 
 

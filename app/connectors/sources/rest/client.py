@@ -29,10 +29,10 @@ from jsonpath_ng import Child, Fields, Root
 from jsonpath_ng.ext.filter import Filter
 from requests import Request
 
-from app.connectors.sources.rest.addresses import shown_url
-from app.connectors.sources.rest.answers import WHOLE, error_in, missing, outline, plain, rows_beside
-from app.connectors.sources.rest.following import more_in, speaks_of_pages
-from app.connectors.sources.rest.session import answered
+from app.connectors.sources.rest.addresses import mask_url
+from app.connectors.sources.rest.answers import WHOLE, describe_missing, error_in, letters_of, outline, rows_beside
+from app.connectors.sources.rest.following import sign_of_more, speaks_of_pages
+from app.connectors.sources.rest.session import describe_response
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -62,8 +62,8 @@ class Client(RESTClient):
     _guessed = False
     _selector = ""
     _is_one_object = False
-    _asked: set[bytes]
-    _answered = ""
+    _requested: set[bytes]
+    _outcome = ""
     _total: int | None = None
     _most = 0
     _elements = 0
@@ -75,7 +75,7 @@ class Client(RESTClient):
     def paginate(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
         one = copy.copy(self)
         one._declared = bool(kwargs.get("data_selector") or self.data_selector)  # noqa: SLF001 -- of this class
-        one._asked = set()  # noqa: SLF001 -- likewise
+        one._requested = set()  # noqa: SLF001 -- likewise
         return one._pages(*args, **kwargs)  # noqa: SLF001 -- likewise
 
     def _pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
@@ -87,7 +87,7 @@ class Client(RESTClient):
                 self._pass_over_empty(page, page.paginator, sizes)
             elif isinstance(page.paginator, BaseReferencePaginator):
                 self._end_at_nothing(page.paginator)
-                if len(self._asked) == 1 and not page.paginator.has_next_page:
+                if len(self._requested) == 1 and not page.paginator.has_next_page:
                     self._check_only_page(page, page.paginator)
             if page.paginator.has_next_page:
                 self._check_next(page)
@@ -97,7 +97,7 @@ class Client(RESTClient):
             digest = _digest(jsontext.encode(list(page))) if is_sure else None
             if digest and digest == before:
                 raise ConfigurationError(
-                    f"{self._answered}, with the same rows as the page before: the API seems to ignore the parameter "
+                    f"{self._outcome}, with the same rows as the page before: the API seems to ignore the parameter "
                     f"that asks for the next page. {self._advice(page.paginator)}"
                 )
             before = digest
@@ -106,49 +106,49 @@ class Client(RESTClient):
             yield page
 
     def _send_request(self, request: Request, **kwargs: Any) -> Response:
-        self._asked.add(_asked(request))
+        self._requested.add(_fingerprint(request))
         return super()._send_request(request, **kwargs)
 
     def _check_next(self, page: PageData[Any]) -> None:
         """No page leads to one that was read before."""
-        if _asked(page.request) not in self._asked:
+        if _fingerprint(page.request) not in self._requested:
             return
         token = getattr(page.paginator, "_next_reference", None)
         named = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
         raise ConfigurationError(
-            f"{self._answered}, and the next page{named} has already been read, so reading would never end: "
-            f"{page.request.method} {shown_url(_address(page.request))}. {self._advice(page.paginator)}"
+            f"{self._outcome}, and the next page{named} has already been read, so reading would never end: "
+            f"{page.request.method} {mask_url(_address(page.request))}. {self._advice(page.paginator)}"
         )
 
     def _advice(self, paginator: BasePaginator) -> str:
         if self._guessed:
-            return f"Its paginator, {_named(paginator)}, was guessed: {_DECLARE}"
-        return f"Check the resource's 'paginator', which is {_named(paginator)}"
+            return f"Its paginator, {_name_of(paginator)}, was guessed: {_DECLARE}"
+        return f"Check the resource's 'paginator', which is {_name_of(paginator)}"
 
     def extract_response(self, response: Response, data_selector: jsonpath.TJsonPath) -> list[Any]:
-        self._answered = answered(response)
+        self._outcome = describe_response(response)
         document = response.json()
         path = jsonpath.compile_path(data_selector)
-        wrong = missing(path, document)
+        wrong = describe_missing(path, document)
         self._selector = str(path).removeprefix("$.")
-        self._is_one_object = _is_of_names(path) and isinstance(_found(path, document), dict)
+        self._is_one_object = _is_of_names(path) and isinstance(_first_value(path, document), dict)
         rows = [] if wrong else super().extract_response(response, path)
-        self._elements = _unfiltered(path, document)
+        self._elements = _count_unfiltered(path, document)
         asked = _words(response.request)
         if error := error_in(document, rows, selector=str(path), declared=self._declared, asked=asked):
             raise SynclineError(
-                f"{self._answered}, but says that something went wrong: {error}. If these are rows, declare the "
+                f"{self._outcome}, but says that something went wrong: {error}. If these are rows, declare the "
                 f"resource's 'data_selector'; {_IGNORE}"
             )
         if wrong:
             path_named = f"'data_selector' {str(data_selector)!r}" if self._declared else f"{str(data_selector)!r}"
-            first = len(self._asked) == 1
+            first = len(self._requested) == 1
             raise (ConfigurationError if first else SynclineError)(
-                f"{self._answered}, but {path_named} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
+                f"{self._outcome}, but {path_named} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
             )
         if not self._declared and (other := rows_beside(document, rows, selector=self._selector)):
             raise ConfigurationError(
-                f"{self._answered}, and {self._selector!r} would be read, although {other!r} has elements as well: "
+                f"{self._outcome}, and {self._selector!r} would be read, although {other!r} has elements as well: "
                 f"declare the resource's 'data_selector', such as {other!r}"
             )
         return rows
@@ -158,29 +158,29 @@ class Client(RESTClient):
         found = super().detect_paginator(response, data)
         if self._is_one_object and _is_of_row(found, self._selector):
             return SinglePagePaginator()
-        if isinstance(found, SinglePagePaginator) and (sign := self._more_in(response, len(data), counted=True)):
+        if isinstance(found, SinglePagePaginator) and (sign := self._sign_of_more(response, len(data), counted=True)):
             raise ConfigurationError(
-                f"{self._answered} and says that more follows ({sign}), but no paginator is recognised by it, and only "
+                f"{self._outcome} and says that more follows ({sign}), but no paginator is recognised by it, and only "
                 f"one page would be read: {_DECLARE}"
             )
         return found
 
     def _check_only_page(self, page: PageData[Any], paginator: BaseReferencePaginator) -> None:
         """Where the first page is the last, the path to the next one may be wrong; many APIs leave it out there."""
-        if not self._guessed and _is_told(paginator, page.response):
+        if not self._guessed and _has_reference(paginator, page.response):
             return
-        if sign := self._more_in(page.response, len(page), counted=self._guessed):
+        if sign := self._sign_of_more(page.response, len(page), counted=self._guessed):
             raise ConfigurationError(
-                f"{self._answered} and says that more follows ({sign}), but the {_named(paginator)} paginator found no "
+                f"{self._outcome} and says that more follows ({sign}), but the {_name_of(paginator)} paginator found no "
                 f"next page, so only one page would be read: correct it, or {_DECLARE}"
             )
 
-    def _more_in(self, response: Response, count: int, *, counted: bool) -> str | None:
+    def _sign_of_more(self, response: Response, count: int, *, counted: bool) -> str | None:
         """No page follows an object that is the only row."""
         if self._is_one_object:
             return None
         count = max(count, self._elements)
-        return more_in(response.json(), response.headers, count, selector=self._selector, counted=counted)
+        return sign_of_more(response.json(), response.headers, count, selector=self._selector, counted=counted)
 
     @staticmethod
     def _end_at_nothing(paginator: BaseReferencePaginator) -> None:
@@ -191,7 +191,7 @@ class Client(RESTClient):
     def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, sizes: list[int]) -> None:
         """Goes on after a page without rows, at which dlt stops, while the answers announce more."""
         document = page.response.json()
-        total = _found(paginator.total_path, document)
+        total = _first_value(paginator.total_path, document)
         # An empty answer may say nothing of the total.
         self._total = int(total) if str(total).isdecimal() else self._total
         self._most = max(self._most, self._total or 0)
@@ -202,19 +202,19 @@ class Client(RESTClient):
         may_be_of_rows = isinstance(paginator, PageNumberPaginator) and not _is_of_pages(paginator)
         has_all = self._has_all(sizes) if may_be_of_rows else sum(sizes) == self._total and not _is_of_pages(paginator)
         counted = self._total is not None and not has_all and following < self._total + paginator.base_index
-        is_said = str(_found(paginator.has_more_path, document)).lower() == "true"
+        is_said = str(_first_value(paginator.has_more_path, document)).lower() == "true"
         if last or not (counted or is_said):
             return
         # More rows than that are no total of rows.
         is_unclear = may_be_of_rows and not is_said and 0 < sum(sizes) <= self._most
         most = _MOST_EMPTY_PAGES_OF_A_TOTAL if is_unclear else _MOST_EMPTY_PAGES
         if len(sizes) > most and not any(sizes[-most:]):
-            told = f"{self._answered}, without rows as the {most - 1} pages before"
+            told = f"{self._outcome}, without rows as the {most - 1} pages before"
             if is_unclear and len(sizes) * max(sizes) >= (self._total or 0):
                 self._log("warn", f"{told}: its total of {self._total} is taken for one of rows, not all of which came")
                 return
             raise ConfigurationError(
-                f"{told}, although more are announced. Check the resource's 'paginator', which is {_named(paginator)}: "
+                f"{told}, although more are announced. Check the resource's 'paginator', which is {_name_of(paginator)}: "
                 "where its total means something else, write 'total_path: null'"
             )
         paginator.current_value = following
@@ -230,7 +230,7 @@ class Client(RESTClient):
         return rows == total or (rows <= self._most and total <= sum(map(bool, sizes)) * max(sizes))
 
 
-def _is_told(paginator: BaseReferencePaginator, response: Response) -> bool:
+def _has_reference(paginator: BaseReferencePaginator, response: Response) -> bool:
     """Whether the answer has what the paginator looks at, be it null or empty: then it says that nothing follows."""
     match paginator:
         case JSONLinkPaginator():
@@ -247,13 +247,13 @@ def _is_told(paginator: BaseReferencePaginator, response: Response) -> bool:
 def _is_of_row(paginator: BasePaginator, selector: str) -> bool:
     """Whether what a guessed paginator follows is a field of the one object that is the row."""
     path = getattr(paginator, "next_url_path", None) or getattr(paginator, "cursor_path", None)
-    place = str(path or "").removeprefix("$.")
+    field = str(path or "").removeprefix("$.")
     if selector != WHOLE:
-        return place.startswith(f"{selector}.")
-    return "." in place and not speaks_of_pages(place.partition(".")[0])
+        return field.startswith(f"{selector}.")
+    return "." in field and not speaks_of_pages(field.partition(".")[0])
 
 
-def _asked(request: Request) -> bytes:
+def _fingerprint(request: Request) -> bytes:
     """What makes a request another one."""
     return _digest(repr((request.method, _address(request), request.json, request.data)))
 
@@ -269,12 +269,12 @@ def _address(request: Request) -> str:
     return str(Request("GET", request.url, params=request.params).prepare().url)
 
 
-def _found(path: Any, document: Any) -> Any:
+def _first_value(path: Any, document: Any) -> Any:
     """The first value at `path`, None where there is none."""
     return next(iter(jsonpath.find_values(path, document)), None) if path is not None else None
 
 
-def _unfiltered(path: Any, document: Any) -> int:
+def _count_unfiltered(path: Any, document: Any) -> int:
     """How many elements a path that ends with a filter chooses from."""
     while isinstance(path, Child) and not isinstance(path.right, Filter):
         path = path.left
@@ -285,7 +285,7 @@ def _unfiltered(path: Any, document: Any) -> int:
 
 def _is_of_pages(paginator: RangePaginator) -> bool:
     """Whether the total of a paginator has the name of one of pages."""
-    return "page" in plain(str(paginator.total_path).rpartition(".")[2])
+    return "page" in letters_of(str(paginator.total_path).rpartition(".")[2])
 
 
 def _is_of_names(path: Any) -> bool:
@@ -295,7 +295,7 @@ def _is_of_names(path: Any) -> bool:
     return isinstance(path, Root) or (isinstance(path, Fields) and len(path.fields) == 1 and "*" not in path.fields)
 
 
-def _named(paginator: BasePaginator) -> str:
+def _name_of(paginator: BasePaginator) -> str:
     """As it is written in a configuration."""
     return next((repr(name) for name, kind in PAGINATOR_MAP.items() if type(paginator) is kind), "unknown")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.connectors.sources.rest.addresses import shown
-from app.connectors.sources.rest.answers import plain
+from app.connectors.sources.rest.addresses import describe_value
+from app.connectors.sources.rest.answers import letters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ class _Field(NamedTuple):
     beside: frozenset[str]
 
 
-def more_in(
+def sign_of_more(
     document: Any, headers: Mapping[str, str], count: int, *, selector: str, counted: bool = True
 ) -> str | None:
     """The field by which an answer of `count` rows, found by `selector`, says that more follow, with its value.
@@ -74,9 +74,9 @@ def more_in(
         return None
     signs = [field for field in fields if _goes_on(field)]
     signs += [field for field in fields if counted and _counts_more(field, count)]
-    told = [f"{field.path}: {shown(field.value)}" for field in signs]
+    told = [f"{field.path}: {describe_value(field.value)}" for field in signs]
     told += [
-        f"{name}: {shown(value)}"
+        f"{name}: {describe_value(value)}"
         for name, value in headers.items()
         if _header_goes_on(name, value) or (counted and _header_counts_more(name, value, count))
     ]
@@ -85,7 +85,7 @@ def more_in(
 
 def speaks_of_pages(name: str) -> bool:
     """Whether an object of this name does, or leads to what follows by itself, as `next` and `_links`."""
-    letters = plain(name)
+    letters = letters_of(name)
     return bool(_CONTAINERS.fullmatch(letters) or _NEXT.fullmatch(letters))
 
 
@@ -139,7 +139,7 @@ def _counts_more(field: _Field, count: int) -> bool:
 
 def _is_count_of_all(field: _Field, count: int) -> bool:
     """Whether a `count`, or a `total`, which may be one of money, is that of the rows."""
-    container = plain(field.path.rpartition(".")[0].rpartition(".")[2])
+    container = letters_of(field.path.rpartition(".")[0].rpartition(".")[2])
     if _PAGING.fullmatch(container) or (field.name == "count" and "." not in field.path):
         return field.name in {"count", "total"}
     looks_full = count % _USUAL_SIZES == 0
@@ -147,12 +147,12 @@ def _is_count_of_all(field: _Field, count: int) -> bool:
 
 
 def _header_goes_on(header: str, value: str) -> bool:
-    name = plain(header).removeprefix("x")
+    name = letters_of(header).removeprefix("x")
     return bool(_NEXT_LINK.search(value)) if name == "link" else bool(value and _NEXT.fullmatch(name))
 
 
 def _header_counts_more(header: str, value: str, count: int) -> bool:
-    name = plain(header).removeprefix("x")
+    name = letters_of(header).removeprefix("x")
     if name not in {"totalcount", "totalpages", "pagecount", "wptotalpages", "total"} or not value.isdecimal():
         return False
     return int(value) > (count if name in {"totalcount", "total"} else 1) > 0
@@ -162,10 +162,10 @@ def _fields(document: Any, selector: str, path: str = "", depth: int = 1, *, tol
     """Where the object `document`, which is at `path`, speaks of pages; so do those that lead to the rows."""
     if not isinstance(document, dict) or depth > _DEEPEST:
         return
-    numbers = {plain(name): value for name, value in document.items() if type(value) is int}
-    beside = frozenset(plain(name) for name, value in document.items() if not isinstance(value, dict | list))
+    numbers = {letters_of(name): value for name, value in document.items() if type(value) is int}
+    beside = frozenset(letters_of(name) for name, value in document.items() if not isinstance(value, dict | list))
     for name, value in document.items():
-        letters, inner = plain(name), f"{path}{name}."
+        letters, inner = letters_of(name), f"{path}{name}."
         if told:
             yield _Field(letters, f"{path}{name}", value, numbers, beside)
         speaks = bool(told and _CONTAINERS.fullmatch(letters)) or letters == _ANYWHERE or selector.startswith(inner)

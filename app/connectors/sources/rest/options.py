@@ -53,7 +53,7 @@ class RestOptions(Options):
     def names(self) -> list[str]:
         return list(map(_name, self.resources))
 
-    def described(self, name: str) -> dict[str, Any]:
+    def resource_config(self, name: str) -> dict[str, Any]:
         """What the configuration says of a resource, defaults applied, as far as keys are beside each other."""
         written = next(each for each in self.resources if _name(each) == name)
         return self.resource_defaults | (written if isinstance(written, dict) else {})

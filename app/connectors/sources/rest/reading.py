@@ -55,7 +55,7 @@ class Plan:
         own_key = key_of(columns)
         key = own_key if collection.primary_key is None else tuple(collection.primary_key)
         goes_on = api.is_incremental(name)
-        disposition = _disposition(options.described(name).get("write_disposition"), name)
+        disposition = _disposition(options.resource_config(name).get("write_disposition"), name)
         kept = goes_on or (disposition == "merge" and bool(key))
         mode = collection.sync_mode or ("incremental" if kept and disposition != "replace" else "full_refresh")
         if mode == "incremental" and not goes_on and not key:
@@ -119,7 +119,7 @@ class Reading:
         known = self._plan.declared if self._table is None else self._table.columns
         columns = known | inferred(self._records, known=known)
         if self._table is None or columns != self._table.columns:
-            yield self._announced(columns)
+            yield self._announce(columns)
         yield Rows(self._plan.table_name, self._records, self._size)
         self._records, self._size = [], 0
 
@@ -127,9 +127,9 @@ class Reading:
         yield from self.rest()
         if self._table is None and self._plan.full_refresh:
             # No rows: what was there has to go all the same.
-            yield self._announced(self._plan.declared)
+            yield self._announce(self._plan.declared)
 
-    def _announced(self, columns: dict[str, Kind]) -> Table:
+    def _announce(self, columns: dict[str, Kind]) -> Table:
         plan = self._plan
         missing = [name for name in plan.key if name not in columns]
         if missing and self._records:

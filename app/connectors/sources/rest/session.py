@@ -11,7 +11,7 @@ from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, DEFAULT
 from requests.exceptions import JSONDecodeError
 
 from app.connectors.dlt.runtime import REQUEST_ATTEMPTS
-from app.connectors.sources.rest.addresses import shown_url
+from app.connectors.sources.rest.addresses import mask_url
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 _UNAUTHORIZED = 401
 
 
-def session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> Session:
+def make_session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> Session:
     """429 and 5xx are tried again, after the seconds of `Retry-After` or longer and longer ones, within bounds.
 
     A 401 is tried once more with a new token where one of `tokens` had brought the old one.
     """
     watch = _Watch(tokens, log=log, redact=redact)
     # dlt asks no condition about what its own lists have already decided.
-    made = Client(
+    session = Client(
         raise_for_status=False,
         status_codes=(),
         exceptions=(),
         request_max_attempts=REQUEST_ATTEMPTS,
         retry_condition=watch.tries_again,
     ).session
-    made.send = partial(_sent, made.send)  # type: ignore[method-assign]
-    return made
+    session.send = partial(_send, session.send)  # type: ignore[method-assign]
+    return session
 
 
 class _Watch:
@@ -61,7 +61,7 @@ class _Watch:
             return broken
         if response.status_code not in (_UNAUTHORIZED, *DEFAULT_RETRY_STATUS):
             return False
-        self._log("warn", self._redact(_told(response)))
+        self._log("warn", self._redact(_describe_failure(response)))
         return response.status_code != _UNAUTHORIZED or self._renew(response.request)
 
     def _renew(self, request: PreparedRequest) -> bool:
@@ -77,39 +77,39 @@ class _Watch:
         return False
 
 
-def _sent(send: Callable[..., Response], request: PreparedRequest, **options: Any) -> Response:
+def _send(send: Callable[..., Response], request: PreparedRequest, **options: Any) -> Response:
     response = send(request, **options)
     # Once: dlt asks for it at each step.
-    response.json = cache(partial(_document, response, response.json))  # type: ignore[method-assign]
+    response.json = cache(partial(_parse_json, response, response.json))  # type: ignore[method-assign]
     return response
 
 
-def _document(response: Response, parsed: Callable[..., Any]) -> Any:
+def _parse_json(response: Response, parse: Callable[..., Any]) -> Any:
     try:
         # Floats would change numbers of more than fifteen digits.
-        return parsed(parse_float=Decimal, parse_constant=_refused)
+        return parse(parse_float=Decimal, parse_constant=_refuse_constant)
     except JSONDecodeError as error:
         kind = response.headers.get("Content-Type", "not told")
         wrong = f"its body is not valid JSON: {error}" if response.content else "its body is empty"
         nothing = f"say so with 'response_actions': [{{status_code: {response.status_code}, action: ignore}}]"
         raise SynclineError(
-            f"{answered(response)}, but {wrong} (Content-Type: {kind}). If it means that there are no rows, {nothing}"
+            f"{describe_response(response)}, but {wrong} (Content-Type: {kind}). If it means that there are no rows, {nothing}"
         ) from None
     except (ValueError, RecursionError) as error:
         wrong = "nests its JSON too deeply to be read" if isinstance(error, RecursionError) else str(error)
-        raise SynclineError(f"{answered(response)}, but {wrong}") from None
+        raise SynclineError(f"{describe_response(response)}, but {wrong}") from None
 
 
-def _refused(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"has the number {constant}, which is not valid JSON")
 
 
-def answered(response: Response) -> str:
+def describe_response(response: Response) -> str:
     """Which request had which status, for a message."""
-    url = shown_url(response.url)
+    url = mask_url(response.url)
     return f"{response.request.method} {url} was answered with {response.status_code} {response.reason}"
 
 
-def _told(response: Response) -> str:
+def _describe_failure(response: Response) -> str:
     wait = response.headers.get("Retry-After")
-    return answered(response) + (f", Retry-After: {wait}" if wait else "")
+    return describe_response(response) + (f", Retry-After: {wait}" if wait else "")

@@ -31,16 +31,16 @@ class RestSource:
     ) -> None:
         self._options = options
         self._collection = job.collection
-        self._place = place_of(job)
+        self._subject = place_of(job)
         self._log = log
         self._home = work_dir / "rest"
-        with blamed(self._place):
+        with blamed(self._subject):
             if complaint := options.refused_collection(job.collection.type):
                 raise ConfigurationError(complaint)
 
     def check(self) -> None:
         """Reads the first page."""
-        with blamed(self._place):
+        with blamed(self._subject):
             api = self._api()
             names = list(self._plans(api))
             for _ in itertools.islice(api.pages(names, {}), 1):
@@ -48,11 +48,11 @@ class RestSource:
 
     def discover(self) -> Iterator[Offered]:
         """The resources as they are written; the API is not asked."""
-        with blamed(self._place):
+        with blamed(self._subject):
             yield from offers(self._api())
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._place):
+        with blamed(self._subject):
             yield from self._items(bookmark)
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.connectors.sources.rest.addresses import shown, shown_url
-from app.connectors.sources.rest.following import more_in
+from app.connectors.sources.rest.addresses import describe_value, mask_url
+from app.connectors.sources.rest.following import sign_of_more
 
 
 @pytest.mark.parametrize(
@@ -23,23 +23,23 @@ from app.connectors.sources.rest.following import more_in
     ],
 )
 def test_a_secret_of_an_address_is_masked_wherever_it_is_told(url: str, told: str) -> None:
-    assert told in shown_url(url)
+    assert told in mask_url(url)
     for value in (url, {"href": url}, [f'<{url}>; rel="next"'], f"see {url}"):
-        assert "hunter22" not in shown(value)
-        assert "***" in shown(value)
+        assert "hunter22" not in describe_value(value)
+        assert "***" in describe_value(value)
 
 
 def test_an_address_without_secrets_is_as_it_was() -> None:
     url = "https://x/rows?$skip=10&at=2024-05-01T10:00:00+02:00"
-    assert shown_url(url) == url
-    assert shown(["a?", url]) == f'["a?","{url}"]'
+    assert mask_url(url) == url
+    assert describe_value(["a?", url]) == f'["a?","{url}"]'
 
 
 def test_the_sign_that_more_follows_has_no_secret() -> None:
     url = "https://x/rows?access_token=hunter22"
     signs = [
-        more_in({"paging": {"next": url}}, {}, 1, selector="data"),
-        more_in({"links": {"next": {"href": url}}}, {}, 1, selector="data"),
-        more_in([], {"Link": f'<{url}>; rel="next"'}, 1, selector="$"),
+        sign_of_more({"paging": {"next": url}}, {}, 1, selector="data"),
+        sign_of_more({"links": {"next": {"href": url}}}, {}, 1, selector="data"),
+        sign_of_more([], {"Link": f'<{url}>; rel="next"'}, 1, selector="$"),
     ]
     assert all(sign and "hunter22" not in sign for sign in signs)

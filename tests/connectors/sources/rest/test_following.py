@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.connectors.sources.rest.following import more_in
+from app.connectors.sources.rest.following import sign_of_more
 
 TEN = [{"id": number} for number in range(10)]
 
@@ -41,7 +41,7 @@ TEN = [{"id": number} for number in range(10)]
 )  # fmt: skip
 def test_a_link_a_token_or_a_word_says_that_more_follow(body: dict[str, Any], selector: str, sign: str) -> None:
     for counted in (True, False):
-        assert str(more_in(body, {}, 10, selector=selector, counted=counted)).startswith(sign)
+        assert str(sign_of_more(body, {}, 10, selector=selector, counted=counted)).startswith(sign)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_link_a_token_or_a_word_says_that_more_follow(body: dict[str, Any], se
 def test_a_number_says_that_more_follow_unless_a_paginator_is_declared(
     body: dict[str, Any], selector: str, sign: str
 ) -> None:
-    assert str(more_in(body, {}, 10, selector=selector)).startswith(sign)
-    assert more_in(body, {}, 10, selector=selector, counted=False) is None
+    assert str(sign_of_more(body, {}, 10, selector=selector)).startswith(sign)
+    assert sign_of_more(body, {}, 10, selector=selector, counted=False) is None
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_a_number_says_that_more_follow_unless_a_paginator_is_declared(
     ],
 )
 def test_a_header_says_that_more_follow(headers: dict[str, str], *, counted: bool) -> None:
-    assert more_in(TEN, headers, 10, selector="$")
-    assert bool(more_in(TEN, headers, 10, selector="$", counted=False)) is not counted
+    assert sign_of_more(TEN, headers, 10, selector="$")
+    assert bool(sign_of_more(TEN, headers, 10, selector="$", counted=False)) is not counted
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_a_header_says_that_more_follow(headers: dict[str, str], *, counted: boo
     ],
 )
 def test_the_same_names_elsewhere_say_nothing(beside: dict[str, Any]) -> None:
-    assert more_in({"items": TEN} | beside, {}, 10, selector="items") is None
+    assert sign_of_more({"items": TEN} | beside, {}, 10, selector="items") is None
