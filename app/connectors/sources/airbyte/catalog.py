@@ -54,16 +54,16 @@ def choose(
     """
     offers = offers_of(catalog)
     if collection.type != ALL:
-        wanted = [_matching(offers, collection.type)]
+        wanted = [_find_offer(offers, collection.type)]
     elif selected:
-        wanted = [_selected(offers, each) for each in selected]
+        wanted = [_select(offers, each) for each in selected]
     else:
         wanted = offers
-    planned = [_planned(offer, collection) for offer in wanted]
+    planned = [_plan(offer, collection) for offer in wanted]
     return {"streams": [stream for stream, _ in planned]}, {choice.descriptor: choice for _, choice in planned}
 
 
-def chosen(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Choice | None:
+def find_choice(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Choice | None:
     """The choice that a message with `descriptor` is about: some connectors leave out the namespace in messages."""
     if found := choices.get(descriptor):
         return found
@@ -97,7 +97,7 @@ def offers_of(catalog: dict[str, Any]) -> list[Offer]:
     return offers
 
 
-def _matching(offers: list[Offer], wanted: str) -> Offer:
+def _find_offer(offers: list[Offer], wanted: str) -> Offer:
     for matches in (
         lambda offer: str(offer.descriptor) == wanted,
         lambda offer: offer.descriptor.name == wanted,
@@ -106,19 +106,19 @@ def _matching(offers: list[Offer], wanted: str) -> Offer:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigurationError(f"the connector has several streams {wanted!r}: {_names(found)}")
-    raise ConfigurationError(f"the connector has no stream {wanted!r}, valid are: {_names(offers)}")
+            raise ConfigurationError(f"the connector has several streams {wanted!r}: {_join_names(found)}")
+    raise ConfigurationError(f"the connector has no stream {wanted!r}, valid are: {_join_names(offers)}")
 
 
-def _selected(offers: list[Offer], selected: SelectedStream) -> Offer:
+def _select(offers: list[Offer], selected: SelectedStream) -> Offer:
     name = selected.name if not selected.namespace else f"{selected.namespace}.{selected.name}"
-    offer = _matching(offers, name)
+    offer = _find_offer(offers, name)
     said: dict[str, Any] = {"sync_mode": selected.sync_mode, "cursor_field": list(selected.cursor_field)}
     configured = offer.configured | {key: value for key, value in said.items() if value}
     return Offer(offer.stream, offer.descriptor, configured)
 
 
-def _planned(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
+def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
     """The stream as it stands in the configured catalog, and what its rows become."""
     columns = columns_of(offer.stream.get("json_schema"))
     cursor = _cursor(offer, collection, columns)
@@ -188,7 +188,7 @@ def path_of(given: Any) -> list[str]:
     return [str(part) for part in given] if isinstance(given, list) else []
 
 
-def _names(offers: list[Offer]) -> str:
+def _join_names(offers: list[Offer]) -> str:
     names = sorted(str(offer.descriptor) for offer in offers)
     more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
     return (", ".join(names[:_SHOWN_STREAMS]) or "none") + more

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from app.connectors.programs.documents import written
 from app.connectors.programs.spoken import Spoken
-from app.connectors.sources.airbyte.messages import ErrorTrace, parsed
+from app.connectors.sources.airbyte.messages import ErrorTrace, parse_message
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
@@ -92,14 +92,12 @@ class Connector:
             answer = message.connection_status or answer
         if answer is None:
             raise SynclineError("the connector's check ended without an answer")
-        self.hear_status(answer)
+        self.check_status(answer)
 
-    def hear_status(self, answer: ConnectionStatus) -> None:
+    def check_status(self, answer: ConnectionStatus) -> None:
         """Raises `ConfigurationError` where the connector says that it cannot connect."""
         if answer.status != "SUCCEEDED":
-            raise ConfigurationError(
-                f"the connector cannot connect: {self._shown(answer.message or 'it says no more')}"
-            )
+            raise ConfigurationError(f"the connector cannot connect: {self._mask(answer.message or 'it says no more')}")
 
     def catalog(self) -> dict[str, Any]:
         """What it offers."""
@@ -128,7 +126,7 @@ class Connector:
         if command != "spec":
             arguments = ("--config", str(self._seen_at / "config.json"), *arguments, *self._arguments)
         try:
-            yield from self._about_data(self._program.lines(command, *arguments))
+            yield from self._data_messages(self._program.lines(command, *arguments))
         except SynclineError as error:
             if isinstance(error, ConfigurationError) or self._failure is None:
                 raise
@@ -137,13 +135,13 @@ class Connector:
         if self._failure is not None:
             self._fail(self._failure)
 
-    def _about_data(self, lines: Iterator[bytes]) -> Iterator[tuple[Message, int]]:
+    def _data_messages(self, lines: Iterator[bytes]) -> Iterator[tuple[Message, int]]:
         for line in lines:
-            message = parsed(line)
+            message = parse_message(line)
             if message is None:
-                self._say_text(line)
+                self._log_text(line)
             elif message.log is not None:
-                self._say(message.log)
+                self._log_message(message.log)
             elif message.control is not None:
                 self._take_config(message.control)
             elif message.trace is not None and (message.trace.error is not None or message.trace.type == "ERROR"):
@@ -156,17 +154,17 @@ class Connector:
         said = ": ".join(dict.fromkeys(words)) or "it says no more"
         stream = f" in the stream {str(error.stream_descriptor)!r}" if error.stream_descriptor else ""
         if error.stack_trace:
-            self._log("debug", self._shown(error.stack_trace))
+            self._log("debug", self._mask(error.stack_trace))
         kind = ConfigurationError if error.failure_type == "config_error" else SynclineError
-        raise kind(f"the connector failed{stream}: {self._shown(said)}")
+        raise kind(f"the connector failed{stream}: {self._mask(said)}")
 
-    def _say(self, said: LogMessage) -> None:
+    def _log_message(self, said: LogMessage) -> None:
         level = _LEVELS.get(said.level, "info")
-        text = self._shown(said.message if not said.stack_trace else f"{said.message}\n{said.stack_trace}")
+        text = self._mask(said.message if not said.stack_trace else f"{said.message}\n{said.stack_trace}")
         self._program.remember(text, names_error=level == "error")
         self._spoken.say(text, level)
 
-    def _say_text(self, line: bytes) -> None:
+    def _log_text(self, line: bytes) -> None:
         if text := self._program.text(line).strip():
             self._program.remember(text)
             self._spoken.say(text)
@@ -192,7 +190,7 @@ class Connector:
     def _secrets(self, config: dict[str, Any]) -> frozenset[str]:
         return secrets_of(config) | secrets_by(self.specified, config)
 
-    def _shown(self, text: str) -> str:
+    def _mask(self, text: str) -> str:
         return self._program.text(text.encode(errors="replace"))
 
     def _write(self, name: str, content: dict[str, Any]) -> str:

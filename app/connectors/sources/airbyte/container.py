@@ -24,7 +24,7 @@ _GRACE_SECONDS: Final = 10
 # Waits until the attempt closes the pipe, or has ended in whatever way: only the engine can end a container.
 _GUARD: Final = 'cat >/dev/null; exec docker rm --force "$0" >/dev/null 2>&1'
 # The same for containers that even the guard has left, since it was killed as well.
-_LEFT_BEHIND: Final = 'docker ps --all --quiet --filter "label=$0" | xargs -r docker rm --force >/dev/null 2>&1'
+_REMOVE_LEFTOVERS: Final = 'docker ps --all --quiet --filter "label=$0" | xargs -r docker rm --force >/dev/null 2>&1'
 
 
 class Container:
@@ -60,7 +60,7 @@ class Container:
         if docker is None:
             raise ConfigurationError("'image' needs Docker: the command docker is not on PATH")
         if self._guard is None:
-            self._guard = self._guarded()
+            self._guard = self._start_guard()
         network = [] if self._network is None else ["--network", self._network]
         return [
             *(docker, "run", "--rm", "--interactive", "--init", "--log-driver", "none", "--name", self._name),
@@ -73,11 +73,14 @@ class Container:
             self._image,
         ]
 
-    def _guarded(self) -> subprocess.Popen[bytes]:
+    def _start_guard(self) -> subprocess.Popen[bytes]:
         environment = {"PATH": os.defpath, GUARD_VARIABLE: self._name} | self.environment
         if self._label:
             subprocess.run(  # noqa: S603 -- the label is ours
-                ["/bin/sh", "-c", _LEFT_BEHIND, self._label], check=False, stdin=subprocess.DEVNULL, env=environment
+                ["/bin/sh", "-c", _REMOVE_LEFTOVERS, self._label],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                env=environment,
             )
         return subprocess.Popen(  # noqa: S603 -- the name is ours
             ["/bin/sh", "-c", _GUARD, self._name],

@@ -10,7 +10,7 @@ from app.connectors.programs.documents import text_of
 from app.domain.errors import ConfigurationError
 
 
-def manifest(given: dict[str, Any] | str) -> dict[str, Any]:
+def load_manifest(given: dict[str, Any] | str) -> dict[str, Any]:
     """The manifest as an object.
 
     Raises:

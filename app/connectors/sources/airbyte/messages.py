@@ -143,7 +143,7 @@ _decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
 _decode_type = msgspec.json.Decoder(_Type).decode
 
 
-def parsed(line: bytes) -> Message | None:
+def parse_message(line: bytes) -> Message | None:
     """The message in a line; None if the line is no message of a known type, but free text or a later invention.
 
     Raises:

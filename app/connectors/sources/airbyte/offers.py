@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.domain.collection import SyncMode
 
 
-def offered(catalog: dict[str, Any]) -> Iterator[Offered]:
+def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
     """Each stream; raises `ConfigurationError` for a catalog without any."""
     for offer in offers_of(catalog):
         key = paths_of(offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key"))

@@ -23,11 +23,11 @@ _REPOSITORY: Final = re.compile(_NAME)
 _TAG: Final = re.compile(r"\w[\w.-]*")
 
 
-def _named(value: Any) -> Any:
+def _with_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _path(value: Any) -> Any:
+def _as_path(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -37,7 +37,7 @@ class SelectedStream(Options):
     name: str = Field(min_length=1)
     namespace: str | None = None
     sync_mode: Literal["full_refresh", "incremental"] | None = None
-    cursor_field: Annotated[tuple[str, ...], BeforeValidator(_path)] = ()
+    cursor_field: Annotated[tuple[str, ...], BeforeValidator(_as_path)] = ()
 
 
 class AirbyteOptions(Options):
@@ -61,7 +61,7 @@ class AirbyteOptions(Options):
     discovery_max_age: Duration = timedelta(hours=1)
     state: dict[str, Any] | list[Any] | str | None = None
     initial_state: dict[str, Any] | list[Any] | str | None = None
-    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_named)], ...] = ()
+    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_with_name)], ...] = ()
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
 

@@ -11,7 +11,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.programs.coverage import Uncovered
 from app.connectors.programs.strangers import Strangers
 from app.connectors.programs.table_names import shared, table_name
-from app.connectors.sources.airbyte.catalog import chosen, is_unwanted
+from app.connectors.sources.airbyte.catalog import find_choice, is_unwanted
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError, SynclineError
@@ -124,7 +124,7 @@ class Reading:
     def _rows(self) -> Iterator[Table | Rows]:
         if not self._records or self._begun is None:
             return
-        choice = chosen(self._choices, self._begun)
+        choice = find_choice(self._choices, self._begun)
         records, size = self._records, self._size
         self._records, self._size = [], 0
         if choice is None:
@@ -165,7 +165,7 @@ class Reading:
 
     def _refuse_file(self, descriptor: Descriptor) -> None:
         """The connector has put it into a directory of its own, which goes with the attempt."""
-        if chosen(self._choices, descriptor) is not None:
+        if find_choice(self._choices, descriptor) is not None:
             raise ConfigurationError(
                 f"the connector sent a file with a record of the stream {str(descriptor)!r}, and files are not loaded: "
                 "set 'delivery_method: {delivery_type: use_records_transfer}' in the connector's 'config', or leave "
@@ -174,7 +174,7 @@ class Reading:
 
     def _reach(self, state: State) -> Iterator[Checkpoint]:
         covered = self._states.take(state)
-        found = (chosen(self._choices, each) for each in covered or ())
+        found = (find_choice(self._choices, each) for each in covered or ())
         self._uncovered.cover(None if covered is None else {each.descriptor for each in found if each})
         # Rows that nothing tells apart must not be committed before the state that stands for them, and it must not
         # stand for rows of a wanted stream that came under another name.
@@ -190,7 +190,7 @@ class Reading:
         if status is not None:
             self._statuses[status.stream_descriptor] = status.status
         if estimate is not None and estimate.row_estimate is not None:
-            choice = chosen(self._choices, Descriptor(estimate.name, estimate.namespace))
+            choice = find_choice(self._choices, Descriptor(estimate.name, estimate.namespace))
             if choice is not None:
                 self._estimates[choice.descriptor] = estimate.row_estimate
 

@@ -14,11 +14,11 @@ from app.connectors.programs.documents import document, text_of
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
-from app.connectors.sources.airbyte.catalog import choose, chosen, offers_of
+from app.connectors.sources.airbyte.catalog import choose, find_choice, offers_of
 from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
 from app.connectors.sources.airbyte.container import SEEN_AT, Container
-from app.connectors.sources.airbyte.manifest import manifest
-from app.connectors.sources.airbyte.offers import offered
+from app.connectors.sources.airbyte.manifest import load_manifest
+from app.connectors.sources.airbyte.offers import offers
 from app.connectors.sources.airbyte.options import CDK
 from app.connectors.sources.airbyte.reading import Reading
 from app.connectors.sources.airbyte.specification import KnownSpecification
@@ -47,7 +47,7 @@ class AirbyteSource:
     ) -> None:
         self._options = options
         self._job = job
-        self._place = place_of(job)
+        self._subject = place_of(job)
         self._collection = job.collection
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
@@ -57,38 +57,38 @@ class AirbyteSource:
         self._reading: Reading | None = None
 
     def check(self) -> None:
-        with blamed(self._place):
-            connector = self._prepared()
+        with blamed(self._subject):
+            connector = self._prepare_connector()
             connector.check()
-            self._choose(self._catalog(connector))
+            self._choose_from(self._catalog(connector))
 
     def discover(self) -> Iterator[Offered]:
-        with blamed(self._place):
-            yield from offered(self._catalog(self._prepared()))
+        with blamed(self._subject):
+            yield from offers(self._catalog(self._prepare_connector()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._place):
+        with blamed(self._subject):
             yield from self._items(bookmark)
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        connector = self._prepared()
-        known, catalog, choices = self._chosen(connector)
+        connector = self._prepare_connector()
+        known, catalog, choices = self._choose_streams(connector)
         forgetful = all(choice.full_refresh for choice in choices.values())
         beginning = None if forgetful else bookmark or self._initial_bookmark()
 
         def remembers(stream: Descriptor) -> bool:
-            choice = chosen(choices, stream)
+            choice = find_choice(choices, stream)
             return choice is not None and not choice.full_refresh
 
         def columns_now() -> dict[str, dict[str, Kind]]:
             """What a second connector says, while the first one waits to be read on."""
-            other = self._beside(connector)
+            other = self._second_connector(connector)
             catalog = self._catalog(other)
             connector.mask_like(other)
-            return _columns(self._choose(catalog)[1])
+            return _columns(self._choose_from(catalog)[1])
 
         states = States(beginning, remembers=remembers)
-        late = LateFields(self._known(connector), _columns(choices), ask=columns_now, log=self._log)
+        late = LateFields(self._catalog_cache(connector), _columns(choices), ask=columns_now, log=self._log)
         reading = Reading(
             self._options,
             self._collection,
@@ -96,7 +96,7 @@ class AirbyteSource:
             states,
             late,
             offers=[offer.descriptor for offer in offers_of(known)],
-            hear=connector.hear_status,
+            hear=connector.check_status,
             log=self._log,
         )
         self._reading = reading
@@ -109,10 +109,10 @@ class AirbyteSource:
     def close(self) -> None:
         self._running.close()
 
-    def _prepared(self) -> Connector:
+    def _prepare_connector(self) -> Connector:
         config = document(self._options.config, "config")
         if self._options.manifest is not None:
-            config = config | {MANIFEST: manifest(self._options.manifest)}
+            config = config | {MANIFEST: load_manifest(self._options.manifest)}
         # Trials run beside a sync, and beside each other.
         alone = isinstance(self._job, Sync)
         owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if alone else None
@@ -120,7 +120,7 @@ class AirbyteSource:
         connector.mask_by(self._specification(connector, config))
         return connector
 
-    def _beside(self, connector: Connector) -> Connector:
+    def _second_connector(self, connector: Connector) -> Connector:
         """Another one, with the same configuration as it is now."""
         other = self._connector(connector.config, owner=None)
         other.mask_by(connector.specified)
@@ -154,7 +154,7 @@ class AirbyteSource:
             spec = config[MANIFEST].get("spec")
             return spec.get("connection_specification") if isinstance(spec, dict) else None
         known = self._known_specification(connector)
-        if (specification := known and known.remembered()) is not None:
+        if (specification := known and known.load()) is not None:
             return specification
         try:
             specification = connector.specification()
@@ -167,7 +167,7 @@ class AirbyteSource:
             )
             return None
         if known is not None:
-            known.remember(specification)
+            known.save(specification)
         return specification
 
     def _known_specification(self, connector: Connector) -> KnownSpecification | None:
@@ -194,32 +194,32 @@ class AirbyteSource:
         path = Path(self._options.components).absolute()
         return ["--components-path", str(path)], {"AIRBYTE_ENABLE_UNSAFE_CODE": "true"}
 
-    def _chosen(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
+    def _choose_streams(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
         """The catalog, and what is chosen from it.
 
         One that was discovered earlier may lack what is asked for now, and may be why an attempt failed.
         """
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
-        earlier = self._known(connector).remembered() if first and self._options.catalog is None else None
+        earlier = self._catalog_cache(connector).remembered() if first and self._options.catalog is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
-                return earlier, *self._choose(earlier)
+                return earlier, *self._choose_from(earlier)
         catalog = self._catalog(connector)
-        return catalog, *self._choose(catalog)
+        return catalog, *self._choose_from(catalog)
 
-    def _choose(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
+    def _choose_from(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[Descriptor, Choice]]:
         return choose(catalog, self._collection, self._options.selected_streams)
 
     def _catalog(self, connector: Connector) -> dict[str, Any]:
         """The catalog that is given, or what the connector says now."""
         if (given := self._options.catalog) is not None:
             return document(given, "catalog")
-        known = self._known(connector)
+        known = self._catalog_cache(connector)
         catalog = connector.catalog()
         known.remember(catalog)
         return catalog
 
-    def _known(self, connector: Connector) -> DiscoveredCatalog:
+    def _catalog_cache(self, connector: Connector) -> DiscoveredCatalog:
         """Its key is the configuration as it is at first: the connector may change it while it discovers."""
         if self._discovered is None:
             # The command of a container has a name and a directory of its own each time.

@@ -24,24 +24,24 @@ _DEEPEST = 32
 
 def secrets_by(specification: Any, config: Any) -> frozenset[str]:
     """The texts in `config` that `specification`, a JSON Schema, marks as `airbyte_secret`."""
-    return frozenset(text for text in _marked(specification, config, 0) if len(text) >= SHORTEST_SECRET)
+    return frozenset(text for text in _secret_texts(specification, config, 0) if len(text) >= SHORTEST_SECRET)
 
 
-def _marked(schema: Any, value: Any, depth: int) -> Iterator[str]:
+def _secret_texts(schema: Any, value: Any, depth: int) -> Iterator[str]:
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return
     if schema.get("airbyte_secret") is True and isinstance(value, str | int):
         yield str(value)
     for union in ("oneOf", "anyOf", "allOf"):
         for option in schema.get(union) or ():
-            yield from _marked(option, value, depth + 1)
+            yield from _secret_texts(option, value, depth + 1)
     properties = schema.get("properties")
     if isinstance(value, dict) and isinstance(properties, dict):
         for name, inner in value.items():
-            yield from _marked(properties.get(name), inner, depth + 1)
+            yield from _secret_texts(properties.get(name), inner, depth + 1)
     if isinstance(value, list):
         for item in value:
-            yield from _marked(schema.get("items"), item, depth + 1)
+            yield from _secret_texts(schema.get("items"), item, depth + 1)
 
 
 class KnownSpecification:
@@ -52,7 +52,7 @@ class KnownSpecification:
         self._path = data_dir / "specifications" / f"{digest}.json"
         self._max_age = max_age
 
-    def remembered(self) -> Any:
+    def load(self) -> Any:
         """None where there is none, or one that is too old or damaged."""
         try:
             if self._max_age is not None and self._age_seconds() >= self._max_age.total_seconds():
@@ -61,7 +61,7 @@ class KnownSpecification:
         except (OSError, msgspec.MsgspecError):
             return None
 
-    def remember(self, specification: Any) -> None:
+    def save(self, specification: Any) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._path.parent, suffix=".json")
         with os.fdopen(descriptor, "w") as file:

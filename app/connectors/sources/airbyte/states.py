@@ -42,7 +42,7 @@ class States:
         if state.type == "GLOBAL" or (state.type is None and state.global_ is not None):
             if state.global_ is None:
                 raise SynclineError("the connector sent a global STATE without 'global'")
-            self._legacy, self._global = None, self._kept(state.global_)
+            self._legacy, self._global = None, self._keep(state.global_)
             return {
                 stream.stream_descriptor
                 for stream in state.global_.stream_states
@@ -85,7 +85,7 @@ class States:
         self._legacy, self._streams[descriptor] = None, stream
         return {descriptor}
 
-    def _kept(self, state: GlobalState) -> GlobalState:
+    def _keep(self, state: GlobalState) -> GlobalState:
         kept = [
             stream
             for stream in state.stream_states

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from app.connectors.options.validation import validated
-from app.connectors.sources.airbyte.catalog import choose, chosen
-from app.connectors.sources.airbyte.manifest import manifest
-from app.connectors.sources.airbyte.messages import Descriptor, parsed
+from app.connectors.sources.airbyte.catalog import choose, find_choice
+from app.connectors.sources.airbyte.manifest import load_manifest
+from app.connectors.sources.airbyte.messages import Descriptor, parse_message
 from app.connectors.sources.airbyte.options import AirbyteOptions
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.domain.collection import CollectionJob
@@ -106,9 +106,9 @@ def test_a_message_without_a_namespace_finds_its_stream_where_only_one_can_be_me
     _, choices = choose(
         {"streams": [stream(namespace="a"), stream("b", namespace="x"), stream("b", namespace="y")]}, collection
     )
-    assert chosen(choices, Descriptor("orders")) == choices[Descriptor("orders", "a")]
-    assert chosen(choices, Descriptor("orders", "b")) is None
-    assert chosen(choices, Descriptor("b")) is None
+    assert find_choice(choices, Descriptor("orders")) == choices[Descriptor("orders", "a")]
+    assert find_choice(choices, Descriptor("orders", "b")) is None
+    assert find_choice(choices, Descriptor("b")) is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_message_without_a_namespace_finds_its_stream_where_only_one_can_be_me
     ],
 )
 def test_what_is_no_known_message_is_passed_over(line: bytes) -> None:
-    assert parsed(line) is None
+    assert parse_message(line) is None
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_an_image_has_its_version_and_classic_names_stand_for_airbytes(
 )
 def test_a_wrong_manifest_is_told(given: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
-        manifest(given)
+        load_manifest(given)
 
 
 def test_the_specification_says_what_is_secret() -> None:
