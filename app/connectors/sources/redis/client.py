@@ -19,7 +19,7 @@ _ANSWER_SECONDS = 60
 _REFUSALS = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR DB index", "ERR invalid DB", "invalid username-password")
 
 
-def connected(options: RedisOptions) -> redis.Redis:
+def make_client(options: RedisOptions) -> redis.Redis:
     """A client that answers in bytes; nothing is connected before its first command."""
     how: dict[str, Any] = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _ANSWER_SECONDS}
     if options.tls_skip_verify:
@@ -49,7 +49,7 @@ def connected(options: RedisOptions) -> redis.Redis:
 
 
 @contextmanager
-def explained(doing: str) -> Iterator[None]:
+def explain_errors(doing: str) -> Iterator[None]:
     """Turns redis-py's errors into Syncline's; `doing` says what could not be done."""
     try:
         yield

@@ -45,7 +45,7 @@ class Keys:
         for names in self._pages():
             strings: list[bytes] = []
             waiting = 0
-            for name, kind, length in self._described(names):
+            for name, kind, length in self._describe(names):
                 self.count += 1
                 if kind != "string":
                     yield from self._elements(name, kind)
@@ -66,10 +66,10 @@ class Keys:
             cursor, names = self._client.scan(cursor, match=self._pattern, count=_AT_ONCE)
             return cursor, [(name, None) for name in names]
 
-        for page in _scanned(scan):
+        for page in _scan_pages(scan):
             yield [name for name, _ in page]
 
-    def _described(self, names: list[bytes]) -> Iterator[tuple[bytes, str, int]]:
+    def _describe(self, names: list[bytes]) -> Iterator[tuple[bytes, str, int]]:
         """Name, type and, of a string, its bytes; without keys that are gone by now."""
         asking = self._client.pipeline(transaction=False)
         for name in names:
@@ -79,16 +79,16 @@ class Keys:
         for name, kind, length in zip(names, answers[::2], answers[1::2], strict=True):
             if isinstance(kind, Exception):
                 raise kind
-            told = kind.decode()
-            if told == "none":
+            type_ = kind.decode()
+            if type_ == "none":
                 continue
-            if told not in _TYPES:
+            if type_ not in _TYPES:
                 raise ConfigurationError(
-                    f"key {_shown(name)} is of type {told}, valid are: {', '.join(_TYPES)}; narrow 'redis_key'"
+                    f"key {_show_key(name)} is of type {type_}, valid are: {', '.join(_TYPES)}; narrow 'redis_key'"
                 )
-            if told == "string" and length > _LARGEST_VALUE_MEGABYTES << 20:
-                raise ConfigurationError(f"key {_shown(name)} has more than {_LARGEST_VALUE_MEGABYTES} MB")
-            yield name, told, length if told == "string" else 0
+            if type_ == "string" and length > _LARGEST_VALUE_MEGABYTES << 20:
+                raise ConfigurationError(f"key {_show_key(name)} has more than {_LARGEST_VALUE_MEGABYTES} MB")
+            yield name, type_, length if type_ == "string" else 0
 
     def _strings(self, names: list[bytes]) -> Iterator[tuple[dict[str, Any], int]]:
         values = self._client.mget(names) if names else []
@@ -99,15 +99,15 @@ class Keys:
     def _elements(self, name: bytes, kind: str) -> Iterator[tuple[dict[str, Any], int]]:
         match kind:
             case "hash":
-                for page in _scanned(lambda cursor: _pairs(self._client.hscan(name, cursor, count=_AT_ONCE))):
+                for page in _scan_pages(lambda cursor: _pairs(self._client.hscan(name, cursor, count=_AT_ONCE))):
                     for field, value in page:
                         yield from _records(name, value, {_FIELD: _text(name, field)})
             case "set":
-                for page in _scanned(lambda cursor: _singles(self._client.sscan(name, cursor, count=_AT_ONCE))):
+                for page in _scan_pages(lambda cursor: _singles(self._client.sscan(name, cursor, count=_AT_ONCE))):
                     for member, _ in page:
                         yield from _records(name, member, {})
             case "zset":
-                for page in _scanned(lambda cursor: self._client.zscan(name, cursor, count=_AT_ONCE)):
+                for page in _scan_pages(lambda cursor: self._client.zscan(name, cursor, count=_AT_ONCE)):
                     for member, score in page:
                         yield from _records(name, member, {_SCORE: _number(name, score)})
             case _:
@@ -121,7 +121,7 @@ class Keys:
             begin += len(values)
 
 
-def _scanned(scan: Callable[[int], tuple[int, Iterable[tuple[bytes, Any]]]]) -> Iterator[list[tuple[bytes, Any]]]:
+def _scan_pages(scan: Callable[[int], tuple[int, Iterable[tuple[bytes, Any]]]]) -> Iterator[list[tuple[bytes, Any]]]:
     """The pages of a scan, each element once."""
     seen: set[bytes] = set()
     cursor = 0
@@ -145,15 +145,15 @@ def _singles(answer: tuple[int, Iterable[bytes]]) -> tuple[int, Iterable[tuple[b
     return cursor, [(member, None) for member in members]
 
 
-def _records(key: bytes, value: bytes, place: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
+def _records(key: bytes, value: bytes, position: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
     """An object's fields are the record's, an array is a record for each of its items, other text is a `value`."""
-    own = {_KEY: _text(key, key)} | place
-    parts = _parsed(_text(key, value))
+    own = {_KEY: _text(key, key)} | position
+    parts = _parse(_text(key, value))
     for part in parts:
         yield (part if isinstance(part, dict) else {_VALUE: part}) | own, 64 + len(key) + len(value) // len(parts)
 
 
-def _parsed(text: str) -> list[Any]:
+def _parse(text: str) -> list[Any]:
     if not text.startswith(("{", "[")):
         return [text]
     try:
@@ -165,7 +165,7 @@ def _parsed(text: str) -> list[Any]:
 
 def _number(key: bytes, score: float) -> float:
     if not math.isfinite(score):
-        raise ConfigurationError(f"key {_shown(key)} has the score {score}, which no column of numbers can hold")
+        raise ConfigurationError(f"key {_show_key(key)} has the score {score}, which no column of numbers can hold")
     return score
 
 
@@ -173,8 +173,8 @@ def _text(key: bytes, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"key {_shown(key)} has bytes that are no text in UTF-8") from None
+        raise ConfigurationError(f"key {_show_key(key)} has bytes that are no text in UTF-8") from None
 
 
-def _shown(key: bytes) -> str:
+def _show_key(key: bytes) -> str:
     return repr(key.decode(errors="backslashreplace")[:200])

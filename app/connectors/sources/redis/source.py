@@ -9,7 +9,7 @@ from app.connectors.contract.batches import is_full
 from app.connectors.contract.blame import blamed, place_of
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.sources.redis.client import connected, explained
+from app.connectors.sources.redis.client import explain_errors, make_client
 from app.connectors.sources.redis.keys import Keys
 from app.connectors.values.inference import inferred
 from app.domain.errors import ConfigurationError
@@ -37,19 +37,19 @@ class RedisSource:
     ) -> None:
         self._pattern = parameters.redis_key
         self._collection = job.collection
-        self._place = place_of(job)
+        self._subject = place_of(job)
         self._log = log
-        with blamed(self._place):
+        with blamed(self._subject):
             if job.collection.sync_mode == "incremental":
                 raise ConfigurationError("sync_mode: Redis does not tell what is new; only full_refresh is possible")
-            self._client = connected(options)
+            self._client = make_client(options)
 
     def check(self) -> None:
-        with blamed(self._place), explained("cannot ask"):
+        with blamed(self._subject), explain_errors("cannot ask"):
             self._client.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
-        with blamed(self._place), explained(f"cannot read the keys {self._pattern!r}"):
+        with blamed(self._subject), explain_errors(f"cannot read the keys {self._pattern!r}"):
             keys = Keys(self._client, self._pattern)
             yield from self._tables_and_rows(keys.records())
             self._log("info", f"{keys.count} keys of the pattern {self._pattern!r}")
@@ -61,7 +61,7 @@ class RedisSource:
     def _tables_and_rows(self, records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[Table | Rows]:
         name = self._collection.table_name
         table = Table(name, {}, key=tuple(self._collection.primary_key or ()), full_refresh=True)
-        for waiting, size in _pieces(records):
+        for waiting, size in _batches(records):
             if more := inferred(waiting, known=table.columns):
                 table = replace(table, columns=table.columns | more)
                 yield table
@@ -71,7 +71,7 @@ class RedisSource:
             yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
 
 
-def _pieces(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _batches(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
     piece: list[dict[str, Any]] = []
     size = 0
     for record, record_size in records:

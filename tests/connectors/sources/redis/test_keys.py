@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.connectors.making import make_source
 from app.connectors.options.validation import validated
-from app.connectors.sources.redis.keys import _records, _scanned
+from app.connectors.sources.redis.keys import _records, _scan_pages
 from app.connectors.sources.redis.options import RedisOptions, RedisParameters
 from app.domain.attempt_protocol import SourceJob
 from app.domain.collection import CollectionJob
@@ -29,7 +29,7 @@ def test_whatever_a_scan_returns_twice_comes_once(pages: list[list[bytes]]) -> N
     def scan(cursor: int) -> tuple[int, Iterable[tuple[bytes, Any]]]:
         return (cursor + 1) % len(pages), [(name, cursor) for name in pages[cursor]]
 
-    found = [name for page in _scanned(scan) for name, _ in page]
+    found = [name for page in _scan_pages(scan) for name, _ in page]
     assert len(found) == len(set(found))
     assert set(found) == {name for page in pages for name in page}
 
