@@ -38,7 +38,7 @@ class Blame:
 
     def refusal(self, complaint: str, place: str = "") -> ConfigurationError:
         """For what another try cannot mend."""
-        return ConfigurationError(self._told(complaint, place))
+        return ConfigurationError(self._message(complaint, place))
 
     @contextmanager
     def at(self, doing: str = "", *, permanent: bool = False) -> Iterator[None]:
@@ -52,13 +52,13 @@ class Blame:
             yield
         except _THEIR_ERRORS as error:
             kind = ConfigurationError if permanent or isinstance(error, PermanentError) else SynclineError
-            raise kind(self._told(doing + _described(error), self.place_of(error))) from error
+            raise kind(self._message(doing + _describe(error), self.place_of(error))) from error
         except GeneratorExit:
             raise
         except BaseException as stop:
             # The attempt is stopped, perhaps because the code hangs: its log is to tell where.
             if place := self.place_of(stop):
-                sys.stderr.write(f"{self._told('stopped here', place)}\n")
+                sys.stderr.write(f"{self._message('stopped here', place)}\n")
                 sys.stderr.flush()
             raise
 
@@ -68,7 +68,7 @@ class Blame:
         while step is not None:
             place = self._place(step.tb_frame, step.tb_lineno) or place
             step = step.tb_next
-        if isinstance(error, SyntaxError) and (file := self._shown(error.filename or "")):
+        if isinstance(error, SyntaxError) and (file := self._relative_path(error.filename or "")):
             return f"{file}, line {error.lineno}"
         return place
 
@@ -80,17 +80,17 @@ class Blame:
             iterator = iterator.gi_yieldfrom
         return next(filter(None, (self._place(frame, frame.f_lineno) for frame in reversed(frames))), "")
 
-    def _told(self, complaint: str, place: str) -> str:
+    def _message(self, complaint: str, place: str) -> str:
         told = self.redact(" ".join(complaint.split()))
         # Only now: half a secret could not be found any more.
         cut = told if len(told) <= _LONGEST_MESSAGE else told[:_LONGEST_MESSAGE] + "…"
         return ": ".join(filter(None, [self._title, place, cut]))
 
     def _place(self, frame: FrameType, line: int | None) -> str:
-        file = self._shown(frame.f_code.co_filename)
+        file = self._relative_path(frame.f_code.co_filename)
         return f"{file}, line {line}, in {frame.f_code.co_name}" if file else ""
 
-    def _shown(self, file: str) -> str:
+    def _relative_path(self, file: str) -> str:
         """`file` as seen from the directory that it was found in; empty if it is not the user's."""
         path = Path(file)
         if path.resolve().is_relative_to(_OURS):
@@ -105,7 +105,7 @@ class Blame:
         return ""
 
 
-def _described(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
     try:

@@ -26,12 +26,12 @@ def find_function(where: str, path: Iterable[str], *, default: str, blame: Blame
     """
     _look_in(path, blame)
     name, _, attribute = where.partition(":")
-    module = _imported(name, blame)
+    module = _import(name, blame)
     attribute = attribute or default
     function = getattr(module, attribute, None)
     if function is None:
         origin = getattr(module, "__file__", None) or "a package without a file"
-        raise blame.refusal(f"config.function: module {name!r} ({origin}) has no {attribute!r}{_offer(module)}")
+        raise blame.refusal(f"config.function: module {name!r} ({origin}) has no {attribute!r}{_suggest(module)}")
     if not callable(function):
         raise blame.refusal(f"config.function: {name}:{attribute} is of type {type(function).__name__}, not a function")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -50,7 +50,7 @@ def offered_functions(where: str, path: Iterable[str], *, blame: Blame) -> dict[
     if attribute:
         return {attribute: find_function(where, path, default=attribute, blame=blame)}
     _look_in(path, blame)
-    own = _functions(_imported(name, blame))
+    own = _functions(_import(name, blame))
     return {name: function for name, function in own.items() if hasattr(function, DECLARED)} or own
 
 
@@ -79,7 +79,7 @@ def _look_in(path: Iterable[str], blame: Blame) -> None:
     importlib.invalidate_caches()
 
 
-def _imported(name: str, blame: Blame) -> ModuleType:
+def _import(name: str, blame: Blame) -> ModuleType:
     try:
         with blame.at(f"importing {name!r} failed: ", permanent=True):
             try:
@@ -93,7 +93,7 @@ def _imported(name: str, blame: Blame) -> ModuleType:
     raise blame.refusal(f"config.function: there is no module {name!r} in {looked_in}: set 'path' to its directory")
 
 
-def _offer(module: ModuleType) -> str:
+def _suggest(module: ModuleType) -> str:
     own = _functions(module)
     return f"; its functions are: {', '.join(sorted(own)[:20])}" if own else ""
 

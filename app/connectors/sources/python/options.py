@@ -11,7 +11,7 @@ from app.connectors.contract.kind import SourceKind
 from app.connectors.options.types import Options
 from app.domain.keys import Several
 
-_IMPORTED: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
+_IMPORT_PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 
 
 class PythonOptions(Options):
@@ -27,7 +27,7 @@ class PythonOptions(Options):
     @field_validator("function")
     @classmethod
     def _is_an_import_path(cls, function: str) -> str:
-        if not _IMPORTED.fullmatch(function):
+        if not _IMPORT_PATH.fullmatch(function):
             raise ValueError(f"{function!r} is no import path: write package.module:name, or package.module")
         if (top := re.split("[.:]", function)[0]) in {"app", "syncline"}:
             raise ValueError(f"the package {top!r} is Syncline's own: give yours another name")

@@ -75,39 +75,39 @@ class Reading:
 
     def items(self, bookmark_text: str | None) -> Iterator[Table | Rows | Checkpoint]:
         """Everything that the function yields; raises `SynclineError` for what it must not do."""
-        for item in self._begun(None if self._settings.full_refresh and self._settings.forgetful else bookmark_text):
+        for item in self._start(None if self._settings.full_refresh and self._settings.forgetful else bookmark_text):
             if isinstance(item, Mapping):
                 self._add(item)
                 if is_full(len(self._records), self._size):
-                    yield from self._flushed()
+                    yield from self._flush()
             elif isinstance(item, Bookmark):
-                yield from self._flushed()
-                yield from self._reached(item)
+                yield from self._flush()
+                yield from self._checkpoint(item)
             else:
                 raise self._refusal(_unexpected(item))
-        yield from self._flushed()
-        yield from self._ended()
+        yield from self._flush()
+        yield from self._finish()
 
-    def _begun(self, bookmark_text: str | None) -> Iterator[Any]:
+    def _start(self, bookmark_text: str | None) -> Iterator[Any]:
         """What the function yields after its schema. Whoever reads everything anew must not be told a bookmark."""
         given = None if bookmark_text is None else json.loads(bookmark_text)
-        items = self._yielded(given)
+        items = self._run(given)
         first = next(items, _END)
         if isinstance(first, Schema):
             self._settings = Settings.of(self._collection, first)
             first = next(items, _END)
         if self._settings.full_refresh and given is not None:
             items.close()
-            return self._begun(None)
+            return self._start(None)
         self._goes_on = given is not None
         return items if first is _END else chain([first], items)
 
-    def _yielded(self, given: Any) -> Generator[Any, None, None]:
+    def _run(self, given: Any) -> Generator[Any, None, None]:
         with self._blame.at():
             returned = self._call(given)
         if not isinstance(returned, Iterable) or isinstance(returned, (str, bytes, Mapping)):
             raise self._blame.refusal(
-                f"the function returned {_kind(returned)}: it has to yield records (dict), or return a list of them"
+                f"the function returned {_describe(returned)}: it has to yield records (dict), or return a list of them"
             )
         with self._blame.at():
             self._iterator = iter(returned)
@@ -136,7 +136,7 @@ class Reading:
         self._size += size
         self._uncovered += 1
 
-    def _flushed(self) -> Iterator[Table | Rows]:
+    def _flush(self) -> Iterator[Table | Rows]:
         table = self._table()
         if table is not None and table != self._announced:
             yield table
@@ -164,7 +164,7 @@ class Reading:
             full_refresh=settings.full_refresh,
         )
 
-    def _reached(self, reached: Bookmark) -> Iterator[Checkpoint]:
+    def _checkpoint(self, reached: Bookmark) -> Iterator[Checkpoint]:
         if self._settings.forgetful:
             return
         if self._settings.full_refresh:
@@ -180,7 +180,7 @@ class Reading:
         self._goes_on = reached.value is not None
         yield Checkpoint(None if reached.value is None else json.dumps(reached.value, ensure_ascii=False))
 
-    def _ended(self) -> Iterator[Table | Checkpoint]:
+    def _finish(self) -> Iterator[Table | Checkpoint]:
         settings = self._settings
         if settings.full_refresh:
             if self._announced is None:
@@ -200,8 +200,8 @@ class Reading:
 def _unexpected(item: Any) -> str:
     if isinstance(item, Schema):
         return "a Schema is yielded after something else: it comes first"
-    return f"{_kind(item)} is yielded: records are dicts, and between them may be Bookmarks"
+    return f"{_describe(item)} is yielded: records are dicts, and between them may be Bookmarks"
 
 
-def _kind(value: Any) -> str:
+def _describe(value: Any) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"

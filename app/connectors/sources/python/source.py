@@ -47,12 +47,12 @@ class PythonSource:
         self._logger = logger_to(log, redact=self._blame.redact)
 
     def check(self) -> None:
-        self._found()
+        self._find_function()
 
     def discover(self) -> Iterator[Offered]:
         functions = offered_functions(self._options.function, self._options.path, blame=self._blame)
         for name, function in functions.items():
-            yield _offered(name, declared_schema(function, self._blame))
+            yield _offer(name, declared_schema(function, self._blame))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         yield from self._reading().items(bookmark)
@@ -71,7 +71,7 @@ class PythonSource:
             yield Table(self._job.collection.table_name, {})
 
     def _reading(self, interval: syncline.Interval | None = None) -> Reading:
-        function, declared = self._found()
+        function, declared = self._find_function()
 
         def call(given: Any) -> Any:
             return function(self._context(given, interval))
@@ -87,7 +87,7 @@ class PythonSource:
     def close(self) -> None:
         """A generator ends with the reading that runs it."""
 
-    def _found(self) -> tuple[Callable[..., Any], Schema]:
+    def _find_function(self) -> tuple[Callable[..., Any], Schema]:
         options = self._options
         function = find_function(options.function, options.path, default=self._job.collection.type, blame=self._blame)
         return function, declared_schema(function, self._blame)
@@ -106,7 +106,7 @@ class PythonSource:
         )
 
 
-def _offered(name: str, schema: Schema) -> Offered:
+def _offer(name: str, schema: Schema) -> Offered:
     remembers = schema.mode == "incremental" or (schema.mode is None and schema.cursor_field)
     return Offered(
         name=name,

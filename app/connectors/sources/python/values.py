@@ -31,7 +31,7 @@ def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     if kind is str:
         return value, text_bytes(value)
     if value is None or kind is int or kind is bool:
-        return _bounded(value) if kind is int else value, _BASE_BYTES
+        return _check_digits(value) if kind is int else value, _BASE_BYTES
     if depth > _DEEPEST:
         raise Refused(f"it is nested deeper than {_DEEPEST} levels")
     if isinstance(value, dict):
@@ -62,7 +62,7 @@ def bookmark(value: Any, *, depth: int = 0) -> None:
     elif type(value) is float:
         _finite(value)
     elif value is not None and type(value) not in (int, bool):
-        raise Refused(f"it is of type {_named(value)}, which JSON does not have: make it text or a number")
+        raise Refused(f"it is of type {_type_name(value)}, which JSON does not have: make it text or a number")
 
 
 def _plain_dict(value: dict[Any, Any], depth: int) -> tuple[dict[str, Any], int]:
@@ -87,13 +87,13 @@ def _scalar(value: Any) -> Any:
         text_bytes(value)
         return str.__str__(value)
     if isinstance(value, int):
-        return _bounded(int.__int__(value))
+        return _check_digits(int.__int__(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise Refused("it is bytes, which JSON does not have: decode them, or write them as text (base64)")
-    raise Refused(f"it is of type {_named(value)}: make it text, a number, a list or a dict")
+    raise Refused(f"it is of type {_type_name(value)}: make it text, a number, a list or a dict")
 
 
-def _bounded(value: int) -> int:
+def _check_digits(value: int) -> int:
     if value.bit_length() > _LONGEST_INTEGER_BITS:
         raise Refused("it is a whole number of more than 3,900 digits")
     return value
@@ -115,6 +115,6 @@ def text_bytes(text: str) -> int:
         raise Refused("it is text with a lone surrogate, which is no Unicode character") from None
 
 
-def _named(value: Any) -> str:
+def _type_name(value: Any) -> str:
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
