@@ -37,7 +37,7 @@ _HOLDS: Final[dict[Kind, Holds]] = {
     Kind.JSON: casting.Json(nul=True),
 }
 _NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER})
-_TRUTHS: Final = {"true": True, "t": True, "yes": True, "1": True, "false": False, "f": False, "no": False, "0": False}
+_BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
 _EXACT_IN_A_FLOAT: Final = 2**53
 
 
@@ -59,13 +59,13 @@ class Columns:
         self.kinds = known
         self.kinds.update({name: kind for name, kind in self._declared.items() if name in known})
 
-    def of_text(self, names: Iterable[str]) -> dict[str, Kind]:
+    def add_text_columns(self, names: Iterable[str]) -> dict[str, Kind]:
         """The kinds of columns that come as text: text, unless something else was said or is there already."""
         for name in names:
             self.kinds.setdefault(name, self._declared.get(name, Kind.TEXT))
         return {name: self.kinds[name] for name in names}
 
-    def of_a_file(self, kinds: Mapping[str, Kind], *, file: str) -> None:
+    def add_file_columns(self, kinds: Mapping[str, Kind], *, file: str) -> None:
         """Takes over what a file says of its columns; raises ConfigurationError where earlier ones said otherwise."""
         for name, kind in kinds.items():
             known = self.kinds.setdefault(name, self._declared.get(name, kind))
@@ -75,7 +75,7 @@ class Columns:
                     f"set 'types' for it"
                 )
 
-    def of_values(self, batch: Batch, *, file: str) -> None:
+    def learn(self, batch: Batch, *, file: str) -> None:
         """Learns from the values of JSON; raises ConfigurationError, with the line, for one that does not fit.
 
         A field without any value yet is taken out of the records: nobody knows what it will be.
@@ -119,10 +119,10 @@ class Columns:
             try:
                 _HOLDS[kind].cast(value)
             except Unfit as unfit:
-                raise refused(value, kind, unfit, file=file, line=line, column=field) from None
+                raise misfit(value, kind, unfit, file=file, line=line, column=field) from None
 
 
-def refused(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
+def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
     """The one error for a value that is not of its column's kind."""
     return ConfigurationError(
         f"{file}, line {line}, column {column!r}: {jsontext.shown(value)} is no {kind.value}: {unfit}"
@@ -134,22 +134,22 @@ def parser(kind: Kind) -> Callable[[str], Any] | None:
     if kind is Kind.TEXT:
         return None
     if kind is Kind.BOOLEAN:
-        return _truth
+        return _boolean
     if kind is Kind.JSON:
         return _json
     cast = _HOLDS[kind].cast
 
-    def checked(text: str) -> str:
+    def check(text: str) -> str:
         # The destination makes the value; here it is only known which line is wrong.
         cast(text)
         return text
 
-    return checked
+    return check
 
 
-def _truth(text: str) -> bool:
-    if (truth := _TRUTHS.get(text.lower())) is None:
-        raise Unfit(f"valid are {', '.join(_TRUTHS)}")
+def _boolean(text: str) -> bool:
+    if (truth := _BOOLEANS.get(text.lower())) is None:
+        raise Unfit(f"valid are {', '.join(_BOOLEANS)}")
     return truth
 
 

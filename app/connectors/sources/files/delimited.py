@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.batches import is_full
-from app.connectors.sources.files.columns import Batch, parser, refused
+from app.connectors.sources.files.columns import Batch, misfit, parser
 from app.connectors.sources.files.formats import delimiter_of
 from app.connectors.sources.files.lines import LONGEST_FIELD, Lines
 from app.connectors.values.casting import Unfit
@@ -38,7 +38,7 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
         if first is None:
             return
         names = _names(first, parameters.header, place=f"{part.name}, line {rows.line}")
-        kinds = columns.of_text(names)
+        kinds = columns.add_text_columns(names)
         values = _Values(part.name, names, [parser(kind) for kind in kinds.values()], list(kinds.values()), parameters)
         row = rows.next() if parameters.header is True else first
         records: list[dict[str, Any]] = []
@@ -65,7 +65,7 @@ class _Rows:
         self._quote = None if parameters.quote == "none" else parameters.quote
         self._escape = parameters.escape
         self._reader = csv.reader(
-            self._recorded(),
+            self._record_lines(),
             delimiter=self._delimiter,
             quotechar=self._quote,
             quoting=csv.QUOTE_MINIMAL if self._quote else csv.QUOTE_NONE,
@@ -88,15 +88,15 @@ class _Rows:
             except StopIteration:
                 return None
             except csv.Error as error:
-                raise self._flaw(error) from None
+                raise self._error_of(error) from None
         return row
 
-    def _recorded(self) -> Iterator[str]:
+    def _record_lines(self) -> Iterator[str]:
         for line in self._lines:
             self._recent.append(line)
             yield line
 
-    def _flaw(self, error: csv.Error) -> ConfigurationError:
+    def _error_of(self, error: csv.Error) -> ConfigurationError:
         text = "".join(self._recent)
         at, problem = first_flaw(text, delimiter=self._delimiter, quote=self._quote, escape=self._escape)
         before = text[:at]
@@ -125,7 +125,7 @@ class _Values:
 
     def record(self, row: list[str], line: int) -> dict[str, Any]:
         if len(row) != len(self._names):
-            raise self._miscounted(row, line)
+            raise self._wrong_count(row, line)
         record: dict[str, Any] = dict(zip(self._names, row, strict=True))
         if self._nulls:
             record = {name: None if value in self._nulls else value for name, value in record.items()}
@@ -135,10 +135,10 @@ class _Values:
             try:
                 record[name] = parse(text) if text else None
             except Unfit as unfit:
-                raise refused(text, self._kinds[index], unfit, file=self._file, line=line, column=name) from None
+                raise misfit(text, self._kinds[index], unfit, file=self._file, line=line, column=name) from None
         return record
 
-    def _miscounted(self, row: list[str], line: int) -> ConfigurationError:
+    def _wrong_count(self, row: list[str], line: int) -> ConfigurationError:
         found, expected = len(row), len(self._names)
         place = f"{self._file}, line {line}"
         if found < expected:

@@ -31,7 +31,7 @@ def read_jsonl(part: Part, parameters: FilesParameters, columns: Columns) -> Ite
     with part.stream() as stream:
         lines = Lines(stream, name=part.name, encoding=parameters.encoding)
         for batch in _batches(lines):
-            columns.of_values(batch, file=part.name)
+            columns.learn(batch, file=part.name)
             yield batch
 
 

@@ -68,7 +68,7 @@ class Lines:
         ended = False
         while not ended:
             ended = not chunk
-            for line in splitter.feed(self._decoded(decoder, chunk, complete, splitter.length)):
+            for line in splitter.feed(self._decode(decoder, chunk, complete, splitter.length)):
                 complete += 1
                 yield line + "\n"
             if splitter.length > LONGEST_LINE:
@@ -98,7 +98,7 @@ class Lines:
         except BrokenFileError as error:
             raise SynclineError(f"{self._name}, after line {complete}: {error}") from None
 
-    def _decoded(self, decoder: codecs.IncrementalDecoder, chunk: bytes, complete: int, length: int) -> str:
+    def _decode(self, decoder: codecs.IncrementalDecoder, chunk: bytes, complete: int, length: int) -> str:
         # Until there is a character, there may be a mark. Some programs write one before a text that has one already.
         ignored = "" if complete or length else _MARK
         before = decoder.getstate()
@@ -111,12 +111,12 @@ class Lines:
             good = lenient.decode(chunk[: max(0, error.start + len(chunk) - len(error.object))]).lstrip(ignored)
             lines = good.count("\n")
             column = len(good) - good.rfind("\n") + (0 if lines else length)
-            problem = self._is_wrong(error.object[error.start])
+            problem = self._bad_byte(error.object[error.start])
             raise self.flaw(problem, line=complete + lines + 1, column=column) from None
         except UnicodeError:  # Python's own for UTF-16 and UTF-32 whose byte order nobody tells
             problem = f"there is no byte order mark: set 'encoding' to {self._encoding}-le or {self._encoding}-be"
             raise self.flaw(problem, line=1, column=1) from None
         return text
 
-    def _is_wrong(self, byte: int) -> str:
+    def _bad_byte(self, byte: int) -> str:
         return f"byte 0x{byte:02x} is not valid {self._encoding}: set 'encoding'"

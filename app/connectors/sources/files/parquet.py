@@ -50,13 +50,13 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
     """
     # Without these two a whole row group is in memory, and some writers make a file of one.
     bounded = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
-    with part.on_disk() as path, _explained(part.name), parquet.ParquetFile(path, **bounded) as file:
+    with part.on_disk() as path, _explain_errors(part.name), parquet.ParquetFile(path, **bounded) as file:
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ConfigurationError(f"{part.name}: several columns have the name {twice!r}")
         kinds = {field.name: _kind(field, part.name) for field in file.schema_arrow if not pa.types.is_null(field.type)}
-        columns.of_a_file(kinds, file=part.name)
+        columns.add_file_columns(kinds, file=part.name)
         row = 1
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(BATCH_RECORDS, row_groups=[group], use_threads=False):
@@ -118,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _explain_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:

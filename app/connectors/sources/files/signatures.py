@@ -39,7 +39,7 @@ class Bookmark(msgspec.Struct, forbid_unknown_fields=True):
     columns: dict[str, Kind] = {}
 
     @classmethod
-    def parsed(cls, text: str | None) -> Bookmark:
+    def parse(cls, text: str | None) -> Bookmark:
         """Raises ConfigurationError for a bookmark of another kind of source."""
         if text is None:
             return cls()

@@ -35,7 +35,7 @@ class FilesSource:
         self, options: FilesOptions, parameters: FilesParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         collection = job.collection
-        self._place = place_of(job)
+        self._subject = place_of(job)
         self._parameters = parameters
         self._name = collection.name
         self._table_name = collection.table_name
@@ -45,38 +45,38 @@ class FilesSource:
         self._log = log
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
         if collection.cursor_field is not None:
-            raise ConfigurationError(f"{self._place}: files have no 'cursor_field': new and changed files are read")
+            raise ConfigurationError(f"{self._subject}: files have no 'cursor_field': new and changed files are read")
 
     def check(self) -> None:
         """Looks for the files and reads the beginning of the first."""
-        self._begun()
+        self._read_beginning()
 
     def discover(self) -> Iterator[Offered]:
         """The columns that are in the beginning of the first file."""
         yield Offered(
             name=self._name,
-            columns=shown_columns(self._begun().kinds),
+            columns=shown_columns(self._read_beginning().kinds),
             key=list(self._key),
             sync_modes=["full_refresh", "incremental"],
         )
 
-    def _begun(self) -> _GrowingTable:
-        with blamed(self._place):
-            found = self._storage.found()
+    def _read_beginning(self) -> _GrowingTable:
+        with blamed(self._subject):
+            found = self._storage.find_files()
             if not found:
-                raise self._nothing_found()
+                raise self._no_files()
             table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={})
             next(self._items(found[0], table), None)
             return table
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._place):
-            loaded = Bookmark.parsed(bookmark)
-            found = self._storage.found(loaded=loaded.files)
+        with blamed(self._subject):
+            loaded = Bookmark.parse(bookmark)
+            found = self._storage.find_files(loaded=loaded.files)
             if self._full_refresh:
-                yield from self._all_anew(found, loaded)
+                yield from self._read_all(found, loaded)
             else:
-                yield from self._what_is_new(found, loaded)
+                yield from self._read_new(found, loaded)
 
     def progress(self) -> float | None:
         """By the bytes of the files; within one by those of its rows, of which packed files have more."""
@@ -86,7 +86,7 @@ class FilesSource:
     def close(self) -> None:
         """Holds nothing between two files."""
 
-    def _what_is_new(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+    def _read_new(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
         """Appends or upserts new and changed files; the rows of files that are gone stay."""
         wanted: list[Found] = []
         for file in found:
@@ -100,25 +100,25 @@ class FilesSource:
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded.columns)
         self._measure(wanted)
         for file in wanted:
-            yield from self._whole(file, table)
+            yield from self._read_file(file, table)
             loaded.files[file.name] = file.signature
             yield Checkpoint(loaded.text())
         if wanted:
             self._warn_of_types(table)
 
-    def _all_anew(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+    def _read_all(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
         """Replaces the table by all files, if one of them is new, changed or gone."""
         present = {file.name: file.signature for file in found}
         if loaded.files == present and present:
             self._log("info", f"none of {len(found)} files has changed")
             return
         if not found:
-            raise self._nothing_found()
+            raise self._no_files()
         self._log("info", f"reading all of {len(found)} files")
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
         self._measure(found)
         for file in found:
-            yield from self._whole(file, table)
+            yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
             # Files without a row say nothing of columns, and yet the rows of before have to go.
             yield Table(self._table_name, loaded.columns, self._key, full_refresh=True)
@@ -137,7 +137,7 @@ class FilesSource:
         if unknown := [name for name in self._parameters.types if name not in table.kinds]:
             self._log("warn", f"'types' names columns that no file has: {', '.join(unknown)}")
 
-    def _whole(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+    def _read_file(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         self._log("info", f"reading {file.name}")
         self._file_bytes, self._within_bytes = file.size or 0, 0
         yield from self._items(file, table)
@@ -157,7 +157,7 @@ class FilesSource:
             is_empty = True
             for batch in _batches(part, self._parameters, table.columns):
                 is_empty = False
-                records = self._with_added(batch, part, table.kinds)
+                records = self._add_columns(batch, part, table.kinds)
                 if (announced := table.announcement(part.name)) is not None:
                     yield announced
                 if records:
@@ -170,7 +170,7 @@ class FilesSource:
                     "export it again, or set 'empty: allow' if an empty file means that there are no rows"
                 )
 
-    def _with_added(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
+    def _add_columns(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
         added = self._parameters.add_columns
         if not added:
             return batch.records
@@ -185,7 +185,7 @@ class FilesSource:
                 record["_line"] = line
         return batch.records
 
-    def _nothing_found(self) -> ConfigurationError:
+    def _no_files(self) -> ConfigurationError:
         return ConfigurationError("no file is there that 'path' names; the table stays as it is")
 
 

@@ -64,7 +64,7 @@ class Storage:
         self._systems: dict[str, Any] = {}
         self._redact = Redactor(secrets_in(options) | secrets_in(list(self._addresses))).redact
 
-    def found(self, *, loaded: Iterable[str] = ()) -> list[Found]:
+    def find_files(self, *, loaded: Iterable[str] = ()) -> list[Found]:
         """The files that are there now: addresses in the order given, what a pattern matches by name.
 
         Raises:
@@ -78,11 +78,11 @@ class Storage:
         for address in self._addresses:
             for each, listed in self._matches(address):
                 name = self._name(each)
-                described = listed or self._described(each, missing_ok=name in earlier)
+                described = listed or self._describe(each, missing_ok=name in earlier)
                 if described is None:
                     continue
                 if (other := by_name.get(name)) is None:
-                    by_name[name] = self._signed(each, described)
+                    by_name[name] = self._sign(each, described)
                 elif other.address != each and protocol_of(each) != "file":
                     raise ConfigurationError(f"two addresses differ only in their secrets and are both {name}")
         return list(by_name.values())
@@ -92,13 +92,13 @@ class Storage:
         if file.copy is not None:
             return True
         self._system(file.address).invalidate_cache()
-        described = self._described(file.address, missing_ok=True)
+        described = self._describe(file.address, missing_ok=True)
         return described is not None and signature_of(described) == file.signature
 
     @contextmanager
     def stream(self, file: Found) -> Iterator[Readable]:
         """Its bytes from the beginning."""
-        with self._opened(file) as opened:
+        with self._open(file) as opened:
             yield _Explained(opened, self, file.name)
 
     @contextmanager
@@ -110,13 +110,13 @@ class Storage:
             yield Path(file.name)
         else:
             with self.stream(file) as stream:
-                copy, _ = self.copied(stream)
+                copy, _ = self.save_copy(stream)
             try:
                 yield copy
             finally:
                 copy.unlink()
 
-    def copied(self, stream: Readable) -> tuple[Path, str]:
+    def save_copy(self, stream: Readable) -> tuple[Path, str]:
         """The path of a new file with all of `stream`, and its SHA-256."""
         digest = hashlib.sha256()
         handle, path = tempfile.mkstemp(dir=self._work_dir, prefix="file-")
@@ -127,24 +127,24 @@ class Storage:
         return Path(path), digest.hexdigest()
 
     @contextmanager
-    def explained(self, name: str) -> Iterator[None]:
+    def explain_errors(self, name: str) -> Iterator[None]:
         """Turns whatever a file system raises into one of Syncline's errors, without a secret."""
         try:
             yield
         except SynclineError:
             raise
         except FileNotFoundError as error:
-            if (reason := _unreached(error)) is None:
+            if (reason := _unreachable_reason(error)) is None:
                 raise ConfigurationError(f"there is no file {name}") from None
             raise SynclineError(f"cannot read {name}: {self._redact(reason)}") from None
         except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
             raise ConfigurationError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
         except (TypeError, AttributeError, KeyError) as error:
             # Some options are only looked at when the storage is asked for the first time.
-            said = self._redact(_told(error))
+            said = self._redact(_describe_error(error))
             raise ConfigurationError(f"cannot read {name}: 'storage_options' are not what it takes: {said}") from None
         except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
-            raise SynclineError(f"cannot read {name}: {self._redact(_told(error))}") from None
+            raise SynclineError(f"cannot read {name}: {self._redact(_describe_error(error))}") from None
 
     def _matches(self, address: str) -> list[tuple[str, dict[str, Any] | None]]:
         """Addresses, with what the listing tells of each: to ask for every object of a bucket would take minutes."""
@@ -152,7 +152,7 @@ class Storage:
         # In a URL `?` and `*` are ordinary, and no server lists what matches.
         if protocol in ("http", "https") or not _MAGIC & set(address):
             return [(address, None)]
-        with self.explained(shown(address)):
+        with self.explain_errors(mask_address(address)):
             system = self._system(address)
             if protocol == "file" and system.exists(address):
                 return [(address, None)]
@@ -160,43 +160,43 @@ class Storage:
             if not found:
                 _look_into(system, address)
             return [
-                (system.unstrip_protocol(path), self._completed(path, each, protocol))
+                (system.unstrip_protocol(path), self._add_exact_time(path, each, protocol))
                 for path, each in sorted(found.items())
                 if each["type"] == "file"
             ]
 
-    def _described(self, address: str, *, missing_ok: bool) -> dict[str, Any] | None:
+    def _describe(self, address: str, *, missing_ok: bool) -> dict[str, Any] | None:
         name = self._name(address)
-        with self.explained(name):
+        with self.explain_errors(name):
             system = self._system(address)
             try:
                 described = system.info(address)
             except FileNotFoundError as error:
-                if missing_ok and _unreached(error) is None:
+                if missing_ok and _unreachable_reason(error) is None:
                     return None
                 raise
             if described.get("type") == "directory":
                 raise ConfigurationError(f"{name} is a directory: write {name.rstrip('/')}/*")
-            return self._completed(name, described, protocol_of(address))
+            return self._add_exact_time(name, described, protocol_of(address))
 
     @staticmethod
-    def _completed(name: str, described: dict[str, Any], protocol: str) -> dict[str, Any]:
+    def _add_exact_time(name: str, described: dict[str, Any], protocol: str) -> dict[str, Any]:
         if protocol != "file":
             return described
         # fsspec's time is a float, which forgets the last digits.
         return described | {"mtime_ns": Path(name).stat().st_mtime_ns}
 
-    def _signed(self, address: str, described: dict[str, Any]) -> Found:
+    def _sign(self, address: str, described: dict[str, Any]) -> Found:
         name, signature = self._name(address), signature_of(described)
         if signature is not None:
             size = described.get("size")
             return Found(address, name, signature, size=size if isinstance(size, int) else None)
         with self.stream(Found(address, name, "")) as stream:
-            copy, digest = self.copied(stream)
+            copy, digest = self.save_copy(stream)
         return Found(address, name, f"sha256 {digest}", copy, size=copy.stat().st_size)
 
     @contextmanager
-    def _opened(self, file: Found) -> Iterator[IO[bytes]]:
+    def _open(self, file: Found) -> Iterator[IO[bytes]]:
         if file.copy is not None:
             opened = file.copy.open("rb")
         else:
@@ -204,7 +204,7 @@ class Storage:
             if protocol_of(file.address) in ("http", "https"):
                 # One request from begin to end: many servers know no ranges. The size is of no use then.
                 more = {"block_size": 0, "size": 1}
-            with self.explained(file.name):
+            with self.explain_errors(file.name):
                 try:
                     opened = system.open(file.address, "rb", **more)
                 except FileNotFoundError:
@@ -230,7 +230,7 @@ class Storage:
         """What bookmarks know a file by: the whole path, wherever Syncline is started."""
         if protocol_of(address) == "file":
             return str(self._system(address)._strip_protocol(address))  # noqa: SLF001 -- fsspec has no other
-        return shown(address)
+        return mask_address(address)
 
 
 class _Explained:
@@ -242,11 +242,11 @@ class _Explained:
         self._name = name
 
     def read(self, size: int = _CHUNK_BYTES, /) -> bytes:
-        with self._storage.explained(self._name):
+        with self._storage.explain_errors(self._name):
             return self._stream.read(size)
 
 
-def shown(address: str) -> str:
+def mask_address(address: str) -> str:
     """`address` without a password and without the values of secret parameters; a local path is itself."""
     if protocol_of(address) not in ("http", "https"):
         return address
@@ -282,15 +282,15 @@ def _http_options(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"client_kwargs": client, "headers": headers}
 
 
-def _unreached(error: FileNotFoundError) -> str | None:
+def _unreachable_reason(error: FileNotFoundError) -> str | None:
     """Why a file could not be asked for, None if it is missing: over HTTP fsspec calls every failure a missing file."""
     cause = error.__cause__
     if cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in _GONE:
         return None
-    return _told(cause)
+    return _describe_error(cause)
 
 
-def _told(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """An error in words; the text of a server's refusal would repeat the whole URL."""
     if (status := getattr(error, "status", None)) is not None:
         return f"the server answered {status} {getattr(error, 'message', '')}".rstrip()

@@ -50,7 +50,7 @@ def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
         case "zip":
             yield from _members(file, parameters, storage)
         case "gzip":
-            unpacked = _Unpacked(storage, file.name, partial(_gunzipped, file, storage))
+            unpacked = _Unpacked(storage, file.name, partial(_gunzip, file, storage))
             yield unpacked.part(format_of(file.name, parameters))
         case "none":
             yield Part(
@@ -63,7 +63,7 @@ def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
 
 def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iterator[Part]:
     with storage.on_disk(file) as path:
-        with storage.explained(file.name):
+        with storage.explain_errors(file.name):
             try:
                 archive = zipfile.ZipFile(path)
             except zipfile.BadZipFile:
@@ -90,7 +90,7 @@ def _is_wanted(member: zipfile.ZipInfo, pattern: str) -> bool:
 
 
 @contextmanager
-def _gunzipped(file: Found, storage: Storage) -> Iterator[Readable]:
+def _gunzip(file: Found, storage: Storage) -> Iterator[Readable]:
     with storage.stream(file) as stream, gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:  # type: ignore[call-overload]
         yield unpacked
 
@@ -101,7 +101,7 @@ class _Unpacked:
     def __init__(self, storage: Storage, name: str, opened: Callable[[], AbstractContextManager[Readable]]) -> None:
         self._storage = storage
         self._name = name
-        self._opened = opened
+        self._open = opened
 
     def part(self, format_: Format) -> Part:
         return Part(self._name, format_, stream=self._stream, on_disk=self._on_disk)
@@ -109,7 +109,7 @@ class _Unpacked:
     @contextmanager
     def _stream(self) -> Iterator[Readable]:
         try:
-            opened = self._opened()
+            opened = self._open()
             with opened as stream:
                 yield _Guarded(stream)
         except NotImplementedError as error:
@@ -119,7 +119,7 @@ class _Unpacked:
     def _on_disk(self) -> Iterator[Path]:
         with self._stream() as stream:
             try:
-                copy, _ = self._storage.copied(stream)
+                copy, _ = self._storage.save_copy(stream)
             except BrokenFileError as error:
                 raise SynclineError(f"{self._name}: {error}") from None
         try:

@@ -20,7 +20,7 @@ from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
 from app.connectors.sources.files.options import FilesParameters
 from app.connectors.sources.files.signatures import Bookmark, signature_of
-from app.connectors.sources.files.storage import Storage, shown
+from app.connectors.sources.files.storage import Storage, mask_address
 from app.connectors.sources.files.unpacking import Part
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -217,12 +217,12 @@ def test_a_signature_is_what_changes_with_the_file(described: dict[str, Any], si
 )
 def test_a_bookmark_is_read_as_it_was_written(files: dict[str, str], columns: dict[str, Kind]) -> None:
     bookmark = Bookmark(files=files, columns=columns)
-    assert Bookmark.parsed(bookmark.text()) == bookmark
+    assert Bookmark.parse(bookmark.text()) == bookmark
 
 
 def test_a_bookmark_of_another_kind_of_source_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="another kind of source has written it"):
-        Bookmark.parsed('{"at": 5}')
+        Bookmark.parse('{"at": 5}')
 
 
 @pytest.mark.parametrize(
@@ -236,12 +236,12 @@ def test_a_bookmark_of_another_kind_of_source_is_refused() -> None:
     ],
 )
 def test_a_name_shows_no_secret(address: str, name: str) -> None:
-    assert shown(address) == name
+    assert mask_address(address) == name
 
 
 def test_what_a_file_system_says_shows_no_secret(tmp_path: Path) -> None:
     options = {"secret": "hunter2", "client_kwargs": {"aws_session_token": "swordfish"}}
     storage = Storage(["https://u:opensesame@host/a.csv"], options, work_dir=tmp_path)
-    with pytest.raises(SynclineError) as failed, storage.explained("a.csv"):
+    with pytest.raises(SynclineError) as failed, storage.explain_errors("a.csv"):
         raise RuntimeError("hunter2 and\nswordfish and opensesame")
     assert str(failed.value) == "cannot read a.csv: *** and *** and ***"
