@@ -86,7 +86,7 @@ def test_rows_that_are_in_no_window_and_windows_that_cannot_be_told_apart_are_re
     origin.execute("INSERT INTO made VALUES (1, NULL, 'never')")
     copying.collection = windows("2024-04-05T00:00:00Z")
     failed = copying.run(**KEYED).failed
-    assert "has rows in which the cursor_field 'moved' is NULL" in failed.error
+    assert "has rows where cursor_field 'moved' is NULL" in failed.error
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)

@@ -1,10 +1,10 @@
-"""Where an incremental reading has come to: the highest cursor value seen, as JSON text.
+"""How far an incremental read has come: the highest cursor value seen, as JSON text.
 
     {"cursor_field": "updated_at", "type": "text", "value": "2024-05-01 12:00:00+00"}
 
 A time that a database shows in the session's zone has the type `timestamp_utc`: release 0.1.0 wrote `timestamp`, in the
 zone that its session had, and where it does not know a type, it reads all rows.
-The next reading begins *at* this value, not after it, because rows with an equal one may have come later.
+The next read begins *at* this value, not after it, because rows with an equal one may have come later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The type of a value as its driver gives it, and wants it back, with the text that stands for it in between.
+# The type of a value as its driver returns it and takes it, with the functions to and from its text.
 _FORMS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "integer": (int, str, int),
     "decimal": (Decimal, str, Decimal),
@@ -38,38 +38,40 @@ _NAMES = {kind: name for name, (kind, _, _) in _FORMS.items()}
 
 
 def encode(cursor_field: str, value: Any, *, in_utc: bool = False) -> str:
-    """`in_utc` of a time in the session's zone: the session was in UTC.
+    """`value` as a bookmark. `in_utc`: the session that returned it was in UTC.
 
     Raises:
-        ConfigurationError: no order can go on from the value.
+        ConfigurationError: the value cannot be ordered.
     """
     name = _NAMES.get(type(value))
     if name is None or (isinstance(value, float | Decimal) and not jsontext.is_finite(value)):
-        shown = value if isinstance(value, float | Decimal) else type(value).__name__
-        raise ConfigurationError(
-            f"cursor_field {cursor_field!r} has the value {shown}, after which nothing is newer: "
-            f"valid are values of type {', '.join(_FORMS)}"
+        found = (
+            f"the value {value}" if isinstance(value, float | Decimal) else f"a value of type {type(value).__name__}"
         )
-    named = _IN_UTC if in_utc and name == "timestamp" else name
-    return jsontext.encode({"cursor_field": cursor_field, "type": named, "value": _FORMS[name][1](value)})
+        raise ConfigurationError(
+            f"cursor_field {cursor_field!r} has {found}, which does not tell what is newer; "
+            f"choose a field of type {', '.join(_FORMS)}"
+        )
+    type_name = _IN_UTC if in_utc and name == "timestamp" else name
+    return jsontext.encode({"cursor_field": cursor_field, "type": type_name, "value": _FORMS[name][1](value)})
 
 
 def session_time(bookmark: str | None, begin: Any) -> datetime | None:
-    """The time `begin` of `bookmark`, if it is in the zone that an earlier release's session had."""
+    """`begin`, the time in `bookmark`, if it is in the time zone of an earlier release's session."""
     if not isinstance(begin, datetime) or begin.tzinfo:
         return None
-    said = jsontext.decode(bookmark or "{}")
+    fields = jsontext.decode(bookmark or "{}")
     # A development version wrote `"zone": "UTC"` beside the old type.
-    return None if said["type"] == _IN_UTC or "zone" in said else begin
+    return None if fields["type"] == _IN_UTC or "zone" in fields else begin
 
 
 def decode(bookmark: str | None, *, cursor_field: str) -> Any | None:
-    """The value to begin at; None to begin at the beginning, as after a change of the cursor's field."""
+    """The value to begin at; None to read everything, as after a change of the cursor field."""
     try:
-        said = {} if bookmark is None else jsontext.decode(bookmark)
-        if not isinstance(said, dict) or said.get("cursor_field") != cursor_field:
+        fields = {} if bookmark is None else jsontext.decode(bookmark)
+        if not isinstance(fields, dict) or fields.get("cursor_field") != cursor_field:
             return None
-        name = "timestamp" if said["type"] == _IN_UTC else said["type"]
-        return _FORMS[name][2](said["value"])
+        name = "timestamp" if fields["type"] == _IN_UTC else fields["type"]
+        return _FORMS[name][2](fields["value"])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, ArithmeticError):
         return None

@@ -1,4 +1,4 @@
-"""A database to read from: one connection, one transaction, and errors as one line without a password."""
+"""A database to read from: one connection, one transaction, and errors in one line without a password."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.sql.dialect import Dialect
     from app.connectors.sources.sql.options import SqlOptions
 
-# As drivers say it; trying again does not mend these.
+# Drivers' own words; trying again does not help.
 _PERMANENT = (
     "no such table",
     "no such column",
@@ -51,7 +51,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database, where it has such transactions, and changes nothing."""
+        """A read-only transaction that sees one state of the database, where the database has such transactions."""
         with self.explain_errors("cannot connect"):
             self._connection = self._engine.connect().execution_options(**self.dialect.isolation)
         try:
@@ -68,11 +68,11 @@ class Database:
             yield
         except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            said = self._one_line(f"{doing}: {cause}")
-            raise (ConfigurationError if _is_permanent(cause) else SynclineError)(said) from None
-        except msgspec.MsgspecError as error:  # what is JSON to the database is not to everybody
-            raise ConfigurationError(f"{doing}: a value is no JSON that can be read: {error}") from None
-        except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the address has behind its ?
+            message = self._one_line(f"{doing}: {cause}")
+            raise (ConfigurationError if _is_permanent(cause) else SynclineError)(message) from None
+        except msgspec.MsgspecError as error:  # databases accept JSON that others do not
+            raise ConfigurationError(f"{doing}: a value is not valid JSON: {error}") from None
+        except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the URL has after its ?
             raise ConfigurationError(self._one_line(f"{doing}: {error}")) from None
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Database:
 
 
 def _dialect(url: URL) -> Dialect:
-    """Imported when needed: each brings its driver."""
+    """Imported when needed: each imports its driver."""
     if url.drivername == "postgresql+psycopg":
         from app.connectors.sources.sql.postgres import Postgres  # noqa: PLC0415
 
@@ -108,6 +108,6 @@ def _dialect(url: URL) -> Dialect:
 def _is_permanent(cause: BaseException | None) -> bool:
     if state := getattr(cause, "sqlstate", None):
         return str(state).startswith(LASTING_CLASSES)
-    # By name, as SQLAlchemy has it: not every driver exports the exceptions of PEP 249.
+    # By name, as SQLAlchemy does: not every driver exports the exceptions of PEP 249.
     names = {each.__name__ for each in type(cause).__mro__}
     return "ProgrammingError" in names or any(sign in str(cause) for sign in _PERMANENT)

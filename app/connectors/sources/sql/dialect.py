@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
-    """A column of what is read. `kind` None: as the values turn out to be.
+    """A column of what is read. `kind` None: the values decide.
 
-    `convert` turns the driver's value into what it means (None: nothing to do); `type` is its name in the database. `digits` are
-    those of a decimal number where the database tells them, and holds to them.
+    `convert` turns the driver's value into what it means (None: nothing to do); `type` is the database's name for the
+    type. `digits` are those of a decimal number, where the database declares and enforces them.
     """
 
     name: str
@@ -37,9 +37,9 @@ class SourceColumn:
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """A table or view. `schema` None: the one that names without a schema mean.
+    """A table or view. `schema` None: the default schema.
 
-    `required` are the columns that cannot be NULL; None where nothing is known of that, as of a view.
+    `required` are the columns that cannot be NULL; None where that is unknown, as in a view.
     """
 
     schema: str | None
@@ -49,23 +49,23 @@ class FoundTable:
 
 
 class Dialect:
-    """Any database, of which nothing is known: columns get their kinds from the values that come."""
+    """Any database, with no knowledge of its own: columns get their kinds from the values."""
 
     isolation: dict[str, Any] = {}  # noqa: RUF012 -- of the class, never changed
     """Execution options of the connection, so that all its statements see one state of the database."""
 
     quoted: bool | None = None
-    """Whether names of tables are taken to the letter; None: only those that cannot be written otherwise."""
+    """Whether table names are quoted; None: only where they have to be."""
 
     savepoints = False
-    """Whether a statement that fails ends the whole transaction, unless a savepoint was before it."""
+    """Whether a failed statement aborts the whole transaction unless a savepoint precedes it."""
 
     def address(self, url: URL) -> URL:
-        """`url` as its driver is given it; raises `ConfigurationError` for one that cannot be a source."""
+        """`url` as the driver takes it; raises `ConfigurationError` if it cannot be a source."""
         return url
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- for those that need them
-        """What the driver is given beside the address."""
+        """What the driver is given besides the URL."""
         return {}
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
@@ -73,18 +73,18 @@ class Dialect:
         return [SourceColumn(name) for name, *_ in describe_columns(connection, everything)]
 
     def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:  # noqa: ARG002
-        """Those of the table's decimal columns that `columns` does not tell."""
+        """Those of the table's decimal columns that `columns` does not know."""
         return {}
 
     def begin(self, connection: Connection) -> None:
         """Begins the transaction in which everything is read, where the driver does not begin it by itself."""
 
     def expected_rows(self, connection: Connection, name: str) -> int | None:  # noqa: ARG002 -- for those that know
-        """About how many rows the table `name` (quoted, qualified) has, if that can be had for nothing."""
+        """About how many rows the table `name` (quoted, qualified) has, if that costs nothing to find out."""
         return None
 
     def exact(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
-        """The expression that has the driver return a value of this column whole."""
+        """The expression for which the driver returns this column's exact value."""
         return expression
 
     def tables(self, connection: Connection, schema: str | None) -> list[FoundTable]:
@@ -111,21 +111,21 @@ class Dialect:
         return found
 
     def bind(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
-        """`parameter`, a value that was read of this column before, to be compared with the column."""
+        """`parameter`, an earlier value of this column, in a form to compare with the column."""
         return parameter
 
     def is_session_time(self, column: SourceColumn) -> bool:  # noqa: ARG002
-        """Whether a time of `column` comes without a zone, as clocks show it in the zone of the session."""
+        """Whether times of `column` come without a zone, as local times in the session's zone."""
         return False
 
     def in_utc(self, connection: Connection, moment: datetime) -> datetime:  # noqa: ARG002
-        """`moment`, the bookmark of an earlier release, which had it in the zone of its session."""
+        """`moment`, an earlier release's bookmark in the zone of its session, in UTC."""
         return moment
 
     def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
-        """The condition under which a cursor value is before `bookmark` to the database, and to nobody else.
+        """The condition for cursor values that the database sorts before `bookmark` although they are not earlier.
 
-        None: it never is.
+        None: there are none.
         """
         return None
 
@@ -134,14 +134,14 @@ class Dialect:
         return column.kind is Kind.DATE
 
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
-        """What a time has to be at least, and less than, to lie in `interval`; days count whole."""
+        """The first value in `interval` and the first one after it; of days, whole ones."""
         if self.compares_days_only(column):
             start, end = whole_days(interval)
             return start.isoformat(), end.isoformat()
         return interval.start.replace(tzinfo=None), interval.end.replace(tzinfo=None)
 
     def strange_time_condition(self, expression: ColumnElement[Any]) -> ColumnElement[bool] | None:  # noqa: ARG002
-        """The condition under which a column of times holds something that no comparison finds; None: it never does."""
+        """The condition for values in a column of times that no comparison finds; None: there are none."""
         return None
 
 

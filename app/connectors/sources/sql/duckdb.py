@@ -1,4 +1,4 @@
-"""DuckDB: whatever Python's types would cut, such as nanoseconds and months, comes as DuckDB's own text."""
+"""DuckDB: what Python's types would truncate, such as nanoseconds and months, comes as DuckDB's own text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _NESTED = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$", re.DOTALL)
 
 
-# SQLAlchemy's inspector takes DuckDB for a PostgreSQL of its own; its own functions know more.
+# SQLAlchemy's inspector treats DuckDB as PostgreSQL; DuckDB's own functions know more.
 _TABLES = """
     WITH found AS (
         SELECT schema_name, table_name AS name, false AS is_view FROM duckdb_tables()
@@ -63,10 +63,10 @@ class Duckdb(Dialect):
     quoted = True
 
     def address(self, url: URL) -> URL:
-        return url if str(url.database).startswith("md:") else require_file(url, "duckdb:////path/of/the.file")
+        return url if str(url.database).startswith("md:") else require_file(url, "duckdb:////path/to/the.file")
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:
-        """A file that is only read may be read by others, too, and what does not fit into memory is kept aside."""
+        """Read-only, so that others can read the file, too; what does not fit into memory spills to disk."""
         if str(url.database).startswith("md:"):
             return {}
         return {"read_only": True, "config": _SETTINGS | {"temp_directory": str(work_dir / "spill-source")}}
@@ -92,7 +92,7 @@ class Duckdb(Dialect):
 
     def exact(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
         if column.type == "FLOAT":
-            # As a double, 0.1 is not the nearest to it, but the nearest float, made longer.
+            # Cast to a double directly, a float's 0.1 becomes 0.10000000149.
             return cast(cast(expression, Text), Double)
         if column.kind in _SELECTED_DIRECTLY:
             return expression

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, through any driver: a TIMESTAMP comes as clocks show it in the session's zone, so that is UTC."""
+"""MySQL and MariaDB, through any driver: a TIMESTAMP comes in the session's time zone, so that is set to UTC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-# Of the protocol, so that every driver has it: https://mariadb.com/kb/en/result-set-packets/#field-types
+# From the protocol, so every driver has it: https://mariadb.com/kb/en/result-set-packets/#field-types
 _TIMESTAMP = 7
 
 
@@ -23,7 +23,7 @@ class Mysql(Reflected):
         self._zone = "+00:00"
 
     def begin(self, connection: Connection) -> None:
-        """Whatever the server, or an `init_command` of the address, has set: in autumn its hour would come twice."""
+        """UTC, whatever the server or an `init_command` sets: elsewhere an hour repeats in autumn."""
         self._zone = connection.exec_driver_sql("SELECT @@session.time_zone").scalar_one()
         connection.exec_driver_sql("SET time_zone = '+00:00'")
 

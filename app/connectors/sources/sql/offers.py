@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 
 def offers(database: Database, connection: Connection, schema: str | None, *, log: Log) -> Iterator[Offered]:
-    """What is in `schema`, or anywhere; each column has the kind that a reading would give it."""
+    """What is in `schema`, or in all of them; each column has the kind that reading it would give."""
     with database.explain_errors("cannot list the tables"):
         found = database.dialect.tables(connection, schema)
     for each in found:
         try:
             yield _offer(database, connection, each, schema, log)
         except SynclineError as error:
-            # What this login may not read is not there for it.
+            # A table that this user may not read is left out.
             log("warn", str(error))
 
 
 def _offer(database: Database, connection: Connection, found: FoundTable, schema: str | None, log: Log) -> Offered:
     selection = Selection(table=found.name, schema=found.schema or schema, query=None, cursor_field=None, key=())
-    # A statement that fails would end the whole transaction in PostgreSQL.
+    # In PostgreSQL a failed statement aborts the whole transaction.
     with connection.begin_nested() if database.dialect.savepoints else nullcontext():
         columns = {each.name: each.kind for each in Reading(database, connection, selection, log=log).columns}
     never_null = columns if found.required is None else [name for name in columns if name in found.required]

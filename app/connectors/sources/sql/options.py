@@ -1,4 +1,4 @@
-"""The options of the source `sql`: an address that SQLAlchemy knows, and what each collection takes from there."""
+"""The options of the source `sql`: a SQLAlchemy URL, and what each collection reads from there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.connectors.options.types import Options
 from app.domain.keys import Several
 from app.domain.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
 
-_FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/of/the.file"
+_FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/to/the.file"
 
 
 class SqlOptions(Options):
@@ -30,7 +30,7 @@ class SqlOptions(Options):
 
 
 class SqlParameters(Options):
-    """A `table` or the rows of a `query`; without both the table is the collection's type.
+    """A `table` or the rows of a `query`; without either, the table is the collection's type.
 
     `mode`, `cursor_field` and `key` are the collection's own `sync_mode`, `cursor_field` and `primary_key`.
     """
@@ -44,43 +44,47 @@ class SqlParameters(Options):
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         if self.table is not None and self.query is not None:
-            raise ValueError("'table' and 'query' exclude each other")
+            raise ValueError("give either 'table' or 'query', not both")
         if self.table is not None and ("" in self.table.split(".") or self.table.count(".") > 1):
-            raise ValueError("'table' must be a name or schema.name: for anything else write a 'query'")
+            raise ValueError("'table' must be a name or schema.name; for anything else use 'query'")
         return self
 
 
 def driver_url(url: str) -> str:
-    """`postgres://`, as other programs write it, and the driver that Syncline brings for PostgreSQL."""
+    """`url` with the driver that Syncline installs for PostgreSQL; `postgres://` is understood as well."""
     scheme, separator, rest = url.strip().partition("://")
     return ("postgresql+psycopg" if scheme in {"postgres", "postgresql"} else scheme) + separator + rest
 
 
 def _check_url(url: str) -> None:
-    """Raises ValueError, without a word of `url`, which holds a password, if there is no dialect or driver for it."""
-    # Only SQLAlchemy knows its dialects, and only catalogues with such an address have to wait for it.
+    """Raises ValueError if there is no dialect or driver for `url`, without quoting it: it holds a password."""
+    # Only catalogues with such a URL wait for the import of SQLAlchemy.
     from sqlalchemy.engine import make_url  # noqa: PLC0415
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
 
     try:
-        # Placeholders may have put anything in there: a port that is none is a ValueError.
+        # Placeholders may put anything in there: a port that is not a number is a ValueError.
         address = make_url(driver_url(url))
     except (ArgumentError, ValueError):
-        raise ValueError(f"it is not an address of SQLAlchemy: {_FORM}") from None
+        raise ValueError(f"not a SQLAlchemy URL; {_FORM}") from None
     if address.get_backend_name() == "duckdb":
-        check_installed("an address duckdb://", "sql-duckdb", "duckdb_engine")
+        check_installed("a duckdb:// URL", "sql-duckdb", "duckdb_engine")
         return
     try:
         dialect = address.get_dialect()
     except NoSuchModuleError:
-        raise ValueError(f"SQLAlchemy has no dialect for it: install the package that brings it, or {_FORM}") from None
+        raise ValueError(
+            f"SQLAlchemy has no dialect for this URL; install the package that provides it, or {_FORM}"
+        ) from None
     if dialect.is_async:
-        raise ValueError("its driver is an asynchronous one: name another, e.g. postgresql+psycopg://")
+        raise ValueError("the driver in this URL is asynchronous; use a synchronous one, e.g. postgresql+psycopg://")
     try:
         dialect.import_dbapi()
     except ImportError as error:
         driver = repr(error.name) if error.name else "it"
-        raise ValueError(f"its driver is not installed: install the package that brings {driver}") from None
+        raise ValueError(
+            f"the driver for this URL is not installed; install the package that provides {driver}"
+        ) from None
 
 
 KINDS: Final[dict[str, SourceKind]] = {

@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg: values come in PostgreSQL's own notation wherever Python's types would lose something."""
+"""PostgreSQL through psycopg: values come as PostgreSQL's own text wherever Python's types would lose something."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _KINDS = {
     "date": Kind.DATE,
     "time": Kind.TIME,
 }
-# Python's dates end in the year 9999 and know no infinity, its intervals no months.
+# Python's dates end in the year 9999 and have no infinity, its intervals no months.
 _AS_TEXT = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
 _SETTINGS = (
     "SET LOCAL timezone = 'UTC'",
@@ -45,7 +45,7 @@ _SETTINGS = (
     "SET LOCAL intervalstyle = 'postgres'",
     "SET LOCAL extra_float_digits = 1",
     "SET LOCAL lock_timeout = '60s'",
-    # Between two chunks a destination may take its time.
+    # A destination may take long between two chunks.
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
 
@@ -62,7 +62,7 @@ class Postgres(Dialect):
         for setting in _SETTINGS:
             connection.exec_driver_sql(setting)
         driver: Any = connection.connection.driver_connection
-        driver.prepare_threshold = None  # behind a pooler, statements would stay with a server that others get
+        driver.prepare_threshold = None  # behind a pooler, others would get the prepared statements
         set_json_loads(jsontext.decode, driver)
         for name in _AS_TEXT:
             driver.adapters.register_loader(name, TextLoader)
@@ -79,13 +79,13 @@ class Postgres(Dialect):
         ]
 
     def expected_rows(self, connection: Connection, name: str) -> int | None:
-        """What the last ANALYZE or VACUUM has found; none knows before the first."""
+        """What the last ANALYZE or VACUUM found; None before the first."""
         known: Select[Any] = select(column("reltuples")).select_from(table("pg_class"))
         found: float | None = connection.execute(known.where(column("oid") == func.to_regclass(name))).scalar()
         return int(found) if found is not None and found > 0 else None
 
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
-        # A column without a zone is in UTC: PostgreSQL leaves out what is said of the zone.
+        # A column without a zone is in UTC: for it PostgreSQL ignores the offset.
         if column.kind is Kind.DATE:
             return super().bounds(column, interval)
         return interval.start.isoformat(sep=" "), interval.end.isoformat(sep=" ")

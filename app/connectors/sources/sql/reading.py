@@ -40,7 +40,7 @@ _TIMES = (Kind.TIMESTAMP, Kind.DATE)
 
 
 class Reading:
-    """One reading inside one transaction; `columns` are those of what is selected."""
+    """One read inside one transaction; `columns` are those of the table or query."""
 
     def __init__(self, database: Database, connection: Connection, selection: Selection, *, log: Log) -> None:
         self._database = database
@@ -73,19 +73,19 @@ class Reading:
                 rows = self._rows(table_name, values)
                 self._read += len(chunk)
                 yield rows
-                # SQLAlchemy makes rows of the driver's, which takes as long as reading them. It reads one ahead, so
-                # the first ones have to be taken of it; later it holds none back.
+                # SQLAlchemy wraps each row, which takes as long as reading it. It reads ahead once, so the first
+                # rows must come from it; later it holds none back.
                 left = result.cursor or result
                 if at is not None:
                     yield Checkpoint(self._bookmark(self.columns[at], chunk[-1][at]))
-                # As many as the last ones let expect to fit, but never suddenly many.
+                # As many as should fit, judging by the last chunk, but at most ten times as many.
                 count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
         yield from announcement.finish()
         if at is None:
             yield Checkpoint(None)
 
     def progress(self) -> float | None:
-        """By an estimate, so it never says that all is read."""
+        """From an estimate, so it never reaches 1."""
         return min(self._read / self._expected, _ALMOST) if self._expected else None
 
     def _bookmark(self, cursor: SourceColumn, value: Any) -> str:
@@ -93,7 +93,7 @@ class Reading:
         return bookmarks.encode(cursor.name, _cursor_value(cursor, value), in_utc=in_utc)
 
     def _expected_rows(self) -> int | None:
-        """Of a whole table; who has read the most of it knows not how much is new."""
+        """Only of a whole table: nothing tells how many rows are new."""
         selection = self._selection
         if selection.query is not None or selection.cursor_field is not None:
             return None
@@ -112,7 +112,7 @@ class Reading:
         self._refuse_null_cursors(cursor)
         begin = bookmarks.decode(bookmark, cursor_field=cursor_field)
         if begin is None and bookmark is not None:
-            self._log("info", f"the bookmark is not one of the cursor_field {cursor_field!r}: all rows are read")
+            self._log("info", f"the bookmark does not belong to cursor_field {cursor_field!r}: reading all rows")
         moment = bookmarks.session_time(bookmark, begin)
         if moment and self._database.dialect.is_session_time(cursor):
             with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
@@ -123,19 +123,19 @@ class Reading:
         return statement.order_by(self._expression(cursor))
 
     def check_cursor(self, *, all_rows: bool) -> None:
-        """Raises `ConfigurationError` if the cursor is no time; with `all_rows` also for rows in no interval."""
+        """Raises `ConfigurationError` if the cursor is not a time; with `all_rows` also if a row is in no interval."""
         cursor = self._time()
         self._refuse_other_cursors(cursor)
         if all_rows:
             self._refuse_null_cursors(cursor)
 
     def within(self, interval: Interval, *, exact: bool) -> Select[Any]:
-        """Rows whose cursor value lies in `interval`; unless it has to be `exact`, days count whole where need be."""
+        """Rows whose cursor value lies in `interval`; unless it must be `exact`, of whole days if need be."""
         cursor = self._time()
         days_only = self._database.dialect.compares_days_only(cursor)
         if exact and days_only and (interval.start.time(), interval.end.time()) != (time(), time()):
             raise ConfigurationError(
-                f"the cursor_field {cursor.name!r} tells days apart, no hours: "
+                f"cursor_field {cursor.name!r} can only be compared by day, not by hour: "
                 "'interval' must not be shorter than a day"
             )
         start, end = self._database.dialect.bounds(cursor, interval)
@@ -149,7 +149,7 @@ class Reading:
 
     def _time(self) -> SourceColumn:
         if self._selection.cursor_field is None:
-            raise ConfigurationError("an interval can be read by a 'cursor_field' only: the collection has none")
+            raise ConfigurationError("reading an interval needs a 'cursor_field', and the collection has none")
         return self._column(self._selection.cursor_field)
 
     @property
@@ -167,25 +167,25 @@ class Reading:
         return self._whole.c[column_.name]
 
     def _bind(self, name: str, cursor: SourceColumn, value: Any) -> ColumnElement[Any]:
-        # Of no type, so that the database compares the value as the column's own type.
+        # Untyped, so that the database compares the value as the column's own type.
         return self._database.dialect.bind(cursor, bindparam(name, value, type_=NullType()))
 
     def _refuse_other_cursors(self, cursor: SourceColumn) -> None:
-        """An interval of time is nothing to numbers; where the database tells no types, a value does."""
+        """Only times can lie in an interval; where the database tells no types, look at a value."""
         expression = self._from([cursor.name]).c[cursor.name]
         one = select(expression).where(expression.is_not(None)).limit(1)
         strange = self._database.dialect.strange_time_condition(expression)
         if cursor.kind not in _TIMES and cursor.kind is not None:
-            found = cursor.kind.value
+            found = f"has the type {cursor.kind.value}"
         elif cursor.kind is None:
             first = self._first(one)
-            found = "" if not first or isinstance(first[0], date) else type(first[0]).__name__
+            found = "" if not first or isinstance(first[0], date) else f"has the type {type(first[0]).__name__}"
         else:
             first = self._first(one.where(strange)) if strange is not None else None
-            found = f"the value {first[0]!r}" if first else ""
+            found = f"has the value {first[0]!r}" if first else ""
         if found:
             raise ConfigurationError(
-                f"an interval of time can be read by a time or a date only: the cursor_field {cursor.name!r} is {found}"
+                f"reading an interval needs a cursor_field of times or dates, but {cursor.name!r} {found}"
             )
 
     def _first(self, statement: Select[Any]) -> Sequence[Any] | None:
@@ -193,26 +193,26 @@ class Reading:
             return next(iter(self._fetch(result, 1)), None)
 
     def _refuse_null_cursors(self, cursor: SourceColumn) -> None:
-        """A row without a cursor value would be found by the first reading only, whatever becomes of it."""
+        """Only the first read would find a row without a cursor value."""
         origin = self._from([cursor.name])
         missing = select(origin.c[cursor.name]).where(origin.c[cursor.name].is_(None)).limit(1)
         if self._first(missing) is not None:
             raise ConfigurationError(
-                f"{_origin(self._selection)} has rows in which the cursor_field {cursor.name!r} is NULL, which no "
-                "order finds again: choose a field that is NOT NULL, a 'query' that leaves such rows out or fills "
-                "the field, or mode 'full_refresh'"
+                f"{_origin(self._selection)} has rows where cursor_field {cursor.name!r} is NULL, which no later read "
+                "would find. Choose a field that is NOT NULL, write a 'query' that filters out such rows or fills the "
+                "field, or use mode 'full_refresh'"
             )
 
     def _refuse_unordered_cursors(self, cursor: SourceColumn, begin: Any) -> None:
-        """A row that is later than the bookmark, but before it in the database's order, would never come."""
+        """A row that is later than the bookmark, but sorted before it, would never be read."""
         expression = self._from([cursor.name]).c[cursor.name]
         condition = self._database.dialect.misplaced_condition(expression, begin)
         found = None if condition is None else self._first(select(expression).where(condition).limit(1))
         if found:
             raise ConfigurationError(
-                f"the cursor_field {cursor.name!r} of {_origin(self._selection)} has values of several forms, whose "
-                f"order in the database does not tell what is new: {found[0]!r} is taken to be before {begin!r}. "
-                "Choose another field, or a 'query' that writes all of them in one form"
+                f"cursor_field {cursor.name!r} of {_origin(self._selection)} has values in several formats, so their "
+                f"order in the database does not tell what is new: {found[0]!r} sorts before {begin!r}. "
+                "Choose another field, or write a 'query' that converts all of them to one format"
             )
 
     def _from(self, names: list[str]) -> FromClause:
@@ -239,7 +239,7 @@ class Reading:
 
 
 class Announcement:
-    """The table as far as its columns are known: where a database tells no types, the first values do."""
+    """The table as far as its columns are known: where a database tells no types, the first values decide."""
 
     def __init__(self, name: str, columns: list[SourceColumn], selection: Selection) -> None:
         self._name = name
@@ -249,7 +249,7 @@ class Announcement:
         self._announced: set[str] | None = None
 
     def update(self, values: list[tuple[Any, ...]]) -> Iterator[Table]:
-        """The table again, if columns are new in it since these values (one tuple for each column) came."""
+        """The table again if these values (one tuple for each column) add columns to it."""
         for (name, kind), found in zip(list(self._kinds.items()), values, strict=False):
             self._kinds[name] = kind or kind_of(found)
         if values and not self._is_enough(self._known_columns()):
@@ -259,7 +259,7 @@ class Announcement:
             yield self._table(known)
 
     def finish(self) -> Iterator[Table]:
-        """A table without rows has its columns, too."""
+        """A table without rows has columns, too."""
         if self._announced is None:
             self._settle()
             yield self._table(self._known_columns())
@@ -271,7 +271,7 @@ class Announcement:
         return bool(known) and {*self._selection.key, *filter(None, [self._selection.cursor_field])} <= known
 
     def _settle(self) -> None:
-        """Text takes whatever comes later."""
+        """Makes unknown columns text, which holds whatever comes later."""
         self._kinds = {name: kind or Kind.TEXT for name, kind in self._kinds.items()}
 
     def _table(self, names: set[str]) -> Table:
@@ -287,12 +287,12 @@ class Announcement:
 
 
 def _from(selection: Selection, names: list[str], *, quoted: bool | None) -> FromClause:
-    """What is selected; `names` are columns of it, as the database itself writes them."""
+    """What to select from; `names` are its columns, as the database writes them."""
     columns: list[ColumnClause[Any]] = [column(quoted_name(name, quote=True)) for name in names]
     if selection.query is None:
         schema = selection.schema and quoted_name(selection.schema, quote=quoted)
         return table(quoted_name(selection.table or "", quote=quoted), *columns, schema=schema).alias(_ALIAS)
-    # A colon of the user's is none of SQLAlchemy's parameters, and a comment ends with its line.
+    # A colon in the query is not a parameter of SQLAlchemy's, and a comment at its end needs a line end.
     query = text(selection.query.replace(":", "\\:") + "\n")
     return query.columns(*columns).subquery(_ALIAS)
 
@@ -300,9 +300,9 @@ def _from(selection: Selection, names: list[str], *, quoted: bool | None) -> Fro
 def _origin(selection: Selection) -> str:
     if selection.query is not None:
         return "the query"
-    return "table " + ".".join(filter(None, [selection.schema, selection.table]))
+    return f"table {'.'.join(filter(None, [selection.schema, selection.table]))!r}"
 
 
 def _cursor_value(cursor: SourceColumn, value: Any) -> Any:
-    """`value`, where it is no point in time that nothing comes after; those of PostgreSQL and DuckDB are texts here."""
+    """`value`, or an infinity that cannot be ordered: PostgreSQL and DuckDB return that as text."""
     return math.inf if cursor.kind in (Kind.TIMESTAMP, Kind.DATE) and value == "infinity" else value

@@ -1,4 +1,4 @@
-"""Databases that are known through SQLAlchemy alone, which asks their catalogues."""
+"""Databases that only SQLAlchemy knows, which asks their catalogues."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ class Reflected(Dialect):
     def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:
         try:
             found = inspect(connection).get_columns(table, schema)
-        except (SQLAlchemyError, NotImplementedError):  # not all that can be read is in the catalogue, as a synonym
+        except (
+            SQLAlchemyError,
+            NotImplementedError,
+        ):  # a synonym, for instance, can be read but is not in the catalogue
             return {}
         kinds = {each["name"]: each["type"] for each in found if isinstance(each["type"], Numeric)}
-        told = {
+        digits = {
             name: Digits.of(kind.precision, kind.scale) for name, kind in kinds.items() if not isinstance(kind, Float)
         }
-        return {name: digits for name, digits in told.items() if digits}
+        return {name: each for name, each in digits.items() if each}

@@ -1,4 +1,4 @@
-"""What of a database a collection takes, and how its rows arrive."""
+"""What a collection reads from a database, and how its rows arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 class Selection:
     """A `table` (in `schema`, None for the database's own default) or a `query`, never both.
 
-    `cursor_field` None: all rows each time. `key` is empty where rows have no identity.
+    `cursor_field` None: all rows each time. `key` is empty where nothing identifies a row.
     """
 
     table: str | None
@@ -35,7 +35,7 @@ class Selection:
         cursor_field = _only_value("cursor_field", parameters.cursor_field, "cursor_field", collection.cursor_field)
         key = _only_value("key", parameters.key, "primary_key", given_key)
         if mode == "incremental" and cursor_field is None:
-            raise ConfigurationError("mode 'incremental' needs a 'cursor_field', which tells what is new")
+            raise ConfigurationError("mode 'incremental' needs a 'cursor_field' to tell which rows are new")
         schema, _, table = (parameters.table or collection.type).rpartition(".")
         return cls(
             table=None if parameters.query else table,
@@ -46,21 +46,22 @@ class Selection:
         )
 
     def check(self, columns: list[str]) -> None:
-        """Raises `ConfigurationError` if what is selected does not have the columns that it needs, each once."""
+        """Raises `ConfigurationError` unless all needed columns exist, each once."""
         if not columns:
             raise ConfigurationError("there are no columns to read")
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             raise ConfigurationError(
-                f"several columns have the name {', '.join(map(repr, twice))}: give each its own with AS"
+                f"several columns are named {', '.join(map(repr, twice))}; give each its own name with AS"
             )
         for key, names in (("cursor_field", [self.cursor_field] if self.cursor_field else []), ("key", self.key)):
             if missing := [name for name in names if name not in columns]:
-                raise ConfigurationError(f"{key} names {', '.join(missing)}, valid are: {', '.join(columns)}")
+                unknown, known = (", ".join(map(repr, each)) for each in (missing, columns))
+                raise ConfigurationError(f"{key} names the unknown column {unknown}; choose from {known}")
 
 
 def _only_value(parameter: str, given: Value | None, key: str, general: Value | None) -> Value | None:
     if given is not None and general is not None and given != general:
         raise ConfigurationError(
-            f"the collection's {key} is {general!r}, but its parameters.{parameter} is {given!r}: keep one"
+            f"the collection's {key} is {general!r}, but its parameters.{parameter} is {given!r}; remove one of them"
         )
     return general if given is None else given

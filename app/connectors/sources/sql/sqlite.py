@@ -1,4 +1,4 @@
-"""SQLite: columns have the types that were declared for them, but any value may be in any column."""
+"""SQLite: columns have declared types, but any column may hold any value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy import URL, ColumnElement, Connection, Select
 
-# What a declared type has in its name, in the order of SQLite's own rules: https://www.sqlite.org/datatype3.html
+# Parts of declared types' names, in the order of SQLite's own rules: https://www.sqlite.org/datatype3.html
 _KINDS = (
     ("BOOL", Kind.BOOLEAN),
     ("INT", Kind.INTEGER),
@@ -40,9 +40,9 @@ _KINDS = (
 _IS_MISPLACED = "syncline_is_misplaced"
 _DATED = re.compile(r"\d{4}-\d\d-\d\d")
 _DATED_FORM = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
-_FARTHEST_ZONES = 2  # days between two clocks, and more
-# Of which two of one form are not in the order of their characters: zones, days first, halves of the day, the names of
-# days, exponents, and what is below zero.
+_FARTHEST_ZONES = 2  # days; no two zones differ by more
+# Formats whose order is not that of their characters: zone offsets, day first, AM and PM, names of days, exponents, and
+# negative numbers.
 _HAS_NO_ORDER = re.compile(
     r"\d[+-]\d\d:?\d\d$|^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\d ?[AaPp]\.?[Mm]\b|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)|"
     r"^-?\d+(\.\d+)?[Ee]|^-"
@@ -53,7 +53,7 @@ class Sqlite(Dialect):
     quoted = True
 
     def address(self, url: URL) -> URL:
-        return require_file(url, "sqlite:////path/of/the.file")
+        return require_file(url, "sqlite:////path/to/the.file")
 
     def begin(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
@@ -62,7 +62,7 @@ class Sqlite(Dialect):
         connection.exec_driver_sql("BEGIN")
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
-        """A view knows which columns its own come from, and so their declared types; a cursor does not."""
+        """A view knows the declared types of the columns that it selects; a cursor does not."""
         connection.exec_driver_sql("PRAGMA query_only = OFF")
         connection.execute(CreateView(everything, "syncline_described", temporary=True))
         declared = connection.exec_driver_sql("PRAGMA temp.table_info(syncline_described)").fetchall()
@@ -72,10 +72,10 @@ class Sqlite(Dialect):
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
     def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:
-        """Numbers are before all texts, and these before bytes; texts are compared by their characters."""
+        """SQLite sorts numbers before text and text before bytes, and text by its characters."""
         if not isinstance(bookmark, str):
             return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
-        # Not asked of those whose texts tell it, of which there may be millions.
+        # Values whose form alone tells their order are skipped: there may be millions.
         if _DATED.match(bookmark) and (day := _day_before(bookmark)):
             asked = or_(expression >= day, not_(expression.op("GLOB")(_DATED_FORM)))
         elif _HAS_NO_ORDER.search(bookmark):
@@ -86,7 +86,7 @@ class Sqlite(Dialect):
         return and_(expression < bookmark, asked, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1)
 
     def compares_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
-        """Some texts have a space between day and time, and some a T."""
+        """Some times have a space between day and time, and some a T."""
         return True
 
     def strange_time_condition(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -94,7 +94,7 @@ class Sqlite(Dialect):
 
 
 def _day_before(moment: str) -> str | None:
-    """A day that ended before `moment`, whatever its zone is, so that a text before it is an earlier time."""
+    """A day that ended before `moment` in every zone, so that any text before it is an earlier time."""
     try:
         return (date.fromisoformat(moment[:10]) - timedelta(days=_FARTHEST_ZONES)).isoformat()
     except (ValueError, OverflowError):
@@ -102,9 +102,9 @@ def _day_before(moment: str) -> str | None:
 
 
 def _is_misplaced(value: Any, bookmark: str) -> bool:
-    """Whether `value`, which SQLite has before `bookmark`, is later, the same, or of another kind.
+    """Whether `value`, which SQLite sorts before `bookmark`, is not earlier, or of another kind.
 
-    The same moment in another form would not be read again, although a row with it may have come after the bookmark.
+    A row with the same moment in another form may have come after the bookmark, and would not be read.
     """
     try:
         return not isinstance(value, str) or not is_earlier(value, bookmark)
@@ -113,11 +113,11 @@ def _is_misplaced(value: Any, bookmark: str) -> bool:
 
 
 def require_file(url: URL, form: str) -> URL:
-    """Raises `ConfigurationError` if `url` names no file that is there: drivers would make an empty one."""
+    """`url`; raises `ConfigurationError` unless its file exists: drivers would create an empty one."""
     if not url.database or url.database == ":memory:":
-        raise ConfigurationError(f"'url' names no file: write {form}")
+        raise ConfigurationError(f"'url' does not name a file; write {form}")
     if not url.database.startswith("file:") and not Path(url.database).is_file():
-        raise ConfigurationError(f"'url': there is no file {url.database}")
+        raise ConfigurationError(f"'url': the file {url.database!r} does not exist")
     return url
 
 
@@ -127,5 +127,5 @@ def _column(name: str, declared: str) -> SourceColumn:
 
 
 def _boolean(value: Any) -> Any:
-    """SQLite has no truth values, but 0 and 1."""
+    """SQLite has no Booleans, only 0 and 1."""
     return bool(value) if value in (0, 1) else value

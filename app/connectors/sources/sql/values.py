@@ -1,4 +1,4 @@
-"""Values as drivers give them, made into what records hold: nothing is rounded, and nothing left out."""
+"""Turns the values of drivers into what records hold: nothing is rounded or left out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KINDS: dict[type, Kind] = {
 
 def plain(values: Sequence[Any]) -> list[Any] | pa.Array:
     """The values of one column."""
-    # The text of a whole number must not depend on its neighbours.
+    # The text of an integer must not depend on its neighbours.
     array = arrayed(values, mixed_numbers=False)
     if array is None or (pa.types.is_floating(array.type) and not pc.all(pc.is_finite(array)).as_py()):
         return [_plain(value) for value in values]
@@ -48,14 +48,14 @@ def _plain(value: Any) -> Any:
     if kind in _AS_THEY_ARE:
         return value
     if kind is float or kind is Decimal:
-        # JSON has no such numbers: as text they are kept by text, and refused by columns of numbers.
+        # JSON has no such numbers: text columns keep their text, and number columns refuse it.
         return value if jsontext.is_finite(value) else _non_finite_text(value)
     if kind is datetime or kind is date or kind is time:
         return value.isoformat()
     if kind is dict:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if kind in (list, tuple, set, frozenset):
-        # The order of a set is that of its hashes, another one in each process.
+        # The order of a set changes from process to process.
         return [_plain(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
     return bytes(value) if kind in (bytearray, memoryview) else str(value)
 
@@ -78,7 +78,7 @@ def _size(value: Any) -> int:
 
 
 def kind_of(values: Iterable[Any]) -> Kind | None:
-    """The one kind that keeps all of a column's values as their driver gave them; None if all of them are NULL."""
+    """The one kind that keeps all of a column's values; None if all of them are NULL."""
     kinds = {_kind(value) for value in values if value is not None}
     return merged(kinds) if kinds else None
 

@@ -168,7 +168,7 @@ def test_what_cannot_be_read_is_said_before_a_row_is(origin: Origin, tmp_path: P
     origin.execute("CREATE TABLE made (id INTEGER, seq INTEGER)")
     origin.execute("INSERT INTO made VALUES (1, 1), (2, NULL)")
     nulls = refusal(origin, tmp_path, cursor_field="seq")
-    assert "table made has rows in which the cursor_field 'seq' is NULL" in nulls
+    assert "table 'made' has rows where cursor_field 'seq' is NULL" in nulls
     assert read(origin, tmp_path, cursor_field="seq", mode="full_refresh")[1] == [
         {"id": 1, "seq": 1},
         {"id": 2, "seq": None},
@@ -176,30 +176,33 @@ def test_what_cannot_be_read_is_said_before_a_row_is(origin: Origin, tmp_path: P
     assert read(origin, tmp_path, cursor_field="seq", query="SELECT * FROM made WHERE seq IS NOT NULL;")[1] == [
         {"id": 1, "seq": 1}
     ]
-    assert refusal(origin, tmp_path, cursor_field="at") == "cursor_field names at, valid are: id, seq"
-    assert refusal(origin, tmp_path, key=["id", "no"]) == "key names no, valid are: id, seq"
-    assert refusal(origin, tmp_path, table="nosuch").startswith("cannot read table nosuch: ")
+    assert (
+        refusal(origin, tmp_path, cursor_field="at")
+        == "cursor_field names the unknown column 'at'; choose from 'id', 'seq'"
+    )
+    assert refusal(origin, tmp_path, key=["id", "no"]) == "key names the unknown column 'no'; choose from 'id', 'seq'"
+    assert refusal(origin, tmp_path, table="nosuch").startswith("cannot read table 'nosuch': ")
     assert refusal(origin, tmp_path, query="SELEKT 1").startswith("cannot read the query: ")
 
 
 @pytest.mark.parametrize("origin", ["postgres", "duckdb"], indirect=True)
 def test_a_cursor_at_infinity_is_refused_for_nothing_would_be_newer(origin: Origin, tmp_path: Path) -> None:
     origin.execute("CREATE TABLE made AS SELECT CAST('infinity' AS TIMESTAMP) AS ever")
-    assert "cursor_field 'ever' has the value inf, after which nothing is newer" in refusal(
+    assert "cursor_field 'ever' has the value inf, which does not tell what is newer" in refusal(
         origin, tmp_path, cursor_field="ever"
     )
 
 
 @POSTGRES
 def test_columns_of_one_name_are_refused(origin: Origin, tmp_path: Path) -> None:
-    assert "several columns have the name 'a'" in refusal(origin, tmp_path, query="SELECT 1 AS a, 2 AS a")
+    assert "several columns are named 'a'" in refusal(origin, tmp_path, query="SELECT 1 AS a, 2 AS a")
 
 
 @POSTGRES
 @pytest.mark.parametrize("value", [r"""'"\ud800"'::json""", f"'[{'9' * 5000}]'::jsonb"])
 def test_what_is_json_to_postgresql_alone_is_refused(origin: Origin, tmp_path: Path, value: str) -> None:
     complaint = refusal(origin, tmp_path, query=f"SELECT 1 AS a, {value} AS b")
-    assert "cannot read the query: a value is no JSON that can be read" in complaint
+    assert "cannot read the query: a value is not valid JSON" in complaint
 
 
 @pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
@@ -213,7 +216,7 @@ def test_single_floats_of_duckdb_are_the_numbers_that_they_were_written_as(origi
 def test_what_is_json_to_duckdb_alone_is_refused(origin: Origin, tmp_path: Path) -> None:
     origin.execute("CREATE TABLE made (id integer)")
     complaint = refusal(origin, tmp_path, query="SELECT ['nan'::DOUBLE, 1] AS b")
-    assert "cannot read the query, column 'b': a value is no JSON that can be read" in complaint
+    assert "cannot read the query, column 'b': a value is not valid JSON" in complaint
 
 
 @POSTGRES
@@ -258,8 +261,11 @@ def test_an_unreachable_or_missing_source_is_one_error_without_the_password(post
     assert str(refused.value).startswith("source 'shop', collection 'made': cannot connect: ")
     assert "s3cret" not in str(refused.value)
     for dialect in ("sqlite", "duckdb"):
-        assert refusal(f"{dialect}:///{tmp_path}/nosuch", tmp_path) == f"'url': there is no file {tmp_path}/nosuch"
-        assert "names no file" in refusal(f"{dialect}:///:memory:", tmp_path)
+        assert (
+            refusal(f"{dialect}:///{tmp_path}/nosuch", tmp_path)
+            == f"'url': the file '{tmp_path}/nosuch' does not exist"
+        )
+        assert "does not name a file" in refusal(f"{dialect}:///:memory:", tmp_path)
     with psycopg.connect(postgres.url) as connection:
         connection.execute("SELECT 1")
     missing = postgres.url.replace("/syncline_test_", "/no_such_")
@@ -288,5 +294,5 @@ def test_a_check_reads_no_row(origin: Origin, tmp_path: Path) -> None:
     copying = Copying(origin.url, tmp_path, {}, mode="check")
     assert copying.run(key="id").finished.records_read == 0
     failed = copying.run(key="no").failed
-    assert failed.error == "source 'origin', collection 'made': key names no, valid are: id"
+    assert failed.error == "source 'origin', collection 'made': key names the unknown column 'no'; choose from 'id'"
     assert not failed.retryable

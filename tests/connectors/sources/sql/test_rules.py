@@ -55,10 +55,10 @@ def test_addresses_of_databases_are_understood(url: str) -> None:
     ("given_options", "complaint"),
     [
         ({}, "here.url: is missing"),
-        ({"url": "shop s3cret"}, "here.url: it is not an address of SQLAlchemy"),
-        ({"url": "postgresql://u:s3cret@host:port/shop"}, "it is not an address of SQLAlchemy"),
-        ({"url": "nosuch://u:s3cret@host/shop"}, "SQLAlchemy has no dialect for it"),
-        ({"url": "mysql+cymysql://u:s3cret@host/shop"}, "install the package that brings 'cymysql'"),
+        ({"url": "shop s3cret"}, "here.url: not a SQLAlchemy URL"),
+        ({"url": "postgresql://u:s3cret@host:port/shop"}, "not a SQLAlchemy URL"),
+        ({"url": "nosuch://u:s3cret@host/shop"}, "SQLAlchemy has no dialect for this URL"),
+        ({"url": "mysql+cymysql://u:s3cret@host/shop"}, "install the package that provides 'cymysql'"),
         ({"url": "postgresql+asyncpg://u:s3cret@host/shop"}, "asynchronous"),
         ({**SQLITE, "chunk_rows": 0}, "here.chunk_rows"),
         ({**SQLITE, "tables": []}, "here.tables"),
@@ -74,8 +74,8 @@ def test_wrong_options_are_refused_without_the_password(given_options: dict[str,
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"table": "a", "query": "SELECT 1"}, "exclude each other"),
-        ({"table": "a.b.c"}, "write a 'query'"),
+        ({"table": "a", "query": "SELECT 1"}, "give either 'table' or 'query', not both"),
+        ({"table": "a.b.c"}, "for anything else use 'query'"),
         ({"table": ".b"}, "schema.name"),
         ({"key": []}, "parameters.key"),
         ({"mode": "full"}, "parameters.mode"),
@@ -130,9 +130,9 @@ def test_contradictions_are_refused(parameters: dict[str, Any], collection: dict
     ("columns", "complaint"),
     [
         ([], "no columns"),
-        (["id", "id", "at"], "several columns have the name 'id'"),
-        (["id"], "cursor_field names at, valid are: id"),
-        (["at"], "key names id, valid are: at"),
+        (["id", "id", "at"], "several columns are named 'id'"),
+        (["id"], "cursor_field names the unknown column 'at'; choose from 'id'"),
+        (["at"], "key names the unknown column 'id'; choose from 'at'"),
     ],
 )
 def test_columns_that_are_missing_or_there_twice_are_named(columns: list[str], complaint: str) -> None:
@@ -161,7 +161,10 @@ def test_a_bookmark_gives_back_the_very_value(value: Any, in_utc: bool) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, Decimal("NaN"), True, [1], None])
 def test_a_value_that_nothing_comes_after_is_no_cursor(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="cursor_field 'at' has the value"):
+    with pytest.raises(
+        ConfigurationError,
+        match="cursor_field 'at' has (the value|a value of type) .*, which does not tell what is newer",
+    ):
         encode("at", value)
 
 
@@ -232,7 +235,7 @@ def test_a_catalogue_names_the_key_and_not_the_password() -> None:
         {},
     )
     url, parameter = map(str, catalogue.problems)
-    assert "sources.a.config.url: SQLAlchemy has no dialect for it" in url
+    assert "sources.a.config.url: SQLAlchemy has no dialect for this URL" in url
     assert "s3cret" not in url
     assert "sources.a.collections[0].parameters.tabel: unknown key; did you mean 'table'?" in parameter
 

@@ -96,8 +96,8 @@ def test_a_row_of_sqlite_that_is_later_and_would_never_come_fails_the_attempt(
 ) -> None:
     failed = new_rows(copying, origin, before, after).failed
     assert not failed.retryable
-    assert "the cursor_field 'seq' of table made has values of several forms" in failed.error
-    assert f"{after[0]} is taken to be before {before[0]}" in failed.error
+    assert "cursor_field 'seq' of table 'made' has values in several formats" in failed.error
+    assert f"{after[0]} sorts before {before[0]}" in failed.error
 
 
 @ORIGINS_OF_TEXTS
