@@ -170,7 +170,7 @@ def test_a_state_of_any_shape_is_kept_and_given_back(scene: Scene, value: Any) -
 def test_lines_that_are_no_text_become_log_lines_and_broken_messages_errors(scene: Scene) -> None:
     told = scene.load("hex:636166ff", schema(["id"], id="integer"), '{"type":"RECORD","stream":"made","record":{"id":1')
     assert told.lines == ["caf\ufffd"]
-    assert told.failed.error.startswith(f"{PLACE}: line 3 of the tap's output: it is not a Singer message")
+    assert told.failed.error.startswith(f"{PLACE}: line 3 of the tap's output: not a Singer message")
     assert told.failed.retryable
 
 

@@ -29,8 +29,8 @@ def refusal(model: Any, given: dict[str, Any]) -> str:
         ({"package": "tap-github>=1"}, "is not pinned"),
         ({"package": ["tap-github==1", "extra"]}, "'extra' is not pinned"),
         ({"package": "--index-url"}, "is not pinned"),
-        ({"tap": "--editable"}, "is not the name of a package"),
-        ({"command": "tap", "catalog": {}, "properties": {}}, "exclude each other"),
+        ({"tap": "--editable"}, "is not a package name"),
+        ({"command": "tap", "catalog": {}, "properties": {}}, "give either 'catalog' or 'properties', not both"),
         ({"comand": "tap"}, "here.comand"),
     ],
 )

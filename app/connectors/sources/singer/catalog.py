@@ -1,4 +1,4 @@
-"""What a tap offers, and the choice among it (the `catalog` of Singer's discovery mode)."""
+"""What a tap offers, and what is chosen from it (the `catalog` of Singer's discovery mode)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ EVERYTHING = Fields()
 class Choice:
     """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it printed nothing.
 
-    `fields` are those that were asked for; the key and the cursor are taken in any case. `columns` are all that the
-    catalog describes.
+    `fields` are those that were asked for; the key and the cursor are always read. `columns` are all that the catalog
+    describes.
     """
 
     stream: str
@@ -48,7 +48,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Stream(msgspec.Struct):
-    """The form of what is looked at here."""
+    """Checks the parts of a stream that are used here."""
 
     metadata: list[_Entry] | None = None
     key_properties: list[str] | str | None = None
@@ -62,8 +62,7 @@ def choose(
     `fields` are patterns for those of the collection's stream; of the collection `all`, for `stream.field`.
 
     Raises:
-        ConfigurationError: the catalog does not have the collection or one of its fields, has several like it, or is of
-            another form.
+        ConfigurationError: the catalog lacks the collection or one of its fields, has several like it, or is not valid.
     """
     chosen = copy.deepcopy(catalog)
     streams = streams_of(chosen)
@@ -77,13 +76,13 @@ def choose(
             choices[id_of(stream)] = choices[_name(stream)] = choice
     if not choices and streams:
         raise ConfigurationError(
-            f"'select' takes none of the tap's streams, valid are: {_join_names(map(id_of, streams))}"
+            f"'select' matches none of the tap's streams; choose from {_join_names(map(id_of, streams))}"
         )
     return chosen, choices
 
 
 def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
-    """Raises `ConfigurationError` for a catalog without streams, or with one of another form."""
+    """Raises `ConfigurationError` for a catalog without streams, or with one that is not valid."""
     streams = catalog.get("streams")
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
         raise ConfigurationError("the catalog has no list of 'streams'")
@@ -91,7 +90,7 @@ def streams_of(catalog: dict[str, Any]) -> list[dict[str, Any]]:
         try:
             msgspec.convert(stream, _Stream)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(f"the catalog is wrong at stream {id_of(stream)!r}: {error}") from None
+            raise ConfigurationError(f"the catalog is not valid at stream {id_of(stream)!r}: {error}") from None
     return streams
 
 
@@ -108,10 +107,10 @@ def choose_undiscovered(
     key: tuple[str, ...] = (),
     replication_key: str | None = None,
 ) -> Choice | None:
-    """A stream that the catalog does not have; all that is known is what the collection and its SCHEMA say.
+    """The choice for a stream that the catalog lacks: only the collection and its SCHEMA describe it.
 
-    With either of the two its rows are added: the tap may send only what is new, and a table of that alone would have
-    lost the others. That a bookmark names the stream says nothing: Singer's SDK names those that are read whole, too.
+    With a key or a replication key its rows are added, as the tap may send only what is new: replacing the table would
+    lose the others. That a bookmark names the stream says nothing: Singer's SDK also names streams that it reads whole.
     """
     own = fields.of_stream(stream)
     if own is None:
@@ -123,7 +122,7 @@ def choose_undiscovered(
 
 
 def _all_streams(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A catalog in which somebody has selected streams is taken at its word."""
+    """The selected streams, or all supported ones where the catalog selects none."""
     selected = [stream for stream in streams if metadata_of(stream).get("selected") is True]
     return selected or [stream for stream in streams if metadata_of(stream).get("inclusion") != "unsupported"]
 
@@ -140,8 +139,12 @@ def _find_stream(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigurationError(f"the tap has several streams like {wanted!r}: {_join_names(map(id_of, found))}")
-    raise ConfigurationError(f"the tap has no stream {wanted!r}, valid are: {_join_names(map(id_of, streams))}")
+            raise ConfigurationError(
+                f"the tap has several streams like {wanted!r}; choose one of {_join_names(map(id_of, found))}"
+            )
+    if not streams:
+        raise ConfigurationError(f"the tap has no stream {wanted!r}, nor any other")
+    raise ConfigurationError(f"the tap has no stream {wanted!r}; choose one of {_join_names(map(id_of, streams))}")
 
 
 def _own_fields(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Fields | None:
@@ -179,15 +182,15 @@ def _plan(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> 
 
 
 def _select(stream: dict[str, Any], choice: Choice) -> None:
-    """Marks the wanted fields, and those without which a stream cannot be read."""
+    """Selects the wanted fields, and those that reading the stream needs."""
     entries = {tuple(entry.get("breadcrumb") or ()): entry for entry in stream["metadata"]}
     described = schema_of(stream).get("properties")
     known = {name for part, *names in filter(None, entries) if part == "properties" for name in names[:1]}
     known |= described.keys() if isinstance(described, dict) else set()
     if known and (missing := choice.fields.missing(known)):
         raise ConfigurationError(
-            f"'select' names {', '.join(missing)}: stream {choice.stream!r} has no such field, "
-            f"valid are: {_join_names(known)}"
+            f"'select' names {', '.join(map(repr, missing))}, which stream {choice.stream!r} does not have; "
+            f"choose from {_join_names(known)}"
         )
     needed = {*(choice.key or ()), choice.cursor_field}
     for name in known:
@@ -210,7 +213,7 @@ def _choice(
     fields: Fields,
     columns: dict[str, Kind] | None = None,
 ) -> Choice:
-    """Without a word on how the stream is read, only rows with a key can be loaded without doubling any."""
+    """Where nothing says how to read the stream, only rows with a key can be loaded without duplicates."""
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
     mode = collection.sync_mode or ("incremental" if collection.cursor_field or remembers else "full_refresh")
     return Choice(
@@ -245,14 +248,14 @@ def key_of(stream: dict[str, Any]) -> list[str]:
 
 
 def cursors_of(stream: dict[str, Any]) -> list[str]:
-    """The fields that the tap can read on from, the one that it would take first."""
+    """The fields that the tap can continue from, its own choice first."""
     metadata = metadata_of(stream)
     taken = _names(metadata.get("replication-key") or stream.get("replication_key"))
     return list(dict.fromkeys([*taken, *_names(metadata.get("valid-replication-keys"))]))
 
 
 def method_of(stream: dict[str, Any]) -> str | None:
-    """How the tap reads the stream; None where it leaves that to others."""
+    """How the tap reads the stream; None where it leaves that open."""
     metadata = metadata_of(stream)
     method = metadata.get("forced-replication-method") or metadata.get("replication-method")
     method = method or stream.get("replication_method")
@@ -269,9 +272,9 @@ def id_of(stream: dict[str, Any]) -> str:
 
 
 def _names(given: Any) -> list[str]:
-    """A name, or several, as taps write them."""
-    listed = [given] if isinstance(given, str) else given
-    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+    """Taps write one name or a list of them."""
+    names = [given] if isinstance(given, str) else given
+    return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
 
 
 def _name(stream: dict[str, Any]) -> str:
@@ -281,4 +284,4 @@ def _name(stream: dict[str, Any]) -> str:
 def _join_names(names: Iterable[str]) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - _SHOWN_NAMES} more" if len(ordered) > _SHOWN_NAMES else ""
-    return (", ".join(ordered[:_SHOWN_NAMES]) or "none") + more
+    return ", ".join(map(repr, ordered[:_SHOWN_NAMES])) + more

@@ -1,4 +1,4 @@
-"""Which fields of which streams are wanted: names with `*` and `?`, and with `!` before those that are not."""
+"""Which fields of which streams are wanted: patterns with `*` and `?`, and `!` before those to leave out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Patterns for the fields of one stream. Without one that takes something, everything is taken but the rest."""
+    """Patterns for the fields of one stream. Without `wanted`, everything is taken except `unwanted`."""
 
     wanted: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
@@ -30,11 +30,11 @@ class Fields:
         return (not self.wanted or _matches(field, self.wanted)) and not _matches(field, self.unwanted)
 
     def missing(self, fields: set[str]) -> list[str]:
-        """The names that none of `fields` has; a pattern may match nothing."""
+        """The names that are not in `fields`; a pattern with wildcards may match nothing."""
         return [each for each in (*self.wanted, *self.unwanted) if not _WILD.search(each) and each not in fields]
 
     def of_stream(self, *names: str) -> Fields | None:
-        """Where the patterns are `stream.field`: those of one stream by any of its names, None if it is not wanted.
+        """Where the patterns are `stream.field`: those of one stream under any of its names; None if it is not wanted.
 
         `stream` alone is the whole of it.
         """

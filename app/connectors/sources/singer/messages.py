@@ -17,7 +17,7 @@ _SHOWN_BYTES = 200
 
 
 class Message(msgspec.Struct):
-    """Any message; which of the fields it has depends on `type`. `value` stays JSON text: it may be anything."""
+    """Any message; its `type` decides which fields it has. `value` stays JSON text: it may be anything."""
 
     type: str = ""
     stream: str = ""
@@ -38,11 +38,11 @@ _decode_type = msgspec.json.Decoder(_Type).decode
 
 
 def parse_message(line: bytes) -> Message | None:
-    """The message in a line; None if the line is no message that is read: free text, or one of another type.
+    """The message in a line; None for free text and for messages of types that are not read.
 
     Raises:
-        SynclineError: the line begins like a message and is not one, or has one within, so something may be lost.
-        ConfigurationError: values are nested too deep or too many, or a STATE is larger than a bookmark can be.
+        SynclineError: the line looks like a message but is not valid, or contains one, so data may be lost.
+        ConfigurationError: values are nested too deeply or are too many, or a STATE is too large for a bookmark.
     """
     if not line.lstrip().startswith(b"{"):
         check_text(line, program="the tap", types=(*CARRYING, BATCH))
@@ -54,10 +54,10 @@ def parse_message(line: bytes) -> Message | None:
         if _is_something_else(line):
             return None
         shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
-        why = "Number out of range" if isinstance(error, ArithmeticError) else error
-        raise SynclineError(f"it is not a Singer message: {why}: {shown}") from None
+        why = "number out of range" if isinstance(error, ArithmeticError) else error
+        raise SynclineError(f"not a Singer message: {why}: {shown}") from None
     except RecursionError:
-        raise ConfigurationError("the tap sent a message with values that are nested too deep to be read") from None
+        raise ConfigurationError("the tap sent a message whose values are nested too deeply") from None
     if message.type == "STATE":
         check_state(bytes(message.value), program="the tap")
     if message.type in _KNOWN:

@@ -1,4 +1,4 @@
-"""Metrics that taps write among their log lines, as people read them.
+"""Metrics that taps write among their log lines, made readable.
 
     INFO METRIC: {"type": "counter", "metric": "record_count", "value": 5, "tags": {"stream": "orders"}}
 
@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder(_Point).decode
 
 
 def format_metric(line: str) -> str:
-    """The metric in `line`; a line without one as it is."""
+    """The metric in `line`; `line` itself if it has none."""
     found = _METRIC.search(line)
     if found is None:
         return line

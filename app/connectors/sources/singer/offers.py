@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
-    """Each stream but those that the tap calls unsupported.
+    """Each stream except those that the tap calls unsupported.
 
     Raises:
-        ConfigurationError: the catalog is of another form.
+        ConfigurationError: the catalog is not valid.
     """
     for stream in streams_of(catalog):
         if metadata_of(stream).get("inclusion") != "unsupported":
@@ -39,7 +39,7 @@ def _offer(stream: dict[str, Any]) -> Offered:
     method = method_of(stream)
     cursor_fields = cursors_of(stream)
     if not cursor_fields and method is None:
-        # Taps of databases leave the choice to others.
+        # Taps for databases leave the choice to the user.
         cursor_fields = cursor_candidates(columns, among=never_null(schema))
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(cursor_fields))
     return Offered(

@@ -1,4 +1,4 @@
-"""The options of the source `singer`: the tap, its own configuration, and which fields a collection takes."""
+"""The options of the source `singer`: the tap, its own configuration, and the fields of a collection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SingerOptions(Options):
     """A Singer tap: a pinned `package` that is installed on first use, or the `command` that runs it.
 
     The names that Jitsu Classic used (`tap`, `properties`, `initial_state`, …) are understood as well; a `tap` without
-    a version stays at the version that was the newest when it was first installed.
+    a version keeps the newest version at the time of its first installation.
     """
 
     package: Pinned | None = None
@@ -40,7 +40,7 @@ class SingerOptions(Options):
     @classmethod
     def _is_a_package(cls, tap: str | None) -> str | None:
         if tap is not None and not (_NAMED.fullmatch(tap) or PINNED.fullmatch(tap)):
-            raise ValueError(f"{tap!r} is not the name of a package: write name or name==version")
+            raise ValueError(f"{tap!r} is not a package name; write name or name==version")
         return tap
 
     @model_validator(mode="after")
@@ -48,17 +48,17 @@ class SingerOptions(Options):
         given = [key for key in ("package", "command", "tap") if getattr(self, key)]
         if len(given) != 1:
             found = " and ".join(f"'{key}'" for key in given) or "none"
-            raise ValueError(f"exactly one of 'package', 'command' and 'tap' is needed, found {found}")
+            raise ValueError(f"give exactly one of 'package', 'command' and 'tap'; found {found}")
         if self.executable and self.command:
-            raise ValueError("'executable' belongs to 'package' or 'tap'")
+            raise ValueError("'executable' can only be used with 'package' or 'tap'")
         for key, classic in (("catalog", "properties"), ("state", "initial_state")):
             if getattr(self, key) is not None and getattr(self, classic) is not None:
-                raise ValueError(f"'{key}' and '{classic}' exclude each other")
+                raise ValueError(f"give either '{key}' or '{classic}', not both")
         return self
 
 
 class SingerParameters(Options):
-    """Which fields: names, patterns with `*` and `?`, and `!` before what is left out."""
+    """Which fields: names, patterns with `*` and `?`, and `!` before what to leave out."""
 
     select: Annotated[tuple[str, ...], Several] = ()
 
@@ -66,7 +66,7 @@ class SingerParameters(Options):
     @classmethod
     def _names_something(cls, select: tuple[str, ...]) -> tuple[str, ...]:
         if not all(each.removeprefix("!") for each in select):
-            raise ValueError("a pattern is empty: write the name of a field, a pattern such as 'address_*', or '!name'")
+            raise ValueError("empty pattern; write a field name, a pattern such as 'address_*', or '!name'")
         return select
 
 
@@ -76,7 +76,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         SingerParameters,
         "app.connectors.sources.singer.source:SingerSource",
         offers="by itself",
-        instead_of_intervals="it reads from its bookmark or its start date on: set an earlier one",
+        instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         finds_its_collections=True,
     ),
 }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.domain.collection import CollectionJob
 
 _SHOWN_CHARACTERS = 80
-# Control characters that no text has; colours, tabs and overwritten lines have some others.
+# Control characters that text does not have, unlike those of colours, tabs and overwritten lines.
 _NOT_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
@@ -63,7 +63,7 @@ class Wanted:
         return given or table_name(stream, self._collection, prefix=options.stream_table_name_prefix)
 
     def choice(self, stream: str, *, key: tuple[str, ...], replication_key: str | None) -> Choice | None:
-        """None for a stream that nobody asked for; parents of wanted streams are sometimes sent along.
+        """The choice for `stream`; None if nobody asked for it: taps also send parents of wanted streams.
 
         `key` and `replication_key` are what its SCHEMA says.
         """
@@ -76,26 +76,26 @@ class Wanted:
         ):
             return found
         if stream in self._known:
-            self._log("info", f"stream {stream!r} is not part of the collection {self._collection.name!r} and left out")
+            self._log("info", f"skipping stream {stream!r}: it is not part of the collection {self._collection.name!r}")
         else:
-            self._log("warn", f"stream {stream!r} is not in the catalog and left out")
+            self._log("warn", f"skipping stream {stream!r}: it is not in the catalog")
         return None
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._choices
 
     def note_loaded(self, stream: str) -> None:
-        """Records of it came, which are loaded."""
+        """Records of `stream` came, and are loaded."""
         if found := self._choices.get(stream):
             self.strangers.got(found.stream)
 
     def note_schema(self, stream: str) -> None:
-        """A SCHEMA of it came."""
+        """A SCHEMA of `stream` came."""
         if found := self._choices.get(stream):
             self.strangers.proved(found.stream)
 
     def note_left_out(self, stream: str) -> None:
-        """Records of it came, which are not loaded; of the collection `all`, because 'select' does not take them."""
+        """Records of `stream` came, and are not loaded; of the collection `all`, because 'select' leaves them out."""
         if stream not in self._known and (self._collection.type != ALL or self.strangers.resembles(stream)):
             self.strangers.came(stream)
 
@@ -105,7 +105,7 @@ class Wanted:
 
 
 class Reading:
-    """Turns a tap's lines into tables, rows and checkpoints. What is wrong is told with its line."""
+    """Turns a tap's lines into tables, rows and checkpoints. Errors name the line."""
 
     def __init__(
         self, wanted: Wanted, state: State, late: LateFields, *, log: Log, text: Callable[[bytes], str]
@@ -138,7 +138,7 @@ class Reading:
                     stream, records, size = message.stream, [message.record], len(line)
                 elif message is not None:
                     yield from self._rows(stream, records, size)
-                    # The next record looks at what its stream's schema says now.
+                    # The schema of the next record may have changed.
                     stream, records, size = None, [], 0
                     yield from self._take(message)
                 elif line.lstrip().startswith(b"{"):
@@ -152,12 +152,12 @@ class Reading:
         yield from self._rows(stream, records, size)
         self._spoken.end()
         if first_text and not (messages or self._tables or self._reached):
-            raise SynclineError(f"the tap wrote {number} lines, and none of them is a Singer message: {first_text}")
+            raise SynclineError(f"the tap wrote {number} lines, but none of them is a Singer message: {first_text}")
         self._wanted.strangers.refuse(may_be_outdated=self._late.may_be_outdated)
         yield from self._state.finish()
 
     def _check_unread(self, line: bytes) -> None:
-        """Raises `ConfigurationError` where a message that is not read has rows of a stream that is not left out."""
+        """Raises `ConfigurationError` if a message that is not read holds rows of a wanted stream."""
         if (lost := unread_rows(line, is_wanted=self._wanted.__contains__)) is not None:
             stream, error = lost
             if self._tables.get(stream, ...) is not None:
@@ -165,14 +165,14 @@ class Reading:
             self._wanted.note_left_out(stream)
 
     def _log_text(self, line: bytes) -> None:
-        """Free text becomes log lines, as long as a log takes it."""
+        """Logs free text, up to a limit."""
         if _NOT_TEXT.search(line):
-            raise SynclineError("it is neither a Singer message nor text")
+            raise SynclineError("neither a Singer message nor text")
         self._spoken.say(self._text(line).strip())
 
     def _check_has_schema(self, stream: str) -> None:
         if stream not in self._tables:
-            raise SynclineError(f"a record of {stream!r} comes before its schema")
+            raise SynclineError(f"a RECORD of stream {stream!r} comes before its SCHEMA")
 
     def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Table | Rows]:
         if stream is None:
@@ -194,7 +194,7 @@ class Reading:
         if message.type == "STATE":
             self._reached = True
             for checkpoint in self._state.reach(bytes(message.value).decode()):
-                # A bookmark must not move on past rows of a wanted stream that came under another name.
+                # A bookmark must not pass rows of a wanted stream that came under another name.
                 if not self._wanted.strangers:
                     yield checkpoint
         elif message.type == "SCHEMA":
@@ -203,7 +203,7 @@ class Reading:
                 yield table
             self._tables[message.stream] = table
         else:
-            raise SynclineError(f"a RECORD of {message.stream!r} has no record")
+            raise SynclineError(f"a RECORD of stream {message.stream!r} has no 'record'")
 
     def _table(self, message: Message) -> Table | None:
         known = self._tables.get(message.stream, ...)
@@ -232,7 +232,7 @@ class Reading:
 
 
 def _drop_unwanted(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:
-    """Older taps send what nobody selected."""
+    """Older taps send fields that nobody selected."""
     for record in records:
         for field in record.keys() - table.columns.keys():
             if not fields.takes(field):

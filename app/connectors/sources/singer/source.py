@@ -96,7 +96,7 @@ class SingerSource:
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _choose_streams(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
-        """A catalog that was discovered earlier may lack what is asked for now, and may be why an attempt failed."""
+        """A remembered catalog may lack what is asked for now, or may be why the last attempt failed."""
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
         earlier = self._catalog_cache(tap).remembered() if first and self._given_catalog() is None else None
         if earlier is not None:
@@ -108,12 +108,12 @@ class SingerSource:
         return choose(catalog, self._job.collection, self._fields)
 
     def _ask_columns(self) -> dict[str, dict[str, Kind]]:
-        """What a second tap says, while the first one waits to be read on."""
+        """The columns that a second tap discovers while the first one waits."""
         tap = self._prepare_tap()
         return _columns(self._choose_from(self._catalog(tap))[1])
 
     def _catalog(self, tap: Program) -> dict[str, Any]:
-        """The catalog that is given, or what the tap says now."""
+        """The given catalog, or the one that the tap discovers now."""
         if (given := self._given_catalog()) is not None:
             return given
         text = tap.output("--config", str(self._config), "--discover")
@@ -121,7 +121,7 @@ class SingerSource:
         try:
             catalog = object_of(jsontext.decode(text[begin:] if begin > 0 else text))
         except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
-            raise ConfigurationError("the tap's --discover wrote no catalog: give one with 'catalog'") from None
+            raise ConfigurationError("the tap's --discover did not write a catalog; give one with 'catalog'") from None
         self._catalog_cache(tap).remember(catalog)
         return catalog
 

@@ -1,4 +1,4 @@
-"""Which rows a tap's STATE stands for. Its form is the tap's own, but most keep what they know by stream.
+"""Which rows a tap's STATE covers. Its form is the tap's own, but most keep one entry per stream.
 
 {"bookmarks": {"orders": {"since": 5}, "shops": {"since": 7}}, "currently_syncing": "shops"}
 """
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class State:
-    """The newest STATE, beginning with `bookmark`, and what it covers of rows that nothing tells apart.
+    """The newest STATE, beginning with `bookmark`, and which rows without identity it covers.
 
-    In the middle such rows are only committed with a STATE that says something new of their stream, or tells no streams
-    apart. At the end any STATE that came after them will do: a stream may be kept under the name of its parent.
+    Until the end, such rows are only committed with a STATE that has news of their stream, or has no entries by stream.
+    At the end any STATE that came after them will do: a stream may be kept under the name of its parent.
     """
 
     def __init__(self, bookmark: str | None) -> None:
@@ -34,7 +34,7 @@ class State:
         self._waiting = False
 
     def add_name(self, stream: str, other: str) -> None:
-        """Messages call `stream` what the catalog calls `other`; a STATE may do either."""
+        """Messages call `stream` what the catalog calls `other`; a STATE may use either name."""
         self._names[stream] = other
 
     def note_rows(self, stream: str, table: Table) -> None:
@@ -52,23 +52,23 @@ class State:
             yield Checkpoint(self._text)
 
     def finish(self) -> Iterator[Checkpoint]:
-        """At the end; raises `ConfigurationError` if the next run would bring rows again that are loaded now."""
+        """At the end; raises `ConfigurationError` if the next run would load rows of this one again."""
         if self._text is not None:
             self._before_any.refuse("the tap")
         if self._waiting:
             yield Checkpoint(self._text)
 
     def _streams_with_news(self, earlier: str | None) -> list[str] | None:
-        """Streams of which more is said than before; None where streams are not told apart."""
+        """Streams whose entry has changed; None if there are no entries by stream."""
         now = _by_stream(self._text)
         if now is None:
             return None
         before = _by_stream(earlier) or {}
 
-        def said(of: dict[str, Any], stream: str) -> Any:
+        def entry(of: dict[str, Any], stream: str) -> Any:
             return of.get(stream) or of.get(self._names[stream])
 
-        return [each for each in self._before_news if said(now, each) and said(now, each) != said(before, each)]
+        return [each for each in self._before_news if entry(now, each) and entry(now, each) != entry(before, each)]
 
 
 def _by_stream(text: str | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Messages of a tap that are not read, although rows of a stream are in them or in files that they name."""
+"""Messages of a tap that are not read, although they hold rows or name files with rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 BATCH: Final = "BATCH"
 """Meltano's SDK: https://sdk.meltano.com/en/latest/batch.html. PipelineWise has another of this type."""
 
-# These may name a stream: rows of other versions are gone at the end in any case, and the others tell how it goes.
+# These may name a stream, but hold no rows: old versions of rows go at the end anyway, and the others report progress.
 _WITHOUT_ROWS: Final = {
     "ACTIVATE_VERSION",
     *("COUNTER", "GAUGE", "HEARTBEAT", "METRIC", "METRICS", "PROGRESS", "STATUS", "TIMER"),
     *("DEBUG", "ERROR", "INFO", "LOG", "WARNING"),
 }
-# Where rows of a message of an unknown type are, or the files that have them.
+# Where a message of an unknown type may hold rows, or name the files that hold them.
 _ROWS: Final = (
     *("record", "records", "row", "rows", "data", "batch", "batches", "value", "values", "item", "items"),
     *(
@@ -51,43 +51,43 @@ _FILES: Final = (
     "url",
     "urls",
 )
-# Of a line of a log, which shows what it is about: who says it, or a sentence.
+# What marks a line of a log: who wrote it, or a sentence.
 _LOG_KEYS: Final = ("logger", "levelname", "severity", "lvl")
 _TEXT_KEYS: Final = ("event", "text", "log")
 
 
 def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, ConfigurationError] | None:
-    """The stream ("" where none is named) of which rows would be lost with the object in `line`, and what is wrong.
+    """The stream ("" if unnamed) whose rows would be lost with the object in `line`, and the error to raise.
 
-    None where it is of another purpose; one of an unknown type that is about a stream that `is_wanted` must not hold
-    what may be rows, or files of them.
+    None where it serves another purpose. A message of an unknown type for a stream that `is_wanted` must not hold what may
+    be rows, or files of them.
     """
     message = unread(line)
     type_, stream = text_in(message.type), text_in(message.stream)
     kind = type_.strip().upper()
-    about = f" of the stream {stream!r}" if stream else ""
+    about = f" for stream {stream!r}" if stream else ""
     if kind == BATCH:
         return stream, ConfigurationError(
             f"the tap sent a BATCH message{about}: its rows are in files, which are not read. Remove 'batch_config' "
-            "from the tap's 'config', or whatever else makes the tap send files instead of RECORD messages"
+            "from the tap's 'config', or whatever else makes it send files instead of RECORD messages"
         )
     values = values_of(line)
     if message.is_log or kind in _WITHOUT_ROWS or (not kind and _is_log_line(values)):
         return None
     has_rows = holds_values(message.record) or holds_values(message.records)
     if (has_rows and (kind or stream)) or (kind and is_wanted(stream) and _may_hold_rows(values)):
-        shown = f"of the type {type_!r}" if type_ else "without a type"
+        shown = f"of type {type_!r}" if type_ else "without a type"
         return stream, ConfigurationError(
             f"the tap sent a message {shown}{about}, which is not read and may hold rows: only RECORD, SCHEMA and "
-            "STATE messages are read. Switch off in the tap's 'config' what makes it send others"
+            "STATE messages are read. In the tap's 'config', turn off what makes it send others"
         )
     return None
 
 
 def _is_log_line(values: dict[str, msgspec.Raw]) -> bool:
-    """Whether it is a line of a log without a level."""
-    said = [text_in(values[key]) for key in _TEXT_KEYS if key in values]
-    return any(" " in text.strip() for text in said) or any(text_in(values[key]) for key in _LOG_KEYS if key in values)
+    """Whether it is a log line without a level."""
+    texts = [text_in(values[key]) for key in _TEXT_KEYS if key in values]
+    return any(" " in text.strip() for text in texts) or any(text_in(values[key]) for key in _LOG_KEYS if key in values)
 
 
 def _may_hold_rows(values: dict[str, msgspec.Raw]) -> bool:

@@ -106,10 +106,10 @@ elif how == "large":
 BEGINS = r"source 'bad', collection '{name}': "
 # By collection: what the error says, and how many rows there are afterwards.
 EXPECTED = {
-    "text": (r"the tap wrote 101 lines, and none of them is a Singer message: line 1 is 'what is this\?'", 0),
-    "early": (r"line 1 of the tap's output: a record of 'made' comes before its schema", 0),
-    "noise": (r"line 5 of the tap's output: it is neither a Singer message nor text", 0),
-    "broken": (r"line 5 of the tap's output: it is not a Singer message: .*thr", 0),
+    "text": (r"the tap wrote 101 lines, but none of them is a Singer message: line 1 is 'what is this\?'", 0),
+    "early": (r"line 1 of the tap's output: a RECORD of stream 'made' comes before its SCHEMA", 0),
+    "noise": (r"line 5 of the tap's output: neither a Singer message nor text", 0),
+    "broken": (r"line 5 of the tap's output: not a Singer message: .*thr", 0),
     "glued": (
         r"line 5 of the tap's output: the tap wrote a message behind text in one line, where it would be lost",
         0,

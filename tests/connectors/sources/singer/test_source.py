@@ -115,7 +115,7 @@ def test_a_check_copies_nothing_and_tells_what_is_missing(job: dict[str, Any], t
     job["collection"]["type"] = "c"
     failed = run(job).failed
     place = "source 'source', collection 'all'"
-    assert failed.error == f"{place}: the tap has no stream 'c', valid are: public-a, public-b"
+    assert failed.error == f"{place}: the tap has no stream 'c'; choose one of 'public-a', 'public-b'"
     assert not failed.retryable
 
 
@@ -126,7 +126,7 @@ def test_a_check_copies_nothing_and_tells_what_is_missing(job: dict[str, Any], t
         ({"config": "/no/such/file.json"}, "'config' is neither a JSON object nor a readable file"),
         ({"catalog": "{broken"}, "'catalog' is not a JSON object"),
         ({"catalog": {}}, "the catalog has no list of 'streams'"),
-        ({"command": "echo nothing"}, "wrote no catalog"),
+        ({"command": "echo nothing"}, "did not write a catalog"),
         ({"comand": "tap"}, "sources.source.config.comand"),
     ],
 )
@@ -179,7 +179,7 @@ def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -
 def test_a_catalog_nested_too_deep_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "tap.py").write_text("""print('{"streams": ' + '[' * 50_000 + ']' * 50_000 + '}')""")
     failed = run(job).failed
-    assert "nested too deep" in failed.error
+    assert "nested too deeply" in failed.error
     assert not failed.retryable
 
 
