@@ -1,4 +1,4 @@
-"""What a connector offers, and the choice among it (the configured catalog of the Airbyte protocol)."""
+"""What a connector offers, and what is chosen from it (the configured catalog of the Airbyte protocol)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN_STREAMS: Final = 20
 class Choice:
     """One chosen stream and how its rows arrive. `cursor_field` and `key` are columns; both may be missing.
 
-    `newest_by` is where the cursor is, if that tells which of several rows with an equal key is the newest.
+    `newest_by` is the path to the cursor, if that tells which of several rows with the same key is the newest.
     """
 
     descriptor: Descriptor
@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A stream of the catalog, and what a catalog that somebody configured says of how it is read."""
+    """A stream of the catalog, and how a configured catalog says to read it."""
 
     stream: dict[str, Any]
     descriptor: Descriptor
@@ -50,7 +50,7 @@ def choose(
     """The configured catalog to give to the connector, and the chosen streams.
 
     Raises:
-        ConfigurationError: the catalog does not have the collection, or cannot read it as the collection says.
+        ConfigurationError: the catalog lacks the collection, or cannot read it as the collection says.
     """
     offers = offers_of(catalog)
     if collection.type != ALL:
@@ -64,7 +64,7 @@ def choose(
 
 
 def find_choice(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Choice | None:
-    """The choice that a message with `descriptor` is about: some connectors leave out the namespace in messages."""
+    """The choice for a message with `descriptor`: some connectors leave out the namespace in messages."""
     if found := choices.get(descriptor):
         return found
     named = [choice for known, choice in choices.items() if known.name == descriptor.name]
@@ -72,7 +72,7 @@ def find_choice(choices: dict[Descriptor, Choice], descriptor: Descriptor) -> Ch
 
 
 def is_unwanted(offers: Iterable[Descriptor], choices: Container[Descriptor], descriptor: Descriptor) -> bool:
-    """Whether a message that is about no choice is about another stream of the catalog."""
+    """Whether a message for none of the choices is for another stream of the catalog."""
     alike = [
         each
         for each in offers
@@ -87,13 +87,13 @@ def offers_of(catalog: dict[str, Any]) -> list[Offer]:
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
         raise ConfigurationError("the catalog has no list of 'streams'")
     offers = []
-    for written in streams:
-        stream = written.get("stream", written)
+    for entry in streams:
+        stream = entry.get("stream", entry)
         if not isinstance(stream, dict) or not isinstance(stream.get("name"), str):
             raise ConfigurationError("the catalog has a stream without a name")
         namespace = stream.get("namespace")
         descriptor = Descriptor(stream["name"], None if namespace is None else str(namespace))
-        offers.append(Offer(stream, descriptor, {} if stream is written else written))
+        offers.append(Offer(stream, descriptor, {} if stream is entry else entry))
     return offers
 
 
@@ -106,20 +106,24 @@ def _find_offer(offers: list[Offer], wanted: str) -> Offer:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigurationError(f"the connector has several streams {wanted!r}: {_join_names(found)}")
-    raise ConfigurationError(f"the connector has no stream {wanted!r}, valid are: {_join_names(offers)}")
+            raise ConfigurationError(
+                f"the connector has several streams {wanted!r}; choose one of {_join_names(found)}"
+            )
+    if not offers:
+        raise ConfigurationError(f"the connector has no stream {wanted!r}, nor any other")
+    raise ConfigurationError(f"the connector has no stream {wanted!r}; choose one of {_join_names(offers)}")
 
 
 def _select(offers: list[Offer], selected: SelectedStream) -> Offer:
     name = selected.name if not selected.namespace else f"{selected.namespace}.{selected.name}"
     offer = _find_offer(offers, name)
-    said: dict[str, Any] = {"sync_mode": selected.sync_mode, "cursor_field": list(selected.cursor_field)}
-    configured = offer.configured | {key: value for key, value in said.items() if value}
+    choice: dict[str, Any] = {"sync_mode": selected.sync_mode, "cursor_field": list(selected.cursor_field)}
+    configured = offer.configured | {key: value for key, value in choice.items() if value}
     return Offer(offer.stream, offer.descriptor, configured)
 
 
 def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choice]:
-    """The stream as it stands in the configured catalog, and what its rows become."""
+    """The stream's entry in the configured catalog, and how its rows arrive."""
     columns = columns_of(offer.stream.get("json_schema"))
     cursor = _cursor(offer, collection, columns)
     full_refresh = _sync_mode(offer, collection, cursor) == "full_refresh"
@@ -138,7 +142,7 @@ def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choi
         descriptor=offer.descriptor,
         columns=columns,
         full_refresh=full_refresh,
-        # A value inside of an object is no column that rows could be told apart by.
+        # A value inside an object is not a column, so it cannot identify rows.
         cursor_field=cursor[0] if len(cursor) == 1 and cursor[0] in columns else None,
         key=columns_of_key,
         newest_by=tuple(cursor) if columns_of_key and not full_refresh else (),
@@ -146,7 +150,7 @@ def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choi
 
 
 def _cursor(offer: Offer, collection: CollectionJob, columns: dict[str, Kind]) -> list[str]:
-    """A path, as cursors may be inside of objects; empty where nothing is known."""
+    """The path to the cursor, which may be inside an object; empty if unknown."""
     if (given := collection.cursor_field) is not None:
         return [given] if given in columns else given.split(".")
     return path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
@@ -155,18 +159,17 @@ def _cursor(offer: Offer, collection: CollectionJob, columns: dict[str, Kind]) -
 def _sync_mode(offer: Offer, collection: CollectionJob, cursor: list[str]) -> str:
     supported = path_of(offer.stream.get("supported_sync_modes")) or ["full_refresh"]
     own_cursor = bool(offer.stream.get("source_defined_cursor"))
-    # Somebody who names a cursor wants it to be used.
+    # Whoever names a cursor wants it used.
     wanted = collection.sync_mode or ("incremental" if collection.cursor_field else offer.configured.get("sync_mode"))
     if wanted is None:
         return "incremental" if "incremental" in supported and (own_cursor or cursor) else str(supported[0])
     if wanted not in supported:
         raise ConfigurationError(
-            f"the stream {str(offer.descriptor)!r} cannot be read by {wanted}, valid are: {', '.join(supported)}"
+            f"stream {str(offer.descriptor)!r} does not support sync_mode {wanted!r}; "
+            f"choose one of {', '.join(map(repr, supported))}"
         )
     if wanted == "incremental" and not (own_cursor or cursor):
-        raise ConfigurationError(
-            f"the stream {str(offer.descriptor)!r} needs a 'cursor_field' to be read by incremental"
-        )
+        raise ConfigurationError(f"stream {str(offer.descriptor)!r} needs a 'cursor_field' for sync_mode 'incremental'")
     return str(wanted)
 
 
@@ -182,7 +185,7 @@ def paths_of(given: Any) -> list[list[str]]:
 
 
 def path_of(given: Any) -> list[str]:
-    """Where a value is, in a record or an object of it; empty where nothing is said."""
+    """The path to a value in a record; empty if none is given."""
     if isinstance(given, str):
         return [given]
     return [str(part) for part in given] if isinstance(given, list) else []
@@ -191,4 +194,4 @@ def path_of(given: Any) -> list[str]:
 def _join_names(offers: list[Offer]) -> str:
     names = sorted(str(offer.descriptor) for offer in offers)
     more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
-    return (", ".join(names[:_SHOWN_STREAMS]) or "none") + more
+    return ", ".join(map(repr, names[:_SHOWN_STREAMS])) + more

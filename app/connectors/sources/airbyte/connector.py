@@ -1,4 +1,4 @@
-"""A connector as a process: what it says beside records and states, and why it failed."""
+"""A connector as a process: its messages besides records and states, and why it failed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Connector:
         self.config = config
         """As it is now: the connector may replace it."""
         self.specified: Any = None
-        """The JSON Schema that tells what is secret in it, None where none is known."""
+        """The JSON Schema that tells what is secret in it; None if unknown."""
         self._program = program
         self._work_dir = work_dir
         self._seen_at = seen_at
@@ -73,31 +73,33 @@ class Connector:
         for message, _ in self._messages("spec"):
             found = message.spec or found
         if found is None:
-            raise SynclineError("the connector's spec ended without a specification")
+            raise SynclineError("the connector's 'spec' command returned no specification")
         return found.connection_specification
 
     def mask_by(self, specification: Any) -> None:
-        """From now on what this JSON Schema marks as secret, in whatever configuration, is in nothing that it says."""
+        """From now on masks in its output what this JSON Schema marks as secret, in any configuration."""
         self.specified = specification
         self._program.mask(self._secrets(self.config))
 
     def mask_like(self, other: Connector) -> None:
-        """The same for all that `other` masks."""
+        """Masks all that `other` masks, too."""
         self._program.mask(other._program.secrets)
 
     def check(self) -> None:
-        """Raises `ConfigurationError` where the connector says that it cannot connect."""
+        """Raises `ConfigurationError` if the connector says that it cannot connect."""
         answer = None
         for message, _ in self._messages("check"):
             answer = message.connection_status or answer
         if answer is None:
-            raise SynclineError("the connector's check ended without an answer")
+            raise SynclineError("the connector's 'check' command returned no status")
         self.check_status(answer)
 
     def check_status(self, answer: ConnectionStatus) -> None:
-        """Raises `ConfigurationError` where the connector says that it cannot connect."""
+        """Raises `ConfigurationError` if the connector says that it cannot connect."""
         if answer.status != "SUCCEEDED":
-            raise ConfigurationError(f"the connector cannot connect: {self._mask(answer.message or 'it says no more')}")
+            raise ConfigurationError(
+                f"the connector cannot connect: {self._mask(answer.message or 'it gives no reason')}"
+            )
 
     def catalog(self) -> dict[str, Any]:
         """What it offers."""
@@ -105,15 +107,15 @@ class Connector:
         for message, _ in self._messages("discover"):
             catalog = message.catalog or catalog
         if catalog is None:
-            raise SynclineError("the connector's discover ended without a catalog")
+            raise SynclineError("the connector's 'discover' command returned no catalog")
         return catalog
 
     def read(self, catalog: dict[str, Any], bookmark: str | None) -> Iterator[tuple[Message, int]]:
-        """Its messages that are about data, each with about how many bytes it takes.
+        """Its messages about data, each with its approximate size in bytes.
 
         Raises:
-            SynclineError: it ended with another code than 0, or told of an error.
-            ConfigurationError: it told of an error of its configuration.
+            SynclineError: it exited with a code other than 0, or reported an error.
+            ConfigurationError: it reported an error in its configuration.
         """
         arguments = ["--catalog", self._write("catalog.json", catalog)]
         if bookmark is not None:
@@ -151,16 +153,16 @@ class Connector:
 
     def _fail(self, error: ErrorTrace) -> NoReturn:
         words = [text for text in (error.message, error.internal_message) if text]
-        said = ": ".join(dict.fromkeys(words)) or "it says no more"
-        stream = f" in the stream {str(error.stream_descriptor)!r}" if error.stream_descriptor else ""
+        reason = ": ".join(dict.fromkeys(words)) or "it gives no reason"
+        stream = f" in stream {str(error.stream_descriptor)!r}" if error.stream_descriptor else ""
         if error.stack_trace:
             self._log("debug", self._mask(error.stack_trace))
         kind = ConfigurationError if error.failure_type == "config_error" else SynclineError
-        raise kind(f"the connector failed{stream}: {self._mask(said)}")
+        raise kind(f"the connector failed{stream}: {self._mask(reason)}")
 
-    def _log_message(self, said: LogMessage) -> None:
-        level = _LEVELS.get(said.level, "info")
-        text = self._mask(said.message if not said.stack_trace else f"{said.message}\n{said.stack_trace}")
+    def _log_message(self, message: LogMessage) -> None:
+        level = _LEVELS.get(message.level, "info")
+        text = self._mask(message.message if not message.stack_trace else f"{message.message}\n{message.stack_trace}")
         self._program.remember(text, names_error=level == "error")
         self._spoken.say(text, level)
 
@@ -170,7 +172,7 @@ class Connector:
             self._spoken.say(text)
 
     def _take_config(self, control: Control) -> None:
-        """A connector that gets a new token hands it over; its next start in this attempt has it."""
+        """Keeps a new configuration, with a new token perhaps, for the connector's next start in this attempt."""
         if control.connector_config is None:
             return
         config = control.connector_config.config
@@ -182,8 +184,8 @@ class Connector:
         if secrets - self._secrets(self.config):
             self._log(
                 "warn",
-                "the connector has new credentials, which count for this attempt only: where it renews them each time, "
-                "its next attempt needs a 'config' with new ones",
+                "the connector has new credentials, which are kept for this attempt only: if it renews them each time, "
+                "the next attempt needs a 'config' with new ones",
             )
         self.config = config
 
@@ -199,5 +201,5 @@ class Connector:
 
 
 def secrets_of(config: dict[str, Any]) -> frozenset[str]:
-    """The secrets of a configuration; a manifest has none, but the names of many."""
+    """The secrets of a configuration; a manifest only names them."""
     return secrets_in({key: value for key, value in config.items() if key != MANIFEST})

@@ -21,23 +21,23 @@ SEEN_AT: Final = Path("/syncline")
 """Where the container finds the directory of its attempt."""
 
 _GRACE_SECONDS: Final = 10
-# Waits until the attempt closes the pipe, or has ended in whatever way: only the engine can end a container.
+# Waits until the attempt closes the pipe or ends in whatever way: only the engine can end a container.
 _GUARD: Final = 'cat >/dev/null; exec docker rm --force "$0" >/dev/null 2>&1'
-# The same for containers that even the guard has left, since it was killed as well.
+# Removes containers that the guard left behind because it was killed as well.
 _REMOVE_LEFTOVERS: Final = 'docker ps --all --quiet --filter "label=$0" | xargs -r docker rm --force >/dev/null 2>&1'
 
 
 class Container:
     """Runs of `image`, one at a time, all under one name.
 
-    An `owner` has no others: what an attempt that was killed has left is removed. None: nothing is known of others.
+    An `owner` has only one: what a killed attempt left behind is removed. None: others may run beside it.
     """
 
     def __init__(
         self, image: str, *, owner: str | None, work_dir: Path, network: str | None, options: Sequence[str]
     ) -> None:
         self._name = f"syncline-{uuid.uuid4().hex}"
-        # Names of sources may hold what labels cannot.
+        # Names of sources may hold characters that labels cannot.
         self._label = owner and f"syncline.owner={hashlib.sha256(owner.encode()).hexdigest()[:16]}"
         self._image = image
         self._work_dir = work_dir
@@ -54,18 +54,18 @@ class Container:
         """What runs the image; a command of the protocol follows. From now on the container is guarded.
 
         Raises:
-            ConfigurationError: there is no `docker` here.
+            ConfigurationError: `docker` is not on PATH.
         """
         docker = shutil.which("docker")
         if docker is None:
-            raise ConfigurationError("'image' needs Docker: the command docker is not on PATH")
+            raise ConfigurationError("'image' needs Docker, but the command docker is not on PATH")
         if self._guard is None:
             self._guard = self._start_guard()
         network = [] if self._network is None else ["--network", self._network]
         return [
             *(docker, "run", "--rm", "--interactive", "--init", "--log-driver", "none", "--name", self._name),
             *(("--label", self._label) if self._label else ()),
-            # As nobody else may read the files of the attempt.
+            # Only the user may read the files of the attempt.
             *("--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"),
             *("--mount", f"type=bind,source={self._work_dir},target={SEEN_AT}"),
             *network,

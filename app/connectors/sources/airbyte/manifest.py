@@ -14,7 +14,7 @@ def load_manifest(given: dict[str, Any] | str) -> dict[str, Any]:
     """The manifest as an object.
 
     Raises:
-        ConfigurationError: there is no such file, or it holds something else.
+        ConfigurationError: the file does not exist or does not hold a manifest.
     """
     if isinstance(given, dict):
         return given
@@ -22,7 +22,7 @@ def load_manifest(given: dict[str, Any] | str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"'manifest' is not YAML: {error}") from None
+        raise ConfigurationError(f"'manifest' is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("streams"), list):
-        raise ConfigurationError("'manifest' is no declarative manifest: it has no list of 'streams'")
+        raise ConfigurationError("'manifest' is not a declarative manifest: it has no list of 'streams'")
     return content

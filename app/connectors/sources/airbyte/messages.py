@@ -19,7 +19,7 @@ _CATALOG: Final = re.compile(rb'\s*\{\s*"type"\s*:\s*"CATALOG"')
 
 
 class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which stream."""
+    """Identifies a stream."""
 
     name: str
     namespace: str | None = None
@@ -29,7 +29,7 @@ class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct):
-    """With `file_reference`, of older connectors `file`, it describes a file that the connector has put somewhere."""
+    """With `file_reference` (older connectors: `file`) it describes a file that the connector has saved."""
 
     stream: str
     data: dict[str, Any]
@@ -39,7 +39,7 @@ class Record(msgspec.Struct):
 
 
 class StreamState(msgspec.Struct):
-    """`stream_state` stays JSON text, as numbers in it must come back as they were."""
+    """`stream_state` stays JSON text, so that its numbers do not change."""
 
     stream_descriptor: Descriptor
     stream_state: msgspec.Raw = NULL
@@ -51,7 +51,7 @@ class GlobalState(msgspec.Struct):
 
 
 class State(msgspec.Struct, rename={"global_": "global"}):
-    """Of one stream, of all streams together, or of the old kind, which is all in `data`."""
+    """Of one stream, of all streams together, or of the legacy kind, which is all in `data`."""
 
     type: str | None = None
     stream: StreamState | None = None
@@ -112,7 +112,7 @@ class Specification(msgspec.Struct, rename="camel"):
 
 
 class Message(msgspec.Struct, rename={"connection_status": "connectionStatus"}):
-    """Any message; which of the fields it has depends on `type`."""
+    """Any message; its `type` decides which fields it has."""
 
     type: str
     record: Record | None = None
@@ -144,11 +144,11 @@ _decode_type = msgspec.json.Decoder(_Type).decode
 
 
 def parse_message(line: bytes) -> Message | None:
-    """The message in a line; None if the line is no message of a known type, but free text or a later invention.
+    """The message in a line; None for free text and for messages of unknown types.
 
     Raises:
-        SynclineError: the line begins like a message and is not one, or has one within, so something may be lost.
-        ConfigurationError: values are nested too deep, or too many, or a message of another type holds rows.
+        SynclineError: the line looks like a message but is not valid, or contains one, so data may be lost.
+        ConfigurationError: values are nested too deeply or are too many, or a message of another type holds rows.
     """
     if not line.lstrip().startswith(b"{"):
         check_text(line, program="the connector")
@@ -162,21 +162,21 @@ def parse_message(line: bytes) -> Message | None:
             _check_unread(line)
             return None
         shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
-        why = "Number out of range" if isinstance(error, ArithmeticError) else error
+        why = "number out of range" if isinstance(error, ArithmeticError) else error
         raise SynclineError(f"the connector wrote a line that is not an Airbyte message: {why}: {shown}") from None
     except RecursionError:
-        raise ConfigurationError("the connector sent a message with values that are nested too deep") from None
+        raise ConfigurationError("the connector sent a message whose values are nested too deeply") from None
     if message.type not in _FIELDS:
         check_type(message.type, program="the connector")
         _check_unread(line)
         return None
     if getattr(message, _FIELDS[message.type]) is None:
-        raise SynclineError(f"the connector sent a {message.type} without its content")
+        raise SynclineError(f"the connector sent a {message.type} message without content")
     return message
 
 
 def _is_something_else(line: bytes) -> bool:
-    """A text that begins with a brace, or JSON of another purpose."""
+    """Whether it is text that begins with a brace, or JSON of another purpose."""
     try:
         return str(_decode_type(line).type) not in _FIELDS
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -187,19 +187,19 @@ def _is_something_else(line: bytes) -> bool:
 
 
 def _check_unread(line: bytes) -> None:
-    """Raises where the object in `line`, of no type that is known, holds rows, or the end of a stream."""
+    """Raises an error if the object in `line`, of an unknown type, holds rows or ends a stream."""
     message = unread(line)
     type_, inner = text_in(message.type), unread(message.record)
     if type_.strip().upper() == "TRACE" and holds_values(message.trace):
-        raise SynclineError(f"the connector sent a message of the type {type_!r}: it must be 'TRACE'")
+        raise SynclineError(f"the connector sent a message of type {type_!r}; it must be 'TRACE'")
     if message.is_log:
         return
     has_rows = text_in(inner.stream) or (text_in(message.stream) and holds_values(message.data))
     if has_rows or (type_ and (holds_values(message.record) or holds_values(message.records))):
         stream = text_in(inner.stream) or text_in(message.stream)
-        about = f" of the stream {stream!r}" if stream else ""
-        shown = f"of the type {type_!r}" if type_ else "without a type"
+        about = f" for stream {stream!r}" if stream else ""
+        shown = f"of type {type_!r}" if type_ else "without a type"
         raise ConfigurationError(
             f"the connector sent a message {shown}{about}, which is not read and may hold rows: of the messages that "
-            "carry rows, only RECORD is read. Switch off in the connector's 'config' what makes it send others"
+            "carry rows, only RECORD is read. In the connector's 'config', turn off what makes it send others"
         )

@@ -23,7 +23,7 @@ def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
         yield Offered(
             name=str(offer.descriptor),
             columns=shown_columns(columns_of(_schema(offer))),
-            # Values inside of objects are no columns.
+            # Values inside objects are not columns.
             key=[path[0] for path in key] if all(len(path) == 1 for path in key) else [],
             cursor_fields=_cursor_fields(offer) if "incremental" in modes else [],
             sync_modes=modes,
@@ -37,10 +37,10 @@ def _sync_modes(offer: Offer) -> list[SyncMode]:
 
 
 def _cursor_fields(offer: Offer) -> list[str]:
-    """What the connector says; the choice is ours where it neither has a cursor of its own nor names one."""
-    told = path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
-    if told:
-        return [".".join(told)]
+    """The connector's own cursor; candidates of ours if it neither has one nor names one."""
+    cursor = path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
+    if cursor:
+        return [".".join(cursor)]
     if offer.stream.get("source_defined_cursor"):
         return []
     schema = _schema(offer)

@@ -1,4 +1,4 @@
-"""The options of the source `airbyte`: which connector, how it runs, and what it is told."""
+"""The options of the source `airbyte`: which connector, how it runs, and its configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the ann
 from app.domain.keys import Several
 
 CDK: Final = "airbyte-cdk==7.39.1"
-"""What runs a manifest where nothing else is said."""
+"""What runs a manifest by default."""
 
 _ORIGINS: Final = ("package", "command", "manifest", "image", "docker_image")
 _NAME: Final = r"[A-Za-z0-9][\w.-]*(:\d+)?(/[A-Za-z0-9_][\w.-]*)*"
@@ -32,7 +32,7 @@ def _as_path(value: Any) -> Any:
 
 
 class SelectedStream(Options):
-    """One of the streams of the collection `all`, and how it is read; Jitsu Classic's words."""
+    """One of the streams of the collection `all`, and how it is read, in Jitsu Classic's words."""
 
     name: str = Field(min_length=1)
     namespace: str | None = None
@@ -69,32 +69,32 @@ class AirbyteOptions(Options):
     @classmethod
     def _is_pinned(cls, image: str | None) -> str | None:
         if image is not None and not _IMAGE.fullmatch(image):
-            raise ValueError(f"{image!r} is no image with a version: write airbyte/source-name:1.2.3")
+            raise ValueError(f"{image!r} is not an image with a version; write airbyte/source-name:1.2.3")
         return image
 
     @field_validator("docker_image")
     @classmethod
     def _is_an_image(cls, image: str | None) -> str | None:
         if image is not None and not (_REPOSITORY.fullmatch(image) or _IMAGE.fullmatch(image)):
-            raise ValueError(f"{image!r} is not the name of an image: write airbyte/source-name")
+            raise ValueError(f"{image!r} is not an image name; write airbyte/source-name")
         return image
 
     @field_validator("image_version")
     @classmethod
     def _is_a_version(cls, version: str | None) -> str | None:
         if version and not _TAG.fullmatch(version):
-            raise ValueError(f"{version!r} is no version of an image: write 1.2.3")
+            raise ValueError(f"{version!r} is not an image version; write one such as 1.2.3")
         return version
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         given = [key for key in _ORIGINS if getattr(self, key)]
-        # The packages beside a manifest are those that run it.
+        # A package beside a manifest is what runs it.
         if len(given) != 1 and given != ["package", "manifest"]:
             found = " and ".join(f"'{key}'" for key in given) or "none"
-            raise ValueError(f"exactly one of {', '.join(map(repr, _ORIGINS))} is needed, found {found}")
+            raise ValueError(f"give exactly one of {', '.join(map(repr, _ORIGINS))}; found {found}")
         if self.state is not None and self.initial_state is not None:
-            raise ValueError("'state' and 'initial_state' exclude each other")
+            raise ValueError("give either 'state' or 'initial_state', not both")
         return self
 
     @model_validator(mode="after")
@@ -107,12 +107,12 @@ class AirbyteOptions(Options):
         ):
             for key in keys:
                 if getattr(self, key) and not any(getattr(self, origin) for origin in origins):
-                    raise ValueError(f"'{key}' belongs to {' or '.join(map(repr, origins))}")
+                    raise ValueError(f"'{key}' can only be used with {' or '.join(map(repr, origins))}")
         return self
 
     @property
     def image_name(self) -> str | None:
-        """The image with its version. Classic leaves out who publishes it, and takes the newest without a version."""
+        """The image with its version. Classic leaves out the publisher, and without a version takes the newest."""
         if self.docker_image is None:
             return self.image
         name = self.docker_image if "/" in self.docker_image else f"airbyte/{self.docker_image}"
@@ -125,7 +125,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         NoParameters,
         "app.connectors.sources.airbyte.source:AirbyteSource",
         offers="by itself",
-        instead_of_intervals="it reads from its bookmark or its start date on: set an earlier one",
+        instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         finds_its_collections=True,
         tells_versions=True,
     ),

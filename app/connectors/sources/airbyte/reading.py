@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Reading:
     """Turns a connector's messages into tables, rows and checkpoints; `offers` are the streams that its catalog has.
 
-    `hear` is told whether it can connect, and raises if it says that it cannot.
+    `hear` takes its connection status, and raises if it says that it cannot connect.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Reading:
         self._estimates: dict[Descriptor, float] = {}
 
     def items(self, messages: Iterable[tuple[Message, int]]) -> Iterator[Table | Rows | Checkpoint]:
-        """Raises `SynclineError` where the connector did not send all."""
-        # Announced first of all, so that a stream without records has its table, or an empty one.
+        """Raises `SynclineError` if the connector did not send everything."""
+        # Announced first, so that a stream without records has a table, too, or an empty one.
         yield from self._tables.values()
         self._warn_of_unknown_cursors()
         for message, size in messages:
@@ -99,13 +99,13 @@ class Reading:
             if choice.newest_by and not self._tables[choice.descriptor].newest_by:
                 self._log(
                     "warn",
-                    f"the catalog does not describe {'.'.join(choice.newest_by)!r}, the cursor of the stream "
-                    f"{str(choice.descriptor)!r}: of rows with an equal key the one that comes last is kept, and not "
-                    "the one with the highest cursor",
+                    f"the catalog does not describe {'.'.join(choice.newest_by)!r}, the cursor of stream "
+                    f"{str(choice.descriptor)!r}: of rows with the same key, the one that comes last is kept instead "
+                    "of the one with the highest cursor",
                 )
 
     def progress(self) -> float | None:
-        """Which share of the records that the connector expects is read; None while it did not say."""
+        """The share of the expected records that is read; None while the connector has not estimated all streams."""
         expected = sum(self._estimates.values())
         if not expected or self._estimates.keys() != self._choices.keys():
             return None
@@ -151,23 +151,23 @@ class Reading:
         self._left_out.add(descriptor)
         stream = f"stream {str(descriptor)!r}"
         if unwanted:
-            self._log("info", f"{stream} is not part of the collection {self._collection.name!r} and left out")
+            self._log("info", f"skipping {stream}: it is not part of the collection {self._collection.name!r}")
         else:
-            self._log("warn", f"{stream} is not in the catalog and left out")
+            self._log("warn", f"skipping {stream}: it is not in the catalog")
 
     def _refuse_ambiguous(self, descriptor: Descriptor) -> None:
         alike = [str(each) for each in self._choices if each.name == descriptor.name]
         if descriptor.namespace is None and alike:
             raise ConfigurationError(
-                f"the connector sent records of {descriptor.name!r} without a namespace, which may be of any of "
-                f"{', '.join(alike)}: give a 'catalog' in which only one stream has this name"
+                f"the connector sent records of stream {descriptor.name!r} without a namespace, which may belong to "
+                f"any of {', '.join(map(repr, alike))}; give a 'catalog' in which only one stream has this name"
             )
 
     def _refuse_file(self, descriptor: Descriptor) -> None:
-        """The connector has put it into a directory of its own, which goes with the attempt."""
+        """The connector saved it in a directory of its own, which is removed with the attempt."""
         if find_choice(self._choices, descriptor) is not None:
             raise ConfigurationError(
-                f"the connector sent a file with a record of the stream {str(descriptor)!r}, and files are not loaded: "
+                f"the connector sent a file with a record of stream {str(descriptor)!r}, and files are not loaded: "
                 "set 'delivery_method: {delivery_type: use_records_transfer}' in the connector's 'config', or leave "
                 "the stream out"
             )
@@ -176,13 +176,13 @@ class Reading:
         covered = self._states.take(state)
         found = (find_choice(self._choices, each) for each in covered or ())
         self._uncovered.cover(None if covered is None else {each.descriptor for each in found if each})
-        # Rows that nothing tells apart must not be committed before the state that stands for them, and it must not
-        # stand for rows of a wanted stream that came under another name.
+        # Rows without identity must not be committed before the state that covers them, and that must not cover rows
+        # of a wanted stream that came under another name.
         if not self._uncovered and not self._strangers:
             yield Checkpoint(self._bookmark())
 
     def _bookmark(self) -> str | None:
-        """Nothing where all is read anew each time; an old connector's state would not show it."""
+        """None if everything is read anew each time, which an old connector's state would not show."""
         anew = all(choice.full_refresh for choice in self._choices.values())
         return None if anew else self._states.bookmark()
 
@@ -196,7 +196,7 @@ class Reading:
 
     def _check_complete(self) -> None:
         if halves := [str(each) for each, status in self._statuses.items() if status != "COMPLETE"]:
-            raise SynclineError(f"the connector ended, but did not complete {', '.join(sorted(halves))}")
+            raise SynclineError(f"the connector ended without completing {', '.join(map(repr, sorted(halves)))}")
         self._strangers.refuse(may_be_outdated=self._late.may_be_outdated)
         self._uncovered.refuse("the connector")
 
@@ -213,7 +213,7 @@ def _table(choice: Choice, name: str) -> Table:
 
 
 def _newest_by(choice: Choice) -> tuple[str, ...]:
-    """Where the cursor is, if the catalog describes its column."""
+    """The path to the cursor, if the catalog describes its column."""
     kind = choice.columns.get(next(iter(choice.newest_by), ""))
     is_there = kind is Kind.JSON if len(choice.newest_by) > 1 else kind is not None
     return choice.newest_by if is_there else ()

@@ -81,7 +81,7 @@ class AirbyteSource:
             return choice is not None and not choice.full_refresh
 
         def columns_now() -> dict[str, dict[str, Kind]]:
-            """What a second connector says, while the first one waits to be read on."""
+            """The columns that a second connector discovers while the first one waits."""
             other = self._second_connector(connector)
             catalog = self._catalog(other)
             connector.mask_like(other)
@@ -103,7 +103,7 @@ class AirbyteSource:
         yield from reading.items(connector.read(catalog, states.bookmark()))
 
     def progress(self) -> float | None:
-        """Which share of the records is read, 0 to 1; None where the connector has not said how many there are."""
+        """The share of the records that is read, 0 to 1; None if the connector has not estimated how many there are."""
         return None if self._reading is None else self._reading.progress()
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class AirbyteSource:
         config = document(self._options.config, "config")
         if self._options.manifest is not None:
             config = config | {MANIFEST: load_manifest(self._options.manifest)}
-        # Trials run beside a sync, and beside each other.
+        # Checks and discoveries run beside a sync, and beside each other.
         alone = isinstance(self._job, Sync)
         owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if alone else None
         connector = self._connector(config, owner=owner)
@@ -121,14 +121,14 @@ class AirbyteSource:
         return connector
 
     def _second_connector(self, connector: Connector) -> Connector:
-        """Another one, with the same configuration as it is now."""
+        """Another connector with the current configuration of this one."""
         other = self._connector(connector.config, owner=None)
         other.mask_by(connector.specified)
         other.mask_like(connector)
         return other
 
     def _connector(self, config: dict[str, Any], *, owner: str | None) -> Connector:
-        """A connector that ends with the attempt; an `owner` has no other containers."""
+        """A connector that ends with the attempt; an `owner` has only one container."""
         arguments, environment = self._components()
         if image := self._options.image_name:
             container = Container(
@@ -149,7 +149,7 @@ class AirbyteSource:
         return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)
 
     def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
-        """It says which values are secret. A manifest has its own; a program is not started for it in each attempt."""
+        """It tells which values are secret. A manifest holds its own; that of a program is remembered."""
         if MANIFEST in config:
             spec = config[MANIFEST].get("spec")
             return spec.get("connection_specification") if isinstance(spec, dict) else None
@@ -161,9 +161,9 @@ class AirbyteSource:
         except SynclineError as error:
             if not self._options.command:
                 raise
-            # A program of the user's own may do without.
+            # A program of the user's own may have none.
             self._log(
-                "warn", f"only what a key says to be secret is masked, for the command has no specification: {error}"
+                "warn", f"only values whose keys look secret are masked, as the command gave no specification: {error}"
             )
             return None
         if known is not None:
@@ -171,7 +171,7 @@ class AirbyteSource:
         return specification
 
     def _known_specification(self, connector: Connector) -> KnownSpecification | None:
-        """That of a pinned version stays; a command may be another program later, and so may the newest image."""
+        """That of a pinned version never changes; a command or the newest image may be another program later."""
         options, image = self._options, self._options.image_name
         if options.command:
             origin = [*connector.command, *map(str, changes(connector.command))]
@@ -188,7 +188,7 @@ class AirbyteSource:
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _components(self) -> tuple[list[str], dict[str, str]]:
-        """A manifest's own Python code, which airbyte-cdk runs only where the environment allows it."""
+        """A manifest's own Python code, which airbyte-cdk runs only if the environment allows it."""
         if self._options.components is None:
             return [], {}
         path = Path(self._options.components).absolute()
@@ -197,7 +197,7 @@ class AirbyteSource:
     def _choose_streams(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
         """The catalog, and what is chosen from it.
 
-        One that was discovered earlier may lack what is asked for now, and may be why an attempt failed.
+        A remembered catalog may lack what is asked for now, or may be why the last attempt failed.
         """
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
         earlier = self._catalog_cache(connector).remembered() if first and self._options.catalog is None else None
@@ -211,7 +211,7 @@ class AirbyteSource:
         return choose(catalog, self._collection, self._options.selected_streams)
 
     def _catalog(self, connector: Connector) -> dict[str, Any]:
-        """The catalog that is given, or what the connector says now."""
+        """The given catalog, or the one that the connector discovers now."""
         if (given := self._options.catalog) is not None:
             return document(given, "catalog")
         known = self._catalog_cache(connector)
@@ -220,9 +220,9 @@ class AirbyteSource:
         return catalog
 
     def _catalog_cache(self, connector: Connector) -> DiscoveredCatalog:
-        """Its key is the configuration as it is at first: the connector may change it while it discovers."""
+        """Keyed by the initial configuration: the connector may change it during discovery."""
         if self._discovered is None:
-            # The command of a container has a name and a directory of its own each time.
+            # The command of a container has a new name and directory each time.
             image = self._options.image_name
             self._discovered = DiscoveredCatalog(
                 self._data_dir,
@@ -246,13 +246,13 @@ def _columns(choices: dict[Descriptor, Choice]) -> dict[str, dict[str, Kind]]:
 
 
 def _state(given: dict[str, Any] | list[Any] | str, key: str) -> str:
-    """The text of a state that is written out, JSON text, or in the file of that path."""
+    """The JSON text of a state that is given as an object, as JSON text or as the path of a file."""
     if isinstance(given, str):
         text = given if given.lstrip().startswith(("{", "[")) else text_of(given, key, "JSON")
         try:
             given = jsontext.decode(text)
         except msgspec.MsgspecError as error:
-            raise ConfigurationError(f"'{key}' is not JSON: {error}") from None
+            raise ConfigurationError(f"'{key}' is not valid JSON: {error}") from None
     if not isinstance(given, dict | list):
-        raise ConfigurationError(f"'{key}' is neither an object nor a list")
+        raise ConfigurationError(f"'{key}' must be a JSON object or a list")
     return jsontext.encode(given)

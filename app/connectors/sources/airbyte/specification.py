@@ -1,4 +1,4 @@
-"""What a connector's own specification says of its configuration: which values are secret."""
+"""Which values of a connector's configuration are secret, by its own specification."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _secret_texts(schema: Any, value: Any, depth: int) -> Iterator[str]:
 
 
 class KnownSpecification:
-    """The specification of a connector, kept in a file for `max_age`; that of a pinned version never changes."""
+    """The specification of a connector, kept in a file for `max_age`; that of a pinned version for ever."""
 
     def __init__(self, data_dir: Path, origin: Sequence[str], *, max_age: timedelta | None = None) -> None:
         digest = hashlib.sha256(json.dumps(list(origin)).encode()).hexdigest()[:32]
@@ -53,7 +53,7 @@ class KnownSpecification:
         self._max_age = max_age
 
     def load(self) -> Any:
-        """None where there is none, or one that is too old or damaged."""
+        """None if there is none, or it is too old or damaged."""
         try:
             if self._max_age is not None and self._age_seconds() >= self._max_age.total_seconds():
                 return None

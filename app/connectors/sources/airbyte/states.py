@@ -1,6 +1,6 @@
-"""The bookmark of a connector: exactly the file that its `--state` wants to have.
+"""The bookmark of a connector: exactly the file that its `--state` takes.
 
-That is a list of states, one for each stream or one for all; of old connectors, the object that they sent last.
+That is a list of states, one for each stream or one for all; for old connectors, the last object that they sent.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from app.domain.errors import SynclineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What a connector sends for a stream that keeps no state. Given back it would read nothing, and nobody would have rows.
+# What a connector sends for a stream without state. With it as a bookmark, the next run would read nothing.
 _NO_STATE: Final = ("__ab_full_refresh_sync_complete", "__ab_no_cursor_state_message")
 _encode = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[State]).decode
 
 
 class States:
-    """What is known so far, beginning with `bookmark`; only streams that `remembers` says so of are kept."""
+    """The states so far, beginning with `bookmark`; only those of streams for which `remembers` is true are kept."""
 
     def __init__(self, bookmark: str | None, *, remembers: Callable[[Descriptor], bool]) -> None:
         self._remembers = remembers
@@ -37,7 +37,7 @@ class States:
         """Which streams the state covers, None for all of them.
 
         Raises:
-            SynclineError: it is of no kind that is known, or too large.
+            SynclineError: its type is unknown, or it is too large.
         """
         if state.type == "GLOBAL" or (state.type is None and state.global_ is not None):
             if state.global_ is None:
@@ -50,15 +50,15 @@ class States:
             }
         if state.type == "STREAM" or (state.type is None and state.stream is not None):
             if state.stream is None:
-                raise SynclineError("the connector sent a STATE of a stream without 'stream'")
+                raise SynclineError("the connector sent a stream STATE without 'stream'")
             return self._take_stream(state.stream)
         if state.type not in (None, "LEGACY"):
-            raise SynclineError(f"the connector sent a STATE of the kind {state.type!r}, which is not known")
+            raise SynclineError(f"the connector sent a STATE of unknown type {state.type!r}")
         self._legacy, self._global, self._streams = bytes(state.data), None, {}
         return None
 
     def bookmark(self) -> str | None:
-        """The file for the next run, None where there is nothing to remember."""
+        """The file for the next run; None if there is nothing to remember."""
         text = self._text()
         if text is None:
             return None
@@ -100,7 +100,7 @@ class States:
         try:
             states = _decode_list(bookmark)
         except msgspec.MsgspecError as error:
-            raise SynclineError(f"the bookmark is not what a connector sent: {error}") from None
+            raise SynclineError(f"the bookmark is not an Airbyte state: {error}") from None
         for state in states:
             self.take(state)
 
@@ -111,5 +111,5 @@ def _says_nothing(state: msgspec.Raw) -> bool:
     try:
         content = msgspec.json.decode(state)
     except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
-        return False  # what is wrong with it is told where it becomes a bookmark
+        return False  # reported where it becomes a bookmark
     return isinstance(content, dict) and any(content.get(marker) for marker in _NO_STATE)

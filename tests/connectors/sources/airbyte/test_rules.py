@@ -78,12 +78,16 @@ def test_the_mode_follows_the_collection_and_what_the_stream_can(
 @pytest.mark.parametrize(
     ("offer", "settings", "complaint"),
     [
-        (stream(), {"sync_mode": "incremental"}, "cannot be read by incremental, valid are: full_refresh"),
+        (
+            stream(),
+            {"sync_mode": "incremental"},
+            "does not support sync_mode 'incremental'; choose one of 'full_refresh'",
+        ),
         (stream(**INCREMENTAL), {"sync_mode": "incremental"}, "needs a 'cursor_field'"),
         (
             stream(supported_sync_modes=["incremental"], source_defined_cursor=True),
             {"sync_mode": "full_refresh"},
-            "cannot be read by full_refresh, valid are: incremental",
+            "does not support sync_mode 'full_refresh'; choose one of 'incremental'",
         ),
         ({"stream": {}}, {}, "a stream without a name"),
     ],
@@ -131,17 +135,17 @@ def test_what_is_no_known_message_is_passed_over(line: bytes) -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({}, "exactly one of 'package', 'command', 'manifest', 'image', 'docker_image' is needed, found none"),
+        ({}, "give exactly one of 'package', 'command', 'manifest', 'image', 'docker_image'; found none"),
         ({"package": "a==1", "image": "a/b:1"}, "found 'package' and 'image'"),
         ({"package": "airbyte-source-faker"}, "is not pinned"),
         ({"image": "airbyte/source-faker"}, "no image with a version"),
         ({"image": "--privileged"}, "no image with a version"),
-        ({"docker_image": "-v"}, "is not the name of an image"),
-        ({"docker_image": "source-a", "image_version": "--rm"}, "is no version of an image"),
-        ({"command": "source", "network": "host"}, "'network' belongs to 'image' or 'docker_image'"),
-        ({"command": "source", "executable": "x"}, "'executable' belongs to 'package'"),
+        ({"docker_image": "-v"}, "is not an image name"),
+        ({"docker_image": "source-a", "image_version": "--rm"}, "is not an image version"),
+        ({"command": "source", "network": "host"}, "'network' can only be used with 'image' or 'docker_image'"),
+        ({"command": "source", "executable": "x"}, "'executable' can only be used with 'package'"),
         ({"image": "a/b:1", "network": "--privileged"}, "here.network"),
-        ({"command": "source", "state": {}, "initial_state": {}}, "exclude each other"),
+        ({"command": "source", "state": {}, "initial_state": {}}, "give either 'state' or 'initial_state', not both"),
         ({"command": "source", "comand": 1}, "here.comand"),
     ],
 )
@@ -173,7 +177,7 @@ def test_an_image_has_its_version_and_classic_names_stand_for_airbytes(
     ("given", "complaint"),
     [
         ("/no/such.yaml", "neither a mapping nor a readable file"),
-        ("a: [\n", "is not YAML"),
+        ("a: [\n", "is not valid YAML"),
         ("a: 1\nb: 2\n", "no list of 'streams'"),
     ],
 )

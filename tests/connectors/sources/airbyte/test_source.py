@@ -160,7 +160,7 @@ def test_an_error_that_the_connector_tells_is_the_error(connection: Connection) 
     wrong = connection.failure(
         record(id=1, at=1), error("no such token", failure_type="config_error", stream_descriptor=descriptor), code=0
     )
-    assert str(wrong).endswith("the connector failed in the stream 'shop.made': no such token")
+    assert str(wrong).endswith("the connector failed in stream 'shop.made': no such token")
     assert isinstance(wrong, ConfigurationError)
 
 
@@ -174,7 +174,7 @@ def test_a_connector_that_says_nothing_of_its_end_fails_with_its_last_words(conn
 
 @pytest.mark.parametrize("last", ["INCOMPLETE", "STARTED", "RUNNING"])
 def test_a_stream_that_is_not_complete_is_a_failure(connection: Connection, last: str) -> None:
-    assert "did not complete made" in str(connection.failure(record(id=1, at=1), status("made", last)))
+    assert "ended without completing 'made'" in str(connection.failure(record(id=1, at=1), status("made", last)))
     assert connection.read(status("made", last), status("made", "COMPLETE")).tables
 
 
@@ -183,12 +183,12 @@ def test_a_stream_that_is_not_complete_is_a_failure(connection: Connection, last
     [
         ('{"type": "RECORD", "record": {"stream": "made", "data": {"id', "is not an Airbyte message"),
         ('{"type": "RECORD", "record": 5}\n', "is not an Airbyte message"),
-        ('{"type": "RECORD"}\n', "sent a RECORD without its content"),
+        ('{"type": "RECORD"}\n', "sent a RECORD message without content"),
         ('{"type": "STATE", "state": {"type": "STREAM"}}\n', "a STATE of a stream without 'stream'"),
-        ('{"type": "STATE", "state": {"type": "NEW"}}\n', "of the kind 'NEW', which is not known"),
+        ('{"type": "STATE", "state": {"type": "NEW"}}\n', "a STATE of unknown type 'NEW'"),
         (
             f'{{"type": "RECORD", "record": {{"stream": "made", "data": {{"a": {"[" * 5000}{"]" * 5000}}}}}}}\n',
-            "nested too deep",
+            "nested too deeply",
         ),
         ("5% done " + record(id=1), "wrote a message behind text in one line, where it would be lost: 5% done {"),
         ("{5%} " + record(id=1), "behind text in one line"),
@@ -217,9 +217,9 @@ def test_streams_of_one_name_in_several_namespaces_are_tables_of_their_own(conne
     connection.collection |= {"name": "made", "type": "b.made", "table_name": "made"}
     said = connection.read(record(namespace="a", id=1, at=1), record(namespace="b", id=2, at=2))
     assert said.records == {"made": [{"id": 2, "at": 2}]}
-    assert said.log == [("info", "stream 'a.made' is not part of the collection 'made' and left out")]
+    assert said.log == [("info", "skipping stream 'a.made': it is not part of the collection 'made'")]
     connection.collection["type"] = "made"
-    assert "several streams 'made': a.made, b.made" in str(connection.failure())
+    assert "several streams 'made'; choose one of 'a.made', 'b.made'" in str(connection.failure())
 
 
 def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Connection) -> None:
@@ -229,7 +229,7 @@ def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Co
     said = connection.read(refresh_token="t0k3n-one", discover_lines=[f"renewing\n{new_config(renewed)}"])
     assert connection.called["config"]["refresh_token"] == "t0k3n-two"
     assert [level for level, _ in said.log] == ["info", "warn", "info"]
-    assert "count for this attempt only" in said.log[1][1]
+    assert "kept for this attempt only" in said.log[1][1]
     assert said.log[2][1] == "had ***, has ***"
     assert connection.read(discover_lines=[new_config(connection.config)]).log == []
 
@@ -298,7 +298,7 @@ def test_a_check_asks_the_connector_and_names_what_is_missing(connection: Connec
     with pytest.raises(ConfigurationError, match="cannot connect: no such account"):
         connection.check(status={"status": "FAILED", "message": "no such account"})
     connection.collection["type"] = "other"
-    with pytest.raises(ConfigurationError, match="has no stream 'other', valid are: made"):
+    with pytest.raises(ConfigurationError, match="has no stream 'other'; choose one of 'made'"):
         connection.check()
 
 
