@@ -1,4 +1,4 @@
-"""The connection to Redis, and its errors in Syncline's words."""
+"""The connection to Redis, and its errors as Syncline's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFUSALS = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR DB index", "ERR invalid DB", 
 
 
 def make_client(options: RedisOptions) -> redis.Redis:
-    """A client that answers in bytes; nothing is connected before its first command."""
+    """A client that returns bytes; it connects with its first command."""
     how: dict[str, Any] = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _ANSWER_SECONDS}
     if options.tls_skip_verify:
         how |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
@@ -43,9 +43,7 @@ def make_client(options: RedisOptions) -> redis.Redis:
     try:
         return redis.Redis.from_url(url, **how)
     except (ValueError, TypeError):
-        raise ConfigurationError(
-            "config.url: it is no address of Redis: write redis://user:password@host:6379/0"
-        ) from None
+        raise ConfigurationError("config.url: not a Redis URL; write redis://user:password@host:6379/0") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From keys to records: one for each element, and for each object that an element has as JSON.
+"""From keys to records: one for each element, and for each JSON object in an element.
 
 https://redis.io/docs/latest/commands/scan/: a scan returns everything that is there from its beginning to its end, and
 may return it more than once.
@@ -28,18 +28,18 @@ _KEY, _FIELD, _INDEX, _SCORE, _VALUE = "redis_key", "redis_hash", "redis_index",
 
 
 class Keys:
-    """The keys of a pattern; `count` are those that were read."""
+    """The keys that match a pattern; `count` is how many were read."""
 
     def __init__(self, client: Redis, pattern: str) -> None:
-        self._client: Any = client  # its answers are typed for asynchronous use as well
+        self._client: Any = client  # its results are typed for asynchronous use as well
         self._pattern = pattern
         self.count = 0
 
     def records(self) -> Iterator[tuple[dict[str, Any], int]]:
-        """Each with about how many bytes it takes.
+        """Each with its approximate size in bytes.
 
         Raises:
-            ConfigurationError: a key is of another type, or what it has is no text in UTF-8 or too large.
+            ConfigurationError: a key has another type, or its content is too large or not UTF-8.
             redis.RedisError: the server does not answer, or refuses.
         """
         for names in self._pages():
@@ -70,7 +70,7 @@ class Keys:
             yield [name for name, _ in page]
 
     def _describe(self, names: list[bytes]) -> Iterator[tuple[bytes, str, int]]:
-        """Name, type and, of a string, its bytes; without keys that are gone by now."""
+        """Name, type and, of a string, its size in bytes; without keys that are gone by now."""
         asking = self._client.pipeline(transaction=False)
         for name in names:
             asking.type(name)
@@ -84,10 +84,11 @@ class Keys:
                 continue
             if type_ not in _TYPES:
                 raise ConfigurationError(
-                    f"key {_show_key(name)} is of type {type_}, valid are: {', '.join(_TYPES)}; narrow 'redis_key'"
+                    f"key {_show_key(name)} has the unsupported type {type_} (supported: {', '.join(_TYPES)}); "
+                    "narrow 'redis_key'"
                 )
             if type_ == "string" and length > _LARGEST_VALUE_MEGABYTES << 20:
-                raise ConfigurationError(f"key {_show_key(name)} has more than {_LARGEST_VALUE_MEGABYTES} MB")
+                raise ConfigurationError(f"key {_show_key(name)} is larger than {_LARGEST_VALUE_MEGABYTES} MB")
             yield name, type_, length if type_ == "string" else 0
 
     def _strings(self, names: list[bytes]) -> Iterator[tuple[dict[str, Any], int]]:
@@ -146,7 +147,7 @@ def _singles(answer: tuple[int, Iterable[bytes]]) -> tuple[int, Iterable[tuple[b
 
 
 def _records(key: bytes, value: bytes, position: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
-    """An object's fields are the record's, an array is a record for each of its items, other text is a `value`."""
+    """An object becomes a record, an array a record for each of its items, other text a `value`."""
     own = {_KEY: _text(key, key)} | position
     parts = _parse(_text(key, value))
     for part in parts:
@@ -165,7 +166,7 @@ def _parse(text: str) -> list[Any]:
 
 def _number(key: bytes, score: float) -> float:
     if not math.isfinite(score):
-        raise ConfigurationError(f"key {_show_key(key)} has the score {score}, which no column of numbers can hold")
+        raise ConfigurationError(f"key {_show_key(key)} has the score {score}, which a number column cannot hold")
     return score
 
 
@@ -173,7 +174,7 @@ def _text(key: bytes, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"key {_show_key(key)} has bytes that are no text in UTF-8") from None
+        raise ConfigurationError(f"key {_show_key(key)} has bytes that are not valid UTF-8") from None
 
 
 def _show_key(key: bytes) -> str:

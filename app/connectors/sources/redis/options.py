@@ -1,4 +1,4 @@
-"""The options of the source `redis`: the server's address, and which keys a collection takes."""
+"""The options of the source `redis`: the server's address, and the keys of a collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.domain.numbers import Port, Whole  # noqa: TC001 - pydantic reads the a
 
 
 class RedisOptions(Options):
-    """A `url`, or its parts; `tls_skip_verify` trusts any certificate, as Jitsu Classic can be told to."""
+    """A `url`, or its parts; `tls_skip_verify` trusts any certificate, as in Jitsu Classic."""
 
     url: SecretStr | None = None
     host: str | None = Field(default=None, min_length=1)
@@ -28,7 +28,7 @@ class RedisOptions(Options):
     @classmethod
     def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it is no address of Redis: write redis://user:password@host:6379/0, or rediss://")
+            raise ValueError("not a Redis URL; write redis://user:password@host:6379/0, or rediss:// for TLS")
         return url
 
     @model_validator(mode="after")
@@ -53,6 +53,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         RedisOptions,
         RedisParameters,
         "app.connectors.sources.redis.source:RedisSource",
-        instead_of_intervals="its keys are read anew each time",
+        instead_of_intervals="all its keys are read each time",
     ),
 }

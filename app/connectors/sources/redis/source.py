@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RedisSource:
-    """All keys of a pattern, each time anew: Redis does not tell what has changed."""
+    """All keys that match a pattern, every time: Redis cannot tell what has changed."""
 
     def __init__(
         self,
@@ -41,18 +41,18 @@ class RedisSource:
         self._log = log
         with blamed(self._subject):
             if job.collection.sync_mode == "incremental":
-                raise ConfigurationError("sync_mode: Redis does not tell what is new; only full_refresh is possible")
+                raise ConfigurationError("sync_mode: Redis cannot tell what is new; use full_refresh")
             self._client = make_client(options)
 
     def check(self) -> None:
-        with blamed(self._subject), explain_errors("cannot ask"):
+        with blamed(self._subject), explain_errors("cannot reach the server"):
             self._client.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
-        with blamed(self._subject), explain_errors(f"cannot read the keys {self._pattern!r}"):
+        with blamed(self._subject), explain_errors(f"cannot read keys that match {self._pattern!r}"):
             keys = Keys(self._client, self._pattern)
             yield from self._tables_and_rows(keys.records())
-            self._log("info", f"{keys.count} keys of the pattern {self._pattern!r}")
+            self._log("info", f"read {keys.count} keys that match {self._pattern!r}")
             yield Checkpoint(None)
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class RedisSource:
                 yield table
             yield Rows(name, waiting, size)
         if not table.columns:
-            # No rows: what was there has to go all the same.
+            # Without rows, earlier ones must go all the same.
             yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
 
 

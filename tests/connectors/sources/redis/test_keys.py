@@ -52,7 +52,7 @@ def test_each_object_is_a_record_under_its_own_key(objects: list[dict[str, int]]
         ({"host": ""}, "here.host"),
         ({"host": "a", "prot": 1}, "here.prot"),
         ({"host": "a", "port": 0}, "here.port"),
-        ({"url": "http://user:hunter22@a"}, "it is no address of Redis"),
+        ({"url": "http://user:hunter22@a"}, "not a Redis URL"),
         ({"url": "redis://:hunter22@a", "host": "b", "tls": True}, "remove 'host', 'tls'"),
     ],
 )
@@ -86,5 +86,5 @@ def made(**collection: Any) -> None:
 def test_what_cannot_be_is_told_with_its_collection() -> None:
     with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': sync_mode: Redis does not tell"):
         made(sync_mode="incremental")
-    with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': config.url: it is no address"):
+    with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': config.url: not a Redis URL"):
         made(broken=True)

@@ -129,13 +129,13 @@ def test_large_collections_come_in_pieces_each_element_once(
 
 def test_a_server_that_is_not_there_is_told(trial: dict[str, Any], tmp_path: Path) -> None:
     failed = run(trial, mode="check", source_config={"url": f"unix://{tmp_path}/none"}).failed
-    assert failed.error.startswith("source 'cache', collection 'users': cannot ask: Error")
+    assert failed.error.startswith("source 'cache', collection 'users': cannot reach the server: Error")
     assert failed.retryable
 
 
 def test_a_wrong_password_is_told_and_not_shown(trial: dict[str, Any], socket: Path) -> None:
     failed = run(trial, mode="check", source_config={"url": f"unix://:wrongword@{socket}"}).failed
-    assert "source 'cache', collection 'users': cannot ask: " in failed.error
+    assert "source 'cache', collection 'users': cannot reach the server: " in failed.error
     assert "wrongword" not in failed.error
     assert not failed.retryable
 
@@ -143,9 +143,13 @@ def test_a_wrong_password_is_told_and_not_shown(trial: dict[str, Any], socket: P
 @pytest.mark.parametrize(
     ("key", "value", "complaint"),
     [
-        ("user:bytes", b"\xff", "key 'user:bytes' has bytes that are no text in UTF-8"),
-        (b"user:\xff", b"", r"key 'user:\\xff' has bytes that are no text in UTF-8"),
-        ("user:stream", None, "key 'user:stream' is of type stream, valid are: string, hash, list, set, zset"),
+        ("user:bytes", b"\xff", "key 'user:bytes' has bytes that are not valid UTF-8"),
+        (b"user:\xff", b"", r"key 'user:\\xff' has bytes that are not valid UTF-8"),
+        (
+            "user:stream",
+            None,
+            "key 'user:stream' has the unsupported type stream (supported: string, hash, list, set, zset)",
+        ),
     ],
 )
 def test_keys_that_no_table_can_keep_are_named(
