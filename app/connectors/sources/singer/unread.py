@@ -59,8 +59,8 @@ _TEXT_KEYS: Final = ("event", "text", "log")
 def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, ConfigurationError] | None:
     """The stream ("" if unnamed) whose rows would be lost with the object in `line`, and the error to raise.
 
-    None where it serves another purpose. A message of an unknown type for a stream that `is_wanted` must not hold what may
-    be rows, or files of them.
+    None where it serves another purpose. A message of an unknown type for a stream that `is_wanted` must not hold what
+    may be rows, or files of them.
     """
     message = unread(line)
     type_, stream = text_in(message.type), text_in(message.stream)

@@ -215,7 +215,7 @@ def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
 
 @pytest.mark.parametrize("line", [b'{"type":"RECORD"', b'{"type":"RECORD","record":5}', b'{"type":"RECORD"}\xff\n'])
 def test_a_broken_message_is_an_error(line: bytes) -> None:
-    with pytest.raises(SynclineError, match="^not a Singer message"):
+    with pytest.raises(SynclineError, match=r"^not a Singer message"):
         parse_message(line)
 
 
