@@ -1,4 +1,4 @@
-"""Addresses as they may be shown: without the secrets that they may have."""
+"""URLs without the secrets that they may hold."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize
 from app.connectors.values import jsontext
 from app.domain.secret_values import is_secret_name
 
-# What signs an address by itself: Azure's `sig`, and all that belongs to a signature of Amazon's or Google's.
+# What signs a URL: Azure's `sig`, and all parts of a signature of Amazon's or Google's.
 _SIGNATURE: Final = re.compile(r"sig|x-(amz|goog)-.*", re.IGNORECASE)
-# An address of its own or in a header's value, such as `</rows?token=x>; rel="next"`.
+# A URL by itself or in a header's value, such as `</rows?token=x>; rel="next"`.
 _ADDRESS: Final = re.compile(r"""[^\s<>"'?]*\?[^\s<>"']*|\w+://[^\s<>"'/@]+@[^\s<>"']*""")
 
 
 def mask_url(url: str) -> str:
-    """`url` without its secrets; those of the configuration are masked wherever it is shown."""
+    """`url` without its secrets; those of the configuration are masked in any message."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -32,7 +32,7 @@ def mask_url(url: str) -> str:
 
 
 def describe_value(value: Any) -> str:
-    """A part of an answer, for a message."""
+    """A part of a response, for a message."""
     return jsontext.shown(_mask(value))
 
 

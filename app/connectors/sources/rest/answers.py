@@ -1,4 +1,4 @@
-"""What an answer with a good status says all the same: that something went wrong, or that it has no rows at all."""
+"""What a response with a good status may still say: that something went wrong, or that there are no rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 WHOLE: Final = "$"
-"""The path of an answer that is the rows, or one row."""
+"""The path where the whole response is the rows, or one row."""
 
 
 def _names(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-# Names are compared by their letters alone: `error_code`, `errorCode` and `Error-Code` are one.
+# Names are compared by their letters only: `error_code`, `errorCode` and `Error-Code` are the same.
 _ERRORS: Final = _names(
     "error errors err errormessage errormessages errormsg errmsg errordescription errordetail errordetails "
     "errortype errorcode errcode fault faultcode faultstring exception"
@@ -30,7 +30,7 @@ _ERRORS: Final = _names(
 _ERROR_CODES: Final = _names("errorcode errcode")
 _ERROR_WORDS: Final = _names("errormessage errormessages errormsg errmsg errordescription errordetail errordetails")
 _SUCCESSES: Final = _names("ok success succeeded successful issuccess response")
-# What may as well be how many succeeded is not among them.
+# Without names that may also count successes.
 _FLAGS: Final = _names("ok success issuccess")
 _FAILURES: Final = _names("haserror haserrors iserror failed")
 _CODES: Final = _ERROR_CODES | _names("code errno retcode returncode resultcode")
@@ -38,7 +38,7 @@ _STATES: Final = _names("status stat result code type statuscode httpstatus http
 _ENVELOPES: Final = _names("meta metadata status header head")
 _OUTCOMES: Final = _names("status stat result")
 _WORDS: Final = _names("message messages msg detail")
-# What comes with an error and is not data by itself.
+# Fields that come with an error and are not data themselves.
 _SCALARS_BESIDE: Final = _names(
     "title instance path timestamp time requestid traceid correlationid logid trace help hint helplink moreinfo "
     "documentationurl docs statustext reason"
@@ -48,11 +48,11 @@ _SCALARS: Final = (
     _ERRORS | _CODES | _FAILURES | _SUCCESSES | _STATES | _ENVELOPES | _WORDS | _SCALARS_BESIDE | _OBJECTS_BESIDE
 )
 _OBJECTS: Final = _ERRORS | _ENVELOPES | _WORDS | _OBJECTS_BESIDE
-# Lists of these names, and those in objects of these names, are not the rows.
+# Lists with these names, and lists in objects with these names, are not the rows.
 _NO_ROWS: Final = _OBJECTS | _names("notices pagination paging params query filters")
 
 _FAILED: Final = _names("error fail failed failure")
-# By its letters, as Google's OVER_QUERY_LIMIT.
+# By their letters, such as Google's OVER_QUERY_LIMIT.
 _REFUSED: Final = re.compile(
     r"(over\w*|rate)limit(ed)?|\w*(denied|exceeded|exhausted|error)|(un|not)authori[sz]ed|unauthenticated|forbidden|"
     r"invalid\w*|n(ot)?ok|ko"
@@ -61,7 +61,7 @@ _HARMLESS: Final = re.compile(
     r"0*|200|none|null|no( errors?)?|false|(\w+[: ] ?)?ok(ay)?|.*(?<![\u4e0d\u672a])\u6210\u529f.*|"
     r"(?!.*\b(not|no|un\w+|fail\w*|errors?)\b)(.*\b)?(success|successful(ly)?|succeeded)"
 )
-# What is said of no rows: `No transactions found`, but not `No API keys found`.
+# Words for no rows: `No transactions found`, but not `No API keys found`.
 _NOTHING_FOUND: Final = re.compile(
     r"(?!.*\b(keys?|tokens?|credentials?|permissions?|access|accounts?|licen[cs]es?|auth\w*)\b)"
     r"((nothing|no|0) ?)?(\w+ ){0,2}(were |was |is |are )?(found|available|matched)|(no|0) (\w+ )?(data|\w+s)"
@@ -72,15 +72,15 @@ _HTTP_ERRORS: Final = range(400, 600)
 
 
 def describe_missing(path: Any, document: Any) -> str | None:
-    """What is wrong where `path`, a compiled JSONPath, leads to no rows; nothing is wrong with a list that is empty."""
+    """Why `path`, a compiled JSONPath, leads to no rows; None if it leads to some, or to an empty list."""
     found = [each.value for each in path.find(document)]
     if found:
         return "is null" if all(value is None for value in found) else None
-    return "is not there" if _leads_nowhere(path, document) else None
+    return "does not exist" if _leads_nowhere(path, document) else None
 
 
 def _leads_nowhere(path: Any, document: Any) -> bool:
-    """Whether a name is not found, where `[*]` and filters find nothing in lists without such elements."""
+    """Whether a name in `path` is missing; `[*]` and filters may find nothing in a list."""
     if not isinstance(path, Child):
         return _is_name(path)
     parents = [each.value for each in path.left.find(document)]
@@ -94,16 +94,17 @@ def _is_name(path: Any) -> bool:
 
 
 def outline(document: Any) -> str:
-    """What an answer has instead of what was looked for."""
+    """What the response holds, for a message that something else was expected."""
     if isinstance(document, dict):
-        return f"the answer has the keys {jsontext.shown(', '.join(document))}" if document else "the answer is empty"
+        keys = jsontext.shown(", ".join(document))
+        return f"the response has the keys {keys}" if document else "the response is empty"
     if document is None:
-        return "the answer is null"
-    return "the answer is a list" if isinstance(document, list) else "the answer is a single value"
+        return "the response is null"
+    return "the response is a list" if isinstance(document, list) else "the response is a single value"
 
 
 def rows_beside(document: Any, rows: Sequence[Any], *, selector: str) -> str | None:
-    """The list with elements beside one of errors or words, which is taken for the rows as it comes first."""
+    """The path of another list with elements, if the one read as rows looks like errors or messages."""
     if letters_of(selector.rpartition(".")[2]) not in _ERRORS | _WORDS | {"warnings"} or not isinstance(document, dict):
         return None
     if any(isinstance(row, dict) for row in rows):
@@ -124,21 +125,23 @@ def _lists(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, list
 def error_in(
     document: Any, rows: Sequence[Any], *, selector: str, declared: bool, asked: AbstractSet[str] = frozenset()
 ) -> str | None:
-    """The error of an answer that would otherwise become no rows, a part of them, or a row made of the error.
+    """The error in a response that would otherwise become no rows, only some of them, or a row made of the error.
 
-    What the user has `declared` to be the rows is no error, unless the answer has nothing else. `asked` are the words
-    of the request, in lower case: an answer may repeat them.
+    What the user has `declared` to be the rows is no error, unless the response has nothing else. `asked` are the words
+    of the request, in lower case: a response may repeat them.
     """
     if isinstance(document, list):
         return describe_value(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
-    told = _error_fields(document, rows, selector, declared=declared, asked=asked) if isinstance(document, dict) else {}
-    return describe_value(told) if told else None
+    if not isinstance(document, dict):
+        return None
+    fields = _error_fields(document, rows, selector, declared=declared, asked=asked)
+    return describe_value(fields) if fields else None
 
 
 def _error_fields(
     document: dict[str, Any], rows: Sequence[Any], selector: str, *, declared: bool, asked: AbstractSet[str]
 ) -> dict[str, Any]:
-    """The fields that tell of an error."""
+    """The fields that report an error."""
     whole = selector == WHOLE
     if _is_graphql_error(document) and not whole and not selector.startswith("errors"):
         return {"errors": document["errors"]}
@@ -151,15 +154,15 @@ def _error_fields(
         signs |= {name: document[name] for name in _signs_beside_nothing(document)}
         repeated = not _words(document) and all(_repeats_request(name, document, asked) for name in signs)
         return {} if repeated else signs
-    # An object that is a row may well have a field for an error.
-    said: frozenset[str] = (
+    # An object that is a row may have a field for errors.
+    names: frozenset[str] = (
         frozenset() if declared or "id" in document else _SUCCESSES if whole else _SUCCESSES | _ERRORS
     )
-    return {name: value for name, value in signs.items() if letters_of(name) in said}
+    return {name: value for name, value in signs.items() if letters_of(name) in names}
 
 
 def _repeats_request(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> bool:
-    """Whether a state is that of what the request names: of all in `/jobs?status=failed`, of the one in `/jobs/5`."""
+    """Whether a state is what the request names: that of all in `/jobs?status=failed`, or of the one in `/jobs/5`."""
     state = document[name]
     if not isinstance(state, str) or letters_of(name) not in _STATES:
         return False
@@ -167,14 +170,14 @@ def _repeats_request(name: str, document: dict[str, Any], asked: AbstractSet[str
 
 
 def _have_identity(rows: Any) -> bool:
-    """As the rows of an API of errors, or of messages, have."""
+    """Whether they have ids, as the rows of an API for errors or messages do."""
     return isinstance(rows, list) and any(
         isinstance(row, dict) and not _IDS.isdisjoint(map(letters_of, row)) for row in rows
     )
 
 
 def _is_graphql_error(document: dict[str, Any]) -> bool:
-    """What GraphQL has read beside an error is a part only."""
+    """Data that GraphQL returns beside errors is incomplete."""
     errors = document.get("errors")
     if "data" not in document or not isinstance(errors, list) or not errors:
         return False
@@ -188,22 +191,22 @@ def _is_only_error(document: Any) -> bool:
     if not all(map(_is_no_data, filled, filled.values())):
         return False
     signs = {*_signs(document), *_signs_beside_nothing(document)}
-    told = any(letters_of(name) not in _STATES for name in signs)
-    if told or (signs and (_words(document) or None in document.values())):
+    is_clear = any(letters_of(name) not in _STATES for name in signs)
+    if is_clear or (signs and (_words(document) or None in document.values())):
         return True
     codes = [value for name, value in filled.items() if letters_of(name) == "code"]
     return bool(codes) and not _is_good_code(codes[0]) and _has_error_words(document) and not _reports_success(document)
 
 
 def _is_listed_error(element: Any) -> bool:
-    """As Salesforce has it; a log or a catalogue of errors has something else in its rows, or more than one."""
+    """As Salesforce returns it; a log or catalogue of errors has other fields, or several rows."""
     return (
         _is_only_error(element) and bool(_words(element)) and any(letters_of(name) in _ERROR_CODES for name in element)
     )
 
 
 def _is_only_words(document: dict[str, Any]) -> bool:
-    """`{"message": "Not Found"}`, with a link to the documentation perhaps."""
+    """Such as `{"message": "Not Found"}`, perhaps with a link to the documentation."""
     names = set(map(letters_of, document))
     return bool(_words(document)) and names <= _WORDS | _SCALARS_BESIDE | _OBJECTS_BESIDE
 
@@ -223,9 +226,11 @@ def _words(document: dict[str, Any]) -> list[Any]:
 
 
 def _has_error_words(document: dict[str, Any]) -> bool:
-    """Whether there are words of which none says that all is well, or that nothing was found."""
-    told = _words(document) + [value for name, value in document.items() if letters_of(name) in _ERROR_WORDS and value]
-    return bool(told) and not any(_is_harmless(each) or _means_no_rows(each) for each in told)
+    """Whether there are messages, none of which says that all is well or that nothing was found."""
+    messages = _words(document) + [
+        value for name, value in document.items() if letters_of(name) in _ERROR_WORDS and value
+    ]
+    return bool(messages) and not any(_is_harmless(each) or _means_no_rows(each) for each in messages)
 
 
 def _means_no_rows(words: Any) -> bool:
@@ -239,7 +244,7 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
     for name, value in document.items():
         letters = letters_of(name)
         if letters in _ERRORS:
-            # A number of errors is a figure, as any other.
+            # A number of errors is data.
             bad = not _is_harmless(value) and not (letters == "errors" and type(value) is int)
             bad &= not (is_well and letters in _ERROR_WORDS)
         elif letters in _SUCCESSES:
@@ -251,7 +256,7 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
-    """Those that would be data in a row, and say that something went wrong where there is none."""
+    """The names of fields that are data in a row, and report an error where there are no rows."""
     is_told = _has_error_words(document)
     has_bad_code = any(
         letters_of(name) in _CODES and value is not None and not _is_good_code(value)
@@ -280,7 +285,7 @@ def _reports_success(document: dict[str, Any]) -> bool:
 
 
 def _has_good_code(document: dict[str, Any]) -> bool:
-    """Words for an error that come with a code of success are those of success."""
+    """Whether a code reports success: then error messages are messages of success."""
     return any(
         (letters_of(name) in _ERROR_CODES and _is_good_code(value))
         or (letters_of(name) in _CODES and value not in (None, "") and _is_good_code(value))
@@ -304,7 +309,7 @@ def _is_bad_state(value: Any) -> bool:
 
 
 def _is_harmless(value: Any) -> bool:
-    """Whether a field that is there for an error holds none: null, "none", {"code": "ok", "message": ""}."""
+    """Whether a field for errors holds none: null, "none", {"code": "ok", "message": ""}."""
     if isinstance(value, dict):
         codes = [inner for name, inner in value.items() if letters_of(name) in {"code", "errorcode", "status"}]
         return all(map(_is_harmless, codes or value.values()))
@@ -314,5 +319,5 @@ def _is_harmless(value: Any) -> bool:
 
 
 def letters_of(name: str) -> str:
-    """The letters of a name, in lower case."""
+    """Only the letters of `name`, in lower case."""
     return re.sub("[^a-z]", "", name.lower())

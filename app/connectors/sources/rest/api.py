@@ -1,4 +1,4 @@
-"""An API as dlt knows it: its resources, made of the configuration, and their pages with the state that they leave."""
+"""An API as dlt knows it: its configured resources, and their pages with the state that they leave."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class Api:
     """`resources` by name, parents before their children.
 
     Raises:
-        ConfigurationError: dlt cannot make resources of `config`; its words, secrets masked.
+        ConfigurationError: dlt cannot make resources of `config`; in its words, with secrets masked.
     """
 
     def __init__(self, config: dict[str, Any], *, home: Path, log: Log) -> None:
-        # Below, dlt's objects take the place of secrets.
+        # Below, dlt's objects replace secrets.
         self._written = copy.deepcopy(config)
         isolate(home)
-        with explained("dlt refuses it", config=config):
+        with explained("dlt does not accept the configuration", config=config):
             self._source = self._make_source(config, log)
         self.resources: dict[str, DltResource] = dict(self._source.resources)
 
     def pages(self, names: Sequence[str], state: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-        """Pages of the resources `names`, each with its resource; `state` is dlt's, and stands for all pages so far.
+        """Pages of the resources `names`, each with its resource; `state` is dlt's, and covers all pages so far.
 
-        A parent that is not among `names` is read for its children.
+        A parent that is not in `names` is read for its children.
         """
         from dlt.common.configuration.container import Container  # noqa: PLC0415 -- dlt takes seconds
         from dlt.common.configuration.specs.config_section_context import ConfigSectionContext  # noqa: PLC0415
@@ -52,7 +52,7 @@ class Api:
         from dlt.extract.source import SourceInjectableContext, SourceSchemaInjectableContext  # noqa: PLC0415
 
         chosen = self._source.with_resources(*names)
-        # As `DltSource.__iter__` does it, but for the state, which that throws away, and the pages, which it dissolves.
+        # As `DltSource.__iter__` does it, which would drop the state and flatten the pages.
         contexts = [
             ConfigSectionContext(sections=("sources", _STATE_KEY), source_state_key=_STATE_KEY),
             StateInjectableContext(state={"sources": {_STATE_KEY: {"resources": state}}}),
@@ -75,7 +75,7 @@ class Api:
                     yield name, found.item if isinstance(found.item, list) else [found.item]
 
     def is_in_order(self, names: Sequence[str]) -> bool:
-        """Whether state in the middle of a reading stands for all rows before it, and for none after it."""
+        """Whether the state between two pages covers exactly the rows before it."""
         if len(names) != 1:
             return False
         resource = self.resources[names[0]]
@@ -83,7 +83,7 @@ class Api:
         return incremental is not None and incremental.row_order == "asc" and self._parent(resource) is None
 
     def is_incremental(self, name: str) -> bool:
-        """Whether the resource, or a parent, goes on from where it was."""
+        """Whether the resource, or a parent, continues from its last cursor value."""
         resource: Any = self.resources[name]
         while resource is not None:
             if _incremental(resource) is not None:
@@ -92,12 +92,12 @@ class Api:
         return False
 
     def columns(self, name: str) -> dict[str, Any]:
-        """What is written of the resource's columns, as dlt has it: those of its key, and those with hints."""
+        """The configured columns of the resource, as dlt describes them: those of its key, and those with hints."""
         columns: dict[str, Any] = dict(self.resources[name].compute_table_schema()["columns"])
         return columns
 
     def cursor_column(self, name: str) -> str | None:
-        """What the resource's incremental looks at; None for a value inside of an object, which is no column."""
+        """The column of the resource's incremental cursor; None if it lies inside an object."""
         from dlt.common.jsonpath import extract_simple_field_name  # noqa: PLC0415 -- dlt takes seconds
 
         incremental = _incremental(self.resources[name])
@@ -109,7 +109,7 @@ class Api:
 
     @contextmanager
     def _mark_permanent(self) -> Iterator[None]:
-        """What the API will refuse tomorrow as well is no reason to try again."""
+        """Turns what trying again cannot help into a `ConfigurationError`."""
         try:
             yield
         except Exception as error:
@@ -133,7 +133,7 @@ class Api:
         from app.connectors.sources.rest.incremental import Incremental  # noqa: PLC0415
         from app.connectors.sources.rest.session import make_session  # noqa: PLC0415
 
-        # Before secrets become objects, which dlt does not know to mask.
+        # Before secrets become objects, which dlt would not mask.
         rest_api._validate_config(config)  # noqa: SLF001 -- it is done too late otherwise
         auths = list(_create_auths(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
@@ -145,7 +145,7 @@ class Api:
 
 
 def _create_auths(config: dict[str, Any]) -> Iterator[AuthConfigBase]:
-    """Puts an object in the place of each `auth`, so that a token can be renewed."""
+    """Replaces each `auth` by an object that can renew its token."""
     from dlt.sources.rest_api.config_setup import create_auth  # noqa: PLC0415 -- dlt takes seconds
 
     endpoints = [each.get("endpoint") for each in (config.get("resource_defaults") or {}, *_mappings(config))]
@@ -154,7 +154,7 @@ def _create_auths(config: dict[str, Any]) -> Iterator[AuthConfigBase]:
             continue
         auth = create_auth(holder["auth"])
         if getattr(auth, "location", None) == "cookie":
-            raise ConfigurationError("auth: dlt cannot send a key as a cookie yet: valid locations are header, query")
+            raise ConfigurationError("auth: dlt cannot send a key in a cookie yet; set 'location' to header or query")
         if auth is not None:
             holder["auth"] = auth
             yield auth
@@ -165,5 +165,5 @@ def _mappings(config: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _incremental(resource: DltResource) -> Any:
-    """The resource's incremental as it is configured, None if it has none."""
+    """The resource's incremental as configured; None if it has none."""
     return resource.explicit_args.get("incremental_object")

@@ -1,7 +1,7 @@
-"""dlt's client of one resource, which ends the reading where an answer would lose rows or double them in silence.
+"""dlt's client for one resource, which fails where a response would silently lose or duplicate rows.
 
-By itself it takes a path that leads nowhere for a page without rows, follows a token that comes again for ever, reads
-one page only where it recognises no paginator, and stops at an empty page whatever the total says.
+By itself it reads no rows where a path leads nowhere, follows a repeated token for ever, reads only one page if it
+recognises no paginator, and stops at an empty page whatever the total says.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
 
 _MOST_EMPTY_PAGES: Final = 100
-# Of a total that may be one of rows as well as of pages.
+# Where a total may count rows as well as pages.
 _MOST_EMPTY_PAGES_OF_A_TOTAL: Final = 3
-_IGNORE: Final = "if it means that there are no rows, say so with 'response_actions'"
+_IGNORE: Final = "if it means that there are no rows, declare that with 'response_actions'"
 _DECLARE: Final = (
     "declare the resource's 'paginator' (one of json_link, header_link, header_cursor, cursor, page_number, offset), "
-    "or 'paginator: single_page' if one page is all that is wanted"
+    "or 'paginator: single_page' if you want only one page"
 )
 
 
 class Client(RESTClient):
-    """A copy of it reads the pages of one request, and of its followers, each of which is asked for once."""
+    """A copy of it reads the pages of one request, and requests each of them once."""
 
     _declared = False
     _guessed = False
@@ -81,7 +81,7 @@ class Client(RESTClient):
     def _pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
         full, before, sizes = 0, None, []
         for page in super().paginate(*args, **kwargs):
-            # What a filter leaves out has been read as well.
+            # Including rows that a filter leaves out.
             sizes.append(max(len(page), self._elements))
             if isinstance(page.paginator, RangePaginator):
                 self._pass_over_empty(page, page.paginator, sizes)
@@ -92,16 +92,16 @@ class Client(RESTClient):
             if page.paginator.has_next_page:
                 self._check_next(page)
             full = full or len(page)
-            # Rows without a key may be equal on two pages: a declared paginator goes on, as does one at its last rows.
+            # Rows without a key may repeat: a declared paginator continues, as does one at its last rows.
             is_sure = self._guessed and len(page) >= full > 0 and all(isinstance(row, dict) and row for row in page)
             digest = _digest(jsontext.encode(list(page))) if is_sure else None
             if digest and digest == before:
                 raise ConfigurationError(
-                    f"{self._outcome}, with the same rows as the page before: the API seems to ignore the parameter "
+                    f"{self._outcome}, with the same rows as the previous page: the API seems to ignore the parameter "
                     f"that asks for the next page. {self._advice(page.paginator)}"
                 )
             before = digest
-            # It holds the response, and so itself: what an answer had would stay until somebody looks for cycles.
+            # It refers to the response and so to itself: the body would stay in memory until a garbage collection.
             del page.response.json
             yield page
 
@@ -110,13 +110,13 @@ class Client(RESTClient):
         return super()._send_request(request, **kwargs)
 
     def _check_next(self, page: PageData[Any]) -> None:
-        """No page leads to one that was read before."""
+        """Raises `ConfigurationError` if the next page was read before."""
         if _fingerprint(page.request) not in self._requested:
             return
         token = getattr(page.paginator, "_next_reference", None)
-        named = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
+        token_text = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
         raise ConfigurationError(
-            f"{self._outcome}, and the next page{named} has already been read, so reading would never end: "
+            f"{self._outcome}, but the next page{token_text} has already been read, so reading would never end: "
             f"{page.request.method} {mask_url(_address(page.request))}. {self._advice(page.paginator)}"
         )
 
@@ -137,18 +137,18 @@ class Client(RESTClient):
         asked = _words(response.request)
         if error := error_in(document, rows, selector=str(path), declared=self._declared, asked=asked):
             raise SynclineError(
-                f"{self._outcome}, but says that something went wrong: {error}. If these are rows, declare the "
+                f"{self._outcome}, but reports an error: {error}. If these are rows, declare the "
                 f"resource's 'data_selector'; {_IGNORE}"
             )
         if wrong:
-            path_named = f"'data_selector' {str(data_selector)!r}" if self._declared else f"{str(data_selector)!r}"
+            wanted = f"'data_selector' {str(data_selector)!r}" if self._declared else f"{str(data_selector)!r}"
             first = len(self._requested) == 1
             raise (ConfigurationError if first else SynclineError)(
-                f"{self._outcome}, but {path_named} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
+                f"{self._outcome}, but {wanted} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
             )
         if not self._declared and (other := rows_beside(document, rows, selector=self._selector)):
             raise ConfigurationError(
-                f"{self._outcome}, and {self._selector!r} would be read, although {other!r} has elements as well: "
+                f"{self._outcome}, and {self._selector!r} would be read although {other!r} has elements, too: "
                 f"declare the resource's 'data_selector', such as {other!r}"
             )
         return rows
@@ -160,23 +160,23 @@ class Client(RESTClient):
             return SinglePagePaginator()
         if isinstance(found, SinglePagePaginator) and (sign := self._sign_of_more(response, len(data), counted=True)):
             raise ConfigurationError(
-                f"{self._outcome} and says that more follows ({sign}), but no paginator is recognised by it, and only "
+                f"{self._outcome} and says that more follows ({sign}), but dlt recognises no paginator in it, so only "
                 f"one page would be read: {_DECLARE}"
             )
         return found
 
     def _check_only_page(self, page: PageData[Any], paginator: BaseReferencePaginator) -> None:
-        """Where the first page is the last, the path to the next one may be wrong; many APIs leave it out there."""
+        """If the first page is the last, the path to the next may be wrong; many APIs leave it out there."""
         if not self._guessed and _has_reference(paginator, page.response):
             return
         if sign := self._sign_of_more(page.response, len(page), counted=self._guessed):
             raise ConfigurationError(
-                f"{self._outcome} and says that more follows ({sign}), but the {_name_of(paginator)} paginator found no "
-                f"next page, so only one page would be read: correct it, or {_DECLARE}"
+                f"{self._outcome} and says that more follows ({sign}), but the paginator {_name_of(paginator)} found "
+                f"no next page, so only one page would be read: correct it, or {_DECLARE}"
             )
 
     def _sign_of_more(self, response: Response, count: int, *, counted: bool) -> str | None:
-        """No page follows an object that is the only row."""
+        """The sign that more follows; nothing follows an object that is the only row."""
         if self._is_one_object:
             return None
         count = max(count, self._elements)
@@ -184,15 +184,15 @@ class Client(RESTClient):
 
     @staticmethod
     def _end_at_nothing(paginator: BaseReferencePaginator) -> None:
-        """An empty text, which dlt takes for an address, leads nowhere."""
+        """An empty string is not a reference, although dlt would follow it."""
         if paginator._next_reference == "":  # noqa: SLF001 -- dlt tells it nowhere else
             paginator._next_reference = None  # noqa: SLF001 -- likewise
 
     def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, sizes: list[int]) -> None:
-        """Goes on after a page without rows, at which dlt stops, while the answers announce more."""
+        """Continues after a page without rows, where dlt stops, while the responses announce more."""
         document = page.response.json()
         total = _first_value(paginator.total_path, document)
-        # An empty answer may say nothing of the total.
+        # An empty response may leave out the total.
         self._total = int(total) if str(total).isdecimal() else self._total
         self._most = max(self._most, self._total or 0)
         if page or paginator.has_next_page:
@@ -205,33 +205,33 @@ class Client(RESTClient):
         is_said = str(_first_value(paginator.has_more_path, document)).lower() == "true"
         if last or not (counted or is_said):
             return
-        # More rows than that are no total of rows.
+        # A total below the number of rows does not count rows.
         is_unclear = may_be_of_rows and not is_said and 0 < sum(sizes) <= self._most
         most = _MOST_EMPTY_PAGES_OF_A_TOTAL if is_unclear else _MOST_EMPTY_PAGES
         if len(sizes) > most and not any(sizes[-most:]):
-            told = f"{self._outcome}, without rows as the {most - 1} pages before"
+            problem = f"{self._outcome}, without rows, like the {most - 1} pages before it"
             if is_unclear and len(sizes) * max(sizes) >= (self._total or 0):
-                self._log("warn", f"{told}: its total of {self._total} is taken for one of rows, not all of which came")
+                self._log("warn", f"{problem}: its total of {self._total} seems to count rows, not all of which came")
                 return
             raise ConfigurationError(
-                f"{told}, although more are announced. Check the resource's 'paginator', which is {_name_of(paginator)}: "
-                "where its total means something else, write 'total_path: null'"
+                f"{problem}, although more are announced. Check the resource's 'paginator', which is "
+                f"{_name_of(paginator)}: if its total means something else, set 'total_path: null'"
             )
         paginator.current_value = following
         paginator._has_next_page = True  # noqa: SLF001 -- dlt has no other way back
         paginator.update_request(page.request)
 
     def _has_all(self, sizes: list[int]) -> bool:
-        """Whether the total is one of rows, as it often is where dlt expects that of pages, and all have come.
+        """Whether all rows have come, if the total counts rows, as it often does where dlt expects pages.
 
-        Where some are hidden, or were deleted meanwhile, there are as many pages with rows as the total would fill.
+        If some are hidden or were deleted meanwhile, there are as many pages with rows as the total would fill.
         """
         rows, total = sum(sizes), self._total or 0
         return rows == total or (rows <= self._most and total <= sum(map(bool, sizes)) * max(sizes))
 
 
 def _has_reference(paginator: BaseReferencePaginator, response: Response) -> bool:
-    """Whether the answer has what the paginator looks at, be it null or empty: then it says that nothing follows."""
+    """Whether the response has the field that the paginator reads, even null or empty: then nothing follows."""
     match paginator:
         case JSONLinkPaginator():
             return bool(paginator.next_url_path.find(response.json()))
@@ -245,7 +245,7 @@ def _has_reference(paginator: BaseReferencePaginator, response: Response) -> boo
 
 
 def _is_of_row(paginator: BasePaginator, selector: str) -> bool:
-    """Whether what a guessed paginator follows is a field of the one object that is the row."""
+    """Whether a guessed paginator follows a field of the one object that is the row."""
     path = getattr(paginator, "next_url_path", None) or getattr(paginator, "cursor_path", None)
     field = str(path or "").removeprefix("$.")
     if selector != WHOLE:
@@ -254,12 +254,12 @@ def _is_of_row(paginator: BasePaginator, selector: str) -> bool:
 
 
 def _fingerprint(request: Request) -> bytes:
-    """What makes a request another one."""
+    """What tells two requests apart."""
     return _digest(repr((request.method, _address(request), request.json, request.data)))
 
 
 def _words(request: PreparedRequest) -> set[str]:
-    """In lower case, of its path, its parameters and its body."""
+    """The words of its path, parameters and body, in lower case."""
     address, body = urlsplit(request.url or ""), request.body or ""
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     return set(re.split(r"[^\w.~-]+", f"{unquote_plus(f'{address.path} {address.query}')} {text}".lower()))
@@ -270,12 +270,12 @@ def _address(request: Request) -> str:
 
 
 def _first_value(path: Any, document: Any) -> Any:
-    """The first value at `path`, None where there is none."""
+    """The first value at `path`; None if there is none."""
     return next(iter(jsonpath.find_values(path, document)), None) if path is not None else None
 
 
 def _count_unfiltered(path: Any, document: Any) -> int:
-    """How many elements a path that ends with a filter chooses from."""
+    """How many elements a path that ends in a filter selects from."""
     while isinstance(path, Child) and not isinstance(path.right, Filter):
         path = path.left
     if not isinstance(path, Child):
@@ -284,19 +284,19 @@ def _count_unfiltered(path: Any, document: Any) -> int:
 
 
 def _is_of_pages(paginator: RangePaginator) -> bool:
-    """Whether the total of a paginator has the name of one of pages."""
+    """Whether the name of a paginator's total is that of a total of pages."""
     return "page" in letters_of(str(paginator.total_path).rpartition(".")[2])
 
 
 def _is_of_names(path: Any) -> bool:
-    """Whether it leads to one place."""
+    """Whether it leads to a single value."""
     if isinstance(path, Child):
         return _is_of_names(path.left) and _is_of_names(path.right)
     return isinstance(path, Root) or (isinstance(path, Fields) and len(path.fields) == 1 and "*" not in path.fields)
 
 
 def _name_of(paginator: BasePaginator) -> str:
-    """As it is written in a configuration."""
+    """Its name in a configuration."""
     return next((repr(name) for name, kind in PAGINATOR_MAP.items() if type(paginator) is kind), "unknown")
 
 

@@ -1,4 +1,4 @@
-"""`python -m app.connectors.sources.rest.examination`: what dlt says of a configuration, without the network."""
+"""`python -m app.connectors.sources.rest.examination`: what dlt says about a configuration, without the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def complain(config: dict[str, Any], home: Path) -> None:
-    """Raises `ConfigurationError` where no resources can be made of it."""
+    """Raises `ConfigurationError` if no resources can be made of it."""
     Api(config, home=home, log=lambda _level, _message: None)
 
 

@@ -1,4 +1,4 @@
-"""What an answer says of pages that follow, whoever is to read them."""
+"""What a response says about further pages, whichever paginator reads them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from app.connectors.sources.rest.answers import letters_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Of names by their letters alone: `has_more`, `hasMore`. A token of what will have changed later, such as Google's
-# `nextSyncToken`, is not among them.
+# Names by their letters only: `has_more`, `hasMore`. Without tokens for later changes, as Google's `nextSyncToken`.
 _MORE: Final = re.compile(
     r"has(more|next)(pages?|items|results|records|rows)?|more((pages|items|results|records|available)(incollection)?)?|"
     r"(is)?truncated"
@@ -26,34 +25,34 @@ _HERE: Final = re.compile(r"(current)?page(number|index|no)?")
 _PAGES: Final = re.compile(r"(total|num|numberof)?pages|(total|last)page|pagecount|pagetotal")
 _TOTAL: Final = re.compile(r"total(count|results|items|records|elements|hits)?|count|itemcount|recordcount")
 _SIZE: Final = re.compile(r"limit|(items|results|records)?perpage|pagesize|maxresults|pagelimit|returned")
-# Beside `total` alone, which may be one of money, it counts what is there.
+# Not beside `total`, which may be a sum of money: there it counts what is on the page.
 _COUNT: Final = re.compile(r"count|size")
 _NEXT_LINK: Final = re.compile(r"""rel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
-# Objects that speak of pages; in others, such as `settings` or `user`, the same names mean something else.
+# Objects about pages; in others, such as `settings` or `user`, the same names mean something else.
 _CONTAINERS: Final = re.compile(
     r"page|paging|pageinfo|pages|pagination|paginator|pager|pagecontext|cursors?|meta|metadata|links|response|"
     r"responsemetadata|result|resultinfo|resultset|info|listinfo|additionaldata"
 )
 _ANYWHERE: Final = "pageinfo"
-"""GraphQL's, which is as deep as what was asked for."""
-# Elasticsearch tells the size of a page nowhere: ten, unless it was asked for more.
+"""GraphQL's, at any depth."""
+# Elasticsearch does not return the size of a page, which is ten by default.
 _HITS: Final = {"hits.total", "hits.total.value"}
-# No sums of money, and no sizes of a page.
+# Neither sums of money nor sizes of a page.
 _COUNTS_OF_ALL: Final = {f"total{each}" for each in ("count", "items", "results", "records", "elements")} | {
     "odatacount"
 }
 _PAGING: Final = re.compile(r"page|paging|pageinfo|pagination|paginator|pager|meta|metadata|resultinfo|listinfo")
-# What is beside the rows and their total where that is no sum.
+# What stands beside the rows and their total if that is not a sum.
 _BESIDE_ROWS: Final = re.compile(
     rf"{_HERE.pattern}|{_PAGES.pattern}|{_TOTAL.pattern}|{_SIZE.pattern}|size|offset|skip|start|startat|from|to|"
     r"success|ok|status|code|message|msg|errors?|next\w*|prev\w*|lastpage|requestid|timestamp"
 )
-_USUAL_SIZES: Final = 5  # of which the usual sizes of a page are multiples
+_USUAL_SIZES: Final = 5  # usual page sizes are multiples of it
 _DEEPEST: Final = 5
 
 
 class _Field(NamedTuple):
-    """A field that is in no list; beside it are `numbers`, and others that are neither lists nor objects."""
+    """A field outside lists; beside it stand `numbers` and other scalars."""
 
     name: str
     path: str
@@ -65,26 +64,26 @@ class _Field(NamedTuple):
 def sign_of_more(
     document: Any, headers: Mapping[str, str], count: int, *, selector: str, counted: bool = True
 ) -> str | None:
-    """The field by which an answer of `count` rows, found by `selector`, says that more follow, with its value.
+    """The field, with its value, by which a response with `count` rows at `selector` says that more follow.
 
-    Unless it is `counted`, only a word, a link or a token says so, and no number of rows or pages.
+    Unless `counted`, only words, links and tokens are looked at, not numbers of rows or pages.
     """
     fields = list(_fields(document, selector))
     if any(map(_ends, fields)):
         return None
     signs = [field for field in fields if _goes_on(field)]
     signs += [field for field in fields if counted and _counts_more(field, count)]
-    told = [f"{field.path}: {describe_value(field.value)}" for field in signs]
-    told += [
+    found = [f"{field.path}: {describe_value(field.value)}" for field in signs]
+    found += [
         f"{name}: {describe_value(value)}"
         for name, value in headers.items()
         if _header_goes_on(name, value) or (counted and _header_counts_more(name, value, count))
     ]
-    return told[0] if told else None
+    return found[0] if found else None
 
 
 def speaks_of_pages(name: str) -> bool:
-    """Whether an object of this name does, or leads to what follows by itself, as `next` and `_links`."""
+    """Whether an object with this name is about pages, or is a link to the next, as `next` and `_links`."""
     letters = letters_of(name)
     return bool(_CONTAINERS.fullmatch(letters) or _NEXT.fullmatch(letters))
 
@@ -111,7 +110,7 @@ def _goes_on(field: _Field) -> bool:
 
 
 def _is_next_link(link: Any) -> bool:
-    """Of a list of links, as FHIR and HATEOAS have it."""
+    """One of a list of links, as in FHIR and HATEOAS."""
     if not isinstance(link, dict) or "next" not in (link.get("rel"), link.get("relation")):
         return False
     return any(link.get(name) for name in ("url", "href", "uri"))
@@ -122,7 +121,7 @@ def _counts_more(field: _Field, count: int) -> bool:
     if type(value) is not int:
         return False
     if _PAGES.fullmatch(name):
-        # One page may be the page 0.
+        # The only page may have the number 0.
         here = {other for other in field.numbers if _HERE.fullmatch(other)}
         here |= {"number"} & field.numbers.keys() if name == "totalpages" else set()
         return value > 1 and any(field.numbers[other] < value for other in here)
@@ -138,7 +137,7 @@ def _counts_more(field: _Field, count: int) -> bool:
 
 
 def _is_count_of_all(field: _Field, count: int) -> bool:
-    """Whether a `count`, or a `total`, which may be one of money, is that of the rows."""
+    """Whether a `count`, or a `total`, which may be a sum of money, counts the rows."""
     container = letters_of(field.path.rpartition(".")[0].rpartition(".")[2])
     if _PAGING.fullmatch(container) or (field.name == "count" and "." not in field.path):
         return field.name in {"count", "total"}
@@ -158,15 +157,21 @@ def _header_counts_more(header: str, value: str, count: int) -> bool:
     return int(value) > (count if name in {"totalcount", "total"} else 1) > 0
 
 
-def _fields(document: Any, selector: str, path: str = "", depth: int = 1, *, told: bool = True) -> Iterator[_Field]:
-    """Where the object `document`, which is at `path`, speaks of pages; so do those that lead to the rows."""
+def _fields(
+    document: Any, selector: str, path: str = "", depth: int = 1, *, about_pages: bool = True
+) -> Iterator[_Field]:
+    """The fields of `document`, at `path`, that are about pages, with those of objects on the way to the rows."""
     if not isinstance(document, dict) or depth > _DEEPEST:
         return
     numbers = {letters_of(name): value for name, value in document.items() if type(value) is int}
     beside = frozenset(letters_of(name) for name, value in document.items() if not isinstance(value, dict | list))
     for name, value in document.items():
         letters, inner = letters_of(name), f"{path}{name}."
-        if told:
+        if about_pages:
             yield _Field(letters, f"{path}{name}", value, numbers, beside)
-        speaks = bool(told and _CONTAINERS.fullmatch(letters)) or letters == _ANYWHERE or selector.startswith(inner)
-        yield from _fields(value, selector, inner, depth + 1, told=speaks or (told and inner == "hits.total."))
+        inner_too = (
+            bool(about_pages and _CONTAINERS.fullmatch(letters)) or letters == _ANYWHERE or selector.startswith(inner)
+        )
+        yield from _fields(
+            value, selector, inner, depth + 1, about_pages=inner_too or (about_pages and inner == "hits.total.")
+        )

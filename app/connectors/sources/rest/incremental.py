@@ -1,4 +1,4 @@
-"""What dlt's incremental looks at, compared as what it means; dlt compares JSON's texts, and drops what is less."""
+"""dlt's incremental with cursor values compared by meaning: dlt compares strings, and drops those that are less."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.domain.errors import ConfigurationError
 
 
 class Incremental(JsonIncremental):
-    """Of each row only; what it keeps are the texts themselves."""
+    """Compares by meaning, and keeps the strings themselves as its state."""
 
     def find_cursor_value(self, row: Any) -> Any:
         value = super().find_cursor_value(row)
@@ -31,9 +31,11 @@ class Incremental(JsonIncremental):
             return super().__call__(row)
         except IncrementalCursorInvalidCoercion as error:
             why = (
-                str(error.__cause__) if isinstance(error.__cause__, UnorderedError) else "some are texts, some are not"
+                str(error.__cause__)
+                if isinstance(error.__cause__, UnorderedError)
+                else "some are strings and some are not"
             )
             raise ConfigurationError(
-                f"resource {self.resource_name!r}: its incremental's cursor_path {self.cursor_path!r} has values that "
-                f"have no order: {why}. Choose a field that is of one kind in all rows"
+                f"resource {self.resource_name!r}: the values of its incremental's cursor_path {self.cursor_path!r} "
+                f"cannot be ordered: {why}. Choose a field that has one type in all rows"
             ) from None

@@ -1,4 +1,4 @@
-"""What the configuration of an API offers."""
+"""The resources that the configuration of an API offers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def offers(api: Api) -> Iterator[Offered]:
-    """Each resource; only values will tell of columns that the configuration does not mention."""
+    """Each resource, with the configured columns: the others are only known from values."""
     for name in api.resources:
         columns = api.columns(name)
         key, cursor = key_of(columns), api.cursor_column(name)
@@ -24,6 +24,6 @@ def offers(api: Api) -> Iterator[Offered]:
             columns=shown_columns(kinds_of(columns)),
             key=list(key),
             cursor_fields=[cursor] if cursor else [],
-            # With a key, rows that come again are found even where nothing tells which are new.
+            # With a key, repeated rows are recognised even if nothing tells which are new.
             sync_modes=["full_refresh", "incremental"] if key or api.is_incremental(name) else ["full_refresh"],
         )

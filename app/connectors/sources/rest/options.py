@@ -1,4 +1,4 @@
-"""The options of the source `rest`: dlt's configuration of a REST API, as it is."""
+"""The options of the source `rest`: dlt's configuration of a REST API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.domain.collection import ALL
 
 
 class RestOptions(Options):
-    """`client`, `resource_defaults` and `resources` of dlt's `rest_api`; what is below them is dlt's to judge."""
+    """`client`, `resource_defaults` and `resources` of dlt's `rest_api`; dlt checks what is below them."""
 
     client: dict[str, Any]
     resources: tuple[str | dict[str, Any], ...] = Field(min_length=1)
@@ -25,14 +25,14 @@ class RestOptions(Options):
     @classmethod
     def _has_an_address(cls, client: dict[str, Any]) -> dict[str, Any]:
         if not str(client.get("base_url", "")).startswith(("http://", "https://")):
-            raise ValueError("'base_url' is needed: write http://… or https://…")
+            raise ValueError("'base_url' is required and must start with http:// or https://")
         return client
 
     @field_validator("resources")
     @classmethod
     def _have_names(cls, resources: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
         if not all(_name(resource) for resource in resources):
-            raise ValueError("each resource is a name, or a mapping with the key 'name'")
+            raise ValueError("each resource must be a name or a mapping with the key 'name'")
         return resources
 
     @model_validator(mode="after")
@@ -41,7 +41,7 @@ class RestOptions(Options):
         return self
 
     def config(self) -> dict[str, Any]:
-        """What dlt is given, its own to change."""
+        """A copy for dlt, which changes it."""
         return copy.deepcopy(
             {
                 "client": self.client,
@@ -54,9 +54,9 @@ class RestOptions(Options):
         return list(map(_name, self.resources))
 
     def resource_config(self, name: str) -> dict[str, Any]:
-        """What the configuration says of a resource, defaults applied, as far as keys are beside each other."""
-        written = next(each for each in self.resources if _name(each) == name)
-        return self.resource_defaults | (written if isinstance(written, dict) else {})
+        """The configuration of a resource with defaults, merged by top-level keys."""
+        own = next(each for each in self.resources if _name(each) == name)
+        return self.resource_defaults | (own if isinstance(own, dict) else {})
 
     def examined(self) -> str | None:
         return examined("app.connectors.sources.rest.examination", self.config())
@@ -65,7 +65,7 @@ class RestOptions(Options):
         names = self.names()
         if name in names or name == ALL:
             return None
-        return f"the API has no resource {name!r}, valid are: {', '.join([*names, ALL])}"
+        return f"unknown resource {name!r}; choose one of {', '.join([*names, ALL])}"
 
 
 def _name(resource: str | dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a resource is read: `declared` are the columns whose type its configuration says."""
+    """How a resource is read: `declared` are the columns with a configured type."""
 
     table_name: str
     key: tuple[str, ...]
@@ -60,10 +60,10 @@ class Plan:
         mode = collection.sync_mode or ("incremental" if kept and disposition != "replace" else "full_refresh")
         if mode == "incremental" and not goes_on and not key:
             raise ConfigurationError(
-                f"sync_mode: resource {name!r} has neither 'incremental', which tells what is new, nor a primary key"
+                f"sync_mode: resource {name!r} needs 'incremental' or a primary key for sync_mode 'incremental'"
             )
         if mode == "incremental" and api.lag(name) and not key:
-            raise ConfigurationError(f"resource {name!r}: 'lag' reads rows again, which need a primary key")
+            raise ConfigurationError(f"resource {name!r}: 'lag' reads rows again, so the resource needs a primary key")
         return cls(
             table_name=table_name,
             key=key,
@@ -75,28 +75,29 @@ class Plan:
 
 
 def key_of(columns: dict[str, Any]) -> tuple[str, ...]:
-    """The columns that tell rows apart, by dlt's description of them."""
+    """The columns that identify a row, from dlt's description of the columns."""
     return tuple(field for field, column in columns.items() if column.get("primary_key"))
 
 
 def kinds_of(columns: dict[str, Any]) -> dict[str, Kind | None]:
-    """What dlt's description says that they hold; None where it leaves that to the values."""
+    """Their kinds, from dlt's description; None where the values decide."""
     return {field: _KINDS.get(column.get("data_type")) for field, column in columns.items()}
 
 
-def _disposition(written: Any, name: str) -> Any:
-    """What dlt is told to do with rows that are there: merge, append or replace; None where nothing is said."""
-    if not isinstance(written, dict):
-        return written
-    if written.get("strategy") not in (None, "delete-insert", "upsert"):
+def _disposition(given: Any, name: str) -> Any:
+    """What to do with earlier rows: merge, append or replace; None if not configured."""
+    if not isinstance(given, dict):
+        return given
+    if given.get("strategy") not in (None, "delete-insert", "upsert"):
         raise ConfigurationError(
-            f"resource {name!r}: the write_disposition's strategy {written['strategy']!r} is not supported here"
+            f"resource {name!r}: write_disposition strategy {given['strategy']!r} is not supported; "
+            "choose one of delete-insert, upsert"
         )
-    return written.get("disposition")
+    return given.get("disposition")
 
 
 class Reading:
-    """Records of one resource: columns that nobody declared get their types from the first ones."""
+    """Records of one resource: the first ones decide the types of undeclared columns."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -105,7 +106,7 @@ class Reading:
         self._size = 0
 
     def items(self, page: list[Any]) -> Iterator[Table | Rows]:
-        # As dlt names a value that is no object.
+        # dlt's name for a value that is not an object.
         records = [each if isinstance(each, dict) else {"value": each} for each in page]
         self._records += records
         self._size += len(jsontext.encode(records))
@@ -113,7 +114,7 @@ class Reading:
             yield from self.rest()
 
     def rest(self) -> Iterator[Table | Rows]:
-        """What has waited for others."""
+        """The records that wait for a full batch."""
         if not self._records:
             return
         known = self._plan.declared if self._table is None else self._table.columns
@@ -126,7 +127,7 @@ class Reading:
     def end(self) -> Iterator[Table | Rows]:
         yield from self.rest()
         if self._table is None and self._plan.full_refresh:
-            # No rows: what was there has to go all the same.
+            # Without rows, earlier ones must go all the same.
             yield self._announce(self._plan.declared)
 
     def _announce(self, columns: dict[str, Kind]) -> Table:
@@ -134,7 +135,8 @@ class Reading:
         missing = [name for name in plan.key if name not in columns]
         if missing and self._records:
             raise ConfigurationError(
-                f"the primary key names {', '.join(missing)}, which no record has: valid are {', '.join(columns)}"
+                f"the primary key names {', '.join(map(repr, missing))}, which no record has; "
+                f"choose from {', '.join(map(repr, columns))}"
             )
         self._table = Table(
             name=plan.table_name,

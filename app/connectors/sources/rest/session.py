@@ -1,4 +1,4 @@
-"""The HTTP session of an API: dlt's own, which tries again; each failed try is told, numbers are kept exactly."""
+"""The HTTP session of an API: dlt's own, which retries; failed tries are logged and numbers stay exact."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _UNAUTHORIZED = 401
 
 
 def make_session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> Session:
-    """429 and 5xx are tried again, after the seconds of `Retry-After` or longer and longer ones, within bounds.
+    """A session that retries 429 and 5xx after `Retry-After` seconds or growing delays, within bounds.
 
-    A 401 is tried once more with a new token where one of `tokens` had brought the old one.
+    A 401 is retried once with a new token if one of `tokens` provided the old one.
     """
     watch = _Watch(tokens, log=log, redact=redact)
-    # dlt asks no condition about what its own lists have already decided.
+    # dlt does not ask the condition where its own lists already decide.
     session = Client(
         raise_for_status=False,
         status_codes=(),
@@ -57,7 +57,7 @@ class _Watch:
         if response is None:
             broken = isinstance(error, DEFAULT_RETRY_EXCEPTIONS)
             if broken:
-                self._log("warn", self._redact(f"no answer: {type(error).__name__}: {error}"))
+                self._log("warn", self._redact(f"no response: {type(error).__name__}: {error}"))
             return broken
         if response.status_code not in (_UNAUTHORIZED, *DEFAULT_RETRY_STATUS):
             return False
@@ -65,49 +65,50 @@ class _Watch:
         return response.status_code != _UNAUTHORIZED or self._renew(response.request)
 
     def _renew(self, request: PreparedRequest) -> bool:
-        """Puts a new token into `request`; False if there is none, or it has got one already."""
+        """Puts a new token into `request`; False if there is none, or it already has a new one."""
         sent = request.headers.get("Authorization")
         for each in self._tokens:
             if sent == f"Bearer {each.access_token}" and request is not self._renewed:
                 self._renewed = request
                 each.obtain_token()
                 each(request)
-                self._log("info", "the token was not accepted any more: a new one is there")
+                self._log("info", "the token was no longer accepted; got a new one")
                 return True
         return False
 
 
 def _send(send: Callable[..., Response], request: PreparedRequest, **options: Any) -> Response:
     response = send(request, **options)
-    # Once: dlt asks for it at each step.
+    # Parse once: dlt calls it at each step.
     response.json = cache(partial(_parse_json, response, response.json))  # type: ignore[method-assign]
     return response
 
 
 def _parse_json(response: Response, parse: Callable[..., Any]) -> Any:
     try:
-        # Floats would change numbers of more than fifteen digits.
+        # Floats would change numbers with more than fifteen digits.
         return parse(parse_float=Decimal, parse_constant=_refuse_constant)
     except JSONDecodeError as error:
-        kind = response.headers.get("Content-Type", "not told")
+        kind = response.headers.get("Content-Type", "none")
         wrong = f"its body is not valid JSON: {error}" if response.content else "its body is empty"
-        nothing = f"say so with 'response_actions': [{{status_code: {response.status_code}, action: ignore}}]"
+        advice = f"declare that with 'response_actions': [{{status_code: {response.status_code}, action: ignore}}]"
         raise SynclineError(
-            f"{describe_response(response)}, but {wrong} (Content-Type: {kind}). If it means that there are no rows, {nothing}"
+            f"{describe_response(response)}, but {wrong} (Content-Type: {kind}). If it means that there are no rows, "
+            f"{advice}"
         ) from None
     except (ValueError, RecursionError) as error:
-        wrong = "nests its JSON too deeply to be read" if isinstance(error, RecursionError) else str(error)
+        wrong = "its JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise SynclineError(f"{describe_response(response)}, but {wrong}") from None
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"has the number {constant}, which is not valid JSON")
+    raise ValueError(f"its body has the number {constant}, which is not valid JSON")
 
 
 def describe_response(response: Response) -> str:
-    """Which request had which status, for a message."""
+    """The request and its status, for a message."""
     url = mask_url(response.url)
-    return f"{response.request.method} {url} was answered with {response.status_code} {response.reason}"
+    return f"{response.request.method} {url} returned {response.status_code} {response.reason}"
 
 
 def _describe_failure(response: Response) -> str:

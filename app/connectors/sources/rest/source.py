@@ -1,4 +1,4 @@
-"""REST APIs as sources, through dlt's rest_api: its configuration as it is, its state as our bookmark."""
+"""REST APIs as sources, through dlt's rest_api: with its configuration, and its state as our bookmark."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RestSource:
                 pass
 
     def discover(self) -> Iterator[Offered]:
-        """The resources as they are written; the API is not asked."""
+        """The configured resources; the API is not called."""
         with blamed(self._subject):
             yield from offers(self._api())
 
@@ -59,7 +59,7 @@ class RestSource:
         pass
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        # Anew each time: dlt's paginators remember the page that they came to.
+        # A new one each time: dlt's paginators remember their page.
         api = self._api()
         plans = self._plans(api)
         remembering = any(plan.incremental for plan in plans.values())
@@ -98,6 +98,6 @@ class RestSource:
     def _state(self, bookmark: str | None) -> dict[str, Any]:
         state = {} if bookmark is None else jsontext.decode(bookmark)
         if not isinstance(state, dict):
-            self._log("info", "the bookmark is not one of a REST API: everything is read")
+            self._log("info", "the bookmark was not written by a REST source: reading everything")
             return {}
         return state

@@ -36,13 +36,13 @@ def web(server: Server, tmp_path: Path) -> Web:
 @pytest.mark.parametrize(
     ("body", "path", "wrong"),
     [
-        ({"items": ROWS}, "itmes", "'data_selector' 'itmes' is not there: the answer has the keys \"items\""),
+        ({"items": ROWS}, "itmes", "'data_selector' 'itmes' does not exist: the response has the keys \"items\""),
         ({"items": None}, "items", "'data_selector' 'items' is null"),
-        ({"data": {}}, "data.items", "'data_selector' 'data.items' is not there"),
-        ({"data": None}, "data.items[*]", "'data_selector' 'data.items[*]' is not there"),
-        ({"pages": [{"rows": []}]}, "pages[*].items", "'data_selector' 'pages[*].items' is not there"),
-        (None, "$", "'data_selector' '$' is null: the answer is null"),
-        (ROWS, "items", "'data_selector' 'items' is not there: the answer is a list"),
+        ({"data": {}}, "data.items", "'data_selector' 'data.items' does not exist"),
+        ({"data": None}, "data.items[*]", "'data_selector' 'data.items[*]' does not exist"),
+        ({"pages": [{"rows": []}]}, "pages[*].items", "'data_selector' 'pages[*].items' does not exist"),
+        (None, "$", "'data_selector' '$' is null: the response is null"),
+        (ROWS, "items", "'data_selector' 'items' does not exist: the response is a list"),
         (None, None, "'$' is null"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_state_that_was_asked_for_is_no_error(
     says(web, body, data_selector=path, params=params, paginator="single_page")
     assert web.read()[0] == {"made": []}
     says(web, body, data_selector=path, params={"side": "left"}, paginator="single_page")
-    assert "says that something went wrong: {" in refused(web, for_good=False)
+    assert "reports an error: {" in refused(web, for_good=False)
 
 
 def test_a_state_that_was_asked_for_in_the_body_is_no_error(web: Web) -> None:
@@ -146,7 +146,7 @@ def test_a_state_that_was_asked_for_in_the_body_is_no_error(web: Web) -> None:
 )
 def test_a_failure_without_rows_empties_no_table(web: Web, body: dict[str, Any], path: str) -> None:
     says(web, body, data_selector=path, paginator="single_page")
-    assert "says that something went wrong: {" in refused(web, for_good=False)
+    assert "reports an error: {" in refused(web, for_good=False)
 
 
 def test_a_failure_beside_declared_rows_takes_none_of_them(web: Web) -> None:
@@ -159,7 +159,7 @@ def test_a_path_that_is_gone_on_a_later_page_is_tried_again_and_ends_no_pages(we
         return Answer({"items": ROWS[:3], "next": "2"} if "at" not in query else {"request_id": "x", "next": None})
 
     says(web, answer, paginator={"type": "cursor", "cursor_path": "next", "cursor_param": "at"})
-    assert "'items' is not there" in refused(web, for_good=False)
+    assert "'items' does not exist" in refused(web, for_good=False)
 
 
 def test_rows_of_a_table_stay_where_an_answer_has_none(web: Web, duckdb: Duckdb) -> None:
@@ -194,7 +194,7 @@ def test_rows_of_a_table_stay_where_an_answer_has_none(web: Web, duckdb: Duckdb)
 )
 def test_an_error_with_status_200_is_neither_no_rows_nor_a_row(web: Web, body: Any, path: str | None) -> None:
     says(web, body, data_selector=path, paginator="single_page")
-    assert "says that something went wrong: " in refused(web, for_good=False)
+    assert "reports an error: " in refused(web, for_good=False)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_an_error_with_status_200_is_neither_no_rows_nor_a_row(web: Web, body: A
 )
 def test_rows_are_not_guessed_of_an_error(web: Web, body: Any) -> None:
     says(web, body, paginator="single_page")
-    assert "says that something went wrong: {" in refused(web, for_good=False)
+    assert "reports an error: {" in refused(web, for_good=False)
 
 
 def test_what_graphql_read_beside_an_error_is_not_all(web: Web) -> None:
@@ -296,8 +296,8 @@ def test_a_body_that_is_not_json_is_told_with_its_type(web: Web, answer: Answer,
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
-        (b"[" * 100_000 + b"]" * 100_000, "200 OK, but nests its JSON too deeply to be read"),
-        (b'{"items": [{"id": NaN}]}', "200 OK, but has the number NaN, which is not valid JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "200 OK, but its JSON is nested too deeply"),
+        (b'{"items": [{"id": NaN}]}', "200 OK, but its body has the number NaN, which is not valid JSON"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_told_with_its_address(web: Web, body: bytes, wrong: str) -> None:

@@ -102,7 +102,7 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
     [
         ("2024-05-01T10:00:00Z", "pending", "one is a time and one is not"),
         ("2024-05-01T10:00:00Z", "2024-05-01", "one is a day and one a time of that day"),
-        ("2024-05-01T10:00:00Z", 1714557600, "some are texts, some are not"),
+        ("2024-05-01T10:00:00Z", 1714557600, "some are strings and some are not"),
         (999, "1000", "one is a text and one is not"),
         ("999", "1000b", "one is a number and one is not"),
         ("13/05/2024", "02/06/2024", "a text that begins with the day or the month"),
@@ -119,6 +119,8 @@ def test_values_without_an_order_fail_and_move_no_bookmark(
     again = web.run()
     assert not again.committed
     assert not again.failed.retryable
-    assert "resource 'orders': its incremental's cursor_path 'at' has values that have no order: " in again.failed.error
+    assert (
+        "resource 'orders': the values of its incremental's cursor_path 'at' cannot be ordered: " in again.failed.error
+    )
     assert why in again.failed.error
     assert duckdb.execute("SELECT count(*) FROM loaded.made") == [(1,)]

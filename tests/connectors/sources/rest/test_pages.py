@@ -83,7 +83,7 @@ def test_an_api_that_ignores_the_page_that_dlt_guesses_is_told(web: Web) -> None
     says(web, {"items": ROWS[:3], "pages": 3, "total": 9, "page": 1}, data_selector="items")
     text = refused(web)
     assert (
-        "with the same rows as the page before: the API seems to ignore the parameter that asks for the next pa" in text
+        "with the same rows as the previous page: the API seems to ignore the parameter that asks for the next" in text
     )
     assert "Its paginator, 'page_number', was guessed: declare the resource's 'paginator' (one of json_link, " in text
 
@@ -131,7 +131,7 @@ def test_one_page_is_not_all_where_the_answer_says_that_more_follow(
     says(web, lambda _query: Answer({"items": ROWS[:3]} | beside, headers), data_selector="items")
     text = refused(web)
     assert f"says that more follows ({sign}" in text
-    assert "'paginator: single_page' if one page is all that is wanted" in text
+    assert "'paginator: single_page' if you want only one page" in text
     says(
         web,
         lambda _query: Answer({"items": ROWS[:3]} | beside, headers),
@@ -332,7 +332,7 @@ def test_pages_that_are_empty_because_all_of_their_rows_are_hidden_end_with_a_wa
     assert ids(web) == [1, 2, 3]
     assert len(web.server.asked) == 4
     assert [level for level, _ in web.lines] == ["warn"]
-    assert "its total of 12 is taken for one of rows, not all of which came" in web.lines[0][1]
+    assert "its total of 12 seems to count rows, not all of which came" in web.lines[0][1]
 
 
 @pytest.mark.parametrize(("total", "asked"), [("total", 4), ("total_pages", 101)])

@@ -171,7 +171,7 @@ def test_a_refusal_is_waited_for_and_told(web: Web, monkeypatch: pytest.MonkeyPa
     assert len(web.read()[0]["made"]) == 10
     assert waits[0] == 7
     assert waits[1] < waits[2]
-    assert [message.partition(" was answered with ")[2] for level, message in web.lines if level == "warn"] == [
+    assert [message.partition(" returned ")[2] for level, message in web.lines if level == "warn"] == [
         "429 Too Many Requests, Retry-After: 7",
         "503 Service Unavailable",
         "500 Internal Server Error",
@@ -200,7 +200,7 @@ def test_a_token_that_is_not_accepted_any_more_is_renewed_once(web: Web, monkeyp
     assert sum(len(each.records) for each in read if isinstance(each, Rows)) == 10
     assert web.server.tokens == ["token-0", "another", "token-2"]
     assert [message for level, message in web.lines if level == "info"] == [
-        "the token was not accepted any more: a new one is there"
+        "the token was no longer accepted; got a new one"
     ]
 
 
@@ -239,9 +239,9 @@ def test_secrets_come_from_the_catalogue_alone(web: Web, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("resource", "collection", "complaint"),
     [
-        ({}, {"type": "ordres"}, "the API has no resource 'ordres', valid are: orders, all"),
+        ({}, {"type": "ordres"}, "unknown resource 'ordres'; choose one of orders, all"),
         ({"primary_key": None}, {"sync_mode": "incremental"}, "neither 'incremental'"),
-        ({}, {"primary_key": ["nothing"]}, "the primary key names nothing, which no record has"),
+        ({}, {"primary_key": ["nothing"]}, "the primary key names 'nothing', which no record has"),
         ({"write_disposition": {"disposition": "merge", "strategy": "scd2"}}, {}, "'scd2' is not supported"),
     ],
 )

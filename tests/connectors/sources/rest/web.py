@@ -205,5 +205,5 @@ def refused(web: Web, *, for_good: bool = True) -> str:
     assert isinstance(error.value, ConfigurationError) is for_good
     start = f"source 'web', collection 'made': cannot read: GET {web.server.url}/rows"
     assert str(error.value).startswith(start)
-    assert " was answered with 20" in str(error.value)
+    assert " returned 20" in str(error.value)
     return str(error.value)
