@@ -196,7 +196,7 @@ def test_a_function_that_says_so_is_asked_for_an_interval(duckdb: Duckdb, tmp_pa
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("deaf", "the function does not say that it looks at context.interval: declare Schema(intervals=True)"),
+        ("deaf", "the function does not declare that it uses context.interval; declare Schema(intervals=True)"),
         ("whole", "table 'made' is replaced by all rows each time"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Errors that name the source, the collection and the place in the user's file, and no secret."""
+"""Errors that name the source, the collection and the place in the user's code, without secrets."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 2000
 _OURS = Path(app.__file__).resolve().parent
-# Not GeneratorExit, nor what stops an attempt: those are nobody's fault.
+# Neither GeneratorExit nor what stops an attempt: those are nobody's fault.
 _THEIR_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
 
 class Blame:
-    """What goes wrong in the user's code, told to the user.
+    """Errors in the user's code, explained to the user.
 
     `roots` are the directories and files of that code; it grows when the function is found.
     """
@@ -37,12 +37,12 @@ class Blame:
         self.redact = Redactor(secrets).redact
 
     def refusal(self, complaint: str, place: str = "") -> ConfigurationError:
-        """For what another try cannot mend."""
+        """The error for what trying again cannot help."""
         return ConfigurationError(self._message(complaint, place))
 
     @contextmanager
     def at(self, doing: str = "", *, permanent: bool = False) -> Iterator[None]:
-        """The user's code runs inside; whatever it raises comes out as an error that names its place.
+        """Runs the user's code; whatever it raises becomes an error that names its place.
 
         Raises:
             ConfigurationError: with `permanent`, and for a `PermanentError`.
@@ -56,14 +56,14 @@ class Blame:
         except GeneratorExit:
             raise
         except BaseException as stop:
-            # The attempt is stopped, perhaps because the code hangs: its log is to tell where.
+            # The attempt is stopped, perhaps because the code hangs: the log should tell where.
             if place := self.place_of(stop):
                 sys.stderr.write(f"{self._message('stopped here', place)}\n")
                 sys.stderr.flush()
             raise
 
     def place_of(self, error: BaseException) -> str:
-        """The last line of the user's code that `error` came through; empty if it came through none."""
+        """The last line of the user's code in the traceback of `error`; empty if there is none."""
         place, step = "", error.__traceback__
         while step is not None:
             place = self._place(step.tb_frame, step.tb_lineno) or place
@@ -73,7 +73,7 @@ class Blame:
         return place
 
     def place_in(self, iterator: Any) -> str:
-        """Where a generator of the user stands; empty for other iterators."""
+        """The current line of a generator of the user's; empty for other iterators."""
         frames = []
         while inspect.isgenerator(iterator) and iterator.gi_frame is not None:
             frames.append(iterator.gi_frame)
@@ -81,9 +81,9 @@ class Blame:
         return next(filter(None, (self._place(frame, frame.f_lineno) for frame in reversed(frames))), "")
 
     def _message(self, complaint: str, place: str) -> str:
-        told = self.redact(" ".join(complaint.split()))
-        # Only now: half a secret could not be found any more.
-        cut = told if len(told) <= _LONGEST_MESSAGE else told[:_LONGEST_MESSAGE] + "…"
+        text = self.redact(" ".join(complaint.split()))
+        # Only now: the redactor would not find half a secret.
+        cut = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
         return ": ".join(filter(None, [self._title, place, cut]))
 
     def _place(self, frame: FrameType, line: int | None) -> str:
@@ -91,7 +91,7 @@ class Blame:
         return f"{file}, line {line}, in {frame.f_code.co_name}" if file else ""
 
     def _relative_path(self, file: str) -> str:
-        """`file` as seen from the directory that it was found in; empty if it is not the user's."""
+        """`file` relative to its root; empty if it is not the user's."""
         path = Path(file)
         if path.resolve().is_relative_to(_OURS):
             return ""
@@ -107,11 +107,11 @@ class Blame:
 
 def _describe(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
+        return f"the code called sys.exit({'' if error.code is None else repr(error.code)})"
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 -- a message of the user's own making
         text = ""
     if isinstance(error, PermanentError):
-        return text or "it gave up"
+        return text or "the code raised PermanentError"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""The user's function: found by its import path, and what is declared for it."""
+"""The user's function, found by its import path, and its declared schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_function(where: str, path: Iterable[str], *, default: str, blame: Blame) -> Callable[..., Any]:
-    """What `package.module:name` names; without a name it is `default`. `path` are directories to look in first.
+    """The function at `package.module:name`; `default` if it has no name. `path` are directories to look in first.
 
     Raises:
         ConfigurationError: a directory, the module or the function is missing, or importing it failed.
@@ -31,17 +31,19 @@ def find_function(where: str, path: Iterable[str], *, default: str, blame: Blame
     function = getattr(module, attribute, None)
     if function is None:
         origin = getattr(module, "__file__", None) or "a package without a file"
-        raise blame.refusal(f"config.function: module {name!r} ({origin}) has no {attribute!r}{_suggest(module)}")
+        raise blame.refusal(
+            f"config.function: module {name!r} ({origin}) has no function {attribute!r}{_suggest(module)}"
+        )
     if not callable(function):
         raise blame.refusal(f"config.function: {name}:{attribute} is of type {type(function).__name__}, not a function")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise blame.refusal(f"config.function: {name}:{attribute} is asynchronous; a plain generator is needed")
+        raise blame.refusal(f"config.function: {name}:{attribute} is asynchronous; write a plain generator")
     found: Callable[..., Any] = function
     return found
 
 
 def offered_functions(where: str, path: Iterable[str], *, blame: Blame) -> dict[str, Callable[..., Any]]:
-    """The one function that `where` names; of a module all with a declared schema, or all if none has one.
+    """The function that `where` names; for a module, all with a declared schema, or all if none has one.
 
     Raises:
         ConfigurationError: as `find_function` does.
@@ -55,25 +57,25 @@ def offered_functions(where: str, path: Iterable[str], *, blame: Blame) -> dict[
 
 
 def declared_schema(function: Callable[..., Any], blame: Blame) -> Schema:
-    """What the decorator says; an empty schema without one."""
+    """The schema of the decorator; an empty one without it."""
     schema = getattr(function, DECLARED, None)
     if schema is not None and not isinstance(schema, Schema):
-        raise blame.refusal(f"{DECLARED} of the function is of type {type(schema).__name__}, not a Schema")
+        raise blame.refusal(f"the function's {DECLARED} is of type {type(schema).__name__}, not a Schema")
     return schema or Schema()
 
 
 def home_of(name: str) -> list[Path]:
-    """The files and directories of the package, or of the lone module, that the module `name` belongs to."""
+    """The directories of the package, or the file of the single module, that `name` belongs to."""
     module = sys.modules.get(name.partition(".")[0])
-    places = [*getattr(module, "__path__", [])] or [getattr(module, "__file__", None)]
-    return [Path(place).resolve() for place in places if place]
+    paths = [*getattr(module, "__path__", [])] or [getattr(module, "__file__", None)]
+    return [Path(path).resolve() for path in paths if path]
 
 
 def _look_in(path: Iterable[str], blame: Blame) -> None:
     directories = [Path(directory).expanduser().absolute() for directory in path]
     for number, directory in enumerate(directories):
         if not directory.is_dir():
-            raise blame.refusal(f"config.path[{number}]: the directory {directory} does not exist")
+            raise blame.refusal(f"config.path[{number}]: the directory {str(directory)!r} does not exist")
     blame.roots += [directory.resolve() for directory in directories]
     sys.path[:0] = [str(directory) for directory in directories if str(directory) not in sys.path]
     importlib.invalidate_caches()
@@ -90,16 +92,16 @@ def _import(name: str, blame: Blame) -> ModuleType:
     finally:
         blame.roots += home_of(name)
     looked_in = ", ".join(map(str, blame.roots)) or "the installed packages"
-    raise blame.refusal(f"config.function: there is no module {name!r} in {looked_in}: set 'path' to its directory")
+    raise blame.refusal(f"config.function: there is no module {name!r} in {looked_in}; set 'path' to its directory")
 
 
 def _suggest(module: ModuleType) -> str:
     own = _functions(module)
-    return f"; its functions are: {', '.join(sorted(own)[:20])}" if own else ""
+    return f"; choose one of {', '.join(sorted(own)[:20])}" if own else ""
 
 
 def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    """The module's own ones that are not private."""
+    """The module's own public functions."""
     return {
         name: value
         for name, value in vars(module).items()

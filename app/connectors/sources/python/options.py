@@ -15,9 +15,9 @@ _IMPORT_PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 
 
 class PythonOptions(Options):
-    """A `function` by its import path, `package.module:name`, or a module whose functions have the collections' names.
+    """A `function` by its import path, `package.module:name`, or a module with a function for each collection.
 
-    `path` are directories to import from, `config` is handed to the function.
+    `path` are directories to import from, `config` is passed to the function.
     """
 
     function: str
@@ -28,9 +28,9 @@ class PythonOptions(Options):
     @classmethod
     def _is_an_import_path(cls, function: str) -> str:
         if not _IMPORT_PATH.fullmatch(function):
-            raise ValueError(f"{function!r} is no import path: write package.module:name, or package.module")
+            raise ValueError(f"{function!r} is not an import path; write package.module:name or package.module")
         if (top := re.split("[.:]", function)[0]) in {"app", "syncline"}:
-            raise ValueError(f"the package {top!r} is Syncline's own: give yours another name")
+            raise ValueError(f"the package {top!r} is Syncline's own; give yours another name")
         return function
 
 

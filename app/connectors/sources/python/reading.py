@@ -27,14 +27,14 @@ _END: Final = object()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
-    """How the rows arrive: what the catalogue says of the collection, and where it printed nothing the schema."""
+    """How the rows arrive: as the catalogue says, or else as the schema does."""
 
     columns: dict[str, Kind]
     key: tuple[str, ...]
     cursor_field: str | None
     full_refresh: bool
     forgetful: bool
-    """The catalogue asks for all rows of a function that can tell what is new: its bookmarks mean nothing."""
+    """The catalogue asks for all rows, whatever the function's bookmarks are."""
     intervals: bool
 
     @classmethod
@@ -52,7 +52,7 @@ class Settings:
 
 
 class Reading:
-    """One call of the function. `call` makes it, with the bookmark that it is given."""
+    """One call of the function; `call` makes it with the given bookmark."""
 
     def __init__(
         self, call: Callable[[Any], Any], declared: Schema, collection: CollectionJob, *, blame: Blame
@@ -74,7 +74,7 @@ class Reading:
         return self._settings
 
     def items(self, bookmark_text: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        """Everything that the function yields; raises `SynclineError` for what it must not do."""
+        """Everything that the function yields; raises `SynclineError` for what it must not yield."""
         for item in self._start(None if self._settings.full_refresh and self._settings.forgetful else bookmark_text):
             if isinstance(item, Mapping):
                 self._add(item)
@@ -89,7 +89,7 @@ class Reading:
         yield from self._finish()
 
     def _start(self, bookmark_text: str | None) -> Iterator[Any]:
-        """What the function yields after its schema. Whoever reads everything anew must not be told a bookmark."""
+        """What the function yields after its schema. A full refresh must not pass it a bookmark."""
         given = None if bookmark_text is None else json.loads(bookmark_text)
         items = self._run(given)
         first = next(items, _END)
@@ -107,7 +107,7 @@ class Reading:
             returned = self._call(given)
         if not isinstance(returned, Iterable) or isinstance(returned, (str, bytes, Mapping)):
             raise self._blame.refusal(
-                f"the function returned {_describe(returned)}: it has to yield records (dict), or return a list of them"
+                f"the function returned {_describe(returned)}; it must yield records (dicts) or return a list of them"
             )
         with self._blame.at():
             self._iterator = iter(returned)
@@ -118,19 +118,19 @@ class Reading:
         size = 0
         for name, value in record.items():
             if type(name) is not str:
-                raise self._refusal(f"a record has the field {name!r}: names of fields are text")
+                raise self._refusal(f"a record has the field {name!r}; names of fields must be strings")
             try:
-                text_bytes(name)  # refuses what is no text
+                text_bytes(name)  # refuses lone surrogates
                 fields[name], taken = plain(value)
             except Refused as refused:
-                raise self._refusal(f"field {name!r} cannot be taken: {refused}") from None
+                raise self._refusal(f"field {name!r} cannot be loaded: {refused}") from None
             size += taken + len(name)
         for name in self._settings.key:
             if fields.get(name) is None:
-                raise self._refusal(f"a record has no value for the key {name!r}")
+                raise self._refusal(f"a record has no value for the key field {name!r}")
         if size > _LARGEST_RECORD_MEGABYTES << 20:
-            raise self._refusal(f"a record takes more than {_LARGEST_RECORD_MEGABYTES} MB")
-        # A copy: some functions fill and yield the same dict again and again.
+            raise self._refusal(f"a record is larger than {_LARGEST_RECORD_MEGABYTES} MB")
+        # A copy: some functions yield the same dict again and again.
         self._given.append(dict(record))
         self._records.append(fields)
         self._size += size
@@ -147,7 +147,7 @@ class Reading:
         self._given, self._records, self._size = [], [], 0
 
     def _table(self) -> Table | None:
-        """The table with a column for every field that has had a value; None while nothing is known of it."""
+        """The table with a column for every field that had a value; None while there is none."""
         settings = self._settings
         columns = settings.columns if self._announced is None else self._announced.columns
         if not set().union(*self._given) <= columns.keys():
@@ -155,7 +155,8 @@ class Reading:
         if not columns and not self._records:
             return self._announced
         if missing := [name for name in settings.key if name not in columns]:
-            raise self._blame.refusal(f"the key names {', '.join(missing)}, valid are: {', '.join(columns)}")
+            unknown, known = (", ".join(map(repr, each)) for each in (missing, columns))
+            raise self._blame.refusal(f"the key names the unknown field {unknown}; choose from {known}")
         return Table(
             name=self._collection.table_name,
             columns=columns,
@@ -169,13 +170,13 @@ class Reading:
             return
         if self._settings.full_refresh:
             raise self._refusal(
-                "a Bookmark is yielded, but nothing says that the collection is incremental: "
-                "declare Schema(mode='incremental'), or set sync_mode"
+                "the function yielded a Bookmark, but the collection is not incremental; "
+                "declare Schema(mode='incremental') or set 'sync_mode: incremental'"
             )
         try:
             bookmark(reached.value)
         except Refused as refused:
-            raise self._refusal(f"a Bookmark cannot be kept: {refused}") from None
+            raise self._refusal(f"a Bookmark cannot be saved: {refused}") from None
         self._uncovered = 0
         self._goes_on = reached.value is not None
         yield Checkpoint(None if reached.value is None else json.dumps(reached.value, ensure_ascii=False))
@@ -184,13 +185,13 @@ class Reading:
         settings = self._settings
         if settings.full_refresh:
             if self._announced is None:
-                # No rows and no word on columns: what was there has to go all the same.
+                # Without rows and columns, earlier rows must go all the same.
                 yield Table(name=self._collection.table_name, columns={}, full_refresh=True)
             yield Checkpoint(None)
         elif self._goes_on and self._uncovered and not settings.key and not settings.cursor_field:
             raise self._blame.refusal(
-                f"{self._uncovered} records come after the last Bookmark, and without a key or a cursor_field they "
-                "would be loaded again by the next run: yield a Bookmark after them"
+                f"{self._uncovered} records come after the last Bookmark; without a key or a cursor_field the next run "
+                "would load them again. Yield a Bookmark after them"
             )
 
     def _refusal(self, complaint: str) -> Exception:
@@ -199,8 +200,8 @@ class Reading:
 
 def _unexpected(item: Any) -> str:
     if isinstance(item, Schema):
-        return "a Schema is yielded after something else: it comes first"
-    return f"{_describe(item)} is yielded: records are dicts, and between them may be Bookmarks"
+        return "the function yielded a Schema after something else; yield it first"
+    return f"the function yielded {_describe(item)}; yield records (dicts), and Bookmarks between them"
 
 
 def _describe(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A function of the user's own as a source; `syncline` is what it is written with."""
+"""A function of the user's own as a source, written with `syncline`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PythonSource:
         yield from self._reading().items(bookmark)
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
-        """What the function yields when it is told the interval; one that does not look at it is refused."""
+        """What the function yields for the interval; a function that does not use intervals is refused."""
         reading = self._reading(syncline.Interval(interval.start, interval.end))
         announced = False
         for item in reading.items(None):
@@ -67,7 +67,7 @@ class PythonSource:
             yield item
         self._refuse_without_intervals(reading)
         if not announced and not reading.settings.key:
-            # No rows and no word on columns: what the interval brought before has to go all the same.
+            # Without rows and columns, what the interval held before must go all the same.
             yield Table(self._job.collection.table_name, {})
 
     def _reading(self, interval: syncline.Interval | None = None) -> Reading:
@@ -81,7 +81,7 @@ class PythonSource:
     def _refuse_without_intervals(self, reading: Reading) -> None:
         if not reading.settings.intervals:
             raise self._blame.refusal(
-                "the function does not say that it looks at context.interval: declare Schema(intervals=True)"
+                "the function does not declare that it uses context.interval; declare Schema(intervals=True)"
             )
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ def _offer(name: str, schema: Schema) -> Offered:
 
 
 def logger_to(log: Log, *, redact: Callable[[str], str]) -> logging.Logger:
-    """A logger of its own, known to no other, that speaks to a task's log."""
+    """A logger, not shared with any other code, that writes to a task's log."""
     logger = logging.Logger("syncline.source")  # noqa: LOG001 -- the shared ones belong to the user's code
     logger.addHandler(_Forwarding(log, redact))
     return logger
@@ -133,7 +133,7 @@ class _Forwarding(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             lines = self.format(record).splitlines()
-        except Exception:  # noqa: BLE001 -- as logging itself does it: a wrong format ends no program
+        except Exception:  # noqa: BLE001 -- as logging itself does: a wrong format must not end the program
             self.handleError(record)
             return
         for line in lines:

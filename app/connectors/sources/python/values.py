@@ -1,4 +1,4 @@
-"""Values of Python in the form that destinations know: what JSON has, exactly, or a refusal."""
+"""Python values in the form that destinations take: exactly what JSON can hold, or a refusal."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from app.connectors.values import jsontext
 
 _DEEPEST = 100
 _BASE_BYTES = 16
-# Some 4,000 digits, more than which Python writes for nobody.
+# Some 4,000 digits: Python refuses to print more.
 _LONGEST_INTEGER_BITS = 13_000
 
 
-class Refused(Exception):  # noqa: N818 -- a verdict on its way to an error that names the place
-    """Why a value cannot be taken."""
+class Refused(Exception):  # noqa: N818 -- becomes an error that names the place
+    """Why a value cannot be loaded."""
 
 
 def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
-    """`value` as text, numbers, truth values, None, and lists and dicts of them; and about how many bytes it takes.
+    """`value` as strings, numbers, Booleans, None, and lists and dicts of them; and its approximate size in bytes.
 
-    Times become text in ISO 8601, a UUID its text, tuples lists. Bytes stay bytes, but not inside of lists and dicts.
+    Times become ISO 8601 strings, UUIDs strings, tuples lists. Bytes stay bytes, but not inside lists and dicts.
 
     Raises:
-        Refused: it is something else, not a finite number, or nested too deep.
+        Refused: it is something else, not a finite number, or nested too deeply.
     """
     kind = type(value)
     if kind is str:
@@ -45,13 +45,13 @@ def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
 
 
 def bookmark(value: Any, *, depth: int = 0) -> None:
-    """Raises `Refused` unless `value` comes back from JSON as it is."""
+    """Raises `Refused` unless `value` comes back from JSON unchanged."""
     if depth > _DEEPEST:
         raise Refused(f"it is nested deeper than {_DEEPEST} levels")
     if type(value) is dict:
         for name, inner in value.items():
             if type(name) is not str:
-                raise Refused(f"its key {name!r} is not text")
+                raise Refused(f"its key {name!r} is not a string")
             bookmark(name, depth=depth + 1)
             bookmark(inner, depth=depth + 1)
     elif type(value) is list:
@@ -62,14 +62,14 @@ def bookmark(value: Any, *, depth: int = 0) -> None:
     elif type(value) is float:
         _finite(value)
     elif value is not None and type(value) not in (int, bool):
-        raise Refused(f"it is of type {_type_name(value)}, which JSON does not have: make it text or a number")
+        raise Refused(f"it is of type {_type_name(value)}, which JSON cannot hold; convert it to a string or a number")
 
 
 def _plain_dict(value: dict[Any, Any], depth: int) -> tuple[dict[str, Any], int]:
     size, fields = _BASE_BYTES, {}
     for name, inner in value.items():
         if type(name) is not str:
-            raise Refused(f"its key {name!r} is not text")
+            raise Refused(f"its key {name!r} is not a string")
         fields[name], inner_size = plain(inner, depth=depth + 1)
         size += inner_size + text_bytes(name)
     return fields, size
@@ -82,37 +82,37 @@ def _scalar(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, uuid.UUID):
         return str(value)
-    # Members of enumerations of text and whole numbers.
+    # Members of enumerations of strings and integers.
     if isinstance(value, str):
         text_bytes(value)
         return str.__str__(value)
     if isinstance(value, int):
         return _check_digits(int.__int__(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
-        raise Refused("it is bytes, which JSON does not have: decode them, or write them as text (base64)")
-    raise Refused(f"it is of type {_type_name(value)}: make it text, a number, a list or a dict")
+        raise Refused("it is bytes, which JSON cannot hold; decode them, or encode them as a string (base64)")
+    raise Refused(f"it is of type {_type_name(value)}; convert it to a string, a number, a list or a dict")
 
 
 def _check_digits(value: int) -> int:
     if value.bit_length() > _LONGEST_INTEGER_BITS:
-        raise Refused("it is a whole number of more than 3,900 digits")
+        raise Refused("it is an integer of more than 3,900 digits")
     return value
 
 
 def _finite(value: float | Decimal) -> float | Decimal:
     if not jsontext.is_finite(value):
-        raise Refused(f"it is {value}, which no column can hold: use None")
+        raise Refused(f"it is {value}, which no column can hold; use None")
     return Decimal(value) if isinstance(value, Decimal) else float(value)
 
 
 def text_bytes(text: str) -> int:
-    """About how many bytes `text` takes; refuses what is no Unicode text."""
+    """About how many bytes `text` takes; refuses what is not valid Unicode."""
     if text.isascii():
         return len(text) + _BASE_BYTES
     try:
         return len(text.encode()) + _BASE_BYTES
     except UnicodeEncodeError:
-        raise Refused("it is text with a lone surrogate, which is no Unicode character") from None
+        raise Refused("it is a string with a lone surrogate, which is not a Unicode character") from None
 
 
 def _type_name(value: Any) -> str:

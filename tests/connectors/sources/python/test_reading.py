@@ -192,44 +192,52 @@ def test_many_records_come_in_pieces(made: Made) -> None:
         ("def orders(context):\n  raise PermanentError('no')\n  yield", "shop.py, line 3, in orders: no", True),
         (
             "def orders(context):\n  import sys\n  sys.exit(3)",
-            "shop.py, line 4, in orders: it called sys.exit(3)",
+            "shop.py, line 4, in orders: the code called sys.exit(3)",
             False,
         ),
         ("def orders(context):\n  import json\n  json.loads('')", "shop.py, line 4, in orders: JSONDecodeError", False),
-        ("def orders(context):\n  yield 3", "shop.py, line 3, in orders: a value of type int is yielded", True),
-        ("def orders(context):\n  yield None", "shop.py, line 3, in orders: None is yielded", True),
+        (
+            "def orders(context):\n  yield 3",
+            "shop.py, line 3, in orders: the function yielded a value of type int; yield records",
+            True,
+        ),
+        ("def orders(context):\n  yield None", "shop.py, line 3, in orders: the function yielded None", True),
         ("def part():\n  yield 3\ndef orders(c):\n  yield from part()", "shop.py, line 3, in part: a value", True),
         ("def orders(context):\n  yield {1: 2}", "line 3, in orders: a record has the field 1", True),
         (
             "def orders(context):\n  yield {'a': [b'']}",
-            "line 3, in orders: field 'a' cannot be taken: it is",
+            "line 3, in orders: field 'a' cannot be loaded: it is",
             True,
         ),
         (
             "def orders(context):\n  yield {'\\ud800': 1}",
-            r"in orders: field '\ud800' cannot be taken: it is text with a lone surrogate",
+            r"in orders: field '\ud800' cannot be loaded: it is a string with a lone surrogate",
             True,
         ),
-        ("def orders(context):\n  yield {}\n  yield Schema()", "line 4, in orders: a Schema is yielded after", True),
+        (
+            "def orders(context):\n  yield {}\n  yield Schema()",
+            "line 4, in orders: the function yielded a Schema after",
+            True,
+        ),
         ("def orders(context):\n  yield Schema(mode='x')", "line 3, in orders: ValueError: mode 'x'", False),
-        ("def orders(context):\n  yield Bookmark(1)", "line 3, in orders: a Bookmark is yielded, but nothing", True),
+        ("def orders(context):\n  yield Bookmark(1)", "line 3, in orders: the function yielded a Bookmark, but", True),
         (
             "@Schema(mode='incremental')\ndef orders(c):\n  yield Bookmark({1})",
             "line 4, in orders: a Bookmark cann",
             True,
         ),
         ("@Schema(key='a')\ndef orders(c):\n  yield {'a': None}", "line 4, in orders: a record has no value for", True),
-        ("def orders(context): pass", "the function returned None: it has to yield records", True),
+        ("def orders(context): pass", "the function returned None; it must yield records", True),
         ("def orders(context): return 'text'", "the function returned a value of type str", True),
         ("def orders(): yield {}", "orders() takes 0 positional arguments but 1 was given", False),
         ("async def orders(context): yield {}", "shop:orders is asynchronous", True),
         ("orders = 3", "shop:orders is of type int, not a function", True),
-        ("def other(context): yield {}", "has no 'orders'; its functions are: other", True),
+        ("def other(context): yield {}", "has no function 'orders'; choose one of other", True),
         ("import nowhere", "shop.py, line 2, in <module>: importing 'shop' failed: ModuleNotFoundError: No modu", True),
         ("def orders(context)\n  pass", "shop.py, line 2: importing 'shop' failed: SyntaxError", True),
         (
             "raise SystemExit('enough')",
-            "line 2, in <module>: importing 'shop' failed: it called sys.exit('enough')",
+            "line 2, in <module>: importing 'shop' failed: the code called sys.exit('enough')",
             True,
         ),
         (
@@ -248,7 +256,7 @@ def test_bad_code_fails_with_its_place(made: Made, code: str, complaint: str, pe
 
 def test_a_check_finds_what_is_wrong_and_calls_nothing(made: Made) -> None:
     made("def orders(context): raise OSError").check()
-    with pytest.raises(ConfigurationError, match="has no 'lines'; its functions are: orders"):
+    with pytest.raises(ConfigurationError, match="has no function 'lines'; choose one of orders"):
         made("def orders(context): raise OSError", config={"function": "shop:lines"}).check()
 
 
@@ -263,7 +271,7 @@ def test_missing_modules_and_directories_are_named(made: Made, tmp_path: Path) -
     missing = str(failure(made(config={"function": "shop.parts:orders"})))
     assert f"config.function: there is no module 'shop.parts' in {tmp_path}" in missing
     missing = str(failure(made(config={"path": [str(tmp_path / "none")]})))
-    assert f"config.path[0]: the directory {tmp_path / 'none'} does not exist" in missing
+    assert f"config.path[0]: the directory '{tmp_path / 'none'}' does not exist" in missing
 
 
 def test_a_secret_is_masked_and_a_message_is_cut(made: Made) -> None:
@@ -278,8 +286,8 @@ def test_a_secret_is_masked_and_a_message_is_cut(made: Made) -> None:
     ("given", "complaint"),
     [
         ({}, "config.function: is missing"),
-        ({"function": "shop:"}, "is no import path"),
-        ({"function": "shop/orders.py"}, "is no import path"),
+        ({"function": "shop:"}, "is not an import path"),
+        ({"function": "shop/orders.py"}, "is not an import path"),
         ({"function": "app.secret:orders"}, "the package 'app' is Syncline's own"),
         ({"function": "shop", "pth": "."}, "config.pth"),
         ({"function": "shop", "path": 3}, "config.path"),

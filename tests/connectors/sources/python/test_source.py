@@ -122,7 +122,7 @@ def test_a_failure_in_the_middle_leaves_what_was_there(corner_shop: Shop) -> Non
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("raise SystemExit", "shop.py, line 2, in keyed: it called sys.exit()"),
+        ("raise SystemExit", "shop.py, line 2, in keyed: the code called sys.exit()"),
         ("raise OSError(context.config['token'])", "shop.py, line 2, in keyed: OSError: ***"),
         (
             "import syncline\n    yield syncline.Schema(columns={'id': int})\n    yield {'id': 'x'}",

@@ -96,9 +96,9 @@ def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: 
     [
         (float("nan"), "it is nan"),
         (Decimal("Infinity"), "it is Infinity"),
-        ([b"\x00"], "it is bytes, which JSON does not have"),
+        ([b"\x00"], "it is bytes, which JSON cannot hold"),
         ("\ud800", "lone surrogate"),
-        ({"deep": {1: 2}}, "its key 1 is not text"),
+        ({"deep": {1: 2}}, "its key 1 is not a string"),
         ({1, 2}, "of type set"),
         (Decimal("sNaN"), "no column can hold"),
         ([10**5000], "more than 3,900 digits"),
