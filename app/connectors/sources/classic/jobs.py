@@ -1,4 +1,4 @@
-"""An attempt of one of Jitsu Classic's sources, as one of the connector that reads it today."""
+"""Turns the job of a Jitsu Classic source into one of the connector that reads it today."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def translated(job: SourceJob) -> SourceJob:
     """`job` itself, unless its source is of a type that only Classic had.
 
     Raises:
-        ConfigurationError: what is written cannot be mapped, or names a file that cannot be read.
+        ConfigurationError: the options cannot be mapped, or name a file that cannot be read.
     """
     mapped_from = DRIVERS.get(job.source_type)
     if mapped_from is None:
@@ -40,9 +40,9 @@ def translated(job: SourceJob) -> SourceJob:
 
 
 def rename_offers(job: SourceJob, offers: Iterable[Offered]) -> Iterator[Offered]:
-    """`offers` of the connector that reads `job` today; of one of Classic's only its report, by the collection's name.
+    """`offers` of the connector that reads `job`; for a Classic source only its report, under the collection's name.
 
-    What else the connector has could not be asked for through Classic's type.
+    Classic's type could not ask for anything else.
     """
     if job.source_type not in DRIVERS:
         yield from offers
@@ -54,7 +54,7 @@ def rename_offers(job: SourceJob, offers: Iterable[Offered]) -> Iterator[Offered
 
 
 def _load_key(options: Options) -> Options:
-    """The key of a service account that stands in a file goes to the connector as text."""
+    """Loads the key of a service account from its file, as the connector takes only its text."""
     auth = getattr(options, "auth", None)
     key = getattr(auth, "service_account_key", None)
     if auth is None or not isinstance(key, str) or key.lstrip().startswith("{"):

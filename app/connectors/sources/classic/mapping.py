@@ -1,7 +1,7 @@
-"""Sources of Jitsu Classic's own drivers, as the connectors that read the same today.
+"""Sources of Jitsu Classic's own drivers, mapped to the connectors that read the same data today.
 
-A mapping reads nothing and knows no secret but those that it passes on. Each of Classic's collections is one report of
-one source, so the connector is told of that report only.
+A mapping reads nothing, and only passes secrets on. Each of Classic's collections is one report of one source, so the
+connector is configured for that report only.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _AMPLITUDE_STREAMS: Final = {
 }
 _PLAY_FILES: Final = {"sales": "sales/salesreport_*.zip", "earnings": "earnings/earnings_*.zip"}
 _FACEBOOK_COLLECTIONS: Final = ("ads", "insights")
-# Rows of these have no date of their own: one range has to be asked for as a whole.
+# Rows of these have no date of their own, so they need one range for all.
 _LONGER_THAN_A_DAY: Final = {f"segments.{span}" for span in ("week", "month", "month_of_year", "quarter", "year")}
 _NO_END: Final = "2099-12-31"
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """The same source and collection for a connector of today; `warnings` say what is different there."""
+    """The same source and collection for today's connector; `warnings` say what differs."""
 
     source_type: str
     config: dict[str, Any]
@@ -65,7 +65,7 @@ class Mapped:
 def google_analytics(
     options: GoogleAnalyticsOptions, parameters: GoogleAnalyticsParameters, collection: CollectionJob
 ) -> Mapped:
-    """A report of Google Analytics 4 or, while it lasts, of Universal Analytics."""
+    """A report of Google Analytics 4 or, where it still runs, of Universal Analytics."""
     _check_type(collection, ("report",))
     dimensions, metrics = list(parameters.dimensions), list(parameters.metrics)
     config: dict[str, Any] = {"credentials": _google_credentials(options.auth)}
@@ -77,20 +77,20 @@ def google_analytics(
             "custom_reports": jsontext.encode([report]),
         }
         warning = (
-            "Google has ended Universal Analytics and deleted what it had (July 2024), so a 'view_id' has nothing to "
-            "read any more: give a 'property_id' of Google Analytics 4, with its names of dimensions and metrics"
+            "Google shut down Universal Analytics and deleted its data (July 2024), so a 'view_id' has nothing left to "
+            "read; give a 'property_id' of Google Analytics 4, with its names of dimensions and metrics"
         )
         return _airbyte(UNIVERSAL_ANALYTICS, config, collection, _REPORT, warning)
     for name in (*dimensions, *metrics):
         if name.startswith("ga:"):
             raise ConfigurationError(
-                f"{name!r} is a name of Universal Analytics: Google Analytics 4 has its own, such as 'country' and "
+                f"{name!r} is a name of Universal Analytics; use one of Google Analytics 4, such as 'country' or "
                 "'sessions' (https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema)"
             )
     config |= {
         "property_ids": [options.property_id],
         "date_ranges_start_date": collection.start_date,
-        # Rows of several days are told apart by it.
+        # It tells rows of several days apart.
         "custom_reports_array": [
             {"name": _REPORT, "dimensions": list(dict.fromkeys(["date", *dimensions])), "metrics": metrics}
         ],
@@ -101,7 +101,7 @@ def google_analytics(
 def facebook_marketing(
     options: FacebookMarketingOptions, parameters: FacebookMarketingParameters, collection: CollectionJob
 ) -> Mapped:
-    """Insights by day with the fields that are asked for, or the ads as the connector knows them."""
+    """Insights by day with the wanted fields, or ads with the connector's own columns."""
     _check_type(collection, _FACEBOOK_COLLECTIONS)
     config: dict[str, Any] = {
         "account_ids": [options.account_id],
@@ -109,7 +109,7 @@ def facebook_marketing(
         "start_date": f"{collection.start_date}T00:00:00Z",
     }
     if collection.type == "ads":
-        ignored = "'fields' and 'level' of ads mean nothing to Airbyte's connector, which has columns of its own"
+        ignored = "'fields' and 'level' are ignored for ads: Airbyte's connector has its own columns"
         warnings = (ignored,) if parameters.model_fields_set else ()
         return _airbyte(FACEBOOK_MARKETING, config, collection, "ads", *warnings)
     insight = {"name": "Report", "level": parameters.level, "fields": list(parameters.fields), "time_increment": 1}
@@ -117,9 +117,11 @@ def facebook_marketing(
 
 
 def google_ads(options: GoogleAdsOptions, parameters: GoogleAdsParameters, collection: CollectionJob) -> Mapped:
-    """One query of GAQL. The connector reads it by days where `segments.date` is among its fields."""
+    """One GAQL query. The connector reads it by day if `segments.date` is among its fields."""
     if not collection.type.replace("_", "").isalnum():
-        raise ConfigurationError(f"{collection.type!r} is no report of Google Ads, such as 'campaign' or 'ad_group'")
+        raise ConfigurationError(
+            f"{collection.type!r} is not a Google Ads report; write one such as 'campaign' or 'ad_group'"
+        )
     start_date = parameters.start_date or collection.start_date
     query = " ".join(["SELECT", ", ".join(parameters.fields), "FROM", collection.type])
     if "segments.date" not in parameters.fields and _LONGER_THAN_A_DAY & set(parameters.fields):
@@ -136,16 +138,16 @@ def google_ads(options: GoogleAdsOptions, parameters: GoogleAdsParameters, colle
         "start_date": start_date,
         "custom_queries_array": [{"query": query, "table_name": _REPORT}],
     }
-    # Numbers of the last weeks change later, and nothing but a key would tell that a row is the same.
+    # Numbers of recent weeks still change, and only a key identifies the same row.
     sync_mode = collection.sync_mode or ("incremental" if collection.primary_key else "full_refresh")
     warnings = []
     if options.manager_customer_id:
-        warnings.append("'manager_customer_id' is not needed: Airbyte's connector finds the manager's account itself")
+        warnings.append("'manager_customer_id' is ignored: Airbyte's connector finds the manager account itself")
     return _airbyte(GOOGLE_ADS, config, msgspec.structs.replace(collection, sync_mode=sync_mode), _REPORT, *warnings)
 
 
 def google_play(options: GooglePlayOptions, _: NoParameters, collection: CollectionJob) -> Mapped:
-    """The reports are files in a bucket. Those of this month are written anew, so all replace the table."""
+    """The reports are files in a bucket. This month's files change, so all of them replace the table."""
     _check_type(collection, tuple(_PLAY_FILES))
     auth = options.auth
     keys = {"client_id": auth.client_id, "client_secret": auth.client_secret, "refresh_token": auth.refresh_token}
@@ -161,16 +163,16 @@ def google_play(options: GooglePlayOptions, _: NoParameters, collection: Collect
         "files",
         {"storage_options": {"token": token}},
         changed,
-        ("columns have the names and texts of Google's files: prices are no numbers yet",),
+        ("columns have the names and strings of Google's files: prices are not numbers yet",),
     )
 
 
 def amplitude(options: AmplitudeOptions, _: NoParameters, collection: CollectionJob) -> Mapped:
-    """Streams of the same names, but for sessions; new users are nothing that the connector has."""
+    """Streams of the same names, except for sessions; the connector has no new users."""
     if collection.type == "new_users":
         raise ConfigurationError(
-            "Airbyte's connector has no 'new_users': read https://amplitude.com/api/2/users?m=new with a source of "
-            "type 'rest' or 'python', or take 'active_users'"
+            "Airbyte's connector has no 'new_users'; read https://amplitude.com/api/2/users?m=new with a source of "
+            "type 'rest' or 'python', or use 'active_users'"
         )
     _check_type(collection, tuple(_AMPLITUDE_STREAMS))
     config = {
@@ -188,7 +190,7 @@ DRIVERS: Final[dict[str, Callable[[Any, Any, CollectionJob], Mapped]]] = {
     "google_play": google_play,
     "amplitude": amplitude,
 }
-"""Classic's types that have a connector, and what makes the options of `KINDS` its own."""
+"""Classic's types with a connector, and what maps the options of `KINDS` to it."""
 
 
 def _airbyte(package: str, config: dict[str, Any], collection: CollectionJob, stream: str, *warnings: str) -> Mapped:
@@ -198,7 +200,7 @@ def _airbyte(package: str, config: dict[str, Any], collection: CollectionJob, st
 
 def _check_type(collection: CollectionJob, valid: tuple[str, ...]) -> None:
     if collection.type not in valid:
-        raise ConfigurationError(f"there is no {collection.type!r}, valid are: {', '.join(valid)}")
+        raise ConfigurationError(f"unknown collection type {collection.type!r}; choose one of {', '.join(valid)}")
 
 
 def _google_credentials(auth: GoogleAuth) -> dict[str, Any]:
@@ -217,4 +219,4 @@ def _object(text: str) -> Any:
     try:
         return jsontext.decode(text)
     except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"'service_account_key' is not JSON: {error}") from None
+        raise ConfigurationError(f"'service_account_key' is not valid JSON: {error}") from None

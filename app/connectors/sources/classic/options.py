@@ -1,4 +1,4 @@
-"""What Jitsu Classic (v1.44.8, server/drivers) lets its users write for sources that it has drivers of its own for."""
+"""The options of Jitsu Classic's own drivers (v1.44.8, server/drivers)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from app.domain.keys import Several
 
 UNMAPPED: Final = {
     "firebase": (
-        "no maintained connector reads Firestore and Firebase's users: write a source of type 'python' with the "
-        "package firebase-admin; airbyte-source-firebase-realtime-database reads a Realtime Database"
+        "no maintained connector reads Firestore and Firebase users; write a source of type 'python' with the "
+        "package firebase-admin. For a Realtime Database use airbyte-source-firebase-realtime-database"
     ),
-    "sdk_source": "sources of Jitsu's SDK are programs of Node.js: write a source of type 'python' in their place",
+    "sdk_source": "sources of Jitsu's SDK are Node.js programs; write a source of type 'python' instead",
 }
-"""Types that Classic has and nothing here can take over, and what to use instead."""
+"""Types of Classic's that nothing here replaces, and what to use instead."""
 
 _DIGITS: Final = r"^[0-9]+$"
 
 
 class ClassicOptions(Options):
-    """Numbers may stand where Classic takes texts."""
+    """Accepts numbers where Classic takes strings."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
 class GoogleAuth(ClassicOptions):
-    """Tokens of OAuth, or the key of a service account: an object, its JSON text, or the path of its file."""
+    """OAuth tokens, or the key of a service account: an object, its JSON text, or the path of its file."""
 
     type: str | None = None
     client_id: str | None = None
@@ -47,8 +47,8 @@ class GoogleAuth(ClassicOptions):
     def _is_complete(self) -> Self:
         missing = [key for key in ("client_id", "client_secret", "refresh_token") if not getattr(self, key)]
         if self.is_oauth and missing:
-            found = "" if self.type == "OAuth" else ", or 'service_account_key'"
-            raise ValueError(f"{', '.join(map(repr, missing))} of OAuth is needed{found}")
+            alternative = "" if self.type == "OAuth" else "; give that, or 'service_account_key'"
+            raise ValueError(f"OAuth needs {', '.join(map(repr, missing))}{alternative}")
         return self
 
 
@@ -62,7 +62,7 @@ class GoogleAnalyticsOptions(ClassicOptions):
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if bool(self.property_id) == bool(self.view_id):
-            raise ValueError("either 'property_id' or 'view_id' is needed")
+            raise ValueError("give either 'property_id' or 'view_id'")
         return self
 
 
@@ -96,7 +96,7 @@ class GoogleAdsOptions(ClassicOptions):
     def _signs_in_with_oauth(self) -> Self:
         if not self.auth.is_oauth:
             raise ValueError(
-                "'auth' with a service account is nothing that Airbyte's connector takes: "
+                "Airbyte's connector does not accept a service account in 'auth'; "
                 "give client_id, client_secret and refresh_token"
             )
         return self
@@ -107,7 +107,7 @@ def _split(value: Any) -> Any:
 
 
 class GoogleAdsParameters(ClassicOptions):
-    """`fields` as GAQL names them, a list or a text with commas."""
+    """`fields` as GAQL names them, a list or a string with commas."""
 
     fields: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")], ...], BeforeValidator(_split), Field(min_length=1)

@@ -163,10 +163,16 @@ def test_reports_of_google_play_are_files_in_a_bucket(auth: dict[str, Any], toke
     ("source_type", "config", "wanted", "parameters", "complaint"),
     [
         ("amplitude", {"api_key": "k", "secret_key": "s"}, "new_users", {}, "has no 'new_users'"),
-        ("amplitude", {"api_key": "k", "secret_key": "s"}, "other", {}, "valid are: active_users"),
-        ("facebook_marketing", {"account_id": 1, "access_token": "t"}, "posts", {}, "valid are: ads, insights"),
-        ("google_play", {"account_id": "1", "auth": OAUTH}, "crashes", {}, "valid are: sales, earnings"),
-        ("google_analytics", {"property_id": 1, "auth": OAUTH}, "other", REPORT, "valid are: report"),
+        (
+            "amplitude",
+            {"api_key": "k", "secret_key": "s"},
+            "other",
+            {},
+            "unknown collection type 'other'; choose one of active_users",
+        ),
+        ("facebook_marketing", {"account_id": 1, "access_token": "t"}, "posts", {}, "choose one of ads, insights"),
+        ("google_play", {"account_id": "1", "auth": OAUTH}, "crashes", {}, "choose one of sales, earnings"),
+        ("google_analytics", {"property_id": 1, "auth": OAUTH}, "other", REPORT, "choose one of report"),
         (
             "google_analytics",
             {"property_id": 1, "auth": OAUTH},
@@ -174,7 +180,7 @@ def test_reports_of_google_play_are_files_in_a_bucket(auth: dict[str, Any], toke
             {"dimensions": ["ga:date"], "metrics": ["x"]},
             "'ga:date' is a name of Universal Analytics",
         ),
-        ("google_ads", ADS, "campaign; DROP", {"fields": "a"}, "is no report of Google Ads"),
+        ("google_ads", ADS, "campaign; DROP", {"fields": "a"}, "is not a Google Ads report"),
     ],
 )
 def test_what_cannot_be_mapped_says_what_can(
@@ -206,15 +212,15 @@ sources:
             "google_ads",
             ADS | {"auth": {"service_account_key": KEY}},
             "campaign",
-            "nothing that Airbyte's connector takes",
+            "Airbyte's connector does not accept a service account in 'auth'",
         ),
         (
             "google_ads",
             ADS | {"auth": {}},
             "campaign",
-            "'client_id', 'client_secret', 'refresh_token' of OAuth is needed",
+            "OAuth needs 'client_id', 'client_secret', 'refresh_token'; give that, or 'service_account_key'",
         ),
-        ("google_analytics", {"auth": OAUTH}, "report", "either 'property_id' or 'view_id' is needed"),
+        ("google_analytics", {"auth": OAUTH}, "report", "give either 'property_id' or 'view_id'"),
     ],
 )
 def test_a_check_of_the_catalogue_tells_what_cannot_be_read(
@@ -230,7 +236,7 @@ def test_a_check_of_the_catalogue_warns_of_what_is_different() -> None:
     catalogue = load_catalogue(CATALOGUE.format(type="google_analytics", config=config, collection=wanted), {})
     assert not catalogue.problems
     assert catalogue.sources["mine"].type == "google_analytics"
-    assert "Google has ended Universal Analytics" in str(catalogue.warnings[0])
+    assert "Google shut down Universal Analytics" in str(catalogue.warnings[0])
 
 
 @pytest.mark.parametrize(
