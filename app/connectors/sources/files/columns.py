@@ -1,4 +1,4 @@
-"""Which kind a column is: as the options say, as earlier files had it, or as its first values are."""
+"""The kinds of columns: from the options, from earlier files, or from the first values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from app.connectors.values.casting import Holds
 
-# What JSON has a type of its own for; values of these types fit without a closer look.
+# JSON's own types; values of these fit without a closer look.
 _NATIVE: Final[dict[Kind, frozenset[type]]] = {
     Kind.BOOLEAN: frozenset({bool}),
     Kind.INTEGER: frozenset({int}),
@@ -60,25 +60,25 @@ class Columns:
         self.kinds.update({name: kind for name, kind in self._declared.items() if name in known})
 
     def add_text_columns(self, names: Iterable[str]) -> dict[str, Kind]:
-        """The kinds of columns that come as text: text, unless something else was said or is there already."""
+        """The kinds of columns that come as text: text, unless declared or known as something else."""
         for name in names:
             self.kinds.setdefault(name, self._declared.get(name, Kind.TEXT))
         return {name: self.kinds[name] for name in names}
 
     def add_file_columns(self, kinds: Mapping[str, Kind], *, file: str) -> None:
-        """Takes over what a file says of its columns; raises ConfigurationError where earlier ones said otherwise."""
+        """Adds the columns that a file declares; raises ConfigurationError if earlier files declared other kinds."""
         for name, kind in kinds.items():
             known = self.kinds.setdefault(name, self._declared.get(name, kind))
             if known != kind and name not in self._declared and not {known, kind} <= _NUMBERS:
                 raise ConfigurationError(
-                    f"{file}, column {name!r}: it is {kind.value}, and was {known.value} in an earlier file: "
-                    f"set 'types' for it"
+                    f"{file}, column {name!r}: the type is {kind.value}, but was {known.value} in an earlier file; "
+                    "set the column's type in 'types'"
                 )
 
     def learn(self, batch: Batch, *, file: str) -> None:
-        """Learns from the values of JSON; raises ConfigurationError, with the line, for one that does not fit.
+        """Learns kinds from JSON values; raises ConfigurationError, with the line, for a value that does not fit.
 
-        A field without any value yet is taken out of the records: nobody knows what it will be.
+        A field without any value yet is removed from the records, as its kind is unknown.
         """
         fields: dict[str, None] = {}
         for record in batch.records:
@@ -97,8 +97,8 @@ class Columns:
     def _first_kind(self, field: str, found: set[type], batch: Batch) -> Kind:
         fitting = [kind for kind in (Kind.BOOLEAN, Kind.NUMBER, Kind.TEXT) if found <= _NATIVE[kind]]
         if fitting == [Kind.NUMBER] and found == {int}:
-            # Prices are often whole at first, so numbers may get a fraction later. Identities never do, nor may they
-            # become doubles, as numbers do in some destinations.
+            # Prices often begin as integers and get fractions later. Identities never do, and must not become doubles,
+            # as numbers do in some destinations.
             numbers = [record[field] for record in batch.records if record.get(field) is not None]
             identity = field in self._key or max(map(abs, numbers)) > _EXACT_IN_A_FLOAT
             is_bigint = merged(set(map(integer_kind, numbers))) is Kind.INTEGER
@@ -113,8 +113,8 @@ class Columns:
                 continue
             if field not in self._declared and kind in _NATIVE:
                 raise ConfigurationError(
-                    f"{file}, line {line}, column {field!r}: {jsontext.shown(value)} is not {kind.value} as the values "
-                    f"before it: set 'types' for it, or give all of them one type"
+                    f"{file}, line {line}, column {field!r}: {jsontext.shown(value)} is not {kind.value} like the "
+                    "values before it; set the column's type in 'types', or give all values one type"
                 )
             try:
                 _HOLDS[kind].cast(value)
@@ -123,14 +123,14 @@ class Columns:
 
 
 def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
-    """The one error for a value that is not of its column's kind."""
+    """The error for a value that is not of its column's kind."""
     return ConfigurationError(
-        f"{file}, line {line}, column {column!r}: {jsontext.shown(value)} is no {kind.value}: {unfit}"
+        f"{file}, line {line}, column {column!r}: {jsontext.shown(value)} is not a valid {kind.value}: {unfit}"
     )
 
 
 def parser(kind: Kind) -> Callable[[str], Any] | None:
-    """What makes a value of a text; it raises `Unfit`. None where the text is the value."""
+    """A function from text to a value, which raises `Unfit`; None if the text is the value."""
     if kind is Kind.TEXT:
         return None
     if kind is Kind.BOOLEAN:
@@ -140,7 +140,7 @@ def parser(kind: Kind) -> Callable[[str], Any] | None:
     cast = _HOLDS[kind].cast
 
     def check(text: str) -> str:
-        # The destination makes the value; here it is only known which line is wrong.
+        # The destination converts the value; only here is the line known.
         cast(text)
         return text
 
@@ -149,7 +149,7 @@ def parser(kind: Kind) -> Callable[[str], Any] | None:
 
 def _boolean(text: str) -> bool:
     if (truth := _BOOLEANS.get(text.lower())) is None:
-        raise Unfit(f"valid are {', '.join(_BOOLEANS)}")
+        raise Unfit(f"use one of {', '.join(_BOOLEANS)}")
     return truth
 
 

@@ -1,4 +1,4 @@
-"""CSV: https://www.rfc-editor.org/rfc/rfc4180, with other delimiters, quotes and line ends where the options say so."""
+"""CSV: https://www.rfc-editor.org/rfc/rfc4180, with other delimiters, quotes and escapes if the options say so."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LONE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
 def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
-    """The rows of `part`, in at least one batch unless there is nothing at all; lines without anything are left out.
+    """The rows of `part`, in at least one batch unless it is empty; empty lines are skipped.
 
     Raises:
-        ConfigurationError: a line is malformed or a value is not of its column's kind; names file, line and column.
+        ConfigurationError: a line is malformed or a value not of its column's kind; names file, line and column.
     """
     csv.field_size_limit(LONGEST_FIELD)
     with part.stream() as stream:
@@ -55,7 +55,7 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
 
 
 class _Rows:
-    """Rows as lists of text; `line` is where the last one began."""
+    """Rows as lists of strings; `line` is where the last one began."""
 
     def __init__(self, lines: Lines, name: str, parameters: FilesParameters) -> None:
         self.line = 0
@@ -78,7 +78,7 @@ class _Rows:
         return self._lines.size
 
     def next(self) -> list[str] | None:
-        """The next row that has something in it, None at the end."""
+        """The next row that is not empty; None at the end."""
         row: list[str] = []
         while not row:
             self._recent.clear()
@@ -102,12 +102,12 @@ class _Rows:
         before = text[:at]
         line, column = self.line + before.count("\n"), at - (before.rfind("\n") + 1) + 1
         if "field larger" in str(error):
-            problem = f"the field is longer than {LONGEST_FIELD >> 20} Mi characters, or its quote is not closed"
+            problem = f"the field is longer than {LONGEST_FIELD >> 20} Mi characters, or its quote is never closed"
         return self._lines.flaw(problem or str(error), line=line, column=column)
 
 
 class _Values:
-    """Rows made records."""
+    """Turns rows into records."""
 
     def __init__(
         self,
@@ -143,10 +143,10 @@ class _Values:
         place = f"{self._file}, line {line}"
         if found < expected:
             return ConfigurationError(
-                f"{place}, column {self._names[found]!r}: there is no value, the line ends after {found} of {expected}"
+                f"{place}, column {self._names[found]!r}: the value is missing: the line has {found} of {expected} values"
             )
         return ConfigurationError(
-            f"{place}, column {expected + 1}: there is a value too many, the line has {found} and the header {expected}"
+            f"{place}, column {expected + 1}: too many values: the line has {found} and the header {expected}"
         )
 
 
@@ -160,22 +160,22 @@ def _names(first: list[str], header: bool | tuple[str, ...], *, place: str) -> l
 
 
 def first_flaw(text: str, *, delimiter: str, quote: str | None, escape: str | None) -> tuple[int, str]:
-    """Where in the text of a row its form is wrong (an index), and how: Python's parser does not tell the place."""
+    """The index where the text of a row is malformed, and why: Python's parser does not tell the position."""
     escaped = f"|{re.escape(escape)}." if escape else ""
     mark, special = re.escape(quote or ""), re.escape((quote or "") + (escape or ""))
     plain = re.compile(rf"(?:[^{re.escape(delimiter + (escape or ''))}\n]++{escaped})*+", re.DOTALL)
-    # Possessive: without the closing quote every way to divide the text would be tried.
+    # Possessive: without a closing quote, backtracking would try every way to divide the text.
     quoted = re.compile(rf"{mark}(?:[^{special}]++|{mark}{mark}{escaped})*+{mark}", re.DOTALL) if quote else plain
     at = 0
     while at < len(text):
         begins_quoted = text[at] == quote
         field = (quoted if begins_quoted else plain).match(text, at)
         if field is None:
-            return at, "the quote that is opened here is not closed"
+            return at, "the quote that opens here is never closed"
         at = field.end()
         if begins_quoted and text[at : at + 1] not in ("", delimiter, "\r", "\n"):
-            return at, f"after the closing quote a delimiter {delimiter!r} or the end of the line must follow"
+            return at, f"the closing quote must be followed by the delimiter {delimiter!r} or the end of the line"
         at += 1
     if lone := _LONE_RETURN.search(text):
-        return lone.start(), "a carriage return stands alone: lines must end with a line feed"
+        return lone.start(), "carriage return without a line feed: lines must end with a line feed"
     return 0, ""

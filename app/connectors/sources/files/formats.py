@@ -1,4 +1,4 @@
-"""What a file is by its name, unless the options say it."""
+"""The format and compression of a file: from the options, or else from its name."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def format_of(name: str, parameters: FilesParameters) -> Format:
     """The format of a file or of a member.
 
     Raises:
-        ConfigurationError: neither the options nor its name tell.
+        ConfigurationError: neither the options nor its name tell it.
     """
     found = parameters.format or _FORMATS.get(_plain_suffix(name))
     if found is None:
         known = ", ".join(_FORMATS)
-        raise ConfigurationError(f"the name of {name} does not tell its format ({known}): set 'format'")
+        raise ConfigurationError(f"cannot tell the format of {name} from its name (known: {known}); set 'format'")
     return found
 
 

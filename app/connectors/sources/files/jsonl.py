@@ -1,4 +1,4 @@
-"""JSON Lines: https://jsonlines.org; lines without anything are left out."""
+"""JSON Lines: https://jsonlines.org; empty lines are skipped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_jsonl(part: Part, parameters: FilesParameters, columns: Columns) -> Ite
     """The objects of `part`.
 
     Raises:
-        ConfigurationError: a line is no JSON object, or a value is not of its column's kind; names file, line, column.
+        ConfigurationError: a line is not a JSON object, or a value not of its column's kind; names file, line, column.
     """
     with part.stream() as stream:
         lines = Lines(stream, name=part.name, encoding=parameters.encoding)
@@ -59,8 +59,8 @@ def _record(line: str, lines: Lines) -> dict[str, Any]:
         found = _AT_BYTE.search(text)
         column = len(line.encode()[: int(found[1])].decode(errors="ignore")) if found else len(line.rstrip("\r\n"))
         problem = _AT_BYTE.sub("", text)
-        raise lines.flaw(f"it is no JSON: {problem}", line=lines.number, column=column + 1) from None
+        raise lines.flaw(f"not valid JSON: {problem}", line=lines.number, column=column + 1) from None
     if not isinstance(record, dict):
         column = 1 + len(line) - len(line.lstrip())
-        raise lines.flaw("it is no JSON object", line=lines.number, column=column)
+        raise lines.flaw("not a JSON object", line=lines.number, column=column)
     return record

@@ -1,4 +1,4 @@
-"""Lines of text out of a stream of bytes, in bounded memory, with the place of what is wrong."""
+"""Lines of text from a stream of bytes, in bounded memory; errors name line and column."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 256 << 10
 LONGEST_LINE: Final = 16 << 20
-"""Characters. Without a bound a file without line ends would fill the memory."""
+"""Characters. Without a limit, a file without line ends would fill the memory."""
 
 LONGEST_FIELD: Final = 8 << 20
-"""Characters. A quote that is never closed takes all that follows, and Python's parser up to eight bytes for each."""
+"""Characters. A quote that is never closed takes all that follows, at up to eight bytes a character."""
 
 _MARK: Final = "\ufeff"
-# UTF-32 before UTF-16, whose mark its own begins with.
+# UTF-32 before UTF-16, as its mark begins with that of UTF-16.
 _MARKS: Final = (
     (codecs.BOM_UTF8, ("utf-8",)),
     (codecs.BOM_UTF32_LE, ("utf-32", "utf-32-le")),
@@ -34,9 +34,9 @@ _LONGEST_MARK: Final = max(len(mark) for mark, _ in _MARKS)
 
 
 class Lines:
-    """An iterator over lines, their ends included; `number` is that of the last one, `size` counts characters.
+    """An iterator over lines with their ends; `number` is that of the last one, `size` the characters so far.
 
-    `encoding` is Python's own name of it; a byte order mark is no part of the text, and must be one of this encoding.
+    `encoding` is Python's name for it; a byte order mark is not part of the text, and must match the encoding.
     """
 
     def __init__(self, stream: Readable, *, name: str, encoding: str) -> None:
@@ -57,7 +57,7 @@ class Lines:
         return line
 
     def flaw(self, problem: str, *, line: int, column: int) -> ConfigurationError:
-        """The one error for something malformed; `line` and `column` count from 1, `column` in characters."""
+        """The error for malformed text; `line` and `column` count from 1, `column` in characters."""
         return ConfigurationError(f"{self._name}, line {line}, column {column}: {problem}")
 
     def _read(self) -> Iterator[str]:
@@ -72,14 +72,14 @@ class Lines:
                 complete += 1
                 yield line + "\n"
             if splitter.length > LONGEST_LINE:
-                problem = f"it is longer than {LONGEST_LINE >> 20} Mi characters"
+                problem = f"the line is longer than {LONGEST_LINE >> 20} Mi characters"
                 raise self.flaw(problem, line=complete + 1, column=LONGEST_LINE)
             chunk = chunk and self._chunk(complete)
         if splitter.length:
             yield splitter.take()
 
     def _beginning(self) -> bytes:
-        """As many bytes as a byte order mark may have, or more."""
+        """The first bytes, at least as many as the longest byte order mark."""
         found = b""
         while len(found) < _LONGEST_MARK and (chunk := self._chunk(0)):
             found += chunk
@@ -87,8 +87,8 @@ class Lines:
             if found.startswith(mark):
                 if self._encoding not in encodings:
                     name = encodings[0]
-                    problem = f"it begins with the byte order mark of {name}, not of {self._encoding}"
-                    raise self.flaw(f"{problem}: set 'encoding: {name}'", line=1, column=1)
+                    problem = f"the file begins with the byte order mark of {name}, not of {self._encoding}"
+                    raise self.flaw(f"{problem}; set 'encoding: {name}'", line=1, column=1)
                 break
         return found
 
@@ -99,7 +99,7 @@ class Lines:
             raise SynclineError(f"{self._name}, after line {complete}: {error}") from None
 
     def _decode(self, decoder: codecs.IncrementalDecoder, chunk: bytes, complete: int, length: int) -> str:
-        # Until there is a character, there may be a mark. Some programs write one before a text that has one already.
+        # Until the first character there may be marks: some programs add a second one.
         ignored = "" if complete or length else _MARK
         before = decoder.getstate()
         try:
@@ -107,16 +107,16 @@ class Lines:
         except UnicodeDecodeError as error:
             lenient = codecs.getincrementaldecoder(self._encoding)("replace")
             lenient.setstate(before)
-            # What the decoder tried begins before the chunk with what was left over, or after a byte order mark.
+            # The decoder's input began before the chunk with leftover bytes, or after a byte order mark.
             good = lenient.decode(chunk[: max(0, error.start + len(chunk) - len(error.object))]).lstrip(ignored)
             lines = good.count("\n")
             column = len(good) - good.rfind("\n") + (0 if lines else length)
             problem = self._bad_byte(error.object[error.start])
             raise self.flaw(problem, line=complete + lines + 1, column=column) from None
-        except UnicodeError:  # Python's own for UTF-16 and UTF-32 whose byte order nobody tells
-            problem = f"there is no byte order mark: set 'encoding' to {self._encoding}-le or {self._encoding}-be"
+        except UnicodeError:  # for UTF-16 and UTF-32 without a byte order
+            problem = f"there is no byte order mark; set 'encoding' to {self._encoding}-le or {self._encoding}-be"
             raise self.flaw(problem, line=1, column=1) from None
         return text
 
     def _bad_byte(self, byte: int) -> str:
-        return f"byte 0x{byte:02x} is not valid {self._encoding}: set 'encoding'"
+        return f"byte 0x{byte:02x} is not valid {self._encoding}; set 'encoding'"

@@ -1,4 +1,4 @@
-"""The options of the source `files`: where files are, how they are packed, and how their text becomes values."""
+"""The options of the source `files`: where files are, how they are compressed, and how text becomes values."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ TypeName = Literal["boolean", "integer", "number", "text", "timestamp", "date", 
 
 def _one_character(value: str | None) -> str | None:
     if value is not None and (len(value) != 1 or value in "\r\n\0"):
-        raise ValueError("must be one character, and no line end")
+        raise ValueError("must be a single character, but not a line end")
     return value
 
 
 def _check_url(address: str) -> None:
-    """Raises ValueError, without a word of `address`, which may hold a secret."""
+    """Raises ValueError, without quoting `address`, which may hold a secret."""
     try:
         url = urlsplit(address)
         wrong = not url.hostname or url.port == 0
     except ValueError:
         wrong = True
     if wrong:
-        raise ValueError("an address has no host or no port from 1 to 65535: write https://host:port/path")
+        raise ValueError("a URL has no host, or no port from 1 to 65535; write https://host:port/path")
 
 
 class FilesOptions(Options):
-    """What all collections of a source have in common: `storage_options` go to fsspec's file system as they are."""
+    """What all collections of a source have in common: `storage_options` are passed to fsspec's file system."""
 
     storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
 class FilesParameters(Options):
-    """The files of one collection. What is None is taken from a file's name."""
+    """The files of one collection. None: from the file's name."""
 
     path: Annotated[tuple[str, ...], Several, Field(min_length=1, repr=False)]
     format: Format | None = None
@@ -89,8 +89,10 @@ class FilesParameters(Options):
             name = codecs.lookup(encoding).name
             "".encode(encoding)
         except (LookupError, ValueError):
-            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from None
-        # A byte order mark is passed over in any case, and known from the name of no other encoding.
+            raise ValueError(
+                f"unknown text encoding {encoding!r}; use a name that Python knows, such as utf-8"
+            ) from None
+        # A byte order mark is skipped for every encoding.
         return name.removesuffix("-sig")
 
     @field_validator("header")
@@ -104,7 +106,7 @@ class FilesParameters(Options):
     def _fits_the_format(self) -> Self:
         needless = {"csv": (), "jsonl": _CSV_ONLY, "parquet": _TEXT_ONLY, None: ()}[self.format]
         if given := sorted(self.model_fields_set & set(needless)):
-            raise ValueError(f"format {self.format!r} has no {', '.join(map(repr, given))}")
+            raise ValueError(f"{', '.join(map(repr, given))} cannot be used with format {self.format!r}")
         if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
         return self

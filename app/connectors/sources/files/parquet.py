@@ -1,4 +1,4 @@
-"""Parquet, read by row groups: its own types say what columns are, and its values come as JSON would have them."""
+"""Parquet, read by row groups: its types decide the kinds of columns, and its values come as JSON would hold them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.unpacking import Part
 
 _BUFFER_BYTES: Final = 1 << 20
-# In this order: an unsigned integer of 64 bits is an integer, too.
+# In this order: an unsigned 64-bit integer is an integer, too.
 _KINDS: Final[tuple[tuple[Callable[[Any], bool], Kind], ...]] = (
     (pa.types.is_boolean, Kind.BOOLEAN),
     (pa.types.is_uint64, Kind.BIG_INTEGER),
@@ -43,18 +43,18 @@ _KINDS: Final[tuple[tuple[Callable[[Any], bool], Kind], ...]] = (
 
 
 def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
-    """The rows of `part`; a row's number stands for its line.
+    """The rows of `part`, numbered instead of lines.
 
     Raises:
-        ConfigurationError: it is no Parquet, or has a value or a type that no column keeps; names row and column.
+        ConfigurationError: it is not Parquet, or has an unsupported value or type. The error names row and column.
     """
-    # Without these two a whole row group is in memory, and some writers make a file of one.
+    # Without these, a whole row group is in memory, and some files have only one.
     bounded = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
     with part.on_disk() as path, _explain_errors(part.name), parquet.ParquetFile(path, **bounded) as file:
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ConfigurationError(f"{part.name}: several columns have the name {twice!r}")
+            raise ConfigurationError(f"{part.name}: several columns are named {twice!r}")
         kinds = {field.name: _kind(field, part.name) for field in file.schema_arrow if not pa.types.is_null(field.type)}
         columns.add_file_columns(kinds, file=part.name)
         row = 1
@@ -71,7 +71,7 @@ def _kind(field: Any, file: str) -> Kind:
     for is_of, kind in _KINDS:
         if is_of(found):
             return kind
-    raise ConfigurationError(f"{file}, column {field.name!r}: nothing is known that keeps its type {field.type}")
+    raise ConfigurationError(f"{file}, column {field.name!r}: the type {field.type} is not supported")
 
 
 def _rows(batch: Any, names: list[str], *, file: str, row: int) -> Batch:
@@ -79,7 +79,7 @@ def _rows(batch: Any, names: list[str], *, file: str, row: int) -> Batch:
     for name in names:
         try:
             values[name] = _plain_values(batch.column(name))
-        except (ValueError, OverflowError, LookupError) as error:  # the last for zones that nobody knows
+        except (ValueError, OverflowError, LookupError) as error:  # the last for unknown time zones
             place = f"{file}, column {name!r}, between rows {row} and {row + batch.num_rows - 1}"
             raise ConfigurationError(f"{place}: {' '.join(str(error).split())}") from None
     records = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
@@ -90,13 +90,13 @@ def _plain_values(column: Any) -> list[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
-    # Python knows no nanoseconds. The cast refuses to cut any.
+    # Python has no nanoseconds; the cast refuses to drop any.
     if pa.types.is_timestamp(kind):
         column = column.cast(pa.timestamp("us", kind.tz))
     elif pa.types.is_time64(kind):
         column = column.cast(pa.time64("us"))
     elif pa.types.is_float32(kind):
-        # The nearest double to 0.1 is not the nearest float, made longer.
+        # Cast to a double directly, a float's 0.1 becomes 0.10000000149.
         column = column.cast(pa.string()).cast(pa.float64())
     plain: list[Any] = column.to_pylist()
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
@@ -105,9 +105,9 @@ def _plain_values(column: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as records hold it: moments in ISO 8601."""
+    """A value as records hold it: times in ISO 8601."""
     if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
-        raise ValueError(f"the value {value} is no number that a column keeps")
+        raise ValueError(f"a number column cannot hold the value {value}")
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, dict):
@@ -122,4 +122,4 @@ def _explain_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise ConfigurationError(f"{name}: it cannot be read as Parquet: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(f"{name}: cannot be read as Parquet: {' '.join(str(error).split())}") from None

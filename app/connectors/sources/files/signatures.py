@@ -1,4 +1,4 @@
-"""What tells whether a file is still the one that was read, and what a bookmark remembers of all of them."""
+"""Signatures, which tell whether a file has changed, and the bookmark, which remembers them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime"
 
 
 def signature_of(described: Mapping[str, Any]) -> str | None:
-    """The signature of a file as its file system describes it; None if it printed nothing that changes with the file.
+    """The signature of a file, from its description by the file system; None if that has nothing that changes with it.
 
     An ETag, else the time of the last change, each with the size: a size alone stays when a digit changes.
     """
@@ -33,7 +33,7 @@ def signature_of(described: Mapping[str, Any]) -> str | None:
 
 
 class Bookmark(msgspec.Struct, forbid_unknown_fields=True):
-    """`files`: name → signature of all that is loaded, also where it is gone; `columns`: what they turned out to be."""
+    """`files`: name → signature of every loaded file, even if it is gone; `columns`: their kinds."""
 
     files: dict[str, str] = {}
     columns: dict[str, Kind] = {}
@@ -47,7 +47,7 @@ class Bookmark(msgspec.Struct, forbid_unknown_fields=True):
             return msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError:
             raise ConfigurationError(
-                "the bookmark of this collection is not one of files: another kind of source has written it; "
+                "the bookmark of this collection was written by another kind of source; "
                 "give the collection another name"
             ) from None
 

@@ -1,6 +1,6 @@
 """Files as a source: local, over HTTP, in S3 or Google Cloud Storage; only what is new or has changed is read.
 
-A file is one unit: a checkpoint follows it, and the bookmark has a signature of each file that is loaded.
+A file is one unit: a checkpoint follows it, and the bookmark holds a signature of each loaded file.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class FilesSource:
         self._log = log
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
         if collection.cursor_field is not None:
-            raise ConfigurationError(f"{self._subject}: files have no 'cursor_field': new and changed files are read")
+            raise ConfigurationError(f"{self._subject}: files take no 'cursor_field'; new and changed files are read")
 
     def check(self) -> None:
-        """Looks for the files and reads the beginning of the first."""
+        """Finds the files and reads the beginning of the first."""
         self._read_beginning()
 
     def discover(self) -> Iterator[Offered]:
-        """The columns that are in the beginning of the first file."""
+        """The columns in the beginning of the first file."""
         yield Offered(
             name=self._name,
             columns=shown_columns(self._read_beginning().kinds),
@@ -79,7 +79,7 @@ class FilesSource:
                 yield from self._read_new(found, loaded)
 
     def progress(self) -> float | None:
-        """By the bytes of the files; within one by those of its rows, of which packed files have more."""
+        """By bytes of the files, and within a file by bytes of its rows, of which compressed files have more."""
         total, within = self._total_bytes, min(self._within_bytes, self._file_bytes)
         return (self._done_bytes + within) / total if total else None
 
@@ -107,20 +107,20 @@ class FilesSource:
             self._warn_of_types(table)
 
     def _read_all(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
-        """Replaces the table by all files, if one of them is new, changed or gone."""
+        """Replaces the table with all files if one of them is new, changed or gone."""
         present = {file.name: file.signature for file in found}
         if loaded.files == present and present:
-            self._log("info", f"none of {len(found)} files has changed")
+            self._log("info", f"none of the {len(found)} files has changed")
             return
         if not found:
             raise self._no_files()
-        self._log("info", f"reading all of {len(found)} files")
+        self._log("info", f"reading all {len(found)} files")
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
         self._measure(found)
         for file in found:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
-            # Files without a row say nothing of columns, and yet the rows of before have to go.
+            # Files without rows tell no columns, and yet the earlier rows must go.
             yield Table(self._table_name, loaded.columns, self._key, full_refresh=True)
         self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds).text())
@@ -130,20 +130,20 @@ class FilesSource:
             others = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
             raise ConfigurationError(
                 f"{changed[0]}{others} has changed since it was loaded, and without a key its old rows cannot be told "
-                "from the new ones: set 'primary_key', or 'sync_mode: full_refresh' to replace the table by all files"
+                "from the new ones; set 'primary_key', or 'sync_mode: full_refresh' to replace the table with all files"
             )
 
     def _warn_of_types(self, table: _GrowingTable) -> None:
         if unknown := [name for name in self._parameters.types if name not in table.kinds]:
-            self._log("warn", f"'types' names columns that no file has: {', '.join(unknown)}")
+            self._log("warn", f"'types' names columns that no file has: {', '.join(map(repr, unknown))}")
 
     def _read_file(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         self._log("info", f"reading {file.name}")
         self._file_bytes, self._within_bytes = file.size or 0, 0
         yield from self._items(file, table)
-        # With a key the next run reads it again. Without one half of it would stay for ever.
+        # With a key the next run reads it again. Without one, half of it would stay for ever.
         if not (self._key and not self._full_refresh) and not self._storage.is_as_found(file):
-            raise SynclineError(f"{file.name} has changed while it was read")
+            raise SynclineError(f"{file.name} has changed while it was being read")
         file.forget()
         self._done_bytes += self._file_bytes
         self._file_bytes = 0
@@ -164,10 +164,10 @@ class FilesSource:
                     self._within_bytes += batch.size
                     yield Rows(self._table_name, records, batch.size)
             if is_empty and self._full_refresh and self._parameters.empty == "refuse":
-                # It may still be on its way, so another try is worth it.
+                # It may still be being written, so another try is worth it.
                 raise SynclineError(
-                    f"{part.name} is empty, as if its export had failed; the table stays as it is: "
-                    "export it again, or set 'empty: allow' if an empty file means that there are no rows"
+                    f"{part.name} is empty, as if its export had failed; the table stays as it is. "
+                    "Export it again, or set 'empty: allow' if an empty file means that there are no rows"
                 )
 
     def _add_columns(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
@@ -176,7 +176,7 @@ class FilesSource:
             return batch.records
         for name in added:
             if any(name in record for record in batch.records):
-                raise ConfigurationError(f"{part.name} has a column {name!r} itself: leave it out of 'add_columns'")
+                raise ConfigurationError(f"{part.name} already has a column {name!r}; remove it from 'add_columns'")
             kinds.setdefault(name, _ADDED[name])
         for record, line in zip(batch.records, batch.lines, strict=True):
             if "_file" in added:
@@ -186,11 +186,11 @@ class FilesSource:
         return batch.records
 
     def _no_files(self) -> ConfigurationError:
-        return ConfigurationError("no file is there that 'path' names; the table stays as it is")
+        return ConfigurationError("no file matches 'path'; the table stays as it is")
 
 
 class _GrowingTable:
-    """The collection's table, to be announced whenever a file has brought a column."""
+    """The collection's table, announced again whenever a file adds a column."""
 
     def __init__(
         self,
@@ -212,18 +212,18 @@ class _GrowingTable:
         return self.columns.kinds
 
     def announcement(self, file: str) -> Table | None:
-        """The table if it is not announced as it is now; raises ConfigurationError if `file` lacks the key."""
+        """The table if it has changed since it was announced; raises ConfigurationError if `file` lacks the key."""
         if self._announced == self.kinds:
             return None
         if missing := [name for name in self._key if name not in self.kinds]:
-            columns = ", ".join(self.kinds)
-            raise ConfigurationError(f"{file} has no column {', '.join(missing)} of 'primary_key'; it has: {columns}")
+            wanted, columns = (", ".join(map(repr, names)) for names in (missing, self.kinds))
+            raise ConfigurationError(f"{file} has no column {wanted} for 'primary_key'; choose from {columns}")
         self._announced = dict(self.kinds)
         return Table(self._name, dict(self.kinds), self._key, full_refresh=self._full_refresh)
 
 
 def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
-    """The rows of `part`. What reads a format is imported with its first file."""
+    """The rows of `part`. The reader of a format is imported with its first file."""
     match part.format:
         case "csv":
             from app.connectors.sources.files.delimited import read_csv  # noqa: PLC0415 -- only when needed

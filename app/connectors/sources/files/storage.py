@@ -1,4 +1,4 @@
-"""Where files are: found by their addresses, described, and opened for reading from begin to end."""
+"""Finds files by their addresses, describes them, and opens them for reading."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SILENT_SECONDS: Final = 60.0
 class Found:
     """A file: `address` for its file system, `name` for people and bookmarks, without secrets.
 
-    `copy` is where it lies if it had to be fetched to learn its signature; `size` has its bytes, None if nobody tells.
+    `copy` is the local copy if it had to be fetched for its signature; `size` is in bytes, None if unknown.
     """
 
     address: str
@@ -43,19 +43,19 @@ class Found:
     size: int | None = None
 
     def forget(self) -> None:
-        """Removes the copy: it takes as much room as the file."""
+        """Removes the copy, which takes as much disk as the file."""
         if self.copy is not None:
             self.copy.unlink(missing_ok=True)
 
 
 class Readable(Protocol):
-    """A stream that may give fewer bytes than it is asked for, and none at its end."""
+    """A stream that may return fewer bytes than asked for, and none at its end."""
 
     def read(self, size: int = ..., /) -> bytes: ...
 
 
 class Storage:
-    """All files of one collection; `work_dir` takes what must lie on a disk to be read."""
+    """All files of one collection; `work_dir` holds what must be on disk to be read."""
 
     def __init__(self, addresses: Iterable[str], options: dict[str, Any], *, work_dir: Path) -> None:
         self._addresses = tuple(addresses)
@@ -65,11 +65,11 @@ class Storage:
         self._redact = Redactor(secrets_in(options) | secrets_in(list(self._addresses))).redact
 
     def find_files(self, *, loaded: Iterable[str] = ()) -> list[Found]:
-        """The files that are there now: addresses in the order given, what a pattern matches by name.
+        """The files that exist now: addresses in the given order, matches of a pattern by name.
 
         Raises:
-            ConfigurationError: an address without a pattern has no file, and never had one among `loaded`.
-            SynclineError: the storage does not answer.
+            ConfigurationError: an address without a pattern has no file, and is not among `loaded`.
+            SynclineError: the storage does not respond.
         """
         earlier = set(loaded)
         by_name: dict[str, Found] = {}
@@ -84,11 +84,13 @@ class Storage:
                 if (other := by_name.get(name)) is None:
                     by_name[name] = self._sign(each, described)
                 elif other.address != each and protocol_of(each) != "file":
-                    raise ConfigurationError(f"two addresses differ only in their secrets and are both {name}")
+                    raise ConfigurationError(
+                        f"two addresses differ only in their secrets, and both are {name}; remove one of them"
+                    )
         return list(by_name.values())
 
     def is_as_found(self, file: Found) -> bool:
-        """Whether nobody has written to it since it was found."""
+        """Whether it has not changed since it was found."""
         if file.copy is not None:
             return True
         self._system(file.address).invalidate_cache()
@@ -97,13 +99,13 @@ class Storage:
 
     @contextmanager
     def stream(self, file: Found) -> Iterator[Readable]:
-        """Its bytes from the beginning."""
+        """A stream of its bytes from the beginning."""
         with self._open(file) as opened:
             yield _Explained(opened, self, file.name)
 
     @contextmanager
     def on_disk(self, file: Found) -> Iterator[Path]:
-        """A local file with its bytes: itself, or a copy for as long as it is needed."""
+        """A local file with its bytes: the file itself, or a temporary copy."""
         if file.copy is not None:
             yield file.copy
         elif protocol_of(file.address) == "file":
@@ -128,28 +130,28 @@ class Storage:
 
     @contextmanager
     def explain_errors(self, name: str) -> Iterator[None]:
-        """Turns whatever a file system raises into one of Syncline's errors, without a secret."""
+        """Turns whatever a file system raises into one of Syncline's errors, without secrets."""
         try:
             yield
         except SynclineError:
             raise
         except FileNotFoundError as error:
             if (reason := _unreachable_reason(error)) is None:
-                raise ConfigurationError(f"there is no file {name}") from None
+                raise ConfigurationError(f"the file {name!r} does not exist") from None
             raise SynclineError(f"cannot read {name}: {self._redact(reason)}") from None
         except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
             raise ConfigurationError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
         except (TypeError, AttributeError, KeyError) as error:
-            # Some options are only looked at when the storage is asked for the first time.
-            said = self._redact(_describe_error(error))
-            raise ConfigurationError(f"cannot read {name}: 'storage_options' are not what it takes: {said}") from None
+            # Some options are only checked at the first request.
+            reason = self._redact(_describe_error(error))
+            raise ConfigurationError(f"cannot read {name}: 'storage_options' do not fit: {reason}") from None
         except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
             raise SynclineError(f"cannot read {name}: {self._redact(_describe_error(error))}") from None
 
     def _matches(self, address: str) -> list[tuple[str, dict[str, Any] | None]]:
-        """Addresses, with what the listing tells of each: to ask for every object of a bucket would take minutes."""
+        """Addresses with their descriptions from the listing: one request per object would take minutes."""
         protocol = protocol_of(address)
-        # In a URL `?` and `*` are ordinary, and no server lists what matches.
+        # In a URL `?` and `*` are ordinary characters, and servers do not list files.
         if protocol in ("http", "https") or not _MAGIC & set(address):
             return [(address, None)]
         with self.explain_errors(mask_address(address)):
@@ -176,14 +178,14 @@ class Storage:
                     return None
                 raise
             if described.get("type") == "directory":
-                raise ConfigurationError(f"{name} is a directory: write {name.rstrip('/')}/*")
+                raise ConfigurationError(f"{name} is a directory; write {name.rstrip('/')}/*")
             return self._add_exact_time(name, described, protocol_of(address))
 
     @staticmethod
     def _add_exact_time(name: str, described: dict[str, Any], protocol: str) -> dict[str, Any]:
         if protocol != "file":
             return described
-        # fsspec's time is a float, which forgets the last digits.
+        # fsspec's time is a float, which loses the last digits.
         return described | {"mtime_ns": Path(name).stat().st_mtime_ns}
 
     def _sign(self, address: str, described: dict[str, Any]) -> Found:
@@ -202,13 +204,13 @@ class Storage:
         else:
             system, more = self._system(file.address), {}
             if protocol_of(file.address) in ("http", "https"):
-                # One request from begin to end: many servers know no ranges. The size is of no use then.
+                # One request from beginning to end, as many servers support no ranges; the size is not used then.
                 more = {"block_size": 0, "size": 1}
             with self.explain_errors(file.name):
                 try:
                     opened = system.open(file.address, "rb", **more)
                 except FileNotFoundError:
-                    raise SynclineError(f"{file.name} has gone since it was found") from None
+                    raise SynclineError(f"{file.name} has disappeared since it was found") from None
         with opened:
             yield opened
 
@@ -221,13 +223,13 @@ class Storage:
             try:
                 self._systems[protocol] = fsspec.filesystem(protocol, skip_instance_cache=True, **options)
             except ImportError as error:
-                raise ConfigurationError(f"addresses {protocol}:// need a package: {error}") from None
+                raise ConfigurationError(f"{protocol}:// addresses need another package: {error}") from None
             except (TypeError, ValueError) as error:
                 raise ConfigurationError(f"'storage_options': {self._redact(str(error))}") from None
         return self._systems[protocol]
 
     def _name(self, address: str) -> str:
-        """What bookmarks know a file by: the whole path, wherever Syncline is started."""
+        """The name of a file in bookmarks: the absolute path, wherever Syncline is started."""
         if protocol_of(address) == "file":
             return str(self._system(address)._strip_protocol(address))  # noqa: SLF001 -- fsspec has no other
         return mask_address(address)
@@ -247,7 +249,7 @@ class _Explained:
 
 
 def mask_address(address: str) -> str:
-    """`address` without a password and without the values of secret parameters; a local path is itself."""
+    """`address` without passwords and values of secret parameters; a local path is unchanged."""
     if protocol_of(address) not in ("http", "https"):
         return address
     url = urlsplit(address)
@@ -260,20 +262,20 @@ def mask_address(address: str) -> str:
 
 
 def _look_into(system: Any, address: str) -> None:
-    """Raises what listing a pattern's directory raises: a glob passes over a missing bucket and a refused access."""
+    """Raises what listing a pattern's directory raises: a glob ignores missing buckets and denied access."""
     directory = os.path.dirname(re.split(r"[*?\[]", address)[0]) or "."  # noqa: PTH120 -- of any address
     try:
         system.ls(directory, detail=False)
     except FileNotFoundError as error:
         if protocol_of(address) == "file":
-            raise ConfigurationError(f"there is no directory {directory}") from None
-        # A store of objects has no directories: only a missing bucket has a cause.
+            raise ConfigurationError(f"the directory {directory!r} does not exist") from None
+        # Object stores have no directories: only a missing bucket has a cause.
         if error.__cause__ is not None:
             raise
 
 
 def _http_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Bytes as they lie there, for as long as some come: aiohttp's own limit of five minutes ends any large file."""
+    """Raw bytes without a total timeout: aiohttp's five minutes would end any large file."""
     from aiohttp import ClientTimeout  # noqa: PLC0415 -- only for these addresses
 
     waiting = ClientTimeout(total=None, sock_connect=_SILENT_SECONDS, sock_read=_SILENT_SECONDS)
@@ -283,7 +285,7 @@ def _http_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unreachable_reason(error: FileNotFoundError) -> str | None:
-    """Why a file could not be asked for, None if it is missing: over HTTP fsspec calls every failure a missing file."""
+    """Why a file could not be reached; None if it is missing: over HTTP fsspec reports any failure as missing."""
     cause = error.__cause__
     if cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in _GONE:
         return None
@@ -291,7 +293,7 @@ def _unreachable_reason(error: FileNotFoundError) -> str | None:
 
 
 def _describe_error(error: BaseException) -> str:
-    """An error in words; the text of a server's refusal would repeat the whole URL."""
+    """The error as text; that of a server's error would repeat the whole URL."""
     if (status := getattr(error, "status", None)) is not None:
-        return f"the server answered {status} {getattr(error, 'message', '')}".rstrip()
+        return f"the server returned {status} {getattr(error, 'message', '')}".rstrip()
     return " ".join((str(error) or type(error).__name__).split())

@@ -1,4 +1,4 @@
-"""A file as what is packed in it: itself, the content of a gzip file, the members of a zip file."""
+"""The parts of a file: itself, the content of a gzip file, the members of a zip file."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _ENCRYPTED: Final = 0x1
 
 
 class BrokenFileError(Exception):
-    """The bytes of a packed file are wrong from here on; whoever reads knows the line."""
+    """The compressed data is damaged from here on; the reader knows the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one format. `stream` reads them once from the beginning, `on_disk` gives them as a local file."""
+    """Rows of one format. `stream` reads them once from the beginning, `on_disk` provides them as a local file."""
 
     name: str
     format: Format
@@ -41,10 +41,10 @@ class Part:
 
 
 def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iterator[Part]:
-    """What is to be read of `file`, one after the other; a part can be read until the next is asked for.
+    """The parts of `file` to read; a part can be read until the next is requested.
 
     Raises:
-        ConfigurationError: it is not packed as its name or the options say, or nothing in it is wanted.
+        ConfigurationError: it is not compressed as its name or the options say, or has no matching member.
     """
     match compression_of(file.name, parameters):
         case "zip":
@@ -67,11 +67,11 @@ def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
             try:
                 archive = zipfile.ZipFile(path)
             except zipfile.BadZipFile:
-                raise SynclineError(f"{file.name} is no zip file, or its end is missing") from None
+                raise SynclineError(f"{file.name} is not a zip file, or is truncated") from None
         with archive:
             members = [each for each in archive.infolist() if _is_wanted(each, parameters.members)]
             if not members:
-                raise ConfigurationError(f"{file.name} has no member {parameters.members!r}")
+                raise ConfigurationError(f"no member of {file.name} matches {parameters.members!r}")
             for member in members:
                 name = f"{file.name}/{member.filename}"
                 if member.flag_bits & _ENCRYPTED:
@@ -81,7 +81,7 @@ def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
 
 
 def _is_wanted(member: zipfile.ZipInfo, pattern: str) -> bool:
-    # macOS puts a shadow of each file into this directory.
+    # macOS puts metadata of each file into this directory.
     return (
         not member.is_dir()
         and not member.filename.startswith("__MACOSX/")
@@ -96,7 +96,7 @@ def _gunzip(file: Found, storage: Storage) -> Iterator[Readable]:
 
 
 class _Unpacked:
-    """A stream out of a packed file, whose flaws are its own and not those of a program."""
+    """A stream from a compressed file, whose errors are those of the file."""
 
     def __init__(self, storage: Storage, name: str, opened: Callable[[], AbstractContextManager[Readable]]) -> None:
         self._storage = storage
@@ -136,8 +136,8 @@ class _Guarded:
         try:
             return self._stream.read(size)
         except gzip.BadGzipFile as error:
-            raise BrokenFileError(f"it is no gzip file, or is damaged: {error}") from None
+            raise BrokenFileError(f"not a gzip file, or damaged: {error}") from None
         except EOFError:
-            raise BrokenFileError("the packed file is truncated: its end is missing") from None
+            raise BrokenFileError("the compressed file is truncated") from None
         except _BROKEN as error:
-            raise BrokenFileError(f"the packed file is damaged: {error}") from None
+            raise BrokenFileError(f"the compressed file is damaged: {error}") from None

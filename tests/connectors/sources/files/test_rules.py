@@ -102,7 +102,7 @@ def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, enco
 def test_a_wrong_byte_is_named_by_line_and_column(before: str, marked: bool) -> None:  # noqa: FBT001 -- an example
     content = (b"\xef\xbb\xbf" if marked else b"") + before.encode() + b"\xffrest"
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    with pytest.raises(ConfigurationError, match=f"line {line}, column {column}: byte 0xff is not valid utf-8:"):
+    with pytest.raises(ConfigurationError, match=f"line {line}, column {column}: byte 0xff is not valid utf-8;"):
         list(Lines(io.BytesIO(content), name="a", encoding="utf-8"))
 
 
@@ -115,7 +115,7 @@ def test_a_field_without_end_is_refused_where_it_begins() -> None:
 def test_utf_16_needs_to_say_its_byte_order() -> None:
     assert rows_of("a\né\n".encode("utf-16"), encoding="utf-16") == [{"a": "é"}]
     assert rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16-be") == [{"a": "é"}]
-    with pytest.raises(ConfigurationError, match="line 1, column 1: there is no byte order mark: set 'encoding' to"):
+    with pytest.raises(ConfigurationError, match="line 1, column 1: there is no byte order mark; set 'encoding' to"):
         rows_of("a\né\n".encode("utf-16-be"), encoding="utf-16")
 
 
