@@ -1,4 +1,4 @@
-"""The options of the source `synthetic`: what to make up."""
+"""The options of the source `synthetic`: what to generate."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SYNTHETIC: Final = "synthetic"
 
 
 class SyntheticOptions(Options):
-    """A made-up source has no options; its collections have `SyntheticParameters`."""
+    """It has no options; its collections have `SyntheticParameters`."""
 
 
 class SyntheticParameters(Options):
-    """What to make: `records` and `log_lines` spread evenly over `seconds`, then fail with probability `fail_rate`."""
+    """`records` and `log_lines` spread evenly over `seconds`, then a failure with probability `fail_rate`."""
 
     records: Whole = Field(default=100, ge=0)
     log_lines: Whole = Field(default=1, ge=0)

@@ -1,4 +1,4 @@
-"""A source that makes its records up: for demonstrations and for load.
+"""A source that generates its records, for demonstrations and load.
 
 One plan says what happens when; a child process follows it with `SyntheticSource`, a worker with `run_synthetic`.
 """
@@ -70,15 +70,16 @@ async def run_synthetic(
     *,
     rng: random.Random | None = None,
 ) -> None:
-    """Follows the plan without keeping a record, telling what a child process would tell; ends by cancellation.
+    """Follows the plan without keeping records, with the messages of a child process; stops by cancellation.
 
-    `emit` gets what comes together at once. The last message is `Finished`, or `Failed` with probability `fail_rate`.
+    `emit` gets messages that come together in one call. The last one is `Finished`, or `Failed` with probability
+    `fail_rate`.
     """
     loop = asyncio.get_running_loop()
     started = reported = rested = loop.time()
     for step in plan(parameters):
         now = loop.time()
-        # However much there is to tell, others get their turn.
+        # Other tasks get their turn, however many messages there are.
         if started + step.at > now or now - rested >= _LONGEST_TURN_SECONDS:
             await asyncio.sleep(max(0.0, started + step.at - now))
             rested = loop.time()
@@ -94,7 +95,7 @@ async def run_synthetic(
 
 
 class SyntheticSource:
-    """The plan as a source that destinations can keep."""
+    """The plan as a source whose records destinations can load."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class SyntheticSource:
         self._made = 0
 
     def check(self) -> None:
-        """Nothing can be wrong that the parameters' model has not refused."""
+        """The parameters' model has already refused what is wrong."""
 
     def discover(self) -> Iterator[Offered]:
         yield Offered(name=self._name, columns=shown_columns(_COLUMNS), key=["id"])
@@ -137,7 +138,7 @@ class SyntheticSource:
         return self._made / self._parameters.records if self._parameters.records else None
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
-        """The records whose time lies in it."""
+        """The records whose time lies in `interval`."""
         yield Table(name=self._table, columns=_COLUMNS, key=("id",), cursor_field="timestamp")
         first, end = (_first_at(moment) for moment in (interval.start, interval.end))
         wanted = range(max(0, first), min(end, self._parameters.records))
