@@ -143,10 +143,10 @@ class _Values:
         place = f"{self._file}, line {line}"
         if found < expected:
             return ConfigurationError(
-                f"{place}, column {self._names[found]!r}: the value is missing: the line has {found} of {expected} values"
+                f"{place}, column {self._names[found]!r}: the value is missing; the line has {found} of {expected}"
             )
         return ConfigurationError(
-            f"{place}, column {expected + 1}: too many values: the line has {found} and the header {expected}"
+            f"{place}, column {expected + 1}: too many values; the line has {found} and the header {expected}"
         )
 
 

@@ -101,19 +101,19 @@ def _plain_values(column: Any) -> list[Any]:
     plain: list[Any] = column.to_pylist()
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
         return plain
-    return [_plain(value) for value in plain]
+    return [_plain_value(value) for value in plain]
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     """A value as records hold it: times in ISO 8601."""
     if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
         raise ValueError(f"a number column cannot hold the value {value}")
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: _plain_value(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_plain_value(inner) for inner in value]
     return value
 
 

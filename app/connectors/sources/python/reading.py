@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.sources.python.values import Refused, bookmark, plain, text_bytes
+from app.connectors.sources.python.values import Refused, check_bookmark, plain_value, text_bytes
 from app.connectors.values.inference import inferred
 from syncline import Bookmark, Schema
 
@@ -121,7 +121,7 @@ class Reading:
                 raise self._refusal(f"a record has the field {name!r}; names of fields must be strings")
             try:
                 text_bytes(name)  # refuses lone surrogates
-                fields[name], taken = plain(value)
+                fields[name], taken = plain_value(value)
             except Refused as refused:
                 raise self._refusal(f"field {name!r} cannot be loaded: {refused}") from None
             size += taken + len(name)
@@ -174,7 +174,7 @@ class Reading:
                 "declare Schema(mode='incremental') or set 'sync_mode: incremental'"
             )
         try:
-            bookmark(reached.value)
+            check_bookmark(reached.value)
         except Refused as refused:
             raise self._refusal(f"a Bookmark cannot be saved: {refused}") from None
         self._uncovered = 0

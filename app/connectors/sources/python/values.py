@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818 -- becomes an error that names the place
     """Why a value cannot be loaded."""
 
 
-def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
+def plain_value(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     """`value` as strings, numbers, Booleans, None, and lists and dicts of them; and its approximate size in bytes.
 
     Times become ISO 8601 strings, UUIDs strings, tuples lists. Bytes stay bytes, but not inside lists and dicts.
@@ -37,14 +37,14 @@ def plain(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     if isinstance(value, dict):
         return _plain_dict(value, depth)
     if isinstance(value, (list, tuple)):
-        items = [plain(item, depth=depth + 1) for item in value]
+        items = [plain_value(item, depth=depth + 1) for item in value]
         return [item for item, _ in items], _BASE_BYTES + sum(size for _, size in items)
     if isinstance(value, (bytes, bytearray, memoryview)) and depth == 0:
         return bytes(value), memoryview(value).nbytes + _BASE_BYTES
     return _scalar(value), 3 * _BASE_BYTES
 
 
-def bookmark(value: Any, *, depth: int = 0) -> None:
+def check_bookmark(value: Any, *, depth: int = 0) -> None:
     """Raises `Refused` unless `value` comes back from JSON unchanged."""
     if depth > _DEEPEST:
         raise Refused(f"it is nested deeper than {_DEEPEST} levels")
@@ -52,15 +52,15 @@ def bookmark(value: Any, *, depth: int = 0) -> None:
         for name, inner in value.items():
             if type(name) is not str:
                 raise Refused(f"its key {name!r} is not a string")
-            bookmark(name, depth=depth + 1)
-            bookmark(inner, depth=depth + 1)
+            check_bookmark(name, depth=depth + 1)
+            check_bookmark(inner, depth=depth + 1)
     elif type(value) is list:
         for inner in value:
-            bookmark(inner, depth=depth + 1)
+            check_bookmark(inner, depth=depth + 1)
     elif type(value) is str:
         text_bytes(value)
     elif type(value) is float:
-        _finite(value)
+        _check_finite(value)
     elif value is not None and type(value) not in (int, bool):
         raise Refused(f"it is of type {_type_name(value)}, which JSON cannot hold; convert it to a string or a number")
 
@@ -70,14 +70,14 @@ def _plain_dict(value: dict[Any, Any], depth: int) -> tuple[dict[str, Any], int]
     for name, inner in value.items():
         if type(name) is not str:
             raise Refused(f"its key {name!r} is not a string")
-        fields[name], inner_size = plain(inner, depth=depth + 1)
+        fields[name], inner_size = plain_value(inner, depth=depth + 1)
         size += inner_size + text_bytes(name)
     return fields, size
 
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, (float, Decimal)):
-        return _finite(value)
+        return _check_finite(value)
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, uuid.UUID):
@@ -99,7 +99,7 @@ def _check_digits(value: int) -> int:
     return value
 
 
-def _finite(value: float | Decimal) -> float | Decimal:
+def _check_finite(value: float | Decimal) -> float | Decimal:
     if not jsontext.is_finite(value):
         raise Refused(f"it is {value}, which no column can hold; use None")
     return Decimal(value) if isinstance(value, Decimal) else float(value)

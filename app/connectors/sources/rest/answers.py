@@ -123,23 +123,23 @@ def _lists(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, list
 
 
 def error_in(
-    document: Any, rows: Sequence[Any], *, selector: str, declared: bool, asked: AbstractSet[str] = frozenset()
+    document: Any, rows: Sequence[Any], *, selector: str, declared: bool, request_words: AbstractSet[str] = frozenset()
 ) -> str | None:
     """The error in a response that would otherwise become no rows, only some of them, or a row made of the error.
 
-    What the user has `declared` to be the rows is no error, unless the response has nothing else. `asked` are the words
-    of the request, in lower case: a response may repeat them.
+    What the user has `declared` to be the rows is no error, unless the response has nothing else. `request_words` are
+    those of the request, in lower case: a response may repeat them.
     """
     if isinstance(document, list):
         return describe_value(document[0]) if len(document) == 1 and _is_listed_error(document[0]) else None
     if not isinstance(document, dict):
         return None
-    fields = _error_fields(document, rows, selector, declared=declared, asked=asked)
+    fields = _error_fields(document, rows, selector, declared=declared, request_words=request_words)
     return describe_value(fields) if fields else None
 
 
 def _error_fields(
-    document: dict[str, Any], rows: Sequence[Any], selector: str, *, declared: bool, asked: AbstractSet[str]
+    document: dict[str, Any], rows: Sequence[Any], selector: str, *, declared: bool, request_words: AbstractSet[str]
 ) -> dict[str, Any]:
     """The fields that report an error."""
     whole = selector == WHOLE
@@ -152,7 +152,7 @@ def _error_fields(
     signs = {name: document[name] for name in _signs(document)}
     if not rows:
         signs |= {name: document[name] for name in _signs_beside_nothing(document)}
-        repeated = not _words(document) and all(_repeats_request(name, document, asked) for name in signs)
+        repeated = not _words(document) and all(_repeats_request(name, document, request_words) for name in signs)
         return {} if repeated else signs
     # An object that is a row may have a field for errors.
     names: frozenset[str] = (
@@ -161,12 +161,12 @@ def _error_fields(
     return {name: value for name, value in signs.items() if letters_of(name) in names}
 
 
-def _repeats_request(name: str, document: dict[str, Any], asked: AbstractSet[str]) -> bool:
+def _repeats_request(name: str, document: dict[str, Any], request_words: AbstractSet[str]) -> bool:
     """Whether a state is what the request names: that of all in `/jobs?status=failed`, or of the one in `/jobs/5`."""
     state = document[name]
     if not isinstance(state, str) or letters_of(name) not in _STATES:
         return False
-    return not asked.isdisjoint({state.lower(), f"{state.lower()}s", str(document.get("id", state)).lower()})
+    return not request_words.isdisjoint({state.lower(), f"{state.lower()}s", str(document.get("id", state)).lower()})
 
 
 def _have_identity(rows: Any) -> bool:
@@ -257,7 +257,7 @@ def _signs(document: dict[str, Any]) -> Iterator[str]:
 
 def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
     """The names of fields that are data in a row, and report an error where there are no rows."""
-    is_told = _has_error_words(document)
+    has_words = _has_error_words(document)
     has_bad_code = any(
         letters_of(name) in _CODES and value is not None and not _is_good_code(value)
         for name, value in document.items()
@@ -270,8 +270,8 @@ def _signs_beside_nothing(document: dict[str, Any]) -> Iterator[str]:
         if (
             (letters in _FAILURES and (value is True or str(value).lower() == "true"))
             or (letters in _FLAGS and is_off and not is_count)
-            or (letters == "status" and is_off and (is_told or has_bad_code))
-            or (letters in _CODES and is_told and not is_well and _is_number(value) and not _is_good_code(value))
+            or (letters == "status" and is_off and (has_words or has_bad_code))
+            or (letters in _CODES and has_words and not is_well and _is_number(value) and not _is_good_code(value))
             or (letters in _OUTCOMES and isinstance(value, str) and bool(_REFUSED.fullmatch(letters_of(value))))
         ):
             yield name

@@ -134,8 +134,8 @@ class Client(RESTClient):
         self._is_one_object = _is_of_names(path) and isinstance(_first_value(path, document), dict)
         rows = [] if wrong else super().extract_response(response, path)
         self._elements = _count_unfiltered(path, document)
-        asked = _words(response.request)
-        if error := error_in(document, rows, selector=str(path), declared=self._declared, asked=asked):
+        request_words = _words(response.request)
+        if error := error_in(document, rows, selector=str(path), declared=self._declared, request_words=request_words):
             raise SynclineError(
                 f"{self._outcome}, but reports an error: {error}. If these are rows, declare the "
                 f"resource's 'data_selector'; {_IGNORE}"

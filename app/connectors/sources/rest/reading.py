@@ -111,9 +111,9 @@ class Reading:
         self._records += records
         self._size += len(jsontext.encode(records))
         if is_full(len(self._records), self._size):
-            yield from self.rest()
+            yield from self.flush()
 
-    def rest(self) -> Iterator[Table | Rows]:
+    def flush(self) -> Iterator[Table | Rows]:
         """The records that wait for a full batch."""
         if not self._records:
             return
@@ -125,7 +125,7 @@ class Reading:
         self._records, self._size = [], 0
 
     def end(self) -> Iterator[Table | Rows]:
-        yield from self.rest()
+        yield from self.flush()
         if self._table is None and self._plan.full_refresh:
             # Without rows, earlier ones must go all the same.
             yield self._announce(self._plan.declared)

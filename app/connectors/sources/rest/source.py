@@ -72,7 +72,7 @@ class RestSource:
         for name, page in api.pages(list(plans), state):
             yield from readings[name].items(page)
             if in_order:
-                yield from readings[name].rest()
+                yield from readings[name].flush()
                 yield Checkpoint(jsontext.encode(state))
         for reading in readings.values():
             yield from reading.end()

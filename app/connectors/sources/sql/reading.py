@@ -17,7 +17,7 @@ from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.sql import bookmark as bookmarks
 from app.connectors.sources.sql.dialect import EVERYTHING
-from app.connectors.sources.sql.values import kind_of, plain, size
+from app.connectors.sources.sql.values import kind_of, plain_values, size
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Reading:
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
-            kept[each.name] = plain(found if each.convert is None else self._convert(each, each.convert, found))
+            kept[each.name] = plain_values(found if each.convert is None else self._convert(each, each.convert, found))
         return Rows(table_name, Columns(kept), size(kept.values()))
 
     def _convert(self, of: SourceColumn, convert: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:

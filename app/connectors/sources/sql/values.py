@@ -34,16 +34,16 @@ _KINDS: dict[type, Kind] = {
 }
 
 
-def plain(values: Sequence[Any]) -> list[Any] | pa.Array:
+def plain_values(values: Sequence[Any]) -> list[Any] | pa.Array:
     """The values of one column."""
     # The text of an integer must not depend on its neighbours.
     array = arrayed(values, mixed_numbers=False)
     if array is None or (pa.types.is_floating(array.type) and not pc.all(pc.is_finite(array)).as_py()):
-        return [_plain(value) for value in values]
+        return [_plain_value(value) for value in values]
     return array
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
@@ -53,10 +53,10 @@ def _plain(value: Any) -> Any:
     if kind is datetime or kind is date or kind is time:
         return value.isoformat()
     if kind is dict:
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): _plain_value(inner) for key, inner in value.items()}
     if kind in (list, tuple, set, frozenset):
         # The order of a set changes from process to process.
-        return [_plain(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
+        return [_plain_value(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
     return bytes(value) if kind in (bytearray, memoryview) else str(value)
 
 

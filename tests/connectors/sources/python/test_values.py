@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.connectors.contract.schema import Kind
 from app.connectors.destinations.postgres.columns import NEW_TYPES, column
-from app.connectors.sources.python.values import Refused, bookmark, plain
+from app.connectors.sources.python.values import Refused, check_bookmark, plain_value
 from app.connectors.values.fitting import fitted
 from app.connectors.values.inference import inferred
 
@@ -46,12 +46,12 @@ class Number(enum.IntEnum):
 
 @given(JSON)
 def test_what_json_has_stays_as_it_is(value: Any) -> None:
-    assert plain(value)[0] == value
+    assert plain_value(value)[0] == value
 
 
 @given(JSON)
 def test_a_bookmark_that_is_accepted_comes_back_equal_and_of_the_same_type(value: Any) -> None:
-    bookmark(value)
+    check_bookmark(value)
     back = json.loads(json.dumps(value))
     assert back == value
     assert repr(back) == repr(value)
@@ -62,7 +62,7 @@ def test_a_bookmark_that_is_accepted_comes_back_equal_and_of_the_same_type(value
 )
 def test_a_bookmark_that_would_come_back_as_something_else_is_refused(value: Any) -> None:
     with pytest.raises(Refused):
-        bookmark(value)
+        check_bookmark(value)
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_a_bookmark_that_would_come_back_as_something_else_is_refused(value: Any
     ],
 )
 def test_values_of_python_get_the_form_that_destinations_know(value: Any, expected: Any) -> None:
-    assert plain(value)[0] == expected
+    assert plain_value(value)[0] == expected
 
 
 def test_a_decimal_may_be_larger_than_any_double() -> None:
-    assert plain(Decimal("1e400"))[0] == Decimal("1e400")
+    assert plain_value(Decimal("1e400"))[0] == Decimal("1e400")
 
 
 @pytest.mark.parametrize(("value", "kind"), [(Colour.RED, str), (Number.ONE, int)])
 def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: type) -> None:
-    assert type(plain(value)[0]) is kind
+    assert type(plain_value(value)[0]) is kind
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: 
 )
 def test_what_no_destination_could_keep_is_refused(value: Any, complaint: str) -> None:
     with pytest.raises(Refused, match=complaint):
-        plain(value)
+        plain_value(value)
 
 
 def test_values_without_a_bottom_are_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
-    for check in (plain, bookmark):
+    for check in (plain_value, check_bookmark):
         with pytest.raises(Refused, match="nested deeper than 100"):
             check(endless)
 
@@ -123,7 +123,7 @@ def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: 
     kinds = inferred(records, known=())
     assert set(kinds) == {name for record in records for name, value in record.items() if value is not None}
     columns = {name: column(name, NEW_TYPES[kind]) for name, kind in kinds.items()}
-    fitted([plain(record)[0] for record in records], columns, table="t")
+    fitted([plain_value(record)[0] for record in records], columns, table="t")
 
 
 @pytest.mark.parametrize(

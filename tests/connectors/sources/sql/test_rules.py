@@ -21,7 +21,7 @@ from app.connectors.sources.sql.bookmark import decode, encode
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions, SqlParameters
 from app.connectors.sources.sql.selection import Selection
-from app.connectors.sources.sql.values import kind_of, plain
+from app.connectors.sources.sql.values import kind_of, plain_values
 from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -185,13 +185,18 @@ def test_values_keep_everything_that_they_say() -> None:
         datetime(2024, 1, 1, 12, 0, 0, 1, tzinfo=UTC), date(2024, 1, 1), time(1, 2, 3),
         {"at": date(2024, 1, 1), "list": (Decimal("1.10"), math.inf)},
     ]  # fmt: skip
-    assert plain(values) == [
+    assert plain_values(values) == [
         None, True, 2**70, Decimal("0.10"), 1.5, "a\n🦊", b"\x00\xff", b"a", b"b", str(some_uuid),
         "2024-01-01T12:00:00.000001+00:00", "2024-01-01", "01:02:03",
         {"at": "2024-01-01", "list": [Decimal("1.10"), "Infinity"]},
     ]  # fmt: skip
-    assert plain([math.nan, -math.inf, Decimal("Infinity"), Decimal("sNaN")]) == ["NaN", "-Infinity", "Infinity", "NaN"]
-    assert plain([0.5, Decimal("1e400")]) == [0.5, Decimal("1e400")]
+    assert plain_values([math.nan, -math.inf, Decimal("Infinity"), Decimal("sNaN")]) == [
+        "NaN",
+        "-Infinity",
+        "Infinity",
+        "NaN",
+    ]
+    assert plain_values([0.5, Decimal("1e400")]) == [0.5, Decimal("1e400")]
 
 
 @pytest.mark.parametrize(
@@ -241,11 +246,11 @@ def test_a_catalogue_names_the_key_and_not_the_password() -> None:
 
 
 def test_a_whole_number_stays_one_among_fractions() -> None:
-    assert plain([5, 0.5, None]) == [5, 0.5, None]
-    assert [type(value) for value in plain([5, 0.5])] == [int, float]
+    assert plain_values([5, 0.5, None]) == [5, 0.5, None]
+    assert [type(value) for value in plain_values([5, 0.5])] == [int, float]
 
 
 def test_a_set_comes_in_the_order_of_its_names() -> None:
     names = [f"flag {number}" for number in range(10, 40)]
-    assert plain([set(names), frozenset(names), None]) == [names, names, None]
-    assert plain([{3, 1, 2}]) == [[1, 2, 3]]
+    assert plain_values([set(names), frozenset(names), None]) == [names, names, None]
+    assert plain_values([{3, 1, 2}]) == [[1, 2, 3]]
