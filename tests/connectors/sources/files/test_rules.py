@@ -144,7 +144,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(encoding: str) -> None:
 def test_a_byte_order_mark_of_another_encoding_is_refused(encoding: str) -> None:
     name = encoding.removesuffix("-le").removesuffix("-be")
     for other in {*MARKED, "latin-1", "windows-1252", "shift_jis", "utf-7"} - {encoding}:
-        complaint = rf"a\.csv, line 1, column 1: .* mark of {name}, not of .*: set 'encoding: {name}'"
+        complaint = rf"a\.csv, line 1, column 1: .* mark of {name}, not of .*; set 'encoding: {name}'"
         with pytest.raises(ConfigurationError, match=complaint):
             rows_of("\ufeffid\n1\n".encode(encoding), encoding=other)
 

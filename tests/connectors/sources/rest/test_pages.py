@@ -166,7 +166,7 @@ def test_a_paginator_that_looks_in_the_wrong_place_is_told(web: Web, paginator: 
     says(web, {"items": ROWS[:3], "paging": {"next_cursor": "3"}}, data_selector="items", paginator=paginator)
     text = refused(web)
     assert re.search(
-        r"says that more follows \(paging.next_cursor: \S+\), but the '\w+' paginator found no next page, ", text
+        r"says that more follows \(paging.next_cursor: \S+\), but the paginator '\w+' found no next page, ", text
     )
     assert "so only one page would be read: correct it, or declare the resource's 'paginator'" in text
 
