@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+from tests.properties import SUITE_EXAMPLES
 from tests.servers.postgres import (
     Server,
     TcpServer,
@@ -27,10 +28,16 @@ if TYPE_CHECKING:
 # It writes down what was seen working, if it is asked to.
 pytest_plugins = ["tests.scenarios.recording"]
 
-# An example takes as long as a busy machine lets it. `thorough` is what `make fuzz` asks for; tests that need few
-# examples say so themselves.
-settings.register_profile("suite", deadline=None)
-settings.register_profile("thorough", max_examples=3000, deadline=None)
+# The suite tries the same examples each time, and `thorough`, which `make fuzz` asks for, many others. No deadline: how
+# long an example takes is a matter of the machine.
+settings.register_profile(
+    "suite",
+    max_examples=SUITE_EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("suite"), max_examples=3000, derandomize=False)
 settings.load_profile("suite")
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.connectors.contract.passes import Checkpoint, Rows
@@ -17,6 +17,7 @@ from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.connectors.models import APPEND, HISTORY, PASSES, UPSERT, WAYS, checked_passes
 from tests.connectors.passing import COLUMNS, Collection, Crash, Killer, Origin, Sent
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ NUMBERS = itertools.count()
 COLUMNS_OF_T = "SELECT column_name FROM information_schema.columns WHERE table_name = 't'"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, share_fixtures=True)
 @given(way=st.sampled_from(WAYS), passes=PASSES)
 def test_whatever_passes_bring_and_wherever_they_crash_the_table_is_what_its_mode_says(
     warehouse: Warehouse, killer: Killer, tmp_path: Path, way: tuple[WriteMode, bool, bool], passes: list[Any]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
 from tests.integration.api.serving import TOKEN
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from schemathesis import Case
@@ -24,12 +26,7 @@ if TYPE_CHECKING:
 
 HEADERS = {"X-Admin-Token": TOKEN}
 BOUNDED = settings(
-    max_examples=12,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    examples(12), database=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
 # What names a source, a collection or a task.
 ABOUT_SOMETHING = {
@@ -67,6 +64,7 @@ def put_known_names(case: Case[Any], known: dict[str, str]) -> bool:
     return any(known.keys() & place.keys() for place in places)
 
 
+@pytest.mark.hypothesis
 def test_answers_about_what_there_is_are_such_as_the_document_describes(server: ServerProcess) -> None:
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     known = {"source": "load", "collection": "quick", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}
@@ -85,6 +83,7 @@ def test_answers_about_what_there_is_are_such_as_the_document_describes(server: 
     assert asked == ABOUT_SOMETHING
 
 
+@pytest.mark.hypothesis
 def test_every_check_of_schemathesis_passes_in_every_phase(server: ServerProcess, tmp_path: Path) -> None:
     """Wrong values by design and by chance, missing and unknown methods, and ways from one operation to the next."""
     (tmp_path / "schemathesis.toml").write_text(KNOWN)

@@ -9,13 +9,14 @@ from socketserver import BaseRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import remote
 from app.config.check import examine_config
 from app.config.remote import RemoteText, UnreadableError
 from app.config.watch import CatalogueWatcher
+from tests.properties import examples
 from tests.servers.web import answering
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ PARTS = st.sampled_from(
 
 
 @given(answer=st.lists(PARTS | st.binary(max_size=8), max_size=12).map(b"".join) | st.binary(max_size=100))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(share_fixtures=True)
 def test_any_answer_is_a_text_or_a_refusal_that_names_the_url(server: Server, answer: bytes) -> None:
     server.answer = (answer,)
     text = RemoteText(server.url, largest=1000)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.task import Status
 from tests.integration.retention.lives import KEEP, running_era
+from tests.properties import examples
 from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Needed:
     ended: list[tuple[datetime, UUID]] = field(default_factory=list)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6)
 @given(steps=STEPS, last_runs=st.integers(1, 4))
 def test_what_is_needed_stays_and_what_is_left_is_sound(
     postgres_server_url: str,

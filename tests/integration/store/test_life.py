@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,6 +24,7 @@ from app.domain.task import Status, Task, fold
 from app.store.log import append_lines
 from tests.harness import a_task, canceled, ending, opened_store
 from tests.integration.store.statements import LEASES, numbered
+from tests.properties import examples
 from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
@@ -270,6 +272,7 @@ def _values(task: Task, columns: list[str]) -> tuple[Any, ...]:
     return tuple(getattr(task, column) for column in columns)
 
 
+@pytest.mark.hypothesis
 def test_the_life_of_tasks(postgres_server_url: str, migrated_template: str) -> None:
     url = create_database(postgres_server_url, template=migrated_template)
     try:
@@ -280,11 +283,7 @@ def test_the_life_of_tasks(postgres_server_url: str, migrated_template: str) -> 
                 run_state_machine_as_test(
                     Life,
                     settings=settings(
-                        max_examples=50,
-                        database=None,
-                        stateful_step_count=30,
-                        deadline=None,
-                        suppress_health_check=list(HealthCheck),
+                        examples(50), database=None, stateful_step_count=30, suppress_health_check=list(HealthCheck)
                     ),
                 )
             finally:

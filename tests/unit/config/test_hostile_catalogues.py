@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config.catalogue import build_catalogue
@@ -113,13 +113,11 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 @given(st.text(max_size=200) | WORDS)
-@settings(deadline=None)
 def test_any_text_is_a_catalogue_or_tells_what_is_wrong_and_where(text: str) -> None:
     assert_told(findings(text))
 
 
 @given(document=mutated(), flow=st.booleans())
-@settings(deadline=None)
 def test_a_valid_document_that_was_changed_is_one_or_tells_what_is_wrong_and_where(
     document: Any, *, flow: bool
 ) -> None:
@@ -127,7 +125,6 @@ def test_a_valid_document_that_was_changed_is_one_or_tells_what_is_wrong_and_whe
 
 
 @given(document=mutated())
-@settings(deadline=None)
 def test_the_same_in_json(document: Any) -> None:
     assert_told(findings(json.dumps(document)))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.duration import parse_duration
@@ -45,7 +45,6 @@ def parsed(parse: Callable[..., Result], *texts: str) -> Result | None:
 
 
 @given(TEXTS, ZONES, INSTANTS)
-@settings(deadline=None)
 def test_any_text_fires_later_and_later_or_is_refused_in_one_line(text: str, zone: str, start: datetime) -> None:
     schedule = parsed(parse_schedule, text, zone)
     if schedule is None:

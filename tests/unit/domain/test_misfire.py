@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.misfire import (
@@ -227,7 +227,6 @@ def test_a_schedule_may_come_to_its_end(policy: MisfirePolicy, limit: int) -> No
         max_size=20,
     ),
 )
-@settings(deadline=None)
 def test_every_due_fire_time_is_decided_once_and_in_order(
     schedule: str,
     policy: MisfirePolicy,
@@ -269,7 +268,6 @@ def test_every_due_fire_time_is_decided_once_and_in_order(
 
 
 @given(st.sampled_from(MisfirePolicy), st.timedeltas(timedelta(0), timedelta(hours=20)), st.integers(1, 20))
-@settings(deadline=None)
 def test_passes_without_an_active_task_reach_the_present(policy: MisfirePolicy, down: timedelta, limit: int) -> None:
     now, next_fire_at = at("00:00") + down, at("00:00")
     for _ in range(1000):

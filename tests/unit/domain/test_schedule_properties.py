@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.schedule import PeriodicSchedule, parse_schedule
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +179,7 @@ def fired_by_the_daemon(expression: Expression, zone: ZoneInfo, start: datetime,
 
 
 @given(EXPRESSIONS, INSTANTS)
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_no_matching_minute_is_left_out_and_no_other_is_taken(expression: Expression, start: datetime) -> None:
     end = start + timedelta(days=2)
     expected = [minute for minute in minutes_between(start, end) if expression.matches(minute)]
@@ -186,7 +187,7 @@ def test_no_matching_minute_is_left_out_and_no_other_is_taken(expression: Expres
 
 
 @given(EXPRESSIONS, INSTANTS)
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_the_next_fire_time_is_the_first_match_however_far(expression: Expression, start: datetime) -> None:
     fire_time = parse_schedule(expression.text).next_after(start)
     assert fire_time is not None
@@ -202,7 +203,7 @@ def test_the_next_fire_time_is_the_first_match_however_far(expression: Expressio
 
 
 @given(DAILY, st.sampled_from(CHANGES))
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_clock_changes_are_met_as_the_cron_daemon_meets_them(expression: Expression, change: tuple[str, str]) -> None:
     zone, instant = change
     start, end = datetime.fromisoformat(instant) - 30 * HOUR, datetime.fromisoformat(instant) + 30 * HOUR
@@ -211,7 +212,6 @@ def test_clock_changes_are_met_as_the_cron_daemon_meets_them(expression: Express
 
 
 @given(EXPRESSIONS, ZONES, INSTANTS, st.data())
-@settings(deadline=None)
 def test_every_instant_before_a_fire_time_leads_to_it(
     expression: Expression, zone: str, start: datetime, data: st.DataObject
 ) -> None:
@@ -224,7 +224,6 @@ def test_every_instant_before_a_fire_time_leads_to_it(
 
 
 @given(EXPRESSIONS, ZONES, INSTANTS, st.timedeltas(timedelta(0), timedelta(days=400)))
-@settings(deadline=None)
 def test_a_later_instant_never_has_an_earlier_fire_time(
     expression: Expression, zone: str, start: datetime, later: timedelta
 ) -> None:

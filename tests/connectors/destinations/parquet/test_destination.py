@@ -15,7 +15,7 @@ import fsspec  # type: ignore[import-untyped]
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.connectors.contract.passes import Checkpoint, Rows
@@ -31,6 +31,7 @@ from tests.connectors.destinations.parquet.lake import Lake
 from tests.connectors.models import APPEND, PASSES, REPLACE, WAYS, checked_passes
 from tests.connectors.passing import COLUMNS, Collection, Crash, Killer, Origin, Sent
 from tests.deploy_files import ROOT
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     return killer
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20, share_fixtures=True)
 @given(way=st.sampled_from(POSSIBLE), passes=PASSES, crashes=st.lists(st.integers(0, 16), min_size=5, max_size=5))
 def test_whatever_passes_bring_and_wherever_they_crash_the_manifest_names_what_its_mode_says(
     killer: Killer, tmp_path: Path, way: tuple[WriteMode, bool, bool], passes: list[Any], crashes: list[int]
@@ -65,7 +66,7 @@ def test_whatever_passes_bring_and_wherever_they_crash_the_manifest_names_what_i
         assert lake.rows() == table
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10, share_fixtures=True)
 @given(way=st.sampled_from(POSSIBLE), passes=PASSES)
 def test_an_object_store_is_written_by_the_same_rules(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[WriteMode, bool, bool], passes: list[Any]

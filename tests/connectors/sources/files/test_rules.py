@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.connectors.contract.schema import Kind
@@ -23,6 +23,7 @@ from app.connectors.sources.files.signatures import Bookmark, signature_of
 from app.connectors.sources.files.storage import Storage, mask_address
 from app.connectors.sources.files.unpacking import Part
 from app.domain.errors import ConfigurationError, SynclineError
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ def test_a_quote_that_never_ends_is_found_in_time() -> None:
 
 
 @given(st.binary(max_size=40), st.sampled_from(["utf-8", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
-@settings(max_examples=300)
+@examples(300)
 @example(b"\xef\xbb", "utf-8", 1)
 @example(b"\xef\xbb\xbf\xef\xbb\xbf\na\n", "utf-8", 1)
 @example(b"\xff\xfe\0", "utf-16-le", 2)
