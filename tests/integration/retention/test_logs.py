@@ -67,6 +67,33 @@ async def test_a_week_is_looked_at_once_a_day(era: Era) -> None:
     assert await era.logged() == {runs[-1]}
 
 
+async def test_lines_go_with_their_task_however_short_ago_the_logs_were_seen(era: Era) -> None:
+    old = await era.lived("orders")
+    await era.go(KEEP + WEEK)
+    assert await era.retire(last_runs=1)
+    assert await era.logged() == {old}
+    last = await era.lived("orders")
+    assert await era.retire(last_runs=1)
+    assert await era.tasks() == await era.logged() == {last}
+
+
+async def test_lines_go_with_their_task_even_if_most_of_the_week_stays(era: Era) -> None:
+    rare = [await era.lived(collection) for collection in "wxyz"]
+    waited_long = {await era.service.schedule(collection) for collection in "abc"}
+    await era.go(timedelta(days=10))
+    assert await era.service.end(*await era.service.claim()) == []
+    for collection in "abc":
+        await era.lived(collection)
+    await era.go(timedelta(days=13))
+    assert await era.retire(last_runs=1)
+    assert waited_long <= await era.tasks() - await era.logged()
+    await era.go(timedelta(days=4))
+    await era.lived("w")
+    assert await era.retire(last_runs=1)
+    assert not {*waited_long, rare[0]} & await era.tasks()
+    assert await era.logged() == await era.tasks()
+
+
 async def test_without_a_limit_everything_stays(era: Era) -> None:
     for _ in range(4):
         await era.lived("orders")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.task import Status
@@ -43,6 +43,14 @@ class Needed:
 
 @examples(6)
 @given(steps=STEPS, last_runs=st.integers(1, 4))
+@example(
+    steps=[
+        (19, [("a", Status.SUCCESS, False, 1)], False),
+        (16, [], True),
+        (0, [("a", Status.SUCCESS, False, 1)], True),
+    ],
+    last_runs=1,
+)
 def test_what_is_needed_stays_and_what_is_left_is_sound(
     postgres_server_url: str,
     migrated_template: str,
