@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,8 +13,9 @@ import duckdb
 import msgspec
 import psycopg
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Committed, Failed, Finished, LogLine, Sync
+from app.domain.attempt_protocol import AttemptMessage, Committed, Failed, Finished, LogLine, Sync
 from app.failpoints import VARIABLE
+from tests.connectors.forked import fork_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,21 +87,12 @@ class Duckdb:
             return connection.execute(statement).fetchall()
 
 
-# The same process, but that it commits after so many records and not after a hundred thousand.
-_COMMITS_OFTEN = """
-import sys
-from app.attempt import __main__, copying
-copying._COMMIT_RECORDS = int(sys.argv[1])
-sys.exit(__main__.main())
-"""
-
-
 def backfill_of(start: str, end: str) -> dict[str, Any]:
     """What makes a job a backfill."""
     return {"mode": "backfill", "interval": {"start": start, "end": end}}
 
 
-def _complete(job: dict[str, Any]) -> dict[str, Any]:
+def complete(job: dict[str, Any]) -> dict[str, Any]:
     """A job as the protocol has it; a question (`check`, `discover`) has no task, and asks for its one collection."""
     if job.get("mode") not in ("check", "discover"):
         return {"mode": "sync", "claim": 0} | job
@@ -112,7 +103,7 @@ def _complete(job: dict[str, Any]) -> dict[str, Any]:
 
 def sync_of(job: dict[str, Any]) -> Sync:
     """The same for what makes a source of it in this process."""
-    return msgspec.convert(_complete(job), Sync)
+    return msgspec.convert(complete(job), Sync)
 
 
 class Attempt:
@@ -120,28 +111,24 @@ class Attempt:
 
     def __init__(self, job: dict[str, Any], *, armed: str = "", commit_records: int | None = None) -> None:
         receiving, sending = os.pipe()
-        program = ["-m", "app.attempt"] if commit_records is None else ["-c", _COMMITS_OFTEN, str(commit_records)]
-        self._process = subprocess.Popen(
-            [sys.executable, *program],
-            stdin=subprocess.PIPE,
-            pass_fds=[sending],
-            env=os.environ | {EVENTS_FD_VARIABLE: str(sending)} | ({VARIABLE: armed} if armed else {}),
-            start_new_session=True,
+        self._process = fork_attempt(
+            json.dumps(complete(job)).encode(),
+            events=sending,
+            environment=os.environ | ({VARIABLE: armed} if armed else {}),
+            commit_records=commit_records,
         )
         os.close(sending)
-        assert self._process.stdin
-        with self._process.stdin as stdin:
-            stdin.write(json.dumps(_complete(job)).encode())
         self._events = os.fdopen(receiving, "rb")
         self._decode = msgspec.json.Decoder(AttemptMessage).decode
 
     @property
     def pid(self) -> int:
+        assert self._process.pid
         return self._process.pid
 
     @property
     def is_alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def stands_still(self) -> None:
         """Returns when everything that the tap wrote before it stopped has been read."""
@@ -153,16 +140,18 @@ class Attempt:
 
     def kill(self) -> None:
         """As a worker does it: the whole group."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        os.killpg(self.pid, signal.SIGKILL)
         self.close()
 
     def terminate(self) -> int:
-        os.killpg(self._process.pid, signal.SIGTERM)
+        os.killpg(self.pid, signal.SIGTERM)
         return self.close()
 
     def close(self) -> int:
         self._events.close()
-        return self._process.wait()
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
 
 
 @dataclass(frozen=True)

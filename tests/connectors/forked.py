@@ -1,0 +1,63 @@
+"""Attempts in processes forked from one that has imported everything: imports are most of what a short attempt does.
+
+Process group, pipes and signals are as under a worker. Tests of the worker, of clusters and of faults run the real
+command.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
+
+_EVERYTHING: Final = f"{__package__}.imported"
+_FORKING: Final = multiprocessing.get_context("forkserver")
+_FORKING.set_forkserver_preload([_EVERYTHING])
+
+
+def fork_attempt(
+    job: bytes, *, events: int, environment: dict[str, str], commit_records: int | None
+) -> ForkServerProcess:
+    """An attempt with this job, which sends its messages to `events`; it leads a process group."""
+    ready, leads = os.pipe()
+    with tempfile.TemporaryFile() as stdin, os.fdopen(ready, "rb") as waiting:
+        stdin.write(job)
+        stdin.seek(0)
+        files = [DupFd(file) for file in (stdin.fileno(), 1, 2, events, leads)]
+        process = _FORKING.Process(target=_run, args=(files, environment, Path.cwd(), commit_records))
+        process.start()
+        os.close(leads)
+        waiting.read()
+    return process
+
+
+def _run(files: list[Any], environment: dict[str, str], directory: Path, commit_records: int | None) -> None:
+    if _EVERYTHING not in sys.modules:
+        raise RuntimeError(f"{_EVERYTHING} could not be imported, which forkserver keeps to itself")
+    stdin, stdout, stderr, events, leads = (file.detach() for file in files)
+    os.setsid()
+    os.close(leads)
+    for number, file in enumerate((stdin, stdout, stderr)):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = os.fdopen(0, closefd=False)
+    os.environ.clear()
+    os.environ.update(environment | {EVENTS_FD_VARIABLE: str(events)})
+    time.tzset()
+    os.chdir(directory)
+    from app.attempt import __main__ as attempt  # noqa: PLC0415 -- the test itself does not need it
+    from app.attempt import copying  # noqa: PLC0415 -- likewise
+
+    if commit_records is not None:
+        copying._COMMIT_RECORDS = commit_records
+    sys.exit(attempt.main())
