@@ -22,7 +22,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.contract.standing import Standing
 from app.connectors.destinations.postgres.destination import PostgresDestination
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
-from app.domain.attempt_protocol import Committed
+from app.domain.attempt_protocol import Committed, LogLine
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from tests.connectors.attempts import Duckdb, Postgres, Scene, Told, Warehouse, unheard
 
@@ -247,7 +247,7 @@ def test_the_tap_dies_with_its_attempt(scene: Scene) -> None:
     end_of_tap.register(watched, select.POLLIN)
     os.kill(attempt.pid, signal.SIGKILL)
     attempt.close()
-    ended = end_of_tap.poll(5000)
+    ended = end_of_tap.poll(60_000)
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(watched, signal.SIGKILL)
     os.close(watched)
@@ -281,11 +281,12 @@ def test_a_duckdb_file_in_use_is_waited_for_and_named(tmp_path: Path, duckdb: Du
     messages = attempt.messages()
     with connect(str(duckdb.path)):
         scene.fifo.open("w").close()
-        lines = Told([next(messages)]).lines
+        # On a busy machine it also tells how far it is.
+        waiting = next(message.message for message in messages if isinstance(message, LogLine))
     told = Told(list(messages))
     attempt.close()
-    assert f"waiting for {duckdb.path}" in lines[0]
-    assert str(os.getpid()) in lines[0]
+    assert f"waiting for {duckdb.path}" in waiting
+    assert str(os.getpid()) in waiting
     assert told.finished.rows_written == 20
 
 
