@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 FOREVER = timedelta(hours=1)
-PATIENCE_SECONDS = 20.0
+# For what comes at once on a machine that has nothing else to do.
+PATIENCE_SECONDS = 60.0
 # A rescuer of workers with this lease looks twice a second.
 _SHORT = timedelta(seconds=2)
 _COLUMNS = "task, version, type, at, status, attempt, worker, data, v"

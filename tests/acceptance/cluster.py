@@ -174,7 +174,7 @@ class Api:
             f"{self.address}/api/v1{path}",
             params=parameters,
             headers={"X-Admin-Token": TOKEN},
-            timeout=30,
+            timeout=DEADLINE_SECONDS,
             trust_env=False,
             verify=NO_TLS,
         )

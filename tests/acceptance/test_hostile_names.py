@@ -89,7 +89,7 @@ def asked(api: Api, path: str, method: str = "GET") -> httpx.Response:
         method,
         f"{api.address}/api/v1{path}",
         headers={"X-Admin-Token": TOKEN},
-        timeout=30,
+        timeout=60,
         trust_env=False,
         verify=NO_TLS,
     )
@@ -129,7 +129,7 @@ def test_a_name_goes_everywhere_and_comes_back_as_it_was(cluster: Cluster, datab
 
 def test_what_can_be_no_name_is_refused_and_never_a_fault(cluster: Cluster) -> None:
     base = f"{cluster.api().address}/api/v1"
-    with httpx.Client(base_url=base, headers={"X-Admin-Token": TOKEN}, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=base, headers={"X-Admin-Token": TOKEN}, timeout=60, trust_env=False) as client:
         for name in REFUSED:
             assert_refused(client, name)
 

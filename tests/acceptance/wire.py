@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 AUTHORITY = f"Host: syncline\r\nX-Admin-Token: {TOKEN}\r\n".encode()
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 class Answer(NamedTuple):

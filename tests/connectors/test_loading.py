@@ -253,7 +253,7 @@ def test_a_keyless_collection_that_becomes_incremental_is_not_doubled(scene: Sce
 @pytest.mark.parametrize("turn", range(5))
 def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, turn: int) -> None:
     options = PostgresDestinationOptions.model_validate(postgres.options(f"new_{turn}"))
-    start = threading.Barrier(4, timeout=5)
+    start = threading.Barrier(4, timeout=60)
 
     def load(number: int) -> int:
         fence = Fence(

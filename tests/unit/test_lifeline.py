@@ -44,11 +44,11 @@ def test_a_killed_starter_takes_its_program_along() -> None:
     assert starter.stdout.readline() == b"started\n"
     starter.kill()
     # The program holds the other end of this pipe for as long as it lives.
-    assert starter.communicate(timeout=10)[0] == b""
+    assert starter.communicate(timeout=60)[0] == b""
 
 
 def test_a_program_whose_starter_is_gone_already_does_not_begin() -> None:
-    ended = subprocess.run([sys.executable, "-c", TOO_LATE], capture_output=True, check=True, timeout=10)
+    ended = subprocess.run([sys.executable, "-c", TOO_LATE], capture_output=True, check=True, timeout=60)
     assert ended.stdout == b""
 
 
@@ -99,7 +99,7 @@ def test_a_process_ends_all_that_it_has_started() -> None:
     with leaving_a_daemon("adopts") as (process, daemon):
         assert process.stdin
         process.stdin.close()
-        assert process.wait(timeout=10) == 7
+        assert process.wait(timeout=60) == 7
         assert not is_alive(daemon)
 
 

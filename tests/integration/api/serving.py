@@ -172,7 +172,7 @@ def server_process(database_url: str) -> Iterator[ServerProcess]:
             yield ServerProcess(url=f"http://127.0.0.1:{port}", pid=process.pid)
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
 
 
 class _TellingServer(uvicorn.Server):

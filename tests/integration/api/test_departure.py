@@ -12,13 +12,13 @@ import structlog
 
 from app.config.reader import load_catalogue
 from app.execution.source_check import check_source
+from tests.harness import PATIENCE_SECONDS
 from tests.integration.api.serving import TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.api.serving import OpenedApi
-
 
 # A tap that connects and then says nothing for ever.
 SILENT_TAP = "import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)"
@@ -97,11 +97,10 @@ async def test_the_child_of_a_trial_ends_when_the_client_leaves(api: OpenedApi, 
         )
         client = LeavingClient("/api/v1/sources/test", b'{"source": "silent"}', whole=True)
         with structlog.testing.capture_logs() as logs:
-            async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+            async with asyncio.TaskGroup() as group, asyncio.timeout(PATIENCE_SECONDS):
                 group.create_task(client.post(api))
                 await connected.wait()
                 client.leaves.set()
-                async with asyncio.timeout(3):
-                    await ended.wait()
+                await ended.wait()
     assert [entry["status"] for entry in logs if entry["event"] == "request"] == [499]
     assert client.answer == []

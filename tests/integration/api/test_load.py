@@ -64,7 +64,7 @@ async def read_into(received: bytearray, chunks: AsyncIterator[bytes]) -> None:
 
 async def test_200_posts_at_once_make_one_task(server: ServerProcess) -> None:
     limits = httpx.Limits(max_connections=200)
-    async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, limits=limits, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, limits=limits, timeout=60) as client:
         answers = await asyncio.gather(
             *(client.post("/api/v1/tasks", params={"source": "load", "collection": "quick"}) for _ in range(200))
         )

@@ -34,7 +34,7 @@ def logged(form: str) -> str:
     """What the program writes to standard error, which must be all that it writes."""
     environment = {**os.environ, "SYNCLINE_LOG_FORMAT": form}
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
     assert ended.stdout == ""
     return ended.stderr

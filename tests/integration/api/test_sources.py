@@ -15,6 +15,7 @@ from app.config.reader import load_catalogue
 from app.domain.attempt_protocol import Offered
 from app.domain.errors import SynclineError
 from app.execution.source_check import check_source, discover_source
+from tests.harness import PATIENCE_SECONDS
 from tests.integration.api.serving import TOKEN
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, a
     posts = [asyncio.create_task(post()) for _ in range(MOST_AT_ONCE)]
     for _ in posts:
         await begun.acquire()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         answer = await post()
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
     assert answer.json() == {

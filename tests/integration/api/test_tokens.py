@@ -16,7 +16,7 @@ from app.api.http.known_tokens import MEMORY_SECONDS
 from app.config.reader import load_catalogue
 from app.domain.api_token import TokenScope, make_token
 from app.store.tokens import TokenAdmin
-from tests.harness import until
+from tests.harness import PATIENCE_SECONDS, until
 from tests.integration.api.serving import TOKEN
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ async def test_a_token_ends_when_it_is_revoked_or_over(stranger: httpx.AsyncClie
     async def is_out() -> bool:
         return not await lets_in(stranger, revoked.text)
 
-    await until(is_out, seconds=2 * MEMORY_SECONDS)
+    await until(is_out)
     assert await lets_in(stranger, lasting.text)
 
 
@@ -184,7 +184,7 @@ async def test_a_use_is_noted_once_an_hour_and_never_waited_for(
 ) -> None:
     made = await office.create("", TokenScope.READ, None)
     owner = await asyncpg.connect(database_url)
-    async with owner.transaction(), asyncio.timeout(5):
+    async with owner.transaction(), asyncio.timeout(PATIENCE_SECONDS):
         await owner.execute("SELECT FROM syncline.api_tokens FOR UPDATE")
         assert await lets_in(stranger, made.text)
     await owner.execute("UPDATE syncline.api_tokens SET last_used_at = now() - interval '61 minutes'")
@@ -195,7 +195,7 @@ async def test_a_use_is_noted_once_an_hour_and_never_waited_for(
         [row] = await office.list()
         return bool(row["last_used_at"] and row["last_used_at"] > row["created_at"])
 
-    await until(is_noted, seconds=3 * MEMORY_SECONDS)
+    await until(is_noted)
     noted = api.tokens.noted
     read = api.tokens.read
 
@@ -203,7 +203,7 @@ async def test_a_use_is_noted_once_an_hour_and_never_waited_for(
         assert await lets_in(stranger, made.text)
         return api.tokens.read > read + 1
 
-    await until(is_read_again, seconds=4 * MEMORY_SECONDS)
+    await until(is_read_again)
     assert api.tokens.noted == noted
 
 
@@ -219,7 +219,7 @@ async def test_a_request_is_answered_while_the_use_of_its_token_is_being_noted(
         await noted.wait()
 
     monkeypatch.setattr(api.tokens, "note_use", note_use)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await lets_in(stranger, made.text)
     noted.set()
     assert begun == [made.id]

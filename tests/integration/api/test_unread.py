@@ -93,7 +93,7 @@ async def test_a_connection_that_is_to_close_does_not_wait_for_its_reader_for_ev
         async def is_over() -> bool:
             return not connections
 
-        await until(is_over, seconds=5)
+        await until(is_over)
 
 
 async def test_a_connection_that_asks_for_nothing_more_does_not_wait_for_its_reader_for_ever(
@@ -110,4 +110,4 @@ async def test_a_connection_that_asks_for_nothing_more_does_not_wait_for_its_rea
         async def is_over() -> bool:
             return not connections
 
-        await until(is_over, seconds=4)
+        await until(is_over)

@@ -68,7 +68,8 @@ elif name == "stubborn":
     ignoring = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     grandchild = subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE)
     grandchild.stdout.readline()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.makedirs(directory, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: open(os.path.join(directory, "asked to stop"), "w").close())
     report(child=os.getpid(), grandchild=grandchild.pid)
     forever()
 elif name == "orphaning":
@@ -76,7 +77,8 @@ elif name == "orphaning":
     report(grandchild=grandchild.pid)
     finish()
 elif name == "escaping":
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(5)"], start_new_session=True)
+    escaped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    report(escaped=escaped.pid)
     print("said before the end", flush=True)
     finish()
 elif name == "talkative":
@@ -91,10 +93,9 @@ elif name == "ordered":
     for number in range(5000):
         log(f"line {number}")
     finish()
-elif name == "timed":
-    for number in range(30):
-        log(f"at {time.time()}")
-        time.sleep(0.02)
+elif name == "halting":
+    log("before the halt")
+    open(os.path.join(directory, "go")).close()
     finish()
 elif name == "flooding":
     for number in range(100):

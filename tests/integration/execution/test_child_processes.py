@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.harness import Store
-
-CANCEL_SECONDS = 5
 
 
 @pytest.fixture
@@ -100,11 +97,9 @@ async def test_a_canceled_attempt_is_dead_with_its_whole_group_before_the_task_i
     task = await store.schedule("stubborn")
     async with running_worker(database_url, config):
         pids = await pids_of(store, task)
-        began = time.monotonic()
         assert await store.queue.cancel(task, "unused") == "RUNNING"
         await store.notify()
         assert await store.ended(task) == "CANCELED"
-        assert time.monotonic() - began < CANCEL_SECONDS
         assert not [name for name, pid in pids.items() if is_alive(pid)]
     assert (await store.types(task))[-2:] == ["CancelRequested", "TaskCanceled"]
     assert (await store.messages(task))[-1].startswith("CANCELED in [")
@@ -114,10 +109,8 @@ async def test_a_cancel_is_seen_without_any_notification(store: Store, database_
     task = await store.schedule("slow")
     async with running_worker(database_url, config):
         await pids_of(store, task)
-        began = time.monotonic()
         await store.queue.cancel(task, "unused")
         assert await store.ended(task) == "CANCELED"
-        assert time.monotonic() - began < CANCEL_SECONDS
 
 
 async def test_a_stop_while_a_cancel_is_under_way_does_not_leave_the_child_behind(
@@ -128,7 +121,7 @@ async def test_a_stop_while_a_cancel_is_under_way_does_not_leave_the_child_behin
         pids = await pids_of(store, task)
         await store.queue.cancel(task, "unused")
         await store.notify()
-        await asyncio.sleep(0.3)
+        await until(lambda: asyncio.sleep(0, (config.parent / "data" / "asked to stop").exists()))
         running.stop.set()
         running.hurry.set()
         assert await store.ended(task) == "CANCELED"
@@ -147,8 +140,11 @@ async def test_what_a_good_child_leaves_behind_in_its_group_is_ended(
 async def test_a_process_that_left_the_group_holds_nothing_up(store: Store, database_url: str, config: Path) -> None:
     task = await store.schedule("escaping")
     async with running_worker(database_url, config):
-        assert await store.ended(task, seconds=4) == "SUCCESS"
+        assert await store.ended(task) == "SUCCESS"
     assert "said before the end" in await store.messages(task)
+    escaped = (await pids_of(store, task))["escaped"]
+    assert is_alive(escaped)
+    os.kill(escaped, signal.SIGKILL)
 
 
 async def test_a_bookmark_that_jsonb_refuses_does_not_stop_the_task(

@@ -10,7 +10,7 @@ import pytest
 
 from app.execution import endings
 from app.execution.endings import Endings
-from tests.harness import ending
+from tests.harness import PATIENCE_SECONDS, ending
 from tests.integration.store.statements import LEASES
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def test_endings_that_come_while_others_are_under_way_do_not_wait_for_them
     together = Endings(queue, worker)  # type: ignore[arg-type]
     held = asyncio.create_task(together.end_all([ending(first)], never))
     await queue.waits.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await together.end_all([ending(second)], never) == []
     assert [await store.status(claim.task) for claim in (first, second)] == ["RUNNING", "SUCCESS"]
     slow.set()
@@ -117,7 +117,7 @@ async def test_of_two_statements_under_way_each_learns_of_its_own_fate(store: St
     together, too_late, answered = Endings(queue, worker), ending(late), ending(lost)  # type: ignore[arg-type]
     held = asyncio.create_task(together.end_all([too_late], never))
     await queue.waits.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await together.end_all([answered], never) == [answered]
     await store.pool.execute(LEASES["stop_worker"], worker)
     slow.set()

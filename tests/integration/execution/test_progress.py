@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from app.api.documents import task_document
 from app.domain.attempt_protocol import Progress
 from app.execution.progress import ProgressReports
 from app.store.reads import Reader, TaskFilter
-from tests.harness import now, running_worker, synthetic, until, write_config
+from tests.harness import PATIENCE_SECONDS, now, running_worker, synthetic, until, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from app.domain.claim import Claim
+    from app.domain.events import Event
     from tests.harness import Store
 
 
@@ -61,15 +64,26 @@ async def test_however_often_attempts_speak_each_is_told_once_a_second_and_ever_
     worker = await store.worker()
     claims = [await store.claimed(worker, name) for name in ("a", "b")]
     reports = ProgressReports(store.queue, worker)
-    running = asyncio.create_task(reports.run())
+    loop = asyncio.get_running_loop()
+    running, began = asyncio.create_task(reports.run()), loop.time()
     for number in range(1, 151):
         for claim in claims:
             reports.put(claim, Progress(records_read=number, share=number / 150))
         await asyncio.sleep(0.01)
+
+    async def told_of(claim: Claim) -> list[Event]:
+        return [event for event in await store.events(claim.task) if event.type == "ProgressReported"]
+
+    async def each_is_told_twice() -> bool:
+        return min([len(await told_of(claim)) for claim in claims]) >= 2
+
+    await until(each_is_told_twice)
     running.cancel()
+    took = loop.time() - began
     for claim in claims:
-        told = [event for event in await store.events(claim.task) if event.type == "ProgressReported"]
-        assert 2 <= len(told) <= 6
+        told = await told_of(claim)
+        # From 0.4 seconds on each pause doubles the time.
+        assert 2 <= len(told) <= 4 + math.log2(took / 0.4)
         assert [event.version for event in told] == list(range(3, 3 + len(told)))
         numbers = [event.data["records_read"] for event in told]
         assert numbers == sorted(set(numbers))
@@ -85,7 +99,7 @@ async def test_progress_waits_for_nobody_and_is_refused_to_who_has_lost_the_atte
     locking = store.admin.transaction()
     await locking.start()
     await store.admin.execute("SELECT FROM syncline.task_queue FOR UPDATE")
-    assert await asyncio.wait_for(store.queue.report_progress(worker, said), 5) == 0
+    assert await asyncio.wait_for(store.queue.report_progress(worker, said), PATIENCE_SECONDS) == 0
     await locking.rollback()
     assert await store.queue.report_progress(other, said) == 0
     assert await store.queue.report_progress(worker, said) == 1

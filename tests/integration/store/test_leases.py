@@ -13,7 +13,7 @@ from app.domain.errors import LeaseLostError
 from app.domain.events import ATTEMPT_HANDED_BACK
 from app.domain.task import Status
 from app.store.log import append_lines
-from tests.harness import FOREVER, canceled, ending, until
+from tests.harness import FOREVER, PATIENCE_SECONDS, canceled, ending, until
 from tests.integration.store.statements import LEASES, QUEUE, append_on, end_on, numbered, save_on
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ async def test_a_renewal_is_not_held_up_by_a_write_under_way(store: Store) -> No
     claim = await store.claimed(worker)
     async with store.pool.acquire() as writing, writing.transaction():
         await append_on(writing, worker, claim)
-        await asyncio.wait_for(store.leases.renew(worker, FOREVER), 5)
+        await asyncio.wait_for(store.leases.renew(worker, FOREVER), PATIENCE_SECONDS)
 
 
 async def test_a_lease_renewed_in_time_is_not_taken(store: Store) -> None:

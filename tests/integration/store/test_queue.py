@@ -15,7 +15,7 @@ from app.domain.errors import DatabaseBusyError, SynclineError, UnsettledError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
 from app.store.queue import TaskQueue, ending_columns, schedule_tasks
-from tests.harness import a_task, canceled, ending, opened_store, until
+from tests.harness import PATIENCE_SECONDS, a_task, canceled, ending, opened_store, until
 from tests.integration.store.statements import QUEUE, end_on, save_on
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ async def test_who_waits_behind_a_statement_that_is_stuck_hears_in_time_and_has_
         await schedule_tasks(other, [a_task("stuck")])
         stuck = asyncio.create_task(queue.schedule(a_task("stuck")))
         await until(partial(store.is_waiting, "WITH named"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             for asked in (queue.schedule(a_task("behind")), stuck):
                 with pytest.raises(DatabaseBusyError, match="asked for before"):
                     await asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import available_timezones
@@ -68,6 +69,6 @@ def test_any_text_is_a_duration_or_is_refused_in_one_line(text: str) -> None:
     "text", ["1" * 10_000, "*/" * 5_000, "1," * 5_000 + "1 * * * *", "@every " + "9" * 10_000 + "s"]
 )
 def test_a_very_long_text_is_answered_at_once(text: str) -> None:
-    began = datetime.now(UTC)
+    began = time.process_time()
     parsed(parse_schedule, text)
-    assert datetime.now(UTC) - began < timedelta(seconds=2)
+    assert time.process_time() - began < 2

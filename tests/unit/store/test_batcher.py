@@ -95,7 +95,7 @@ async def test_what_fails_beside_another_fails_alone() -> None:
 async def test_what_is_put_in_the_moment_of_the_answer_is_sent(at_once: int) -> None:
     receiver = Receiver()
     batcher: Batcher[int, int] = Batcher(receiver.send, at_once=at_once)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for number in range(5):
             answer = batcher.put(number)
             await receiver.has(number + 1)
