@@ -5,6 +5,10 @@
 
 BIN := .venv/bin
 SEEN := tests/scenarios/results/seen.json
+# One process more than the machine has processors, because tests also wait. Each has a server of its own; on one that
+# they would share, what one leaves open holds up what the other projects.
+PYTEST := $(BIN)/pytest --quiet --dist worksteal \
+  --numprocesses $(if $(TEST_DATABASE_URL),0,$$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -21,14 +25,12 @@ demo: install ## synchronise real data on this machine, in the foreground; Ctrl-
 demo-rows: install ## let a week of new rows arrive in the demo's source
 	@$(BIN)/python deploy/demo/source.py
 
-# Each process has a server of its own; on one that they would share, what one leaves open holds up what the other
-# projects.
 test: install-dev ## the whole test suite, and whether docs/connectors.md says what it has seen
-	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2) --seen $(SEEN)
+	@$(PYTEST) --seen $(SEEN)
 	@$(BIN)/python -m tests.scenarios --check $(SEEN)
 
 matrix: install-dev ## load from every kind of source into every kind of destination; the table goes into docs/connectors.md
-	@$(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2) --seen $(SEEN) tests/scenarios
+	@$(PYTEST) --seen $(SEEN) tests/scenarios
 	@$(BIN)/python -m tests.scenarios --page $(SEEN)
 
 soak: install-dev ## a million tasks in a hundred days that pass in minutes: does the store stay level? (SMALL=1: only to see that it works)
@@ -61,8 +63,7 @@ audit: install-dev ## known vulnerabilities of the locked packages, where their 
 	@$(BIN)/python scripts/audit.py
 
 fuzz: install-dev ## try every property test with many more examples, for minutes and each time with others
-	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/pytest --quiet --numprocesses $(if $(TEST_DATABASE_URL),0,2) --timeout 0 \
-	  --hypothesis-profile thorough -m hypothesis
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(PYTEST) --timeout 0 --hypothesis-profile thorough -m hypothesis
 
 chaos: install-dev ## inject faults and check the histories, an hour; the tables go into docs/reliability.md (SEEDS=1,2 FAULTS=20: a part of it; no page)
 	@$(BIN)/python -m tests.chaos --tap --page $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAULTS),--faults $(FAULTS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -41,6 +40,12 @@ settings.register_profile("thorough", settings.get_profile("suite"), max_example
 settings.load_profile("suite")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first; otherwise the order stays random."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     with running_server() as server:
@@ -62,10 +67,11 @@ def tcp_postgres(postgres_server: Server) -> TcpServer:
 
 
 @pytest.fixture(scope="session")
-def packages_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory in which packages of sources are installed once for all processes of the session."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
+def packages_home(pytestconfig: pytest.Config) -> Path:
+    """A data directory in which packages of sources are installed once, for all processes and for later sessions."""
+    if pytestconfig.cache is None:
+        pytest.skip("pytest's cache is off")
+    return pytestconfig.cache.mkdir("packages")
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ def cluster(tmp_path: Path, database_url: str) -> Iterator[Cluster]:
         yield running
 
 
+@pytest.mark.long
 def test_a_killed_worker_loses_nothing_and_every_invariant_holds(cluster: Cluster, database_url: str) -> None:
     workers = [cluster.worker() for _ in range(3)]
     first, second = cluster.api(), cluster.api()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from app.domain import events
 from app.domain.task import Status
@@ -48,6 +49,7 @@ def config() -> str:
     return json.dumps(text)
 
 
+@pytest.mark.long
 def test_a_rolling_restart_fails_no_running_task_and_loses_none(tmp_path: Path, database_url: str) -> None:
     with Cluster(tmp_path, config(), database_url) as cluster:
         api = cluster.api()

@@ -18,6 +18,7 @@ SEED = 2504
 FAULTS = 10
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_ten_faults_break_no_invariant_and_everything_runs_again_in_time(tmp_path: Path) -> None:
     results = tmp_path / "chaos.json"

@@ -89,12 +89,14 @@ def test_an_api_with_pages_into_duckdb_by_key(lives: Lives, source_of: SourceOf)
     lives.run(source_of("rest"), ["duckdb"], first=[INSIDE, AFTER], later=[BEFORE])
 
 
+@pytest.mark.long
 def test_a_declarative_manifest_into_files(lives: Lives, source_of: SourceOf, packages_home: Path) -> None:
     lives.run(
         source_of("airbyte"), ["parquet"], mode="append", first=[BEFORE], later=[INSIDE, AFTER], data_dir=packages_home
     )
 
 
+@pytest.mark.long
 def test_a_packaged_tap_into_postgres_with_a_bookmark(
     lives: Lives, postgres: Postgres, tcp_postgres: TcpServer, packages_home: Path
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_tap_made_with_the_sdk_into_postgres_with_a_bookmark(lives: Lives, tmp
     lives.run(SdkTapSource(tmp_path, sdk_python), ["postgres"], first=[BEFORE], later=[INSIDE, AFTER])
 
 
+@pytest.mark.long
 def test_a_connector_of_airbyte_into_two_warehouses_at_once(
     postgres: Postgres, tmp_path: Path, packages_home: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -165,6 +165,7 @@ def peak(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600 if FLOOD_MEGABYTES > 100 else 180)
 async def test_whatever_a_tap_does_its_end_is_clear_and_nothing_is_left(
     database_url: str, postgres: Postgres, tmp_path: Path
