@@ -8,6 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import duckdb
+import pytest
+
 from tests.deploy_files import ROOT
 
 if TYPE_CHECKING:
@@ -15,17 +18,72 @@ if TYPE_CHECKING:
 
 CATALOGUE = """
 sources:
-  load:
-    type: synthetic
-    destinations: [nowhere]
+  greeter:
+    type: greeter
+    destinations: [warehouse]
+    config: {names: [Ada, Grace]}
     collections:
-      - {name: made, greeting: hello, parameters: {records: 3}}
+      - {name: greetings, greeting: hello}
 destinations:
-  nowhere: {type: none}
+  warehouse: {type: duckdb, path: warehouse.duckdb}
 """
 
-# Every line that the new key `greeting` takes: what it comes after, and the line.
-NEW_KEY = {
+# A kind of source: its folder, and what one line of `kinds.py` becomes. Its page and its tests come with them.
+FOLDER = {
+    "__init__.py": "",
+    "options.py": '''
+"""The options of the source `greeter`: whom it greets."""
+
+from app.connectors.contract.kind import SourceKind
+from app.connectors.options.types import Options
+
+
+class GreeterOptions(Options):
+    names: tuple[str, ...]
+
+
+KINDS = {
+    "greeter": SourceKind(
+        GreeterOptions, where="app.connectors.sources.greeter.source:GreeterSource", offers="by itself"
+    )
+}
+''',
+    "source.py": '''
+"""A greeting for each name."""
+
+from app.connectors.contract.offers import shown_columns
+from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Kind, Table
+from app.domain.attempt_protocol import Offered
+
+COLUMNS = {"name": Kind.TEXT, "greeting": Kind.TEXT}
+
+
+class GreeterSource:
+    def __init__(self, options, parameters, job, *, work_dir, log):
+        self._names = options.names
+        self._collection = job.collection
+
+    def check(self):
+        pass
+
+    def discover(self):
+        yield Offered(name="greetings", columns=shown_columns(COLUMNS), key=["name"])
+
+    def read(self, bookmark):
+        table = self._collection.table_name
+        yield Table(name=table, columns=COLUMNS, key=("name",), full_refresh=True)
+        rows = [{"name": name, "greeting": self._collection.greeting} for name in self._names]
+        yield Rows(table, rows, size=100 * len(rows))
+        yield Checkpoint(None)
+
+    def close(self):
+        pass
+''',
+}
+# What each line comes after, and the line: one for the kind, and all that the key `greeting` takes beside its use.
+NEW_LINES = {
+    "app/connectors/kinds.py": [('    "synthetic",\n', '    "greeter",\n')],
     "app/domain/collection.py": [
         (
             "    parameters: dict[str, Any] = Field(default_factory=dict, repr=False)\n",
@@ -33,61 +91,72 @@ NEW_KEY = {
         ),
         ("    windows: Windows | None = None\n", "    greeting: str = 'nothing'\n"),
     ],
-    "app/connectors/sources/synthetic/source.py": [
-        ("        self._log = log\n", "        log('info', f'it says {job.collection.greeting}')\n"),
-    ],
 }
 
-# A real process for each: can it be read, what does it offer, and a task.
-ASKS_AND_COPIES = """
-import asyncio, os, sys
+RUN_AN_ATTEMPT = """
+import asyncio, os
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 from app.config.reader import load_catalogue
-from app.domain.attempt_protocol import Check, Discover, LogLine
 from app.domain.claim import Claim
 from app.execution.child import AttemptProcess, finish
 from app.execution.jobs import make_job
 
-catalogue = load_catalogue(Path(sys.argv[1]), {})
-claim = Claim("load", "made", UUID(int=1), 1, 1, 0, 3, False, datetime.now(UTC), 0)
-task = make_job(catalogue, claim, Path("data"))
-source = dict(source="load", source_type="synthetic", source_config={}, data_dir="data", collections=[task.collection])
+claim = Claim("greeter", "greetings", UUID(int=1), 1, 1, 0, 3, False, datetime.now(UTC), 0)
+job = make_job(load_catalogue(Path("syncline.yaml"), {}), claim, Path("data"))
 
-async def heard(job):
+async def run():
     child = await AttemptProcess.start(job, os.environ)
     texts = asyncio.create_task(child.free_text(lambda text: asyncio.sleep(0)))
-    said = [each.message if isinstance(each, LogLine) else type(each).__name__ async for each in child.messages()]
+    messages = [message async for message in child.messages()]
     await finish(child, texts, grace_seconds=1)
-    return said
+    print(messages[-1])
 
-for job in (Check(**source), Discover(**source), task):
-    said = asyncio.run(heard(job))
-    print(type(job).__name__, "it says hello" in said, said[-1])
+asyncio.run(run())
 """
 
 
-def test_a_key_of_a_collection_takes_two_files(tmp_path: Path) -> None:
-    assert "**A key of a collection.** Two files:" in (ROOT / "CONTRIBUTING.md").read_text()
-    assert len(NEW_KEY) == 2
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
     for package in ("app", "syncline", "migrations"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name, lines in NEW_KEY.items():
+    folder = tmp_path / "app" / "connectors" / "sources" / "greeter"
+    folder.mkdir()
+    for name, text in FOLDER.items():
+        (folder / name).write_text(text)
+    for name, lines in NEW_LINES.items():
         text = (tmp_path / name).read_text()
         for before, line in lines:
             assert text.count(before) == 1, (name, before)
             text = text.replace(before, before + line)
         (tmp_path / name).write_text(text)
-    (tmp_path / "catalogue.yaml").write_text(CATALOGUE)
-    ran = subprocess.run(
-        [sys.executable, "-c", ASKS_AND_COPIES, "catalogue.yaml"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    (tmp_path / "syncline.yaml").write_text(CATALOGUE)
+    return tmp_path
+
+
+def run(copy: Path, *arguments: str) -> str:
+    """What Python prints in the copy."""
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
     )
-    assert ran.stdout.splitlines() == ["Check True Finished", "Discover True Finished", "Sync True Finished"], (
-        ran.stderr
-    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_a_kind_of_source_and_a_key_of_collections_take_the_files_that_are_named(copy: Path) -> None:
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    assert "**A kind of source.** Its folder" in told
+    assert "one line in `app/connectors/kinds.py`" in told
+    assert "**A key of collections.** Two files: `app/domain/collection.py` and the code that uses it" in told
+
+    syncline = ("-m", "app.cli")
+    assert "1 source with 1 collection" in run(copy, *syncline, "check", "syncline.yaml")
+    assert "greetings" in run(copy, *syncline, "sources", "discover", "--config", "syncline.yaml", "greeter")
+    assert "works" in run(copy, *syncline, "sources", "test", "--config", "syncline.yaml", "greeter")
+
+    assert "rows_written=2" in run(copy, "-c", RUN_AN_ATTEMPT)
+    with duckdb.connect(str(copy / "warehouse.duckdb")) as warehouse:
+        rows = warehouse.execute("SELECT name, greeting FROM greeter_greetings ORDER BY name").fetchall()
+    assert rows == [("Ada", "hello"), ("Grace", "hello")]
