@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.store.database import DatabaseAddress, Pool, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import Pool, open_pool
 from app.store.reads import Reader
 from benchmarks.bare_api import CONNECTIONS
 from benchmarks.product import LOOPBACK

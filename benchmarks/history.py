@@ -26,7 +26,8 @@ from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import rebuild_all
-from app.store.database import DatabaseAddress, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import open_pool
 from benchmarks.server import SETTINGS
 from tests.servers.postgres import migrate
 

@@ -20,7 +20,8 @@ import uvloop
 from app.domain.claim import Ending, NumberedLine
 from app.domain.events import TASK_SUCCEEDED
 from app.domain.task import Status
-from app.store.database import DatabaseAddress, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.queue import TaskQueue
 

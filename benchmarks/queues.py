@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import psycopg
 
 from app.domain.claim import NewTask
-from app.store.database import DatabaseAddress, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import open_pool
 from app.store.queue import TaskQueue
 from benchmarks.product import TOKEN, Product, catalogue, names
 from benchmarks.programs import Program

@@ -14,7 +14,8 @@ import psycopg
 import uvloop
 
 from app.projections import PROJECTIONS, rebuild, rebuild_all, verify
-from app.store.database import DatabaseAddress, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import open_pool
 from benchmarks.history import histories
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, main

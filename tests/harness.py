@@ -20,7 +20,8 @@ from app.execution.options import WorkerOptions
 from app.execution.rescuer import Rescuer
 from app.execution.worker import Worker
 from app.loops import repeat
-from app.store.database import DatabaseAddress, connect, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import connect, open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.queue import TaskQueue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.domain.errors import ConfigurationError
-from app.store.database import DatabaseAddress, parse_url
+from app.store.address import DatabaseAddress, parse_url
 
 if TYPE_CHECKING:
     from pathlib import Path

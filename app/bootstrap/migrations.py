@@ -19,7 +19,7 @@ from app.domain.errors import (
     DatabaseUnreachableError,
     SchemaVersionError,
 )
-from app.store.database import place
+from app.store.address import server_of
 
 _ROOT: Final = Path(__file__).parents[2]
 _PAUSE_SECONDS: Final = 0.5
@@ -45,7 +45,7 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
             return command.upgrade(alembic_config(url), "head")
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) is not None:
-                raise DatabaseUnreachableError(f"migrating {place(url)} failed: {error.orig}") from error
+                raise DatabaseUnreachableError(f"migrating {server_of(url)} failed: {error.orig}") from error
             if time.monotonic() >= deadline:
                 raise _unreachable(url, error) from None
         except InternalError as error:
@@ -53,10 +53,12 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
                 raise
             if time.monotonic() >= deadline:
                 raise DatabaseUnreachableError(
-                    f"migrating {place(url)} failed: {DatabaseReadOnlyError()}; migrate the primary, or try again later"
+                    f"migrating {server_of(url)} failed: {DatabaseReadOnlyError()}; migrate the primary, or try later"
                 ) from None
         except CommandError as error:
-            raise SchemaVersionError(f"{place(url)}: {error}; this release supports versions up to {head()}") from error
+            raise SchemaVersionError(
+                f"{server_of(url)}: {error}; this release supports versions up to {head()}"
+            ) from error
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -65,4 +67,4 @@ def _unreachable(url: str, error: OperationalError) -> Exception:
     text = " ".join(str(error.orig).split())
     if "FATAL" in text and "starting up" not in text:
         return ConfigurationError(f"DATABASE_URL: refused by the server: {text}")
-    return DatabaseUnreachableError(f"PostgreSQL at {place(url)} does not answer: {text}")
+    return DatabaseUnreachableError(f"PostgreSQL at {server_of(url)} does not answer: {text}")

@@ -83,11 +83,11 @@ def migrate() -> None:
     from app.bootstrap.environment import database_address
     from app.bootstrap.migrations import migrate as bring_to_head
     from app.bootstrap.schema_version import head
-    from app.store.database import place
+    from app.store.address import server_of
 
     address = database_address(start())
     bring_to_head(address.direct, patience_seconds=30)
-    click.echo(f"{place(address.direct)} is at version {head()}.")
+    click.echo(f"{server_of(address.direct)} is at version {head()}.")
 
 
 @cli.command()

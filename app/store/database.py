@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
-from urllib.parse import unquote
 
 import asyncpg
 import orjson
-from sqlalchemy import URL, make_url
 
 from app.domain.errors import (
     ConfigurationError,
@@ -21,10 +16,12 @@ from app.domain.errors import (
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
 )
+from app.store.address import DatabaseAddress, server_of
+from app.store.jsonb import jsonb_text
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, check_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 Begun = TypeVar("Begun")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -32,21 +29,6 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 APP_ROLE: Final = "syncline_app"
 
-# What a URL may say beside its parts, and what only libpq knows and the service can do without.
-_URL_OPTIONS: Final = frozenset({
-    "host", "port", "user", "password", "dbname", "application_name", "options", "passfile", "service", "servicefile",
-    "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "ssl_min_protocol_version",
-    "ssl_max_protocol_version", "target_session_attrs",
-})  # fmt: skip
-_LIBPQ_ONLY: Final = frozenset({
-    "channel_binding", "client_encoding", "connect_timeout", "fallback_application_name", "gssencmode", "keepalives",
-    "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
-    "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
-})  # fmt: skip
-# What stands before several servers in a URL's own part, these, and the rest. A login may have a comma too.
-_SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
-_DEFAULT_PORT: Final = 5432
-_HIGHEST_PORT: Final = 65_535
 _EXPIRY_SECONDS: Final = 1.0
 
 UNREACHABLE: Final = (
@@ -64,96 +46,9 @@ UNREACHABLE: Final = (
 )
 
 
-_NOT_STORABLE: Final = re.compile("[\0\ud800-\udfff]")
-
-
 def is_refusal(error: Exception) -> bool:
     """Whether the values themselves were refused, so that sending them again cannot help."""
     return isinstance(error, TypeError | ValueError | asyncpg.UniqueViolationError | asyncpg.DataError)
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseAddress:
-    """Where the database is. `direct` is the way round a pooler; the same as `url` without one."""
-
-    url: str
-    direct: str
-
-    @classmethod
-    def of(cls, url: str, direct_url: str | None = None) -> DatabaseAddress:
-        """Accept what libpq and SQLAlchemy accept.
-
-        Raises:
-            ConfigurationError: not a PostgreSQL URL.
-        """
-        return cls(url=plain_url("DATABASE_URL", url), direct=plain_url("DATABASE_DIRECT_URL", direct_url or url))
-
-    @property
-    def pooled(self) -> bool:
-        return self.direct != self.url
-
-
-def plain_url(name: str, url: str) -> str:
-    """`postgresql://…` as every driver here understands it: no driver's name, a socket's directory in `host=`.
-
-    Raises:
-        ConfigurationError: not a PostgreSQL URL; the message never shows the URL, for it may hold a password.
-    """
-    parsed = parse_url(name, url)
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; expected postgresql://…")
-    if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
-        valid = ", ".join(sorted(_URL_OPTIONS))
-        raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; choose one of {valid}")
-    for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
-        if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
-            raise ConfigurationError(f"{name}: port {port} is out of range; use 1 to {_HIGHEST_PORT}")
-    parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
-    # Of several servers the first that answers may be a standby.
-    if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
-        parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
-    if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
-        parsed = URL.create(
-            parsed.drivername,
-            parsed.username,
-            parsed.password,
-            database=parsed.database,
-            query={**parsed.query, "host": directory, "port": str(parsed.port or _DEFAULT_PORT)},
-        )
-    return parsed.render_as_string(hide_password=False)
-
-
-def parse_url(name: str, url: str) -> URL:
-    """A URL's parts. Several servers stand in `host=` and `port=` then, where all drivers read them alike.
-
-    Raises:
-        ConfigurationError: not a URL.
-    """
-    found = _SEVERAL.fullmatch(url)
-    try:
-        parsed = make_url(found[1] + found[3] if found else url)
-    except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
-        raise ConfigurationError(f"{name}: not a URL; expected postgresql://user:password@host:port/database") from None
-    servers = _split_list(parsed.query.get("host", unquote(found[2]) if found else ""))
-    if len(servers) == 1:
-        return parsed
-    if not all(re.fullmatch(r"[^:]+(:[^:]*)?", server) for server in servers):
-        raise ConfigurationError(f"{name}: with several hosts, each must be a name or an IPv4 address")
-    hosts, _, own_ports = zip(*(server.partition(":") for server in servers), strict=True)
-    ports = _split_list(parsed.query.get("port", ",".join(own_ports)))
-    if len(ports) == 1:
-        ports *= len(hosts)
-    if len(ports) != len(hosts):
-        raise ConfigurationError(f"{name}: {len(ports)} ports for {len(hosts)} hosts; give one port for each host")
-    query = {**parsed.query, "host": ",".join(hosts)}
-    if any(ports):
-        query["port"] = ",".join(port or str(_DEFAULT_PORT) for port in ports)
-    return parsed.set(query=query)
-
-
-def _split_list(option: str | Sequence[str]) -> list[str]:
-    """The values of an option that is written once, with commas, or several times."""
-    return ",".join([option] if isinstance(option, str) else option).split(",")
 
 
 @asynccontextmanager
@@ -337,14 +232,14 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
             # A pooler says most things with this code, also that the server behind it is away.
             if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
                 raise ConfigurationError(
-                    f"DATABASE_URL: the server at {place(url)} is not PostgreSQL itself ({error}): with a "
+                    f"DATABASE_URL: the server at {server_of(url)} is not PostgreSQL itself ({error}): with a "
                     "pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in docs/operations.md"
                 ) from error
             if asyncio.get_running_loop().time() >= deadline:
                 if isinstance(error, DatabaseUnreachableError):
                     raise
                 raise DatabaseUnreachableError(
-                    f"PostgreSQL at {place(url)} does not answer: {_cause(error)}"
+                    f"PostgreSQL at {server_of(url)} does not answer: {_cause(error)}"
                 ) from error
             await asyncio.sleep(0.5)
 
@@ -355,13 +250,6 @@ async def _pin(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     except BaseException:
         connection.terminate()
         raise
-
-
-def place(url: str) -> str:
-    """A URL's server and database, fit to be shown."""
-    parsed = make_url(url)
-    host = parsed.host or parsed.query.get("host") or "localhost"
-    return f"{host}:{parsed.port or parsed.query.get('port') or _DEFAULT_PORT}/{parsed.database or ''}"
 
 
 def _cause(error: BaseException) -> str:
@@ -379,30 +267,3 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 async def _use_codec(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=jsonb_text, decoder=orjson.loads)
-
-
-def jsonb_text(value: Any) -> str:
-    """JSON that jsonb accepts: NUL and lone surrogates, which it refuses, become replacement characters."""
-    try:
-        text = orjson.dumps(value).decode()
-    except TypeError:  # a lone surrogate, or a number of more than 64 bits
-        return _slow_jsonb(value)
-    # Also true of an escaped backslash before u0000, which is well: the slow way is right for every text.
-    return _slow_jsonb(value) if "\\u0000" in text else text
-
-
-def _slow_jsonb(value: Any) -> str:
-    """The same for what orjson refuses; times and UUIDs as PostgreSQL reads them."""
-    return json.dumps(_storable(value), ensure_ascii=False, default=str)
-
-
-def _storable(value: Any) -> Any:
-    match value:
-        case str():
-            return _NOT_STORABLE.sub("\ufffd", value)
-        case dict():
-            return {_storable(key): _storable(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_storable(item) for item in value]
-        case _:
-            return value

@@ -15,7 +15,7 @@ from app.domain.claim import Claim
 from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
 from app.domain.task import Status
 from app.store.batcher import Batcher
-from app.store.database import jsonb_text
+from app.store.jsonb import jsonb_text
 from app.store.log import line_columns
 from app.store.partitions import with_partitions
 from app.store.queries import load_statements

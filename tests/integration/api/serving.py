@@ -25,8 +25,9 @@ from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
+from app.store.address import DatabaseAddress
 from app.store.bookmarks import reset_collection
-from app.store.database import DatabaseAddress, Pool, open_pool
+from app.store.database import Pool, open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader

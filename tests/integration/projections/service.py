@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from app.domain.claim import Claim, Ending, NewTask, NumberedLine
 from app.domain.task import Status
 from app.projections import ProjectionRunner
-from app.store.database import DatabaseAddress, open_pool
+from app.store.address import DatabaseAddress
+from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.queue import TaskQueue
 from tests.harness import until

@@ -16,7 +16,8 @@ from psycopg import sql
 
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.store import database
-from app.store.database import DatabaseAddress, connect, open_pool, place
+from app.store.address import DatabaseAddress, server_of
+from app.store.database import connect, open_pool
 from app.store.sessions import check_session
 from tests.harness import opened
 from tests.servers.postgres import database_name, migrate
@@ -187,7 +188,7 @@ async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_i
             async with open_pool(DatabaseAddress.of(url), name="test"):
                 pass
     assert str(refused.value) == (
-        f"DATABASE_URL: the server at {place(url)} is not PostgreSQL itself (unsupported startup parameter: "
+        f"DATABASE_URL: the server at {server_of(url)} is not PostgreSQL itself (unsupported startup parameter: "
         "lock_timeout): with a pooler, set DATABASE_DIRECT_URL to the server's own address, see Poolers in "
         "docs/operations.md"
     )
@@ -210,7 +211,7 @@ async def test_a_pooler_whose_server_is_away_is_asked_again() -> None:
         with pytest.raises(DatabaseUnreachableError) as raised:
             await connect(url)
     assert str(raised.value) == (
-        f"PostgreSQL at {place(url)} does not answer: server login has been failing, try again later "
+        f"PostgreSQL at {server_of(url)} does not answer: server login has been failing, try again later "
         "(server_login_retry)"
     )
 

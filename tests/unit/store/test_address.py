@@ -7,7 +7,7 @@ from sqlalchemy import make_url
 
 from app.bootstrap.environment import url_parts
 from app.domain.errors import ConfigurationError
-from app.store.database import DatabaseAddress, place
+from app.store.address import DatabaseAddress, server_of
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_mistake_is_one_line_without_the_url(given: str, message: str) -> None
 
 
 def test_a_place_names_the_port_wherever_it_stands() -> None:
-    assert place("postgresql://u:secret@/d?host=/run/pg&port=6000") == "/run/pg:6000/d"
-    assert place("postgresql://u:secret@h/d") == "h:5432/d"
+    assert server_of("postgresql://u:secret@/d?host=/run/pg&port=6000") == "/run/pg:6000/d"
+    assert server_of("postgresql://u:secret@h/d") == "h:5432/d"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""Where the database is: one form of URL for all drivers, one line for every mistake."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from sqlalchemy import URL, make_url
+
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What a URL may say beside its parts, and what only libpq knows and the service can do without.
+_URL_OPTIONS: Final = frozenset({
+    "host", "port", "user", "password", "dbname", "application_name", "options", "passfile", "service", "servicefile",
+    "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "ssl_min_protocol_version",
+    "ssl_max_protocol_version", "target_session_attrs",
+})  # fmt: skip
+_LIBPQ_ONLY: Final = frozenset({
+    "channel_binding", "client_encoding", "connect_timeout", "fallback_application_name", "gssencmode", "keepalives",
+    "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
+    "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
+})  # fmt: skip
+# What stands before several servers in a URL's own part, these, and the rest. A login may have a comma too.
+_SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
+_DEFAULT_PORT: Final = 5432
+_HIGHEST_PORT: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where the database is. `direct` is the way round a pooler; the same as `url` without one."""
+
+    url: str
+    direct: str
+
+    @classmethod
+    def of(cls, url: str, direct_url: str | None = None) -> DatabaseAddress:
+        """Accept what libpq and SQLAlchemy accept.
+
+        Raises:
+            ConfigurationError: not a PostgreSQL URL.
+        """
+        return cls(url=plain_url("DATABASE_URL", url), direct=plain_url("DATABASE_DIRECT_URL", direct_url or url))
+
+    @property
+    def pooled(self) -> bool:
+        return self.direct != self.url
+
+
+def plain_url(name: str, url: str) -> str:
+    """`postgresql://…` as every driver here understands it: no driver's name, a socket's directory in `host=`.
+
+    Raises:
+        ConfigurationError: not a PostgreSQL URL; the message never shows the URL, for it may hold a password.
+    """
+    parsed = parse_url(name, url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; expected postgresql://…")
+    if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
+        valid = ", ".join(sorted(_URL_OPTIONS))
+        raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; choose one of {valid}")
+    for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
+        if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
+            raise ConfigurationError(f"{name}: port {port} is out of range; use 1 to {_HIGHEST_PORT}")
+    parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
+    # Of several servers the first that answers may be a standby.
+    if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
+        parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
+    if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
+        parsed = URL.create(
+            parsed.drivername,
+            parsed.username,
+            parsed.password,
+            database=parsed.database,
+            query={**parsed.query, "host": directory, "port": str(parsed.port or _DEFAULT_PORT)},
+        )
+    return parsed.render_as_string(hide_password=False)
+
+
+def parse_url(name: str, url: str) -> URL:
+    """A URL's parts. Several servers stand in `host=` and `port=` then, where all drivers read them alike.
+
+    Raises:
+        ConfigurationError: not a URL.
+    """
+    found = _SEVERAL.fullmatch(url)
+    try:
+        parsed = make_url(found[1] + found[3] if found else url)
+    except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
+        raise ConfigurationError(f"{name}: not a URL; expected postgresql://user:password@host:port/database") from None
+    servers = _split_list(parsed.query.get("host", unquote(found[2]) if found else ""))
+    if len(servers) == 1:
+        return parsed
+    if not all(re.fullmatch(r"[^:]+(:[^:]*)?", server) for server in servers):
+        raise ConfigurationError(f"{name}: with several hosts, each must be a name or an IPv4 address")
+    hosts, _, own_ports = zip(*(server.partition(":") for server in servers), strict=True)
+    ports = _split_list(parsed.query.get("port", ",".join(own_ports)))
+    if len(ports) == 1:
+        ports *= len(hosts)
+    if len(ports) != len(hosts):
+        raise ConfigurationError(f"{name}: {len(ports)} ports for {len(hosts)} hosts; give one port for each host")
+    query = {**parsed.query, "host": ",".join(hosts)}
+    if any(ports):
+        query["port"] = ",".join(port or str(_DEFAULT_PORT) for port in ports)
+    return parsed.set(query=query)
+
+
+def _split_list(option: str | Sequence[str]) -> list[str]:
+    """The values of an option that is written once, with commas, or several times."""
+    return ",".join([option] if isinstance(option, str) else option).split(",")
+
+
+def server_of(url: str) -> str:
+    """A URL's server and database, fit to be shown."""
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host") or "localhost"
+    return f"{host}:{parsed.port or parsed.query.get('port') or _DEFAULT_PORT}/{parsed.database or ''}"
