@@ -196,16 +196,16 @@ async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_i
 
 async def test_the_way_round_a_pooler_may_be_one_in_session_mode() -> None:
     async with pooler() as url:
-        with pytest.raises(ConfigurationError, match="the server refuses it: no"):
+        with pytest.raises(ConfigurationError, match="refused by the server: no"):
             await connect(url)
-        with pytest.raises(ConfigurationError, match="the server refuses it: no"):
+        with pytest.raises(ConfigurationError, match="refused by the server: no"):
             async with open_pool(pooled(url), name="test"):
                 pass
 
 
 async def test_a_pooler_whose_server_is_away_is_asked_again() -> None:
     async with pooler(AWAY, AWAY) as url:
-        with pytest.raises(ConfigurationError, match="the server refuses it: no"):
+        with pytest.raises(ConfigurationError, match="refused by the server: no"):
             await connect(url, patience_seconds=60)
     async with pooler(AWAY) as url:
         with pytest.raises(DatabaseUnreachableError) as raised:
