@@ -54,9 +54,9 @@ Explaining = dict[str, "Callable[[str, Path], AbstractContextManager[None]]"]
 EXPLAINING: Explaining = {
     "sql": lambda _, path: Database(
         SqlOptions.model_validate({"url": f"postgresql://reader:{quote(SECRET)}@shop.example.com/shop"}), work_dir=path
-    ).explain_errors("cannot connect"),
+    ).translate_errors("cannot connect"),
     "python": lambda _, __: Blame("shop", "orders", secrets=[SECRET]).at(),
-    "files": lambda _, path: Storage([], {"secret": SECRET}, work_dir=path).explain_errors("a.csv"),
+    "files": lambda _, path: Storage([], {"secret": SECRET}, work_dir=path).translate_errors("a.csv"),
     "parquet": lambda said, _: of_parquet(said),
     "dlt": lambda _, __: dlt_runtime.explained("cannot load", config={"password": SECRET}),
 }

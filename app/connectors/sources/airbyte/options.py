@@ -107,7 +107,7 @@ class AirbyteOptions(Options):
         ):
             for key in keys:
                 if getattr(self, key) and not any(getattr(self, origin) for origin in origins):
-                    raise ValueError(f"'{key}' can only be used with {' or '.join(map(repr, origins))}")
+                    raise ValueError(f"'{key}' is valid only with {' or '.join(map(repr, origins))}")
         return self
 
     @property

@@ -50,7 +50,7 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
     """
     # Without these, a whole row group is in memory, and some files have only one.
     bounded = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
-    with part.on_disk() as path, _explain_errors(part.name), parquet.ParquetFile(path, **bounded) as file:
+    with part.on_disk() as path, _translate_errors(part.name), parquet.ParquetFile(path, **bounded) as file:
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -118,7 +118,7 @@ def _plain_value(value: Any) -> Any:
 
 
 @contextmanager
-def _explain_errors(name: str) -> Iterator[None]:
+def _translate_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -101,7 +101,7 @@ class Storage:
     def stream(self, file: Found) -> Iterator[Readable]:
         """A stream of its bytes from the beginning."""
         with self._open(file) as opened:
-            yield _Explained(opened, self, file.name)
+            yield _TranslatingStream(opened, self, file.name)
 
     @contextmanager
     def on_disk(self, file: Found) -> Iterator[Path]:
@@ -129,7 +129,7 @@ class Storage:
         return Path(path), digest.hexdigest()
 
     @contextmanager
-    def explain_errors(self, name: str) -> Iterator[None]:
+    def translate_errors(self, name: str) -> Iterator[None]:
         """Turns whatever a file system raises into one of Syncline's errors, without secrets."""
         try:
             yield
@@ -154,7 +154,7 @@ class Storage:
         # In a URL `?` and `*` are ordinary characters, and servers do not list files.
         if protocol in ("http", "https") or not _MAGIC & set(address):
             return [(address, None)]
-        with self.explain_errors(mask_address(address)):
+        with self.translate_errors(mask_address(address)):
             system = self._system(address)
             if protocol == "file" and system.exists(address):
                 return [(address, None)]
@@ -169,7 +169,7 @@ class Storage:
 
     def _describe(self, address: str, *, missing_ok: bool) -> dict[str, Any] | None:
         name = self._name(address)
-        with self.explain_errors(name):
+        with self.translate_errors(name):
             system = self._system(address)
             try:
                 described = system.info(address)
@@ -206,7 +206,7 @@ class Storage:
             if protocol_of(file.address) in ("http", "https"):
                 # One request from beginning to end, as many servers support no ranges; the size is not used then.
                 more = {"block_size": 0, "size": 1}
-            with self.explain_errors(file.name):
+            with self.translate_errors(file.name):
                 try:
                     opened = system.open(file.address, "rb", **more)
                 except FileNotFoundError:
@@ -235,7 +235,7 @@ class Storage:
         return mask_address(address)
 
 
-class _Explained:
+class _TranslatingStream:
     """A stream whose errors name the file."""
 
     def __init__(self, stream: IO[bytes], storage: Storage, name: str) -> None:
@@ -244,7 +244,7 @@ class _Explained:
         self._name = name
 
     def read(self, size: int = _CHUNK_BYTES, /) -> bytes:
-        with self._storage.explain_errors(self._name):
+        with self._storage.translate_errors(self._name):
             return self._stream.read(size)
 
 

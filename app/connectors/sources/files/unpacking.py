@@ -63,7 +63,7 @@ def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
 
 def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iterator[Part]:
     with storage.on_disk(file) as path:
-        with storage.explain_errors(file.name):
+        with storage.translate_errors(file.name):
             try:
                 archive = zipfile.ZipFile(path)
             except zipfile.BadZipFile:

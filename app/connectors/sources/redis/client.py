@@ -47,7 +47,7 @@ def make_client(options: RedisOptions) -> redis.Redis:
 
 
 @contextmanager
-def explain_errors(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Turns redis-py's errors into Syncline's; `doing` says what could not be done."""
     try:
         yield

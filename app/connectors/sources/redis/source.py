@@ -9,7 +9,7 @@ from app.connectors.contract.batches import is_full
 from app.connectors.contract.blame import blamed, place_of
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.sources.redis.client import explain_errors, make_client
+from app.connectors.sources.redis.client import make_client, translate_errors
 from app.connectors.sources.redis.keys import Keys
 from app.connectors.values.inference import inferred
 from app.domain.errors import ConfigurationError
@@ -45,11 +45,11 @@ class RedisSource:
             self._client = make_client(options)
 
     def check(self) -> None:
-        with blamed(self._subject), explain_errors("cannot reach the server"):
+        with blamed(self._subject), translate_errors("cannot reach the server"):
             self._client.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
-        with blamed(self._subject), explain_errors(f"cannot read keys that match {self._pattern!r}"):
+        with blamed(self._subject), translate_errors(f"cannot read keys that match {self._pattern!r}"):
             keys = Keys(self._client, self._pattern)
             yield from self._tables_and_rows(keys.records())
             self._log("info", f"read {keys.count} keys that match {self._pattern!r}")

@@ -50,7 +50,7 @@ class SingerOptions(Options):
             found = " and ".join(f"'{key}'" for key in given) or "none"
             raise ValueError(f"give exactly one of 'package', 'command' and 'tap'; found {found}")
         if self.executable and self.command:
-            raise ValueError("'executable' can only be used with 'package' or 'tap'")
+            raise ValueError("'executable' is valid only with 'package' or 'tap'")
         for key, classic in (("catalog", "properties"), ("state", "initial_state")):
             if getattr(self, key) is not None and getattr(self, classic) is not None:
                 raise ValueError(f"give either '{key}' or '{classic}', not both")

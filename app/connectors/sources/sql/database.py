@@ -52,17 +52,17 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A read-only transaction that sees one state of the database, where the database has such transactions."""
-        with self.explain_errors("cannot connect"):
+        with self.translate_errors("cannot connect"):
             self._connection = self._engine.connect().execution_options(**self.dialect.isolation)
         try:
-            with self.explain_errors("cannot begin"):
+            with self.translate_errors("cannot begin"):
                 self.dialect.begin(self._connection)
             yield self._connection
         finally:
             self.close()
 
     @contextmanager
-    def explain_errors(self, doing: str) -> Iterator[None]:
+    def translate_errors(self, doing: str) -> Iterator[None]:
         """Turns SQLAlchemy's and the driver's errors into Syncline's; `doing` says what could not be done."""
         try:
             yield

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def offers(database: Database, connection: Connection, schema: str | None, *, log: Log) -> Iterator[Offered]:
     """What is in `schema`, or in all of them; each column has the kind that reading it would give."""
-    with database.explain_errors("cannot list the tables"):
+    with database.translate_errors("cannot list the tables"):
         found = database.dialect.tables(connection, schema)
     for each in found:
         try:

@@ -47,7 +47,7 @@ class Reading:
         self._log = log
         self._connection = connection
         self._selection = selection
-        with database.explain_errors(f"cannot read {_origin(selection)}"):
+        with database.translate_errors(f"cannot read {_origin(selection)}"):
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
             if selection.table is not None:
@@ -99,7 +99,7 @@ class Reading:
             return None
         parts = [part for part in (selection.schema, selection.table) if part]
         name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
-        with self._database.explain_errors(f"cannot read {_origin(selection)}"):
+        with self._database.translate_errors(f"cannot read {_origin(selection)}"):
             return self._database.dialect.expected_rows(self._connection, name)
 
     def since(self, bookmark: str | None) -> Select[Any]:
@@ -115,7 +115,7 @@ class Reading:
             self._log("info", f"the bookmark does not belong to cursor_field {cursor_field!r}: reading all rows")
         moment = bookmarks.session_time(bookmark, begin)
         if moment and self._database.dialect.is_session_time(cursor):
-            with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
+            with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
                 begin = self._database.dialect.in_utc(self._connection, moment)
         if begin is not None:
             self._refuse_unordered_cursors(cursor, begin)
@@ -219,11 +219,11 @@ class Reading:
         return _from(self._selection, names, quoted=self._database.dialect.quoted)
 
     def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
-        with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
+        with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
             return self._connection.execute(statement.execution_options(stream_results=True))
 
     def _fetch(self, result: Any, count: int) -> Sequence[Sequence[Any]]:
-        with self._database.explain_errors(f"cannot read {_origin(self._selection)}"):
+        with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
             rows: Sequence[Sequence[Any]] = result.fetchmany(count)
             return rows
 
@@ -234,7 +234,7 @@ class Reading:
         return Rows(table_name, Columns(kept), size(kept.values()))
 
     def _convert(self, of: SourceColumn, convert: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
-        with self._database.explain_errors(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
+        with self._database.translate_errors(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
             return [None if value is None else convert(value) for value in found]
 
 

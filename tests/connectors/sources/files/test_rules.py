@@ -243,6 +243,6 @@ def test_a_name_shows_no_secret(address: str, name: str) -> None:
 def test_what_a_file_system_says_shows_no_secret(tmp_path: Path) -> None:
     options = {"secret": "hunter2", "client_kwargs": {"aws_session_token": "swordfish"}}
     storage = Storage(["https://u:opensesame@host/a.csv"], options, work_dir=tmp_path)
-    with pytest.raises(SynclineError) as failed, storage.explain_errors("a.csv"):
+    with pytest.raises(SynclineError) as failed, storage.translate_errors("a.csv"):
         raise RuntimeError("hunter2 and\nswordfish and opensesame")
     assert str(failed.value) == "cannot read a.csv: *** and *** and ***"

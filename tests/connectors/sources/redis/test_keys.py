@@ -84,7 +84,7 @@ def made(**collection: Any) -> None:
 
 
 def test_what_cannot_be_is_told_with_its_collection() -> None:
-    with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': sync_mode: Redis does not tell"):
+    with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': sync_mode: Redis cannot tell"):
         made(sync_mode="incremental")
     with pytest.raises(ConfigurationError, match=r"^source 'cache', collection 'c': config.url: not a Redis URL"):
         made(broken=True)

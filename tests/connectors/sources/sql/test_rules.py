@@ -228,7 +228,7 @@ def test_what_a_driver_itself_raises_lasts_as_what_sqlalchemy_wraps(
     (tmp_path / "shop.sqlite").touch()
     options = SqlOptions.model_validate({"url": f"sqlite:///{tmp_path}/shop.sqlite"})
     database = Database(options, work_dir=tmp_path)
-    with pytest.raises(SynclineError, match=f"cannot read: {raised}") as told, database.explain_errors("cannot read"):
+    with pytest.raises(SynclineError, match=f"cannot read: {raised}") as told, database.translate_errors("cannot read"):
         raise raised
     assert isinstance(told.value, ConfigurationError) is lasting
 
