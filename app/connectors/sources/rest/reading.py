@@ -60,7 +60,7 @@ class Plan:
         mode = collection.sync_mode or ("incremental" if kept and disposition != "replace" else "full_refresh")
         if mode == "incremental" and not goes_on and not key:
             raise ConfigurationError(
-                f"sync_mode: resource {name!r} needs 'incremental' or a primary key for sync_mode 'incremental'"
+                f"sync_mode: resource {name!r} needs 'incremental' or a primary key to be read incrementally"
             )
         if mode == "incremental" and api.lag(name) and not key:
             raise ConfigurationError(f"resource {name!r}: 'lag' reads rows again, so the resource needs a primary key")

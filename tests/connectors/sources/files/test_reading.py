@@ -68,7 +68,7 @@ def test_a_full_refresh_refuses_an_empty_file(shelf: Filing, name: str, content:
     shelf.write("b.csv", csv_of(range(3)))
     _, bookmark = shelf.read()
     path = shelf.write(name, content)
-    with pytest.raises(SynclineError, match=re.escape("the table stays as it is: export it again, or set")) as refused:
+    with pytest.raises(SynclineError, match=re.escape("the table stays as it is. Export it again, or set")) as refused:
         shelf.read(bookmark)
     assert not isinstance(refused.value, ConfigurationError), "it may still be on its way"
     where = f"{path}/two.csv" if name == "a.zip" else path

@@ -222,7 +222,7 @@ def test_a_bookmark_is_read_as_it_was_written(files: dict[str, str], columns: di
 
 
 def test_a_bookmark_of_another_kind_of_source_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="another kind of source has written it"):
+    with pytest.raises(ConfigurationError, match="was written by another kind of source"):
         Bookmark.parse('{"at": 5}')
 
 

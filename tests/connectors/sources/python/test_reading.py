@@ -202,7 +202,11 @@ def test_many_records_come_in_pieces(made: Made) -> None:
             True,
         ),
         ("def orders(context):\n  yield None", "shop.py, line 3, in orders: the function yielded None", True),
-        ("def part():\n  yield 3\ndef orders(c):\n  yield from part()", "shop.py, line 3, in part: a value", True),
+        (
+            "def part():\n  yield 3\ndef orders(c):\n  yield from part()",
+            "shop.py, line 3, in part: the function yielded a value of",
+            True,
+        ),
         ("def orders(context):\n  yield {1: 2}", "line 3, in orders: a record has the field 1", True),
         (
             "def orders(context):\n  yield {'a': [b'']}",
