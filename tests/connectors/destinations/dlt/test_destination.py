@@ -557,7 +557,7 @@ def test_a_wrong_address_is_told_before_anything_is_read_and_without_its_passwor
 def patched(name: str, changed: Any) -> Iterator[None]:
     """`name` is relative to the package of dlt's destinations."""
     with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(f"app.connectors.destinations.dlt.destination.{name}", changed)
+        patching.setattr(f"app.connectors.destinations.dlt.{name}", changed)
         yield
 
 
