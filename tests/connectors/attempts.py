@@ -7,18 +7,20 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import msgspec
 import psycopg
 
+from app.attempt import copying
 from app.domain.attempt_protocol import AttemptMessage, Committed, Failed, Finished, LogLine, Sync
 from app.failpoints import VARIABLE
 from tests.connectors.forked import fork_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from app.domain.attempt_protocol import Level
@@ -106,16 +108,24 @@ def sync_of(job: dict[str, Any]) -> Sync:
     return msgspec.convert(complete(job), Sync)
 
 
-class Attempt:
-    """A child at work, in a process group of its own as under a worker; `armed` are its fail points."""
+def commit_each(records: int) -> None:
+    """Commit after so many records and not after a hundred thousand."""
+    copying._COMMIT_RECORDS = records
 
-    def __init__(self, job: dict[str, Any], *, armed: str = "", commit_records: int | None = None) -> None:
+
+class Attempt:
+    """A child at work, in a process group of its own as under a worker; `armed` are its fail points.
+
+    `prepare` is called in the child before it begins.
+    """
+
+    def __init__(self, job: dict[str, Any], *, armed: str = "", prepare: Callable[[], None] | None = None) -> None:
         receiving, sending = os.pipe()
         self._process = fork_attempt(
             json.dumps(complete(job)).encode(),
             events=sending,
             environment=os.environ | ({VARIABLE: armed} if armed else {}),
-            commit_records=commit_records,
+            prepare=prepare,
         )
         os.close(sending)
         self._events = os.fdopen(receiving, "rb")
@@ -231,7 +241,8 @@ class Trial:
         }
         if backfill:
             job |= backfill_of(*backfill)
-        return Attempt(job, armed=armed, commit_records=self.commit_records)
+        prepare = None if self.commit_records is None else partial(commit_each, self.commit_records)
+        return Attempt(job, armed=armed, prepare=prepare)
 
     def run(self, *, again: int = 0, **parameters: Any) -> Told:
         return Told.by(self.start(again=again, **parameters))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.context import ForkServerProcess
 
 _EVERYTHING: Final = f"{__package__}.imported"
@@ -26,22 +27,25 @@ _FORKING.set_forkserver_preload([_EVERYTHING])
 
 
 def fork_attempt(
-    job: bytes, *, events: int, environment: dict[str, str], commit_records: int | None
+    job: bytes, *, events: int, environment: dict[str, str], prepare: Callable[[], None] | None
 ) -> ForkServerProcess:
-    """An attempt with this job, which sends its messages to `events`; it leads a process group."""
+    """An attempt with this job, which sends its messages to `events`; it leads a process group.
+
+    `prepare` is called there before the attempt begins: a function of a module, or a `partial` of one.
+    """
     ready, leads = os.pipe()
     with tempfile.TemporaryFile() as stdin, os.fdopen(ready, "rb") as waiting:
         stdin.write(job)
         stdin.seek(0)
         files = [DupFd(file) for file in (stdin.fileno(), 1, 2, events, leads)]
-        process = _FORKING.Process(target=_run, args=(files, environment, Path.cwd(), commit_records))
+        process = _FORKING.Process(target=_run, args=(files, environment, Path.cwd(), prepare))
         process.start()
         os.close(leads)
         waiting.read()
     return process
 
 
-def _run(files: list[Any], environment: dict[str, str], directory: Path, commit_records: int | None) -> None:
+def _run(files: list[Any], environment: dict[str, str], directory: Path, prepare: Callable[[], None] | None) -> None:
     if _EVERYTHING not in sys.modules:
         raise RuntimeError(f"{_EVERYTHING} could not be imported, which forkserver keeps to itself")
     stdin, stdout, stderr, events, leads = (file.detach() for file in files)
@@ -56,8 +60,7 @@ def _run(files: list[Any], environment: dict[str, str], directory: Path, commit_
     time.tzset()
     os.chdir(directory)
     from app.attempt import __main__ as attempt  # noqa: PLC0415 -- the test itself does not need it
-    from app.attempt import copying  # noqa: PLC0415 -- likewise
 
-    if commit_records is not None:
-        copying._COMMIT_RECORDS = commit_records
+    if prepare is not None:
+        prepare()
     sys.exit(attempt.main())

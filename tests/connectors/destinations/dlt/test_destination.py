@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -27,7 +23,8 @@ from app.connectors.making import make_destination
 from app.connectors.values.fitting import ValueRefusedError
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
-from app.failpoints import VARIABLE
+from tests.connectors.attempts import Attempt
+from tests.connectors.destinations.dlt.killing import die_at_the_end_of_a_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -579,29 +576,10 @@ COMPLETIONS = (
     "dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client.SqlalchemyJobClient.complete_load",
     "dlt.destinations.impl.filesystem.filesystem.FilesystemClient.complete_load",
 )
-KILLED = """
-import os, signal
-from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
-from dlt.destinations.job_client_impl import SqlJobClientBase
-SqlJobClientBase.complete_load = FilesystemClient.complete_load = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-"""
-RUN = """
-import sys
-from app.attempt.__main__ import main
-sys.exit(main())
-"""
 
 
 def run_attempt(job: dict[str, Any], *, killed: bool = False, armed: str = "") -> int:
-    receiving, sending = os.pipe()
-    os.set_blocking(sending, False)
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", (KILLED if killed else "") + RUN],
-        input=json.dumps(job).encode(),
-        pass_fds=[sending],
-        env=os.environ | {"SYNCLINE_EVENTS_FD": str(sending)} | ({VARIABLE: armed} if armed else {}),
-        check=False,
-    )
-    os.close(sending)
-    os.close(receiving)
-    return ended.returncode
+    attempt = Attempt(job, armed=armed, prepare=die_at_the_end_of_a_load if killed else None)
+    for _ in attempt.messages():
+        pass
+    return attempt.close()
