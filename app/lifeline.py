@@ -167,5 +167,6 @@ def _started_at(pid: int) -> str:
         if _runs(process):
             # Linux knows it from the boot on, and what time the boot was changes whenever the clock is set.
             boot = psutil.boot_time() if psutil.LINUX else 0
-            return f"{process.create_time() - boot:.2f}"
+            # In clock ticks, as releases before say it: their attempts may run on this machine.
+            return str(round((process.create_time() - boot) * os.sysconf("SC_CLK_TCK")))
     return ""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,12 @@ def test_what_left_the_tree_is_found_by_its_mark() -> None:
         end_marked(mark)
         assert not is_alive(daemon)
         assert not is_alive(process.pid)
+
+
+def test_a_mark_names_its_starter_as_releases_before_do() -> None:
+    """A worker would kill the attempts of another release beside it if it took their starter for gone."""
+    pid, started = new_mark().split("/")[1:3]
+    assert started == Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
 
 
 def test_the_marked_processes_of_a_starter_that_was_killed_are_ended_by_the_next_one() -> None:
