@@ -11,8 +11,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 
 def die_at_the_end_of_a_load() -> None:
-    SqlJobClientBase.complete_load = _die  # type: ignore[method-assign]
-    FilesystemClient.complete_load = _die  # type: ignore[method-assign]
+    SqlJobClientBase.complete_load = _die  # type: ignore[method-assign, assignment]
+    FilesystemClient.complete_load = _die  # type: ignore[method-assign, assignment]
 
 
 def _die(_client: Any, _load_id: str) -> None:
