@@ -235,10 +235,11 @@ async def check_flood(store: Store, task: UUID) -> None:
     messages = await store.messages(task)
     kept = sum(len(message) for message in messages)
     assert 30 << 20 < kept < 36 << 20
-    told = [re.fullmatch(r"\[(\d+) lines with \d+ bytes were left out here: .*\]", message) for message in messages]
+    told = [re.fullmatch(r"\[(\d+) lines with \d+ bytes were dropped here: .*\]", message) for message in messages]
     missing = sum(int(found[1]) for found in told if found)
     floods = sum(message.startswith("zzz") for message in messages)
-    assert floods + missing == FLOOD_MEGABYTES * 1024
+    # Other lines of the attempt may be among those that are missing.
+    assert 0 <= floods + missing - FLOOD_MEGABYTES * 1024 < 10
     assert "KeyError: this is why" in messages
 
 
