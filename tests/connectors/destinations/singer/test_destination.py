@@ -91,7 +91,7 @@ def test_of_a_flood_of_words_a_log_gets_as_much_as_it_takes(tmp_path: Path) -> N
     told = scene.load(schema(id="integer"), record(id=1), state({"at": 1}))
     assert told.finished.rows_written == 1
     assert BURST_BYTES * 0.99 < sum(map(len, told.lines)) < BURST_BYTES * 1.01
-    assert any("bytes were left out here" in line for line in told.lines)
+    assert any("bytes were dropped here" in line for line in told.lines)
 
 
 @pytest.mark.parametrize("key", [[], ["id"]])

@@ -279,7 +279,7 @@ def test_of_a_flood_a_log_gets_as_much_as_it_takes(connection: Connection, line:
     connection.config["files"] = [str(flood)]
     log = connection.read(record(id=1, at=1), stream_state("made", {"at": 1})).log
     assert BURST_BYTES * 0.99 < sum(len(text) for _, text in log) < BURST_BYTES * 1.01
-    assert any("bytes were left out here" in text for _, text in log)
+    assert any("bytes were dropped here" in text for _, text in log)
     assert log[-1][1] == log[0][1], "the last of them mostly tell why"
 
 
