@@ -1,11 +1,11 @@
-"""What the API and the command line ask for: the task that syncs a collection, or loads an interval once more."""
+"""Tasks that the API and the command line request: one that syncs a collection, or one that loads an interval again."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.kinds import READ_INTERVALS, not_by_intervals
+from app.connectors.kinds import READ_INTERVALS, no_intervals_error
 from app.domain.claim import NewTask
 from app.domain.errors import CollectionBusyError, SynclineError
 from app.domain.priority import PriorityClass
@@ -27,7 +27,7 @@ _POLL_SECONDS: Final = 1.0
 
 
 def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTask:
-    """The task that loads what is new.
+    """The task that loads new rows.
 
     Raises:
         UnknownSourceError, UnknownCollectionError: the catalogue does not have the collection.
@@ -44,14 +44,14 @@ def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTa
 
 
 def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, interval: Interval) -> NewTask:
-    """The task that loads `interval` once more.
+    """The task that loads `interval` again.
 
     Raises:
-        ConfigurationError: the catalogue does not have the collection, or a source of its kind knows no intervals.
+        ConfigurationError: the catalogue does not have the collection, or its source cannot read intervals.
     """
     source, collection = catalogue.find(source_id, collection_id)
     if source.type not in READ_INTERVALS:
-        raise not_by_intervals(source.type)
+        raise no_intervals_error(source.type)
     return NewTask(
         source=source.id,
         collection=collection.name,
@@ -64,7 +64,7 @@ def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, inte
 
 
 async def ask_for_backfill(queue: TaskQueue, reader: Reader, new: NewTask) -> tuple[UUID, bool]:
-    """(The task, whether it is new); the same interval is asked for once, however often.
+    """(The task, whether it is new); an interval whose task is active is not scheduled twice.
 
     Raises:
         CollectionBusyError: another task of the collection is active.
@@ -78,7 +78,7 @@ async def ask_for_backfill(queue: TaskQueue, reader: Reader, new: NewTask) -> tu
 
 
 async def ask_for_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Callable[[str], None]) -> None:
-    """Ask for the tasks and tell their ids.
+    """Schedules the tasks and tells their ids.
 
     Raises:
         CollectionBusyError: the collection has another active task.
@@ -93,10 +93,10 @@ async def ask_for_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Calla
 
 
 async def carry_out_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Callable[[str], None]) -> None:
-    """Carry out one after the other, each when the collection is free and its schedule has had its turn.
+    """Runs the tasks one after the other, each when the collection is free and none of its scheduled runs is due.
 
     Raises:
-        SynclineError: one has not succeeded; those after it were not asked for.
+        SynclineError: one did not succeed; those after it were not scheduled.
     """
     reader, notifier = Reader(pool), Notifier(pool)
     queue = TaskQueue(pool, notifier=notifier)
@@ -107,7 +107,7 @@ async def carry_out_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Cal
             row = await _wait_for_end(reader, task)
             if row["status"] != Status.SUCCESS:
                 why = f": {row['error']}" if row["error"] else ""
-                raise SynclineError(f"the backfill of {new.backfill} is {row['status']}{why}")
+                raise SynclineError(f"the backfill of {new.backfill} ended as {row['status']}{why}")
             tell(f"{_id(new, task)}: {row['rows']} rows")
     finally:
         await notifier.aclose()
@@ -117,7 +117,7 @@ async def _ask_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, tell: 
     waits = ""
     while True:
         if await reader.fire_time_waits(new.source, new.collection):
-            why = "the collection's schedule is due"
+            why = "a scheduled run of the collection is due"
         else:
             try:
                 task, _ = await ask_for_backfill(queue, reader, new)
@@ -126,7 +126,7 @@ async def _ask_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, tell: 
             else:
                 return task
         if why != waits:
-            tell(f"{why}, waiting for it")
+            tell(f"{why}; waiting for it")
             waits = why
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -135,7 +135,7 @@ async def _wait_for_end(reader: Reader, task: UUID) -> Row:
     while True:
         row = await reader.task(task)
         if row is None:
-            raise SynclineError(f"the task {task} is gone")
+            raise SynclineError(f"task {task} no longer exists")
         if row["status"] in TERMINAL:
             return row
         await asyncio.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The test kit of `syncline.testing`: runs a user's function by what an attempt is made of."""
+"""The test kit of `syncline.testing`: runs a user's function with the parts of a real attempt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.connectors.sources.python.function import declared_schema
 from app.connectors.sources.python.reading import Reading as _Reading
 from app.connectors.sources.python.source import logger_to
 from app.connectors.values import jsontext
-from app.connectors.values.fitting import ValueRefusedError, fitted
+from app.connectors.values.fitting import ValueRefusedError, fit
 from app.domain.collection import CollectionJob
 from app.domain.errors import SynclineError
 from app.domain.secret_values import secrets_in
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "SourceError", "check_resumes", "run"]
 
 SourceError = SynclineError
-"""What `run` raises where an attempt would fail."""
+"""What `run` raises if an attempt would fail."""
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one run of a function came to.
+    """The result of one run of a function.
 
-    `records` are as destinations get them: times are text in ISO 8601. `bookmarks` are the values of all `Bookmark`s;
-    of bookmark number n, `covered[n]` is the number of records before it. `log` has lines such as `info: 3 pages`.
+    `records` are as destinations get them: times are ISO 8601 strings. `bookmarks` are the values of all `Bookmark`s;
+    `covered[n]` is the number of records before bookmark n. `log` has lines such as `info: 3 pages`.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -57,15 +57,15 @@ class Reading:
     _declared: frozenset[str] = field(default=frozenset(), repr=False)
 
     def check_schema(self) -> None:
-        """Raises AssertionError for a value that its column cannot hold, and for a field that no Schema declares."""
+        """Raises AssertionError for a value that its column cannot hold, and for a field that the Schema lacks."""
         undeclared = sorted(set().union(*self.records) - self._declared)
         if undeclared:
-            raise AssertionError(f"fields that the Schema does not declare: {', '.join(undeclared)}")
+            raise AssertionError(f"the Schema does not declare these fields: {', '.join(map(repr, undeclared))}")
         kinds = {kind.value: type_ for kind, type_ in NEW_TYPES.items()}
         columns = {name: column(name, kinds[kind]) for name, kind in self.columns.items()}
         for number, record in enumerate(self.records):
             try:
-                fitted([record], columns, table="")
+                fit([record], columns, table="")
             except ValueRefusedError as refused:
                 raise AssertionError(f"record {number}: {str(refused).replace(' of table ' + repr(''), '')}") from None
 
@@ -83,8 +83,8 @@ def run(
 ) -> Reading:
     """Everything that `function` yields from `bookmark` on.
 
-    `sync_mode` stands for the key of the catalogue; `collection` is by default named as the function. With an
-    `interval`, both ends aware, the function runs as in a backfill.
+    `sync_mode` is the catalogue's key of that name; `collection` defaults to the function's name. With an `interval`,
+    whose ends are aware, the function runs as in a backfill.
 
     Raises:
         SourceError: as in an attempt, with the place in the function's file.
@@ -111,31 +111,31 @@ def run(
         )
 
     reading = _Reading(call, declared_schema(function, blame), job, blame=blame)
-    return _collected(reading, None if bookmark is None else json.dumps(bookmark), lines)
+    return _collect(reading, None if bookmark is None else json.dumps(bookmark), lines)
 
 
 def check_resumes(function: Callable[[Context], Iterable[Item]], **given: Any) -> Reading:
-    """Go on from each bookmark, and see that what was committed before it and what comes then is the whole.
+    """Resumes from each bookmark, and checks that no record is lost or loaded twice.
 
-    Also that nothing new comes after the last bookmark. `given` is what `run` takes; the source must not change in the
+    Nothing new may come after the last bookmark. `given` are arguments of `run`; the source must not change in the
     meantime. Returns the run without a bookmark.
 
     Raises:
-        AssertionError: a bookmark loses or doubles records, or there is none.
+        AssertionError: a bookmark loses or duplicates records, or there is no bookmark.
     """
     whole = run(function, **given)
     if not whole.bookmarks:
-        raise AssertionError("the function yields no Bookmark")
-    wanted = _loaded(whole, whole.records)
+        raise AssertionError("the function yields no Bookmark, so it cannot resume")
+    wanted = _loaded_rows(whole, whole.records)
     for number, (bookmark, covered) in enumerate(zip(whole.bookmarks, whole.covered, strict=True)):
         rest = run(function, **(given | {"bookmark": bookmark}))
-        found = _loaded(whole, whole.records[:covered], rest.records)
+        found = _loaded_rows(whole, whole.records[:covered], rest.records)
         if found != wanted:
-            raise AssertionError(f"going on from bookmark {number} ({bookmark!r}) {_difference(wanted, found)}")
+            raise AssertionError(f"resuming from bookmark {number} ({bookmark!r}) {_difference(wanted, found)}")
     return whole
 
 
-def _collected(reading: _Reading, bookmark: str | None, lines: list[str]) -> Reading:
+def _collect(reading: _Reading, bookmark: str | None, lines: list[str]) -> Reading:
     records: list[dict[str, Any]] = []
     bookmarks: list[Any] = []
     covered: list[int] = []
@@ -165,14 +165,14 @@ def _collected(reading: _Reading, bookmark: str | None, lines: list[str]) -> Rea
     )
 
 
-def _loaded(whole: Reading, *runs: list[dict[str, Any]]) -> Counter[str]:
-    """The rows that a destination has after these runs: as texts, each with its number of copies."""
+def _loaded_rows(whole: Reading, *runs: list[dict[str, Any]]) -> Counter[str]:
+    """The rows that a destination has after these runs: as JSON, each with its number of copies."""
     if whole.key:
         rows = {tuple(jsontext.encode(row[name]) for name in whole.key): row for each in runs for row in each}
         return Counter(map(_text, rows.values()))
     total: Counter[str] = Counter()
     for count in [Counter(map(_text, each)) for each in runs]:
-        # With a cursor a destination knows rows that come again; without one each of them is a new row.
+        # With a cursor, destinations recognise rows that are sent again; without one each of them is a new row.
         total = total | count if whole.cursor_field else total + count
     return total
 
@@ -183,12 +183,11 @@ def _text(row: dict[str, Any]) -> str:
 
 def _difference(wanted: Counter[str], found: Counter[str]) -> str:
     lost, doubled = wanted - found, found - wanted
-    said = [
+    return "; ".join(
         f"{verb} {rows.total()} records, such as {', '.join(list(rows)[:_SHOWN])}"
-        for verb, rows in (("loses", lost), ("loads too many:", doubled))
+        for verb, rows in (("loses", lost), ("duplicates", doubled))
         if rows
-    ]
-    return "; ".join(said)
+    )
 
 
 def _homes(function: Callable[..., Any]) -> list[Path]:

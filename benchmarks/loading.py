@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.attempt.copying import Pass
-from app.attempt.place import Place, close
 from app.attempt.report import Report as AttemptReport
+from app.attempt.sink import Sink, close
 from app.attempt.worker_pipe import WorkerPipe
 from app.attempt.writing import Writing
 from app.connectors.contract.passes import Fence
@@ -142,13 +142,13 @@ def load(options: dict[str, Any], recorded: Path, *, key: bool, records: int) ->
     with tempfile.TemporaryDirectory(dir=recorded.parent) as work, closing(pipe):
         started = time.perf_counter()
         destination = make_destination(name, options, fence=fence, work_dir=Path(work), log=lambda *_: None)
-        place = Place(name, destination, destination.open())
+        sink = Sink(name, destination, destination.open())
         tap = SingerOptions(command=tuple(command), catalog=catalog)
         source = SingerSource(tap, SingerParameters(), job, work_dir=Path(work), log=lambda *_: None)
         report = AttemptReport(pipe)
-        bookmark = place.position.bookmark
-        Pass([place], bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
-        close([place])
+        bookmark = sink.position.bookmark
+        Pass([sink], bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
+        close([sink])
         seconds = time.perf_counter() - started
     written = 0 if options["type"] == "none" else records
     if (report.records_read, report.rows_written) != (records, written):

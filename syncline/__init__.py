@@ -9,7 +9,8 @@
             yield from page.customers
             yield Bookmark(page.last_change)
 
-`syncline.testing` runs such a function in a test. What these two modules export stays; the package `app` is internal.
+`syncline.testing` runs such a function in a test. The exports of these two modules are stable; the package `app` is
+internal.
 """
 
 from __future__ import annotations

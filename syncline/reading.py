@@ -20,15 +20,15 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a function may know.
+    """What a function gets.
 
-    `config` is the source's, `parameters` the collection's; placeholders are replaced, both are yours alone.
-    `bookmark` is the value of the last `Bookmark` that was committed: None the first time, after a reset, and whenever
-    everything is read anew. `start_date` is the collection's, by default a year before today. What `log` is told goes
-    to the task's log, and so does what is printed.
+    `config` is the source's, `parameters` the collection's, with placeholders replaced; the function may change both.
+    `bookmark` is the value of the last committed `Bookmark`: None the first time, after a reset, and whenever
+    everything is read again. `start_date` is the collection's, by default a year before today. Whatever is logged to
+    `log` or printed goes to the task's log.
 
-    `interval` is there when only what lies in it is wanted: in a backfill, which only a function is asked for whose
-    `Schema` says `intervals=True`. There is no bookmark then.
+    In a backfill, `interval` is what to read, and there is no bookmark. Only functions whose `Schema` has
+    `intervals=True` get backfills.
     """
 
     source: str
@@ -43,19 +43,19 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """All records before this one are complete; the next run may go on from `value`.
+    """All records before this one are complete; the next run may continue from `value`.
 
-    `value` is JSON: text, a whole number, a finite float, True, False, None, and lists and dicts of these. It commits
-    together with the records before it.
+    `value` is JSON: a string, an integer, a finite float, True, False, None, and lists and dicts of these. It is
+    committed together with the records before it.
     """
 
     value: Any
 
 
 class PermanentError(Exception):
-    """To be raised by a function where trying again cannot help; its message is shown to the user as it is."""
+    """Raise this from a function if a retry cannot help; its message is shown to the user unchanged."""
 
 
 Item: TypeAlias = Mapping[str, Any] | Bookmark | Schema
 Records: TypeAlias = Iterator[Item]
-"""What a function returns, as its annotation."""
+"""The annotation for what a function returns."""

@@ -1,4 +1,4 @@
-"""What a function says about the table that its records become."""
+"""How a function describes the table of its records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ColumnType: TypeAlias = Literal[
 """`integer` has 64 bits, `big integer` any size, `number` is decimal, `json` holds whatever JSON can."""
 
 Mode: TypeAlias = Literal["full_refresh", "incremental"]
-"""All records each time, which replace those of the last time; or what is new since the bookmark."""
+"""All records each time, which replace the previous ones; or only those that are new since the bookmark."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,14 +41,13 @@ class Schema:
         columns: each column's type, as a `ColumnType` or as the Python type that stands for it (`bool`, `int`, `float`,
             `Decimal`, `str`, `bytes`, `datetime`, `date`, `time`; `dict`, `list` and `object` are `json`). Fields that
             are not named here get the type of their first values.
-        key: the column, or the columns, that tell records apart: a record replaces the one with the same key.
+        key: the column or columns that identify a record: a record replaces the one with the same key.
         mode: `full_refresh` (the default) or `incremental`.
-        cursor_field: the column that only grows. Without a key, records that come again at or below its highest value
+        cursor_field: a column that only grows. Without a key, records at or below its highest value that are sent again
             are recognised by it.
-        intervals: the function looks at `Context.interval` and yields what lies in it: it can be asked for a backfill.
+        intervals: the function supports backfills: it yields what lies in `Context.interval`.
 
-    What the catalogue says of the collection (`primary_key`, `sync_mode`, `cursor_field`) comes before what is said
-    here.
+    The catalogue's keys of the collection (`primary_key`, `sync_mode`, `cursor_field`) override these.
 
     Raises:
         TypeError, ValueError: a type, a mode or a column of the key does not exist.
@@ -73,24 +72,25 @@ class Schema:
         self.cursor_field = cursor_field
         self.intervals = intervals
         if mode is not None and mode not in get_args(Mode):
-            raise ValueError(f"mode {mode!r} does not exist, valid are: {', '.join(get_args(Mode))}")
+            raise ValueError(f"unknown mode {mode!r}; choose one of {', '.join(get_args(Mode))}")
         named = [*self.key, *([cursor_field] if cursor_field else [])]
         if self.columns and (missing := [name for name in named if name not in self.columns]):
-            raise ValueError(f"{', '.join(missing)}: no such column, valid are: {', '.join(self.columns)}")
+            unknown, known = (", ".join(map(repr, names)) for names in (missing, self.columns))
+            raise ValueError(f"unknown column {unknown}; choose from {known}")
 
     def __call__(self, function: Function) -> Function:
-        """Declares this schema for `function`, which stays as it is."""
+        """Declares this schema for `function`, which is returned unchanged."""
         setattr(function, DECLARED, self)
         return function
 
     def __repr__(self) -> str:
-        said = ((name, getattr(self, name)) for name in ("columns", "key", "mode", "cursor_field", "intervals"))
-        return f"Schema({', '.join(f'{name}={value!r}' for name, value in said if value)})"
+        values = ((name, getattr(self, name)) for name in ("columns", "key", "mode", "cursor_field", "intervals"))
+        return f"Schema({', '.join(f'{name}={value!r}' for name, value in values if value)})"
 
 
 def _name(name: Any) -> str:
     if not isinstance(name, str):
-        raise TypeError(f"the name of a column is text, not {name!r}")
+        raise TypeError(f"the name of a column must be a string, not {name!r}")
     return name
 
 
@@ -101,5 +101,5 @@ def _column_type(name: str, given: Any) -> ColumnType:
     if found is None:
         shown = given.__name__ if isinstance(given, type) else repr(given)
         valid = ", ".join(get_args(ColumnType))
-        raise ValueError(f"column {name!r} has the type {shown}, which does not exist; valid are: {valid}")
+        raise ValueError(f"column {name!r} has the unknown type {shown}; choose one of {valid}")
     return found

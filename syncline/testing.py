@@ -1,4 +1,4 @@
-"""Runs a source's function in a test as an attempt does, without a database, and holds it against what it promises.
+"""Runs a source's function in a test as an attempt would, without a database, and checks what it promises.
 
     from syncline.testing import check_resumes, run
 
@@ -8,7 +8,7 @@
         reading.check_schema()
         check_resumes(customers, config={"url": url})
 
-No catalogue is needed. What Syncline would refuse raises the same error here.
+No catalogue is needed. Whatever Syncline would refuse raises the same error here.
 """
 
 from __future__ import annotations

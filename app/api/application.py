@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def create_app(services: Services) -> Starlette:
-    """The API over what others have opened: it connects to nothing, starts nothing and closes nothing.
+    """The API over objects that the caller owns: it opens no connection, starts nothing and closes nothing.
 
-    The access log is the API's own (structlog, `syncline.api`); a server's own would show the token of queries.
+    The API writes its own access log (structlog, `syncline.api`); the server's would show tokens in query strings.
     """
     app = Starlette(
         routes=make_routes(),
@@ -37,5 +37,5 @@ def create_app(services: Services) -> Starlette:
 
 
 async def _pass_on(_request: Request, error: Exception) -> Response:
-    """What the router refuses is answered where every other error is: in the frame."""
+    """Router errors are answered where all other errors are: in the frame."""
     raise error

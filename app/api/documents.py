@@ -1,4 +1,4 @@
-"""The documents that the API answers with. A time that has not come is absent; the order of the fields is fixed."""
+"""The documents of the API. Times that have not come are absent; the order of the fields is fixed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Time = Annotated[
     str,
     Field(json_schema_extra={"format": "date-time", "examples": ["2021-03-10T22:45:01.512528Z"]}),
 ]
-# What PostgreSQL cannot hold is no name.
+# PostgreSQL cannot store U+0000.
 NAME_PATTERN: Final = r"^[^\u0000]*$"
 Name = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": NAME_PATTERN})]
 TaskId = Annotated[
     str,
-    Field(description="`{source}_{collection}_{UUIDv7}`. The UUID identifies the task, the rest must fit it."),
+    Field(description="`{source}_{collection}_{UUIDv7}`. The UUID identifies the task; the rest must match it."),
 ]
 
 
@@ -38,7 +38,7 @@ OfferedType = Literal[
 
 
 class Error(TypedDict):
-    """What went wrong. `error` says more where there is more to say; of a 500 it is the id to look for in the log."""
+    """What went wrong. `error` gives details, if there are any; for a 500 it is the id to look for in the log."""
 
     message: str
     error: NotRequired[str]
@@ -56,7 +56,7 @@ class Task(TypedDict):
     id: TaskId
     source: str
     collection: str
-    priority: Annotated[int, Field(description="class · 10^12 - unix seconds of creation; higher goes first")]
+    priority: Annotated[int, Field(description="class · 10^12 - Unix seconds of creation; higher runs first")]
     created_at: Time
     started_at: NotRequired[Time]
     finished_at: NotRequired[Time]
@@ -67,22 +67,25 @@ class Task(TypedDict):
     attempt: int
     max_attempts: int
     failures: int
-    rows: Annotated[
-        int, Field(description="rows that destinations have inserted or changed, all destinations together")
-    ]
+    rows: Annotated[int, Field(description="rows inserted or changed, all destinations together")]
     error: NotRequired[str]
     records_read: NotRequired[
-        Annotated[int, Field(description="what the running attempt has read so far, told at most once a second")]
+        Annotated[
+            int, Field(description="records that the running attempt has read so far, updated at most once a second")
+        ]
     ]
-    bytes_read: NotRequired[Annotated[int, Field(description="about how many bytes these records took")]]
+    bytes_read: NotRequired[Annotated[int, Field(description="about how many bytes these records take")]]
     percent: NotRequired[
-        Annotated[float, Field(description="of all that the running attempt has to read, where the source knows it")]
+        Annotated[
+            float,
+            Field(description="share of its data that the running attempt has read, if the source knows the total"),
+        ]
     ]
     backfill: NotRequired[
         Annotated[
             str,
             Field(
-                description="the interval that a backfill loads, its end excluded",
+                description="the interval that a backfill loads, its end exclusive",
                 json_schema_extra={"examples": ["2024-01-01T00:00:00Z/2024-02-01T00:00:00Z"]},
             ),
         ]
@@ -90,13 +93,13 @@ class Task(TypedDict):
 
 
 class TaskList(TypedDict):
-    """Tasks, ascending by creation."""
+    """Tasks, oldest first."""
 
     tasks: list[Task]
 
 
 class LogLine(TypedDict):
-    """One line; `attempt` and `line` give its place."""
+    """One line; `attempt` and `line` give its position."""
 
     time: Time
     message: str
@@ -106,13 +109,13 @@ class LogLine(TypedDict):
 
 
 class TaskLog(TypedDict):
-    """Lines in the order in which they were written, attempt after attempt."""
+    """Lines in the order in which they were written, attempt by attempt."""
 
     logs: list[LogLine]
 
 
 class Done(TypedDict):
-    """It was done."""
+    """Success."""
 
     status: Literal["ok"]
 
@@ -132,27 +135,27 @@ class SourceChoice(TypedDict):
 
 
 class DiscoveryRequest(TypedDict):
-    """The source that is to be asked."""
+    """The source to discover."""
 
     source: Name
 
 
-# Two of the keys are words of Python.
+# `from` is a keyword of Python.
 BackfillRequest = TypedDict("BackfillRequest", {"source": Name, "collection": Name, "from": Time, "to": Time})
-BackfillRequest.__doc__ = "An interval of a collection that is to be loaded once more: from `from` to just before `to`."
+BackfillRequest.__doc__ = "An interval of a collection to load again: from `from` to just before `to`."
 
 
 class OfferedColumn(TypedDict):
-    """A column; of the type `unknown` only its values will tell what it is."""
+    """A column; `unknown` is the type of one whose values have to be seen first."""
 
     name: str
     type: OfferedType
 
 
 class OfferedCollection(TypedDict):
-    """Something that a collection could be made of: its `name` is what to write as the collection's `type`.
+    """What a collection can be made from: write its `name` as the collection's `type`.
 
-    `cursor_fields` are the columns that may tell what is new, the likeliest first.
+    `cursor_fields` are the columns that may tell which rows are new, the most likely first.
     """
 
     name: str
@@ -170,7 +173,7 @@ class Offers(TypedDict):
 
 
 class Collection(TypedDict):
-    """A collection and what is known of it; without a schedule it runs by hand only."""
+    """A collection and its state; without a schedule it runs only on request."""
 
     name: str
     schedule: NotRequired[str]
@@ -193,7 +196,7 @@ class Source(TypedDict):
 
 
 class Problem(TypedDict):
-    """What is wrong at a key of the configuration; `place` is file and line where they are known."""
+    """What is wrong at a key of the configuration; `place` is file and line, if they are known."""
 
     path: str
     message: str
@@ -201,14 +204,14 @@ class Problem(TypedDict):
 
 
 class RejectedSource(TypedDict):
-    """A source whose newest version is left out. It is among the sources as well while its previous version goes on."""
+    """A source whose newest version is rejected. While its previous version runs, it is listed as a source as well."""
 
     id: str
     problems: list[Problem]
 
 
 class SourceList(TypedDict):
-    """Every source of the configuration; `config_problem` says why the newest configuration is not the running one."""
+    """Every source of the configuration; `config_problem` says why the newest configuration is not in use."""
 
     sources: list[Source]
     rejected: list[RejectedSource]
@@ -216,7 +219,10 @@ class SourceList(TypedDict):
 
 
 class Readiness(TypedDict):
-    """Whether requests can be served, and why not. Rejected sources and a refused configuration are told, no reason."""
+    """Whether requests can be served, and if not, why.
+
+    Rejected sources and a rejected configuration are reported, but do not make the process unready.
+    """
 
     status: Literal["ready", "not ready"]
     message: NotRequired[str]
@@ -230,7 +236,7 @@ class Readiness(TypedDict):
     config_problem: NotRequired[str]
 
 
-# As the contract orders them, then what it leaves open.
+# First in the order of the public contract, then additional ones.
 _TASK_FIELDS: Final = (
     "source",
     "collection",
@@ -262,7 +268,7 @@ def task_document(row: Row) -> Task:
             document[name] = value
     for name in _TASK_TIMES:
         if name in document:
-            document[name] = time_to_write(document[name])
+            document[name] = serializable_time(document[name])
     if progress := row.get("progress"):
         document |= {"records_read": progress["records_read"], "bytes_read": progress["bytes_read"]}
         if (share := progress.get("share")) is not None:
@@ -273,11 +279,11 @@ def task_document(row: Row) -> Task:
 def log_document(row: asyncpg.Record) -> LogLine:
     """A row of a task's log."""
     at, message, level, attempt, line = row["at"], row["message"], row["level"], row["attempt"], row["line"]
-    return {"time": time_to_write(at), "message": message, "level": level, "attempt": attempt, "line": line}
+    return {"time": serializable_time(at), "message": message, "level": level, "attempt": attempt, "line": line}
 
 
 def offers_document(source: str, offered: Iterable[Offered]) -> Offers:
-    """All that a source offers, in the order in which it told."""
+    """Everything that a source offers, in the source's order."""
     return {
         "source": source,
         "collections": [
@@ -293,32 +299,32 @@ def offers_document(source: str, offered: Iterable[Offered]) -> Offers:
     }
 
 
-def present(**fields: Any) -> dict[str, Any]:
-    """The fields that there are, in the order given, with times as they are written."""
+def drop_none(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None, in the given order, with formatted times."""
     return {
-        name: written_time(value) if isinstance(value, datetime) else value
+        name: format_time(value) if isinstance(value, datetime) else value
         for name, value in fields.items()
         if value is not None
     }
 
 
-def written_time(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """A time as PostgreSQL's driver gives it (aware, UTC), always with microseconds."""
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def time_to_write(time: datetime) -> Any:
-    """What `JsonAnswer` writes as `written_time` does, and faster: itself, but that would lack microseconds of zero."""
-    return time if time.microsecond else written_time(time)
+def serializable_time(time: datetime) -> Any:
+    """What `JsonAnswer` writes like `format_time`, but faster: the time itself, unless its microseconds are zero."""
+    return time if time.microsecond else format_time(time)
 
 
 def rejected_documents(catalogue: Catalogue) -> list[RejectedSource]:
-    """The sources that were left out, each with everything that is wrong with it."""
+    """The rejected sources, each with all of its problems."""
     return [
         {
             "id": source,
             "problems": [
-                cast("Problem", present(path=one.path, message=one.message, place=one.place or None))
+                cast("Problem", drop_none(path=one.path, message=one.message, place=one.place or None))
                 for one in problems
             ],
         }

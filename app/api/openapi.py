@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from what the endpoints tell about themselves."""
+"""The OpenAPI 3.1 document, generated from the endpoints' descriptions of themselves."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Document = dict[str, Any]
 
 _REFUSALS: Final = {401: Error, 414: Error, 431: Error, 500: Error, 503: Error}
 _WHICH_TOKENS: Final = (
-    "`server.admin_token` of the configuration, which allows everything, or a token of `syncline token create`, whose "
-    "scope is `read`, `run` or `admin`; each includes those before it."
+    "`server.admin_token` of the configuration, which allows everything, or a token from `syncline token create` with "
+    "the scope `read`, `run` or `admin`; each scope includes those before it."
 )
 _TASK_ID: Final = {
     "name": "task_id",
     "in": "path",
     "required": True,
-    "description": "The id that the task was given, whole; its UUID alone is unknown.",
+    "description": "The task's full id; its UUID alone is not enough.",
     "schema": {"type": "string"},
 }
 
@@ -40,13 +40,13 @@ def openapi_text() -> str:
 
 
 def openapi_document() -> Document:
-    """The document of every path that the API answers at."""
+    """The document with all paths of the API."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Syncline",
             "version": "1",
-            "description": "Synchronisation tasks: ask for them, follow them, cancel them.",
+            "description": "Synchronisation tasks: schedule them, follow them, cancel them.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": _security(TokenScope.READ),
@@ -99,7 +99,7 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
 
 
 def _security(needed: TokenScope | None) -> list[Document]:
-    """Header or query, each with the scope that its token needs."""
+    """Header or query parameter, each with the scope that the token needs."""
     return [{scheme: [needed.value]} for scheme in ("header", "query")] if needed else []
 
 
@@ -110,7 +110,7 @@ def _parameter(parameter: Parameter[Any], *, required: bool) -> Document:
         "required": required,
         "description": parameter.description,
         "schema": dict(parameter.schema),
-    } | ({} if required else {"allowEmptyValue": True})  # which counts as none
+    } | ({} if required else {"allowEmptyValue": True})  # an empty one counts as absent
 
 
 def _response(status: int, document: Any) -> Document:

@@ -1,4 +1,4 @@
-"""Which endpoint answers at which path: one for each."""
+"""The endpoint of each path."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Read
 
 
 def make_routes() -> list[BaseRoute]:
-    """All routes, which are tried in turn. What is below `BASE` asks for a token first, known or not."""
+    """All routes, in the order in which they are tried. Below `BASE`, unknown paths require a token as well."""
     guard = [Middleware(Authentication)]
     return [
         Mount(BASE, routes=[Route(path, endpoint) for path, endpoint in GUARDED.items()], middleware=guard),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.attempt.report import WorkerLog
 from app.attempt.source import open_source
 from app.connectors.contract.offers import Discovering
-from app.connectors.kinds import not_discoverable
+from app.connectors.kinds import no_discovery_error
 from app.connectors.making import make_source
 from app.connectors.sources.classic.jobs import rename_offers
 from app.domain.attempt_protocol import Checked, Finished
@@ -39,7 +39,7 @@ def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     for asked in job.each():
         with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(pipe))) as source:
             if not isinstance(source, Discovering):
-                raise not_discoverable(job.source_type)
+                raise no_discovery_error(job.source_type)
             for offered in rename_offers(asked, source.discover()):
                 if offered.name not in seen:
                     pipe.send(offered)

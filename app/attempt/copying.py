@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from app.attempt.place import Place, close
 from app.attempt.report import Report, WorkerLog
+from app.attempt.sink import Sink, close
 from app.attempt.source import open_source
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import WRITE_BYTES, WRITE_RECORDS, Columns
@@ -36,25 +36,25 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """
     log = WorkerLog(pipe)
     report = Report(pipe)
-    places = open_places(job, report, work_dir=work_dir, log=log)
-    for bookmark, alike in _equally_far([place for place in places if place.lacks_rows]).items():
+    sinks = open_sinks(job, report, work_dir=work_dir, log=log)
+    for bookmark, alike in _equally_far([sink for sink in sinks if sink.lacks_rows]).items():
         with open_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
             Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
-    close(places)
+    close(sinks)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 
-def open_places(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Place]:
+def open_sinks(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Sink]:
     """All destinations of the job; what an earlier attempt has completed is told.
 
     They come first: hours of reading must not end at a wrong password.
     """
-    places = [Place.open(job, name, work_dir=work_dir, log=log) for name in job.destinations]
-    for place in places:
-        if place.position.completed:
-            report.report_completed(place)
-    return places
+    sinks = [Sink.open(job, name, work_dir=work_dir, log=log) for name in job.destinations]
+    for sink in sinks:
+        if sink.position.completed:
+            report.report_completed(sink)
+    return sinks
 
 
 class Pass:
@@ -62,14 +62,14 @@ class Pass:
 
     def __init__(
         self,
-        places: list[Place],
+        sinks: list[Sink],
         *,
         writing: Writing,
         report: Report,
         bookmark: str | None = None,
         bookmarks_stay: bool = False,
     ) -> None:
-        self._places = places
+        self._sinks = sinks
         self._writing = writing
         self._report = report
         self._bookmark = bookmark
@@ -92,21 +92,21 @@ class Pass:
                     self._begin(item)
                 case Emptied():
                     self._empty(item)
-            if all(place.failure for place in self._places):
+            if all(sink.failure for sink in self._sinks):
                 return
         self._commit(final=True)
 
     def _begin(self, table: Table) -> None:
         self._flush()
-        for place in self._places:
-            arriving = self._writing.arriving(table, place.position)
+        for sink in self._sinks:
+            arriving = self._writing.arriving(table, sink.position)
             # A bookmark that covers rows which still wait for the end would lose them in a crash.
             self._commits_midway = self._commits_midway and not arriving.comes_at_once
-            place.begin(arriving)
+            sink.begin(arriving)
 
     def _empty(self, emptied: Emptied) -> None:
-        for place in self._places:
-            place.empty(emptied)
+        for sink in self._sinks:
+            sink.empty(emptied)
 
     def _take(self, rows: Rows) -> None:
         self._uncommitted += len(rows.batch)
@@ -135,29 +135,29 @@ class Pass:
         self._waiting_records = self._waiting_bytes = 0
 
     def _write(self, table: str, batch: Batch) -> None:
-        for place in self._places:
-            place.write(table, batch)
+        for sink in self._sinks:
+            sink.write(table, batch)
 
     def _commit(self, *, final: bool) -> None:
         self._flush()
         fail_point("child.staged")
-        for place in self._places:
-            self._commit_to(place, final=final)
+        for sink in self._sinks:
+            self._commit_to(sink, final=final)
         self._uncommitted = 0
         self._committed_at = time.monotonic()
 
-    def _commit_to(self, place: Place, *, final: bool) -> None:
-        bookmark = place.position.bookmark if self._bookmarks_stay else self._bookmark
-        rows = place.commit(bookmark, final=final)
+    def _commit_to(self, sink: Sink, *, final: bool) -> None:
+        bookmark = sink.position.bookmark if self._bookmarks_stay else self._bookmark
+        rows = sink.commit(bookmark, final=final)
         # Only the store remembers a bookmark of what keeps none: it stays there, too.
-        if rows is not None and not (self._bookmarks_stay and place.position.indifferent):
+        if rows is not None and not (self._bookmarks_stay and sink.position.indifferent):
             fail_point("child.committed")
-            self._report.report_commit(place, rows=rows, bookmark=bookmark)
+            self._report.report_commit(sink, rows=rows, bookmark=bookmark)
 
 
-def _equally_far(places: list[Place]) -> dict[str | None, list[Place]]:
-    groups: dict[str | None, list[Place]] = {}
-    for place in sorted(places, key=lambda place: place.position.indifferent):
-        bookmark = next(iter(groups), None) if place.position.indifferent else place.position.bookmark
-        groups.setdefault(bookmark, []).append(place)
+def _equally_far(sinks: list[Sink]) -> dict[str | None, list[Sink]]:
+    groups: dict[str | None, list[Sink]] = {}
+    for sink in sorted(sinks, key=lambda sink: sink.position.indifferent):
+        bookmark = next(iter(groups), None) if sink.position.indifferent else sink.position.bookmark
+        groups.setdefault(bookmark, []).append(sink)
     return groups

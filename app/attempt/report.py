@@ -11,7 +11,7 @@ from app.connectors.contract.passes import Measured
 from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress
 
 if TYPE_CHECKING:
-    from app.attempt.place import Place
+    from app.attempt.sink import Sink
     from app.attempt.worker_pipe import WorkerPipe
     from app.connectors.contract.passes import Source
     from app.domain.attempt_protocol import Level
@@ -43,14 +43,14 @@ class Report:
             share = None if share is None else min(max(share, 0.0), 1.0)
             self._pipe.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
 
-    def report_commit(self, place: Place, *, rows: int, bookmark: str | None) -> None:
+    def report_commit(self, sink: Sink, *, rows: int, bookmark: str | None) -> None:
         self.rows_written += rows
-        self._pipe.send(Committed(destination=place.name, rows=rows, bookmark=_as_json(bookmark)))
+        self._pipe.send(Committed(destination=sink.name, rows=rows, bookmark=_as_json(bookmark)))
 
-    def report_completed(self, place: Place) -> None:
+    def report_completed(self, sink: Sink) -> None:
         """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
-        self._pipe.send(LogLine("info", f"destination {place.name!r} already has all rows of this task"))
-        self.report_commit(place, rows=0, bookmark=place.position.bookmark)
+        self._pipe.send(LogLine("info", f"destination {sink.name!r} already has all rows of this task"))
+        self.report_commit(sink, rows=0, bookmark=sink.position.bookmark)
 
 
 class WorkerLog:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.connectors.contract.batches import mark
-from app.connectors.contract.blame import place_of
-from app.connectors.contract.intervals import IntervalSource, refused_in_windows
+from app.connectors.contract.blame import subject_of
+from app.connectors.contract.intervals import IntervalSource, why_not_in_windows
 from app.connectors.contract.passes import Checkpoint, Emptied, Rows
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.kinds import not_by_intervals
+from app.connectors.kinds import no_intervals_error
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval, format_moment
@@ -44,9 +44,9 @@ def read_by_windows(source: Source, job: SourceJob, *, log: Log) -> Source:
     if job.collection.windows is None:
         return source
     if not isinstance(source, IntervalSource):
-        raise not_by_intervals(job.source_type)
-    if complaint := refused_in_windows(job.collection.write_mode):
-        raise ConfigurationError(f"{place_of(job)}: {complaint}")
+        raise no_intervals_error(job.source_type)
+    if complaint := why_not_in_windows(job.collection.write_mode):
+        raise ConfigurationError(f"{subject_of(job)}: {complaint}")
     return WindowedSource(source, job.collection.windows, log=log)
 
 

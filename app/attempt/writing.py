@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.blame import place_of
+from app.connectors.contract.blame import subject_of
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -19,15 +19,15 @@ _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Writing:
-    """The collection's `write_mode` (None: as the source reads) and `schema_policy`; `place` begins every complaint."""
+    """The collection's `write_mode` (None: as the source reads) and `schema_policy`; `subject` begins every error."""
 
     mode: WriteMode | None
     policy: SchemaPolicy
-    place: str
+    subject: str
 
     @classmethod
     def of(cls, job: SourceJob) -> Writing:
-        return cls(mode=job.collection.write_mode, policy=job.collection.schema_policy, place=place_of(job))
+        return cls(mode=job.collection.write_mode, policy=job.collection.schema_policy, subject=subject_of(job))
 
     @property
     def all_or_nothing(self) -> bool:
@@ -56,12 +56,12 @@ class Writing:
     def _check(self, mode: WriteMode, table: Table) -> None:
         if mode in _KEYED and not table.key:
             raise ConfigurationError(
-                f"{self.place}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
+                f"{self.subject}: write_mode '{mode}' needs a key, and table {table.name!r} of the source has none: "
                 "set 'primary_key'"
             )
         if mode is WriteMode.REPLACE and not table.full_refresh:
             raise ConfigurationError(
-                f"{self.place}: write_mode 'replace' needs all rows each time, but of table {table.name!r} the source "
+                f"{self.subject}: write_mode 'replace' needs all rows each time, but of table {table.name!r} the source "
                 "reads only new rows: set 'sync_mode: full_refresh' or another write_mode"
             )
 

@@ -46,7 +46,7 @@ def read_destination(entry: Entry) -> Destination | None:
         return None
     options = {key: value for key, value in lift_options(written).items() if value is not None}
     described = entry.validate(kind.options, {"type": type_, **options})
-    if isinstance(described, Options) and (complaint := described.examined()):
+    if isinstance(described, Options) and (complaint := described.find_problem()):
         entry.refuse((), complaint)
     if entry.problems:
         return None

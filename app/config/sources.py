@@ -9,7 +9,7 @@ from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classi
 from app.config.classic.sources import check_classic
 from app.config.problems import Problem
 from app.config.sections import WrittenSource
-from app.connectors.contract.intervals import refused_in_windows
+from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
 from app.connectors.options.complaints import unknown_name
 from app.connectors.options.types import Options
@@ -107,12 +107,12 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
     """What only the whole configuration tells: the words of the library behind it, and which collections there are."""
     if not isinstance(config, Options):
         return
-    if complaint := config.examined():
+    if complaint := config.find_problem():
         entry.refuse(("config",), complaint)
     collections = written.get("collections")
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}
-        if complaint := config.refused_collection(str(settings.get("type") or settings.get("name"))):
+        if complaint := config.collection_problem(str(settings.get("type") or settings.get("name"))):
             entry.refuse(("collections", index), complaint)
 
 
@@ -159,7 +159,7 @@ def _check_write_modes(
                 "'sync_mode: incremental' reads only new rows, and 'write_mode: replace' would lose all others: "
                 "set 'sync_mode: full_refresh' or another write_mode",
             )
-        if collection.interval is not None and (complaint := refused_in_windows(mode)):
+        if collection.interval is not None and (complaint := why_not_in_windows(mode)):
             entry.refuse(path, complaint)
         for destination in used:
             if mode and mode not in (possible := DESTINATIONS[destination.type].write_modes):

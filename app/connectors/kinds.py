@@ -1,7 +1,7 @@
-"""Every kind of source and destination by its name: what can be told of it without importing what reads or writes.
+"""Every kind of source and destination by its name.
 
-Each package below `sources` and `destinations` tells in its `options` module, under `KINDS`, what its kinds are.
-Options are checked when a catalogue is loaded and again by an attempt. Only pydantic is imported at first, so that
+Each package below `sources` and `destinations` lists its kinds as `KINDS` in its `options` module. Options are checked
+when a catalogue is loaded and again by an attempt. The `options` modules import little more than pydantic, so that
 checking a catalogue loads no connector.
 """
 
@@ -51,32 +51,34 @@ SOURCE_TYPES: Final = tuple(SOURCES)
 DESTINATION_TYPES: Final = tuple(DESTINATIONS)
 
 BY_COLLECTION: Final = frozenset(name for name, kind in SOURCES.items() if kind.offers == "by collection")
-"""Kinds that know nothing but what their collections name: each of these is looked at."""
+"""Kinds that can be discovered only for the collections that are named."""
 
 READ_INTERVALS: Final = frozenset(name for name, kind in SOURCES.items() if kind.reads_intervals)
-"""Kinds of which some collections can be read over an interval; each says itself which."""
+"""Kinds that can read an interval of some collections; each decides itself which."""
 
 
 def can_discover(source_type: str) -> bool:
-    """Whether it makes sense to ask a source of this type."""
+    """Whether sources of this type can be discovered."""
     return SOURCES[source_type].offers is not None
 
 
-def not_discoverable(source_type: str) -> ConfigurationError:
-    """To be raised where a source of this type is asked all the same."""
-    return ConfigurationError(f"a source of type {source_type!r} cannot tell what it offers: name its collections")
-
-
-def not_by_intervals(source_type: str) -> ConfigurationError:
-    """To be raised where a source of this type cannot be read over an interval."""
-    instead = SOURCES[source_type].instead_of_intervals
-    why = f": {instead}" if instead else ""
+def no_discovery_error(source_type: str) -> ConfigurationError:
+    """For a source of a type that cannot be discovered."""
     return ConfigurationError(
-        f"a source of type {source_type!r} cannot be read over an interval{why}; a reset loads everything anew"
+        f"a source of type {source_type!r} cannot be discovered: list its collections in the configuration"
     )
 
 
-def imported(where: str) -> Any:
-    """The class that `module:Class` names. Heavy libraries come with it, so only what is needed is imported."""
+def no_intervals_error(source_type: str) -> ConfigurationError:
+    """For a source of a type that cannot read an interval."""
+    instead = SOURCES[source_type].instead_of_intervals
+    why = f": {instead}" if instead else ""
+    return ConfigurationError(
+        f"a source of type {source_type!r} cannot read an interval{why}; a reset loads everything again"
+    )
+
+
+def import_class(where: str) -> Any:
+    """The class that `module:Class` names. It may import heavy libraries, so call this only when it is needed."""
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)

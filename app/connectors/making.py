@@ -1,11 +1,11 @@
-"""From the job of an attempt to its source and its destinations. A connector is imported only when it is needed."""
+"""Makes the source and the destinations of an attempt's job. A connector is imported only when it is needed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.blame import blamed, destination_named
-from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, imported
+from app.connectors.contract.blame import destination_subject, prefix_errors
+from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, import_class
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
 from app.connectors.values import jsontext
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
-    """The source of `job`; `work_dir` is a directory of this attempt alone.
+    """The source of `job`; `work_dir` belongs to this attempt alone.
 
     Raises:
         ConfigurationError: the options are wrong.
@@ -29,13 +29,13 @@ def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
     kind = SOURCES.get(job.source_type)
     if kind is None or kind.where is None:
         kinds = ", ".join(SOURCE_TYPES)
-        raise ConfigurationError(f"{place}.type: {job.source_type!r} does not exist, valid are: {kinds}")
+        raise ConfigurationError(f"{place}.type: unknown source type {job.source_type!r}; choose one of {kinds}")
     options = validated(kind.options, job.source_config, place=f"{place}.config")
     parameters = None
     if kind.parameters is not None:
         parameters_place = f"{place}.collections.{job.collection.name}.parameters"
         parameters = validated(kind.parameters, job.collection.parameters, place=parameters_place)
-    source: Source = imported(kind.where)(options, parameters, job, work_dir=work_dir, log=log)
+    source: Source = import_class(kind.where)(options, parameters, job, work_dir=work_dir, log=log)
     return source
 
 
@@ -49,10 +49,10 @@ def make_destination(
     data_dir: Path | None = None,
     remembered: Any = None,
 ) -> Destination:
-    """The destination `name` as the catalogue describes it; `work_dir` is a directory of this attempt alone.
+    """The destination `name` as the catalogue describes it; `work_dir` belongs to this attempt alone.
 
-    `remembered` is the bookmark that the store has, for a kind that keeps none; `data_dir` is where its programs are.
-    Whatever is raised names the destination.
+    `remembered` is the store's bookmark, for a kind that keeps none; `data_dir` is where its programs are. Every error
+    names the destination.
 
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
@@ -60,12 +60,14 @@ def make_destination(
     kind = DESTINATIONS.get(str(given.get("type")))
     if kind is None:
         kinds = ", ".join(DESTINATION_TYPES)
-        raise ConfigurationError(f"destinations.{name}.type: {given.get('type')!r} does not exist, valid are: {kinds}")
+        raise ConfigurationError(
+            f"destinations.{name}.type: unknown destination type {given.get('type')!r}; choose one of {kinds}"
+        )
     options = validated(kind.options, given, place=f"destinations.{name}")
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
         kept["remembered"] = None if remembered is None else jsontext.encode(remembered)
         kept["data_dir"] = data_dir or work_dir
-    with blamed(destination_named(name)):
-        made: Destination = imported(kind.where)(options, fence, name=name, work_dir=work_dir, log=log, **kept)
+    with prefix_errors(destination_subject(name)):
+        made: Destination = import_class(kind.where)(options, fence, name=name, work_dir=work_dir, log=log, **kept)
         return made

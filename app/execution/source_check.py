@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.kinds import BY_COLLECTION, can_discover, not_discoverable
+from app.connectors.kinds import BY_COLLECTION, can_discover, no_discovery_error
 from app.domain.attempt_protocol import Check, Checked, Discover, Failed, Finished, Installing, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import redactor_of
@@ -57,7 +57,7 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
     """
     source = catalogue.find_source(source_id)
     if not can_discover(source.type):
-        raise not_discoverable(source.type)
+        raise no_discovery_error(source.type)
     collections = list(source.collections.values())
     asked = collections if source.type in BY_COLLECTION else collections[:1]
     with _redacting_errors(catalogue):

@@ -224,7 +224,7 @@ async def test_a_crowd_of_large_bodies_is_refused_and_not_kept(api: Api) -> None
     answers = await asyncio.gather(*(answered(api, *parts) for parts in (chunked, announced) for _ in range(25)))
     for answer in answers:
         assert_refused(answer, 413)
-        assert answer.document["error"] == f"body: at most {LARGEST_BODY} bytes"
+        assert answer.document["error"] == f"body must not exceed {LARGEST_BODY} bytes"
     assert api.process.memory() - memory < MEMORY
     await is_served(api)
 

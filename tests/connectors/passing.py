@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.attempt import copying
 from app.attempt.copying import Pass
-from app.attempt.place import Place, close
 from app.attempt.report import Report
+from app.attempt.sink import Sink, close
 from app.attempt.writing import Writing
 from app.connectors.contract.passes import Checkpoint, Fence, Rows
 from app.connectors.contract.schema import Kind, Table
@@ -119,13 +119,13 @@ class Collection:
     def load(self, source: Any, *, again: int = 0) -> int:
         """One attempt; the number of rows that were written."""
         with closing(self.destination(again=again)) as destination:
-            place = Place("d", destination, destination.open())
+            sink = Sink("d", destination, destination.open())
             report = Report(self)  # type: ignore[arg-type]
-            if not place.position.completed:
-                writing = Writing(self.mode, self.policy, place="source 'source', collection 'collection'")
-                bookmark = place.position.bookmark
-                Pass([place], bookmark=bookmark, writing=writing, report=report).run(source.read(bookmark))
-            close([place])
+            if not sink.position.completed:
+                writing = Writing(self.mode, self.policy, subject="source 'source', collection 'collection'")
+                bookmark = sink.position.bookmark
+                Pass([sink], bookmark=bookmark, writing=writing, report=report).run(source.read(bookmark))
+            close([sink])
         return report.rows_written
 
     def send(self, message: AttemptMessage) -> None:

@@ -134,7 +134,7 @@ def test_a_bookmark_that_was_changed_under_an_attempt_lets_it_load_nothing(
     warehouse.execute("""UPDATE loaded._syncline_bookmarks SET bookmark = '{"at": 10}'""")
     scene.fifo.open("w").close()
     failed = Told.by(running).failed
-    assert "the bookmark of source.made was changed while this attempt was running" in failed.error
+    assert "the bookmark of collection 'made' of source 'source' changed while this attempt was running" in failed.error
     assert failed.retryable
     assert warehouse.execute(ROWS) == [(11, 11)]
     assert scene.run(key=key, rows=30, again=1).finished

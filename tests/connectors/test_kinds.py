@@ -14,7 +14,7 @@ from app.connectors.contract.kind import DestinationKind, SourceKind
 from app.connectors.contract.offers import Discovering
 from app.connectors.contract.passes import Fence
 from app.connectors.contract.standing import Standing
-from app.connectors.kinds import DESTINATIONS, SOURCES, imported
+from app.connectors.kinds import DESTINATIONS, SOURCES, import_class
 from app.connectors.making import make_destination, make_source
 from app.connectors.sources.classic.mapping import DRIVERS
 from app.domain.attempt_protocol import SourceJob
@@ -26,7 +26,7 @@ READ_BY_A_CLASS = {name: kind.where for name, kind in SOURCES.items() if kind.wh
 
 @pytest.mark.parametrize("name", READ_BY_A_CLASS)
 def test_what_is_written_of_a_source_is_what_its_class_can_do(name: str) -> None:
-    kind, class_ = SOURCES[name], imported(READ_BY_A_CLASS[name])
+    kind, class_ = SOURCES[name], import_class(READ_BY_A_CLASS[name])
     assert (kind.offers is not None) == issubclass(class_, Discovering)
     assert kind.reads_intervals == issubclass(class_, IntervalSource)
     assert not (kind.reads_intervals and kind.instead_of_intervals)
@@ -35,7 +35,7 @@ def test_what_is_written_of_a_source_is_what_its_class_can_do(name: str) -> None
 
 @pytest.mark.parametrize("where", sorted({kind.where for kind in DESTINATIONS.values()}))
 def test_a_destination_has_the_class_that_is_written_of_it(where: str) -> None:
-    assert {"open", "begin", "write", "commit", "close"} <= set(dir(imported(where)))
+    assert {"open", "begin", "write", "commit", "close"} <= set(dir(import_class(where)))
 
 
 def test_only_classics_types_are_read_by_other_kinds() -> None:
@@ -65,9 +65,13 @@ def test_a_kind_is_what_the_register_says_and_nothing_else(monkeypatch: pytest.M
 
 
 def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"^sources\.s\.type: 'pigeon' does not exist, valid are: singer, "):
+    with pytest.raises(
+        ConfigurationError, match=r"^sources\.s\.type: unknown source type 'pigeon'; choose one of singer, "
+    ):
         make_source(job("pigeon"), work_dir=Path(), log=unheard)
-    with pytest.raises(ConfigurationError, match=r"^destinations\.d\.type: 'pigeon' does not exist, valid are: postg"):
+    with pytest.raises(
+        ConfigurationError, match=r"^destinations\.d\.type: unknown destination type 'pigeon'; choose one of postg"
+    ):
         make_destination("d", {"type": "pigeon"}, fence=FENCE, work_dir=Path(), log=unheard)
 
 

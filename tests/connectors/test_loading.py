@@ -73,7 +73,7 @@ def test_rows_that_no_state_covers_and_nothing_tells_apart_are_not_loaded(
     assert scene.load(announced, record(id=1), record(id=2)).finished, "without a STATE all rows come again and replace"
     assert scene.load(announced, record(id=1), record(id=2), state({"page": 2})).finished
     failed = scene.load(announced, record(id=3), *([] if bookmark else [state({"page": 3}), record(id=4)])).failed
-    assert "records without a state that covers them, of made" in failed.error
+    assert "records of 'made' without a state that covers them" in failed.error
     assert not failed.retryable
     assert warehouse.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
 
@@ -286,7 +286,7 @@ def test_columns_keep_their_case_and_cannot_become_one(postgres: Postgres, tmp_p
     assert postgres.execute('SELECT "Id", id FROM loaded.made') == [(1, 2)]
     long = "x" * 63
     failed = scene.load(schema(**{f"{long}1": "integer", f"{long}2": "integer"})).failed
-    assert "would both be the column" in failed.error
+    assert "would both become the column" in failed.error
     assert not failed.retryable
 
 

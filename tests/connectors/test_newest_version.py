@@ -174,7 +174,7 @@ def test_a_cursor_that_tells_the_newest_row_cannot_be_discarded(warehouse: Wareh
     warehouse.execute("CREATE SCHEMA loaded")
     warehouse.execute("CREATE TABLE loaded.t (id bigint, v text)")
     collection = Collection(warehouse.options(), tmp_path / "work", policy=SchemaPolicy.DISCARD)
-    with pytest.raises(ConfigurationError, match="no column for 'at', which tells its rows apart"):
+    with pytest.raises(ConfigurationError, match="no column for 'at', which identifies its rows"):
         collection.load(Sent(table(), rows((1, 5, "a")), Checkpoint("1")))
 
 
@@ -213,7 +213,7 @@ def test_where_dlt_loads_the_newest_of_a_load_wins_and_a_warning_tells_the_rest(
         assert duckdb.execute(f"SELECT v FROM loaded.{name} ORDER BY id") == [("new",), ("newest",), ("b",)]
     warnings = [line.message for line in collection.told if isinstance(line, LogLine) and line.level == "warn"]
     assert len(warnings) == len(RISING)
-    assert "table 't0': this destination does not compare 'at' with that of the row that is there" in warnings[0]
+    assert "table 't0': this destination does not compare 'at' with that of the row it already has" in warnings[0]
     collection.directory = tmp_path / "work"
     inner = dataclasses.replace(table(Kind.JSON, ("at", "x")), name="inner")
     sent = Rows("inner", [{"id": 1, "at": {"x": at}, "v": f"{at}"} for at in (9, 10, None)], 1)

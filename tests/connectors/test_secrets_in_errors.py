@@ -58,7 +58,7 @@ EXPLAINING: Explaining = {
     "python": lambda _, __: Blame("shop", "orders", secrets=[SECRET]).at(),
     "files": lambda _, path: Storage([], {"secret": SECRET}, work_dir=path).translate_errors("a.csv"),
     "parquet": lambda said, _: of_parquet(said),
-    "dlt": lambda _, __: dlt_runtime.explained("cannot load", config={"password": SECRET}),
+    "dlt": lambda _, __: dlt_runtime.translate_errors("cannot load", config={"password": SECRET}),
 }
 
 

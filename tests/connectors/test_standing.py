@@ -103,7 +103,7 @@ def test_a_table_that_was_dropped_is_loaded_again(shop: Shop, there: There) -> N
     told = shop.load()
     assert there.ids("made") == list(range(10))
     (reason,) = reasons(told)
-    assert reason.startswith("destination 'there': its bookmark stands for rows in 'made', but that table is missing")
+    assert reason.startswith("destination 'there': its bookmark covers rows in 'made', but that table is missing")
     again = shop.load()
     assert again.finished.records_read <= 1, "and from now on only what is new"
     assert not reasons(again)
@@ -115,7 +115,7 @@ def test_another_table_name_gets_all_rows(shop: Shop, there: There) -> None:
     assert there.ids("orders_new") == list(range(10))
     assert there.ids("made") == list(range(10)), "what was loaded before stays"
     (reason,) = reasons(told)
-    assert "its bookmark stands for rows in 'made', and the table is 'orders_new' now" in reason
+    assert "its bookmark covers rows in 'made', but the table is now 'orders_new'" in reason
     assert shop.load().finished.records_read <= 1
 
 
@@ -135,7 +135,7 @@ def test_another_table_of_the_source_is_loaded_as_a_whole(shop: Shop, there: The
     shop.load()
     told = shop.load(type="older")
     (reason,) = reasons(told)
-    assert "its bookmark stands for rows of 'orders', and 'older' is read now" in reason
+    assert "its bookmark covers rows of 'orders', but the source now reads 'older'" in reason
     if there.kind == "parquet":  # which appends
         assert "table 'made' already has rows" in told.failed.error
         assert not reasons(shop.load(type="orders")), "what is undone has changed nothing"

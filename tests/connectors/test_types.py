@@ -62,7 +62,7 @@ GOLDEN: list[tuple[Kind, Any, Any]] = [
 ]
 # Kind, what is sent, where it is refused, and why.
 REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
-    (Kind.BOOLEAN, 1, KINDS, "neither true nor false"),
+    (Kind.BOOLEAN, 1, KINDS, "not a Boolean"),
     (Kind.INTEGER, 2**63, KINDS, "out of range"),
     (Kind.INTEGER, 1.5, KINDS, "fraction"),
     (Kind.BIG_INTEGER, 2**127, ("duckdb", "parquet"), "out of range"),
@@ -82,12 +82,12 @@ REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
 
 
 @pytest.fixture
-def places(postgres: Postgres, duckdb: Duckdb, tmp_path: Path) -> dict[str, Any]:
+def targets(postgres: Postgres, duckdb: Duckdb, tmp_path: Path) -> dict[str, Any]:
     return {"postgres": postgres, "duckdb": duckdb, "parquet": Lake(tmp_path / "lake")}
 
 
-def collection(place: Any, tmp_path: Path, mode: WriteMode = WriteMode.APPEND) -> Collection:
-    options = place.options if isinstance(place, Lake) else place.options()
+def collection(target: Any, tmp_path: Path, mode: WriteMode = WriteMode.APPEND) -> Collection:
+    options = target.options if isinstance(target, Lake) else target.options()
     return Collection(options, tmp_path / "work", mode=mode)
 
 
@@ -95,23 +95,23 @@ def sent(columns: dict[str, Kind], *records: dict[str, Any], table: str = "t") -
     return Sent(Table(table, columns, full_refresh=True), Rows(table, list(records), 1))
 
 
-def selected(place: Any, columns: str, *, table: str = "t") -> list[tuple[Any, ...]]:
-    if isinstance(place, Lake):
-        return place.select(columns, table=table)
-    found: list[tuple[Any, ...]] = place.execute(f'SELECT {columns} FROM loaded."{table}" ORDER BY 1')
+def selected(target: Any, columns: str, *, table: str = "t") -> list[tuple[Any, ...]]:
+    if isinstance(target, Lake):
+        return target.select(columns, table=table)
+    found: list[tuple[Any, ...]] = target.execute(f'SELECT {columns} FROM loaded."{table}" ORDER BY 1')
     return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_at_the_bounds_of_their_types_arrive_as_they_are(
-    places: dict[str, Any], kind: str, tmp_path: Path
+    targets: dict[str, Any], kind: str, tmp_path: Path
 ) -> None:
     columns = {f"c{number}": each for number, (each, _, _) in enumerate(GOLDEN)}
     record = {f"c{number}": value for number, (_, value, _) in enumerate(GOLDEN)}
-    place = places[kind]
-    collection(place, tmp_path).load(sent(columns, record))
+    target = targets[kind]
+    collection(target, tmp_path).load(sent(columns, record))
     names = ", ".join(columns)
-    rows = selected(place, names)
+    rows = selected(target, names)
     for (each, value, expected), found in zip(GOLDEN, rows[0], strict=True):
         wanted = expected[KINDS.index(kind)] if isinstance(expected, tuple) else expected
         read = json.loads(found) if each is Kind.JSON and isinstance(found, str) and kind != "postgres" else found
@@ -121,17 +121,17 @@ def test_values_at_the_bounds_of_their_types_arrive_as_they_are(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_that_would_change_are_refused_with_table_and_column(
-    places: dict[str, Any], kind: str, tmp_path: Path
+    targets: dict[str, Any], kind: str, tmp_path: Path
 ) -> None:
-    place = collection(places[kind], tmp_path)
+    target = collection(targets[kind], tmp_path)
     for number, (each, value, refusing, why) in enumerate(REFUSED):
         source = sent({"c": each}, {"c": value}, table=f"t{number}")
         if kind in refusing:
             with pytest.raises(SynclineError, match=re.escape(why)) as refused:
-                place.load(source)
+                target.load(source)
             assert f"'t{number}'" in str(refused.value), (each, value)
         else:
-            place.load(source)
+            target.load(source)
 
 
 NAMES = [
@@ -160,51 +160,55 @@ NAMES = [
     [(kind, mode) for kind in KINDS for mode in DESTINATIONS[kind].write_modes],
 )
 def test_names_that_mean_something_elsewhere_are_names_of_columns(
-    places: dict[str, Any], kind: str, mode: WriteMode, tmp_path: Path
+    targets: dict[str, Any], kind: str, mode: WriteMode, tmp_path: Path
 ) -> None:
-    place = collection(places[kind], tmp_path, mode)
+    target = collection(targets[kind], tmp_path, mode)
     for values in ((1, 2), (2, 3)):
         whole = mode is WriteMode.REPLACE
         table = Table("é🙂 t", dict.fromkeys(NAMES, Kind.INTEGER), ("id", 'a"b'), "order", full_refresh=whole)
         records = [dict.fromkeys(NAMES, value) for value in values]
-        place.load(Sent(table, Rows("é🙂 t", records, 1), Checkpoint(str(max(values)))))
+        target.load(Sent(table, Rows("é🙂 t", records, 1), Checkpoint(str(max(values)))))
     names = ", ".join('"' + name.replace('"', '""') + '"' for name in NAMES)
     expected = (2, 3) if mode is WriteMode.REPLACE else (1, 2, 3)
-    assert selected(places[kind], names, table="é🙂 t") == [(value,) * len(NAMES) for value in expected]
+    assert selected(targets[kind], names, table="é🙂 t") == [(value,) * len(NAMES) for value in expected]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_fields_that_would_be_one_column_are_refused_by_name(places: dict[str, Any], kind: str, tmp_path: Path) -> None:
-    place = collection(places[kind], tmp_path)
+def test_fields_that_would_be_one_column_are_refused_by_name(
+    targets: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    target = collection(targets[kind], tmp_path)
     alike = {"postgres": [("x" * 63 + "1", "x" * 63 + "2"), ("ü" * 32 + "a", "ü" * 32 + "b")]}
     for first, second in alike.get(kind, [("Id", "iD"), ("Straße", "STRAßE")]):
-        with pytest.raises(ConfigurationError, match=f"the fields '{first}' and '{second}' would both be the column"):
-            place.load(sent(dict.fromkeys([first, second], Kind.INTEGER), {first: 1, second: 2}))
+        with pytest.raises(
+            ConfigurationError, match=f"the fields '{first}' and '{second}' would both become the column"
+        ):
+            target.load(sent(dict.fromkeys([first, second], Kind.INTEGER), {first: 1, second: 2}))
     for none in ("", "a\0b"):
-        with pytest.raises(ConfigurationError, match="which no column can have"):
-            place.load(sent({none: Kind.INTEGER}, {none: 1}))
+        with pytest.raises(ConfigurationError, match="cannot be a column name"):
+            target.load(sent({none: Kind.INTEGER}, {none: 1}))
     with pytest.raises(ConfigurationError, match="name of a column that Syncline itself writes"):
-        place.load(sent({"_syncline_valid_to": Kind.TEXT}, {"_syncline_valid_to": "x"}))
+        target.load(sent({"_syncline_valid_to": Kind.TEXT}, {"_syncline_valid_to": "x"}))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_name_that_had_to_be_changed_finds_its_column_again(
-    places: dict[str, Any], kind: str, tmp_path: Path
+    targets: dict[str, Any], kind: str, tmp_path: Path
 ) -> None:
-    place = collection(places[kind], tmp_path)
+    target = collection(targets[kind], tmp_path)
     first, second = ("ü" * 40, "ü" * 40) if kind == "postgres" else ("Id", "ID")
     for name in (first, second):
-        place.load(sent({name: Kind.INTEGER}, {name: 1}))
+        target.load(sent({name: Kind.INTEGER}, {name: 1}))
     column = "ü" * 31 if kind == "postgres" else "id"
-    assert selected(places[kind], f'"{column}"') == [(1,), (1,)]
+    assert selected(targets[kind], f'"{column}"') == [(1,), (1,)]
 
 
-def test_tables_whose_names_do_not_fit_or_are_one_are_refused(places: dict[str, Any], tmp_path: Path) -> None:
-    postgres, duckdb = (collection(places[kind], tmp_path) for kind in ("postgres", "duckdb"))
+def test_tables_whose_names_do_not_fit_or_are_one_are_refused(targets: dict[str, Any], tmp_path: Path) -> None:
+    postgres, duckdb = (collection(targets[kind], tmp_path) for kind in ("postgres", "duckdb"))
     postgres.load(sent({"id": Kind.INTEGER}, {"id": 1}, table="ü" * 31))
     with pytest.raises(ConfigurationError, match="must have 1 to 63 bytes"):
         postgres.load(sent({"id": Kind.INTEGER}, {"id": 1}, table="ü" * 32))
     both = [Table(name, {"id": Kind.INTEGER}) for name in ("Made", "made")]
     postgres.load(Sent(*both))
-    with pytest.raises(ConfigurationError, match="the tables 'Made' and 'made' would be one table here"):
+    with pytest.raises(ConfigurationError, match="the tables 'Made' and 'made' would be one table in this destination"):
         duckdb.load(Sent(*both))

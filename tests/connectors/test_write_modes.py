@@ -207,14 +207,14 @@ def test_new_fields_are_discarded_with_one_warning_a_pass(warehouse: Warehouse, 
     (line,) = [each for each in collection.told if isinstance(each, LogLine)]
     assert (line.level, line.message) == (
         "warn",
-        "table 't' has no column for 'more', 'unannounced', left out as schema_policy 'discard' says",
+        "table 't' has no column for 'more', 'unannounced'; left out because of schema_policy 'discard'",
     )
 
 
 def test_a_key_cannot_be_discarded(warehouse: Warehouse, tmp_path: Path) -> None:
     collection = Collection(warehouse.options(), tmp_path / "work", policy=SchemaPolicy.DISCARD)
     collection.load(Announced(ID, record={"id": 1}))
-    with pytest.raises(ConfigurationError, match="no column for 'more', which tells its rows apart"):
+    with pytest.raises(ConfigurationError, match="no column for 'more', which identifies its rows"):
         collection.load(Announced(MORE, record={"id": 1, "more": "x"}, key=("more",)))
 
 

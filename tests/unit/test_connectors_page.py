@@ -200,7 +200,7 @@ def test_the_table_of_classics_sources_has_every_type_with_what_reads_it() -> No
 def test_the_function_shown_passes_the_test_shown_and_a_wrong_one_does_not(tmp_path: Path) -> None:
     shown = "\n".join(block for language, block in FENCE.findall(PYTHON) if language == "python")
     module(shown).test_orders(tmp_path)
-    with pytest.raises(AssertionError, match=r"going on from bookmark 0 .* loses 1 records"):
+    with pytest.raises(AssertionError, match=r"resuming from bookmark 0 .* loses 1 records"):
         module(shown.replace("Bookmark(path.stem)", "Bookmark('9')")).test_orders(tmp_path)
 
 

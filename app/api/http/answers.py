@@ -1,4 +1,4 @@
-"""Answers as JSON: whole ones, and lists that are written page by page."""
+"""JSON responses: complete ones, and lists that are sent page by page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def as_json(content: Any) -> bytes:
 
 
 class JsonAnswer(Response):
-    """A document that is written at once."""
+    """A document that is sent in one piece."""
 
     media_type = "application/json"
 
@@ -32,32 +32,32 @@ class JsonAnswer(Response):
 
 
 async def list_answer(
-    request: Request, name: str, pages: AsyncIterator[Sequence[Row]], shown: Callable[[Row], Any]
+    request: Request, name: str, pages: AsyncIterator[Sequence[Row]], to_document: Callable[[Row], Any]
 ) -> Response:
-    """`{name: [...]}` with every row of `pages`, however many: one page is in memory at a time.
+    """`{name: [...]}` with every row of `pages`, however many: only one page is in memory at a time.
 
-    The first page is read before the status is sent, so that a database which does not answer is still an error. What
-    fails later leaves the document without its end.
+    The first page is read before the status is sent, so that an unreachable database is still an error status. A later
+    failure truncates the document.
     """
     none: Sequence[Row] = []
     first = await anext(pages, none)
     if request.method == "HEAD":
         answer = Response(media_type="application/json")
-        del answer.headers["content-length"]  # GET would not send one of 0
+        del answer.headers["content-length"]  # GET would not send 0
         return answer
     if len(first) < PAGE:
-        return JsonAnswer({name: [shown(row) for row in first]})
-    return StreamingResponse(_written(name, first, pages, shown), media_type="application/json")
+        return JsonAnswer({name: [to_document(row) for row in first]})
+    return StreamingResponse(_stream(name, first, pages, to_document), media_type="application/json")
 
 
-async def _written(
-    name: str, first: Sequence[Row], pages: AsyncIterator[Sequence[Row]], shown: Callable[[Row], Any]
+async def _stream(
+    name: str, first: Sequence[Row], pages: AsyncIterator[Sequence[Row]], to_document: Callable[[Row], Any]
 ) -> AsyncIterator[bytes]:
-    yield b'{"%s":[%s' % (name.encode(), _elements(first, shown))
+    yield b'{"%s":[%s' % (name.encode(), _elements(first, to_document))
     async for page in pages:
-        yield b"," + _elements(page, shown)
+        yield b"," + _elements(page, to_document)
     yield b"]}"
 
 
-def _elements(page: Sequence[Row], shown: Callable[[Row], Any]) -> bytes:
-    return as_json([shown(row) for row in page])[1:-1]
+def _elements(page: Sequence[Row], to_document: Callable[[Row], Any]) -> bytes:
+    return as_json([to_document(row) for row in page])[1:-1]

@@ -1,4 +1,4 @@
-"""Who may do what: a token as header `X-Admin-Token` or as query parameter `token`, either alone is enough."""
+"""Authentication: a token in the header `X-Admin-Token` or in the query parameter `token`; one is enough."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PARAMETER: Final = b"token"
 GRANTED: Final = "syncline.token_scope"
 
 _NO_MATCH: Final = "Admin token does not match"
-# Which of the three is for those to know who may list the tokens.
-_ENDED: Final = "the token is unknown, was revoked or has expired: 'syncline token create' makes another"
+# Only those who may list the tokens should learn which of the three it is.
+_ENDED: Final = "the token is unknown, revoked or expired: create another with 'syncline token create'"
 
-# Header and query: more of them in one request are no client's doing.
+# One in the header and one in the query: no real client sends more.
 _TOKENS_A_REQUEST: Final = 2
 
 
 class Authentication:
-    """Lets requests pass that know a token; unknown paths and methods behind it are refused alike."""
+    """Lets requests with a valid token pass; without one, unknown paths and methods are refused in the same way."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,13 +44,13 @@ class Authentication:
 
 
 async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> TokenScope:
-    """What the tokens of a request allow, the configuration's own first: it needs no database.
+    """What the tokens of a request allow; the configuration's own is checked first, as it needs no database.
 
     Raises:
-        RefusedError: 401; no token of it counts.
+        RefusedError: 401; none of its tokens is valid.
     """
-    given = list(_given(scope))
-    # As bytes: whatever was sent is no text until it is known to be the token.
+    given = list(_tokens_of(scope))
+    # Compared as bytes: what was sent may not be valid text.
     expected = admin_token.encode()
     if expected and any(hmac.compare_digest(one, expected) for one in given):
         return TokenScope.ADMIN
@@ -64,18 +64,18 @@ async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> T
 
 
 def check_scope(scope: Scope, needed: TokenScope) -> None:
-    """Refuse what the request's token does not allow.
+    """Refuses what the request's token does not allow.
 
     Raises:
         RefusedError: 403.
     """
     granted: TokenScope = scope[GRANTED]
     if not granted.covers(needed):
-        why = f"this needs a token of scope '{needed}', the one given has '{granted}'"
+        why = f"this needs a token with scope '{needed}'; the token given has scope '{granted}'"
         raise RefusedError(HTTPStatus.FORBIDDEN, "Token does not allow this", why)
 
 
-def _given(scope: Scope) -> Iterator[bytes]:
+def _tokens_of(scope: Scope) -> Iterator[bytes]:
     for name, value in scope["headers"]:
         if name == HEADER:
             yield value

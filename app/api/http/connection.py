@@ -1,4 +1,7 @@
-"""A client's connection: what a server that trusts everybody leaves without bound has one here."""
+"""A client's connection, with limits for everything that uvicorn leaves unlimited.
+
+uvicorn has no public interface for this. `RELIES_ON` lists all of its internals that this file uses.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +18,64 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+UVICORN: Final = ">=0.54,<0.55"
+"""The versions in which `RELIES_ON` was found to hold; the requirement in pyproject.toml is the same."""
+
+RELIES_ON: Final = {
+    # Overridden; all but the last three call the original.
+    "HttpToolsProtocol": (
+        "connection_made",
+        "connection_lost",
+        "data_received",
+        "on_message_begin",
+        "on_headers_complete",
+        "on_message_complete",
+        "pause_writing",
+        "resume_writing",
+        "timeout_keep_alive_handler",
+        "send_400_response",
+        "_start_asgi_task",
+        "_unsupported_upgrade_warning",
+    ),
+    "HttpToolsProtocol()": ("connections", "cycle", "flow", "loop", "pipeline", "tasks", "transport"),
+    "RequestResponseCycle()": (
+        "disconnected",
+        "message_event",
+        "response_complete",
+        "response_started",
+        "run_asgi",
+        "scope",
+    ),
+    "FlowControl()": ("resume_reading",),
+}
+"""By class, or instance of one: the methods and attributes of uvicorn's HTTP protocol that this file uses."""
+
 REQUEST_SECONDS: Final = 20.0
-"""A connection's first byte, and each request from its first byte to its last, may take so long."""
+"""How long a connection's first byte may take, and each request from its first byte to its last."""
 
 UNREAD_SECONDS: Final = 30.0
-"""So long an answer may wait without its client taking any of it."""
+"""How long an answer may wait for its client to read any of it."""
 
 MOST_CONNECTIONS: Final = 4000
 MOST_PIPELINED: Final = 32
-"""Requests on one connection that wait for the answer to the one before them."""
+"""Requests on one connection that wait for the answer to an earlier one."""
 
 LARGEST_HEAD: Final = 4 * LARGEST_HEADERS
-"""Bytes of a head that is not whole yet. Heads that are whole have finer limits, in `app.api.http.limits`."""
+"""Bytes of an incomplete head. Complete heads have stricter limits, in `app.api.http.limits`."""
 
 CLIENT_LEFT: Final = "syncline.client_left"
 
-# So long we listen to somebody who was refused: closed at once, the network might drop our answer with their rest.
+# A refused client is still read for a while: if the connection closed at once, our answer might be lost.
 _LINGER_SECONDS: Final = 1.0
 _READS: Final = frozenset({"GET", "HEAD"})
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """uvicorn's protocol with an end to everything for which a client can let it wait.
+    """uvicorn's protocol with a limit on every wait for a client.
 
-    A request that does not come is given up, so is an answer that is not read. Heads cannot grow, nor the queue of
-    requests. A read whose client has left is canceled, so that its place at the database is free. What it refuses, it
-    answers in the shape of all errors.
+    A request that does not arrive and an answer that is not read are given up. Heads and the queue of requests have a
+    maximum size. A read whose client has left is canceled, which frees its database connection. Refusals have the same
+    shape as all other errors.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -53,7 +88,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._stall: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = self.loop.call_later(REQUEST_SECONDS, self._too_late)
         if len(self.connections) > MOST_CONNECTIONS:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again", "retry-after: 1")
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; try again", "retry-after: 1")
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._deadline, self._stall):
@@ -77,7 +112,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._deadline is None and (self._receiving or not self._is_answering()):
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
         if self._head_bytes is not None and self._head_bytes > LARGEST_HEAD:
-            why = f"path, query and headers: at most {LARGEST_HEAD} bytes"
+            why = f"path, query and headers must not exceed {LARGEST_HEAD} bytes"
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, why)
 
     def on_message_begin(self) -> None:
@@ -88,7 +123,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self._head_bytes = None
         if len(self.pipeline) > MOST_PIPELINED:
-            raise ValueError("too many requests before an answer")  # the parser makes a 400 of it
+            raise ValueError("too many pipelined requests")  # the parser makes a 400 of it
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -113,7 +148,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._watch_closing()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nobody of ours has failed when a client would rather speak another protocol: it is answered in this one."""
+        """No warning: a client that prefers another protocol is answered in this one."""
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
@@ -129,19 +164,19 @@ class BoundedConnection(HttpToolsProtocol):
         return self._running is not None and not self._running[0].response_complete
 
     def _is_answered(self) -> bool:
-        """Whether the request that is being received has its answer already, which did not need the rest."""
+        """Whether the request that is being received already has its answer, which did not need the rest."""
         return self._head_bytes is None and self.cycle.response_complete
 
     def _too_late(self) -> None:
         self._deadline = None
         if self._receiving and not self._is_answered():
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"a request must be here within {REQUEST_SECONDS:g} seconds")
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the request did not arrive within {REQUEST_SECONDS:g} seconds")
         else:
             self.transport.close()
             self._watch_closing()
 
     def _watch_closing(self) -> None:
-        """Closing waits until everything is written, which may be little enough that nobody is asked to pause."""
+        """Closing waits until everything is written, which may be too little for uvicorn to pause writing."""
         if self.transport.is_closing():
             self._watch_unread()
 
@@ -158,7 +193,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._watch_unread()
 
     def _refuse(self, status: HTTPStatus, error: str, *headers: str) -> None:
-        """Answer for the application, which is not asked or not waited for any more, and hear no more requests."""
+        """Answers in place of the application, and reads no more requests."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True

@@ -1,4 +1,4 @@
-"""What the database can do at this moment."""
+"""The current state of the database."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from app.store.database import UNREACHABLE
 if TYPE_CHECKING:
     from app.store.reads import Reader
 
-# Shorter than the patience of whoever probes, so that it hears the reason instead of nothing.
+# Shorter than a probe's timeout, so that the probe gets the reason.
 _DATABASE_SECONDS: Final = 3.0
 
 
 class DatabaseState(NamedTuple):
-    """Whether the database serves, at which migration it is and how far projections lag; None without a schema."""
+    """Whether the database works, its migration, and how far projections lag (None without a schema)."""
 
     database: Literal["ok", "read-only", "unreachable"]
     version: str | None = None
@@ -26,7 +26,7 @@ class DatabaseState(NamedTuple):
 
 
 async def look_at_database(reader: Reader) -> DatabaseState:
-    """The state of the database behind `reader`, within three seconds."""
+    """The state of `reader`'s database, within three seconds."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
             await reader.require_writable()

@@ -1,4 +1,4 @@
-"""From errors to answers, in this one place: `{"message": …, "error": …}` with the status that fits."""
+"""The one mapping from errors to answers: `{"message": …, "error": …}` with a fitting status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RETRY_LATER: Final = {"Retry-After": "1"}
 
 
 class RefusedError(SynclineError):
-    """A request that is answered with an error: `message` says which, `error` says more where there is more to say."""
+    """A request that is answered with an error: `message` says which, `error` gives details if there are any."""
 
     def __init__(
         self, status: int, message: str, error: str | None = None, *, headers: Mapping[str, str] | None = None
@@ -46,17 +46,17 @@ def unknown_task(task_id: str) -> RefusedError:
     return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{task_id}] doesn't exist")
 
 
-def answer_to(error: Exception, request_id: str, shown: Callable[[str], str]) -> Response:
-    """The answer to a request that ended in `error`, its texts as `shown` returns them.
+def answer_to(error: Exception, request_id: str, redact: Callable[[str], str]) -> Response:
+    """The answer to a request that failed with `error`; `redact` removes secrets from its texts.
 
-    Nothing of an error that nobody expected is shown.
+    Nothing of an unexpected error is shown.
     """
     match _refusal(error):
         case None:
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error", request_id)
         case refused:
-            error_text = None if refused.error is None else shown(refused.error)
-            return _answer(refused.status, shown(refused.message), error_text, refused.headers)
+            error_text = None if refused.error is None else redact(refused.error)
+            return _answer(refused.status, redact(refused.message), error_text, refused.headers)
 
 
 def _refusal(error: Exception) -> RefusedError | None:
@@ -82,7 +82,7 @@ def _refusal_for_now(error: CollectionBusyError | SchemaVersionError | Unsettled
         case CollectionBusyError():
             return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
         case UnsettledError():
-            title = "The queue is not settled"
+            title = "Queue is busy"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, title, str(error), headers=_RETRY_LATER)
     return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
 
@@ -99,14 +99,14 @@ def _configuration_refusal(error: ConfigurationError) -> RefusedError:
 def _router_refusal(error: HTTPException) -> RefusedError:
     status, headers = HTTPStatus(error.status_code), error.headers or {}
     explained = {
-        HTTPStatus.NOT_FOUND: "There is nothing at this path; see /openapi.json",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"Allowed here: {headers.get('Allow')}",
+        HTTPStatus.NOT_FOUND: "No endpoint at this path; see /openapi.json",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"Allowed methods: {headers.get('Allow')}",
     }
     return RefusedError(status, status.phrase, explained.get(status, error.detail), headers=headers)
 
 
 def _database_is_away(error: Exception) -> bool:
-    # asyncpg's error for a value that it cannot send is among its interface errors, and is our fault alone.
+    # asyncpg's interface errors include one for a value that it cannot send, which is our own fault.
     away = isinstance(error, UNREACHABLE)
     return away and not isinstance(error, ValueError)
 
@@ -117,5 +117,5 @@ def _answer(status: int, message: str, error: str | None, headers: Mapping[str, 
 
 
 def _writable(text: str) -> str:
-    """`text` as UTF-8 can write it: what users sent may hold lone surrogates."""
+    """`text` as valid Unicode: what users sent may contain lone surrogates."""
     return text.encode("utf-8", errors="replace").decode()

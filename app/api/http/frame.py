@@ -1,4 +1,4 @@
-"""The outermost layer: an id for every request, an answer to every error, one line in the log for each."""
+"""The outermost layer: gives every request an id, an answer to its error, and one line in the log."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from app.api.http.services import Services
 
 _PROBES: Final = frozenset({"/livez", "/readyz"})
-# Chosen, not left out: nothing else of a query is written anywhere, whatever name a token was given by mistake.
+# An allow list: nothing else of a query is logged, in case a token was sent under a wrong name.
 _LOGGED_PARAMETERS: Final = ("source", "collection", "start", "end", "status", "limit", "after", "tail")
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
-# No HTTP status: the mark that access logs give to a request whose client left before there was an answer.
+# Not an HTTP status: how access logs mark a request whose client left before it was answered.
 _CLIENT_LEFT: Final = 499
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestFrame:
-    """Names, logs and, where nobody else did, answers each request. A trailing slash of a path means nothing.
+    """Gives each request an id, logs it, and answers its errors. Trailing slashes of paths are ignored.
 
-    A request's id is the client's own `X-Request-Id` where that is plain, and comes back under the same name. The admin
-    token is in nothing that is written here, wherever the client put it.
+    A request's id is the client's own `X-Request-Id` if that has only safe characters, and is returned under the same
+    name. Tokens are never logged, wherever the client put them.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -51,7 +51,7 @@ class RequestFrame:
             return
         exchange = _Exchange(scope, send, self._logger)
         plain = {**scope, "path": scope["path"].rstrip("/") or "/"}
-        # Nobody unbinds it: the server runs each request in a task, and so in a context, of its own.
+        # Never unbound: the server runs each request in its own task, and so in its own context.
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
             await self._app(plain, receive, exchange.send)
@@ -68,14 +68,14 @@ class RequestFrame:
 
 
 class _Exchange:
-    """One request and what has become of its answer."""
+    """One request and the state of its answer."""
 
     def __init__(self, scope: Scope, send: Send, logger: FilteringBoundLogger) -> None:
         services: Services = scope["app"].state.services
         self._secrecy = secrecy_of(services.catalogue().server.admin_token)
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
         plain = _SAFE_ID.fullmatch(given) and not self._secrecy.is_in(given)
-        # Names a request and guards nothing; a secret would cost every one of them a call of the system.
+        # Only a name: a cryptographic random number would cost each request a system call.
         self.request_id = given if plain else f"{random.getrandbits(64):016x}"
         self._scope = scope
         self._send = send
@@ -92,12 +92,12 @@ class _Exchange:
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def client_left(self) -> None:
-        """Nobody is there to be answered, and nothing of ours has failed."""
+        """The client has gone: there is nobody to answer, and nothing failed."""
         if self._status is None:
             self._status = _CLIENT_LEFT
 
     async def fail(self, error: Exception, receive: Receive) -> None:
-        """Answer with the error; one that has begun is left without its end: nobody takes it for whole."""
+        """Answers with the error; an answer that has begun is cut off, so that nobody takes it for complete."""
         answer = answer_to(error, self.request_id, self._secrecy.text)
         if self._status is not None:
             self._write("error", "request.answer_cut", exception=_trace(error))
@@ -112,7 +112,7 @@ class _Exchange:
         path = self._scope["path"]
         level = "debug" if path in _PROBES and self._status == HTTPStatus.OK else "info"
         if not self._logger.is_enabled_for(_LEVELS[level]):
-            return  # a line that nobody wants costs as much as half of the rest of the frame
+            return  # an unwanted line would cost half as much as the rest of the frame
         self._write(
             level,
             "request",
@@ -135,5 +135,5 @@ class _Exchange:
 
 
 def _trace(error: Exception) -> str:
-    """The traceback as text: a formatter that shows local variables would show the headers with the token."""
+    """The traceback as text: a formatter that shows local variables would show headers with tokens."""
     return "".join(traceback.format_exception(error))

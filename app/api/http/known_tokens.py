@@ -1,4 +1,4 @@
-"""The tokens of the database, remembered for a moment."""
+"""The tokens in the database, cached for a moment."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from app.store.tokens import Tokens
 
 MEMORY_SECONDS: Final = 1.0
-"""How long a revoked token may still be let in, and a new one be unknown."""
+"""How long a revoked token may still be accepted, and a new one be unknown."""
 
 
 class KnownTokens:
-    """The tokens that count, as the database had them at most `MEMORY_SECONDS` ago.
+    """The valid tokens, as the database had them at most `MEMORY_SECONDS` ago.
 
-    They are read all at once, and only when a request brings something that looks like one of them. So whatever
-    clients send costs the database one statement a second, and a token that was revoked is soon out everywhere.
+    All of them are read at once, and only when a request has something that looks like a token. So whatever clients
+    send costs the database at most one statement a second, and a revoked token soon stops working everywhere.
     """
 
     def __init__(self, tokens: Tokens) -> None:
@@ -34,10 +34,10 @@ class KnownTokens:
         self._refresh = SingleFlight(self._read)
 
     async def scope_of(self, id_: str, given: bytes) -> TokenScope | None:
-        """What the token allows; None if it does not count.
+        """What the token allows; None if it is not valid.
 
         Raises:
-            DatabaseUnreachableError, or one of the driver's: nobody can say.
+            DatabaseUnreachableError, or one of the driver's errors: it cannot be checked.
         """
         if time.monotonic() >= self._until:
             await self._refresh()
@@ -47,7 +47,7 @@ class KnownTokens:
         if row["use_is_news"] and id_ not in self._noted:
             self._noted.add(id_)
             noting = asyncio.create_task(self._tokens.note_use(id_))
-            self._noting.add(noting)  # the loop itself keeps no task alive
+            self._noting.add(noting)  # the loop keeps only weak references to tasks
             noting.add_done_callback(self._noting.discard)
         return TokenScope(row["scope"])
 

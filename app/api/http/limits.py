@@ -1,4 +1,4 @@
-"""How large a request may be."""
+"""Size limits of requests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 LARGEST_TARGET: Final = 8 * 1024
 LARGEST_HEADERS: Final = 16 * 1024
 LARGEST_BODY: Final = 64 * 1024
-"""Bytes of path and query, of all headers, of a body."""
+"""In bytes: path and query, all headers, the body."""
 
 
 class RequestLimits:
-    """Refuses requests that are too large before anything reads them."""
+    """Refuses requests that are too large before anything else reads them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -45,12 +45,12 @@ async def read_object(request: Request) -> dict[str, Any]:
     """The request's body, which must be a JSON object.
 
     Raises:
-        RefusedError: 400 or 413; it is something else, or too large.
+        RefusedError: 400 or 413; it is not an object, or too large.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:  # sent in chunks, without a length to check before
+        if len(body) > LARGEST_BODY:  # a chunked body has no length to check in advance
             raise _too_large(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body", LARGEST_BODY)
     try:
         content = orjson.loads(body)
@@ -62,4 +62,4 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 
 def _too_large(status: HTTPStatus, what: str, largest: int) -> RefusedError:
-    return RefusedError(status, "Request is too large", f"{what}: at most {largest} bytes")
+    return RefusedError(status, "Request is too large", f"{what} must not exceed {largest} bytes")

@@ -1,4 +1,4 @@
-"""What an endpoint tells about each of its methods; OpenAPI is made from it."""
+"""How endpoints describe their methods; the OpenAPI document is generated from it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path: its parameters, its body, and the document of each status but those that all share.
+    """One method of one path: its parameters, its body, and the document of each status except the common ones.
 
-    `scope` is what a token must allow; None where none is asked for.
+    `scope` is what a token must allow; None if no token is needed.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Operation:
 
 
 class Endpoint(HTTPEndpoint):
-    """A path. `operations` describes its methods; HEAD and OPTIONS come with them."""
+    """A path. `operations` describes its methods; HEAD and OPTIONS are added to them."""
 
     operations: ClassVar[Mapping[str, Operation]] = {}
 

@@ -1,6 +1,6 @@
-"""Parameters of requests: how each is read, what it accepts and how OpenAPI describes it.
+"""Parameters of requests: how each is parsed, what it accepts, and how OpenAPI describes it.
 
-A parameter that is there but empty counts as absent; of a repeated one the first counts, as in Jitsu Classic.
+An empty parameter counts as absent; of a repeated one the first counts, as in Jitsu Classic.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Value = TypeVar("Value")
 LARGEST_LIMIT: Final = 2**31 - 1
 LARGEST_ATTEMPT: Final = 2**15 - 1
 
-_PLACE: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
+_POSITION: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Generic[Value]):
-    """`read` turns the text into a value and raises ValueError where it cannot; `form` says what it accepts."""
+    """`read` parses the text, or raises ValueError; `form` says what it accepts."""
 
     name: str
     description: str
@@ -51,7 +51,7 @@ class Parameter(Generic[Value]):
         return value
 
     def optional(self, request: Request) -> Value | None:
-        """The value in the query, None without one.
+        """The value in the query, or None.
 
         Raises:
             RefusedError: 400; it is malformed.
@@ -71,7 +71,7 @@ class Parameter(Generic[Value]):
         return value
 
     def optional_in(self, body: Mapping[str, Any]) -> Value | None:
-        """The value in a JSON body, None without one.
+        """The value in a JSON body, or None.
 
         Raises:
             RefusedError: 400; it is malformed.
@@ -80,25 +80,25 @@ class Parameter(Generic[Value]):
         if value in (None, ""):
             return None
         if not isinstance(value, str):
-            raise self._malformed("field")
+            raise self._malformed_error("field")
         return self._read(value, "field")
 
-    def _read(self, text: str, place: str) -> Value:
+    def _read(self, text: str, origin: str) -> Value:
         try:
             return self.read(text)
         except (ValueError, OverflowError):
-            raise self._malformed(place) from None
+            raise self._malformed_error(origin) from None
 
-    def _malformed(self, place: str) -> RefusedError:
-        message = f"Error parsing '{self.name}' {place}"
+    def _malformed_error(self, origin: str) -> RefusedError:
+        message = f"Error parsing '{self.name}' {origin}"
         return RefusedError(HTTPStatus.BAD_REQUEST, message, f"'{self.name}' must be {self.form}")
 
 
 def read_name(text: str) -> str:
-    """A name as it stands.
+    """A name, unchanged.
 
     Raises:
-        ValueError: PostgreSQL could not hold it.
+        ValueError: PostgreSQL could not store it.
     """
     if "\0" in text:
         raise ValueError("NUL")
@@ -110,7 +110,7 @@ def read_limit(text: str) -> int:
     """A count.
 
     Raises:
-        ValueError: not a whole number from 0 to `LARGEST_LIMIT`.
+        ValueError: not an integer from 0 to `LARGEST_LIMIT`.
     """
     if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_LIMIT:
         raise ValueError("not a count")
@@ -118,10 +118,10 @@ def read_limit(text: str) -> int:
 
 
 def read_tail(text: str) -> int:
-    """A count of lines that come in one piece.
+    """A count of lines that fit into one page.
 
     Raises:
-        ValueError: not a whole number from 1 to `PAGE`.
+        ValueError: not an integer from 1 to `PAGE`.
     """
     count = read_limit(text)
     if not 0 < count <= PAGE:
@@ -129,24 +129,24 @@ def read_tail(text: str) -> int:
     return count
 
 
-def read_place(text: str) -> tuple[int, int]:
-    """The place of a log line, `2.17`: attempt and line; beyond every line that there can be, the last of these.
+def read_position(text: str) -> tuple[int, int]:
+    """The position of a log line, such as `2.17`: attempt and line, each limited to the largest possible one.
 
     Raises:
         ValueError: not two numbers.
     """
-    found = _PLACE.fullmatch(text)
+    found = _POSITION.fullmatch(text)
     if found is None:
-        raise ValueError("not a place")
+        raise ValueError("not a position")
     attempt, line = map(int, found.groups())
     return min(attempt, LARGEST_ATTEMPT), min(line, LARGEST_LIMIT)
 
 
 def read_status(text: str) -> Status:
-    """A task's status in any case.
+    """A task's status, in upper or lower case.
 
     Raises:
-        ValueError: there is no such status.
+        ValueError: unknown status.
     """
     return Status(text.upper())
 
@@ -154,46 +154,46 @@ def read_status(text: str) -> Status:
 _TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
 _TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
 _NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
-_NAME_FORM: Final = "text without NUL characters"
+_NAME_FORM: Final = "a string without NUL characters"
 
-SOURCE: Final = Parameter("source", "A source's id in the configuration.", _NAME_FORM, _NAME_SCHEMA, read_name)
+SOURCE: Final = Parameter("source", "The id of a source in the configuration.", _NAME_FORM, _NAME_SCHEMA, read_name)
 COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
-START: Final = Parameter("start", "The beginning of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+START: Final = Parameter("start", "The start of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
-FROM: Final = Parameter("from", "The beginning of a backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
-TO: Final = Parameter("to", "The end of a backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+FROM: Final = Parameter("from", "The start of the backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+TO: Final = Parameter("to", "The end of the backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 STATUS: Final = Parameter(
     "status",
-    "Only tasks of this status, in any case.",
+    "Only tasks with this status, in upper or lower case.",
     f"one of {', '.join(status.lower() for status in Status)}",
     {"type": "string", "pattern": f"^(?i:{'|'.join(Status)})$"},
     read_status,
 )
 LIMIT: Final = Parameter(
     "limit",
-    "The newest so many tasks of each collection, after the other filters; 0 takes all.",
-    f"a whole number from 0 to {LARGEST_LIMIT}",
+    "How many tasks to return per collection: the newest that match the other filters; 0 returns all.",
+    f"an integer from 0 to {LARGEST_LIMIT}",
     {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
     read_limit,
 )
 LINES: Final = Parameter(
     "limit",
-    "At most so many lines; 0 takes all.",
-    f"a whole number from 0 to {LARGEST_LIMIT}",
+    "How many lines to return at most; 0 returns all.",
+    f"an integer from 0 to {LARGEST_LIMIT}",
     {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
     read_limit,
 )
 AFTER: Final = Parameter(
     "after",
-    "Only lines after this one, `attempt.line`: the next page, or what was written since.",
-    "the place of a line, attempt.line, such as 1.20",
+    "Only lines after this one, given as `attempt.line`: the next page, or what was logged since.",
+    "the position of a line, attempt.line, such as 1.20",
     {"type": "string", "pattern": "^[0-9]{1,5}\\.[0-9]{1,10}$", "examples": ["1.20"]},
-    read_place,
+    read_position,
 )
 TAIL: Final = Parameter(
     "tail",
-    "Only the last so many lines, before `limit` is looked at.",
-    f"a whole number from 1 to {PAGE}",
+    "Only this many of the last lines; applied before `limit`.",
+    f"an integer from 1 to {PAGE}",
     {"type": "integer", "minimum": 1, "maximum": PAGE},
     read_tail,
 )

@@ -1,4 +1,4 @@
-"""Tokens, wherever a client put them, out of everything that is logged or answered."""
+"""Keeps tokens, wherever a client put them, out of logs and answers."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _LAYERS: Final = 4
 
 
 class Secrecy:
-    """Knows `token` in the forms that `Redactor` knows, and below several layers of percent-encoding.
+    """Recognises `token` in all forms that `Redactor` knows, and under several layers of percent-encoding.
 
-    The tokens of the database it knows by their look, all of them and those that count no more.
+    Tokens of the database are recognised by their format, whether they are valid or not.
     """
 
     def __init__(self, token: str) -> None:
         self._redactor = Redactor([token, repr(token)[1:-1]])
 
     def text(self, text: str) -> str:
-        """`text` without the token; nothing of it is left where only a part that is encoded again holds it."""
-        shown = self._redact(text)
-        below = shown
+        """`text` without the token; all of it is replaced if the token is percent-encoded in it."""
+        redacted = self._redact(text)
+        decoded = redacted
         for _ in range(_LAYERS):
-            if "%" not in below:
+            if "%" not in decoded:
                 break
-            below = unquote(below)
-            if self.is_in(below):
+            decoded = unquote(decoded)
+            if self.is_in(decoded):
                 return REDACTED
-        return shown
+        return redacted
 
     def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a log line, and those within them."""
+        """The fields of a log line, and the fields within them, without the token."""
         return {name: self._value(value) for name, value in fields.items()}
 
     def is_in(self, text: str) -> bool:
@@ -56,7 +56,7 @@ class Secrecy:
         return value
 
 
-@lru_cache(maxsize=2)  # the token of now, and of the version of the configuration before
+@lru_cache(maxsize=2)  # for the current configuration, and the previous one
 def secrecy_of(token: str) -> Secrecy:
-    """The `Secrecy` of this token; making one takes longer than many a request."""
+    """The `Secrecy` of this token; creating one takes longer than many requests."""
     return Secrecy(token)

@@ -1,4 +1,4 @@
-"""What the endpoints work with; whoever starts the API makes it."""
+"""What the endpoints work with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of Syncline that requests reach."""
+    """The parts of Syncline that requests use."""
 
     queue: TaskQueue
     """Where tasks are asked for and canceled."""

@@ -1,4 +1,4 @@
-"""One run of a piece of work for all who ask for it at the same time."""
+"""One run of a piece of work for all concurrent callers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 
 
 class SingleFlight(Generic[Result]):
-    """Calls that come while `work` runs wait for this run and share its result, or its error.
+    """Calls during a run of `work` wait for that run and share its result, or its error.
 
-    So what a flood of requests costs is one statement at a time, and none of them waits for another's turn.
+    So a flood of requests costs one statement at a time, and no request waits for another run.
     """
 
     def __init__(self, work: Callable[[], Awaitable[Result]]) -> None:
@@ -22,16 +22,16 @@ class SingleFlight(Generic[Result]):
         self._running: asyncio.Task[Result] | None = None
 
     async def __call__(self) -> Result:
-        """The result of the run that is under way, or of a new one. Who leaves takes nothing from the others."""
+        """The result of the current run, or of a new one. Cancelling one caller does not affect the others."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
-            self._running.add_done_callback(self._over)
+            self._running.add_done_callback(self._forget)
         return await asyncio.shield(self._running)
 
     async def _run(self) -> Result:
         return await self._work()
 
-    def _over(self, run: asyncio.Task[Result]) -> None:
+    def _forget(self, run: asyncio.Task[Result]) -> None:
         self._running = None
         if not run.cancelled():
-            run.exception()  # looked at, for everybody who asked may have left
+            run.exception()  # retrieved, as all callers may have been canceled

@@ -1,4 +1,4 @@
-"""Trials of sources: a few at once, and each only for as long as its client waits for it."""
+"""Tests and discovery of sources: a few at a time, and each only while its client waits for it."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MOST_AT_ONCE: Final = 4
-"""In one process of the API: every trial is a process of its own beside it."""
+"""In one API process: each trial runs as a separate process."""
 
 _RETRY_LATER: Final = {"Retry-After": "5"}
 
 
 class Trials:
-    """Lets connectors be asked; whatever asks them ends what it has started when it is canceled."""
+    """Runs trials, which stop what they have started when they are canceled."""
 
     def __init__(self) -> None:
         self._running = 0
 
     async def run(self, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """What `ask` returns, while the client, whose body has been read, is there.
+        """The result of `ask`; the request's body must have been read.
 
         Raises:
-            RefusedError: 429; there are `MOST_AT_ONCE` already.
-            ClientDisconnect: the client has left, and the trial has ended.
+            RefusedError: 429; `MOST_AT_ONCE` are running already.
+            ClientDisconnect: the client has left, and the trial was stopped.
             SynclineError: the connector's own error.
         """
         if self._running >= MOST_AT_ONCE:
-            why = f"{MOST_AT_ONCE} sources are being tried already; try again"
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many trials at once", why, headers=_RETRY_LATER)
+            why = f"{MOST_AT_ONCE} sources are already being tested or discovered; try again later"
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many source tests at once", why, headers=_RETRY_LATER)
         self._running += 1
         try:
-            return await _while_there(request, ask())
+            return await _run_while_connected(request, ask())
         finally:
             self._running -= 1
 
 
-async def _while_there(request: Request, work: Awaitable[Result]) -> Result:
-    trial, departure = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
+async def _run_while_connected(request: Request, work: Awaitable[Result]) -> Result:
+    trial, departure = asyncio.ensure_future(work), asyncio.ensure_future(_disconnect(request))
     try:
         await asyncio.wait([trial, departure], return_when=asyncio.FIRST_COMPLETED)
         if not trial.done():
@@ -60,6 +60,6 @@ async def _while_there(request: Request, work: Awaitable[Result]) -> Result:
         await asyncio.gather(trial, departure, return_exceptions=True)
 
 
-async def _departure(request: Request) -> None:
+async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Backfills: a task that loads an interval of one collection once more."""
+"""Backfills: tasks that load an interval of one collection again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Backfill(Endpoint):
         "post": Operation(
             id="backfill",
             scope=TokenScope.RUN,
-            summary="Ask for a task that loads an interval once more: 201 if new, 200 if active, 409 beside another",
+            summary="Schedule a task that loads an interval again: 201 if new, 200 if active, 409 if another one is",
             body=BackfillRequest,
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error, 409: Error, 413: Error},
         )

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Whether the process is alive, and whether it can serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from starlette.responses import Response
 
-from app.api.documents import Done, Readiness, present, rejected_documents
+from app.api.documents import Done, Readiness, drop_none, rejected_documents
 from app.api.http.answers import JsonAnswer
 from app.api.http.operation import Endpoint, Operation
 from app.domain.errors import DatabaseReadOnlyError
@@ -28,7 +28,7 @@ class Liveness(Endpoint):
     """`/livez`."""
 
     operations: ClassVar[Mapping[str, Operation]] = {
-        "get": Operation(id="livez", summary="The process lives", scope=None, answers={200: Done})
+        "get": Operation(id="livez", summary="Check that the process is alive", scope=None, answers={200: Done})
     }
 
     async def get(self, _request: Request) -> Response:
@@ -42,7 +42,7 @@ class Ready(Endpoint):
         "get": Operation(
             id="readyz",
             scope=None,
-            summary="The process can serve: the database takes writes, its schema is new enough, no shutdown has begun",
+            summary="Check that the process can serve: writable database, recent schema, no shutdown under way",
             answers={200: Readiness, 503: Readiness},
         )
     }
@@ -52,12 +52,12 @@ class Ready(Endpoint):
         database, version, lags = await services.database_state()
         draining = services.draining()
         reason = (
-            "this process is draining"
+            "this process is shutting down"
             if draining
             else _DATABASE_PROBLEMS.get(database) or services.schema_problem(version)
         )
         return JsonAnswer(
-            present(
+            drop_none(
                 status="not ready" if reason else "ready",
                 message="Not ready" if reason else None,
                 error=reason,

@@ -1,4 +1,4 @@
-"""Sources: what there is and how it fares, forgetting a collection's bookmark, trying a source, what it offers."""
+"""Sources: their state, forgetting a collection's bookmark, testing a source, and what it offers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.api.documents import (
     Source,
     SourceChoice,
     SourceList,
+    drop_none,
     offers_document,
-    present,
     rejected_documents,
 )
 from app.api.http.answers import JsonAnswer
@@ -49,7 +49,7 @@ class Sources(Endpoint):
         "get": Operation(
             id="listSources",
             scope=TokenScope.READ,
-            summary="Every source with its collections, and those that were left out with what is wrong",
+            summary="List all sources with their collections, and rejected sources with their problems",
             answers={200: SourceList},
         )
     }
@@ -59,7 +59,7 @@ class Sources(Endpoint):
         rows = {(row["source"], row["collection"]): row for row in await services.reader.collections()}
         catalogue = services.catalogue()
         return JsonAnswer(
-            present(
+            drop_none(
                 sources=[_source_document(source, rows) for source in catalogue.sources.values()],
                 rejected=rejected_documents(catalogue),
                 config_problem=services.config_problem(),
@@ -74,7 +74,7 @@ class ClearCache(Endpoint):
         "post": Operation(
             id="clearCache",
             scope=TokenScope.ADMIN,
-            summary="Forget a collection's bookmark, so that its next task loads everything",
+            summary="Forget a collection's bookmark, so that its next task loads everything again",
             body=CollectionChoice,
             answers={200: Done, 400: Error, 404: Error, 413: Error},
         )
@@ -94,7 +94,7 @@ class SourceTrial(Endpoint):
         "post": Operation(
             id="testSource",
             scope=TokenScope.ADMIN,
-            summary="Let the connector try the source, or one of its collections; 400 has the connector's own error",
+            summary="Test a source or one of its collections with its connector; a 400 has the connector's own error",
             body=SourceChoice,
             answers={200: Done, 400: Error, 404: Error, 413: Error, 429: Error},
         )
@@ -107,7 +107,7 @@ class SourceTrial(Endpoint):
             services.catalogue().find_source(source)
         else:
             services.catalogue().find(source, collection)
-        await _asked(services, request, lambda: services.test_source(source, collection))
+        await _ask_connector(services, request, lambda: services.test_source(source, collection))
         return JsonAnswer({"status": "ok"})
 
 
@@ -118,7 +118,7 @@ class Discovery(Endpoint):
         "post": Operation(
             id="discoverSource",
             scope=TokenScope.ADMIN,
-            summary="Ask the connector what the source offers: tables or streams with their columns; 400 has its error",
+            summary="Discover a source's tables or streams, with their columns; a 400 has the connector's own error",
             body=DiscoveryRequest,
             answers={200: Offers, 400: Error, 404: Error, 413: Error, 429: Error},
         )
@@ -128,22 +128,22 @@ class Discovery(Endpoint):
         services, body = self.services, await read_object(request)
         source = services.catalogue().find_source(SOURCE.required_in(body)).id
         return JsonAnswer(
-            offers_document(source, await _asked(services, request, lambda: services.discover_source(source)))
+            offers_document(source, await _ask_connector(services, request, lambda: services.discover_source(source)))
         )
 
 
-async def _asked(services: Services, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
+async def _ask_connector(services: Services, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
     """The connector's answer.
 
     Raises:
-        RefusedError: 400; its own error.
+        RefusedError: 400; the connector's own error.
     """
     try:
         return await services.trials.run(request, ask)
     except (DatabaseUnreachableError, RefusedError):
         raise
     except SynclineError as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "Source does not work", str(error)) from error
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Source failed", str(error)) from error
 
 
 def _source_document(source: config.Source, rows: Rows) -> Source:
@@ -164,7 +164,7 @@ def _collection_document(source: str, collection: domain.Collection, row: Mappin
     last_task = known.get("last_task")
     return cast(
         "Collection",
-        present(
+        drop_none(
             name=collection.name,
             schedule=collection.schedule,
             timezone=collection.timezone if scheduled else None,

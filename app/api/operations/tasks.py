@@ -1,4 +1,4 @@
-"""Tasks: asking for one, the list, a single one, its log, and its cancellation."""
+"""Tasks: scheduling one, listing them, getting one and its log, and canceling one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Later than any line. The clock of this machine may be behind the database's, and would then hide a log's last lines.
+# Later than any line. This machine's clock may be behind the database's, and would then hide a log's last lines.
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _UUID_LENGTH: Final = 36
 
@@ -45,14 +45,14 @@ class Tasks(Endpoint):
         "post": Operation(
             id="scheduleTask",
             scope=TokenScope.RUN,
-            summary="Ask for a task: 201 if it is new, 200 if the collection has an active one",
+            summary="Schedule a task: 201 if it is new, 200 if the collection already has an active one",
             required=(SOURCE, COLLECTION),
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
         ),
         "get": Operation(
             id="listTasks",
             scope=TokenScope.READ,
-            summary="The tasks of a source that were created in an interval, ascending by creation",
+            summary="List the tasks of a source that were created in an interval, oldest first",
             required=(SOURCE, START, END),
             optional=(COLLECTION, STATUS, LIMIT),
             answers={200: TaskList, 400: Error, 404: Error},
@@ -79,7 +79,7 @@ class Tasks(Endpoint):
 
 
 def scheduled_answer(asked: NewTask, task: UUID, *, is_new: bool) -> Response:
-    """The id of the task that was made, or of the one that was there already."""
+    """The id of the new task, or of the one that was active already."""
     fail_point("task.scheduled")
     id_ = task_id(asked.source, asked.collection, task)
     if not is_new:
@@ -95,7 +95,7 @@ class SingleTask(Endpoint):
         "get": Operation(
             id="getTask",
             scope=TokenScope.READ,
-            summary="One task; with If-None-Match only if it has changed",
+            summary="Get a task; with If-None-Match, only if it has changed",
             answers={200: Task, 304: None, 404: Error},
         )
     }
@@ -116,7 +116,7 @@ class TaskLogs(Endpoint):
         "get": Operation(
             id="getTaskLogs",
             scope=TokenScope.READ,
-            summary="The log of a task, whole unless an interval, a page (`limit`, `after`) or its `tail` is asked for",
+            summary="Get the log of a task: all of it, or an interval, a page (`limit`, `after`) or its `tail`",
             optional=(START, END, AFTER, TAIL, LINES),
             answers={200: TaskLog, 400: Error, 404: Error},
         )
@@ -141,7 +141,7 @@ class TaskCancel(Endpoint):
         "post": Operation(
             id="cancelTask",
             scope=TokenScope.RUN,
-            summary="End a task: a queued one at once, a running one within seconds; a finished one stays as it is",
+            summary="Cancel a task: a queued one ends at once, a running one within seconds; a finished one stays",
             answers={200: Done, 404: Error},
         )
     }
@@ -157,8 +157,8 @@ class TaskCancel(Endpoint):
 async def _find_task(services: Services, request: Request) -> Row:
     """The row of the task that the path names.
 
-    The UUID at the end identifies it, and the whole id must be the one that the task was given: a bare UUID, or one
-    behind another collection's name, is unknown.
+    The UUID at the end identifies it, but the whole id must match: a bare UUID, or one after another collection's name,
+    is unknown.
 
     Raises:
         RefusedError: 404.
@@ -175,10 +175,10 @@ async def _find_task(services: Services, request: Request) -> Row:
 
 
 async def _check_known(services: Services, source: str) -> None:
-    """A source is known while the configuration names it, and for ever after if it had tasks.
+    """A source is known if the configuration has it, or if it ever had tasks.
 
     Raises:
-        UnknownSourceError: it was never here.
+        UnknownSourceError: it is not known.
     """
     catalogue = services.catalogue()
     if source in catalogue.sources or source in catalogue.rejected:

@@ -1,4 +1,4 @@
-"""Rows on their way, in one of two shapes: records, as most sources send them, or columns."""
+"""Batches of rows in one of two shapes: records, as most sources send them, or columns."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WRITE_BYTES: Final = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All values of each field, equally many: those that records have, or an Arrow array of them.
+    """The values of each field, the same number for all: a list as in records, or an Arrow array.
 
-    Arrays are of truth values, whole numbers, doubles, text or bytes.
+    Arrays hold Booleans, integers, doubles, strings or bytes.
     """
 
     values: dict[str, list[Any] | pa.Array]
@@ -49,24 +49,24 @@ def column_of(batch: Batch, field: str) -> list[Any] | pa.Array:
 def records_of(batch: Batch) -> list[dict[str, Any]]:
     if not isinstance(batch, Columns):
         return batch
-    columns = [listed(values) for values in batch.values.values()]
+    columns = [as_list(values) for values in batch.values.values()]
     return [dict(zip(batch.values, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def has_values(batch: Batch, field: str) -> bool:
-    """Whether any row has another value than NULL."""
+    """Whether any row has a value other than NULL."""
     values = column_of(batch, field)
     if isinstance(values, list):
         return any(value is not None for value in values)
     return bool(values.null_count < len(values))
 
 
-def listed(values: list[Any] | pa.Array) -> list[Any]:
+def as_list(values: list[Any] | pa.Array) -> list[Any]:
     return values if isinstance(values, list) else list(values.to_pylist())
 
 
 def mark(batch: Batch, field: str, value: Any) -> None:
-    """Gives all rows this value."""
+    """Sets `field` to this value in all rows."""
     if isinstance(batch, Columns):
         batch.values[field] = [value] * len(batch)
     else:

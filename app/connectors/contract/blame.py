@@ -1,4 +1,4 @@
-"""Errors name whose they are: a destination, or the source and the collection that they stop."""
+"""Errors begin with what they are about: a destination, or a source and its collection."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob
 
 
-def place_of(job: SourceJob) -> str:
+def subject_of(job: SourceJob) -> str:
     return f"source {job.source!r}, collection {job.collection.name!r}"
 
 
-def destination_named(name: str) -> str:
+def destination_subject(name: str) -> str:
     return f"destination {name!r}"
 
 
 @contextmanager
-def blamed(place: str) -> Iterator[None]:
-    """Puts `place` before what goes wrong."""
+def prefix_errors(subject: str) -> Iterator[None]:
+    """Errors that are raised inside begin with `subject`."""
     try:
         yield
     except SynclineError as error:
-        raise type(error)(f"{place}: {error}") from error
+        raise type(error)(f"{subject}: {error}") from error

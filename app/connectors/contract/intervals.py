@@ -1,4 +1,4 @@
-"""Reading what lies in an interval of time, for a backfill: an optional part of a source."""
+"""Reading an interval of time, for a backfill: an optional part of a source."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class IntervalSource(Source, Protocol):
-    """A source that can be read over an interval as well."""
+    """A source that can read an interval as well."""
 
     def read_interval(self, interval: Interval) -> Iterator[Item]:
-        """All that lies in `interval`, and perhaps some of what is beside it; what checkpoints say does not count.
+        """Everything in `interval`, and perhaps a little around it; checkpoints are ignored.
 
         Raises:
-            ConfigurationError: the collection cannot be read in this way.
+            ConfigurationError: the collection cannot be read this way.
         """
 
 
-def refused_in_windows(mode: WriteMode | None) -> str | None:
-    """Why rows cannot arrive in this mode where windows of time are read again; None if they can."""
+def why_not_in_windows(mode: WriteMode | None) -> str | None:
+    """Why this mode cannot be used where windows of time are read again; None if it can."""
     if mode not in (WriteMode.APPEND, WriteMode.REPLACE):
         return None
-    return f"'interval' excludes 'write_mode: {mode}': an interval that is read again replaces its old rows only"
+    return (
+        f"'interval' cannot be combined with 'write_mode: {mode}': reading an interval again replaces only its own rows"
+    )

@@ -1,4 +1,4 @@
-"""What can be told of a kind of source or destination without importing what reads or writes."""
+"""What is known of a kind of source or destination without importing the code that reads or writes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class SourceKind:
     """A kind of source: the models of its `config` and of a collection's `parameters`, None where these may be any.
 
-    `where` names the class that reads it, `module:Class`, made as (options, parameters, job, *, work_dir, log); types
-    of Jitsu Classic have none, `classic.jobs` makes other kinds of them. What it `offers` it tells by itself, or of
-    each collection that is named. `instead_of_intervals` says why those cannot be read, or what can be done. One that
-    `tells_versions` may send an older row after a newer one of the same key, and says by which value they are told.
+    `where` names the class that reads it, `module:Class`, called as (options, parameters, job, *, work_dir, log); types
+    of Jitsu Classic have none: `classic.jobs` turns them into other kinds. `offers` says whether it can be discovered
+    by itself, or only for the collections that are named. `instead_of_intervals` says why intervals cannot be read, or
+    what to do instead. One that `tells_versions` may send an older row after a newer one of the same key, and says
+    which value orders them.
     """
 
     options: type[Options]
@@ -33,11 +34,11 @@ class SourceKind:
 
 @dataclass(frozen=True, slots=True)
 class DestinationKind:
-    """A kind of destination: the model of its options, `type` included, and how rows can arrive there.
+    """A kind of destination: the model of its options, `type` included, and the write modes that it supports.
 
-    `where` names its class, `module:Class`, made as (options, fence, *, name, work_dir, log). One that keeps no
-    bookmark is also told what the store `remembered`, and the `data_dir` for its programs. Without
-    `compares_versions` the row that comes in a later commit replaces the one that is there, older or not.
+    `where` names its class, `module:Class`, called as (options, fence, *, name, work_dir, log). One that keeps no
+    bookmark also gets the bookmark that the store `remembered`, and the `data_dir` for its programs. Without
+    `compares_versions`, a row in a later commit replaces the existing one, older or not.
     """
 
     options: type[Options]

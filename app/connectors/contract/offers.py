@@ -1,4 +1,4 @@
-"""What a source offers, told before anything is copied: an optional part of a source."""
+"""Discovery: what a source offers, before anything is copied. An optional part of a source."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import Offered
 
 UNKNOWN: Final = "unknown"
-"""The type of a column of which only values will tell."""
+"""The type of a column that only its values will reveal."""
 
-# Of what only grows, a time tells most of what is new; numbers are often given before their rows are visible.
+# Times make better cursors than numbers: numbers are often assigned before their rows become visible.
 _ORDER: Final = (Kind.TIMESTAMP, Kind.DATE, Kind.INTEGER, Kind.BIG_INTEGER)
 _CHANGES: Final = ("updat", "modif", "chang", "edit")
 
 
 @runtime_checkable
 class Discovering(Protocol):
-    """A source that can tell what it offers."""
+    """A source that can be discovered."""
 
     def discover(self) -> Iterator[Offered]:
-        """Everything that there is to choose from; raises `SynclineError` when the source cannot be asked."""
+        """Everything that there is to choose from; raises `SynclineError` if the source cannot be reached."""
 
 
 def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str]) -> list[str]:
-    """Those of the columns `among` that may tell what is new; what sounds like a time of change comes first."""
+    """Those of the columns `among` that may tell which rows are new; names like a time of change come first."""
     names = [name for name in among if columns.get(name) in _ORDER]
 
-    def place(name: str) -> tuple[int, bool]:
+    def rank(name: str) -> tuple[int, bool]:
         kind = columns[name]
         changes = any(word in name.lower() for word in _CHANGES)
         return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER)), not changes
 
-    return sorted(names, key=place)
+    return sorted(names, key=rank)
 
 
-def never_null(schema: dict[str, Any]) -> list[str]:
+def non_null_columns(schema: dict[str, Any]) -> list[str]:
     """The columns of a JSON schema whose type has no null."""
     properties = schema.get("properties")
     if not isinstance(properties, dict):
@@ -48,6 +48,6 @@ def never_null(schema: dict[str, Any]) -> list[str]:
     return [name for name, types in typed.items() if "null" not in ([types] if isinstance(types, str) else types)]
 
 
-def shown_columns(columns: Mapping[str, Kind | None]) -> dict[str, str]:
-    """Names and types as `Offered` has them."""
+def column_types(columns: Mapping[str, Kind | None]) -> dict[str, str]:
+    """Names and types in the form of `Offered`."""
     return {name: kind.value if kind else UNKNOWN for name, kind in columns.items()}

@@ -1,4 +1,4 @@
-"""What flows from a source to destinations during one pass, and what both sides promise."""
+"""What a source sends to destinations during one pass, and what both sides promise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HearsOfInstalling(Log, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a table that was announced before; `size` is about how many bytes they take."""
+    """Rows of a table that was announced before; `size` is roughly their number of bytes."""
 
     table: str
     batch: Batch
@@ -53,9 +53,9 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """All rows of a table that was announced before whose `column` has this `value` go with the next commit.
+    """The next commit removes all rows of an announced table whose `column` has this `value`.
 
-    Rows that come after it stay.
+    Rows that are sent after it stay.
     """
 
     table: str
@@ -63,16 +63,16 @@ class Emptied:
     value: str
 
 
-def voided(generation: int) -> int:
-    """The generation of a bookmark of which a table with its rows was dropped. To be kept before it is made anew."""
+def void_generation(generation: int) -> int:
+    """The generation of a void bookmark, one whose table was dropped. Stored before the table is created again."""
     return min(generation, -generation - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Who writes: (task, claim) only grows for one collection, and a destination accepts only the newest.
+    """Who is writing: (task, claim) only grows for one collection, and a destination accepts only the newest.
 
-    A bookmark of another `generation` is void, and so is one that stands for something else than `standing`.
+    A bookmark of another `generation` is void, and so is one that stands for anything but `standing`.
     """
 
     task: str
@@ -92,23 +92,23 @@ class Fence:
         completed_task: str | None,
         loaded: bool,
         standing: Standing | None,
-        lacking: Callable[[Sequence[str]], Sequence[str]],
+        missing_tables: Callable[[Sequence[str]], Sequence[str]],
     ) -> Position:
-        """How far a destination is, by what it remembers of the collection.
+        """How far a destination is, according to what it remembers of the collection.
 
-        `lacking` tells which of these tables are not there.
+        `missing_tables` returns those of the given tables that do not exist.
         """
-        # 0 is that of a store which knows of no reset, as a new one does beside a destination that was reset before.
+        # A store that knows of no reset has 0, such as a new one with a destination that was reset before.
         if self.generation not in {0, generation, -generation - 1}:
             return Position(loaded=loaded, reload=Reload.RESET)
         if generation < 0:
-            return Position(reload=Reload.MISSING, reason=f"its bookmark is void: {Reload.MISSING.value}")
+            return Position(reload=Reload.MISSING, reason=f"its bookmark is no longer valid: {Reload.MISSING.value}")
         completed = completed_task == self.task
         if bookmark is not None and not completed:
             if standing and (reason := self.standing.change_from(standing)):
                 return Position(reload=Reload.OTHER, reason=reason)
-            if gone := lacking((standing or self.standing).tables):
-                reason = f"its bookmark stands for rows in {', '.join(map(repr, gone))}, but that table is missing"
+            if gone := missing_tables((standing or self.standing).tables):
+                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but that table is missing"
                 return Position(reload=Reload.MISSING, reason=reason)
         return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=standing if bookmark else None)
 
@@ -117,33 +117,33 @@ class Fence:
         """A name for this claim: unique, and short enough for part of a file name."""
         return f"{self.task}-{self.attempt}-{self.claim:x}"
 
-    def overtaken(self) -> LeaseLostError:
-        """To be raised where a destination has seen a newer attempt."""
-        return LeaseLostError(f"a newer attempt writes {self.source}.{self.collection}")
+    def overtaken_error(self) -> LeaseLostError:
+        """For a destination that has seen a newer attempt."""
+        return LeaseLostError(f"a newer attempt is writing collection {self.collection!r} of source {self.source!r}")
 
-    def displaced(self) -> LeaseLostError:
-        """To be raised where the destination's bookmark is not the one that this attempt goes on from."""
+    def displaced_error(self) -> LeaseLostError:
+        """For a destination whose bookmark is not the one that this attempt continues from."""
         return LeaseLostError(
-            f"the bookmark of {self.source}.{self.collection} was changed while this attempt was running: "
-            "its rows would not follow on from what is there"
+            f"the bookmark of collection {self.collection!r} of source {self.source!r} changed while this attempt was "
+            "running; its rows would not continue from what the destination has"
         )
 
 
 class Reload(enum.Enum):
-    """Why everything is to be loaded again. Only after a reset do the rows that come replace those that are there."""
+    """Why everything must be loaded again. Only after a reset do new rows replace the existing ones."""
 
     RESET = "the collection was reset"
     MISSING = "a table with its rows was dropped"
-    OTHER = "it stands for another table"
+    OTHER = "its bookmark belongs to another table"
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """How far a destination is. `loaded` is False until a first commit.
 
-    With `reload` there is no bookmark; `reason` says in which way it does not match. `standing` is what the bookmark
-    stands for, as far as it is known. `completed` tells that the destination has all rows of this task, `indifferent`
-    that it keeps nothing and takes any reading.
+    With `reload` there is no bookmark; `reason` says why it does not match. `standing` is what the bookmark stands for,
+    if known. `completed`: the destination has all rows of this task. `indifferent`: it keeps nothing and accepts rows
+    from any bookmark on.
     """
 
     bookmark: str | None = None
@@ -156,7 +156,7 @@ class Position:
 
     @property
     def void(self) -> bool:
-        """Whether the rows that come replace those that are there."""
+        """Whether new rows replace the existing ones."""
         return self.reload is Reload.RESET
 
 
@@ -168,39 +168,39 @@ class Source(Protocol):
     """One collection, or all of them, of one system."""
 
     def check(self) -> None:
-        """Raises `SynclineError` when the source cannot be read as configured."""
+        """Raises `SynclineError` if the source cannot be read as configured."""
 
     def read(self, bookmark: str | None) -> Iterator[Item]:
-        """All that is new since `bookmark`. A table is announced before its rows, and again when it changes."""
+        """Everything new since `bookmark`. A table is announced before its rows, and again when it changes."""
 
     def close(self) -> None:
-        """Ends what `read` started; may be called at any time and more than once."""
+        """Stops what `read` started; may be called at any time and more than once."""
 
 
 @runtime_checkable
 class Measured(Protocol):
-    """A source that knows how much there is."""
+    """A source that knows how much it has to read."""
 
     def progress(self) -> float | None:
-        """How much of what there is to read has been read: 0 to 1, None while unknown. Costs nothing to ask."""
+        """The share that has been read: 0 to 1, None while unknown. Cheap to call."""
 
 
 @runtime_checkable
 class Emptying(Protocol):
-    """A destination that can replace a part of a table."""
+    """A destination that can replace part of a table."""
 
     def empty(self, emptied: Emptied) -> None:
-        """The rows that it tells go with the next commit."""
+        """The next commit removes these rows."""
 
 
 class Destination(Protocol):
-    """Where rows go. All rows since the last commit become visible together with the bookmark, or not at all."""
+    """Where rows go. All rows since the last commit become visible together with the bookmark, or none do."""
 
     def open(self) -> Position:
-        """Connects and takes the fence; raises `LeaseLostError` if a newer attempt has it."""
+        """Connects and takes the collection over; raises `LeaseLostError` if a newer attempt has it."""
 
     def begin(self, table: Table) -> None:
-        """Makes room for a table or for its new columns."""
+        """Creates a table, or adds its new columns."""
 
     def write(self, table: str, batch: Batch) -> None:
         """Stages rows; raises `ValueRefusedError` for a value that a column cannot hold as it is."""
@@ -209,4 +209,4 @@ class Destination(Protocol):
         """The number of rows inserted or changed. `final` ends the pass: replaced tables are swapped now."""
 
     def close(self) -> None:
-        """Gives up whatever is not committed; may be called at any time and more than once."""
+        """Discards whatever is not committed; may be called at any time and more than once."""

@@ -1,7 +1,7 @@
-"""What a source says about its tables: JSON Schema (draft 4 to 2020-12) turned into kinds of columns.
+"""A source's tables: JSON Schema (draft 4 to 2020-12) turned into kinds of columns.
 
-Only what every destination can keep without changing a value becomes a kind of its own. Whatever may hold different
-kinds of JSON (unions, objects, arrays, no type at all) is `json`, so that 1 and "1" stay different.
+A kind exists only if every destination can store its values unchanged. Whatever may hold several kinds of JSON (unions,
+objects, arrays, no type at all) is `json`, so that 1 and "1" stay different.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Digits(NamedTuple):
 
     @classmethod
     def of(cls, precision: Any, scale: Any) -> Digits | None:
-        """As databases tell it, PostgreSQL also of whole tens and of zeros behind the point; None where they do not."""
+        """As databases report them; None if they do not. PostgreSQL's scale may be negative, or above the precision."""
         if not isinstance(precision, int) or not isinstance(scale, int) or precision < 1:
             return None
         return cls(precision - scale, 0) if scale < 0 else cls(max(precision, scale), scale)
@@ -44,14 +44,14 @@ class Digits(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the source and how it is to arrive at the destination.
+    """A table of the source and how it is written to the destination.
 
-    `key` is empty where rows have no identity. With `full_refresh` all rows of the source come in this pass, else what
-    is new. `mode` and `schema_policy` are the attempt's to say, whatever the source has said. `digits` are those of
-    columns of decimal numbers, as far as they are known.
+    `key` is empty if rows have no identity. With `full_refresh` this pass has all rows of the source, otherwise the new
+    ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
+    as far as they are known.
 
-    Of rows with an equal key the one that came last counts. With `newest_by`, a field or a path into the object that it
-    holds, it is the one with the highest value there; a row without a value is older than all others.
+    Of rows with equal keys the last one counts. With `newest_by`, a field or a path into the object in it, the one with
+    the highest value there counts; a row without a value is older than all others.
     """
 
     name: str
@@ -66,12 +66,12 @@ class Table:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The key where rows with an equal one are one row."""
+        """The key, if rows with equal keys are one row."""
         return () if self.mode is WriteMode.APPEND else self.key
 
     @property
     def comes_at_once(self) -> bool:
-        """Whether rows may only move when all have come: they replace others, or the pass is one snapshot."""
+        """Whether rows may move only when all have arrived: they replace others, or the pass is one snapshot."""
         return self.mode is WriteMode.REPLACE or (self.full_refresh and self.mode is not WriteMode.UPSERT)
 
 
@@ -81,14 +81,14 @@ _INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
 
 
 def columns_of(schema: Any) -> dict[str, Kind]:
-    """The columns of the objects that `schema` describes, in its order; none where it is no JSON Schema."""
+    """The columns of the objects that `schema` describes, in its order; none if it is not a JSON Schema."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     return {name: kind_of(described) for name, described in properties.items()} if isinstance(properties, dict) else {}
 
 
 def kind_of(schema: Any) -> Kind:
-    """The one kind that keeps every value `schema` allows."""
-    return merged(_kinds(schema))
+    """The kind that can store every value `schema` allows."""
+    return common_kind(_kinds(schema))
 
 
 def integer_kind(value: int) -> Kind:
@@ -96,7 +96,7 @@ def integer_kind(value: int) -> Kind:
     return Kind.INTEGER if -(2**63) <= value < 2**63 else Kind.BIG_INTEGER
 
 
-def merged(kinds: set[Kind]) -> Kind:
+def common_kind(kinds: set[Kind]) -> Kind:
     """The one kind that keeps every value of all `kinds`."""
     if len(kinds) == 1:
         return next(iter(kinds))
@@ -126,5 +126,5 @@ def _kind(name: Any, schema: dict[str, Any]) -> Kind:
         return _FORMATS.get(str(schema.get("format")), Kind.TEXT)
     if name == "integer":
         bounds = [schema[bound] for bound in ("minimum", "maximum") if isinstance(schema.get(bound), int)]
-        return merged({Kind.INTEGER, *map(integer_kind, bounds)})
+        return common_kind({Kind.INTEGER, *map(integer_kind, bounds)})
     return _SCALARS.get(name, Kind.JSON) if isinstance(name, str) else Kind.JSON

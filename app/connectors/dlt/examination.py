@@ -1,6 +1,6 @@
-"""What dlt itself says of a configuration, asked in a process of its own.
+"""Lets dlt itself check a configuration, in a separate process.
 
-Importing dlt takes seconds and a hundred megabytes, which servers and workers that check catalogues shall not pay.
+Importing dlt takes seconds and a hundred megabytes, too much for servers and workers that check catalogues.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 _SECONDS: Final = 60
 
 
-def examined(module: str, config: dict[str, Any]) -> str | None:
-    """What is wrong with `config`, None if nothing is; `module` is the connector's that knows how to look."""
+def find_problem(module: str, config: dict[str, Any]) -> str | None:
+    """What is wrong with `config`, or None; `module` is the connector's module that checks it."""
     try:
-        return _examined(module, json.dumps(config, default=str))
+        return _ask_dlt(module, json.dumps(config, default=str))
     except _NoVerdictError as error:
         return str(error)
 
 
 class _NoVerdictError(Exception):
-    """Nothing is known of the configuration; next time it may be."""
+    """The configuration could not be checked this time."""
 
 
-# A catalogue is read again and again, mostly unchanged. What is raised is not kept.
+# Catalogues are read again and again, mostly unchanged. Errors are not cached.
 @lru_cache(maxsize=64)
-def _examined(module: str, text: str) -> str | None:
+def _ask_dlt(module: str, text: str) -> str | None:
     try:
-        # On its standard input, for it has passwords.
+        # On standard input, because it has passwords.
         ended = subprocess.run(  # noqa: S603 -- a module of ours
             [sys.executable, "-m", module],
             input=text,
@@ -45,17 +45,17 @@ def _examined(module: str, text: str) -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _NoVerdictError(f"dlt did not examine it within {_SECONDS} s") from None
+        raise _NoVerdictError(f"dlt did not check the configuration within {_SECONDS} s") from None
     lines = ended.stdout.splitlines()
     if ended.returncode or not lines:
-        said = (ended.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise _NoVerdictError(f"dlt could not examine it: {said}")
+        why = (ended.stderr.strip().splitlines() or ["it ended without output"])[-1]
+        raise _NoVerdictError(f"dlt could not check the configuration: {why}")
     complaint = json.loads(lines[-1])
     return complaint if complaint is None else str(complaint)
 
 
 def examine(complain: Callable[[dict[str, Any], Path], None]) -> None:
-    """The other side: `complain` raises a `SynclineError` for what is wrong, with a directory to work in."""
+    """The main function of such a module: `complain` raises a `SynclineError`, and gets a directory to work in."""
     from app.domain.errors import SynclineError  # noqa: PLC0415 -- only in the other process
 
     complaint = None

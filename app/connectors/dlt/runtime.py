@@ -1,7 +1,7 @@
-"""dlt in this process, cut off: it reads what it is given, writes into a directory of the attempt, and tells nobody.
+"""Isolates dlt: it reads only what it is given, writes only to the attempt's directory, and sends no statistics.
 
-dlt looks for settings in the environment, in `.dlt` of the working directory and of the user's home, and in vaults; it
-keeps pipelines in the user's home (as root, in /var/dlt), and sends usage statistics. None of it may happen here.
+By default dlt looks for settings in the environment, in `.dlt` of the working directory and of the user's home, and in
+vaults; it keeps pipelines in the user's home (as root, in /var/dlt), and sends usage statistics.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _SETTINGS: Final[dict[str, Any]] = {
         "request_max_attempts": REQUEST_ATTEMPTS,
     },
     "pipelines": {"restore_from_destination": False, "enable_runtime_trace": False},
-    # Rows of a load that did not end are found by its id.
+    # The load id finds the rows of an unfinished load.
     "normalize": {"parquet_normalizer": {"add_dlt_load_id": True}},
-    # A job that is tried again after a commit whose answer was lost would double its rows.
+    # If the answer to a commit is lost, a retry of the job would duplicate its rows.
     "load": {"raise_on_max_retries": 1},
-    # ADBC appends without looking at the types of the columns.
+    # ADBC appends without checking column types.
     "disable_adbc_detection": True,
 }
 _LONGEST_MESSAGE: Final = 2000
 
 
 def isolate(home: Path) -> None:
-    """Once a process, before anything else of dlt; `home` exists and goes with the attempt."""
+    """Call once per process, before anything else of dlt; `home` exists and is removed with the attempt."""
     directory, working = str(home), os.getcwd()  # noqa: PTH109 -- dlt takes text
     os.environ |= {"DLT_DATA_DIR": directory, "DLT_PROJECT_DIR": directory, "DLT_LOCAL_DIR": working}
     os.environ["DLT_DISABLE_PLUGINS"] = "true"
@@ -51,7 +51,7 @@ def isolate(home: Path) -> None:
     from dlt.common.runtime.run_context import RunContext  # noqa: PLC0415
 
     class Isolated(RunContext):
-        """The settings are ours and the directories the attempt's; paths of the user's are relative as elsewhere."""
+        """Our settings and the attempt's directories; the user's paths stay relative to the working directory."""
 
         global_dir = run_dir = data_dir = directory
         local_dir = working
@@ -63,8 +63,8 @@ def isolate(home: Path) -> None:
 
 
 @contextmanager
-def explained(doing: str, *, config: Any) -> Iterator[None]:
-    """Turns dlt's errors into Syncline's: its innermost words, without the secrets of `config`."""
+def translate_errors(doing: str, *, config: Any) -> Iterator[None]:
+    """Turns dlt's errors into Syncline's: the innermost message, without the secrets of `config`."""
     from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415
     from dlt.common.exceptions import MissingDependencyException, TerminalException  # noqa: PLC0415
 
@@ -77,21 +77,23 @@ def explained(doing: str, *, config: Any) -> Iterator[None]:
         raise ConfigurationError(f"{doing}: {error.caller} needs packages that are not installed: {needed}") from None
     except Exception as error:  # noqa: BLE001 -- each driver has errors of its own
         permanent = any(isinstance(each, (ConfigurationException, TerminalException)) for each in chain(error))
-        raise (ConfigurationError if permanent else SynclineError)(f"{doing}: {told(error, config)}") from None
+        raise (ConfigurationError if permanent else SynclineError)(
+            f"{doing}: {describe_error(error, config)}"
+        ) from None
 
 
-def told(error: BaseException, config: Any) -> str:
-    """The innermost error's words, in one line, secrets masked."""
+def describe_error(error: BaseException, config: Any) -> str:
+    """The innermost error's message, in one line, with secrets masked."""
     *_, innermost = chain(error)
-    words = " ".join(str(innermost).split())
-    # What follows are all the places in which dlt has looked.
-    text = Redactor(secrets_in(config)).redact(words.partition(" for field `")[0]) or type(innermost).__name__
-    # Only now: half a secret could not be found any more.
+    message = " ".join(str(innermost).split())
+    # The rest lists everywhere that dlt has looked.
+    text = Redactor(secrets_in(config)).redact(message.partition(" for field `")[0]) or type(innermost).__name__
+    # Truncated only now: half a secret would not be recognised.
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what it came from."""
+    """`error` and its causes."""
     current: BaseException | None = error
     while current is not None:
         yield current

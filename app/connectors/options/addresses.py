@@ -1,4 +1,4 @@
-"""Addresses of files: local paths, and URLs of what fsspec reaches."""
+"""Addresses of files: local paths, and URLs that fsspec can open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _PROTOCOL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# What has to be installed for a kind of address, and the extra that brings it.
+# The module that each protocol needs, and the extra that installs it.
 _NEEDS: Final = {
     "file": ("fsspec", "files"),
     "http": ("aiohttp", "files"),
@@ -25,25 +25,25 @@ WRITABLE: Final = ("file", "s3", "gs")
 
 
 def protocol_of(address: str) -> str:
-    """`s3` of `s3://bucket/key`; `file` where an address names none."""
+    """`s3` for `s3://bucket/key`; `file` for an address without a protocol."""
     found = _PROTOCOL.match(address)
     return found[1].lower() if found else "file"
 
 
-def checked_address(address: str, valid: Collection[str]) -> str:
-    """`address` as fsspec understands it, with its protocol in small letters.
+def normalize_address(address: str, valid: Collection[str]) -> str:
+    """`address` as fsspec understands it, with its protocol in lower case.
 
-    Raises ValueError unless it is of a `valid` kind, names a bucket if it lies in one, and what it needs is installed.
+    Raises ValueError if its protocol is not `valid`, its bucket is missing, or what it needs is not installed.
     """
     protocol = protocol_of(address)
     if not address.strip():
         raise ValueError("an address must not be empty")
     if "::" in address or protocol not in valid:
         known = ", ".join(f"{each}://" for each in valid)
-        raise ValueError(f"an address begins with {protocol}://, valid are local paths and {known}")
+        raise ValueError(f"unsupported address {protocol}://; use a local path or one of {known}")
     named, _, rest = address.partition("://")
     if protocol in _IN_BUCKETS and rest[:1] in ("", "/"):
-        raise ValueError(f"an address {protocol}:// names its bucket first: write {protocol}://bucket/path")
+        raise ValueError(f"the address names no bucket: write {protocol}://bucket/path")
     module, extra = _NEEDS[protocol]
-    check_installed(f"an address {protocol}://", extra, module)
+    check_installed(f"address type {protocol}://", extra, module)
     return f"{protocol}://{rest}" if named.lower() == protocol else address

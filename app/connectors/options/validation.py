@@ -1,4 +1,4 @@
-"""Options as the models of their kinds have them, or what is wrong with them."""
+"""Options validated by the models of their kinds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(model: type[Model], given: dict[str, Any], *, place: str) -> Model:
-    """`given` as `model`; `place` begins every complaint.
+    """`given` as `model`; every error begins with `place`.
 
     Raises:
-        ConfigurationError: names each wrong key, never its value, which may be a secret.
+        ConfigurationError: names each wrong key, but never its value, which may be a secret.
     """
     try:
         return model.model_validate(given)

@@ -1,1 +1,1 @@
-"""What sources that are programs of others have in common: how they are installed, started, heard and ended."""
+"""Third-party programs as sources and destinations: how they are installed, started, read and stopped."""

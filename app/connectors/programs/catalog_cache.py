@@ -1,4 +1,4 @@
-"""Catalogs that were discovered before, kept in files: some programs take minutes to find out what there is."""
+"""Discovered catalogs, cached in files: some programs take minutes to discover what there is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FORGOTTEN_AFTER_SECONDS = 7 * 86_400
 
 
 class _Kept(msgspec.Struct):
-    """`lacking` are fields, by stream, that came and that the catalog does not have."""
+    """`lacking` are fields, by stream, that came although the catalog does not have them."""
 
     catalog: dict[str, Any]
     lacking: dict[str, set[str]] = {}
@@ -33,32 +33,32 @@ class _Kept(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Kept, float_hook=jsontext.fraction).decode
 
 
-def changes(command: Sequence[str]) -> list[int]:
-    """When each file that a command names has changed, in nanoseconds since 1970: it may be another program now."""
+def change_times(command: Sequence[str]) -> list[int]:
+    """When each file in a command last changed, in nanoseconds since 1970: it may be another program now."""
     return [Path(word).stat().st_mtime_ns if Path(word).is_file() else 0 for word in command]
 
 
 class DiscoveredCatalog:
-    """What one program with one configuration has discovered, for as long as `max_age`.
+    """The catalog that one program discovered with one configuration, valid for `max_age`.
 
-    A bookmark that is forgotten (`generation`) forgets the catalog with it; so does a changed file of the command.
+    A reset of the bookmark (`generation`) discards the catalog as well; so does a changed file of the command.
     """
 
     def __init__(
         self, data_dir: Path, command: Sequence[str], config: str, *, generation: int, max_age: timedelta
     ) -> None:
-        # The configuration holds secrets: of it a digest is kept, and only the owner can read even that.
-        key = json.dumps([list(command), changes(command), config, generation])
+        # The configuration holds secrets: only a digest of it is kept, and only the owner can read that.
+        key = json.dumps([list(command), change_times(command), config, generation])
         self._directory = data_dir / "catalogs"
         self._path = self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
         self._max_age_seconds = max_age.total_seconds()
         self._catalog: dict[str, Any] | None = None
         self._lacking: dict[str, set[str]] = {}
         self.is_earlier = False
-        """Whether the catalog in use is one that was remembered: there may be more by now."""
+        """Whether the catalog in use comes from the cache: there may be more by now."""
 
-    def remembered(self) -> dict[str, Any] | None:
-        """None where there is none, or one that is too old or damaged."""
+    def recall(self) -> dict[str, Any] | None:
+        """The cached catalog; None if there is none, or if it is too old or damaged."""
         try:
             if self._age_seconds(self._path) >= self._max_age_seconds:
                 return None
@@ -69,23 +69,23 @@ class DiscoveredCatalog:
         return kept.catalog
 
     def remember(self, catalog: dict[str, Any]) -> None:
-        """For the next attempts; those that nobody asked for in a week go."""
+        """Keeps `catalog` for the next attempts; removes those that were not used for a week."""
         self._catalog, self._lacking, self.is_earlier = catalog, {}, False
         if self._max_age_seconds:
             self._write(discovered=time.time())
             self._forget_old()
 
-    def lacking(self, stream: str) -> AbstractSet[str]:
+    def missing_fields(self, stream: str) -> AbstractSet[str]:
         """The fields of `stream` that have come although the catalog does not have them."""
         return self._lacking.get(stream, set())
 
-    def note_lacking(self, stream: str, fields: AbstractSet[str]) -> None:
-        """That `fields` have come; the catalog grows no younger by it."""
+    def note_missing_fields(self, stream: str, fields: AbstractSet[str]) -> None:
+        """Notes that `fields` came; the catalog's age stays the same."""
         if not fields:
             return
         self._lacking.setdefault(stream, set()).update(fields)
         if self._catalog is not None and self._max_age_seconds:
-            with suppress(FileNotFoundError):  # it was forgotten meanwhile
+            with suppress(FileNotFoundError):  # it was removed meanwhile
                 self._write(discovered=self._path.stat().st_mtime)
 
     def _write(self, *, discovered: float) -> None:

@@ -1,4 +1,4 @@
-"""Rows that nothing tells apart, and the states of programs that stand for them: without one they would come again."""
+"""Rows that nothing identifies, and the states that cover them: without a state they would be loaded again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ S = TypeVar("S", bound="Hashable")
 
 
 class Uncovered(Generic[S]):
-    """The streams of which such rows have come since a state that covers them."""
+    """The streams with such rows that no state covers yet."""
 
     def __init__(self) -> None:
         self._streams: set[S] = set()
@@ -24,20 +24,20 @@ class Uncovered(Generic[S]):
     def __bool__(self) -> bool:
         return bool(self._streams)
 
-    def came(self, stream: S, *, full_refresh: bool, key: tuple[str, ...], cursor_field: str | None) -> None:
-        """Rows of `stream`: whatever replaces others, or has a key or a cursor, is told apart."""
+    def note_rows(self, stream: S, *, full_refresh: bool, key: tuple[str, ...], cursor_field: str | None) -> None:
+        """Notes rows of `stream`; they are identified if they replace others, or have a key or a cursor."""
         if not (full_refresh or key or cursor_field):
             self._streams.add(stream)
 
     def cover(self, streams: Iterable[S] | None) -> None:
-        """A state came that stands for all rows of `streams`, of every stream if None."""
+        """Notes a state that covers all rows of `streams`, or of every stream if None."""
         self._streams = set() if streams is None else self._streams.difference(streams)
 
     def refuse(self, program: str) -> None:
-        """Raises `ConfigurationError` if rows are left."""
+        """Raises `ConfigurationError` if rows remain uncovered."""
         if self._streams:
-            names = ", ".join(sorted(map(str, self._streams)))
+            names = ", ".join(sorted(repr(str(stream)) for stream in self._streams))
             raise ConfigurationError(
-                f"{program} sent records without a state that covers them, of {names}: the next run would load "
-                "them again. Say 'sync_mode: full_refresh', or what tells them apart with 'primary_key'"
+                f"{program} sent records of {names} without a state that covers them: the next run would load them "
+                "again. Set 'sync_mode: full_refresh', or set 'primary_key' to the fields that identify a record"
             )

@@ -1,4 +1,4 @@
-"""Objects of JSON that a program gets: written out in the catalogue, as text, or in a file."""
+"""JSON objects for programs: as a mapping in the catalogue, as JSON text, or in a file."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 
-def document(given: dict[str, Any] | str, key: str) -> dict[str, Any]:
-    """An object that is written out, in JSON text, or in the file of that path.
+def read_document(given: dict[str, Any] | str, key: str) -> dict[str, Any]:
+    """The object that is `given` as a mapping, as JSON text, or as the path of a file.
 
     Raises:
-        ConfigurationError: it is none of them; `key` is the option to name.
+        ConfigurationError: it is none of these; `key` is the option that the error names.
     """
     if isinstance(given, dict):
         return given
-    text = given if given.lstrip().startswith("{") else text_of(given, key, "a JSON object")
+    text = given if given.lstrip().startswith("{") else read_text(given, key, "a JSON object")
     try:
-        return object_of(jsontext.decode(text))
+        return check_object(jsontext.decode(text))
     except (msgspec.MsgspecError, TypeError) as error:
         raise ConfigurationError(f"'{key}' is not a JSON object: {error}") from None
 
 
-def text_of(path: str, key: str, else_: str) -> str:
-    """What the file at `path` holds, which the option `key` names; `else_` is what may stand there instead."""
+def read_text(path: str, key: str, else_: str) -> str:
+    """The content of the file at `path`, the value of the option `key`, which may also be `else_`."""
     try:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"'{key}' is neither {else_} nor a readable file: {error}") from None
 
 
-def object_of(value: Any) -> dict[str, Any]:
-    """`value`, which is an object; raises TypeError if it is something else."""
+def check_object(value: Any) -> dict[str, Any]:
+    """`value`; raises TypeError unless it is an object."""
     if not isinstance(value, dict):
         raise TypeError(f"it is of type {type(value).__name__}")
     return value
 
 
-def written(directory: Path, name: str, text: str) -> str:
-    """The path of a new file with `text`, readable by its owner only: it may hold secrets."""
+def write_private_file(directory: Path, name: str, text: str) -> str:
+    """Writes a new file that only its owner can read, as it may hold secrets; returns its path."""
     path = directory / name
     path.touch(mode=0o600)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""Fields of records that come although their stream was announced without them."""
+"""Fields in records that their stream's catalog or schema does not have."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class LateFields:
-    """Finds the kind that such a field's column is to have, before the destination makes one for any JSON.
+    """Finds the kind of such a field's column, before the destination creates one for any JSON.
 
-    `columns` are those of the streams in the catalog in use. Where one from an earlier attempt lacks a field, `ask` is
-    called, which has the program tell once more what it offers and remembers that. What it does not tell then either is
-    noted with the catalog, so that the next attempts do not ask for it again.
+    `columns` are those of the streams in the catalog in use. If a cached one lacks a field, `ask` runs discovery again
+    and caches the result. Fields that are still missing then are noted with the catalog, so that later attempts do not
+    run discovery for them again.
     """
 
     def __init__(self, known: DiscoveredCatalog, columns: Columns, *, ask: Callable[[], Columns], log: Log) -> None:
@@ -34,27 +34,27 @@ class LateFields:
 
     @property
     def may_be_outdated(self) -> bool:
-        """Whether the catalog in use is that of an earlier attempt."""
+        """Whether the catalog in use is from an earlier attempt."""
         return self._known.is_earlier
 
-    def announced(self, stream: str, table: Table) -> Table:
-        """`table`, as its stream is announced now, with the fields that were found before."""
+    def with_found_fields(self, stream: str, table: Table) -> Table:
+        """`table`, which its stream has just announced, with the fields that were found before."""
         found = self._found.get(stream)
         return dataclasses.replace(table, columns=found | table.columns) if found else table
 
-    def widened(self, stream: str, table: Table, records: list[dict[str, Any]]) -> Table | None:
-        """`table` with the fields of `records` that it lacks, None where there are none or nobody knows their kind.
+    def with_late_fields(self, stream: str, table: Table, records: list[dict[str, Any]]) -> Table | None:
+        """`table` with the fields of `records` that it lacks; None if there are none, or their kind is not known.
 
         Raises:
-            SynclineError: the program had to be asked, and failed.
+            SynclineError: discovery was needed, and failed.
         """
-        fields = set().union(*records) - table.columns.keys() - self._known.lacking(stream)
-        # What is only NULL makes no column.
+        fields = set().union(*records) - table.columns.keys() - self._known.missing_fields(stream)
+        # A field that is only NULL needs no column.
         late = {field for field in fields if any(record.get(field) is not None for record in records)}
         if not late:
             return None
         kinds = self._kinds(stream, late)
-        self._known.note_lacking(stream, late - kinds.keys())
+        self._known.note_missing_fields(stream, late - kinds.keys())
         new = {field: kinds[field] for field in sorted(late & kinds.keys())}
         self._found.setdefault(stream, {}).update(new)
         return dataclasses.replace(table, columns=table.columns | new) if new else None
@@ -62,10 +62,10 @@ class LateFields:
     def _kinds(self, stream: str, late: set[str]) -> Mapping[str, Kind]:
         unknown = late - self._columns.get(stream, {}).keys()
         if unknown and self._known.is_earlier:
-            what = f"field {min(unknown)!r} is new in the stream {stream!r}"
-            self._log("info", f"{what}: what the source offers is asked for again")
+            what = f"field {min(unknown)!r} is new in stream {stream!r}"
+            self._log("info", f"{what}: discovering the source again")
             try:
                 self._columns = self._ask()
             except SynclineError as error:
-                raise type(error)(f"{what}, and the source could not be asked of what kind it is: {error}") from error
+                raise type(error)(f"{what}, and discovering its type failed: {error}") from error
         return self._columns.get(stream, {})

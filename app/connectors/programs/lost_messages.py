@@ -1,4 +1,4 @@
-"""Messages that would be passed over, although rows are in them."""
+"""Messages with rows that would be ignored silently."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING: Final = msgspec.Raw(b"null")
 
 
 class Unread(msgspec.Struct):
-    """An object that is not a known message, as far as it tells of rows or of a log line; each is any JSON text."""
+    """An object that is not a known message: its keys that may hold rows or a log line, each as any JSON."""
 
     type: msgspec.Raw = _NOTHING
     stream: msgspec.Raw = _NOTHING
@@ -30,16 +30,16 @@ class Unread(msgspec.Struct):
 
     @property
     def is_log(self) -> bool:
-        """Whether it is a line of a log; some show the record that they are about."""
-        return any(text_in(said) for said in (self.level, self.message, self.msg))
+        """Whether it is a log line; some include the record that they are about."""
+        return any(text_in(value) for value in (self.level, self.message, self.msg))
 
 
 _decode = msgspec.json.Decoder(Unread).decode
 _decode_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def unread(line: bytes | msgspec.Raw) -> Unread:
-    """The JSON object in a `line`; an empty one where there is none."""
+def parse_unread(line: bytes | msgspec.Raw) -> Unread:
+    """The JSON object in a `line`; an empty one if there is none."""
     try:
         return _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -47,7 +47,7 @@ def unread(line: bytes | msgspec.Raw) -> Unread:
 
 
 def values_of(line: bytes) -> dict[str, msgspec.Raw]:
-    """Key, in lower case → JSON text, of the object in a `line`; empty where there is none."""
+    """Key in lower case → JSON, of the object in a `line`; empty if there is none."""
     try:
         return {key.lower(): value for key, value in _decode_values(line).items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -55,7 +55,7 @@ def values_of(line: bytes) -> dict[str, msgspec.Raw]:
 
 
 def text_in(value: msgspec.Raw) -> str:
-    """The text that is in JSON; "" if it is not text."""
+    """The string in this JSON; "" if it is not a string."""
     try:
         return msgspec.json.decode(value, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -63,21 +63,23 @@ def text_in(value: msgspec.Raw) -> str:
 
 
 def holds_values(value: msgspec.Raw) -> bool:
-    """Whether it is an object or a list that is not empty."""
+    """Whether it is a non-empty object or list."""
     return bytes(value)[:1] in (b"{", b"[") and len(bytes(value)[1:-1].strip()) > 0
 
 
 def check_text(line: bytes, *, program: str, types: tuple[str, ...] = CARRYING) -> None:
-    """Raises `SynclineError` where a `line` that is no message has one within: a text before it has no end of line."""
+    """Raises `SynclineError` if a `line` of text has a message in it: the text before it has no line break."""
     if b'"type"' in line and (found := _message(types).search(line)):
         shown = line[: found.end()][-_SHOWN_BYTES:].decode(errors="replace").strip()
-        raise SynclineError(f"{program} wrote a message behind text in one line, where it would be lost: {shown}")
+        raise SynclineError(f"{program} wrote a message after text on the same line, where it would be lost: {shown}")
 
 
 def check_type(type_: str, *, program: str) -> None:
-    """Raises `SynclineError` for a type that is only spelled otherwise than one that carries data."""
+    """Raises `SynclineError` for a type that differs only in spelling from one that carries data."""
     if type_.strip().upper() in CARRYING:
-        raise SynclineError(f"{program} sent a message of the type {type_!r}, valid are: {', '.join(CARRYING)}")
+        raise SynclineError(
+            f"{program} sent a message of unknown type {type_!r}; it must be one of {', '.join(CARRYING)}"
+        )
 
 
 @functools.cache

@@ -1,7 +1,7 @@
-"""A virtual environment for each pinned set of packages, made once and then shared by all attempts.
+"""A virtual environment for each pinned set of packages, created once and shared by all attempts.
 
-`uv` makes it where it is installed, on PATH or beside this Python, and takes packages from where pip would; else `venv`
-and `pip`.
+`uv` creates it if it is installed, on PATH or beside this Python, and pip has no settings that uv would ignore;
+otherwise `venv` and `pip` do.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Log
 
-_NO_ENVIRONMENT: Final = "cannot make a virtual environment"
+_NO_ENVIRONMENT: Final = "cannot create a virtual environment"
 
-# Runs inside the new environment: its packages by name with the commands that each of them brings, and its version.
+# Runs inside the new environment: prints its packages by name, each with its version and its commands.
 _INVENTORY = """
 import json
 from importlib.metadata import distributions
@@ -48,7 +48,7 @@ print(json.dumps({
 def command_of(
     command: str | Sequence[str] | None, package: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log
 ) -> list[str]:
-    """What starts a program: the user's own `command`, else that of `package`; raises as `installed_command` does."""
+    """The command of a program: the user's own `command`, or that of `package`; raises as `installed_command` does."""
     if isinstance(command, str):
         return shlex.split(command)
     if command:
@@ -57,12 +57,12 @@ def command_of(
 
 
 def installed_command(requirements: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log) -> Path:
-    """The path of a package's command; installs the packages if this set of them is not there yet.
+    """The path of a package's command; installs the packages if this set is not installed yet.
 
-    The first of `requirements` brings the command. What the installer has to complain about goes to standard error.
+    The first of `requirements` has the command. The installer's errors go to standard error.
 
     Raises:
-        SynclineError: installing failed, which another try may mend.
+        SynclineError: installing failed, and may succeed on a retry.
         ConfigurationError: the package has no such command, or several to choose from.
     """
     package = re.split(r"[\[=@]", requirements[0])[0]
@@ -70,20 +70,20 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
     home = (data_dir / "venvs" / f"{package}-{key}").absolute()
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
-        waited = _waited_for(lock, requirements, log)
-        inventory = _finished(home)
+        waited = _lock(lock, requirements, log)
+        inventory = _read_marker(home)
         if inventory is None:
-            inventory = _built(home, requirements, log)
+            inventory = _build(home, requirements, log)
         elif waited:
-            log("info", "installed by the other one")
-    by_name = {_normal(name): found for name, found in inventory.items()}
-    commands = by_name.get(_normal(package), {}).get("commands", [])
-    return home / "bin" / (executable or _only(commands, package))
+            log("info", "installed by the other attempt")
+    by_name = {_normalize(name): found for name, found in inventory.items()}
+    commands = by_name.get(_normalize(package), {}).get("commands", [])
+    return home / "bin" / (executable or _only_command(commands, package))
 
 
 @contextmanager
-def _announced(log: Log) -> Iterator[None]:
-    """Whoever waits for the connector hears that for now it is an installation that takes its time."""
+def _announce(log: Log) -> Iterator[None]:
+    """Tells whoever waits for the connector that an installation is taking the time."""
     announce = log.installing if isinstance(log, HearsOfInstalling) else None
     if announce:
         announce()
@@ -92,20 +92,20 @@ def _announced(log: Log) -> Iterator[None]:
         announce(done=True)
 
 
-def _waited_for(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
-    """Whether somebody else had it."""
+def _lock(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
+    """Takes the lock; returns whether it had to wait for it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        log("info", f"installing {' '.join(requirements)}: another attempt is at it, which is waited for")
-        with _announced(log):
+        log("info", f"installing {' '.join(requirements)}: waiting for another attempt that is installing it")
+        with _announce(log):
             fcntl.flock(lock, fcntl.LOCK_EX)
         return True
     return False
 
 
-def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
-    """An environment is finished when its marker says so and knows it by its present path: scripts contain the path."""
+def _read_marker(home: Path) -> dict[str, dict[str, list[str]]] | None:
+    """The packages of a finished environment. One that was moved does not count: its scripts contain its path."""
     try:
         marker = json.loads((home / "finished.json").read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -114,13 +114,13 @@ def _finished(home: Path) -> dict[str, dict[str, list[str]]] | None:
     return packages if marker["home"] == str(home) else None
 
 
-def _built(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
+def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
     log("info", f"installing {' '.join(requirements)}")
     python = str(home / "bin" / "python")
-    with _announced(log):
+    with _announce(log):
         _install(home, python, requirements, log)
-    listed = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
-    packages: dict[str, dict[str, list[str]]] = json.loads(listed.stdout)
+    inventory = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
+    packages: dict[str, dict[str, list[str]]] = json.loads(inventory.stdout)
     log("info", f"installed {len(packages)} packages")
     (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
     return packages
@@ -131,51 +131,52 @@ def _install(home: Path, python: str, requirements: tuple[str, ...], log: Log) -
     turns = installers(log) if uv else ("pip",)
     if uv and "uv" in turns:
         try:
-            _made_by_uv(uv, home, python, requirements)
+            _build_with_uv(uv, home, python, requirements)
         except SynclineError:
             if "pip" not in turns:
                 raise
-            log("warn", "uv could not install it, its output is in the log; pip tries")
+            log("warn", "uv could not install it (its output is in the log); trying pip")
         else:
             return
-    _made_by_pip(home, python, requirements)
+    _build_with_pip(home, python, requirements)
 
 
-def _made_by_uv(uv: str, home: Path, python: str, requirements: tuple[str, ...]) -> None:
+def _build_with_uv(uv: str, home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
     _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)], _NO_ENVIRONMENT)
-    _run([uv, "pip", "install", "--quiet", "--python", python, *requirements], _not_installed(requirements))
+    _run([uv, "pip", "install", "--quiet", "--python", python, *requirements], _install_failure(requirements))
 
 
-def _made_by_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
+def _build_with_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT)
-    # A new environment has a pip of its own, which reads a file of its own in place of this one.
+    # The new environment's pip reads a pip.conf of its own instead of this one.
     if (settings := Path(sys.prefix) / "pip.conf").exists():
         (home / settings.name).symlink_to(settings)
-    # What is never imported need not be compiled.
+    # Most modules are never imported, so compiling them is a waste.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
-    _run([python, "-m", "pip", "install", *options, *requirements], _not_installed(requirements))
+    _run([python, "-m", "pip", "install", *options, *requirements], _install_failure(requirements))
 
 
-def _not_installed(requirements: tuple[str, ...]) -> str:
+def _install_failure(requirements: tuple[str, ...]) -> str:
     return f"cannot install {' '.join(requirements)}"
 
 
 def _run(command: list[str], failure: str) -> None:
-    # The parent has one thread here, and a build must not go on without it.
+    # A build must end with its parent, which has only one thread here.
     follow = end_with_parent(signal.SIGKILL)
     ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603 -- an installer
     if code := ended.returncode:
-        raise SynclineError(f"{failure}: the command ended with {code}, its output is in the log")
+        raise SynclineError(f"{failure}: the command ended with code {code}; its output is in the log")
 
 
-def _only(commands: list[str], package: str) -> str:
+def _only_command(commands: list[str], package: str) -> str:
     for candidates in ([each for each in commands if each == package], commands):
         if len(candidates) == 1:
             return candidates[0]
-    raise ConfigurationError(f"'executable' is needed: {package} brings the commands {', '.join(commands) or 'none'}")
+    choice = f"one of {', '.join(commands)}" if commands else "a command; the package itself has none"
+    raise ConfigurationError(f"{package} does not have exactly one command: set 'executable' to {choice}")
 
 
-def _normal(name: str) -> str:
+def _normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""What a process says on a pipe: until the process ends, whoever else holds the pipe, and in bounded memory."""
+"""Reads a process's output from a pipe until the process ends, whoever else holds the pipe, in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT_BYTES: Final = 32 << 10
 _LONGEST_MESSAGE_MEGABYTES: Final = 16
-_BYTE_ORDER_MARK: Final = "\ufeff".encode()
+_BOM: Final = "\ufeff".encode()
 _CHUNK_BYTES: Final = 64 << 10
-# As much as Linux allows everybody: https://man7.org/linux/man-pages/man7/pipe.7.html
+# The most that Linux allows unprivileged users: https://man7.org/linux/man-pages/man7/pipe.7.html
 _DEPTH_BYTES: Final = 1 << 20
 _SECONDS_AFTER_THE_END: Final = 1.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
@@ -31,7 +31,7 @@ _SECONDS_BETWEEN_LOOKS: Final = 0.2
 def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
     """What is written to `pipe`, until it is closed or its process has ended.
 
-    All that the process wrote is read, and for another second what comes from others that hold the pipe.
+    Everything that the process wrote is read, and for one more second what others write that hold the pipe.
     """
     until, owed = math.inf, 0
     while owed > 0 or time.monotonic() < until:
@@ -46,22 +46,22 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
 
 
 def deepen(pipe: int) -> None:
-    """Lets its program go on while nobody reads, as long as a batch is loaded; the usual 64 KB are full long before.
+    """Enlarges the pipe, so that its program can go on while a batch is loaded: the usual 64 KB fill up too early.
 
-    Where the system has no such pipes, or no more room for them, it stays as it is.
+    If the system does not support that, or has no room left, the pipe stays as it is.
     """
     with suppress(AttributeError, OSError):
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _DEPTH_BYTES)
 
 
 class Lines:
-    """The lines in `chunks`, without their ends; text is cut after `LONGEST_TEXT_BYTES`.
+    """The lines in `chunks`, without line breaks; text is truncated after `LONGEST_TEXT_BYTES`.
 
-    With `messages`, lines that begin as a JSON object stay whole, and marks of byte order before them are left out.
-    `number` is how many have ended so far, `within` whether another one has begun. Complaints name the `program`.
+    With `messages`, lines that begin as a JSON object stay whole, and a BOM before them is removed. `number` counts the
+    lines that have ended so far, `within` says whether another one has begun. Errors name the `program`.
 
     Raises:
-        ConfigurationError: while going through them, for a message longer than 16 MB.
+        ConfigurationError: during iteration, for a message longer than 16 MB.
     """
 
     def __init__(self, chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> None:
@@ -75,26 +75,26 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             for line in self._splitter.feed(chunk):
-                kept = self._bounded(line)
+                kept = self._limit_length(line)
                 self.number += 1
                 self.within = False
                 yield kept
-            self._bound_what_has_begun()
+            self._limit_unfinished()
             self.within = self._splitter.length > 0
         if self.within:
             self.within = False
-            yield self._bounded(self._splitter.take())
+            yield self._limit_length(self._splitter.take())
 
-    def _bounded(self, line: bytes) -> bytes:
+    def _limit_length(self, line: bytes) -> bytes:
         if len(line) > LONGEST_TEXT_BYTES:
             if self._is_message(line):
                 self._check_length(len(line))
             else:
                 line = line[:LONGEST_TEXT_BYTES]
-        return line.removeprefix(_BYTE_ORDER_MARK) if self._messages else line
+        return line.removeprefix(_BOM) if self._messages else line
 
-    def _bound_what_has_begun(self) -> None:
-        """The same for a line that may never end."""
+    def _limit_unfinished(self) -> None:
+        """Does the same to a line that may never end."""
         if self._splitter.length > LONGEST_TEXT_BYTES:
             if self._is_message(self._splitter.beginning(LONGEST_TEXT_BYTES)):
                 self._check_length(self._splitter.length)
@@ -107,12 +107,12 @@ class Lines:
     def _check_length(self, length: int) -> None:
         if length > _LONGEST_MESSAGE_MEGABYTES << 20:
             self._splitter.take()
-            place = f"line {self.number + 1} of {self._program}'s output"
-            raise ConfigurationError(f"{place} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MB")
+            line = f"line {self.number + 1} of {self._program}'s output"
+            raise ConfigurationError(f"{line} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MB")
 
 
 def _is_object(line: bytes) -> bool:
-    return line[:1] == b"{" or line.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"{"
+    return line[:1] == b"{" or line.removeprefix(_BOM).lstrip()[:1] == b"{"
 
 
 def _waiting_bytes(pipe: int) -> int:

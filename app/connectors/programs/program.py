@@ -1,4 +1,4 @@
-"""A program of others as a process: a small environment, its own files, and an ending that says why."""
+"""A third-party program as a process: a small environment, its own files, and an error that says why it failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 _GRACE_SECONDS = 2
-# A program that has closed its output has said everything; some still clean up.
+# A program that has closed its output has sent everything; some still clean up.
 _SECONDS_AFTER_CLOSING = 10
 _HINT_CHARACTERS = 300
 _SHOWN_CHARACTERS = 16 << 10
@@ -33,31 +33,32 @@ _LONGEST_OUTPUT_MEGABYTES = 32
 
 
 class Input:
-    """The way into a program: a pipe, of which the program gets one end."""
+    """A program's standard input: a pipe, of which the program gets one end."""
 
     def __init__(self) -> None:
         self.receiving, sending = os.pipe()
         self._file = os.fdopen(sending, "wb", buffering=0)
 
     def send(self, text: bytes) -> None:
-        """Waits while the program does not read; raises `BrokenPipeError` when it never will."""
+        """Waits while the program does not read; raises `BrokenPipeError` if it never will."""
         left = memoryview(text)
         while left:
             left = left[self._file.write(left) or 0 :]
 
     def close(self) -> None:
-        """There is nothing more."""
+        """Ends the input."""
         self._file.close()
 
-    def given(self) -> None:
+    def close_receiving_end(self) -> None:
+        """Called when the program has it."""
         os.close(self.receiving)
 
 
 class Program:
-    """`command` with its configuration; `secrets` are masked in everything that it says.
+    """Runs `command`; `secrets` are masked in all of its output.
 
-    `name` is what complaints call it, `home` its directory, which is made; `environment` what it gets beside what every
-    program does; `shown` makes a line of its standard error readable.
+    Errors call it `name`. `home` is its directory, which is created; `environment` is added to what every program gets;
+    `format_line` makes a line of its standard error readable.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Program:
         home: Path,
         secrets: Iterable[str],
         environment: Mapping[str, str] | None = None,
-        shown: Callable[[str], str] = str,
+        format_line: Callable[[str], str] = str,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.command = command
@@ -77,46 +78,47 @@ class Program:
         self._environment = program_environment(os.environ) | mark | {"HOME": str(home)} | dict(environment or {})
         self._secrets = set(secrets)
         self._redact = Redactor(self._secrets).redact
-        self._shown = shown
+        self._format_line = format_line
         self._read: Generator[bytes] | None = None
-        self._heard: Lines | None = None
+        self._lines: Lines | None = None
         self._input: Input | None = None
         self._running: subprocess.Popen[bytes] | None = None
         self._last_words = ""
         self._heard_error = False
 
     def open_input(self) -> Input:
-        """What the next run is given on its standard input; other runs have none."""
+        """The standard input of the next run; other runs have none."""
         self._input = Input()
         return self._input
 
     def lines(self, *arguments: str) -> Iterator[bytes]:
-        """Runs the program with `arguments` and yields the lines of its standard output, without their ends.
+        """Runs the program with `arguments` and yields the lines of its standard output, without line breaks.
 
-        Text is cut, messages are whole. Its own end is the end, even if children that it left hold its output.
+        Long text is truncated, messages are whole. The output ends with the program, even if its children still hold
+        the pipe.
 
         Raises:
             ConfigurationError: the command cannot be started, or a message is too long.
-            SynclineError: it ended with another code than 0, or not at all after closing its output.
+            SynclineError: its exit code is not 0, or it did not end after closing its output.
         """
         self._read = self._output(*arguments)
-        self._heard = Lines(self._read, messages=True, program=self._name)
-        return iter(self._heard)
+        self._lines = Lines(self._read, messages=True, program=self._name)
+        return iter(self._lines)
 
     def output(self, *arguments: str) -> bytes:
-        """All of its standard output, which may have 32 MB; raises as `lines` does."""
+        """All of its standard output, at most 32 MB; raises as `lines` does."""
         output = bytearray()
         for chunk in self._output(*arguments):
             output += chunk
             if len(output) > _LONGEST_OUTPUT_MEGABYTES << 20:
                 raise ConfigurationError(
-                    f"{self._name}'s {arguments[-1]} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB"
+                    f"{self._name} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB for {arguments[-1]!r}"
                 )
         return bytes(output)
 
     def stop(self) -> None:
         running, self._running = self._running, None
-        read, self._read, self._heard = self._read, None, None
+        read, self._read, self._lines = self._read, None, None
         if running is not None:
             running.terminate()
             try:
@@ -125,14 +127,14 @@ class Program:
                 running.kill()
                 running.wait()
         if read is not None:
-            # Where it is not heard to its end: an error that is kept would keep its pipe open, too.
-            with suppress(ValueError):  # another thread hears it just now
+            # If it is not read to its end, an error that is kept would keep its pipe open as well.
+            with suppress(ValueError):  # another thread is reading it
                 read.close()
 
     def text(self, line: bytes) -> str:
-        """A line of free text as it may be shown: without secrets, in at most 16 Ki characters."""
+        """A line of free text for logs: without secrets, at most 16 Ki characters."""
         text = self._redact(line.decode(errors="replace"))
-        # Only now: half a secret could not be found any more.
+        # Truncated only now: half a secret would not be recognised.
         return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
     def _output(self, *arguments: str) -> Generator[bytes]:
@@ -141,28 +143,28 @@ class Program:
             raise RuntimeError(f"{self._name} was started without pipes")
         with running.stdout as output:
             deepen(output.fileno())
-            ear = threading.Thread(target=self._listen, args=[running, running.stderr], daemon=True)
-            ear.start()
+            reader = threading.Thread(target=self._read_errors, args=[running, running.stderr], daemon=True)
+            reader.start()
             yield from chunks(output.fileno(), has_ended=lambda: running.poll() is not None)
         try:
             code = running.wait(_SECONDS_AFTER_CLOSING)
         except subprocess.TimeoutExpired:
-            place = self._place().removesuffix(" of its output")
+            position = self._output_position().removesuffix(" of its output")
             waited = f"did not end within {_SECONDS_AFTER_CLOSING} seconds"
-            raise SynclineError(f"{self._name} closed its output{place} and {waited}") from None
-        ear.join(_GRACE_SECONDS)
+            raise SynclineError(f"{self._name} closed its output{position} and {waited}") from None
+        reader.join(_GRACE_SECONDS)
         self._running = None
         if code:
             ending = f"ended with code {code}" if code > 0 else f"was ended by signal {-code}"
-            said = f": {self._last_words}" if self._last_words else ""
-            raise SynclineError(f"{self._name} {ending}{self._place()}{said}")
+            hint = f": {self._last_words}" if self._last_words else ""
+            raise SynclineError(f"{self._name} {ending}{self._output_position()}{hint}")
 
-    def _place(self) -> str:
-        """How far its output had come."""
-        heard = self._heard
-        if heard is not None and heard.within:
-            return f" within line {heard.number + 1} of its output"
-        return f" after line {heard.number} of its output" if heard is not None and heard.number else ""
+    def _output_position(self) -> str:
+        """How far its output was read."""
+        lines = self._lines
+        if lines is not None and lines.within:
+            return f" within line {lines.number + 1} of its output"
+        return f" after line {lines.number} of its output" if lines is not None and lines.number else ""
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:
@@ -176,30 +178,30 @@ class Program:
                 preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two system calls, loaded before the fork
             )
         except OSError as error:
-            raise ConfigurationError(f"'command': cannot start {command[0]}: {error.strerror}") from None
+            raise ConfigurationError(f"'command': cannot start {command[0]!r}: {error.strerror}") from None
         finally:
             if self._input is not None:
-                self._input.given()
+                self._input.close_receiving_end()
                 self._input = None
         return self._running
 
-    def _listen(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    def _read_errors(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         with errors:
-            for line in Lines(self._bounded(running, errors), messages=False):
-                text = self._shown(self.text(line))
+            for line in Lines(self._limit_flood(running, errors), messages=False):
+                text = self._format_line(self.text(line))
                 sys.stderr.write(f"{text}\n")
                 sys.stderr.flush()
                 self.remember(text)
 
-    def _bounded(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> Iterator[bytes]:
-        """Of a flood as much as a log takes: passing all of it on would slow the reading of records."""
+    def _limit_flood(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> Iterator[bytes]:
+        """At most as much as a log takes: passing a flood on would slow down the reading of records."""
         bounded = Bounded(Allowance(time.monotonic()))
         for chunk in chunks(errors.fileno(), has_ended=lambda: running.poll() is not None):
             yield bounded.feed(chunk, time.monotonic())
         yield bounded.rest()
 
     def remember(self, text: str, *, names_error: bool = False) -> None:
-        """Keeps the last words for a complaint. The last that name an error say most; frameworks add footnotes."""
+        """Keeps the last line for an error message, preferably one that names an error: frameworks add footnotes."""
         words = " ".join(text.split())[:_HINT_CHARACTERS]
         names_error = names_error or bool(_ERROR.search(words))
         if words and (names_error or not self._heard_error):
@@ -208,10 +210,10 @@ class Program:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What is masked now."""
+        """What is masked at present."""
         return frozenset(self._secrets)
 
     def mask(self, secrets: Iterable[str]) -> None:
-        """From now on `secrets` are masked as well."""
+        """Masks `secrets` as well from now on."""
         self._secrets |= set(secrets)
         self._redact = Redactor(self._secrets).redact

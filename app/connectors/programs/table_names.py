@@ -1,4 +1,4 @@
-"""The tables of a program's streams, where a collection is all of them."""
+"""Table names for the streams of a collection that takes all of them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def table_name(stream: str, collection: CollectionJob, *, prefix: str | None) -> str:
-    """The table of `stream` in the collection `all`; without a `prefix` it begins as the collection's own would."""
+    """The table of `stream` in the collection `all`; the default `prefix` is that of the collection's own table."""
     if prefix is None:
         prefix = collection.table_name.removesuffix(f"_{ALL}") + "_"
     return prefix + re.sub(r"\W", "_", stream)
 
 
-def shared(name: str) -> ConfigurationError:
-    """What is wrong where several streams would have one table."""
-    return ConfigurationError(f"several streams would be the table {name!r}: set 'stream_table_names'")
+def shared_table_error(name: str) -> ConfigurationError:
+    """For several streams with the same table."""
+    return ConfigurationError(
+        f"several streams would go to the table {name!r}: give them tables of their own with 'stream_table_names'"
+    )

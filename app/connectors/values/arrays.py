@@ -1,4 +1,4 @@
-"""Values in Arrow arrays. Not everybody needs Arrow, which takes some 20 MB: workers and the API never import this."""
+"""Values in Arrow arrays. Arrow takes some 20 MB, so workers and the API never import this."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TYPES: Final[Mapping[frozenset[type], pa.DataType]] = {
     frozenset({bytes}): pa.binary(),
 }
 _NUMBERS: Final = frozenset({int, float})
-# Arrow's own pool would keep what a batch took.
+# Arrow's own pool would not give the memory of a batch back.
 pa.set_memory_pool(pa.system_memory_pool())
 
 
-def arrayed(values: Sequence[Any], *, mixed_numbers: bool = True) -> pa.Array | None:
-    """All values in one array; None where they are not of one kind that Arrow has.
+def to_array(values: Sequence[Any], *, mixed_numbers: bool = True) -> pa.Array | None:
+    """All values in one array; None if they are not of one type that Arrow has.
 
-    With `mixed_numbers` whole numbers among fractions become doubles, if these keep them: JSON writes 10.0 as 10.
+    With `mixed_numbers`, integers among fractions become doubles if these can hold them: JSON writes 10.0 as 10.
     """
     types = frozenset(map(type, values)) - {type(None)}
     if mixed_numbers and types == _NUMBERS:

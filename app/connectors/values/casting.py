@@ -1,7 +1,7 @@
-"""What a column of a destination can hold: no value is ever stored as another one.
+"""What a column of a destination can hold: no value is ever stored as a different one.
 
-Destinations describe each column that they have with one of the classes below. Equal values may change their form
-(5.0 becomes 5 in an integer column, 12:00+02:00 becomes 10:00Z), different values never replace each other.
+Destinations describe each of their columns with one of the classes below. A value may change its form (5.0 becomes 5 in
+an integer column, 12:00+02:00 becomes 10:00Z), but never what it means.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
-# Python's own parsers take some texts without separators for others, and cut what is finer.
+# Python's own parsers misread some strings without separators, and truncate what is more precise.
 _DAY = r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?"
 _OFFSET = r"( ?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?))?"
 _CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?" + _OFFSET
 _MOMENT = re.compile(rf"({_DAY})([Tt ]{_CLOCK})?")
 _TIME_OF_DAY = re.compile(rf"T?{_CLOCK}")
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
-_HALF = "it has half of a surrogate pair, which is no text"
-# More than a double has on either side of its point.
+_HALF = "it contains half of a surrogate pair, which is not valid text"
+# More than a double has on either side of the decimal point.
 _DOUBLE_DIGITS = 400
-# As many as every whole number of 64 bits may have.
+# Every integer with this many digits fits into 64 bits.
 _LONG_DIGITS = 18
 _EXACT_IN_A_DOUBLE = 2**53
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
@@ -46,7 +46,7 @@ _FIRST_MOMENT, _LAST_MOMENT = (
 _CANONICAL_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
-class Unfit(Exception):  # noqa: N818 -- a verdict on its way to ValueRefusedError, which names the place
+class Unfit(Exception):  # noqa: N818 -- becomes a ValueRefusedError, which names the column
     """Why a value does not fit."""
 
 
@@ -54,10 +54,10 @@ class Holds(Protocol):
     """What a column can hold."""
 
     def fits(self, array: pa.Array) -> pa.Array | None:
-        """`array`, or an equal one, where all of its values together are seen to fit; None: each has to be cast."""
+        """`array`, or an equal one, if all of its values are seen to fit; None if each has to be cast."""
 
     def cast(self, value: Any) -> Any:
-        """`value`, which is not None, in the form of the column; raises `Unfit`."""
+        """`value`, which is not None, in the column's form; raises `Unfit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Boolean:
     def cast(self, value: Any) -> bool:
         if isinstance(value, bool):
             return value
-        raise Unfit("it is neither true nor false")
+        raise Unfit("it is not a Boolean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Decimal numbers of at most `precision` digits, `scale` of them after the point."""
+    """Decimal numbers of at most `precision` digits, `scale` of them after the decimal point."""
 
     precision: int
     scale: int
@@ -113,31 +113,31 @@ class Number:
     def cast(self, value: Any) -> int | Decimal:
         number = _number(value)
         text = str(number)
-        # Neither side of the point is longer than the whole: most numbers need no look at their digits.
+        # Neither side of the point is longer than the whole, so most numbers need no closer look.
         if "E" not in text and len(text) <= min(self.scale, self.precision - self.scale):
             return number
         exact = Decimal(number)
-        if _places(exact) < -self.scale:
+        if _exponent(exact) < -self.scale:
             exact = _EXACT.normalize(exact)
-            if _places(exact) < -self.scale:
-                raise Unfit("it has more digits after the point")
+            if _exponent(exact) < -self.scale:
+                raise Unfit("it has too many digits after the decimal point")
         if exact and exact.adjusted() >= self.precision - self.scale:
             raise Unfit("it is out of range")
-        return exact or 0  # 0E+50 is zero, too, and more than a column takes
+        return exact or 0  # 0E+50 is zero as well, but not every column accepts it
 
 
-def _places(number: Decimal) -> int:
+def _exponent(number: Decimal) -> int:
     return int(number.as_tuple().exponent)
 
 
 @dataclass(frozen=True, slots=True)
 class Floating:
-    """Binary floating point; a number fits if the shortest text of the nearest float is that number again."""
+    """Binary floating point; a number fits if the shortest string of the nearest float is that number again."""
 
     bits: int
 
     def fits(self, array: pa.Array) -> pa.Array | None:
-        """A double is the nearest to itself; any other fraction has to be tried."""
+        """Doubles always fit; any other fraction has to be tried."""
         if self.bits != 64:  # noqa: PLR2004
             return None
         if pa.types.is_integer(array.type):
@@ -154,7 +154,7 @@ class Floating:
         except OverflowError:
             raise Unfit("it is out of range") from None
         if Decimal(shortest) != number:
-            raise Unfit("it has more digits than a float keeps")
+            raise Unfit("it has more digits than a float can keep")
         return nearest
 
 
@@ -167,7 +167,7 @@ def _shortest_single(number: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text of at most `limit` characters; `nul` tells whether U+0000 can be stored."""
+    """Strings of at most `limit` characters; `nul` says whether U+0000 can be stored."""
 
     limit: int | None = None
     nul: bool = False
@@ -179,7 +179,7 @@ class Text:
 
     def cast(self, value: Any) -> str:
         if isinstance(value, bytes):
-            raise Unfit("it is of bytes")
+            raise Unfit("it is bytes, not text")
         try:
             text = value if isinstance(value, str) else jsontext.encode(value)
         except UnicodeEncodeError:
@@ -202,7 +202,7 @@ def _is_unicode(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """JSON of any shape, passed on as text; a missing value and a JSON null are both NULL."""
+    """JSON of any shape, passed on as a string; a missing value and a JSON null are both NULL."""
 
     nul: bool = False
 
@@ -229,7 +229,7 @@ def _has_nul(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """Points in time (`zone`) or wall clock times; without an offset UTC is meant, as Singer's specification says."""
+    """Points in time (`zone`) or wall clock times; no offset means UTC, as in Singer's specification."""
 
     zone: bool
     digits: int = _MICROSECONDS
@@ -237,9 +237,9 @@ class Timestamp:
     def fits(self, array: pa.Array) -> pa.Array | None:
         if self.digits < _MICROSECONDS:
             return None
-        # A text without an offset can be both, one with another offset than UTC's only the first.
+        # A string without an offset can be either; one with an offset other than UTC only the first.
         for zone in ("UTC", None) if self.zone else (None,):
-            found = _parsed(array, pa.timestamp("us", zone))
+            found = _parse_texts(array, pa.timestamp("us", zone))
             if found is not None:
                 inside = _is_within(found.cast(pa.int64()), _FIRST_MOMENT, _LAST_MOMENT)
                 return found.cast(pa.timestamp("us", "UTC" if self.zone else None)) if inside else None
@@ -248,14 +248,14 @@ class Timestamp:
     def cast(self, value: Any) -> datetime:
         moment = _moment(value)
         if moment.microsecond % 10 ** (_MICROSECONDS - self.digits):
-            raise Unfit("it has more digits of a second")
+            raise Unfit("it has too many decimal places of a second")
         return _in_utc(moment) if self.zone else _without_zone(moment)
 
 
 @dataclass(frozen=True, slots=True)
 class Date:
     def fits(self, array: pa.Array) -> pa.Array | None:
-        found = _parsed(array, pa.date32())
+        found = _parse_texts(array, pa.date32())
         days = timedelta(days=1) // timedelta(microseconds=1)
         if found is None or not _is_within(found.cast(pa.int32()), _FIRST_MOMENT // days, _LAST_MOMENT // days):
             return None
@@ -277,7 +277,7 @@ class TimeOfDay:
 
     def cast(self, value: Any) -> time:
         if not isinstance(value, str) or _FINER_THAN_MICROSECONDS.search(value):
-            raise Unfit("it is not a time of day in microseconds")
+            raise Unfit("it is not a time of day with at most microseconds")
         try:
             clock = time.fromisoformat(value)
         except ValueError:
@@ -287,7 +287,7 @@ class TimeOfDay:
         if clock.utcoffset():
             raise Unfit("it has an offset from UTC")
         if clock.microsecond % 10 ** (_MICROSECONDS - self.digits):
-            raise Unfit("it has more digits of a second")
+            raise Unfit("it has too many decimal places of a second")
         return clock.replace(tzinfo=None)
 
 
@@ -306,14 +306,14 @@ class Uuid:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """A type that only the destination knows: its own input function parses the text, or refuses it."""
+    """A type that only the destination knows: its own input function parses the string, or refuses it."""
 
     def fits(self, array: pa.Array) -> pa.Array | None:
         return array if pa.types.is_string(array.type) and not _has_nul_character(array) else None
 
     def cast(self, value: Any) -> str:
         if not isinstance(value, str) or "\0" in value:
-            raise Unfit("only text without U+0000 can be given to this type")
+            raise Unfit("this type accepts only text without U+0000")
         if not _is_unicode(value):
             raise Unfit(_HALF)
         return value
@@ -321,7 +321,7 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Binary(Verbatim):
-    """Bytes, in the destination's own `notation`; text is taken to be in it already."""
+    """Bytes, in the destination's own `notation`; strings are assumed to be in it already."""
 
     notation: Callable[[bytes], str]
 
@@ -331,7 +331,7 @@ class Binary(Verbatim):
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Bytes as they are, for what takes them without a notation."""
+    """Bytes as they are, for destinations that need no notation."""
 
     def fits(self, array: pa.Array) -> pa.Array | None:
         return array if pa.types.is_binary(array.type) else None
@@ -339,7 +339,7 @@ class Bytes:
     def cast(self, value: Any) -> bytes:
         if isinstance(value, bytes):
             return value
-        raise Unfit("it is not of bytes")
+        raise Unfit("it is not bytes")
 
 
 def _number(value: Any) -> int | Decimal:
@@ -358,22 +358,22 @@ def _number(value: Any) -> int | Decimal:
 
 
 def _exact(value: float) -> int | Decimal:
-    """Whole numbers are the same whether they came as 5 or as 5.0, as they are to Arrow; -0.0 keeps its sign."""
+    """An integer is the same whether it came as 5 or as 5.0, as it is to Arrow; -0.0 keeps its sign."""
     whole = value.is_integer() and abs(value) < _EXACT_IN_A_DOUBLE
     return int(value) if whole and repr(value) != "-0.0" else Decimal(repr(value))
 
 
 def _moment(value: Any) -> datetime:
     if not isinstance(value, str):
-        raise Unfit("it is not a time in ISO 8601")
+        raise Unfit("it is not an ISO 8601 time")
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise Unfit("it is not a time in ISO 8601 between the years 1 and 9999") from None
+        raise Unfit("it is not an ISO 8601 time between the years 1 and 9999") from None
     if not _MOMENT.fullmatch(value):
-        raise Unfit("it is not a time in ISO 8601")
+        raise Unfit("it is not an ISO 8601 time")
     if _FINER_THAN_MICROSECONDS.search(value):
-        raise Unfit("it is finer than microseconds")
+        raise Unfit("it is more precise than microseconds")
     return moment
 
 
@@ -381,7 +381,7 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
-        raise Unfit("it is not between the years 1 and 9999 of UTC") from None
+        raise Unfit("in UTC it is not between the years 1 and 9999") from None
 
 
 def _without_zone(moment: datetime) -> datetime:
@@ -403,8 +403,8 @@ def _has_nul_character(array: pa.Array) -> bool:
     return bool(pc.any(pc.match_substring(array, "\0")).as_py())
 
 
-def _parsed(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Texts as ISO 8601 has them most often, or what is of that kind already."""
+def _parse_texts(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Parses the common forms of ISO 8601; an array that already has this type is returned as it is."""
     if array.type == kind:
         return array
     try:

@@ -1,6 +1,6 @@
-"""Texts by which a source tells what is new, compared as what they mean: moments by time, numbers by size.
+"""Cursor values that are strings, compared by what they mean: times by time, numbers by size.
 
-As texts, `…:00.5Z` is before `…:00Z`, `02:10+01:00` before `02:30+02:00`, a space before a T, and `1000` before `999`.
+As strings, `…:00.5Z` sorts before `…:00Z`, `02:10+01:00` before `02:30+02:00`, a space before a T, `1000` before `999`.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ _MOMENT: Final = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)"
     r"(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?)?"
 )
-# RFC 5322, as in headers of HTTP. Of zones by name Python knows only some, and takes the others for UTC.
+# RFC 5322, as in HTTP headers. Python knows only some named zones, and takes the others for UTC.
 _NAMED_DAY: Final = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC?|Z|[+-]\d{4})"
 )
 _MISLEADING: Final = (
     (
         re.compile(r"(Mon|Tue(s)?|Wed(nes)?|Thu(rs)?|Fri|Sat(ur)?|Sun)(day)?\b.*\d.*", re.IGNORECASE | re.DOTALL),
-        "a text that begins with the day of the week is not in the order of time",
+        "strings that begin with the day of the week do not sort by time",
     ),
     (
         re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{4}(\D.*)?"),
-        "a text that begins with the day or the month is not in the order of time",
+        "strings that begin with the day or the month do not sort by time",
     ),
     (
         re.compile(r".*\d ?[ap]\.?m\b.*", re.IGNORECASE | re.DOTALL),
-        "a text with AM or PM is not in the order of time",
+        "strings with AM or PM do not sort by time",
     ),
 )
-# `2024-9-1` and `2024-10-1`, in which characters are not in the order of what they stand for.
+# `2024-9-1` and `2024-10-1`, whose characters do not sort by date.
 _UNPADDED: Final = re.compile(r"\d{4}([./-])\d{1,2}\1\d{1,2}(?!\d).*", re.DOTALL)
 _EXPONENT: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,4})?", re.IGNORECASE)
-# What stands where there is no date.
+# Placeholders for a missing date.
 _NO_DATE: Final = re.compile(r"\s*|0000-00-00([T ]00:00(:00([.,]0+)?)?)?(Z|[+-]00:?00)?", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d*")
 _DAY: Final = 86400
@@ -48,11 +48,11 @@ _FIRST_OF_1970: Final = date(1970, 1, 1).toordinal()
 
 
 class UnorderedError(ValueError):
-    """Two values of which nothing tells which is the later."""
+    """Two values whose order is not clear."""
 
 
 class _Moment(NamedTuple):
-    """In UTC, from the first day of year 1; `fraction` are the digits of a second, without zeros at their end."""
+    """In UTC, from the first day of year 1; `fraction` are the decimal places of a second without trailing zeros."""
 
     seconds: int
     fraction: str
@@ -61,11 +61,11 @@ class _Moment(NamedTuple):
 
 def is_earlier(value: str, than: str) -> bool:
     """Raises `UnorderedError`."""
-    return _compared(value, than) < 0
+    return _compare(value, than) < 0
 
 
 class CursorText(str):
-    """A text that is compared as what it means, also with plain ones; raises `UnorderedError`."""
+    """A string that is compared by what it means, also with plain strings; raises `UnorderedError`."""
 
     __slots__ = ()
 
@@ -73,7 +73,7 @@ class CursorText(str):
 
     def __eq__(self, other: object) -> bool:
         try:
-            return isinstance(other, str) and _compared(self, other) == 0
+            return isinstance(other, str) and _compare(self, other) == 0
         except UnorderedError:
             return False
 
@@ -81,57 +81,57 @@ class CursorText(str):
         return not self == other
 
     def __lt__(self, other: object) -> bool:
-        return _compared(self, other) < 0
+        return _compare(self, other) < 0
 
     def __le__(self, other: object) -> bool:
-        return _compared(self, other) <= 0
+        return _compare(self, other) <= 0
 
     def __gt__(self, other: object) -> bool:
-        return _compared(self, other) > 0
+        return _compare(self, other) > 0
 
     def __ge__(self, other: object) -> bool:
-        return _compared(self, other) >= 0
+        return _compare(self, other) >= 0
 
 
-def _compared(value: str, other: object) -> int:
-    """Negative, zero or positive as `value`, which has come now, lies before, at or after `other`."""
+def _compare(value: str, other: object) -> int:
+    """Negative, zero or positive if the current `value` is before, equal to or after `other`."""
     if not isinstance(other, str):
-        raise _unordered(str(value), other, "one is a text and one is not")
-    value, other = str(value), str(other)  # plain ones, which compare as texts
+        raise _unordered_error(str(value), other, "one is a string and the other is not")
+    value, other = str(value), str(other)  # plain ones, which compare as strings
     one, two = _meaning(value), _meaning(other)
     if isinstance(one, _Moment) and isinstance(two, _Moment):
         if one.is_day and not two.is_day and one.seconds == two.seconds - two.seconds % _DAY and one[:2] < two[:2]:
-            raise _unordered(value, other, "one is a day and one a time of that day")
+            raise _unordered_error(value, other, "one is a date and the other a time on that date")
         return _sign(one[:2], two[:2])
     if isinstance(one, Decimal) and isinstance(two, Decimal):
         return _sign(one, two)
     as_texts = _sign(value, other)
-    if why := _misleading(value, other, as_texts):
-        raise _unordered(value, other, why)
+    if why := _misordering(value, other, as_texts):
+        raise _unordered_error(value, other, why)
     has_none = as_texts < 0 and _NO_DATE.fullmatch(value)
     if (isinstance(one, _Moment) and as_texts > 0) or (isinstance(two, _Moment) and has_none):
-        # Such as a value to begin with: it is before all that has a date.
+        # Such as an initial value, which is before all dates.
         return as_texts
     if isinstance(one, _Moment) or isinstance(two, _Moment):
-        raise _unordered(value, other, "one is a time and one is not")
+        raise _unordered_error(value, other, "one is a time and the other is not")
     if one is not None or two is not None:
         _check_digits(value, other, as_texts)
     return as_texts
 
 
-def _misleading(value: str, other: str, as_texts: int) -> str | None:
-    """Why two texts of one kind are not in the order of their characters; equal ones need none."""
+def _misordering(value: str, other: str, as_texts: int) -> str | None:
+    """Why two strings of one kind do not sort by their characters; None for equal ones."""
     if not as_texts:
         return None
     for form, why in _MISLEADING:
         if form.fullmatch(value) and form.fullmatch(other):
             return why
     differ = _numbers_differ(value, other, as_texts)
-    return "their characters and their numbers are in different orders" if differ else None
+    return "they sort differently as strings and as numbers" if differ else None
 
 
 def _numbers_differ(value: str, other: str, as_texts: int) -> bool:
-    """Whether the parts of dates, or numbers with exponents, are in another order than the texts."""
+    """Whether the parts of dates, or numbers with exponents, sort differently from the strings."""
     if _UNPADDED.fullmatch(value) and _UNPADDED.fullmatch(other):
         one, two = ([int(part) for part in re.findall(r"\d+", text)] for text in (value, other))
         return one != two and _sign(one, two) != as_texts
@@ -141,14 +141,14 @@ def _numbers_differ(value: str, other: str, as_texts: int) -> bool:
 
 
 def _check_digits(value: str, other: str, as_texts: int) -> None:
-    """A number beside what is none: their order as texts is not that of the numbers that they begin with."""
+    """Refuses a number and a non-number whose order as strings is not that of their leading numbers."""
     begins = [found[0] for text in (value, other) if (found := _DIGITS.match(text)) and found[0]]
     if len(value) != len(other) and len(begins) == 2 and _sign(*map(Decimal, begins)) == -as_texts:  # noqa: PLR2004 -- both
-        raise _unordered(value, other, "one is a number and one is not")
+        raise _unordered_error(value, other, "one is a number and the other is not")
 
 
-def _unordered(value: object, other: object, why: str) -> UnorderedError:
-    return UnorderedError(f"nothing tells which is later, {jsontext.shown(value)} or {jsontext.shown(other)}: {why}")
+def _unordered_error(value: object, other: object, why: str) -> UnorderedError:
+    return UnorderedError(f"cannot tell which is later, {jsontext.preview(value)} or {jsontext.preview(other)}: {why}")
 
 
 def _sign(one: Any, two: Any) -> int:

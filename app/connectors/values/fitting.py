@@ -1,4 +1,4 @@
-"""Whole batches fitted to the columns they go to, as Arrow arrays: all values at one look, or one by one."""
+"""Fits batches to the columns they go to, as Arrow arrays: all values at once, or one by one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.contract.batches import column_of, listed
+from app.connectors.contract.batches import as_list, column_of
 from app.connectors.values import jsontext
-from app.connectors.values.arrays import arrayed
+from app.connectors.values.arrays import to_array
 from app.connectors.values.casting import Holds, Unfit
 from app.domain.errors import ConfigurationError
 
@@ -21,14 +21,14 @@ _NOT_IN_ARROW: Final = (OverflowError, pa.ArrowInvalid)
 
 
 class ValueRefusedError(ConfigurationError):
-    """A column of a destination cannot hold a value as it is: change the column's type, or the source."""
+    """A column of a destination cannot hold a value unchanged: change the column's type, or the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as it is in the destination; `type` is its name there, for messages, and `remedy` what could be done.
+    """A column of a destination; messages use `type`, its name there, and `remedy`, what the user could do.
 
-    Values travel as `arrow`; None: as they come, or as text.
+    Values are sent as `arrow`; if that is None, as they come or as strings.
     """
 
     name: str
@@ -38,17 +38,17 @@ class Column:
     remedy: str = ""
 
 
-def fitted(batch: Batch, columns: dict[str, Column], *, table: str) -> dict[str, pa.Array]:
-    """By its name, the array for each of `columns` (field → column); a field that a row lacks is NULL.
+def fit(batch: Batch, columns: dict[str, Column], *, table: str) -> dict[str, pa.Array]:
+    """Name → array, for each of `columns` (field → column); a field that a row lacks is NULL.
 
     Raises:
-        ValueRefusedError: with table, column, its type and the value.
+        ValueRefusedError: names table, column, its type and the value.
     """
-    return {column.name: _fitted(column_of(batch, field), column, table) for field, column in columns.items()}
+    return {column.name: _fit_column(column_of(batch, field), column, table) for field, column in columns.items()}
 
 
-def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Array:
-    array = values if isinstance(values, pa.Array) else arrayed(values)
+def _fit_column(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Array:
+    array = values if isinstance(values, pa.Array) else to_array(values)
     if array is not None:
         if array.null_count == len(array):
             return pa.nulls(len(array), column.arrow or pa.string())
@@ -58,7 +58,7 @@ def _fitted(values: list[Any] | pa.Array, column: Column, table: str) -> pa.Arra
                 return fits if column.arrow is None else fits.cast(column.arrow)
             except pa.ArrowInvalid:
                 pass  # The value that does not fit is found below.
-    return _cast(listed(values), column, table)
+    return _cast(as_list(values), column, table)
 
 
 def _cast(values: list[Any], column: Column, table: str) -> pa.Array:
@@ -67,20 +67,20 @@ def _cast(values: list[Any], column: Column, table: str) -> pa.Array:
     try:
         stored = [None if each is None else cast(value := each) for each in values]
     except Unfit as unfit:
-        raise _refused(value, str(unfit), column, table) from None
+        raise _refusal(value, str(unfit), column, table) from None
     try:
-        return _made(stored, column.arrow)
+        return _make_array(stored, column.arrow)
     except _NOT_IN_ARROW:
         for value, one in zip(values, stored, strict=True):
             try:
-                _made([one], column.arrow)
+                _make_array([one], column.arrow)
             except _NOT_IN_ARROW:
-                why = f"it is handed over as {column.arrow}, which cannot hold it"
-                raise _refused(value, why, column, table) from None
+                why = f"it is sent as {column.arrow}, which cannot hold it"
+                raise _refusal(value, why, column, table) from None
         raise
 
 
-def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
+def _make_array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     if kind is None or pa.types.is_string(kind):
         kind = pa.string()
         values = [value if value is None or isinstance(value, str) else str(value) for value in values]
@@ -89,7 +89,7 @@ def _made(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _refused(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:
-    place = f"column {column.name!r} of table {table!r} is {column.type}"
+def _refusal(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:
+    subject = f"column {column.name!r} of table {table!r} is {column.type}"
     remedy = f". {column.remedy}" if column.remedy else ""
-    return ValueRefusedError(f"{place} and cannot hold {jsontext.shown(value)}: {why}{remedy}")
+    return ValueRefusedError(f"{subject} and cannot hold {jsontext.preview(value)}: {why}{remedy}")

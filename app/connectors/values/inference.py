@@ -1,4 +1,4 @@
-"""The columns of records that nobody described: each field gets the kind that keeps its first values."""
+"""Columns for records without a schema: each field gets the kind that can store its first values."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.schema import Kind, integer_kind, merged
+from app.connectors.contract.schema import Kind, common_kind, integer_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# In this order: a truth value is a whole number to Python, a datetime a date.
+# In this order: to Python, a Boolean is an integer and a datetime a date.
 _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
     (bool, Kind.BOOLEAN),
     ((float, Decimal), Kind.NUMBER),
@@ -24,11 +24,11 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
 )
 
 
-def inferred(records: Iterable[Mapping[str, Any]], *, known: Iterable[str]) -> dict[str, Kind]:
+def infer_kinds(records: Iterable[Mapping[str, Any]], *, known: Iterable[str]) -> dict[str, Kind]:
     """The kind of each field that is not `known` and has a value, in the order in which they come.
 
-    Whole numbers and fractions together are numbers, times of several kinds and text are text, and any other mixture
-    is JSON, so that 1 and "1" stay different.
+    Integers mixed with fractions are numbers, different kinds of times mixed with strings are strings, and any other
+    mixture is JSON, so that 1 and "1" stay different.
     """
     kinds: dict[str, set[Kind]] = {}
     names = set(known)
@@ -36,7 +36,7 @@ def inferred(records: Iterable[Mapping[str, Any]], *, known: Iterable[str]) -> d
         for name, value in record.items():
             if name not in names and value is not None:
                 kinds.setdefault(name, set()).add(kind_of(value))
-    return {name: merged(found) for name, found in kinds.items()}
+    return {name: common_kind(found) for name, found in kinds.items()}
 
 
 def kind_of(value: Any) -> Kind:

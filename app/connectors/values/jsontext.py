@@ -1,4 +1,4 @@
-"""JSON in and out without changing a number: fractions are `Decimal`, integers have any size."""
+"""Reads and writes JSON without changing a number: fractions are `Decimal`, integers have any size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN_CHARACTERS: Final = 80
 
 
 def fraction(text: str) -> Decimal:
-    """The number as it is; raises `ValueError`, as a decoder wants it, for an exponent that no `Decimal` has."""
+    """The exact number; raises `ValueError`, as decoders expect, for an exponent that `Decimal` does not allow."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -21,7 +21,7 @@ def fraction(text: str) -> Decimal:
 
 
 def is_finite(number: float | Decimal) -> bool:
-    """`math.isfinite` makes a double of a `Decimal`, which can be larger than all of those."""
+    """`math.isfinite` would turn a `Decimal` into a double, which may be too small for it."""
     return number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)
 
 
@@ -30,12 +30,12 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def encode(value: Any) -> str:
-    """`value` as JSON text; a `Decimal` as the number that it is."""
+    """`value` as JSON; a `Decimal` as a number."""
     return _encode(value).decode()
 
 
-def shown(value: Any) -> str:
-    """The begin of `value` for a message, without anything that a log could not keep; a text is in quotes."""
+def preview(value: Any) -> str:
+    """The start of `value` for a message, with control characters escaped; strings are in quotes."""
     if isinstance(value, str):
         return json.dumps(_cut(value), ensure_ascii=False).encode(errors="backslashreplace").decode()
     if isinstance(value, float | bytes):  # JSON has no bytes, and no NaN

@@ -1,11 +1,11 @@
-"""The table that remembers, beside the rows, how far each collection is and which attempt may write."""
+"""The bookmark table, beside the rows: how far each collection is, and which attempt may write."""
 
 from __future__ import annotations
 
 import abc
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.passes import Reload, voided
+from app.connectors.contract.passes import Reload, void_generation
 from app.connectors.contract.standing import Standing
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _SHAPE = """
 """
 
 
-# Tables of releases before 0.1.1 lack these.
+# Tables from releases before 0.1.1 lack these.
 _LATER_COLUMNS = {"claim": "bigint", "standing": "text"}
 
 
 class Bookmark(abc.ABC):
-    """One collection's row in `table` (quoted, qualified); everything here happens inside the caller's transactions.
+    """One collection's row in `table` (quoted, qualified); everything here runs inside the caller's transactions.
 
-    `kind` is the type of the bookmark itself, `locking` what makes a SELECT hold its row until the transaction ends.
+    `kind` is the type of the bookmark itself, `locking` the clause that makes a SELECT lock its row.
     """
 
     def __init__(self, session: Session, *, table: str, fence: Fence, kind: str, locking: str = "") -> None:
@@ -50,13 +50,13 @@ class Bookmark(abc.ABC):
         self._standing: Standing | None = None
 
     def make_table(self) -> None:
-        """Inside a transaction in which nobody else changes the schema."""
+        """Creates or upgrades the table, in a transaction in which nobody else changes the schema."""
         present = self._columns()
         if not present:
             self._session.run(f"CREATE TABLE {self._table} ({_SHAPE.format(bookmark=self._kind)})")
             return
-        if lacking := [f"ADD COLUMN {name} {kind}" for name, kind in _LATER_COLUMNS.items() if name not in present]:
-            self._alter(lacking)
+        if additions := [f"ADD COLUMN {name} {kind}" for name, kind in _LATER_COLUMNS.items() if name not in present]:
+            self._alter(additions)
 
     def _alter(self, changes: list[str]) -> None:
         for change in changes:
@@ -64,12 +64,12 @@ class Bookmark(abc.ABC):
 
     @abc.abstractmethod
     def _columns(self) -> set[str]:
-        """The names of the table's columns; none if there is no such table."""
+        """The names of the table's columns; empty if there is no such table."""
 
-    def claim(self, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> Position:
-        """Shuts every older attempt out and waits for one that is just committing; what it leaves counts.
+    def claim(self, *, missing_tables: Callable[[Sequence[str]], Sequence[str]]) -> Position:
+        """Shuts out every older attempt, after waiting for one that is committing.
 
-        `lacking` tells which of these tables are not there.
+        `missing_tables` returns those of the given tables that do not exist.
 
         Raises:
             LeaseLostError: a newer attempt was here.
@@ -87,7 +87,7 @@ class Bookmark(abc.ABC):
             *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt, fence.claim),
         )
         if row is None:
-            raise fence.overtaken()
+            raise fence.overtaken_error()
         generation, bookmark, completed_task, loaded, standing = row
         self._expected = bookmark, generation
         position = fence.position(
@@ -95,24 +95,24 @@ class Bookmark(abc.ABC):
             bookmark=bookmark,
             completed_task=completed_task,
             loaded=loaded,
-            standing=Standing.parsed(standing),
-            lacking=lacking,
+            standing=Standing.parse(standing),
+            missing_tables=missing_tables,
         )
         self._standing = position.standing
         if position.reload is Reload.MISSING:
-            # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
+            # The table will soon exist again, without its rows: an attempt that is killed then must not hide that.
             self._void(fence.source, fence.collection)
-            self._expected = bookmark, voided(generation)
+            self._expected = bookmark, void_generation(generation)
         return position
 
     def void_others(self, table: str) -> None:
-        """Before this table is made anew: no other collection with rows in it may go on from its bookmark."""
+        """Before this table is created again: no other collection with rows in it may continue from its bookmark."""
         fence = self._fence
         rows = self._session.rows(
             f"SELECT source, collection, standing FROM {self._table} WHERE standing IS NOT NULL",  # noqa: S608 -- a quoted identifier
         )
         for source, collection, text in rows:
-            standing = Standing.parsed(text)
+            standing = Standing.parse(text)
             if (source, collection) != (fence.source, fence.collection) and standing and table in standing.tables:
                 self._void(source, collection)
 
@@ -130,10 +130,10 @@ class Bookmark(abc.ABC):
 
         Raises:
             LeaseLostError: another attempt has the collection now, or the bookmark is not the one that this attempt
-                goes on from, as after a restore of the destination.
+                continues from, as after a restore of the destination.
         """
         fence = self._fence
-        # Compared here, so that the error can say which of the two has changed.
+        # Compared here, so that the error can say which of the two changed.
         row = self._session.row(
             f"""
             SELECT bookmark::text, generation FROM {self._table}
@@ -143,12 +143,12 @@ class Bookmark(abc.ABC):
             *(fence.source, fence.collection, fence.task, fence.attempt, fence.claim),
         )
         if row is None:
-            raise fence.overtaken()
+            raise fence.overtaken_error()
         if row != self._expected:
-            raise fence.displaced()
+            raise fence.displaced_error()
 
     def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str]) -> None:
-        """`tables` have rows of the collection now."""
+        """Stores the bookmark; `tables` now have rows of the collection."""
         fence = self._fence
         self._standing = fence.standing.with_tables(self._standing, *tables)
         self._session.run(

@@ -1,9 +1,9 @@
-"""Texts of which the order of characters is that of what they mean: those of one form, which differ in digits only.
+"""Which strings sort by what they mean: those of one form, which differ only in digits.
 
-By its characters, `10:00:00Z` is more than `10:00:00.5Z`, `999` more than `1000`, and of two times with different
-offsets from UTC the earlier one may be more. The form of a text is the text with 0 for each digit, and its offset; that
-of a text whose first digits do not weigh most is the text itself, which is the form of no other one. The expressions
-mean the same in PostgreSQL, DuckDB and Python.
+As strings, `10:00:00Z` sorts after `10:00:00.5Z`, `999` after `1000`, and of two times with different offsets from UTC
+the earlier one may sort last. The form of a string is the string with 0 for each digit, and its offset. If its first
+digits are not the most significant, it is a form of its own. The expressions mean the same in PostgreSQL, DuckDB and
+Python.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Versions of rows: what has changed ends and begins again, what is gone ends, what is equal stays as it is."""
+"""Versions of rows: a changed row ends and begins again, a removed row ends, an equal row stays as it is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.warehouse.layout import VALID_FROM_COLUMN, VALID_TO_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.layout import VALID_FROM_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
 
 if TYPE_CHECKING:
     from app.connectors.warehouse.session import Session
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def add_versions(session: Session, stage: Staged, *, task_id: str) -> int:
-    """Inside the caller's transaction; the number of rows that began, changed or ended.
+    """Adds the staged rows inside the caller's transaction; returns the number of rows that began, changed or ended.
 
-    Of the rows that count now (`VALID_TO_COLUMN` is NULL) there is one for each key. If the source has sent all of its
-    rows, those that it has not sent are gone.
+    Each key has one current row (`VALID_TO_COLUMN` is NULL). If the source sent all of its rows, those that it did not
+    send are removed.
     """
     target = stage.target
     matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key)
@@ -29,7 +29,7 @@ def add_versions(session: Session, stage: Staged, *, task_id: str) -> int:
     if target.table.full_refresh:
         gone = f"NOT EXISTS (SELECT 1 FROM {newest} WHERE {matching})"  # noqa: S608 -- quoted identifiers
         ended = session.run(f"{ending} WHERE {counts} AND {gone}")
-    names = listed(stage.columns)
+    names = column_list(stage.columns)
     began = session.run(
         f"""
         INSERT INTO {target.qualified} ({with_own(names)}, {VALID_FROM_COLUMN})

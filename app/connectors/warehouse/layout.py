@@ -1,4 +1,4 @@
-"""How the fields of a source's table become columns of a destination, whatever the destination is."""
+"""How the fields of a source's table become columns, the same for every destination."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import fields_of, has_values
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.values.fitting import ValueRefusedError, fitted
+from app.connectors.values.fitting import ValueRefusedError, fit
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -29,10 +29,10 @@ OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN, VALID_FROM_COLUMN, VALID_
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """A table there: `qualified` is its quoted name; `columns` maps the fields of the source to its columns.
+    """A table of the destination: `qualified` is its quoted name; `columns` maps the source's fields to its columns.
 
-    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete. `vacant` tells
-    of a field that it would have a column which is there and which none of `columns` is.
+    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete. `vacant` says
+    whether a field's column already exists and is not among `columns`.
     """
 
     table: Table
@@ -53,100 +53,104 @@ class Target:
 
     @property
     def newest_by(self) -> tuple[str, tuple[str, ...]] | None:
-        """The column, and the path in its object, of the value by which the newest row of a key is told."""
+        """The column, and the path in its object, of the value that decides which row of a key is the newest."""
         field, *path = self.table.newest_by or ("",)
         return (self.columns[field].name, tuple(path)) if field and self.table.identity else None
 
-    def fitted(self, batch: Batch) -> dict[str, pa.Array]:
+    def fit(self, batch: Batch) -> dict[str, pa.Array]:
         """The values by the names of `columns`, in their order.
 
         Raises:
-            ValueRefusedError: a column cannot hold a value, or a row has none for a field of the key.
+            ValueRefusedError: a column cannot hold a value, or a row has no value for a field of the key.
         """
-        arrays = fitted(batch, self.columns, table=self.table.name)
+        arrays = fit(batch, self.columns, table=self.table.name)
         for field in self.table.identity:
             if arrays[self.columns[field].name].null_count:
-                raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for its key {field!r}")
+                raise ValueRefusedError(f"table {self.table.name!r}: a record has no value for the key field {field!r}")
         return arrays
 
 
-def column_names(table: Table, *, fitted: Callable[[str], str], same: Callable[[str], str]) -> dict[str, str]:
-    """Field → column. `fitted` makes a name fit the destination; names with equal `same` are one column there.
+def column_names(table: Table, *, column_name: Callable[[str], str], name_key: Callable[[str], str]) -> dict[str, str]:
+    """Field → column. `column_name` adapts a name to the destination; names with equal `name_key` are one column there.
 
     Raises:
-        ConfigurationError: two fields would be one column, a field has no name or that of a column which Syncline
-            itself writes, or a key field does not exist.
+        ConfigurationError: two fields would become one column, a field has no name or the name of a column that
+            Syncline writes itself, or a key field does not exist.
     """
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
     for field in table.columns:
         if not field or "\0" in field:
-            raise ConfigurationError(f"table {table.name!r}: a field has the name {field!r}, which no column can have")
-        name = fitted(field)
-        if same(name) in {same(own) for own in OWN_COLUMNS}:
             raise ConfigurationError(
-                f"table {table.name!r}: the field {field!r} has the name of a column that Syncline itself writes: "
+                f"table {table.name!r}: the field name {field!r} cannot be a column name: rename it in the source"
+            )
+        name = column_name(field)
+        if name_key(name) in {name_key(own) for own in OWN_COLUMNS}:
+            raise ConfigurationError(
+                f"table {table.name!r}: the field {field!r} has the name of a column that Syncline writes itself: "
                 "rename it in the source, or leave it out with 'catalog'"
             )
-        if (other := taken.setdefault(same(name), field)) and other != field:
+        if (other := taken.setdefault(name_key(name), field)) and other != field:
             raise ConfigurationError(
-                f"table {table.name!r}: the fields {other!r} and {field!r} would both be the column {name!r}"
+                f"table {table.name!r}: the fields {other!r} and {field!r} would both become the column {name!r}: "
+                "rename one of them in the source"
             )
         names[field] = name
     if missing := [field for field in table.key if field not in names]:
         raise ConfigurationError(
-            f"table {table.name!r}: primary_key names {', '.join(missing)}, valid are: {', '.join(names)}"
+            f"table {table.name!r}: unknown primary_key {', '.join(map(repr, missing))}; "
+            f"choose from {', '.join(map(repr, names))}"
         )
     return names
 
 
 def own_columns(table: Table) -> dict[str, Kind]:
-    """The columns that Syncline itself writes into `table`."""
+    """The columns of `table` that Syncline writes itself."""
     own = {TASK_COLUMN: Kind.TEXT, SYNCED_COLUMN: Kind.TIMESTAMP}
     if table.mode is WriteMode.HISTORY:
         own |= {VALID_FROM_COLUMN: Kind.TIMESTAMP, VALID_TO_COLUMN: Kind.TIMESTAMP}
     return own
 
 
-def admitted(
+def admit_columns(
     table: Table, names: dict[str, str], *, new: Callable[[str], bool]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Those of `names` (field → column) that the table's schema policy lets in, and the fields that are left out.
+    """Those of `names` (field → column) that the table's schema policy allows, and the fields that are left out.
 
-    `new` tells of a column whether the table lacks it.
+    `new` says whether the table lacks a column.
 
     Raises:
-        ConfigurationError: nothing may be added, or what may not be left out would be.
+        ConfigurationError: no column may be added, or a field is missing that must not be left out.
     """
-    lacking = tuple(field for field, name in names.items() if new(name))
-    if table.schema_policy is SchemaPolicy.EVOLVE or not lacking:
+    missing = tuple(field for field, name in names.items() if new(name))
+    if table.schema_policy is SchemaPolicy.EVOLVE or not missing:
         return names, ()
-    fields = ", ".join(map(repr, lacking))
+    fields = ", ".join(map(repr, missing))
     if table.schema_policy is SchemaPolicy.FREEZE:
         raise ConfigurationError(
             f"table {table.name!r} has no column for {fields}, and its schema_policy is 'freeze': "
-            "add the column there, leave the field out at the source, or set another schema_policy"
+            "add the column, leave the field out at the source, or set another schema_policy"
         )
     needed = {*table.key, *([table.cursor_field] if table.mode is WriteMode.APPEND else table.newest_by[:1])}
-    if kept := [field for field in lacking if field in needed]:
+    if kept := [field for field in missing if field in needed]:
         raise ConfigurationError(
-            f"table {table.name!r} has no column for {', '.join(map(repr, kept))}, which tells its rows apart and "
-            "cannot be discarded: add the column there, or set 'schema_policy: evolve'"
+            f"table {table.name!r} has no column for {', '.join(map(repr, kept))}, which identifies its rows and "
+            "cannot be discarded: add the column, or set 'schema_policy: evolve'"
         )
-    return {field: name for field, name in names.items() if field not in lacking}, lacking
+    return {field: name for field, name in names.items() if field not in missing}, missing
 
 
 def check_is_empty(table: Table, *, reason: str, has_rows: Callable[[], bool]) -> None:
-    """To be asked where everything is loaded again for this `reason`, and replaces nothing.
+    """For a table into which everything is loaded again for this `reason`, without replacing rows.
 
     Raises:
-        ConfigurationError: all rows would be added to rows that are there, some of which may be the same.
+        ConfigurationError: all rows would be added to existing ones, some of which may be the same.
     """
     if table.mode is WriteMode.APPEND and not table.full_refresh and has_rows():
         raise ConfigurationError(
-            f"{reason}. Everything must be loaded again, but table {table.name!r} already has rows, to which 'append' "
-            "would add all rows of the collection: empty the table, undo the change, or run 'syncline sources reset', "
-            "which replaces what is there"
+            f"{reason}. Everything must be loaded again, but table {table.name!r} already has rows, and 'append' would "
+            "add all rows of the collection to them: empty the table, undo the change, or run 'syncline sources "
+            "reset', which replaces the rows"
         )
 
 
@@ -154,24 +158,24 @@ def left_out_warning(table: str, target: Target) -> str | None:
     if not target.left_out:
         return None
     fields = ", ".join(map(repr, target.left_out))
-    return f"table {table!r} has no column for {fields}, left out as schema_policy 'discard' says"
+    return f"table {table!r} has no column for {fields}; left out because of schema_policy 'discard'"
 
 
 def late_versions_warning(table: Table) -> str | None:
-    """For destinations that cannot compare rows with those that are there."""
+    """For destinations that cannot compare new rows with existing ones."""
     if not table.newest_by or table.mode is not WriteMode.UPSERT or table.full_refresh:
         return None
     cursor = ".".join(table.newest_by)
     return (
-        f"table {table.name!r}: this destination does not compare {cursor!r} with that of the row that is there, so "
-        "a row that comes in a later commit replaces a newer version: 'postgres' and 'duckdb' keep the newest"
+        f"table {table.name!r}: this destination does not compare {cursor!r} with that of the row it already has, so "
+        "a row in a later commit replaces a newer version; 'postgres' and 'duckdb' keep the newest"
     )
 
 
-def widened(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambda _field: False) -> Table | None:
-    """`table` with columns for fields that its source did not announce, where there are any; they may hold any JSON.
+def widen(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambda _field: False) -> Table | None:
+    """`table` with JSON columns for the fields of `batch` that its source did not announce; None if there are none.
 
-    A field that is only NULL makes no column, but goes to one that is `vacant`: an old value there would stay for good.
+    A field that is only NULL gets no new column, but is written to a `vacant` one, where an old value would stay.
     """
     new = [
         field for field in sorted(fields_of(batch) - table.columns.keys()) if has_values(batch, field) or vacant(field)
@@ -180,14 +184,14 @@ def widened(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambd
 
 
 def quoted(*names: str) -> str:
-    """An SQL identifier, qualified where there are several names."""
+    """An SQL identifier, qualified if there are several names."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def listed(names: Iterable[str], *, prefix: str = "") -> str:
+def column_list(names: Iterable[str], *, prefix: str = "") -> str:
     return ", ".join(prefix + quoted(name) for name in names)
 
 
 def with_own(names: str, task_id: str = TASK_COLUMN, synced_at: str = SYNCED_COLUMN) -> str:
-    """A list of columns, or of their values, with Syncline's own at its end; `names` may be empty."""
+    """A list of columns, or of their values, followed by Syncline's own; `names` may be empty."""
     return ", ".join(filter(None, [names, task_id, synced_at]))

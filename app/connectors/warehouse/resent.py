@@ -1,7 +1,7 @@
-"""Rows that come again: sources send what lies at or before the bookmark once more, and only the rows themselves tell.
+"""Rows that are sent again: sources repeat what lies at or before the bookmark, and only the rows themselves show it.
 
-As many equal rows as were there are not new. Only rows up to the highest cursor that the target had before this pass
-can have been there.
+As many equal rows as the target already has are not new. Only rows up to the highest cursor that the target had before
+this pass can be repeats.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Resent:
-    """What is known of one target's rows: `covered` up to which cursor, `earlier` how many equal ones are left over."""
+    """One target's earlier rows: `covered` is their range of cursors, `earlier` counts equal ones not matched yet."""
 
     def __init__(self, session: Session, stage: Staged, *, number: int) -> None:
         self._session = session
@@ -27,7 +27,7 @@ class Resent:
         self._remembers = False
 
     def drop(self) -> None:
-        """Takes the rows that are there already out of the stage; without a cursor nothing can tell them."""
+        """Removes the rows that the target already has from the stage; without a cursor they cannot be recognised."""
         stage, cursor = self._stage, self._stage.target.cursor
         if cursor is None:
             return
@@ -51,7 +51,7 @@ class Resent:
         self._remembers = True
 
     def _count_those_there(self, column: str) -> None:
-        """Those from the lowest cursor on that comes again; each part of the target is read once in a pass."""
+        """Counts the target's rows from the lowest repeated cursor on; reads each part of the target once per pass."""
         stage = self._stage
         lowest = f"(SELECT {column} FROM {stage.name} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1)"  # noqa: S608 -- quoted identifiers
         self._session.run(

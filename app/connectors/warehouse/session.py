@@ -1,4 +1,4 @@
-"""What the rules that all warehouses share ask of a connection: statements with `$1`, `$2`, … for parameters."""
+"""What the code that all warehouses share needs of a connection: statements with parameters (`$1`, `$2` and so on)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 class Session(Protocol):
     def run(self, statement: str, *parameters: Any) -> int:
-        """The number of rows inserted, changed or deleted; 0 where that has no meaning."""
+        """The number of rows inserted, changed or deleted; 0 if that has no meaning."""
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """All rows."""
 
     def row(self, statement: str, *parameters: Any) -> tuple[Any, ...] | None:
-        """The first row, None if there is none."""
+        """The first row, or None."""

@@ -1,4 +1,4 @@
-"""Rows on their way: a temporary table that fills outside of any transaction and moves into its target inside one."""
+"""Staged rows: a temporary table that is filled outside of transactions and moved into its target inside one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.warehouse.history import add_versions
-from app.connectors.warehouse.layout import ROW_COLUMN, VALID_TO_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.layout import ROW_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.resent import Resent
 from app.connectors.warehouse.staged import Staged
 from app.domain.errors import ConfigurationError
@@ -25,10 +25,10 @@ _MOST_VALUES: Final = 1000
 
 
 class Stage(Staged):
-    """The staged rows of one table, numbered as they came.
+    """The staged rows of one table, numbered as they arrived.
 
-    They are moved as they are found, which is the order in which they came: sorting a million rows for that would take
-    as long as a quarter of moving them, and more memory than an attempt has.
+    They are moved without sorting, which keeps the order in which they arrived: sorting a million rows would take a
+    quarter of the time of moving them, and more memory than an attempt has.
     """
 
     def __init__(self, session: Session, target: Target, *, number: int, task_id: str) -> None:
@@ -42,7 +42,7 @@ class Stage(Staged):
         self.widen(target)
 
     def widen(self, target: Target) -> None:
-        """Takes over a new description of the target, which may have more columns."""
+        """Replaces the description of the target, which may have more columns."""
         self.target = target
         for column in target.columns.values():
             if column.name not in self.columns:
@@ -53,37 +53,38 @@ class Stage(Staged):
     def add(self, batch: Batch) -> None:
         """Fits and stages; raises `ValueRefusedError`."""
 
-    def _numbered(self, batch: Batch) -> pa.RecordBatch:
-        """The rows of `batch` as the target takes them, behind their numbers; raises `ValueRefusedError`."""
-        arrays = self.target.fitted(batch)
+    def _number_rows(self, batch: Batch) -> pa.RecordBatch:
+        """The rows of `batch` as the target needs them, with their numbers first; raises `ValueRefusedError`."""
+        arrays = self.target.fit(batch)
         numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
         self._rows += len(batch)
         return pa.record_batch({ROW_COLUMN: numbers} | arrays)
 
     def empty(self, emptied: Emptied) -> None:
-        """Rows that are in the target when what is staged moves have to go before."""
+        """Notes rows that are to be deleted from the target before the staged ones move."""
         if emptied.column not in self.target.columns:
             raise ConfigurationError(
-                f"table {emptied.table!r} has no column {emptied.column!r}, and its schema_policy adds none"
+                f"table {emptied.table!r} has no column {emptied.column!r}, and its schema_policy adds none: add the "
+                "column, or set 'schema_policy: evolve'"
             )
         self._emptied.setdefault(emptied.column, []).append(emptied.value)
 
     def move(self) -> int:
-        """Into the target, inside the caller's transaction; returns the number of rows inserted or changed."""
+        """Moves the rows into the target in the caller's transaction; returns how many were inserted or changed."""
         self._empty_target()
         self._drop_older()
-        moved = self._moved()
+        moved = self._move_rows()
         self._session.run(f"TRUNCATE {self.name}")
         return moved
 
     @abc.abstractmethod
     def _upsert(self) -> int:
-        """The newest row of each key wins; a row that is there already as it is stays untouched."""
+        """The newest row of each key wins; an equal existing row stays untouched."""
 
     def _empty_target(self) -> None:
         for field, values in self._emptied.items():
             column = self.target.columns[field].name
-            # Together, for each statement looks through the table, but no more than it may have parameters.
+            # Many at once, as each statement scans the table, but not more than a statement may have parameters.
             for begin in range(0, len(values), _MOST_VALUES):
                 some = values[begin : begin + _MOST_VALUES]
                 listed_values = ", ".join(
@@ -96,7 +97,7 @@ class Stage(Staged):
         self._emptied.clear()
 
     def _drop_older(self) -> None:
-        """Takes rows out of the stage of which the target has a newer version; a snapshot replaces that, too."""
+        """Removes staged rows of which the target has a newer version; a snapshot replaces even that."""
         table, there, here = self.target.table, self.version("kept"), self.version("staged")
         of_one_form = "" if self.form("kept") is None else f"{self.form('kept')} = {self.form('staged')} AND"
         if there is None or table.mode is WriteMode.REPLACE or table.full_refresh:
@@ -110,7 +111,7 @@ class Stage(Staged):
             """  # noqa: S608 -- quoted identifiers
         )
 
-    def _moved(self) -> int:
+    def _move_rows(self) -> int:
         match self.target.table.mode:
             case WriteMode.UPSERT:
                 return self._upsert()
@@ -124,7 +125,7 @@ class Stage(Staged):
         return self._append()
 
     def _append(self) -> int:
-        names = listed(self.columns)
+        names = column_list(self.columns)
         return self._session.run(
             f"""
             INSERT INTO {self.target.qualified} ({with_own(names)})

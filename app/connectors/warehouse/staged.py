@@ -1,4 +1,4 @@
-"""The staged rows of one table, as statements name them and compare them with those of the target."""
+"""The staged rows of one table in SQL: their names, and how they compare with those of the target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Staged(abc.ABC):
-    """`name` is that of the temporary table, `columns` are its columns with their types, but for the rows' numbers."""
+    """`name` is the temporary table, `columns` are its columns with their types, without the rows' numbers."""
 
     def __init__(self, target: Target, *, number: int) -> None:
         self.target = target
@@ -25,13 +25,13 @@ class Staged(abc.ABC):
 
     @abc.abstractmethod
     def newest(self) -> str:
-        """What to select from: the staged rows, without those that another one with the same key replaces."""
+        """What to select from: the staged rows without those that a newer one with the same key replaces."""
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """An expression that is equal for rows that are equal in all columns, and text.
+        """A string expression that is equal for rows that are equal in all columns.
 
-        A column that comes later in a pass must not change it for rows that have NULL there.
+        A column that is added later in a pass must not change it for rows that have NULL there.
         """
 
     def comparable(self, name: str, alias: str) -> str:
@@ -44,26 +44,26 @@ class Staged(abc.ABC):
         return f"({there}) IS DISTINCT FROM ({here})"
 
     def version(self, alias: str) -> str | None:
-        """An expression that is highest for the newest row of a key, and NULL for one that does not tell."""
-        told = self._told(alias)
-        return None if told is None else self._ordered(*told)
+        """An expression that is highest for the newest row of a key, and NULL for a row without a version."""
+        source = self._version_source(alias)
+        return None if source is None else self._sort_expression(*source)
 
     def form(self, alias: str) -> str | None:
-        """An expression that has to be equal for the versions of two rows to tell which is newer; None: they all do."""
-        told = self._told(alias)
-        return None if told is None else self._form(*told)
+        """An expression that must be equal for the versions of two rows to be comparable; None if they always are."""
+        source = self._version_source(alias)
+        return None if source is None else self._form(*source)
 
-    def _told(self, alias: str) -> tuple[str, str, tuple[str, ...]] | None:
-        """Where the version of a row is: the column's value, its type, and the path in it."""
+    def _version_source(self, alias: str) -> tuple[str, str, tuple[str, ...]] | None:
+        """Where a row's version is: the column's value, its type, and the path in it."""
         if self.target.newest_by is None:
             return None
         name, path = self.target.newest_by
         return f"{alias}.{quoted(name)}", self.columns[name], path
 
     @abc.abstractmethod
-    def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
-        """What is in `value`, a column of the type `kind`, at `path`, so that it is compared by what it means."""
+    def _sort_expression(self, value: str, kind: str, path: tuple[str, ...]) -> str:
+        """An expression for what is at `path` in `value`, a column of type `kind`, that sorts by what it means."""
 
     @abc.abstractmethod
     def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
-        """The form (`forms`) of the text there, NULL where nothing is; None where no text can be."""
+        """The form (see `forms`) of the string there, NULL if there is nothing; None if it cannot be a string."""

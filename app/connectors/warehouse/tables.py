@@ -1,4 +1,4 @@
-"""The tables of a warehouse: made, widened and described, by the rules that all warehouses share."""
+"""Creates, widens and describes the tables of a warehouse, by the rules that all warehouses share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.connectors.warehouse.layout import (
     VALID_FROM_COLUMN,
     VALID_TO_COLUMN,
     Target,
-    admitted,
+    admit_columns,
     column_names,
     own_columns,
 )
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.session import Session
 
 UNFINISHED = "syncline: its first load is not complete yet"
-"""The comment of a new table, whose columns are still to be found, whatever the schema policy."""
+"""The comment of a new table, which may still get columns, whatever its schema policy."""
 
 
 class Tables(abc.ABC):
-    """`new_types` are the types that new columns get."""
+    """`new_types` are the types of new columns."""
 
     new_types: ClassVar[dict[Kind, str]]
 
@@ -39,14 +39,14 @@ class Tables(abc.ABC):
         self._names: dict[str, str] = {}
 
     def make_room(self, table: Table) -> Target:
-        """Creates the table or adds what it lacks; inside a transaction in which nobody else changes the schema.
+        """Creates the table or adds what it lacks, in a transaction in which nobody else changes the schema.
 
         Raises:
-            ConfigurationError: a name does not fit, the schema policy forbids a new column, or the rows that are there
+            ConfigurationError: a name is not possible, the schema policy forbids a new column, or existing rows
                 contradict the key or the mode.
         """
         self._check_name(table.name)
-        names = column_names(table, fitted=self.fitted, same=self.same)
+        names = column_names(table, column_name=self.column_name, name_key=self.name_key)
         qualified = self.qualified(table.name)
         comment = self._comment(table.name)
         left_out: tuple[str, ...] = ()
@@ -56,60 +56,60 @@ class Tables(abc.ABC):
         else:
             self._check_history(table)
             if table.schema_policy is not SchemaPolicy.EVOLVE and comment != UNFINISHED:
-                there = self.present(table.name).keys()
-                names, left_out = admitted(table, names, new=lambda name: self.same(name) not in there)
+                there = self.columns_of(table.name).keys()
+                names, left_out = admit_columns(table, names, new=lambda name: self.name_key(name) not in there)
             self._widen(qualified, table, names)
         self._settle_key(qualified, table, [names[field] for field in table.key])
-        present = self.present(table.name)
-        described = {field: self.column(*present[self.same(name)]) for field, name in names.items()}
+        present = self.columns_of(table.name)
+        described = {field: self.column(*present[self.name_key(name)]) for field, name in names.items()}
         marked = comment == UNFINISHED or (comment is None and table.schema_policy is not SchemaPolicy.EVOLVE)
-        free = present.keys() - {self.same(name) for name in (*names.values(), *OWN_COLUMNS)}
+        free = present.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
         return Target(
             table,
             qualified,
             described,
             left_out=left_out,
             unfinished=marked,
-            vacant=lambda field: self.same(self.fitted(field)) in free,
+            vacant=lambda field: self.name_key(self.column_name(field)) in free,
         )
 
-    def lacking(self, names: Sequence[str]) -> list[str]:
-        """Those of the names that no table has."""
+    def missing_tables(self, names: Sequence[str]) -> list[str]:
+        """The names that no table has."""
         return [name for name in names if self._comment(name) is None]
 
     def has_rows(self, qualified: str) -> bool:
         return self._session.row(f"SELECT 1 FROM {qualified} LIMIT 1") is not None  # noqa: S608 -- a quoted identifier
 
     def finish(self, target: Target) -> None:
-        """From now on the table's columns are those of its first load."""
+        """Fixes the table's columns to those of its first load."""
         if target.unfinished:
             self._session.run(f"COMMENT ON TABLE {target.qualified} IS NULL")
 
     @abc.abstractmethod
     def make_schema(self) -> None:
-        """The schema that all tables are in, if it is missing."""
+        """Creates the schema of all tables, if it is missing."""
 
     @abc.abstractmethod
     def qualified(self, name: str) -> str: ...
 
     @abc.abstractmethod
-    def fitted(self, name: str) -> str:
-        """The name of a column as it can be here."""
+    def column_name(self, name: str) -> str:
+        """A field's name as a column name of this database."""
 
     @abc.abstractmethod
-    def same(self, name: str) -> str:
-        """Names for which this is equal are one name here."""
+    def name_key(self, name: str) -> str:
+        """Names with equal keys are the same name to this database."""
 
     @abc.abstractmethod
-    def present(self, name: str) -> dict[str, tuple[str, str]]:
-        """The table's columns: `same` name → (name, type)."""
+    def columns_of(self, name: str) -> dict[str, tuple[str, str]]:
+        """The table's columns: `name_key` of the name → (name, type)."""
 
     @abc.abstractmethod
     def column(self, name: str, type_name: str) -> Column: ...
 
     @abc.abstractmethod
     def _refused_name(self, name: str) -> str | None:
-        """What is wrong with the name of a table."""
+        """What is wrong with a table's name, or None."""
 
     @abc.abstractmethod
     def _comment(self, name: str) -> str | None:
@@ -124,17 +124,17 @@ class Tables(abc.ABC):
 
     @abc.abstractmethod
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """Sees that the key's columns are unique where they have to be, and only there."""
+        """Makes the key's columns unique if they have to be, and only then."""
 
     def _shape(self, table: Table, names: dict[str, str]) -> dict[str, str]:
-        """Column → type, of all columns that the table needs."""
+        """Column → type, for all columns that the table needs."""
         own = {name: self.new_types[kind] for name, kind in own_columns(table).items()}
         return {
             name: self.new_type(table.columns[field], table.digits.get(field)) for field, name in names.items()
         } | own
 
-    def new_type(self, kind: Kind, digits: Digits | None) -> str:  # noqa: ARG002 -- for those that keep them
-        """The type of a new column; `digits` are known of some numbers."""
+    def new_type(self, kind: Kind, digits: Digits | None) -> str:  # noqa: ARG002 -- for databases that need them
+        """The type of a new column; `digits` are known for some numbers."""
         return self.new_types[kind]
 
     def _mark(self, qualified: str, table: Table) -> None:
@@ -142,22 +142,24 @@ class Tables(abc.ABC):
             self._session.run(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
 
     def _widen(self, qualified: str, table: Table, names: dict[str, str]) -> None:
-        present = self.present(table.name)
-        lacking = {name: kind for name, kind in self._shape(table, names).items() if self.same(name) not in present}
-        if lacking:
-            self._add(qualified, lacking)
-        if VALID_FROM_COLUMN in lacking:
+        present = self.columns_of(table.name)
+        missing = {name: kind for name, kind in self._shape(table, names).items() if self.name_key(name) not in present}
+        if missing:
+            self._add(qualified, missing)
+        if VALID_FROM_COLUMN in missing:
             since = f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}"  # noqa: S608 -- a quoted identifier
             self._session.run(since)
 
     def _check_name(self, name: str) -> None:
         if wrong := self._refused_name(name):
             raise ConfigurationError(f"table_name {name!r} {wrong}")
-        if (other := self._names.setdefault(self.same(name), name)) != name:
-            raise ConfigurationError(f"the tables {other!r} and {name!r} would be one table here: rename one of them")
+        if (other := self._names.setdefault(self.name_key(name), name)) != name:
+            raise ConfigurationError(
+                f"the tables {other!r} and {name!r} would be one table in this destination: rename one of them"
+            )
 
     def _check_history(self, table: Table) -> None:
-        if table.mode is not WriteMode.HISTORY and self.same(VALID_TO_COLUMN) in self.present(table.name):
+        if table.mode is not WriteMode.HISTORY and self.name_key(VALID_TO_COLUMN) in self.columns_of(table.name):
             raise ConfigurationError(
                 f"table {table.name!r} has a history, which write_mode '{table.mode}' would destroy: set "
                 "'write_mode: history', or another 'table_name'"

@@ -1,4 +1,4 @@
-"""A destination of tables: rows wait in stages and move in one transaction with the bookmark that stands for them."""
+"""A destination with tables: rows wait in stages and move in one transaction with their bookmark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import abc
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.connectors.warehouse.layout import check_is_empty, left_out_warning, widened
+from app.connectors.warehouse.layout import check_is_empty, left_out_warning, widen
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 
 class Warehouse(abc.ABC):
-    """The order in which things happen, the same for every database."""
+    """The order of steps, the same for every database."""
 
     def __init__(self, *, tables: Tables, bookmark: Bookmark, log: Log) -> None:
         self._tables = tables
         self._bookmark = bookmark
         self._log = log
         self._stages: dict[str, Stage] = {}
-        self._anew = ""
+        self._reload_reason = ""
 
     def open(self) -> Position:
-        with self._explained("cannot prepare the table of bookmarks"):
+        with self._translate_errors("cannot prepare the bookmark table"):
             with self._changing_schema():
                 self._tables.make_schema()
                 self._bookmark.make_table()
             with self._transaction():
-                position = self._bookmark.claim(lacking=self._tables.lacking)
-        self._anew = position.reason
+                position = self._bookmark.claim(missing_tables=self._tables.missing_tables)
+        self._reload_reason = position.reason
         return position
 
     def begin(self, table: Table) -> None:
-        with self._explained(f"cannot prepare table {table.name!r}"):
+        with self._translate_errors(f"cannot prepare table {table.name!r}"):
             with self._changing_schema():
                 self._bookmark.hold()
                 first = table.name not in self._stages
-                if first and self._tables.lacking([table.name]):
+                if first and self._tables.missing_tables([table.name]):
                     self._bookmark.void_others(table.name)
                 target = self._tables.make_room(table)
-                if first and self._anew:
+                if first and self._reload_reason:
                     has_rows = partial(self._tables.has_rows, target.qualified)
-                    check_is_empty(table, reason=self._anew, has_rows=has_rows)
+                    check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
             if stage := self._stages.get(table.name):
                 stage.widen(target)
             else:
@@ -59,9 +59,9 @@ class Warehouse(abc.ABC):
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
-        if wider := widened(stage.target.table, batch, vacant=stage.target.vacant):
+        if wider := widen(stage.target.table, batch, vacant=stage.target.vacant):
             self.begin(wider)
-        with self._explained(f"cannot stage rows of table {table!r}"):
+        with self._translate_errors(f"cannot stage rows of table {table!r}"):
             stage.add(batch)
 
     def empty(self, emptied: Emptied) -> None:
@@ -69,7 +69,7 @@ class Warehouse(abc.ABC):
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
         moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
-        with self._explained("cannot commit"), self._transaction():
+        with self._translate_errors("cannot commit"), self._transaction():
             self._bookmark.hold()
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
@@ -78,12 +78,12 @@ class Warehouse(abc.ABC):
                 self._finish()
             fail_point("destination.bookmarked")
         if final:
-            self._tell_what_was_left_out()
+            self._warn_of_left_out()
         return rows
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Gives up whatever is not committed; may be called at any time and more than once."""
+        """Discards whatever is not committed; may be called at any time and more than once."""
 
     @abc.abstractmethod
     def _transaction(self) -> AbstractContextManager[None]:
@@ -91,10 +91,10 @@ class Warehouse(abc.ABC):
 
     @abc.abstractmethod
     def _changing_schema(self) -> AbstractContextManager[None]:
-        """A transaction in which nobody else makes or widens tables here."""
+        """A transaction in which nobody else creates or widens tables."""
 
     @abc.abstractmethod
-    def _explained(self, doing: str) -> AbstractContextManager[None]:
+    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
         """Turns the database's errors into Syncline's; `doing` says what could not be done."""
 
     @abc.abstractmethod
@@ -104,7 +104,7 @@ class Warehouse(abc.ABC):
         for stage in self._stages.values():
             self._tables.finish(stage.target)
 
-    def _tell_what_was_left_out(self) -> None:
+    def _warn_of_left_out(self) -> None:
         for name, stage in self._stages.items():
             if warning := left_out_warning(name, stage.target):
                 self._log("warn", warning)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.contract.blame import blamed
+from app.connectors.contract.blame import prefix_errors
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(error: SynclineError | None = None) -> Generator[int, None, None]:
-    with blamed("source 's'"):
+    with prefix_errors("source 's'"):
         yield 1
         if error is not None:
             raise error

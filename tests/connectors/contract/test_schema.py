@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.connectors.contract.schema import Kind, Table, columns_of, integer_kind, kind_of
-from app.connectors.warehouse.layout import column_names, quoted, widened
+from app.connectors.warehouse.layout import column_names, quoted, widen
 from app.domain.errors import ConfigurationError
 
 DATE_TIME = {"type": "string", "format": "date-time"}
@@ -51,27 +51,27 @@ def test_a_schema_without_properties_has_no_columns() -> None:
 
 def test_fields_that_would_share_a_column_are_refused() -> None:
     table = Table("t", {"Id": Kind.INTEGER, "id": Kind.INTEGER})
-    assert column_names(table, fitted=str, same=str) == {"Id": "Id", "id": "id"}
-    with pytest.raises(ConfigurationError, match="'Id' and 'id' would both be the column"):
-        column_names(table, fitted=str, same=str.lower)
+    assert column_names(table, column_name=str, name_key=str) == {"Id": "Id", "id": "id"}
+    with pytest.raises(ConfigurationError, match="'Id' and 'id' would both become the column"):
+        column_names(table, column_name=str, name_key=str.lower)
 
 
 def test_a_key_that_is_no_field_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(ConfigurationError, match="names uid, valid are: id"):
-        column_names(Table("t", {"id": Kind.INTEGER}, key=("uid",)), fitted=str, same=str)
+    with pytest.raises(ConfigurationError, match="unknown primary_key 'uid'; choose from 'id'"):
+        column_names(Table("t", {"id": Kind.INTEGER}, key=("uid",)), column_name=str, name_key=str)
 
 
 @pytest.mark.parametrize("name", ["_syncline_task_id", "_syncline_synced_at", "_SYNCLINE_ROW"])
 def test_a_field_named_like_a_column_of_our_own_is_refused_and_not_dropped(name: str) -> None:
     table = Table("t", {"id": Kind.INTEGER, name: Kind.TEXT})
     with pytest.raises(ConfigurationError, match=f"table 't': the field '{name}' has the name of a column"):
-        column_names(table, fitted=str, same=str.lower)
+        column_names(table, column_name=str, name_key=str.lower)
 
 
 def test_unannounced_fields_become_json_columns() -> None:
     table = Table("t", {"id": Kind.INTEGER})
-    assert widened(table, [{"id": 1}]) is None
-    wider = widened(table, [{"id": 1, "b": 2}, {"a": 3}])
+    assert widen(table, [{"id": 1}]) is None
+    wider = widen(table, [{"id": 1, "b": 2}, {"a": 3}])
     assert wider is not None
     assert wider.columns == {
         "id": Kind.INTEGER,

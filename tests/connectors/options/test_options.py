@@ -78,18 +78,18 @@ def test_parameters_are_refused_where_collections_have_none(kind: str) -> None:
     ],
 )
 def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
-    assert f"'url' or 'host' (with {others}) is needed" in refusal(model, {})
-    assert "'url' already says it: remove 'host', 'port'" in refusal(model, {"url": url, "host": "b", "port": 1})
+    assert f"set 'url', or 'host' (with {others})" in refusal(model, {})
+    assert "'url' cannot be combined with 'host', 'port'" in refusal(model, {"url": url, "host": "b", "port": 1})
     assert "less than or equal to 65535" in refusal(model, {"host": "b", "port": 65536})
 
 
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("", "it is empty"),
-        ("mysql://u:hunter2@host/db", "not a PostgreSQL address"),
-        ("mysql://u:hunter2@host/db?a=1", "not a PostgreSQL address"),
-        ("postgresql://u:hunter2@[::1/db", "not a PostgreSQL address"),
+        ("", "must not be empty"),
+        ("mysql://u:hunter2@host/db", "not a PostgreSQL URL"),
+        ("mysql://u:hunter2@host/db?a=1", "not a PostgreSQL URL"),
+        ("postgresql://u:hunter2@[::1/db", "not a PostgreSQL URL"),
         ("postgresql://u:hunter2@host/db?nosuchoption=1", "option that PostgreSQL does not know"),
         ("postgresql://u:hunter2@host:99999/db", "from 1 to 65535"),
         ("postgresql://u:hunter2@host:0/db", "from 1 to 65535"),

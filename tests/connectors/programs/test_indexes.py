@@ -29,7 +29,7 @@ configuration.get_configuration_files = lambda: {{
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's home, without any setting; the working directory is below it. The machine around it has some."""
     home, machine = tmp_path / "home", tmp_path / "machine"
     (home / "work").mkdir(parents=True)
@@ -100,17 +100,17 @@ def test_uv_is_used_where_it_has_the_same_index(
     ],
 )
 def test_pip_has_the_settings_of_its_files(
-    place: Path, file: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    home: Path, file: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PIP_CONFIG_FILE")
     for name, value in environment.items():
-        monkeypatch.setenv(name, value.format(home=place))
-    path = write(place / file, f"[global]\nquiet = 2\n[install]\nextra-index-url = {PRIVATE}\n")
-    assert chosen() == (PIP_ALONE, "pip installs it, not uv: pip has settings of extra-index-url")
+        monkeypatch.setenv(name, value.format(home=home))
+    path = write(home / file, f"[global]\nquiet = 2\n[install]\nextra-index-url = {PRIVATE}\n")
+    assert chosen() == (PIP_ALONE, "using pip instead of uv: pip is configured with extra-index-url")
     write(path, "[install]\nextra-index-url = \n[list]\nindex-url = https://a\n")
     assert chosen()[0] == BOTH
     write(path, "index-url")
-    assert chosen() == (PIP_ALONE, "pip installs it, not uv: pip's settings could not be read")
+    assert chosen() == (PIP_ALONE, "using pip instead of uv: pip's settings cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_pip_has_the_settings_of_its_files(
     ],
 )
 def test_a_file_of_uv_that_names_an_index_is_a_setting_that_pip_lacks(
-    place: Path, file: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    home: Path, file: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
-        monkeypatch.setenv(name, value.format(home=place))
-    path = write(place / file, "offline = false\n")
+        monkeypatch.setenv(name, value.format(home=home))
+    path = write(home / file, "offline = false\n")
     assert not indexes.uv_settings()
     for said in (
         f'[[index]]\nurl = "{PRIVATE}"',
@@ -145,8 +145,8 @@ def test_a_file_of_uv_that_names_an_index_is_a_setting_that_pip_lacks(
     assert chosen()[0] == PIP_ALONE
 
 
-def test_a_project_may_have_settings_of_uv(place: Path) -> None:
-    path = write(place / "pyproject.toml", '[project]\nname = "index"\n')
+def test_a_project_may_have_settings_of_uv(home: Path) -> None:
+    path = write(home / "pyproject.toml", '[project]\nname = "index"\n')
     assert not indexes.uv_settings()
     write(path, f'[tool.uv]\nindex-url = "{PRIVATE}"\n')
     assert indexes.uv_settings()
@@ -154,7 +154,7 @@ def test_a_project_may_have_settings_of_uv(place: Path) -> None:
 
 @pytest.mark.parametrize(("variable", "file"), [("PIP_INDEX_URL", None), (None, ".pip/pip.conf")])
 def test_without_a_pip_to_ask_uv_is_used_where_nothing_is_said_to_pip(
-    place: Path, variable: str | None, file: str | None, monkeypatch: pytest.MonkeyPatch
+    home: Path, variable: str | None, file: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexes, "find_spec", lambda _: None)
     monkeypatch.delenv("PIP_CONFIG_FILE")
@@ -162,7 +162,7 @@ def test_without_a_pip_to_ask_uv_is_used_where_nothing_is_said_to_pip(
     if variable:
         monkeypatch.setenv(variable, PRIVATE)
     if file:
-        write(place / file, "")
+        write(home / file, "")
     assert chosen()[0] == PIP_ALONE
     monkeypatch.setenv("UV_INDEX_URL", PRIVATE)
     assert chosen()[0] == UV_ALONE

@@ -61,7 +61,7 @@ def test_what_a_program_says_is_made_readable_without_its_secrets(
 ) -> None:
     says = "import sys; print('the password is hunter22, or aHVudGVyMjI=', file=sys.stderr)"
     program = Program(
-        [sys.executable, "-c", says], name="the tap", home=tmp_path, secrets=["hunter22"], shown=str.upper
+        [sys.executable, "-c", says], name="the tap", home=tmp_path, secrets=["hunter22"], format_line=str.upper
     )
     assert list(program.lines()) == []
     assert capfd.readouterr().err == "THE PASSWORD IS ***, OR ***\n"

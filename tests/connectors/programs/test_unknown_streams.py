@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.programs.strangers import Strangers
+from app.connectors.programs.unknown_streams import UnknownStreams
 from app.domain.attempt_protocol import LogLine
 from app.domain.errors import ConfigurationError
 from tests.connectors.attempts import Postgres, Told, Trial, record, schema, state
@@ -66,10 +66,10 @@ def of(name: str, *numbers: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("name", "difference"),
     [
-        ("Made", "'Made' and 'public-made' differ only in the namespace and in upper and lower case. Give"),
-        ("PUBLIC-made", "'PUBLIC-made' and 'public-made' differ only in upper and lower case. Give"),
-        ("shop.made", "'shop.made' and 'public-made' differ only in the namespace. Give"),
-        ("people", "would be lost. Give a 'catalog' in which the streams have the names that the tap uses"),
+        ("Made", "'Made' and 'public-made' differ only in the namespace and case. Set"),
+        ("PUBLIC-made", "'PUBLIC-made' and 'public-made' differ only in case. Set"),
+        ("shop.made", "'shop.made' and 'public-made' differ only in the namespace. Set"),
+        ("people", "would be lost. Set 'catalog' to one with the stream names that the tap uses"),
     ],
 )
 def test_a_tap_that_calls_its_stream_otherwise_fails_and_nothing_is_emptied_or_moves(
@@ -79,7 +79,7 @@ def test_a_tap_that_calls_its_stream_otherwise_fails_and_nothing_is_emptied_or_m
     assert tap.load(*of("made", 1, 2), state({"at": 2})).finished
     wrong = [*of(name, 3), state({"at": 3}), *of(name, 4), state({"at": 4})]
     first = tap.load(*wrong)
-    assert f"the tap sent records of '{name}', which are not in its catalog, and none of 'public-made'" in str(
+    assert f"the tap sent records of '{name}', which its catalog does not have, and none of 'public-made'" in str(
         first.failed.error
     )
     assert difference in first.failed.error
@@ -115,7 +115,7 @@ def test_children_beside_the_schema_of_a_wanted_stream_that_has_no_new_rows_are_
 
 def test_what_is_like_a_wanted_stream_is_not_left_out_whatever_its_schema_says(tap: Tap) -> None:
     told = tap.load(*of("made"), *of("lines", 1), *of("Made", 1), state({"at": 1}))
-    assert "sent records of 'Made', which are not in its catalog, and none of 'public-made'" in told.failed.error
+    assert "sent records of 'Made', which its catalog does not have, and none of 'public-made'" in told.failed.error
     assert told.committed == []
 
 
@@ -131,11 +131,11 @@ def test_a_stream_that_select_leaves_out_is_no_stranger_unless_it_is_like_one_th
 @pytest.mark.parametrize(
     ("called", "difference"),
     [
-        (("Made", "public"), "'public.Made' and 'public.made' differ only in upper and lower case"),
-        (("made", "PUBLIC"), "'PUBLIC.made' and 'public.made' differ only in upper and lower case"),
+        (("Made", "public"), "'public.Made' and 'public.made' differ only in case"),
+        (("made", "PUBLIC"), "'PUBLIC.made' and 'public.made' differ only in case"),
         (("made", "shop"), "'shop.made' and 'public.made' differ only in the namespace"),
         (("people", "public"), "sent records of 'public.people'"),
-        (("Made", None), "'Made' and 'public.made' differ only in the namespace and in upper and lower case"),
+        (("Made", None), "'Made' and 'public.made' differ only in the namespace and case"),
     ],
 )
 def test_a_connector_that_calls_its_stream_otherwise_fails_and_nothing_is_emptied_or_moves(
@@ -149,7 +149,7 @@ def test_a_connector_that_calls_its_stream_otherwise_fails_and_nothing_is_emptie
     assert connection.run(lines=[right, stream_state("made", {"at": 1})]).finished
     wrong = airbyte_record(name, namespace=namespace, id=2, at=2)
     told = connection.run(lines=[wrong, stream_state("made", {"at": 2}), wrong])
-    assert "which are not in its catalog, and none of 'public.made', which the coll" in told.failed.error
+    assert "which its catalog does not have, and none of 'public.made', which the coll" in told.failed.error
     assert difference in told.failed.error
     assert (told.failed.retryable, told.committed) == (False, [])
     assert postgres.execute("SELECT id FROM loaded.made") == [(1,)]
@@ -174,8 +174,8 @@ def test_records_without_a_namespace_that_several_streams_could_have_are_refused
 
 
 def test_many_strangers_are_one_short_error() -> None:
-    strangers = Strangers((f"wanted {number}" for number in range(9)), program="the tap")
+    strangers = UnknownStreams((f"wanted {number}" for number in range(9)), program="the tap")
     for number in range(9):
-        strangers.came(f"stranger {number}")
+        strangers.note_unknown(f"stranger {number}")
     with pytest.raises(ConfigurationError, match=r"'stranger 4' and 4 more, which .* 'wanted 4' and 4 more, which"):
         strangers.refuse(may_be_outdated=False)

@@ -40,7 +40,7 @@ def row(kind: str, /, **more: Any) -> dict[str, Any]:
         (BATCH | {"type": "batch"}, "sent a BATCH message for stream 'made'"),
         (BATCH | {"stream": "Made"}, "sent a BATCH message for stream 'Made'"),
         ({"type": "BATCH", "schema": 5}, "sent a BATCH message: its rows"),
-        (f"5% {json.dumps(BATCH)}", "wrote a message behind text in one line, where it would be lost"),
+        (f"5% {json.dumps(BATCH)}", "wrote a message after text on the same line, where it would be lost"),
         (
             row("UPSERT"),
             "sent a message of type 'UPSERT' for stream 'made', which is not read and may hold rows",
@@ -58,7 +58,7 @@ def row(kind: str, /, **more: Any) -> dict[str, Any]:
         ({"Type": "RECORD", "stream": "made", "record": {"id": 1}}, "a message without a type for stream 'made'"),
         (row("RECORD") | {"type": 5}, "a message without a type for stream 'made'"),
         (row("RECORD") | {"type": ["RECORD"]}, "a message without a type for stream 'made'"),
-        (row("record"), "of the type 'record', valid are: RECORD, SCHEMA, STATE"),
+        (row("record"), "of unknown type 'record'; it must be one of RECORD, SCHEMA, STATE"),
         (row("RECORD", record=None), "a RECORD of stream 'made' has no 'record'"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_batch_of_another_stream_counts_as_its_records_would(scene: Scene) -> 
     other = [each | {"stream": "other"} for each in (schema(id="integer"), BATCH)]
     lines = [*other, schema(["id"], id="integer"), singer_record(id=1), state({"at": 9})]
     assert scene.load(*lines).finished.rows_written == 1
-    assert "sent records of 'other', which are not in its catalog" in scene.load(*other).failed.error
+    assert "sent records of 'other', which its catalog does not have" in scene.load(*other).failed.error
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_batch_of_another_stream_counts_as_its_records_would(scene: Scene) -> 
         (message("UPSERT", stream="made", data={"id": 1}), "of type 'UPSERT' for stream 'made'"),
         ('{"record": {"stream": "made", "data": {"id": 1}}}\n', "without a type for stream 'made'"),
         ('{"stream": "made", "data": {"id": 1}}\n', "without a type for stream 'made'"),
-        (record(id=1).replace("RECORD", "Record"), "of the type 'Record', valid are"),
+        (record(id=1).replace("RECORD", "Record"), "of unknown type 'Record'; it must be one of"),
         (
             message("trace", trace={"type": "ERROR", "error": {"message": "x"}}),
             "of type 'trace'; it must be 'TRACE'",

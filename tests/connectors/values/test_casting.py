@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from app.connectors.contract.batches import Columns, records_of
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values import casting
-from app.connectors.values.arrays import arrayed
-from app.connectors.values.fitting import Column, ValueRefusedError, fitted
-from app.connectors.warehouse.layout import widened
+from app.connectors.values.arrays import to_array
+from app.connectors.values.fitting import Column, ValueRefusedError, fit
+from app.connectors.warehouse.layout import widen
 
 if TYPE_CHECKING:
     from app.connectors.values.casting import Holds
@@ -61,13 +61,13 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (BIGINT, Decimal("1E+999999"), "out of range"),
     (BIGINT, True, "not a number"),
     (BIGINT, "5 ", "not a number"),
-    (MONEY, Decimal("1.234"), "after the point"),
+    (MONEY, Decimal("1.234"), "after the decimal point"),
     (MONEY, 1000, "out of range"),
     (casting.Floating(64), Decimal("0.12345678901234567890"), "more digits"),
     (casting.Floating(64), 2**53 + 1, "more digits"),
     (casting.Floating(64), Decimal("1E+400"), "more digits"),
     (casting.Floating(32), 16_777_217, "more digits"),
-    (casting.Boolean(), 1, "neither true nor false"),
+    (casting.Boolean(), 1, "not a Boolean"),
     (casting.Text(), "a\0b", "U+0000"),
     (MONEY, Decimal("NaN"), "not a number"),
     (casting.Floating(64), float("inf"), "not a number"),
@@ -75,11 +75,11 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Text(), "\ud800", "surrogate"),
     (casting.Text(nul=True), "\ud800", "surrogate"),
     (casting.Text(limit=3), "four", "too long"),
-    (casting.Text(), b"four", "of bytes"),
+    (casting.Text(), b"four", "is bytes, not text"),
     (casting.Binary(bytes.hex), 5, "only text"),
     (casting.Json(), {"a": ["\0"]}, "U+0000"),
-    (casting.Timestamp(zone=True), "2024-02-29T12:00:00.1234567Z", "finer"),
-    (casting.Timestamp(zone=True, digits=3), "2024-02-29T12:00:00.1234Z", "more digits of a second"),
+    (casting.Timestamp(zone=True), "2024-02-29T12:00:00.1234567Z", "more precise"),
+    (casting.Timestamp(zone=True, digits=3), "2024-02-29T12:00:00.1234Z", "too many decimal places of a second"),
     (casting.Timestamp(zone=False), "2024-02-29T12:00:00+02:00", "offset"),
     (casting.Timestamp(zone=True), "yesterday", "ISO 8601"),
     (casting.Timestamp(zone=True), 1709208000, "ISO 8601"),
@@ -88,7 +88,7 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Uuid(), "none", "UUID"),
     (casting.Timestamp(zone=True), "0001-01-01T00:00:00+02:00", "between the years"),
     (casting.Timestamp(zone=True), "9999-12-31T23:00:00-02:00", "between the years"),
-    (casting.Timestamp(zone=True), "20240101T000000.1234567Z", "finer"),
+    (casting.Timestamp(zone=True), "20240101T000000.1234567Z", "more precise"),
     (casting.Timestamp(zone=False), "2024-01-01T12000001", "ISO 8601"),
     (casting.TimeOfDay(), "20240101", "ISO 8601"),
     (casting.TimeOfDay(), "120000123456789", "ISO 8601"),
@@ -187,7 +187,7 @@ KINDS_OF_VALUES = st.sampled_from(
 
 @pytest.mark.parametrize(("holds", "values"), AT_ONE_LOOK)
 def test_what_comes_by_the_million_is_seen_at_one_look(holds: Holds, values: list[Any]) -> None:
-    array = arrayed(values)
+    array = to_array(values)
     assert array is not None
     found = holds.fits(array)
     assert found is not None
@@ -197,7 +197,7 @@ def test_what_comes_by_the_million_is_seen_at_one_look(holds: Holds, values: lis
 @given(st.sampled_from([holds for holds, *_ in (*FITTING, *UNFIT, *AT_ONE_LOOK)]), st.data())
 def test_one_look_says_what_a_look_at_each_value_would(holds: Holds, data: st.DataObject) -> None:
     values = data.draw(st.lists(data.draw(KINDS_OF_VALUES), min_size=1, max_size=4))
-    array = arrayed(values)
+    array = to_array(values)
     found = None if array is None else holds.fits(array)
     if found is not None:
         assert list(map(exact, found.to_pylist())) == [exact(holds.cast(each)) for each in values]
@@ -206,7 +206,7 @@ def test_one_look_says_what_a_look_at_each_value_would(holds: Holds, data: st.Da
 def test_what_arrow_cannot_put_into_the_type_of_a_column_is_looked_at_again() -> None:
     money = Column(name="c", type="DECIMAL(5,2)", holds=MONEY, arrow=pa.decimal128(5, 2))
     for values in ([1, 999], [Decimal("1.5"), 2]):
-        array = fitted([{"field": value} for value in values], {"field": money}, table="t")["c"]
+        array = fit([{"field": value} for value in values], {"field": money}, table="t")["c"]
         assert (array.type, array.to_pylist()) == (pa.decimal128(5, 2), values)
 
 
@@ -220,7 +220,7 @@ def test_what_only_the_way_into_a_column_cannot_keep_is_refused_by_its_place() -
     moment = Column(name="c", type="timestamp(9)", holds=casting.Timestamp(zone=True), arrow=pa.timestamp("ns", "UTC"))
     records = [{"field": value} for value in ("2024-01-01T00:00:00Z", None, "2300-01-01T00:00:00Z", "9999-01-01")]
     with pytest.raises(ValueRefusedError, match=r"'c' of table 't' .*2300-01-01T00:00:00Z.*timestamp\[ns"):
-        fitted(records, {"field": moment}, table="t")
+        fit(records, {"field": moment}, table="t")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -238,17 +238,17 @@ def test_columns_are_fitted_as_records_are() -> None:
         "other": Column("other", "date", casting.Date(), pa.date32()),
     }
     batch = Columns(values)
-    found = [array.to_pylist() for array in fitted(batch, columns, table="t").values()]
+    found = [array.to_pylist() for array in fit(batch, columns, table="t").values()]
     assert found == [[1, 2], ["a", None], ["78", None], [None, None]]
-    assert found == [array.to_pylist() for array in fitted(records_of(batch), columns, table="t").values()]
+    assert found == [array.to_pylist() for array in fit(records_of(batch), columns, table="t").values()]
 
 
 @pytest.mark.parametrize("nothing", [[None, None], pa.nulls(2), pa.array([None, None], pa.string())])
 def test_a_column_of_nothing_but_null_makes_none(nothing: Any) -> None:
     table = Table("t", {"id": Kind.INTEGER})
     ids = pa.array([1, 2])
-    assert widened(table, Columns({"id": ids, "note": nothing})) is None
-    wider = widened(table, Columns({"id": ids, "note": pa.array([None, "x"])}))
+    assert widen(table, Columns({"id": ids, "note": nothing})) is None
+    wider = widen(table, Columns({"id": ids, "note": pa.array([None, "x"])}))
     assert wider is not None
     assert wider.columns == {"id": Kind.INTEGER, "note": Kind.JSON}
 
@@ -260,5 +260,5 @@ def exact(value: Any) -> Any:
 
 def cast(holds: Holds, values: list[Any], arrow: pa.DataType | None = None) -> list[Any]:
     columns = {"field": Column(name="c", type="the type", holds=holds, arrow=arrow)}
-    array = fitted([{"field": value} for value in values], columns, table="t")["c"]
+    array = fit([{"field": value} for value in values], columns, table="t")["c"]
     return list(array.to_pylist())

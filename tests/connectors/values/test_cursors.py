@@ -72,7 +72,7 @@ def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
     ],
 )
 def test_what_has_no_order_is_refused(value: str, other: str) -> None:
-    with pytest.raises(UnorderedError, match="nothing tells which is later"):
+    with pytest.raises(UnorderedError, match="cannot tell which is later"):
         is_later(value, other)
     with pytest.raises(UnorderedError):
         max(CursorText(value), other)
@@ -84,7 +84,7 @@ def test_texts_that_begin_with_a_day_of_the_week_may_be_equal() -> None:
 
 
 def test_a_text_and_a_number_have_no_order() -> None:
-    with pytest.raises(UnorderedError, match='"1000" or 999: one is a text and one is not'):
+    with pytest.raises(UnorderedError, match='"1000" or 999: one is a string and the other is not'):
         max(CursorText("1000"), 999)
 
 

@@ -184,7 +184,7 @@ async def test_a_wrong_method_is_405_and_told_which_are_right(
     for method in ("DELETE", "PATCH", "BREW", "METHOD_NOT_ALLOWED", "SERVICES"):
         answer = await client.request(method, path)
         assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
-        assert answer.json() == {"message": "Method Not Allowed", "error": f"Allowed here: {allowed}"}
+        assert answer.json() == {"message": "Method Not Allowed", "error": f"Allowed methods: {allowed}"}
     options = await client.options(path)
     assert (options.status_code, options.headers["Allow"]) == (204, allowed)
 
@@ -215,7 +215,7 @@ async def test_requests_that_are_too_large_are_refused(client: httpx.AsyncClient
     answer = await client.post(TASKS, content=b" " * 70_000)
     assert (answer.status_code, answer.json()) == (
         413,
-        {"message": "Request is too large", "error": "body: at most 65536 bytes"},
+        {"message": "Request is too large", "error": "body must not exceed 65536 bytes"},
     )
 
 
@@ -232,7 +232,7 @@ async def test_ready_tells_what_is_wrong_without_being_unready_for_rejected_sour
     assert document["config_problem"] == "line 3 is no YAML"
     api.surroundings.draining = True
     answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()["error"]) == (503, "this process is draining")
+    assert (answer.status_code, answer.json()["error"]) == (503, "this process is shutting down")
     assert (await client.get("/livez")).status_code == 200
 
 

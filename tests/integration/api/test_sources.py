@@ -146,7 +146,7 @@ async def test_trying_a_source_says_what_the_connector_says(client: httpx.AsyncC
     answer = await client.post("/api/v1/sources/test", json={"source": "load"})
     assert (answer.status_code, answer.json()) == (
         400,
-        {"message": "Source does not work", "error": "password authentication failed"},
+        {"message": "Source failed", "error": "password authentication failed"},
     )
 
 
@@ -191,8 +191,8 @@ async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, a
         answer = await post()
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
     assert answer.json() == {
-        "message": "Too many trials at once",
-        "error": "4 sources are being tried already; try again",
+        "message": "Too many source tests at once",
+        "error": "4 sources are already being tested or discovered; try again later",
     }
     goes_on.set()
     assert [answer.status_code for answer in await asyncio.gather(*posts)] == [200] * MOST_AT_ONCE

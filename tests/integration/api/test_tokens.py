@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUICK = {"source": "load", "collection": "quick"}
 SOURCES = "/api/v1/sources"
 UNKNOWN = {"message": "Admin token does not match"}
-ENDED = UNKNOWN | {"error": "the token is unknown, was revoked or has expired: 'syncline token create' makes another"}
+ENDED = UNKNOWN | {"error": "the token is unknown, revoked or expired: create another with 'syncline token create'"}
 
 # One request for each operation, and the scope that it needs. Those of `admin` come last.
 REQUESTS = [
@@ -84,7 +84,7 @@ async def test_a_scope_allows_its_requests_and_no_others(
                 403,
                 {
                     "message": "Token does not allow this",
-                    "error": f"this needs a token of scope '{needed}', the one given has '{scope}'",
+                    "error": f"this needs a token with scope '{needed}'; the token given has scope '{scope}'",
                 },
             )
 

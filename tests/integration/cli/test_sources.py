@@ -135,7 +135,10 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["discover", "cache"], "a source of type 'redis' cannot tell what it offers: name its collections"),
+        (
+            ["discover", "cache"],
+            "a source of type 'redis' cannot be discovered: list its collections in the configuration",
+        ),
         (["discover", "load", "--yaml"], "a source of type 'synthetic' offers only the collections that are"),
         (["discover", "missing"], "Source [missing] doesn't exist"),
         (["test", "shop"], "Source [shop] is left out: "),
@@ -143,7 +146,7 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
         (["reset", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
         (
             ["backfill", "cache", "keys", "--from", "2024-01-01", "--to", "2024-01-02"],
-            "cannot be read over an interval",
+            "cannot read an interval",
         ),
         (
             ["backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-01-01"],

@@ -86,7 +86,7 @@ async def test_slices_are_loaded_one_after_the_other_and_after_what_is_active(
     )
     assert process.stdout is not None
     first = await process.stdout.readline()
-    assert first.decode() == f"task load_made_{sync} is active, waiting for it\n"
+    assert first.decode() == f"task load_made_{sync} is active; waiting for it\n"
     async with running_worker(database_url, config):
         rest = (await process.stdout.read()).decode().splitlines()
         assert await process.wait() == 0

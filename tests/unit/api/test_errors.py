@@ -72,6 +72,6 @@ def test_a_queue_that_is_not_settled_is_called_so_whatever_was_asked() -> None:
     answer = answer_to(UnsettledError("the queue of s/c keeps changing; gave up, try again"), "id", str)
     assert answer.headers["Retry-After"] == "1"
     assert orjson.loads(answer.body) == {
-        "message": "The queue is not settled",
+        "message": "Queue is busy",
         "error": "the queue of s/c keeps changing; gave up, try again",
     }

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.documents import written_time
+from app.api.documents import format_time
 from app.api.http.parameters import (
     LARGEST_ATTEMPT,
     LARGEST_LIMIT,
     read_limit,
     read_name,
-    read_place,
+    read_position,
     read_status,
     read_tail,
 )
@@ -119,7 +119,7 @@ def test_any_text_is_a_time_that_can_be_written_again_or_none(text: str) -> None
     except (ValueError, OverflowError):
         return
     assert time.tzinfo is UTC
-    assert read_time(written_time(time)) == time
+    assert read_time(format_time(time)) == time
 
 
 @given(time=st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), minutes=st.integers(-1439, 1439))  # noqa: DTZ001
@@ -136,10 +136,10 @@ def test_a_tail_is_a_count_that_fits_into_one_page() -> None:
             read_tail(text)
 
 
-def test_a_place_is_an_attempt_and_a_line_of_it() -> None:
-    assert read_place("2.17") == (2, 17)
-    assert read_place("0.0") == (0, 0)
-    assert read_place("99999.9999999999") == (LARGEST_ATTEMPT, LARGEST_LIMIT)
+def test_a_position_is_an_attempt_and_a_line_of_it() -> None:
+    assert read_position("2.17") == (2, 17)
+    assert read_position("0.0") == (0, 0)
+    assert read_position("99999.9999999999") == (LARGEST_ATTEMPT, LARGEST_LIMIT)
     for text in ("2", "2.", ".17", "2.17.1", "-1.2", "2,17", " 2.17", "2.17\n", "100000.1", "1.10000000000"):
-        with pytest.raises(ValueError, match="not a place"):
-            read_place(text)
+        with pytest.raises(ValueError, match="not a position"):
+            read_position(text)

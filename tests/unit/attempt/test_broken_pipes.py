@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from app.attempt import __main__ as child
-from app.attempt.place import Place, close
+from app.attempt.sink import Sink, close
 from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.domain.attempt_protocol import Check, Failed, LogLine
 from app.domain.collection import CollectionJob
@@ -63,17 +63,17 @@ def test_an_attempt_without_a_worker_ends(deaf: WorkerPipe) -> None:
 
 
 def test_a_broken_pipe_of_a_destination_is_its_failure() -> None:
-    place = Place("files", Destination(BROKEN))
-    assert place.commit(None, final=True) is None
+    sink = Sink("files", Destination(BROKEN))
+    assert sink.commit(None, final=True) is None
     with pytest.raises(SynclineError, match=r"^destination 'files': BrokenPipeError: \[Errno 32\] Broken pipe$"):
-        close([place])
+        close([sink])
 
 
 def test_a_worker_that_is_gone_is_no_failure_of_a_destination() -> None:
-    place = Place("target", Destination(WorkerGone()))
+    sink = Sink("target", Destination(WorkerGone()))
     with pytest.raises(WorkerGone):
-        place.commit(None, final=True)
-    assert place.failure is None
+        sink.commit(None, final=True)
+    assert sink.failure is None
 
 
 def test_a_broken_pipe_anywhere_else_fails_the_attempt_with_a_word(

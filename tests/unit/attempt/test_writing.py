@@ -24,7 +24,7 @@ def table(*, full_refresh: bool, keyed: bool) -> Table:
 def arriving(
     mode: WriteMode | None, position: Position = LATER, *, full_refresh: bool = False, keyed: bool = True
 ) -> Table:
-    writing = Writing(mode, SchemaPolicy.DISCARD, place="source 's', collection 'c'")
+    writing = Writing(mode, SchemaPolicy.DISCARD, subject="source 's', collection 'c'")
     return writing.arriving(table(full_refresh=full_refresh, keyed=keyed), position)
 
 
@@ -98,7 +98,7 @@ def _waits(mode: WriteMode, *, whole: bool) -> bool:
 
 
 def test_only_a_frozen_pass_is_all_or_nothing() -> None:
-    strict = {policy for policy in SchemaPolicy if Writing(None, policy, place="").all_or_nothing}
+    strict = {policy for policy in SchemaPolicy if Writing(None, policy, subject="").all_or_nothing}
     assert strict == {SchemaPolicy.FREEZE}
 
 

@@ -320,11 +320,11 @@ def test_a_collection_in_windows_of_time_tells_the_attempt_which() -> None:
         ),
         (
             "type: synthetic, write_mode: append, collections: [{name: a, interval: day}]",
-            "collections[0]: 'interval' excludes 'write_mode: append'",
+            "collections[0]: 'interval' cannot be combined with 'write_mode: append'",
         ),
         (
             "type: synthetic, collections: [{name: a, interval: day, write_mode: replace}]",
-            "collections[0]: 'interval' excludes 'write_mode: replace'",
+            "collections[0]: 'interval' cannot be combined with 'write_mode: replace'",
         ),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_function_that_resumes_well_passes(schema: Schema) -> None:
 
 @pytest.mark.parametrize("schema", [KEYED, KEYLESS, CURSOR], ids=["keyed", "keyless", "cursor"])
 def test_a_function_that_loses_records_does_not(schema: Schema) -> None:
-    said = re.escape('going on from bookmark 0 (2) loses 1 records, such as {"id":2}')
+    said = re.escape('resuming from bookmark 0 (2) loses 1 records, such as {"id":2}')
     with pytest.raises(AssertionError, match=said):
         check_resumes(counting(schema, skips=1))
 
@@ -55,7 +55,7 @@ def test_a_function_that_loses_records_does_not(schema: Schema) -> None:
 def test_records_that_come_again_are_only_harmless_with_a_key_or_a_cursor() -> None:
     check_resumes(counting(KEYED, repeats=1))
     check_resumes(counting(CURSOR, repeats=1))
-    with pytest.raises(AssertionError, match="loads too many: 1 records"):
+    with pytest.raises(AssertionError, match="duplicates 1 records"):
         check_resumes(counting(KEYLESS, repeats=1))
 
 
@@ -98,7 +98,7 @@ def test_values_and_fields_are_held_against_the_schema() -> None:
         check(id=1.5)
     with pytest.raises(AssertionError, match="record 1: column 'on' is date"):
         check(id=1, on="yesterday")
-    with pytest.raises(AssertionError, match="the Schema does not declare: other"):
+    with pytest.raises(AssertionError, match="the Schema does not declare these fields: 'other'"):
         check(id=1, other=1)
 
 
@@ -115,12 +115,12 @@ def test_errors_name_the_place_in_the_function() -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: Schema(columns={"a": "int"}), "column 'a' has the type 'int', which does not exist; valid are: bool"),  # type: ignore[dict-item]
-        (lambda: Schema(columns={"a": set}), "column 'a' has the type set"),
-        (lambda: Schema(mode="x"), "mode 'x' does not exist, valid are: full_refresh, incremental"),  # type: ignore[arg-type]
-        (lambda: Schema(columns={"a": int}, key="b"), "b: no such column, valid are: a"),
-        (lambda: Schema(columns={"a": int}, cursor_field="b"), "b: no such column"),
-        (lambda: Schema(key=[1]), "the name of a column is text, not 1"),  # type: ignore[list-item]
+        (lambda: Schema(columns={"a": "int"}), "column 'a' has the unknown type 'int'; choose one of bool"),  # type: ignore[dict-item]
+        (lambda: Schema(columns={"a": set}), "column 'a' has the unknown type set"),
+        (lambda: Schema(mode="x"), "unknown mode 'x'; choose one of full_refresh, incremental"),  # type: ignore[arg-type]
+        (lambda: Schema(columns={"a": int}, key="b"), "unknown column 'b'; choose from 'a'"),
+        (lambda: Schema(columns={"a": int}, cursor_field="b"), "unknown column 'b'"),
+        (lambda: Schema(key=[1]), "the name of a column must be a string, not 1"),  # type: ignore[list-item]
     ],
 )
 def test_a_schema_that_cannot_be_is_refused(make: Callable[[], Schema], complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""How far a collection is, and which attempt may write: what the ledger's newest entry says, and the next ones."""
+"""How far a collection is, and which attempt may write: the ledger's newest entry, and the ones to come."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.contract.passes import Reload, voided
+from app.connectors.contract.passes import Reload, void_generation
 from app.connectors.destinations.dlt.ledger import Entry, Prepared
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Bookmark:
-    """The place of one attempt in the ledger."""
+    """One attempt's entries in the ledger."""
 
     def __init__(self, ledger: Ledger, loader: Loader, fence: Fence) -> None:
         self._ledger = ledger
@@ -29,7 +29,7 @@ class Bookmark:
         self._entry = Entry(task=fence.task, claim=fence.claim, step=0, generation=fence.generation)
 
     def claim(self) -> Position:
-        """Shuts every older attempt out, and brings to an end what one of them had begun to load.
+        """Shuts out every older attempt, and finishes or undoes a load that one of them had begun.
 
         Raises:
             LeaseLostError: a newer attempt was here.
@@ -37,10 +37,10 @@ class Bookmark:
         claims: list[Entry] = []
         found = self._ledger.entries()
         while True:
-            earlier, self._entry = found, self._taken_over(found, claims=len(claims))
+            earlier, self._entry = found, self._take_over(found, claims=len(claims))
             self._ledger.add(self._entry)
             claims.append(self._entry)
-            # Each adds, then reads, then acts: of two attempts that do so at once, one sees the other.
+            # Each attempt adds, then reads, then acts: of two concurrent attempts, one sees the other.
             found = [entry for entry in self._ledger.entries() if entry not in claims]
             if found[-1:] == earlier[-1:]:
                 break
@@ -54,61 +54,61 @@ class Bookmark:
             completed_task=entry.completed_task,
             loaded=entry.loaded,
             standing=entry.standing,
-            lacking=self._loader.lacking,
+            missing_tables=self._loader.missing_tables,
         )
         self._standing = position.standing
         if position.reload is Reload.MISSING:
-            # Soon its table is there again, without its rows: an attempt that is killed then must not hide this.
-            self._move(generation=voided(entry.generation))
+            # The table will soon exist again, without its rows: an attempt that is killed then must not hide that.
+            self._move(generation=void_generation(entry.generation))
         return position
 
     def standing(self, tables: Iterable[str]) -> Standing:
-        """What the next bookmark stands for, when these tables have got rows."""
+        """What the next bookmark stands for, when these tables have rows."""
         return self._fence.standing.with_tables(self._standing, *tables)
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """Tables whose columns are still to be found, whatever the schema policy."""
+        """Tables that may still get columns, whatever the schema policy."""
         return self._entry.unfinished
 
     def begin(self, table: str) -> None:
-        """A table that is not there is made with all fields of its first load."""
+        """Notes a new table, which gets all fields of its first load."""
         self._move(unfinished=(*self._entry.unfinished, table))
 
     def verify(self) -> None:
         """Raises `LeaseLostError` if another attempt has the collection now."""
         newest = self._ledger.entries()[-1:]
         if not newest or newest[0].order != self._entry.order:
-            raise self._fence.overtaken()
+            raise self._fence.overtaken_error()
 
     def prepare(self, prepared: Prepared) -> None:
-        """From here on the load may be in the destination, whole, in part, or not at all.
+        """Notes a load that from now on may be in the destination, completely, in part, or not at all.
 
         Raises:
-            LeaseLostError: a newer attempt came meanwhile, and may not know of the load.
+            LeaseLostError: there is a newer attempt, which may not know of the load.
         """
         self._move(prepared=prepared)
         self.verify()
 
     def move(self, prepared: Prepared) -> None:
-        """What was prepared is there: its bookmark stands for it."""
+        """Stores the bookmark of a prepared load that is complete."""
         for abandoned in self._entry.abandoned:
-            # Its attempt may have been loading still when this one began.
+            # Its attempt may still have been loading when this one began.
             self._loader.undo(abandoned)
         self._confirm(prepared, abandoned=())
         self._standing = prepared.standing
 
-    def _taken_over(self, earlier: list[Entry], *, claims: int) -> Entry:
-        """The entry that comes after all `earlier` ones and so many `claims` of this attempt.
+    def _take_over(self, earlier: list[Entry], *, claims: int) -> Entry:
+        """The entry that follows all `earlier` ones and this many `claims` of this attempt.
 
-        A load of which the destination does not know is abandoned.
+        A load that the destination does not know is abandoned.
         """
         fence = self._fence
         if not earlier:
             return msgspec.structs.replace(self._entry, step=claims)
         newest = earlier[-1]
         if (newest.task, newest.claim) > (fence.task, fence.claim):
-            raise fence.overtaken()
+            raise fence.overtaken_error()
         own = (newest.task, newest.claim) == (fence.task, fence.claim)
         step = newest.step + 1 + claims if own else claims
         entry = msgspec.structs.replace(newest, task=fence.task, claim=fence.claim, step=step)
@@ -117,7 +117,7 @@ class Bookmark:
         return msgspec.structs.replace(entry, prepared=None, abandoned=(*entry.abandoned, entry.prepared))
 
     def _settle(self) -> None:
-        """A load under way either came to its end, or has never been."""
+        """Finishes a load that completed, and undoes loads that did not."""
         for abandoned in self._entry.abandoned:
             self._loader.undo(abandoned)
         prepared = self._entry.prepared

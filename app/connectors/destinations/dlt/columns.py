@@ -1,4 +1,4 @@
-"""Columns as dlt describes them: the type of a new one, what one that is there can hold, and its type in Arrow."""
+"""Columns as dlt describes them: the type of a new one, what an existing one can hold, and its Arrow type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Described = dict[str, Any]
 _MOST_DIGITS: Final = 38
 _MICROSECONDS: Final = 6
-# JSON and times of day are text: not every destination takes them from Parquet files, and text keeps them as they are.
+# JSON and times of day are strings: not every destination reads them from Parquet files, and strings keep them exactly.
 NEW_TYPES: Final[dict[Kind, Described]] = {
     Kind.BOOLEAN: {"data_type": "bool"},
     Kind.INTEGER: {"data_type": "bigint"},
@@ -37,11 +37,11 @@ NEW_TYPES: Final[dict[Kind, Described]] = {
 def column(name: str, described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Column:
     """The column `name` for values of a source's `kind`."""
     holds = _holds(described, kind, capabilities)
-    return Column(name=name, type=_shown(described), holds=holds, arrow=arrow_type(described, capabilities))
+    return Column(name=name, type=_type_name(described), holds=holds, arrow=arrow_type(described, capabilities))
 
 
 def arrow_type(described: Described, capabilities: DestinationCapabilitiesContext) -> pa.DataType:
-    """Points in time travel in UTC; dlt takes the zone away where the destination knows none."""
+    """Timestamps are sent in UTC; dlt removes the zone for destinations that have none."""
     from dlt.common.libs.pyarrow import get_py_arrow_datatype  # noqa: PLC0415 -- dlt takes seconds
 
     kind = get_py_arrow_datatype(described, capabilities, "UTC")  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def _number(described: Described, capabilities: DestinationCapabilitiesContext) 
 
 @dataclass(frozen=True, slots=True)
 class _OfSqlite:
-    """A decimal number where SQLAlchemy makes a double of it, for SQLite has none."""
+    """A decimal number that SQLAlchemy turns into a double, because SQLite has no decimals."""
 
     number: casting.Number
 
@@ -98,6 +98,6 @@ class _OfSqlite:
         return number
 
 
-def _shown(described: Described) -> str:
+def _type_name(described: Described) -> str:
     size = [str(described[part]) for part in ("precision", "scale") if described.get(part) is not None]
     return str(described["data_type"]) + (f"({', '.join(size)})" if size else "")

@@ -1,7 +1,7 @@
-"""What dlt can write to as a destination: rows wait in files of the attempt; a load is announced, made, and confirmed.
+"""dlt's destinations: rows wait in files of the attempt; a load is announced, carried out, and confirmed.
 
-Rows and bookmark cannot commit together here. So a load is written down with its id and its bookmark before it begins;
-whoever finds such a note asks the destination whether it knows the load, and goes on from there or takes it back.
+Rows and bookmark cannot commit together here. So a load is noted with its id and its bookmark before it begins. An
+attempt that finds such a note asks the destination whether it knows the load, and continues from there or undoes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
-from app.connectors.warehouse.layout import check_is_empty, late_versions_warning, left_out_warning, widened
+from app.connectors.warehouse.layout import check_is_empty, late_versions_warning, left_out_warning, widen
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class DltDestination:
         self._home.mkdir(exist_ok=True)
         self._fence = fence
         self._log = log
-        self._anew = ""
+        self._reload_reason = ""
         self._warehouse = Warehouse(options, home=self._home, locks=work_dir.parent)
-        # Only now: dlt is cut off.
+        # Only now, after dlt is isolated.
         from app.connectors.destinations.dlt.load import Loader, schema_name  # noqa: PLC0415
         from app.connectors.destinations.dlt.tables import Tables  # noqa: PLC0415
 
@@ -45,26 +45,29 @@ class DltDestination:
         self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home, attempt=fence.name)
 
     def open(self) -> Position:
-        with self._warehouse.explained("cannot prepare the bookmarks"), self._warehouse.changing_schema():
+        with self._warehouse.translate_errors("cannot prepare the bookmarks"), self._warehouse.changing_schema():
             self._ledger.prepare()
             position = self._bookmark.claim()
-        self._anew = position.reason
+        self._reload_reason = position.reason
         return position
 
     def begin(self, table: Table) -> None:
-        with self._warehouse.explained(f"cannot prepare table {table.name!r}"), self._warehouse.changing_schema():
+        with (
+            self._warehouse.translate_errors(f"cannot prepare table {table.name!r}"),
+            self._warehouse.changing_schema(),
+        ):
             self._bookmark.verify()
             is_new = table.name not in self._tables.stages
             self._tables.begin(table)
-            if self._anew and is_new:
+            if self._reload_reason and is_new:
                 has_rows = partial(self._loader.has_rows, self._tables.stages[table.name].target.qualified)
-                check_is_empty(table, reason=self._anew, has_rows=has_rows)
+                check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
         if is_new and (warning := late_versions_warning(table)):
             self._log("warn", warning)
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._tables.stages[table]
-        if wider := widened(stage.target.table, batch, vacant=stage.target.vacant):
+        if wider := widen(stage.target.table, batch, vacant=stage.target.vacant):
             self.begin(wider)
         stage.add(batch)
 
@@ -72,7 +75,7 @@ class DltDestination:
         moving = [stage for stage in self._tables.stages.values() if final or not stage.target.table.comes_at_once]
         full = [stage for stage in moving if stage.rows]
         empty = [stage for stage in moving if not stage.rows and stage.target.how == "replace"]
-        with self._warehouse.explained("cannot commit"), self._warehouse.loading():
+        with self._warehouse.translate_errors("cannot commit"), self._warehouse.loading():
             self._bookmark.verify()
             prepared = Prepared(
                 task=self._fence.task,
@@ -92,18 +95,18 @@ class DltDestination:
             self._loader.finish(prepared, verify=self._bookmark.verify)
             self._bookmark.move(prepared)
         if final:
-            self._tell_what_was_left_out()
+            self._warn_of_left_out()
         rows = sum(stage.moved for stage in full)
         for stage in full:
             stage.clear()
         return rows
 
-    def _tell_what_was_left_out(self) -> None:
+    def _warn_of_left_out(self) -> None:
         for name, stage in self._tables.stages.items():
             if warning := left_out_warning(name, stage.target):
                 self._log("warn", warning)
 
     def close(self) -> None:
-        """Files go with the attempt's directory; connections to the destination are never kept."""
+        """The files are removed with the attempt's directory; connections to the destination are never kept."""
         for stage in self._tables.stages.values():
             stage.close()

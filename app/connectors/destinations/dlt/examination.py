@@ -1,4 +1,4 @@
-"""`python -m app.connectors.destinations.dlt.examination`: what dlt says of a destination, without reaching it."""
+"""`python -m app.connectors.destinations.dlt.examination`: lets dlt check a destination without connecting to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def complain(config: dict[str, Any], home: Path) -> None:
-    """Raises `ConfigurationError` for a key that dlt does not know, and for credentials that lack something."""
+    """Raises `ConfigurationError` for a key that dlt does not know, and for incomplete credentials."""
     options = DltDestinationOptions.model_validate(config)
     warehouse = Warehouse(options, home=home, locks=home)
-    for place, factory, given in (
+    for prefix, factory, given in (
         ("", warehouse.factory, options.settings),
         ("staging.", warehouse.staging, options.staging or {}),
     ):
@@ -25,15 +25,15 @@ def complain(config: dict[str, Any], home: Path) -> None:
             continue
         valid = {*factory.spec.get_resolvable_fields()} - _OURS
         if unknown := sorted(given.keys() - valid):
-            raise ConfigurationError(f"{place}{unknown[0]}: unknown key; valid: {', '.join(sorted(valid))}")
-    with warehouse.explained("dlt refuses it"):
+            raise ConfigurationError(f"{prefix}{unknown[0]}: unknown key; choose one of {', '.join(sorted(valid))}")
+    with warehouse.translate_errors("dlt rejects the configuration"):
         factory = warehouse.factory
         resolved = factory.configuration(factory.spec()._bind_dataset_name(options.dataset))  # noqa: SLF001 -- as dlt does
     if options.name == "sqlalchemy":
-        with warehouse.explained("credentials"):
+        with warehouse.translate_errors("credentials"):
             resolved.get_dialect_class().import_dbapi()
     if warehouse.is_of_files and "{load_id}" not in resolved.layout:
-        raise ConfigurationError("layout: it needs {load_id}, by which the files of a load are found")
+        raise ConfigurationError("layout: must contain {load_id}, which identifies the files of a load")
 
 
 _OURS = frozenset({

@@ -1,8 +1,8 @@
-"""What a destination remembers of a collection, beside its rows: how far it is, who may write, which load is under way.
+"""A destination's record of a collection, beside its rows: how far it is, who may write, which load is under way.
 
-No transaction spans dlt's load and this. So nothing is ever changed here: each step is a new entry, and the newest one
-counts, in the order of (task, claim, step). What an overtaken attempt still writes is older than its successor's
-first entry, whenever it comes. This needs no more than every warehouse and every bucket can do.
+No transaction spans dlt's load and this. So entries are never changed: each step adds one, and the newest counts, in
+the order of (task, claim, step). Whatever an overtaken attempt still writes is older than its successor's first entry.
+Every warehouse and every bucket can do this.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from app.connectors.destinations.dlt.warehouse import Warehouse
 
-# In `attempt` is the number of the claim. Releases before 0.1.1 had the attempt's own there, which is always lower.
+# `attempt` holds the number of the claim. Releases before 0.1.1 had the attempt's own there, which is always lower.
 _COLUMNS: Final = ("source", "collection", "task", "attempt", "step", "entry")
 _NUMBERS: Final = ("attempt", "step")
 _DIGITS: Final = 8
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A load of `task` that may have begun; `tables`: append, named, merge, replace, or empty each."""
+    """A load of `task` that may have begun; `tables` says append, named, merge, replace or empty for each."""
 
     task: str
     load_id: str
@@ -41,7 +41,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """The whole state after a step. `abandoned` are loads of which rows may still arrive."""
+    """The complete state after a step. Rows of `abandoned` loads may still arrive."""
 
     task: str
     claim: int = msgspec.field(name="attempt")
@@ -64,10 +64,10 @@ class Ledger(Protocol):
     """The entries of one collection."""
 
     def prepare(self) -> None:
-        """Makes room for them; under the destination's lock for changes of its schema."""
+        """Creates what they need, under the destination's lock for schema changes."""
 
     def entries(self) -> list[Entry]:
-        """All that are there, the newest last."""
+        """All entries, the newest last."""
 
     def add(self, entry: Entry) -> None:
         """Durable on return."""
@@ -76,7 +76,7 @@ class Ledger(Protocol):
 
 
 class SqlLedger:
-    """A table in the dataset; dlt makes it, for it knows the types of each destination."""
+    """A table in the dataset; dlt creates it, because it knows the types of each destination."""
 
     def __init__(self, warehouse: Warehouse, *, source: str, collection: str) -> None:
         from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
@@ -105,13 +105,13 @@ class SqlLedger:
                 f"SELECT {column['entry']} FROM {table} WHERE {column['source']} = %s AND {column['collection']} = %s",  # noqa: S608 -- quoted identifiers
                 *self._owner,
             )
-        return sorted((_decoded(row[0]) for row in rows or ()), key=lambda entry: entry.order)
+        return sorted((_decode(row[0]) for row in rows or ()), key=lambda entry: entry.order)
 
     def add(self, entry: Entry) -> None:
         with self._sql() as (client, table, column):
-            names, places = ", ".join(column.values()), ", ".join(["%s"] * len(column))
+            names, placeholders = ", ".join(column.values()), ", ".join(["%s"] * len(column))
             client.execute_sql(
-                f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 -- quoted identifiers
+                f"INSERT INTO {table} ({names}) VALUES ({placeholders})",  # noqa: S608 -- quoted identifiers
                 *self._owner,
                 *entry.order,
                 msgspec.json.encode(entry).decode(),
@@ -134,7 +134,7 @@ class SqlLedger:
 
 
 class FileLedger:
-    """A file for each entry, below the dataset; a broken one is an entry that was never written."""
+    """A file for each entry, below the dataset; a damaged file counts as an entry that was never written."""
 
     def __init__(self, warehouse: Warehouse, *, source: str, collection: str) -> None:
         self._warehouse = warehouse
@@ -154,13 +154,13 @@ class FileLedger:
             with contextlib.suppress(FileNotFoundError):
                 for path in files.ls(directory, detail=False):
                     with contextlib.suppress(msgspec.MsgspecError, FileNotFoundError):
-                        found.append(_decoded(files.cat_file(path)))
+                        found.append(_decode(files.cat_file(path)))
         return sorted(found, key=lambda entry: entry.order)
 
     def add(self, entry: Entry) -> None:
         with self._files() as (files, directory), files.open(f"{directory}/{_file_name(entry)}", "wb") as file:
             file.write(msgspec.json.encode(entry))
-            if hasattr(file, "fileno"):  # a local file: elsewhere the answer to the last request means that it is safe
+            if hasattr(file, "fileno"):  # only local files need this: object stores confirm a write when it is durable
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -181,5 +181,5 @@ def _file_name(entry: Entry) -> str:
 _decoder = msgspec.json.Decoder(Entry)
 
 
-def _decoded(text: str | bytes) -> Entry:
+def _decode(text: str | bytes) -> Entry:
     return _decoder.decode(text)

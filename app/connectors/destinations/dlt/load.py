@@ -1,4 +1,4 @@
-"""One load of dlt's: a package of staged rows with an id, taken into the destination, found there, or undone."""
+"""Loads of dlt: packages of staged rows with an id that are loaded, found at the destination, or undone."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from app.connectors.destinations.dlt.warehouse import Warehouse
 
 _LONGEST_NAME: Final = 40
-# Where dlt takes Parquet files through ADBC alone, or from a bucket. Not CSV, in which an empty text becomes NULL.
+# For these, dlt reads Parquet files only through ADBC or from a bucket. Not CSV, which turns empty strings into NULL.
 _WITHOUT_PARQUET: Final = frozenset({"postgres", "mssql", "redshift"})
 _SUPPORTED_MERGES: Final = ("upsert", "delete-insert")
 
 
 def schema_name(source: str, collection: str) -> str:
-    """The name, of dlt's alphabet, under which it keeps the schema of a collection."""
+    """The name, in dlt's alphabet, of a collection's schema."""
     plain = re.sub(r"[^a-z0-9]+", "_", f"{source}_{collection}".lower()).strip("_")[:_LONGEST_NAME].strip("_")
     return "_".join(filter(None, ["s", plain, hashlib.sha256(f"{source}/{collection}".encode()).hexdigest()[:8]]))
 
 
 class Loader:
-    """Loads of one collection; each gets a directory and a pipeline of its own, so that nothing is ever resumed."""
+    """Loads of one collection; each has its own directory and pipeline, so that nothing is ever resumed."""
 
     def __init__(self, warehouse: Warehouse, *, name: str, task_id: str, home: Path) -> None:
         self._warehouse = warehouse
@@ -51,7 +51,7 @@ class Loader:
         self._packages = 0
 
     def package(self, stages: list[Stage]) -> str:
-        """Makes a load package of what is staged; returns its id, which the destination does not know yet."""
+        """Makes a load package of the staged rows; returns its id, which the destination does not know yet."""
         self._packages += 1
         self._pipeline = dlt.pipeline(
             pipeline_name=self._name,
@@ -67,12 +67,12 @@ class Loader:
         return str(load_id)
 
     def load(self) -> None:
-        """Takes the package into the destination; returns when `_dlt_loads` has its id."""
+        """Loads the package into the destination; returns when `_dlt_loads` has its id."""
         self._pipeline.load(workers=1, raise_on_failed_jobs=True)
         self._pipeline.deactivate()
 
     def is_known(self, prepared: Prepared) -> bool:
-        """Whether the load ended: the destination then has all of it."""
+        """Whether the load is complete at the destination."""
         with self._client() as client:
             if self._warehouse.is_of_files:
                 name = f"{client.schema.name}__{prepared.load_id}.jsonl"
@@ -84,8 +84,8 @@ class Loader:
             query = f"SELECT {column} FROM {table} WHERE {column} = %s"  # noqa: S608 -- quoted identifiers
             return bool(sql.execute_sql(query, prepared.load_id))
 
-    def lacking(self, tables: Sequence[str]) -> list[str]:
-        """Those of the source's tables that are not there."""
+    def missing_tables(self, tables: Sequence[str]) -> list[str]:
+        """Those of the source's tables that do not exist."""
         with self._client() as client:
             return [table for table in tables if not self._is_there(client, table)]
 
@@ -101,9 +101,9 @@ class Loader:
         return bool(_files(client, name, bool) if self._warehouse.is_of_files else client.get_storage_table(name)[0])
 
     def undo(self, prepared: Prepared) -> None:
-        """Takes away rows of a load that did not end and would not find each other again.
+        """Removes the rows of an unfinished load that would be duplicated when they are loaded again.
 
-        What it merged or replaced will be so again.
+        What it merged or replaced will be merged or replaced again.
         """
         with self._client() as client:
             for table, how in prepared.tables.items():
@@ -115,9 +115,9 @@ class Loader:
                     _delete(client, table, having=prepared.load_id, unique=True)
 
     def finish(self, prepared: Prepared, *, verify: Callable[[], None]) -> None:
-        """What is left to do when the new rows are there: old files go, and tables without new rows become empty.
+        """What is left to do after a load: remove old files, and empty replaced tables that got no rows.
 
-        `verify` raises if another attempt has the collection: its files can only be among those that are found later.
+        `verify` raises if another attempt has the collection: until then, none of the files found can be its own.
         """
         with self._client() as client:
             for table, how in prepared.tables.items():
@@ -130,7 +130,7 @@ class Loader:
                     _remove(client, old)
 
     def _schema(self) -> Schema:
-        """What a bucket remembers of all tables and columns of the collection stands in its newest schema alone."""
+        """The newest schema in a bucket is its only record of the collection's tables and columns."""
         if self._warehouse.is_of_files:
             with self._client() as client:
                 if stored := client.get_stored_schema(self._name):
@@ -145,13 +145,13 @@ class Loader:
         disposition: Any = target.how
         columns: Any = list(target.described.values())
         if disposition == "replace" and self._warehouse.is_of_files:
-            # A bucket has no swap: what was there goes when the new files are complete.
+            # A bucket cannot swap: the old files are removed when the new ones are complete.
             disposition = "append"
         if disposition in {"merge", "named"}:
             disposition = {"disposition": "merge", "strategy": self._merge_strategy()}
 
         def pieces() -> Iterator[pa.Table]:
-            yield from map(self._completed, stage.tables())
+            yield from map(self._add_own_columns, stage.tables())
 
         return dlt.resource(
             pieces,
@@ -167,7 +167,7 @@ class Loader:
             "insert_values" if self._warehouse.name in _WITHOUT_PARQUET and not self._warehouse.staging else "parquet"
         )
 
-    def _completed(self, rows: pa.Table) -> pa.Table:
+    def _add_own_columns(self, rows: pa.Table) -> pa.Table:
         """`rows` with Syncline's own columns."""
         task = pa.repeat(pa.scalar(self._task_id, pa.string()), rows.num_rows)
         now = pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), rows.num_rows)
@@ -192,7 +192,7 @@ def _remove(client: Any, paths: list[str]) -> None:
 
 
 def _delete(client: Any, table: str, *, having: str | None = None, unique: bool = False) -> None:
-    """Rows of a load, of these those with a name that is unique, or all."""
+    """Deletes all rows, or those of one load (`having`), or of these only the ones with a unique name."""
     if not client.get_storage_table(table)[0]:
         return
     sql = client.sql_client

@@ -1,4 +1,4 @@
-"""The options of the destinations `dlt:<name>`: whatever dlt can write to, with its own names for what it needs."""
+"""The options of the destinations `dlt:<name>`: whatever dlt can write to, with dlt's own names for its options."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from app.connectors.contract.kind import DestinationKind
-from app.connectors.dlt.examination import examined
+from app.connectors.dlt.examination import find_problem
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.writing import WriteMode
 
-# What each needs beside dlt: the modules, and dlt's extra that brings them.
+# The modules that each needs besides dlt; dlt has an extra of the same name that installs them.
 _DRIVERS: Final[dict[str, tuple[str, ...]]] = {
     "bigquery": ("google.cloud.bigquery",),
     "clickhouse": ("clickhouse_driver", "clickhouse_connect"),
@@ -33,18 +33,18 @@ DLT_DESTINATIONS: Final = tuple(f"{DLT}{name}" for name in _DRIVERS)
 
 
 def write_modes(name: str) -> tuple[WriteMode, ...]:
-    """How rows can arrive at dlt's destination `name`; a history would need what dlt does not do with Arrow."""
+    """The write modes of dlt's destination `name`; a history would need what dlt cannot do with Arrow."""
     upserts = () if name == "filesystem" else (WriteMode.UPSERT,)
     return (WriteMode.APPEND, *upserts, WriteMode.REPLACE)
 
 
 class DltDestinationOptions(Options):
-    """Tables are made in `dataset`; `credentials` and all other keys are those of dlt's destination.
+    """Tables are created in `dataset`; `credentials` and all other keys are those of dlt's destination.
 
     `staging` is dlt's `filesystem` (`bucket_url`, `credentials`) for destinations that load from a bucket.
     """
 
-    # dlt knows which keys its destinations have, and judges them when the catalogue is checked.
+    # dlt knows which keys its destinations have, and checks them when the catalogue is checked.
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str
@@ -54,12 +54,12 @@ class DltDestinationOptions(Options):
 
     @property
     def name(self) -> str:
-        """Of the destination in dlt."""
+        """The destination's name in dlt."""
         return self.type.removeprefix(DLT)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What dlt's destination is made with."""
+        """The arguments for dlt's destination."""
         given = {} if self.credentials is None else {"credentials": self.credentials}
         return given | (self.model_extra or {})
 
@@ -76,13 +76,13 @@ class DltDestinationOptions(Options):
                 extra = "az" if module == "adlfs" else scheme.replace("gcs", "gs")
                 raise ValueError(_missing(f"{scheme}://", extra))
         if self.name == "filesystem" and not self.settings.get("bucket_url"):
-            raise ValueError("'bucket_url' is needed: a directory, or s3://…, gs://…, az://…")
+            raise ValueError("set 'bucket_url' to a directory, or to s3://…, gs://… or az://…")
         if self.name != "filesystem" and self.credentials is None:
-            raise ValueError("'credentials' is needed: an address, or a mapping as dlt describes it")
+            raise ValueError("set 'credentials' to a connection URL, or to a mapping as dlt documents it")
         return self
 
-    def examined(self) -> str | None:
-        return examined("app.connectors.destinations.dlt.examination", self.model_dump(exclude_unset=True))
+    def find_problem(self) -> str | None:
+        return find_problem("app.connectors.destinations.dlt.examination", self.model_dump(exclude_unset=True))
 
 
 def _missing(what: str, extra: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows on their way: cast, and kept in Parquet files of the attempt until a load takes them."""
+"""Staged rows: cast, and kept in Parquet files of the attempt until a load takes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from app.connectors.contract.schema import Kind
 from app.connectors.destinations.dlt.occurrences import Occurrences
 from app.connectors.destinations.dlt.target import NAME_COLUMN
-from app.connectors.destinations.dlt.versions import forms_of, in_json, newest
+from app.connectors.destinations.dlt.versions import forms_of, in_json, newest_rows
 from app.connectors.warehouse.layout import ROW_COLUMN
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Stage:
-    """The staged rows of one table, of which `moved` have been taken; a file for each shape that the table has had."""
+    """The staged rows of one table, of which `moved` were taken; one file for each shape that the table had."""
 
     def __init__(self, target: Target, *, directory: Path, attempt: str) -> None:
         self.target = target
@@ -38,14 +38,14 @@ class Stage:
             self._occurrences = Occurrences(target.cursor, attempt=attempt, path=directory / "occurrences.db")
 
     def widen(self, target: Target) -> None:
-        """Takes over a new description of the target, which may have more columns."""
+        """Replaces the description of the target, which may have more columns."""
         if target.arrow != self.target.arrow:
             self._close()
         self.target = target
 
     def add(self, batch: Batch) -> None:
         """Fits and writes; raises `ValueRefusedError`."""
-        arrays = self.target.fitted(batch)
+        arrays = self.target.fit(batch)
         own = {ROW_COLUMN: pa.array(range(self.rows, self.rows + len(batch)), pa.int64())}
         if self._occurrences:
             own[NAME_COLUMN] = pa.array(self._occurrences.names(pa.record_batch(arrays, schema=self.target.arrow)))
@@ -58,7 +58,7 @@ class Stage:
         self.rows += len(batch)
 
     def tables(self) -> Iterator[pa.Table]:
-        """What is staged, piece by piece, in the target's present shape, without rows that another one replaces."""
+        """The staged rows, piece by piece, in the target's current shape, without those that a newer one replaces."""
         self._close()
         kept = self._newest()
         for path in self._files:
@@ -69,7 +69,7 @@ class Stage:
                         table = table.filter(pc.is_in(table[ROW_COLUMN], value_set=kept))
                     self.moved += table.num_rows
                     if table.num_rows:
-                        yield self._shaped(table)
+                        yield self._conform(table)
 
     def clear(self) -> None:
         self._close()
@@ -84,7 +84,7 @@ class Stage:
             self._occurrences.close()
 
     def _newest(self) -> pa.Array | None:
-        """The numbers of the newest row of each key; None where rows have no key."""
+        """The numbers of the newest row of each key; None if rows have no key."""
         key, newest_by = self.target.key, self.target.newest_by
         if not key:
             return None
@@ -97,7 +97,7 @@ class Stage:
         if pa.types.is_string(versions.type):
             kind = self.target.table.columns[self.target.table.newest_by[0]]
             versions, forms = in_json(versions, path) if kind is Kind.JSON else (versions, forms_of(versions))
-        return newest(staged, key, versions, number=ROW_COLUMN, forms=forms)
+        return newest_rows(staged, key, versions, number=ROW_COLUMN, forms=forms)
 
     def _read(self, *names: str) -> pa.Table:
         return pa.concat_tables([pq.read_table(path, columns=list(dict.fromkeys(names))) for path in self._files])
@@ -106,7 +106,7 @@ class Stage:
         own = [pa.field(ROW_COLUMN, pa.int64())] + [pa.field(NAME_COLUMN, pa.string())] * self.target.named
         return pa.schema([*own, *self.target.arrow])
 
-    def _shaped(self, table: pa.Table) -> pa.Table:
+    def _conform(self, table: pa.Table) -> pa.Table:
         names, shape = set(table.column_names), self._shape().remove(0)
         columns = [
             table[field.name] if field.name in names else pa.nulls(table.num_rows, field.type) for field in shape

@@ -1,4 +1,4 @@
-"""The tables of one collection: made, widened and described as dlt does it, with the rows that wait for them."""
+"""Creates, widens and describes the tables of one collection with dlt, and holds the rows that wait for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlt.common.schema.utils import new_table
 
 from app.connectors.destinations.dlt.options import write_modes
 from app.connectors.destinations.dlt.stage import Stage
-from app.connectors.destinations.dlt.target import described, is_named
+from app.connectors.destinations.dlt.target import describe_target, is_named
 from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """`stages` by the name of the source's table; `schema` names dlt's schema of the collection, `attempt` this one."""
+    """`stages` are by name of the source's table; `schema` and `attempt` are names of dlt's schema and this attempt."""
 
     def __init__(self, warehouse: Warehouse, bookmark: Bookmark, *, schema: str, home: Path, attempt: str) -> None:
         self.stages: dict[str, Stage] = {}
@@ -39,7 +39,7 @@ class Tables:
         self._names: dict[str, str] = {}
 
     def begin(self, table: Table) -> None:
-        """Under the destination's lock for changes of its schema.
+        """Creates or widens a table, under the destination's lock for schema changes.
 
         Raises:
             ConfigurationError: the destination cannot have such a table.
@@ -47,9 +47,9 @@ class Tables:
         self._check(table)
         stage = self.stages.get(table.name)
         if stage:
-            # Rows that are staged may have values in columns that are announced no more.
+            # Staged rows may have values in columns that are no longer announced.
             table = dataclasses.replace(table, columns=stage.target.table.columns | table.columns)
-        target = self._made(table, {} if stage is None else stage.target.described)
+        target = self._make_target(table, {} if stage is None else stage.target.described)
         if stage:
             stage.widen(target)
         else:
@@ -61,24 +61,24 @@ class Tables:
         if table.mode not in write_modes(self._warehouse.name):
             valid = " or ".join(f"'write_mode: {mode}'" for mode in write_modes(self._warehouse.name))
             raise ConfigurationError(
-                f"table {table.name!r}: write_mode '{table.mode}' is not possible here: set {valid}"
+                f"table {table.name!r}: this destination does not support write_mode '{table.mode}': set {valid}"
             )
         if is_named(table) and self._warehouse.is_of_files:
             raise ConfigurationError(
                 f"table {table.name!r}: its source reads the rows at the last value of {table.cursor_field!r} again, "
-                "which files would have twice: set 'sync_mode: full_refresh', or choose the destination 'parquet'"
+                "and files would hold them twice: set 'sync_mode: full_refresh', or use a destination of type 'parquet'"
             )
 
-    def _made(self, table: Table, staged: dict[str, Described]) -> Target:
+    def _make_target(self, table: Table, staged: dict[str, Described]) -> Target:
         schema = Schema(self._schema_name)
         with self._warehouse.client(schema) as client:
             name = self._name(schema, table.name)
             capabilities = client.capabilities
-            present = staged | self._present(client, name)
+            present = staged | self._existing_columns(client, name)
             unfinished = table.name in self._bookmark.unfinished
             if not present and not unfinished and table.schema_policy is not SchemaPolicy.EVOLVE:
                 self._bookmark.begin(table.name)
-            target = described(table, schema, present, capabilities, unfinished=unfinished)
+            target = describe_target(table, schema, present, capabilities, unfinished=unfinished)
             columns: Any = list(target.described.values())
             schema.update_table(new_table(name, columns=columns))
             if not self._warehouse.is_of_files:
@@ -89,13 +89,15 @@ class Tables:
     def _name(self, schema: Schema, table: str) -> str:
         name = schema.naming.normalize_tables_path(table)
         if name == BOOKMARK_TABLE or name in schema.dlt_table_names():
-            raise ConfigurationError(f"table_name {table!r} is that of a table of our own or of dlt's: choose another")
+            raise ConfigurationError(f"table_name {table!r} is reserved by Syncline or dlt: choose another")
         if (other := self._names.setdefault(name, table)) != table:
-            raise ConfigurationError(f"the tables {other!r} and {table!r} would be one table here: rename one of them")
+            raise ConfigurationError(
+                f"the tables {other!r} and {table!r} would be one table in this destination: rename one of them"
+            )
         return name
 
     def _make_room(self, client: Any, name: str, *, staged: bool) -> None:
-        """Here, where one at a time does it; the load then finds nothing to change."""
+        """Changes the schema here, one attempt at a time, so that the load finds nothing to change."""
         client.update_stored_schema(only_tables=[name, *client.schema.dlt_table_names()], force=True)
         if staged:
             with client.with_staging_dataset():
@@ -103,10 +105,10 @@ class Tables:
                     client.initialize_storage()
                 client.update_stored_schema(only_tables=[name, client.schema.version_table_name], force=True)
 
-    def _present(self, client: Any, name: str) -> dict[str, Described]:
+    def _existing_columns(self, client: Any, name: str) -> dict[str, Described]:
         if not self._warehouse.is_of_files:
             return dict(client.get_storage_table(name)[1])
-        # Files know their types, and dlt's schema what the files so far have.
+        # Files have no common schema; dlt's stored schema has the columns of all files so far.
         stored = client.get_stored_schema(self._schema_name)
         tables = {} if stored is None else json.loads(stored.schema)["tables"]
         return dict(tables.get(name, {}).get("columns", {}))

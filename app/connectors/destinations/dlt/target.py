@@ -1,4 +1,4 @@
-"""A table of a dataset: how its fields are named and typed there, and its description for dlt."""
+"""A table of a dataset: the names and types of its columns, and its description for dlt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.destinations.dlt import columns as types
 from app.connectors.warehouse import layout
-from app.connectors.warehouse.layout import OWN_COLUMNS, admitted, column_names, own_columns
+from app.connectors.warehouse.layout import OWN_COLUMNS, admit_columns, column_names, own_columns
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOAD_COLUMN: Final = "_dlt_load_id"
 NAME_COLUMN: Final = "_syncline_row_name"
-# Information schemas tell more, such as the 53 bits of a double.
+# Information schemas report more than dlt wants, such as the 53 bits of a double.
 _SIZES: Final[dict[str, tuple[str, ...]]] = {
     "bigint": ("precision",),
     "decimal": ("precision", "scale"),
@@ -35,9 +35,9 @@ _RESERVED: Final = frozenset({LOAD_COLUMN, NAME_COLUMN, "_dlt_id"})
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target(layout.Target):
-    """`described` are the columns as dlt is told of them, `arrow` those of the source in which rows travel.
+    """`described` are the columns in dlt's form, `arrow` the source's columns as they are sent.
 
-    Rows without a key that may come again are `named`.
+    Rows without a key that may be sent again are `named`.
     """
 
     described: dict[str, Described] = dataclasses.field(kw_only=True)
@@ -50,7 +50,7 @@ class Target(layout.Target):
 
     @property
     def how(self) -> str:
-        """What becomes of the rows that are there; `named` ones are merged by their names."""
+        """What happens to existing rows; `named` ones are merged by their names."""
         if self.table.mode is WriteMode.REPLACE:
             return "replace"
         if self.named:
@@ -59,11 +59,11 @@ class Target(layout.Target):
 
 
 def is_named(table: Table) -> bool:
-    """Whether its source sends rows again that nothing tells from new ones but all that they hold."""
+    """Whether its source may send rows again that can be recognised only by all of their values."""
     return table.mode is WriteMode.APPEND and table.cursor_field is not None and not table.full_refresh
 
 
-def described(
+def describe_target(
     table: Table,
     schema: Schema,
     present: dict[str, Described],
@@ -71,54 +71,60 @@ def described(
     *,
     unfinished: bool,
 ) -> Target:
-    """`present` are the columns that are there, as the destination spells them.
+    """The table as it will be; `present` are its existing columns, as the destination spells them.
 
     Raises:
-        ConfigurationError: two fields would be one column, or a name is not to be had.
+        ConfigurationError: two fields would become one column, or a name is not allowed.
     """
     if not table.name or "\0" in table.name:
         raise ConfigurationError(f"table_name {table.name!r} must not be empty or contain U+0000")
-    same = str if capabilities.generates_case_sensitive_identifiers() else str.casefold
-    names = column_names(table, fitted=schema.naming.normalize_path, same=same)
-    if taken := [field for field, name in names.items() if same(name) in _RESERVED]:
-        raise ConfigurationError(f"table {table.name!r}: the field {taken[0]!r} has the name of a column of our own")
-    there = {same(name): column for name, column in present.items()}
+    name_key = str if capabilities.generates_case_sensitive_identifiers() else str.casefold
+    names = column_names(table, column_name=schema.naming.normalize_path, name_key=name_key)
+    if taken := [field for field, name in names.items() if name_key(name) in _RESERVED]:
+        raise ConfigurationError(
+            f"table {table.name!r}: the field {taken[0]!r} has the name of a column that Syncline or dlt writes "
+            "itself: rename it in the source"
+        )
+    there = {name_key(name): column for name, column in present.items()}
     left_out: tuple[str, ...] = ()
     if present and not unfinished:
-        names, left_out = admitted(table, names, new=lambda name: same(name) not in there)
+        names, left_out = admit_columns(table, names, new=lambda name: name_key(name) not in there)
     key = {names[field] for field in table.identity}
     shape = {}
     for field, name in names.items():
-        shape[name] = _described(there.get(same(name)), table.columns[field]) | {"name": name}
+        shape[name] = _column_type(there.get(name_key(name)), table.columns[field]) | {"name": name}
         if name in key:
             shape[name] |= {"primary_key": True, "nullable": False}
     columns = {
         field: types.column(name, shape[name], table.columns[field], capabilities) for field, name in names.items()
     }
-    nullable = {name: described.get("nullable", True) for name, described in shape.items()}
+    nullable = {name: column.get("nullable", True) for name, column in shape.items()}
     arrow = pa.schema(
         [pa.field(column.name, column.arrow, nullable=nullable[column.name]) for column in columns.values()]
     )
     named = is_named(table)
-    free = there.keys() - {same(name) for name in (*names.values(), *OWN_COLUMNS, *_RESERVED)}
+    free = there.keys() - {name_key(name) for name in (*names.values(), *OWN_COLUMNS, *_RESERVED)}
     name_column: dict[str, Described] = {NAME_COLUMN: {"name": NAME_COLUMN, "data_type": "text", "primary_key": True}}
     return Target(
         table=table,
         qualified=schema.naming.normalize_tables_path(table.name),
         columns=columns,
         described=shape
-        | {name: _described(there.get(same(name)), kind) | {"name": name} for name, kind in own_columns(table).items()}
+        | {
+            name: _column_type(there.get(name_key(name)), kind) | {"name": name}
+            for name, kind in own_columns(table).items()
+        }
         | {LOAD_COLUMN: {"name": LOAD_COLUMN, "data_type": "text"}}
         | (name_column if named else {}),
         left_out=left_out,
         unfinished=unfinished or not present,
-        vacant=lambda field: same(schema.naming.normalize_path(field)) in free,
+        vacant=lambda field: name_key(schema.naming.normalize_path(field)) in free,
         arrow=arrow,
         named=named,
     )
 
 
-def _described(present: Described | None, kind: Kind) -> Described:
+def _column_type(present: Described | None, kind: Kind) -> Described:
     """The type that a column has already, or the one that a new column gets."""
     if present is None or "data_type" not in present:
         return dict(types.NEW_TYPES[kind])

@@ -1,4 +1,4 @@
-"""Which of several staged rows with an equal key is the newest, by the value that its source tells them by."""
+"""Finds the newest of several staged rows with the same key, by the value that its source orders them by."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _FORM: Final = "_syncline_form"
 _LATEST: Final = "_syncline_latest"
-_TOLD: Final = "_syncline_told"
+_HAS_VERSION: Final = "_syncline_has_version"
 _VERSION: Final = "_syncline_version"
 
 
-def newest(
+def newest_rows(
     rows: pa.Table,
     key: Sequence[str],
     versions: pa.ChunkedArray | pa.Array,
@@ -27,30 +27,30 @@ def newest(
     number: str,
     forms: pa.Array | None = None,
 ) -> pa.Array:
-    """The values of the column `number` of the row of each `key` with the highest version, of equal ones the last.
+    """For each `key`, the value of the column `number` in the row with the highest version, the last of equal ones.
 
-    A row without a version is older than all others; versions of several `forms` do not tell which is the highest.
+    A row without a version is older than all others; versions with several `forms` have no highest one.
     """
-    told = rows.append_column(_VERSION, versions).append_column(_TOLD, pc.is_valid(versions))
-    told = told.append_column(_LATEST, pc.if_else(told[_TOLD], told[number], None))
-    told = told.append_column(_FORM, pa.nulls(len(told), pa.string()) if forms is None else forms)
-    order = pc.sort_indices(told, sort_keys=[(name, "ascending") for name in (_TOLD, _VERSION, number)])
+    table = rows.append_column(_VERSION, versions).append_column(_HAS_VERSION, pc.is_valid(versions))
+    table = table.append_column(_LATEST, pc.if_else(table[_HAS_VERSION], table[number], None))
+    table = table.append_column(_FORM, pa.nulls(len(table), pa.string()) if forms is None else forms)
+    order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in (_HAS_VERSION, _VERSION, number)])
     wanted = [(number, "last"), (_LATEST, "max"), (_FORM, "count_distinct")]
-    # Only one thread keeps the order.
-    found = told.take(order).group_by(list(key), use_threads=False).aggregate(wanted)
+    # Only a single thread keeps the order.
+    found = table.take(order).group_by(list(key), use_threads=False).aggregate(wanted)
     several = pc.greater(found[f"{_FORM}_count_distinct"], 1)
     return pc.if_else(several, found[f"{_LATEST}_max"], found[f"{number}_last"]).combine_chunks()
 
 
 def forms_of(texts: pa.ChunkedArray) -> pa.Array:
-    """The form of each text."""
+    """The form of each string."""
     return pa.array([None if text is None else form_of(text) for text in texts.to_pylist()], pa.string())
 
 
 def in_json(texts: pa.ChunkedArray, path: Sequence[str]) -> tuple[pa.Array, pa.Array]:
-    """The ranks of what is at `path` in JSON texts, numbers by their value, texts by their characters; and the forms.
+    """The ranks of the values at `path` in JSON, numbers by value and strings by their characters; and their forms.
 
-    What is not a text has one form.
+    All values that are not strings have the same form.
     """
     found = [None if text is None else _at(jsontext.decode(text), path) for text in texts.to_pylist()]
     weights = [None if value is None else _weight(value) for value in found]

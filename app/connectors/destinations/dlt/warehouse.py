@@ -1,4 +1,4 @@
-"""A destination of dlt: made of the options, with clients that see its dataset."""
+"""One of dlt's destinations, made from its options, with clients for its dataset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.dlt.runtime import explained, isolate
+from app.connectors.dlt.runtime import isolate, translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     from app.connectors.destinations.dlt.options import DltDestinationOptions
 
-# A file that one process at a time may open.
+# Files that only one process at a time may open.
 _ONE_AT_A_TIME: Final = frozenset({"duckdb"})
-# They have no transaction over several statements, but tables that are exchanged, or cloned, at once.
+# They have no transactions over several statements, but can swap or clone tables atomically.
 _SWAPPING: Final = frozenset({"bigquery", "clickhouse", "databricks", "snowflake"})
 
 
 class Warehouse:
-    """`factory` and `staging` are dlt's.
+    """`factory` and `staging` are objects of dlt.
 
     Raises:
-        ConfigurationError: dlt refuses the options; its words, secrets masked.
+        ConfigurationError: dlt rejects the options; its message, with secrets masked.
     """
 
     def __init__(self, options: DltDestinationOptions, *, home: Path, locks: Path) -> None:
@@ -41,7 +41,7 @@ class Warehouse:
         isolate(home)
         from dlt.common.destination import Destination  # noqa: PLC0415 -- dlt takes seconds
 
-        with self.explained("dlt refuses it"):
+        with self.translate_errors("dlt rejects the configuration"):
             settings = {key: value for key, value in options.settings.items() if key != "credentials"}
             settings |= self._replacing()
             self.factory: Any = Destination.from_reference(options.name, credentials=options.credentials, **settings)
@@ -75,17 +75,17 @@ class Warehouse:
 
     @staticmethod
     def as_stored(schema: Any) -> Any:
-        """`schema` as if it were read anew, for dlt makes tables of no other."""
+        """`schema` as if it had been loaded from storage: dlt creates tables for no other."""
         from dlt.common.schema import Schema  # noqa: PLC0415 -- dlt takes seconds
 
         return Schema.from_dict(schema.to_dict())
 
-    def explained(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return explained(doing, config=self.config)
+    def translate_errors(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        return translate_errors(doing, config=self.config)
 
     @contextlib.contextmanager
     def changing_schema(self) -> Iterator[None]:
-        """Nobody else on this machine makes or widens tables here: concurrent DDL fails instead of waiting."""
+        """Keeps others on this machine from changing tables: concurrent DDL fails instead of waiting."""
         with self._lock.open("w") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)
             yield
@@ -94,9 +94,9 @@ class Warehouse:
         return self.changing_schema() if self.name in _ONE_AT_A_TIME else contextlib.nullcontext()
 
     def _replacing(self) -> dict[str, Any]:
-        """Rows that are there stay readable until the new ones are complete: by a swap, or by one transaction.
+        """Existing rows stay readable until the new ones are complete: by a swap, or by one transaction.
 
-        With DELETE: TRUNCATE ends the transaction in some databases, and empties the table for everybody in others.
+        With DELETE: TRUNCATE ends the transaction in some databases, and empties the table for all readers in others.
         """
         if self.is_of_files:
             return {}

@@ -1,13 +1,14 @@
-"""A DuckDB file as a destination: rows wait in a file of the attempt, the target is open only to look and to commit."""
+"""A DuckDB file as a destination: rows wait in the attempt's own database; the file is open only to look and commit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.destinations.duckdb.bookmarks import DuckdbBookmark
-from app.connectors.destinations.duckdb.file import TargetFile, explained
+from app.connectors.destinations.duckdb.file import TARGET, TargetFile, translate_errors
 from app.connectors.destinations.duckdb.stage import DuckdbStage
-from app.connectors.destinations.duckdb.tables import DuckdbTables
+from app.connectors.destinations.duckdb.tables import DuckdbTables, existing_columns
+from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE, Bookmark
+from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DuckdbDestination(Warehouse):
-    """Whoever has the file open for writing is alone, so nothing here needs a lock of its own."""
+    """Needs no locks: only one process can have the file open for writing."""
 
     def __init__(self, options: DuckdbDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
         self._fence = fence
@@ -40,8 +41,19 @@ class DuckdbDestination(Warehouse):
     def _changing_schema(self) -> AbstractContextManager[None]:
         return self._file.transaction()
 
-    def _explained(self, doing: str) -> AbstractContextManager[None]:
-        return explained(doing)
+    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
+        return translate_errors(doing)
 
     def _stage(self, target: Target, *, number: int) -> DuckdbStage:
         return DuckdbStage(self._file, target, number=number, task_id=self._fence.task_id)
+
+
+class DuckdbBookmark(Bookmark):
+    """Needs no locks either."""
+
+    def __init__(self, file: TargetFile, *, schema: str, fence: Fence) -> None:
+        self._schema = schema
+        super().__init__(file, table=quoted(TARGET, schema, BOOKMARK_TABLE), fence=fence, kind="VARCHAR")
+
+    def _columns(self) -> set[str]:
+        return {name for name, _ in existing_columns(self._session, self._schema, BOOKMARK_TABLE)}

@@ -1,4 +1,4 @@
-"""The target's file, which one process at a time may write: opened for a moment, waited for with a deadline."""
+"""The target's file, which one process at a time may write: opened only briefly, waited for with a deadline."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TARGET = "syncline_target"
 _WAIT_SECONDS = 120.0
 _RETRY_SECONDS = 0.05
 _LOCKED = re.compile(r"could not set lock on file|being used by another process", re.IGNORECASE)
-# Of tables with some ten columns, and batches as they mostly are: with it an attempt takes about 200 MB in all.
+# Enough for tables with some ten columns and common batches; an attempt then takes about 200 MB in all.
 _MEGABYTES = 64
-# A column has a block of a quarter of a megabyte in each of the tables that rows pass through.
+# Each column needs a block of a quarter of a megabyte in each of the tables that rows pass through.
 _MEGABYTES_A_COLUMN = 0.75
 _USUAL_COLUMNS = 16
 _USUAL_BATCH_BYTES = 4 << 20
@@ -33,7 +33,7 @@ _COPIES_OF_A_BATCH = 8
 
 
 class TargetFile:
-    """`connection` is the attempt's own database; inside `transaction` it has the target's as `TARGET`, too."""
+    """`connection` is the attempt's own database; inside `transaction` the target is attached to it as `TARGET`."""
 
     def __init__(self, path: str, *, name: str, work_dir: Path, log: Log, wait_seconds: float = _WAIT_SECONDS) -> None:
         self._path = Path(path).absolute()
@@ -41,7 +41,7 @@ class TargetFile:
         self._log = log
         self._wait_seconds = wait_seconds
         if not self._path.parent.is_dir():
-            raise ConfigurationError(f"'path': the directory {self._path.parent} does not exist")
+            raise ConfigurationError(f"'path': the directory {str(self._path.parent)!r} does not exist")
         spill = work_dir / f"spill-{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
         self.connection = duckdb.connect(
             ":memory:",
@@ -58,7 +58,7 @@ class TargetFile:
         self._batch_bytes = 0
 
     def make_room(self, *, more_columns: int = 0, batch_bytes: int = 0) -> None:
-        """Lets DuckDB take what it needs for so many more columns and such a batch; all else goes to disk."""
+        """Raises DuckDB's memory limit for more columns and for larger batches; everything else goes to disk."""
         self._columns += more_columns
         self._batch_bytes = max(self._batch_bytes, batch_bytes)
         wide = max(0, self._columns - _USUAL_COLUMNS) * _MEGABYTES_A_COLUMN
@@ -70,7 +70,7 @@ class TargetFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Opens the target, commits at the end or rolls back, and lets others have the file again.
+        """Opens the target, commits at the end or rolls back, and closes the file again.
 
         Raises:
             SynclineError: another process kept the file for longer than the deadline.
@@ -122,16 +122,16 @@ class TargetFile:
 
 
 @contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """Turns DuckDB's errors into Syncline's; `doing` says what could not be done."""
+def translate_errors(doing: str) -> Iterator[None]:
+    """Turns DuckDB's errors into Syncline's; `doing` says what failed."""
     try:
         yield
     except (duckdb.ConversionException, duckdb.ConstraintException, duckdb.CatalogException) as error:
         raise ConfigurationError(f"{doing}: {_one_line(error)}") from error
     except duckdb.OutOfMemoryException as error:
-        # What it advises is not in the user's hands, and the next attempt would have no more.
-        much = "more memory than an attempt gives it, as for many rows of several megabytes in one commit"
-        raise ConfigurationError(f"{doing}: DuckDB needs {much}: send shorter rows, or states more often") from error
+        # DuckDB's own advice does not help the user, and the next attempt would have no more memory.
+        much = "more memory than an attempt may use, as for many rows of several megabytes in one commit"
+        raise ConfigurationError(f"{doing}: DuckDB needs {much}: send smaller rows, or states more often") from error
     except duckdb.Error as error:
         raise SynclineError(f"{doing}: {_one_line(error)}") from error
 

@@ -12,7 +12,7 @@ from app.connectors.options.types import Options
 
 
 class DuckdbDestinationOptions(Options):
-    """A database file; tables are made in `schema`."""
+    """A database file; tables are created in `schema`."""
 
     type: Literal["duckdb"] = "duckdb"
     path: str = Field(min_length=1)

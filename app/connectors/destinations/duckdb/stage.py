@@ -1,6 +1,6 @@
-"""Rows on their way to DuckDB: a temporary table that spills to the attempt's directory.
+"""Staged rows for DuckDB: a temporary table that spills to the attempt's directory.
 
-A transaction of DuckDB writes to one database only, and to temporary tables: so these can change with the target.
+A transaction of DuckDB can write to one database and to temporary tables, so these can change together with the target.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
-from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BATCH = "syncline_batch"
 _TOP = "_syncline_top"
-_TOLD = "_syncline_told"
+_HAS_VERSION = "_syncline_has_version"
 
 
 class DuckdbStage(Stage):
@@ -35,11 +35,11 @@ class DuckdbStage(Stage):
         super().widen(target)
 
     def add(self, batch: Batch) -> None:
-        rows = self._numbered(batch)
+        rows = self._number_rows(batch)
         self._file.make_room(batch_bytes=rows.nbytes)
         self._connection.register(_BATCH, pa.Table.from_batches([rows]))
         try:
-            self._session.run(f"INSERT INTO {self.name} ({listed(rows.schema.names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
+            self._session.run(f"INSERT INTO {self.name} ({column_list(rows.schema.names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
         finally:
             self._connection.unregister(_BATCH)
 
@@ -50,49 +50,49 @@ class DuckdbStage(Stage):
         key = self.target.key
         if not key:
             return self.name
-        # Not by a window, which would sort whole rows: this keeps keys and numbers in memory.
-        last = f"SELECT max({ROW_COLUMN}) FROM {self._highest()} GROUP BY {listed(key)}"  # noqa: S608 -- quoted identifiers
+        # Not with a window function, which would sort whole rows: this keeps only keys and numbers in memory.
+        last = f"SELECT max({ROW_COLUMN}) FROM {self._highest()} GROUP BY {column_list(key)}"  # noqa: S608 -- quoted identifiers
         return f"(SELECT * FROM {self.name} WHERE {ROW_COLUMN} IN ({last}))"  # noqa: S608 -- quoted identifiers
 
     def _highest(self) -> str:
-        """What to select from: the staged rows, of those of one key only the ones with the highest version.
+        """What to select from: for each key, the staged rows with the highest version.
 
-        Where none is the highest, as they have several forms, all rows that have a version.
+        If none is the highest because they have several forms, all rows of the key that have a version.
         """
-        key, version, form = listed(self.target.key), self.version("staged"), self.form("staged")
+        key, version, form = column_list(self.target.key), self.version("staged"), self.form("staged")
         if version is None:
             return self.name
         top = f"max({version})" if form is None else f"CASE WHEN min({form}) = max({form}) THEN max({version}) END"
-        told = f"{top} AS {_TOP}, count({version}) > 0 AS {_TOLD}"
-        tops = f"SELECT {key}, {told} FROM {self.name} AS staged GROUP BY {key}"  # noqa: S608 -- quoted identifiers
+        summary = f"{top} AS {_TOP}, count({version}) > 0 AS {_HAS_VERSION}"
+        tops = f"SELECT {key}, {summary} FROM {self.name} AS staged GROUP BY {key}"  # noqa: S608 -- quoted identifiers
         joined = f"{self.name} AS staged JOIN ({tops}) AS tops USING ({key})"
-        among = f"({version} IS NOT NULL) = {_TOLD} AND ({_TOP} IS NULL OR {version} = {_TOP})"
+        among = f"({version} IS NOT NULL) = {_HAS_VERSION} AND ({_TOP} IS NULL OR {version} = {_TOP})"
         return f"(SELECT staged.* FROM {joined} WHERE {among})"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
-        # New columns come last. Values are in quotes, so that only NULLs are cut off.
+        # New columns come last. Values are in quotes, so only NULLs are stripped.
         texts = ", ".join(f"{quoted(name)}::VARCHAR" for name in self.columns)
         return f"rtrim(to_json([{texts}])::VARCHAR, ',nul]')"
 
-    def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
-        """JSON is text here, in which 9 would be more than 10."""
+    def _sort_expression(self, value: str, kind: str, path: tuple[str, ...]) -> str:
+        """DuckDB's JSON is a string, in which 9 would sort after 10."""
         if kind != "JSON" and not path:
             return value
-        place = _place(value, path)
-        text = f"json_extract_string({place})"
-        number = f"CASE json_type({place}) WHEN 'VARCHAR' THEN 0 ELSE coalesce(try_cast({text} AS DOUBLE), 0) END"
+        argument = _json_argument(value, path)
+        text = f"json_extract_string({argument})"
+        number = f"CASE json_type({argument}) WHEN 'VARCHAR' THEN 0 ELSE coalesce(try_cast({text} AS DOUBLE), 0) END"
         return f"CASE WHEN {text} IS NOT NULL THEN row({number}, {text}) END"
 
     def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
         if kind != "JSON" and not path:
             return _form(value) if kind == "VARCHAR" else None
-        place = _place(value, path)
-        text = f"json_extract_string({place})"
-        # What is not a text has one form.
-        return f"CASE WHEN json_type({place}) = 'VARCHAR' THEN {_form(text)} WHEN {text} IS NOT NULL THEN '' END"
+        argument = _json_argument(value, path)
+        text = f"json_extract_string({argument})"
+        # All values that are not strings have the same form.
+        return f"CASE WHEN json_type({argument}) = 'VARCHAR' THEN {_form(text)} WHEN {text} IS NOT NULL THEN '' END"
 
     def _upsert(self) -> int:
-        """Old rows go and new ones come: what UPDATE and MERGE change has to fit into memory until the commit."""
+        """Deletes old rows and inserts new ones: UPDATE and MERGE would keep all changes in memory until the commit."""
         rest = [name for name in self.columns if name not in self.target.key]
         same = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
         differs = f"OR {self.differs(rest)}" if rest else ""
@@ -100,7 +100,8 @@ class DuckdbStage(Stage):
         self._session.run(
             f"""
             CREATE OR REPLACE TEMPORARY TABLE {self._changed} AS
-            SELECT DISTINCT ON (staged.{ROW_COLUMN}) {listed([ROW_COLUMN], prefix="staged.")} {_more(others, "kept.")}
+            SELECT DISTINCT ON (staged.{ROW_COLUMN})
+                   {column_list([ROW_COLUMN], prefix="staged.")} {_more(others, "kept.")}
             FROM {self.newest()} AS staged LEFT JOIN {self.target.qualified} AS kept ON {same}
             WHERE kept.rowid IS NULL {differs}
             """  # noqa: S608 -- quoted identifiers
@@ -109,25 +110,25 @@ class DuckdbStage(Stage):
         self._session.run(
             f"""
             DELETE FROM {self.target.qualified} AS kept
-            USING (SELECT {listed(self.target.key)} FROM {changed}) AS staged WHERE {same}
+            USING (SELECT {column_list(self.target.key)} FROM {changed}) AS staged WHERE {same}
             """  # noqa: S608 -- quoted identifiers
         )
         return self._session.run(
             f"""
-            INSERT INTO {self.target.qualified} ({with_own(listed(self.columns))} {_more(others)})
-            SELECT {with_own(listed(self.columns), "$1", "now()")} {_more(others, "changed.")} FROM {changed}
+            INSERT INTO {self.target.qualified} ({with_own(column_list(self.columns))} {_more(others)})
+            SELECT {with_own(column_list(self.columns), "$1", "now()")} {_more(others, "changed.")} FROM {changed}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
 
     def _other_columns(self) -> list[str]:
-        """Columns of the target that the source does not have (any more): their values stay."""
+        """Columns of the target that the source does not have (any more); they keep their values."""
         described = self._session.rows(f"DESCRIBE {self.target.qualified}")
         return [name for name, *_ in described if name not in {*self.columns, TASK_COLUMN, SYNCED_COLUMN}]
 
 
-def _place(value: str, path: tuple[str, ...]) -> str:
-    """A pointer of RFC 6901, as DuckDB takes it."""
+def _json_argument(value: str, path: tuple[str, ...]) -> str:
+    """The arguments of DuckDB's JSON functions: the value, and a JSON pointer (RFC 6901)."""
     steps = [part.replace("~", "~0").replace("/", "~1").replace("'", "''") for part in path]
     return f"{value}::JSON, '{''.join(f'/{step}' for step in steps) or '$'}'"
 
@@ -139,4 +140,4 @@ def _form(text: str) -> str:
 
 
 def _more(names: list[str], prefix: str = "") -> str:
-    return ", " + listed(names, prefix=prefix) if names else ""
+    return ", " + column_list(names, prefix=prefix) if names else ""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.layout import Target
     from app.connectors.warehouse.session import Session
 
-# DuckDB has no decimal without a fixed scale: numbers of which the source tells none become doubles, and one that a
-# double cannot keep is refused.
+# DuckDB's decimals have a fixed scale: numbers without a known scale become doubles, and one that a double cannot keep
+# is refused.
 NEW_TYPES: dict[Kind, str] = {
     Kind.BOOLEAN: "BOOLEAN",
     Kind.INTEGER: "BIGINT",
@@ -37,12 +37,12 @@ NEW_TYPES: dict[Kind, str] = {
 }
 
 
-def _escaped(value: bytes) -> str:
+def _escape(value: bytes) -> str:
     return "".join(f"\\x{byte:02X}" for byte in value)
 
 
 _HUGE = casting.Integer(-(2**127), 2**127 - 1)
-# What a column holds, and the Arrow type in which its values travel; JSON and what is only known to DuckDB as text.
+# What a column holds, and the Arrow type of its values; JSON and types that only DuckDB knows are sent as strings.
 _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "BOOLEAN": (casting.Boolean(), pa.bool_()),
     "TINYINT": (casting.Integer(-(2**7), 2**7 - 1), pa.int8()),
@@ -59,7 +59,7 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "VARCHAR": (casting.Text(nul=True), pa.string()),
     "JSON": (casting.Json(nul=True), pa.string()),
     "UUID": (casting.Uuid(), pa.string()),
-    "BLOB": (casting.Binary(_escaped), pa.string()),
+    "BLOB": (casting.Binary(_escape), pa.string()),
     "DATE": (casting.Date(), pa.date32()),
     "TIME": (casting.TimeOfDay(), pa.time64("us")),
     "TIMESTAMP": (casting.Timestamp(zone=False), pa.timestamp("us")),
@@ -102,7 +102,7 @@ class DuckdbTables(Tables):
         )
 
     def _remedy(self, table: Table, column: Column, digits: Digits | None) -> str:
-        """How a column gets the digits that its source has by now beside its own."""
+        """How to give a column the digits that its source now has."""
         holds = column.holds
         if digits is None or not isinstance(holds, casting.Number):
             return ""
@@ -110,21 +110,21 @@ class DuckdbTables(Tables):
         precision = max(holds.precision - holds.scale, digits.precision - digits.scale) + scale
         if precision > _MOST_DIGITS or (precision, scale) == (holds.precision, holds.scale):
             return ""
-        place = f"{quoted(self._schema, table.name)} ALTER COLUMN {quoted(column.name)}"
-        statement = f"ALTER TABLE {place} SET DATA TYPE DECIMAL({precision},{scale})"
-        return f"Its source has more digits by now: give the column as many with {statement}"
+        altered = f"{quoted(self._schema, table.name)} ALTER COLUMN {quoted(column.name)}"
+        statement = f"ALTER TABLE {altered} SET DATA TYPE DECIMAL({precision},{scale})"
+        return f"The source now has more digits: widen the column with {statement}"
 
     def qualified(self, name: str) -> str:
         return quoted(TARGET, self._schema, name)
 
-    def fitted(self, name: str) -> str:
+    def column_name(self, name: str) -> str:
         return name
 
-    def same(self, name: str) -> str:
-        """To DuckDB, names that differ only in case are the same."""
+    def name_key(self, name: str) -> str:
+        """DuckDB ignores the case of names."""
         return name.lower()
 
-    def present(self, name: str) -> dict[str, tuple[str, str]]:
+    def columns_of(self, name: str) -> dict[str, tuple[str, str]]:
         found = existing_columns(self._session, self._schema, name)
         return {column.lower(): (column, kind) for column, kind in found}
 
@@ -134,7 +134,7 @@ class DuckdbTables(Tables):
         return super().new_type(kind, digits)
 
     def column(self, name: str, type_name: str) -> Column:
-        holds, arrow = _held(type_name)
+        holds, arrow = _column_holds(type_name)
         return Column(name=name, type=type_name, holds=holds, arrow=arrow)
 
     def _refused_name(self, name: str) -> str | None:
@@ -159,11 +159,11 @@ class DuckdbTables(Tables):
         self._session.run(f"CREATE TABLE {qualified} ({shape})")
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """No index: joins find rows without one, and DuckDB keeps indexes in memory."""
+        """Adds no index: joins do not need one, and DuckDB keeps indexes in memory."""
 
 
-def _held(type_name: str) -> tuple[Holds, pa.DataType]:
-    """Text is parsed by DuckDB's own strict casts."""
+def _column_holds(type_name: str) -> tuple[Holds, pa.DataType]:
+    """What a type holds, and its Arrow type; strings are parsed by DuckDB's own strict casts."""
     if found := _DECIMAL.fullmatch(type_name):
         precision, scale = int(found[1]), int(found[2])
         return casting.Number(precision, scale), pa.decimal128(precision, scale)

@@ -11,7 +11,7 @@ NONE: Final = "none"
 
 
 class NoneDestinationOptions(Options):
-    """Keeps nothing."""
+    """Discards all rows."""
 
     type: Literal["none"] = "none"
 

@@ -1,4 +1,4 @@
-"""Parquet files as a destination: files are written first, then one manifest that names them with the bookmark."""
+"""Parquet files as a destination: files are written first, then one manifest with their names and the bookmark."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from app.connectors.contract.passes import Reload
 from app.connectors.contract.schema import Kind
 from app.connectors.destinations.parquet import types
-from app.connectors.destinations.parquet.manifest import DataFile, Manifest, Manifests, TableState, escaped
+from app.connectors.destinations.parquet.manifest import DataFile, Manifest, Manifests, TableState, escape
 from app.connectors.destinations.parquet.options import WRITE_MODES
 from app.connectors.destinations.parquet.resent import Resent
 from app.connectors.destinations.parquet.stage import Stage
 from app.connectors.destinations.parquet.storage import make_storage
-from app.connectors.warehouse.layout import Target, admitted, check_is_empty, column_names, left_out_warning, widened
+from app.connectors.warehouse.layout import Target, admit_columns, check_is_empty, column_names, left_out_warning, widen
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from app.failpoints import fail_point
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ParquetDestination:
-    """The manifest is the truth; a file that it does not name is not there, and goes when the next attempt begins."""
+    """The manifest decides: a file that it does not name does not count, and the next attempt removes it."""
 
     def __init__(
         self, options: ParquetDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log
@@ -44,11 +44,11 @@ class ParquetDestination:
         self._storage = make_storage(options)
         self._manifests = Manifests(self._storage, fence)
         identity = msgspec.json.encode([fence.source, fence.collection])
-        # The beginning of the names of this collection's files: others may write to the same directory.
+        # The prefix of this collection's file names: others may write to the same directory.
         self._prefix = f"{hashlib.sha256(identity).hexdigest()[:12]}-"
         self._manifest: Manifest
         self._before: dict[str, TableState] = {}
-        self._anew = ""
+        self._reload_reason = ""
         self._standing: Standing | None = None
         self._numbers = 0
         self._stages: dict[str, Stage] = {}
@@ -61,15 +61,15 @@ class ParquetDestination:
         if position.reload is Reload.MISSING:
             self._manifest = self._manifest.without_missing(found)
         self._before = self._manifest.tables
-        self._anew = position.reason
+        self._reload_reason = position.reason
         self._standing = position.standing
         return position
 
     def begin(self, table: Table) -> None:
         target = self._target(table)
-        if self._anew:
+        if self._reload_reason:
             before = self._before.get(table.name, TableState({}))
-            check_is_empty(table, reason=self._anew, has_rows=lambda: any(file.rows for file in before.files))
+            check_is_empty(table, reason=self._reload_reason, has_rows=lambda: any(file.rows for file in before.files))
         if stage := self._stages.get(table.name):
             stage.widen(target)
         else:
@@ -78,7 +78,7 @@ class ParquetDestination:
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
-        if wider := widened(stage.target.table, batch):
+        if wider := widen(stage.target.table, batch):
             self.begin(wider)
         stage.add(batch)
 
@@ -87,11 +87,11 @@ class ParquetDestination:
         tables = dict(self._manifest.tables)
         rows = 0
         for name, stage in moving.items():
-            files = self._moved(name, stage)
+            files = self._upload(name, stage)
             rows += sum(file.rows for file in files)
             tables[name] = self._state(stage.target, files, final=final)
         self._standing = self._fence.standing.with_tables(self._standing, *self._stages)
-        manifest = self._manifest.changed(
+        manifest = self._manifest.next_version(
             tables=tables,
             standing=self._standing,
             bookmark=bookmark,
@@ -109,38 +109,38 @@ class ParquetDestination:
         return rows
 
     def close(self) -> None:
-        """Files without a manifest that names them go when the next attempt begins."""
+        """Nothing to do: the next attempt removes files that no manifest names."""
 
     def _sweep(self) -> set[str]:
-        """Files that no manifest names go; those that a newer attempt commits are only found once it has claimed.
+        """Removes files that no manifest names, and returns the files that exist.
 
-        Returns the files that are there.
+        A newer attempt claims the collection before it writes files, so none of them can be its own.
         """
         found = set(self._storage.starting_with(self._prefix))
         self._manifests.verify(self._manifest)
-        for file in found - self._manifest.named:
+        for file in found - self._manifest.file_names:
             self._storage.remove(file)
         return found
 
     def _target(self, table: Table) -> Target:
         if table.mode not in WRITE_MODES:
             raise ConfigurationError(
-                f"table {table.name!r}: files cannot be changed row by row, as write_mode '{table.mode}' would: "
+                f"table {table.name!r}: write_mode '{table.mode}' changes single rows, which files cannot do: "
                 "set 'write_mode: append', or 'write_mode: replace' with 'sync_mode: full_refresh'"
             )
-        names = column_names(table, fitted=str, same=str.lower)
+        names = column_names(table, column_name=str, name_key=str.lower)
         known = self._manifest.tables.get(table.name)
         there = {name.lower(): (name, Kind(kind)) for name, kind in known.columns.items()} if known else {}
         left_out: tuple[str, ...] = ()
         if known and not known.unfinished:
-            names, left_out = admitted(table, names, new=lambda name: name.lower() not in there)
+            names, left_out = admit_columns(table, names, new=lambda name: name.lower() not in there)
         described = {}
         for field, name in names.items():
             described[field] = types.column(*there.get(name.lower(), (name, table.columns[field])))
         return Target(table, table.name, described, left_out=left_out, unfinished=known is None or known.unfinished)
 
-    def _moved(self, name: str, stage: Stage) -> list[DataFile]:
-        """The staged files, at their place; nothing names them yet."""
+    def _upload(self, name: str, stage: Stage) -> list[DataFile]:
+        """Moves the staged files to the destination, where no manifest names them yet."""
         table = stage.target.table
         empty = table.mode is WriteMode.REPLACE or not self._manifest.tables.get(name)
         staged = stage.finish(even_if_empty=empty)
@@ -148,14 +148,14 @@ class ParquetDestination:
             if name not in self._resent:
                 before = self._before.get(name)
                 self._resent[name] = Resent(self._storage, stage, before.files if before else ())
-            staged = [self._resent[name].dropped(each) for each in staged]
+            staged = [self._resent[name].drop(each) for each in staged]
         return [self._put(name, each) for each in staged if each.rows or empty]
 
     def _put(self, table: str, staged: Staged) -> DataFile:
         self._numbers += 1
-        name = f"{escaped(table)}/{self._prefix}{self._fence.name}-{self._numbers}.parquet"
+        name = f"{escape(table)}/{self._prefix}{self._fence.name}-{self._numbers}.parquet"
         self._storage.put(staged.path, name)
-        lowest, highest = (None if each is None else types.written(each) for each in (staged.lowest, staged.highest))
+        lowest, highest = (None if each is None else types.to_text(each) for each in (staged.lowest, staged.highest))
         return DataFile(name, staged.rows, lowest, highest)
 
     def _state(self, target: Target, files: list[DataFile], *, final: bool) -> TableState:

@@ -1,4 +1,4 @@
-"""The manifest of a collection: which files its tables are made of, how far it is, and which attempt may write.
+"""The manifest of a collection: the files of its tables, how far it is, and which attempt may write.
 
 Each change is a new file with the next number, which only one attempt can create; the highest number counts.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.connectors.destinations.parquet.storage import Storage
 
 LATEST = "latest.json"
-# Of paths, of patterns, of URLs, and of directories that are named after a partition.
+# Special in paths, patterns, URLs, or the names of partition directories.
 _SPECIAL = frozenset('/\\%*?[]{}#:"<>|=&+')
 _LONGEST = 200
 _NUMBERED = re.compile(r"(\d{12})\.json")
@@ -32,7 +32,7 @@ _TRIES = 20
 
 
 class DataFile(msgspec.Struct, frozen=True):
-    """`name` is relative to the destination's path; of the table's cursor field it has values from `lowest` on."""
+    """`name` is relative to the destination's path; its cursor values range from `lowest` to `highest`."""
 
     name: str
     rows: int
@@ -41,7 +41,7 @@ class DataFile(msgspec.Struct, frozen=True):
 
 
 class TableState(msgspec.Struct, frozen=True):
-    """`columns` are those of all files together: name → kind; one that a file lacks is NULL there."""
+    """`columns` are those of all files together: name → kind; a column that a file lacks is NULL there."""
 
     columns: dict[str, str]
     files: tuple[DataFile, ...] = ()
@@ -64,14 +64,14 @@ class Manifest(msgspec.Struct, frozen=True):
     claim: int = 0
     standing: Standing | None = None
 
-    def changed(self, **changes: object) -> Manifest:
+    def next_version(self, **changes: object) -> Manifest:
         """The next version."""
         return msgspec.structs.replace(self, version=self.version + 1, **changes)
 
     def position(self, fence: Fence, found: Collection[str]) -> Position:
-        """How far the collection is, if these files are there."""
+        """How far the collection is, if these files exist."""
 
-        def lacking(names: Sequence[str]) -> list[str]:
+        def missing_tables(names: Sequence[str]) -> list[str]:
             return [name for name in names if not self._is_there(name, found)]
 
         return fence.position(
@@ -80,11 +80,11 @@ class Manifest(msgspec.Struct, frozen=True):
             completed_task=self.completed_task,
             loaded=self.committed_at is not None,
             standing=self.standing,
-            lacking=lacking,
+            missing_tables=missing_tables,
         )
 
     def without_missing(self, found: Collection[str]) -> Manifest:
-        """The same without the tables whose files are gone."""
+        """The same without tables whose files are missing."""
         tables = {name: state for name, state in self.tables.items() if self._is_there(name, found)}
         return msgspec.structs.replace(self, tables=tables)
 
@@ -93,20 +93,20 @@ class Manifest(msgspec.Struct, frozen=True):
         return known is not None and (not known.files or any(file.name in found for file in known.files))
 
     @property
-    def named(self) -> set[str]:
+    def file_names(self) -> set[str]:
         return {file.name for table in self.tables.values() for file in table.files}
 
 
 class Manifests:
-    """The manifests of one collection, which lie in `directory`."""
+    """The manifests of one collection, in `directory`."""
 
     def __init__(self, storage: Storage, fence: Fence) -> None:
         self._storage = storage
         self._fence = fence
-        self.directory = f"_syncline/{escaped(fence.source)}/{escaped(fence.collection)}"
+        self.directory = f"_syncline/{escape(fence.source)}/{escape(fence.collection)}"
 
     def claim(self) -> Manifest:
-        """Shuts every older attempt out: the number that it would create next is taken.
+        """Shuts out every older attempt, by taking the number that it would create next.
 
         Raises:
             LeaseLostError: a newer attempt was here.
@@ -115,27 +115,27 @@ class Manifests:
         for _ in range(_TRIES):
             known = self._newest()
             if known and (known.task, known.claim) > (fence.task, fence.claim):
-                raise fence.overtaken()
+                raise fence.overtaken_error()
             first = Manifest(0, fence.source, fence.collection, fence.task, fence.attempt, fence.generation)
-            mine = (known or first).changed(task=fence.task, attempt=fence.attempt, claim=fence.claim)
+            mine = (known or first).next_version(task=fence.task, attempt=fence.attempt, claim=fence.claim)
             if self._create(mine):
                 self.verify(mine)
                 if known:
                     self._storage.remove_parts(self.directory, older_than=self._name(known.version))
                 if mine.committed_at:
-                    # The attempt before may have been killed just before it did this.
+                    # The previous attempt may have been killed just before it did this.
                     self._point_to(mine)
                 return mine
-        raise SynclineError(f"{self.directory}: others create manifests without end")
+        raise SynclineError(f"{self.directory}: other attempts keep creating manifests; gave up after {_TRIES} tries")
 
     def commit(self, manifest: Manifest) -> None:
-        """From now on this is what readers see.
+        """Makes this what readers see.
 
         Raises:
             LeaseLostError: another attempt has the collection now.
         """
         if not self._create(manifest):
-            raise self._fence.overtaken()
+            raise self._fence.overtaken_error()
         self.verify(manifest)
         fail_point("destination.bookmarked")
         self._point_to(manifest)
@@ -144,9 +144,9 @@ class Manifests:
                 self._storage.remove(self._name(version))
 
     def verify(self, manifest: Manifest) -> None:
-        """Raises `LeaseLostError` unless `manifest` is the newest; a number that was taken away may be had again."""
+        """Raises `LeaseLostError` unless `manifest` is the newest: numbers that were removed can be created again."""
         if max(self._versions(), default=0) != manifest.version:
-            raise self._fence.overtaken()
+            raise self._fence.overtaken_error()
 
     def _newest(self) -> Manifest | None:
         versions = self._versions()
@@ -158,15 +158,15 @@ class Manifests:
         name, content = self._name(manifest.version), _text(manifest)
         if self._storage.create(name, content):
             return True
-        # An answer that was lost on its way makes a store's client try again, and find what it has created itself.
+        # After a lost answer, a store's client retries and finds the file that it created itself.
         return self._storage.read(name) == content
 
     def _point_to(self, manifest: Manifest) -> None:
-        """Shows readers the newest manifest, also where another attempt did so meanwhile."""
-        shown = None
-        while shown is None or shown.version < manifest.version:
+        """Points readers to the newest manifest, even if another attempt is doing so at the same time."""
+        latest = None
+        while latest is None or latest.version < manifest.version:
             self._storage.replace(f"{self.directory}/{LATEST}", _text(manifest))
-            shown, manifest = manifest, self._newest() or manifest
+            latest, manifest = manifest, self._newest() or manifest
 
     def _versions(self) -> list[int]:
         return [int(found[1]) for name in self._storage.names(self.directory) if (found := _NUMBERED.fullmatch(name))]
@@ -175,8 +175,8 @@ class Manifests:
         return f"{self.directory}/{version:012}.json"
 
 
-def escaped(name: str) -> str:
-    """A name as that of a directory: unlike any other's, and one that readers of directories do not pass over."""
+def escape(name: str) -> str:
+    """A name as a directory name: unique, and not one that readers skip, as they do hidden directories."""
     text = "".join(one if one.isprintable() and one not in _SPECIAL else quote(one, safe="") for one in name)
     if text[0] in "._":
         text = f"%{ord(text[0]):02X}{text[1:]}"

@@ -7,17 +7,17 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator
 
 from app.connectors.contract.kind import DestinationKind
-from app.connectors.options.addresses import WRITABLE, checked_address
+from app.connectors.options.addresses import WRITABLE, normalize_address
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.writing import WriteMode
 
 WRITE_MODES = (WriteMode.APPEND, WriteMode.REPLACE)
-"""Files are added and replaced, but nothing inside of them is changed."""
+"""Files are added and replaced, but never changed."""
 
 
 class ParquetDestinationOptions(Options):
-    """A directory, local or in an object store; `storage_options` go to fsspec's file system as they are."""
+    """A directory, local or in an object store; `storage_options` are passed to fsspec's file system."""
 
     type: Literal["parquet"] = "parquet"
     path: str = Field(min_length=1)
@@ -27,7 +27,7 @@ class ParquetDestinationOptions(Options):
     @classmethod
     def _can_be_reached(cls, path: str) -> str:
         check_installed("type 'parquet'", "files", "fsspec")
-        return checked_address(path, WRITABLE)
+        return normalize_address(path, WRITABLE)
 
 
 KINDS: Final[dict[str, DestinationKind]] = {

@@ -1,7 +1,7 @@
-"""Rows that come again: sources send what lies at or before the bookmark once more, and only the rows themselves tell.
+"""Rows that are sent again: sources repeat what lies at or before the bookmark, and only the rows themselves show it.
 
-As many equal rows as were there are not new. The manifest says of each file which values of the cursor it has, so that
-only files are read that can have them.
+As many equal rows as were there are not new. The manifest has the range of cursor values of each file, so that only
+files are read that can have such rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Resent:
-    """The rows of one table that were there before this pass, as far as they can come again."""
+    """The rows of one table that were there before this pass and can be sent again."""
 
     def __init__(self, storage: Storage, stage: Stage, files: tuple[DataFile, ...]) -> None:
         self._storage = storage
@@ -36,7 +36,7 @@ class Resent:
         field = stage.target.table.cursor_field
         kind = Kind(stage.target.columns[field].type) if field in stage.target.columns else Kind.TEXT
         self._files = [
-            (file.name, types.read(file.lowest, kind), types.read(file.highest, kind))
+            (file.name, types.from_text(file.lowest, kind), types.from_text(file.highest, kind))
             for file in files
             if file.lowest is not None and file.highest is not None
         ]
@@ -44,8 +44,8 @@ class Resent:
         self._begin: Any = None
         self._left_over: Counter[bytes] = Counter()
 
-    def dropped(self, staged: Staged) -> Staged:
-        """`staged` without the rows that are there already."""
+    def drop(self, staged: Staged) -> Staged:
+        """`staged` without the rows that the table already has."""
         if self._end is None or staged.lowest is None or staged.lowest > self._end:
             return staged
         self._count_from(staged.lowest)
@@ -71,7 +71,7 @@ class Resent:
         return True
 
     def _count_from(self, lowest: Any) -> None:
-        """Each row of the table is counted once in a pass, however often a lower cursor comes."""
+        """Counts each row of the table once per pass, however often a lower cursor comes."""
         if self._begin is not None and self._begin <= lowest:
             return
         for name, _, highest in self._files:
@@ -80,7 +80,7 @@ class Resent:
         self._begin = lowest
 
     def _rows_of(self, name: str, lowest: Any) -> Iterator[dict[str, Any]]:
-        with self._storage.opened(name) as opened, pq.ParquetFile(opened) as file:
+        with self._storage.open(name) as opened, pq.ParquetFile(opened) as file:
             if self._cursor not in file.schema_arrow.names:
                 return
             for batch in file.iter_batches():
@@ -91,7 +91,7 @@ class Resent:
 
 
 def _fingerprint(row: dict[str, Any]) -> bytes:
-    """Of all columns of the source: one that a file lacks is as one that is NULL."""
+    """Of all columns of the source: a column that a file lacks counts as NULL."""
     held = sorted((name, value) for name, value in row.items() if value is not None and name not in _OWN)
     return hashlib.blake2b(repr(held).encode(errors="surrogatepass"), digest_size=16).digest()
 

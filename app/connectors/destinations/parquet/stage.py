@@ -1,4 +1,4 @@
-"""Rows on their way: Parquet files in the attempt's directory, moved to their place when they are committed."""
+"""Staged rows: Parquet files in the attempt's directory, moved to the destination when they are committed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OWN = {TASK_COLUMN: pa.string(), SYNCED_COLUMN: types.arrow_type(Kind.TIMESTAMP
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A file that is complete; of the table's cursor field it has values from `lowest` to `highest`."""
+    """A complete file; its cursor values range from `lowest` to `highest`."""
 
     path: Path
     rows: int
@@ -36,7 +36,7 @@ class Staged:
 
 
 class Stage:
-    """The staged rows of one table; a row group is what fits into the memory it may take."""
+    """The staged rows of one table; a row group is as large as its share of memory."""
 
     def __init__(self, target: Target, directory: Path, *, task_id: str) -> None:
         self.target = target
@@ -54,14 +54,14 @@ class Stage:
         directory.mkdir(parents=True, exist_ok=True)
 
     def widen(self, target: Target) -> None:
-        """Takes over a new description of the table; a file has the same columns from begin to end."""
+        """Replaces the description of the table; all row groups of a file have the same columns."""
         if list(target.columns) != list(self.target.columns):
             self._close()
         self.target = target
 
     def add(self, batch: Batch) -> None:
         """Fits and stages; raises `ValueRefusedError`."""
-        arrays = self.target.fitted(batch)
+        arrays = self.target.fit(batch)
         self._note_cursor(arrays)
         own = {TASK_COLUMN: self._task_id, SYNCED_COLUMN: datetime.now(UTC)}
         repeated = {name: pa.repeat(pa.scalar(value, _OWN[name]), len(batch)) for name, value in own.items()}
@@ -73,7 +73,7 @@ class Stage:
             self._write_group()
 
     def finish(self, *, even_if_empty: bool) -> list[Staged]:
-        """The complete files since the last call; with `even_if_empty` one without rows, if there are no others."""
+        """The files completed since the last call; with `even_if_empty` one without rows, if there are no others."""
         if even_if_empty and not self._finished and not self._rows:
             self._write_group()
         self._close()

@@ -1,4 +1,4 @@
-"""Where the files are, named relative to it: a local directory, or a place in an object store that fsspec reaches."""
+"""Where the files are: a local directory, or a prefix in an object store that fsspec can open."""
 
 from __future__ import annotations
 
@@ -22,65 +22,65 @@ if TYPE_CHECKING:
     from app.connectors.destinations.parquet.options import ParquetDestinationOptions
 
 PART = ".part"
-"""The end of a local file's name while it is written."""
+"""The suffix of a local file while it is written."""
 
 
 class Storage(Protocol):
-    """Every method raises `SynclineError`, without a secret, for what the file system refuses."""
+    """Names are relative to it. Every method raises `SynclineError`, without secrets, if the file system fails."""
 
     def create(self, name: str, content: bytes) -> bool:
-        """A new file, all of it or nothing; False if there is one of this name, which stays as it is."""
+        """Creates a file atomically; False if one with this name exists, which stays as it is."""
 
     def replace(self, name: str, content: bytes) -> None:
-        """A file that readers see as it was or as it is now."""
+        """Writes a file atomically: readers see either the old or the new content."""
 
     def put(self, local: Path, name: str) -> None:
-        """A new file of the bytes of a local one, which is given up."""
+        """Moves a local file here."""
 
     def read(self, name: str) -> bytes: ...
 
-    def opened(self, name: str) -> IO[bytes]: ...
+    def open(self, name: str) -> IO[bytes]: ...
 
     def names(self, directory: str) -> list[str]:
-        """Of the files in it; none if it does not exist."""
+        """The names of the files in it; none if it does not exist."""
 
     def starting_with(self, prefix: str) -> list[str]:
-        """The files of all directories whose own names begin so."""
+        """The files of all directories whose names begin with `prefix`."""
 
     def remove(self, name: str) -> None:
-        """Nothing is said of a file that is gone already."""
+        """Removes a file; one that does not exist is no error."""
 
     def remove_parts(self, directory: str, *, older_than: str) -> None:
-        """What processes that were killed while they wrote have left in it before the file `older_than` was written."""
+        """Removes what killed processes left in it before the file `older_than` was written."""
 
 
 def make_storage(options: ParquetDestinationOptions) -> Storage:
-    """Raises ConfigurationError for options that the file system does not take."""
+    """Raises ConfigurationError for options that the file system does not accept."""
     secrets = secrets_in(options.storage_options)
     protocol = protocol_of(options.path)
     if protocol == "file":
         root = Path(options.path.removeprefix("file://")).absolute()
-        with explained(f"cannot use {root}"):
+        with translate_errors(f"cannot use {root}"):
             root.mkdir(parents=True, exist_ok=True)
         return LocalStorage(root)
     try:
         system = fsspec.filesystem(protocol, skip_instance_cache=True, **options.storage_options)
     except ImportError as error:
-        raise ConfigurationError(f"addresses {protocol}:// need a package: {error}") from None
+        raise ConfigurationError(f"{protocol}:// addresses need a package that is not installed: {error}") from None
     except (TypeError, ValueError, LookupError, AttributeError) as error:
-        raise ConfigurationError(f"'storage_options': {Redactor(secrets).redact(_told(error))}") from None
+        raise ConfigurationError(f"'storage_options': {Redactor(secrets).redact(_describe(error))}") from None
     return ObjectStorage(system, options.path.rstrip("/"), secrets=secrets)
 
 
 class LocalStorage:
-    """What is written is on the disk before anything names it."""
+    """Files are synced to disk before anything names them."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def create(self, name: str, content: bytes) -> bool:
-        with explained(f"cannot write {self._root / name}"):
-            part = self._written(name, content)
+        with translate_errors(f"cannot write {self._root / name}"):
+            part = self._write_part(name, content)
             try:
                 os.link(part, self._root / name)
             except FileExistsError:
@@ -91,15 +91,15 @@ class LocalStorage:
             return True
 
     def replace(self, name: str, content: bytes) -> None:
-        with explained(f"cannot write {self._root / name}"):
-            part = self._written(name, content)
+        with translate_errors(f"cannot write {self._root / name}"):
+            part = self._write_part(name, content)
             part.replace(self._root / name)
             _sync(part.parent)
 
     def put(self, local: Path, name: str) -> None:
         path = self._root / name
         part = path.with_name(path.name + PART)
-        with explained(f"cannot write {path}"):
+        with translate_errors(f"cannot write {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(local, part)
             _sync(part)
@@ -108,11 +108,11 @@ class LocalStorage:
             _sync(self._root)
 
     def read(self, name: str) -> bytes:
-        with explained(f"cannot read {self._root / name}"):
+        with translate_errors(f"cannot read {self._root / name}"):
             return (self._root / name).read_bytes()
 
-    def opened(self, name: str) -> IO[bytes]:
-        with explained(f"cannot read {self._root / name}"):
+    def open(self, name: str) -> IO[bytes]:
+        with translate_errors(f"cannot read {self._root / name}"):
             return (self._root / name).open("rb")
 
     def names(self, directory: str) -> list[str]:
@@ -126,7 +126,7 @@ class LocalStorage:
         (self._root / name).unlink(missing_ok=True)
 
     def remove_parts(self, directory: str, *, older_than: str) -> None:
-        with explained(f"cannot clear {self._root / directory}"):
+        with translate_errors(f"cannot remove unfinished files in {self._root / directory}"):
             try:
                 limit = (self._root / older_than).stat().st_mtime_ns
                 for path in (self._root / directory).glob(f"*{PART}"):
@@ -135,7 +135,7 @@ class LocalStorage:
             except FileNotFoundError:
                 return
 
-    def _written(self, name: str, content: bytes) -> Path:
+    def _write_part(self, name: str, content: bytes) -> Path:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
@@ -145,7 +145,7 @@ class LocalStorage:
 
 
 class ObjectStorage:
-    """Objects appear as a whole; whether a new one may replace another is the store's to decide, in `create`."""
+    """Objects appear as a whole; `create` relies on the store to refuse an object that exists."""
 
     def __init__(self, system: Any, root: str, *, secrets: Iterable[str]) -> None:
         self._system = system
@@ -154,23 +154,23 @@ class ObjectStorage:
         self._creates_once = False
 
     def create(self, name: str, content: bytes) -> bool:
-        """Raises ConfigurationError if the store creates a file that is there: it does not know the condition."""
-        if not self._created(name, content):
+        """Raises ConfigurationError if the store overwrites an existing file: it ignores the condition."""
+        if not self._create_once(name, content):
             return False
-        if not self._creates_once and self._created(name, content):
+        if not self._creates_once and self._create_once(name, content):
             raise ConfigurationError(
-                f"{self._root}: this store replaces what should be created only once (If-None-Match: *), so that two "
-                "attempts could undo each other's work: choose one that knows conditional writes"
+                f"{self._root}: this store ignores conditional writes (If-None-Match: *), so two attempts could "
+                "overwrite each other's work: use a store that supports them"
             )
         self._creates_once = True
         return True
 
-    def _created(self, name: str, content: bytes) -> bool:
-        with self._explained(f"cannot write {self._root}/{name}"):
+    def _create_once(self, name: str, content: bytes) -> bool:
+        with self._translate_errors(f"cannot write {self._root}/{name}"):
             try:
                 self._system.pipe_file(f"{self._root}/{name}", content, mode="create")
             except Exception:
-                # Each store has its own words for a condition that failed; whether there is one already tells.
+                # Each store reports a failed condition differently, so look whether the file exists.
                 self._system.invalidate_cache()
                 if self._system.exists(f"{self._root}/{name}"):
                     return False
@@ -178,25 +178,25 @@ class ObjectStorage:
             return True
 
     def replace(self, name: str, content: bytes) -> None:
-        with self._explained(f"cannot write {self._root}/{name}"):
+        with self._translate_errors(f"cannot write {self._root}/{name}"):
             self._system.pipe_file(f"{self._root}/{name}", content)
 
     def put(self, local: Path, name: str) -> None:
-        with self._explained(f"cannot write {self._root}/{name}"):
+        with self._translate_errors(f"cannot write {self._root}/{name}"):
             self._system.put_file(str(local), f"{self._root}/{name}")
         local.unlink()
 
     def read(self, name: str) -> bytes:
-        with self._explained(f"cannot read {self._root}/{name}"):
+        with self._translate_errors(f"cannot read {self._root}/{name}"):
             return bytes(self._system.cat_file(f"{self._root}/{name}"))
 
-    def opened(self, name: str) -> IO[bytes]:
-        with self._explained(f"cannot read {self._root}/{name}"):
+    def open(self, name: str) -> IO[bytes]:
+        with self._translate_errors(f"cannot read {self._root}/{name}"):
             file: IO[bytes] = self._system.open(f"{self._root}/{name}", "rb")
             return file
 
     def names(self, directory: str) -> list[str]:
-        with self._explained(f"cannot list {self._root}/{directory}"):
+        with self._translate_errors(f"cannot list {self._root}/{directory}"):
             self._system.invalidate_cache()
             try:
                 found = self._system.ls(f"{self._root}/{directory}", detail=False)
@@ -205,35 +205,35 @@ class ObjectStorage:
             return [path.rpartition("/")[2] for path in found]
 
     def starting_with(self, prefix: str) -> list[str]:
-        with self._explained(f"cannot list {self._root}"):
+        with self._translate_errors(f"cannot list {self._root}"):
             self._system.invalidate_cache()
             found = self._system.glob(f"{glob.escape(self._root)}/*/{prefix}*")
             return ["/".join(path.split("/")[-2:]) for path in found]
 
     def remove(self, name: str) -> None:
-        with self._explained(f"cannot remove {self._root}/{name}"):
+        with self._translate_errors(f"cannot remove {self._root}/{name}"):
             try:
                 self._system.rm_file(f"{self._root}/{name}")
             except FileNotFoundError:
                 return
 
     def remove_parts(self, directory: str, *, older_than: str) -> None:
-        """There are none: an object that was not completed does not exist."""
+        """Nothing to do: an object that was not completed does not exist."""
 
     @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        with explained(doing, redact=self._redact):
+    def _translate_errors(self, doing: str) -> Iterator[None]:
+        with translate_errors(doing, redact=self._redact):
             try:
                 yield
             except (TypeError, AttributeError) as error:
-                # Some options are only looked at when the store is asked for the first time.
-                taker, said = type(self._system).__name__, self._redact(_told(error))
-                raise ConfigurationError(f"'storage_options' are not what {taker} takes: {said}") from None
+                # Some options are checked only on the first request.
+                system, why = type(self._system).__name__, self._redact(_describe(error))
+                raise ConfigurationError(f"'storage_options' are not valid for {system}: {why}") from None
 
 
 @contextmanager
-def explained(doing: str, *, redact: Callable[[str], str] = str) -> Iterator[None]:
-    """Turns whatever a file system raises into one of Syncline's errors, without a secret."""
+def translate_errors(doing: str, *, redact: Callable[[str], str] = str) -> Iterator[None]:
+    """Turns whatever a file system raises into one of Syncline's errors, without secrets."""
     try:
         yield
     except SynclineError:
@@ -241,15 +241,15 @@ def explained(doing: str, *, redact: Callable[[str], str] = str) -> Iterator[Non
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigurationError(f"{doing}: {error.strerror or type(error).__name__}") from None
     except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
-        raise SynclineError(f"{doing}: {redact(_told(error))}") from None
+        raise SynclineError(f"{doing}: {redact(_describe(error))}") from None
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return " ".join((str(error) or type(error).__name__).split())
 
 
 def _sync(path: Path) -> None:
-    """What a directory names and a file holds is on the disk after this."""
+    """Flushes a file, or the names in a directory, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

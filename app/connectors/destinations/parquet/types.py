@@ -1,4 +1,4 @@
-"""The types of columns in Parquet files: what they hold, and what stands for a value in a manifest."""
+"""The types of columns in Parquet files: what they hold, and how manifests write their values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DIGITS = 38
 
 
-# A decimal of Parquet has a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
+# Parquet's decimals have a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
 _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.BOOLEAN: (pa.bool_(), casting.Boolean()),
     Kind.INTEGER: (pa.int64(), casting.Integer(-(2**63), 2**63 - 1)),
@@ -53,13 +53,13 @@ def arrow_type(kind: Kind) -> pa.DataType:
     return _TYPES[kind][0]
 
 
-def written(value: Any) -> str:
-    """A value of a cursor as text."""
+def to_text(value: Any) -> str:
+    """A cursor value as a string."""
     if isinstance(value, bytes):
         return value.hex()
     return value.isoformat() if isinstance(value, (date, time)) else str(value)
 
 
-def read(text: str, kind: Kind) -> Any:
-    """The value that `written` has written."""
+def from_text(text: str, kind: Kind) -> Any:
+    """The inverse of `to_text`."""
     return _READ.get(kind, str)(text)

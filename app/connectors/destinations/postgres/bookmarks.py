@@ -1,6 +1,6 @@
-"""PostgreSQL's table of bookmarks: attempts wait for each other's locks, and a newer one ends an older connection.
+"""PostgreSQL's bookmark table: attempts wait for each other's locks, and a newer one ends an older connection.
 
-`bookmark` is `json` and not `jsonb`: the words of a source are kept to the letter, whatever they are.
+`bookmark` is `json` and not `jsonb`, which would change what a source sent.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def application_name(task: str, attempt: int, claim: int | None) -> str:
-    """What the connection of one attempt is called: unlike that of any other claim, and short enough for PostgreSQL.
+    """The name of an attempt's connection: unique for each claim, and short enough for PostgreSQL.
 
-    Releases before 0.1.1, whose attempts have no claim, named theirs without it.
+    In releases before 0.1.1 attempts have no claim, and their names lack it.
     """
     return f"syncline {task}/{attempt}" + ("" if claim is None else f" {claim & 0xFFFF_FFFF:08x}")
 
@@ -39,16 +39,16 @@ class PostgresBookmark(Bookmark):
             super()._alter(changes)
         except psycopg.errors.InsufficientPrivilege:
             raise ConfigurationError(
-                "the table of bookmarks lacks columns of this release, and only its owner can add them: have its owner "
-                f"run ALTER TABLE {self._table} {', '.join(changes)}"
+                "the bookmark table lacks columns that this release needs, and only its owner can add them: ask the "
+                f"owner to run ALTER TABLE {self._table} {', '.join(changes)}"
             ) from None
 
     def _columns(self) -> set[str]:
         return {name for name, _ in existing_columns(self._session, self._table)}
 
-    def claim(self, *, lacking: Callable[[Sequence[str]], Sequence[str]]) -> Position:
+    def claim(self, *, missing_tables: Callable[[Sequence[str]], Sequence[str]]) -> Position:
         self._end_older_owner()
-        return super().claim(lacking=lacking)
+        return super().claim(missing_tables=missing_tables)
 
     def _end_older_owner(self) -> None:
         fence = self._fence
@@ -68,4 +68,4 @@ class PostgresBookmark(Bookmark):
                     application_name(*owner),
                 )
         except psycopg.errors.InsufficientPrivilege:
-            return  # the lock on the row makes us wait for it instead
+            return  # then we wait for its lock on the row

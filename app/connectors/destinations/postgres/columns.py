@@ -1,4 +1,4 @@
-"""PostgreSQL's types: the one a new column gets, and what the columns that are there can hold."""
+"""PostgreSQL's types: those of new columns, and what existing columns can hold."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _HOLDS: dict[str, Holds] = {
     "uuid": casting.Uuid(),
     "bytea": casting.Binary(lambda value: f"\\x{value.hex()}"),
 }
-# The others, and numeric, whose digits no type of Arrow has, travel as text.
-# Points in time have no zone: with it Arrow writes them twenty times slower, and to the session all times are in UTC.
+# All others are sent as strings, and so is numeric: no Arrow type has its digits.
+# Timestamps have no zone, with which Arrow writes them twenty times slower: the session takes them as UTC.
 _ARROW: dict[type[Holds], pa.DataType] = {
     casting.Boolean: pa.bool_(),
     casting.Integer: pa.int64(),
@@ -61,7 +61,7 @@ _ARROW: dict[type[Holds], pa.DataType] = {
     casting.TimeOfDay: pa.time64("us"),
 }
 _WITH_MODIFIER = re.compile(r"(?P<base>[a-z ]+)\((?P<first>-?\d+)(,(?P<second>-?\d+))?\)(?P<rest>[a-z ]*)")
-# Identity is compared through text where PostgreSQL's own equality is missing or means something else.
+# Values are compared as strings where PostgreSQL's own equality is missing or means something else.
 _COMPARABLE = set(_HOLDS) - {"json", "citext"}
 
 _COLUMNS = """
@@ -82,25 +82,25 @@ def column(name: str, type_name: str) -> Column:
     return Column(name=name, type=type_name, holds=holds, arrow=_ARROW.get(type(holds)))
 
 
-def comparable(type_name: str) -> bool:
-    """Whether `=` on this type means that both values are the same."""
+def is_comparable(type_name: str) -> bool:
+    """Whether `=` on this type means that both values are identical."""
     found = _WITH_MODIFIER.fullmatch(type_name)
     return (found["base"] + found["rest"] if found else type_name) in _COMPARABLE
 
 
-def ordered(value: str, type_name: str, path: tuple[str, ...] = ()) -> str:
-    """An expression by which `value`, of this type, or what it has at `path` sorts, texts by their characters."""
+def sort_expression(value: str, type_name: str, path: tuple[str, ...] = ()) -> str:
+    """An expression that sorts `value` of this type, or what it has at `path`; strings by their characters."""
     if path or type_name in ("json", "jsonb"):
         return _inside(value, path)
     return f'{value}::text COLLATE "C"' if isinstance(_holds(type_name), casting.Text) else value
 
 
 def form(value: str, type_name: str, path: tuple[str, ...] = ()) -> str | None:
-    """An expression for the form of the text that is in `value` at `path`; None where no text can be."""
+    """An expression for the form of the string at `path` in `value`; None if it cannot be a string."""
     if path or type_name in ("json", "jsonb"):
         inside = _inside(value, path)
         text = _form(f"({inside} #>> '{{}}')")
-        # What is not a text has one form.
+        # All values that are not strings have the same form.
         return f"CASE WHEN jsonb_typeof({inside}) = 'string' THEN {text} WHEN {inside} IS NOT NULL THEN '' END"
     return _form(f"{value}::text") if isinstance(_holds(type_name), casting.Text) else None
 
@@ -117,7 +117,7 @@ def _form(text: str) -> str:
 
 
 def has_scale(type_name: str) -> bool:
-    """Whether equal values of this type can have different texts, by the zeros at their end."""
+    """Whether equal values of this type can differ in trailing zeros."""
     return isinstance(_holds(type_name), casting.Number)
 
 

@@ -1,4 +1,4 @@
-"""A connection to a PostgreSQL destination, and its errors as one line that says what to mend."""
+"""Connections to a PostgreSQL destination, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 15
 _LOCK_TIMEOUT = "60s"
-# What is written can break the table's own constraints, too.
+# Rows can also violate the table's own constraints.
 _LASTING_CLASSES = (*LASTING_CLASSES, "23")
 
 
 def connect(options: PostgresDestinationOptions, *, application_name: str) -> psycopg.Connection:
-    """In autocommit mode, UTC, never waiting for a lock for ever.
+    """A connection in autocommit mode and UTC, with a limit on waiting for locks.
 
     Raises:
         ConfigurationError: the address or the credentials are wrong.
@@ -49,16 +49,16 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
         )
     except psycopg.ProgrammingError:
         raise ConfigurationError(
-            "'url' is not a PostgreSQL address: postgresql://user:password@host/database"
+            "'url' is not a PostgreSQL URL: write postgresql://user:password@host:port/database"
         ) from None
     try:
-        # PostgreSQL's own $1 for parameters: psycopg's %s would take a % in the name of a column for one.
+        # With PostgreSQL's own $1 for parameters: psycopg would take a % in a column's name for a placeholder.
         connection = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
     except psycopg.OperationalError as error:
-        said = _one_line(str(error))
-        if any(refusal in said for refusal in LASTING_REFUSALS):
-            raise ConfigurationError(f"cannot connect: {said}") from None
-        raise DatabaseUnreachableError(f"cannot connect: {said}") from None
+        why = _one_line(str(error))
+        if any(refusal in why for refusal in LASTING_REFUSALS):
+            raise ConfigurationError(f"cannot connect: {why}") from None
+        raise DatabaseUnreachableError(f"cannot connect: {why}") from None
     connection.prepare_threshold = None
     connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'".encode())
     connection.execute("SET timezone = 'UTC'")
@@ -68,7 +68,7 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
 
 
 class PostgresSession:
-    """Runs the statements that all warehouses share; `connection` is there for what PostgreSQL alone can do."""
+    """Runs the statements that all warehouses share; `connection` is for what only PostgreSQL can do."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
@@ -84,17 +84,17 @@ class PostgresSession:
 
 
 @contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """Turns PostgreSQL's errors into Syncline's; `doing` says what could not be done."""
+def translate_errors(doing: str) -> Iterator[None]:
+    """Turns PostgreSQL's errors into Syncline's; `doing` says what failed."""
     try:
         yield
     except psycopg.Error as error:
-        said = f"{doing}: {_one_line(error.diag.message_primary or str(error) or type(error).__name__)}"
+        message = f"{doing}: {_one_line(error.diag.message_primary or str(error) or type(error).__name__)}"
         if context := error.diag.context:
-            said += f" ({_one_line(context)[:200]})"
+            message += f" ({_one_line(context)[:200]})"
         if error.sqlstate and error.sqlstate.startswith(_LASTING_CLASSES):
-            raise ConfigurationError(said) from error
-        raise SynclineError(said) from error
+            raise ConfigurationError(message) from error
+        raise SynclineError(message) from error
 
 
 def _one_line(message: str) -> str:

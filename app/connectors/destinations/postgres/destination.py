@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.postgres.bookmarks import PostgresBookmark, application_name
-from app.connectors.destinations.postgres.connection import PostgresSession, connect, explained
+from app.connectors.destinations.postgres.connection import PostgresSession, connect, translate_errors
 from app.connectors.destinations.postgres.stage import PostgresStage
 from app.connectors.destinations.postgres.tables import PostgresTables
 from app.connectors.warehouse.warehouse import Warehouse
@@ -27,7 +27,7 @@ class PostgresDestination(Warehouse):
         options: PostgresDestinationOptions,
         fence: Fence,
         *,
-        name: str,  # noqa: ARG002 -- its errors need none
+        name: str,  # noqa: ARG002 -- its errors do not need it
         work_dir: Path,  # noqa: ARG002 -- rows wait in the database
         log: Log,
     ) -> None:
@@ -56,8 +56,8 @@ class PostgresDestination(Warehouse):
             self._session.row("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"syncline:{self._schema}")
             yield
 
-    def _explained(self, doing: str) -> AbstractContextManager[None]:
-        return explained(doing)
+    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
+        return translate_errors(doing)
 
     def _stage(self, target: Target, *, number: int) -> PostgresStage:
         return PostgresStage(self._session, target, number=number, task_id=self._fence.task_id)

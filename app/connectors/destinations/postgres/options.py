@@ -1,4 +1,4 @@
-"""The options of the destination `postgres`: an address that libpq knows."""
+"""The options of the destination `postgres`: what libpq connects with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.domain.numbers import HIGHEST_PORT, Port
 
 
 class PostgresDestinationOptions(Options):
-    """A `url`, or its parts; tables are made in `schema`."""
+    """A `url`, or its parts; tables are created in `schema`."""
 
     type: Literal["postgres"] = "postgres"
     url: SecretStr | None = None
@@ -38,23 +38,23 @@ class PostgresDestinationOptions(Options):
 
 
 def _check_address(url: str) -> None:
-    """Raises ValueError, without a word of `url`, which holds a password, if libpq does not understand it."""
-    # Only libpq knows all its options, and only catalogues with an address have to wait for it.
+    """Raises ValueError if libpq does not understand `url`; without quoting it, as it holds a password."""
+    # Only libpq knows all of its options. Imported here: it is needed only for catalogues with a URL.
     from psycopg import ProgrammingError  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     if not url.strip():
-        raise ValueError("it is empty: write postgresql://user:password@host:port/database")
+        raise ValueError("must not be empty: write postgresql://user:password@host:port/database")
     try:
         understood = conninfo_to_dict(url)
     except (ProgrammingError, UnicodeError):
         raise ValueError(
-            "it is not a PostgreSQL address, or has an option that PostgreSQL does not know: "
+            "not a PostgreSQL URL, or one with an option that PostgreSQL does not know: "
             "write postgresql://user:password@host:port/database"
         ) from None
     for port in str(understood.get("port") or "").split(","):
         if port and not (port.isdecimal() and 1 <= int(port[:6]) <= HIGHEST_PORT):
-            raise ValueError(f"its port is not a number from 1 to {HIGHEST_PORT}")
+            raise ValueError(f"the port must be a number from 1 to {HIGHEST_PORT}")
 
 
 KINDS: Final[dict[str, DestinationKind]] = {

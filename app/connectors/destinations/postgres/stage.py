@@ -1,4 +1,4 @@
-"""Rows on their way to PostgreSQL: they are copied into a temporary table."""
+"""Staged rows for PostgreSQL: they are copied into a temporary table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pyarrow import csv  # type: ignore[import-untyped]
 
 from app.connectors.destinations.postgres import columns as types
-from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, listed, quoted, with_own
+from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ class PostgresStage(Stage):
         self._connection = session.connection
 
     def add(self, batch: Batch) -> None:
-        """As CSV, in which text is in quotes and NULL is nothing, as PostgreSQL expects it."""
-        rows = self._numbered(batch)
-        statement = f"COPY {self.name} ({listed(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+        """Copies the rows as CSV, with strings in quotes and nothing for NULL, as PostgreSQL expects it."""
+        rows = self._number_rows(batch)
+        statement = f"COPY {self.name} ({column_list(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
         with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            csv.write_csv(rows, _Sent(copy), _WITHOUT_NAMES)
+            csv.write_csv(rows, _CopyFile(copy), _WITHOUT_NAMES)
 
     def temporary(self, name: str) -> str:
         return quoted("pg_temp", name)
@@ -41,7 +41,7 @@ class PostgresStage(Stage):
     def newest(self) -> str:
         if not self.target.key:
             return self.name
-        key, version, form = listed(self.target.key), self.version("staged"), self.form("staged")
+        key, version, form = column_list(self.target.key), self.version("staged"), self.form("staged")
         order = key if version is None else f"{key}, {version} DESC NULLS LAST"
         if form is not None:
             forms = f"min({form}) OVER (PARTITION BY {key}) = max({form}) OVER (PARTITION BY {key})"
@@ -49,7 +49,7 @@ class PostgresStage(Stage):
         return f"(SELECT DISTINCT ON ({key}) * FROM {self.name} AS staged ORDER BY {order}, {ROW_COLUMN} DESC)"  # noqa: S608 -- quoted identifiers
 
     def fingerprint(self) -> str:
-        # New columns come last. Values that end like this are in quotes, so that only NULLs are cut off.
+        # New columns come last. Values that end like this are in quotes, so only NULLs are stripped.
         values = [
             f"trim_scale({quoted(name)})" if types.has_scale(kind) else quoted(name)
             for name, kind in self.columns.items()
@@ -58,17 +58,17 @@ class PostgresStage(Stage):
 
     def comparable(self, name: str, alias: str) -> str:
         value = super().comparable(name, alias)
-        return value if types.comparable(self.columns[name]) else f"{value}::text"
+        return value if types.is_comparable(self.columns[name]) else f"{value}::text"
 
-    def _ordered(self, value: str, kind: str, path: tuple[str, ...]) -> str:
-        return types.ordered(value, kind, path)
+    def _sort_expression(self, value: str, kind: str, path: tuple[str, ...]) -> str:
+        return types.sort_expression(value, kind, path)
 
     def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
         return types.form(value, kind, path)
 
     def _upsert(self) -> int:
         key = self.target.key
-        names = listed(self.columns)
+        names = column_list(self.columns)
         rest = [name for name in self.columns if name not in key]
         changed = "NOTHING"
         if rest:
@@ -79,14 +79,14 @@ class PostgresStage(Stage):
             f"""
             INSERT INTO {self.target.qualified} AS kept ({with_own(names)})
             SELECT {with_own(names, "$1", "now()")} FROM {self.newest()} AS staged
-            ON CONFLICT ({listed(key)}) DO {changed}
+            ON CONFLICT ({column_list(key)}) DO {changed}
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
 
 
-class _Sent(io.RawIOBase):
-    """A file that is sent as it is written, so that no batch is kept as text."""
+class _CopyFile(io.RawIOBase):
+    """A file object that sends what is written to it, so that no batch is kept as text."""
 
     def __init__(self, copy: Copy) -> None:
         self._copy = copy
@@ -96,7 +96,7 @@ class _Sent(io.RawIOBase):
 
     def write(self, text: Buffer) -> int:
         whole = memoryview(text)
-        # libpq keeps, and doubles, what it is given at once.
+        # In pieces: libpq buffers what it gets in one call, and doubles its buffer.
         for begin in range(0, len(whole), _PIECE_BYTES):
             self._copy.write(whole[begin : begin + _PIECE_BYTES])
         return len(whole)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.postgres import columns as types
-from app.connectors.warehouse.layout import VALID_TO_COLUMN, listed, quoted
+from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, quoted
 from app.connectors.warehouse.tables import Tables
 from app.domain.writing import WriteMode
 
@@ -24,7 +24,7 @@ _UNIQUE = """
            WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[])) = $2::text[]
 """
 _COUNTS = f"({VALID_TO_COLUMN} IS NULL)"
-"""As PostgreSQL writes it itself."""
+"""In PostgreSQL's own notation."""
 
 
 class PostgresTables(Tables):
@@ -41,14 +41,14 @@ class PostgresTables(Tables):
     def qualified(self, name: str) -> str:
         return quoted(self._schema, name)
 
-    def fitted(self, name: str) -> str:
-        """As PostgreSQL itself would cut it, but known before two names become one."""
+    def column_name(self, name: str) -> str:
+        """Truncated as PostgreSQL would do it, so that two names that become one are noticed."""
         return name.encode()[:_NAME_BYTES].decode(errors="ignore")
 
-    def same(self, name: str) -> str:
+    def name_key(self, name: str) -> str:
         return name
 
-    def present(self, name: str) -> dict[str, tuple[str, str]]:
+    def columns_of(self, name: str) -> dict[str, tuple[str, str]]:
         found = types.existing_columns(self._session, self.qualified(name))
         return {column: (column, kind) for column, kind in found}
 
@@ -74,11 +74,11 @@ class PostgresTables(Tables):
     def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
         shape = [f"{quoted(name)} {kind}" for name, kind in self._shape(table, names).items()]
         if table.identity and table.mode is not WriteMode.HISTORY:
-            shape.append(f"PRIMARY KEY ({listed(names[field] for field in table.identity)})")
+            shape.append(f"PRIMARY KEY ({column_list(names[field] for field in table.identity)})")
         self._session.run(f"CREATE TABLE {qualified} ({', '.join(shape)})")
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """Rows that are kept beside others of their key need a table without a unique index on it."""
+        """A table that keeps several rows of one key must not have a unique index on the key."""
         if not key:
             return
         if table.mode in (WriteMode.APPEND, WriteMode.HISTORY):
@@ -90,4 +90,4 @@ class PostgresTables(Tables):
             predicate = _COUNTS if table.mode is WriteMode.HISTORY else None
             if self._session.row(_UNIQUE, qualified, sorted(key), predicate) is None:
                 where = f" WHERE {predicate}" if predicate else ""
-                self._session.run(f"CREATE UNIQUE INDEX ON {qualified} ({listed(key)}){where}")
+                self._session.run(f"CREATE UNIQUE INDEX ON {qualified} ({column_list(key)}){where}")

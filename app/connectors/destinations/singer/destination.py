@@ -1,8 +1,7 @@
 """Singer targets as destinations, the last resort: any `target-*`, at least once.
 
-One run of the target is one commit: it gets what there is, its input is closed, and it has to echo the STATE that it
-got last and to end well. Whether it has written what it got before it was killed nobody can know, so after a crash
-those rows come again.
+One run of the target is one commit: it gets the rows, its input is closed, and it has to echo the last STATE and to end
+with exit code 0. Nobody knows what a killed target has written, so after a crash those rows are sent again.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from app.connectors.contract.batches import records_of
 from app.connectors.contract.passes import Position, Reload
 from app.connectors.destinations.singer.messages import record_lines, schema_line, state_line, version_line
 from app.connectors.destinations.singer.target import RunningTarget
-from app.connectors.programs.documents import document, written
+from app.connectors.programs.documents import read_document, write_private_file
+from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
-from app.connectors.programs.spoken import Spoken
 from app.connectors.values import jsontext
-from app.connectors.warehouse.layout import late_versions_warning, widened
+from app.connectors.warehouse.layout import late_versions_warning, widen
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -36,10 +35,7 @@ if TYPE_CHECKING:
 
 
 class SingerDestination:
-    """`remembered` is the bookmark that the store has since a reset, if there was one, as JSON text.
-
-    The target itself keeps none.
-    """
+    """`remembered` is the store's bookmark as JSON, since the last reset, if there is one: targets keep none."""
 
     def __init__(
         self,
@@ -59,18 +55,18 @@ class SingerDestination:
         self._remembered = remembered
         self._void = fence.generation > 0 and remembered is None
         self._log = log
-        # One for all runs: each of them could fill a log else.
-        self._spoken = Spoken(log)
+        # One for all runs, which share the limit of a log.
+        self._output_log = OutputLog(log)
         self._program: Program | None = None
         self._running: RunningTarget | None = None
         self._tables: dict[str, Table] = {}
         self._rows = 0
-        # Rows of a table that is replaced have a version, and those of others go when it is activated.
+        # Rows of a replaced table have a version; activating it removes the rows of other versions.
         self._version = time.time_ns() // 1_000_000
 
     def open(self) -> Position:
-        config = document(self._options.settings, "settings")
-        path = written(
+        config = read_document(self._options.settings, "settings")
+        path = write_private_file(
             self._work_dir,
             f"target-{hashlib.sha256(self._name.encode()).hexdigest()[:12]}.json",
             jsontext.encode(config),
@@ -78,45 +74,47 @@ class SingerDestination:
         home = self._data_dir / "home"
         command = [*self._command(), "--config", path]
         self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
-        self._log("warn", f"destination {self._name!r} is a Singer target: after a crash rows may come twice")
+        self._log("warn", f"destination {self._name!r} is a Singer target: after a crash, rows may be loaded twice")
         if self._void:
             self._log(
                 "warn",
-                f"destination {self._name!r}: the collection was reset, so its rows are a new version: a target that "
-                "does not heed ACTIVATE_VERSION keeps the old rows beside them",
+                f"destination {self._name!r}: the collection was reset, so its rows are sent as a new version; a "
+                "target that ignores ACTIVATE_VERSION keeps the old rows as well",
             )
         reload = Reload.RESET if self._void else None
         return Position(bookmark=self._remembered, loaded=self._remembered is not None, reload=reload)
 
     def begin(self, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:
-            raise ConfigurationError("schema_policy must be 'evolve': a target does not tell which columns it has")
+            raise ConfigurationError(
+                "schema_policy must be 'evolve': a Singer target does not say which columns it has"
+            )
         if (warning := late_versions_warning(table)) and table.name not in self._tables:
             self._log("warn", warning)
         if self._tables.get(table.name) != table:
             self._tables[table.name] = table
             if self._running is not None:
-                self._running.say(schema_line(table))
+                self._running.send(schema_line(table))
 
     def write(self, table: str, batch: Batch) -> None:
         records = records_of(batch)
-        if wider := widened(self._tables[table], records):
+        if wider := widen(self._tables[table], records):
             self.begin(wider)
         described = self._tables[table]
         if set().union(*records) - described.columns.keys():
-            # They are only NULL, and the target has not heard of them.
+            # They are only NULL, and the target does not know these columns.
             records = [{field: record[field] for field in record if field in described.columns} for record in records]
         version = self._version if described.mode is WriteMode.REPLACE else None
-        self._started().say(record_lines(described, records, version))
+        self._running_target().send(record_lines(described, records, version))
         self._rows += len(records)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
-        target = self._started()
+        target = self._running_target()
         if final:
             for table in self._tables.values():
                 if table.mode is WriteMode.REPLACE:
-                    target.say(version_line(table, self._version))
-        target.say(state_line(bookmark))
+                    target.send(version_line(table, self._version))
+        target.send(state_line(bookmark))
         fail_point("destination.committing")
         self._running = None
         target.finish(bookmark)
@@ -128,14 +126,14 @@ class SingerDestination:
         if running is not None:
             running.stop()
 
-    def _started(self) -> RunningTarget:
-        """A target that knows all tables."""
+    def _running_target(self) -> RunningTarget:
+        """The running target, started with the schemas of all tables if there is none."""
         if self._running is None:
             if self._program is None:
                 raise RuntimeError("the destination was not opened")
-            self._running = RunningTarget(self._program, spoken=self._spoken)
+            self._running = RunningTarget(self._program, output_log=self._output_log)
             for table in self._tables.values():
-                self._running.say(schema_line(table))
+                self._running.send(schema_line(table))
         return self._running
 
     def _command(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Messages to a target: https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md."""
+"""Messages to a target, see https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def record_lines(table: Table, records: list[dict[str, Any]], version: int | Non
 
 
 def version_line(table: Table, version: int) -> bytes:
-    """Rows of other versions are to go; a target that does not know this message keeps them."""
+    """Tells the target to remove rows of other versions; one that does not know this message keeps them."""
     return _line(type="ACTIVATE_VERSION", stream=table.name, version=version)
 
 

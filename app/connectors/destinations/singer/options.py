@@ -16,7 +16,7 @@ TARGET_MODES: Final = (WriteMode.APPEND, WriteMode.UPSERT, WriteMode.REPLACE)
 class TargetOptions(Options):
     """A Singer target: a pinned `package` that is installed on first use, or the `command` that runs it.
 
-    `settings` are the target's own: a destination's `config` is Jitsu Classic's, and lifted.
+    `settings` are the target's own: in Jitsu Classic, `config` holds a destination's own keys.
     """
 
     type: Literal["singer"] = "singer"
@@ -28,9 +28,9 @@ class TargetOptions(Options):
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         if bool(self.package) == bool(self.command):
-            raise ValueError("exactly one of 'package' and 'command' is needed")
+            raise ValueError("set exactly one of 'package' and 'command'")
         if self.executable and self.command:
-            raise ValueError("'executable' belongs to 'package'")
+            raise ValueError("'executable' is valid only with 'package'")
         return self
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from app.connectors.programs.documents import written
-from app.connectors.programs.spoken import Spoken
+from app.connectors.programs.documents import write_private_file
+from app.connectors.programs.output_log import OutputLog
 from app.connectors.sources.airbyte.messages import ErrorTrace, parse_message
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.connectors.values import jsontext
@@ -63,7 +63,7 @@ class Connector:
         self._seen_at = seen_at
         self._arguments = arguments
         self._log = log
-        self._spoken = Spoken(log)
+        self._spoken = OutputLog(log)
         self._failure: ErrorTrace | None = None
         self._write("config.json", config)
 
@@ -119,7 +119,7 @@ class Connector:
         """
         arguments = ["--catalog", self._write("catalog.json", catalog)]
         if bookmark is not None:
-            written(self._work_dir, "state.json", bookmark)
+            write_private_file(self._work_dir, "state.json", bookmark)
             arguments += ["--state", str(self._seen_at / "state.json")]
         return self._messages("read", *arguments)
 
@@ -164,12 +164,12 @@ class Connector:
         level = _LEVELS.get(message.level, "info")
         text = self._mask(message.message if not message.stack_trace else f"{message.message}\n{message.stack_trace}")
         self._program.remember(text, names_error=level == "error")
-        self._spoken.say(text, level)
+        self._spoken.write(text, level)
 
     def _log_text(self, line: bytes) -> None:
         if text := self._program.text(line).strip():
             self._program.remember(text)
-            self._spoken.say(text)
+            self._spoken.write(text)
 
     def _take_config(self, control: Control) -> None:
         """Keeps a new configuration, with a new token perhaps, for the connector's next start in this attempt."""
@@ -196,7 +196,7 @@ class Connector:
         return self._program.text(text.encode(errors="replace"))
 
     def _write(self, name: str, content: dict[str, Any]) -> str:
-        written(self._work_dir, name, jsontext.encode(content))
+        write_private_file(self._work_dir, name, jsontext.encode(content))
         return str(self._seen_at / name)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from app.connectors.programs.documents import text_of
+from app.connectors.programs.documents import read_text
 from app.domain.errors import ConfigurationError
 
 
@@ -18,7 +18,7 @@ def load_manifest(given: dict[str, Any] | str) -> dict[str, Any]:
     """
     if isinstance(given, dict):
         return given
-    text = given if "\n" in given else text_of(given, "manifest", "a mapping")
+    text = given if "\n" in given else read_text(given, "manifest", "a mapping")
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.connectors.programs.lost_messages import check_text, check_type, holds_values, text_in, unread
-from app.connectors.programs.values import check_values
+from app.connectors.programs.lost_messages import check_text, check_type, holds_values, parse_unread, text_in
+from app.connectors.programs.sizes import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 
 NULL: Final = msgspec.Raw(b"null")
@@ -188,8 +188,8 @@ def _is_something_else(line: bytes) -> bool:
 
 def _check_unread(line: bytes) -> None:
     """Raises an error if the object in `line`, of an unknown type, holds rows or ends a stream."""
-    message = unread(line)
-    type_, inner = text_in(message.type), unread(message.record)
+    message = parse_unread(line)
+    type_, inner = text_in(message.type), parse_unread(message.record)
     if type_.strip().upper() == "TRACE" and holds_values(message.trace):
         raise SynclineError(f"the connector sent a message of type {type_!r}; it must be 'TRACE'")
     if message.is_log:

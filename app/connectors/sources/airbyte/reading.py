@@ -9,8 +9,8 @@ from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.programs.coverage import Uncovered
-from app.connectors.programs.strangers import Strangers
-from app.connectors.programs.table_names import shared, table_name
+from app.connectors.programs.table_names import shared_table_error, table_name
+from app.connectors.programs.unknown_streams import UnknownStreams
 from app.connectors.sources.airbyte.catalog import find_choice, is_unwanted
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.collection import ALL
@@ -61,7 +61,7 @@ class Reading:
         self._late = late
         self._offers = offers
         self._hear = hear
-        self._strangers = Strangers(map(str, choices), program="the connector")
+        self._strangers = UnknownStreams(map(str, choices), program="the connector")
         self._collection = collection
         self._log = log
         self._begun: Descriptor | None = None
@@ -131,12 +131,12 @@ class Reading:
             self._leave_out(self._begun)
             return
         self._read[choice.descriptor] += len(records)
-        self._strangers.got(str(choice.descriptor))
+        self._strangers.note_wanted(str(choice.descriptor))
         table = self._tables[choice.descriptor]
-        if (wider := self._late.widened(str(choice.descriptor), table, records)) is not None:
+        if (wider := self._late.with_late_fields(str(choice.descriptor), table, records)) is not None:
             table = self._tables[choice.descriptor] = wider
             yield table
-        self._uncovered.came(
+        self._uncovered.note_rows(
             choice.descriptor, full_refresh=choice.full_refresh, key=choice.key, cursor_field=choice.cursor_field
         )
         yield Rows(table.name, records, size)
@@ -145,7 +145,7 @@ class Reading:
         unwanted = is_unwanted(self._offers, self._choices, descriptor)
         if not unwanted:
             self._refuse_ambiguous(descriptor)
-            self._strangers.came(str(descriptor))
+            self._strangers.note_unknown(str(descriptor))
         if descriptor in self._left_out:
             return
         self._left_out.add(descriptor)
@@ -233,5 +233,5 @@ def _table_names(
         names[descriptor] = given or table_name(shown, collection, prefix=options.stream_table_name_prefix)
     for name, count in Counter(names.values()).items():
         if count > 1:
-            raise shared(name)
+            raise shared_table_error(name)
     return names

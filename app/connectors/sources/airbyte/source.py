@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.contract.blame import blamed, place_of
-from app.connectors.programs.catalog_cache import DiscoveredCatalog, changes
-from app.connectors.programs.documents import document, text_of
+from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.programs.catalog_cache import DiscoveredCatalog, change_times
+from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
@@ -47,7 +47,7 @@ class AirbyteSource:
     ) -> None:
         self._options = options
         self._job = job
-        self._subject = place_of(job)
+        self._subject = subject_of(job)
         self._collection = job.collection
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
@@ -57,17 +57,17 @@ class AirbyteSource:
         self._reading: Reading | None = None
 
     def check(self) -> None:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             connector = self._prepare_connector()
             connector.check()
             self._choose_from(self._catalog(connector))
 
     def discover(self) -> Iterator[Offered]:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from offers(self._catalog(self._prepare_connector()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from self._items(bookmark)
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
@@ -110,7 +110,7 @@ class AirbyteSource:
         self._running.close()
 
     def _prepare_connector(self) -> Connector:
-        config = document(self._options.config, "config")
+        config = read_document(self._options.config, "config")
         if self._options.manifest is not None:
             config = config | {MANIFEST: load_manifest(self._options.manifest)}
         # Checks and discoveries run beside a sync, and beside each other.
@@ -174,7 +174,7 @@ class AirbyteSource:
         """That of a pinned version never changes; a command or the newest image may be another program later."""
         options, image = self._options, self._options.image_name
         if options.command:
-            origin = [*connector.command, *map(str, changes(connector.command))]
+            origin = [*connector.command, *map(str, change_times(connector.command))]
             return KnownSpecification(self._data_dir, origin, max_age=options.discovery_max_age)
         if image is not None and image.endswith(":latest"):
             return None
@@ -200,7 +200,7 @@ class AirbyteSource:
         A remembered catalog may lack what is asked for now, or may be why the last attempt failed.
         """
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
-        earlier = self._catalog_cache(connector).remembered() if first and self._options.catalog is None else None
+        earlier = self._catalog_cache(connector).recall() if first and self._options.catalog is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
                 return earlier, *self._choose_from(earlier)
@@ -213,7 +213,7 @@ class AirbyteSource:
     def _catalog(self, connector: Connector) -> dict[str, Any]:
         """The given catalog, or the one that the connector discovers now."""
         if (given := self._options.catalog) is not None:
-            return document(given, "catalog")
+            return read_document(given, "catalog")
         known = self._catalog_cache(connector)
         catalog = connector.catalog()
         known.remember(catalog)
@@ -248,7 +248,7 @@ def _columns(choices: dict[Descriptor, Choice]) -> dict[str, dict[str, Kind]]:
 def _state(given: dict[str, Any] | list[Any] | str, key: str) -> str:
     """The JSON text of a state that is given as an object, as JSON text or as the path of a file."""
     if isinstance(given, str):
-        text = given if given.lstrip().startswith(("{", "[")) else text_of(given, key, "JSON")
+        text = given if given.lstrip().startswith(("{", "[")) else read_text(given, key, "JSON")
         try:
             given = jsontext.decode(text)
         except msgspec.MsgspecError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.connectors.programs.states import check_state
+from app.connectors.programs.sizes import check_state
 from app.connectors.sources.airbyte.messages import NULL, Descriptor, GlobalState, State, StreamState
 from app.domain.errors import SynclineError
 

@@ -8,7 +8,7 @@ import msgspec
 
 from app.connectors.options.types import NoParameters
 from app.connectors.options.validation import validated
-from app.connectors.programs.documents import text_of
+from app.connectors.programs.documents import read_text
 from app.connectors.sources.classic.mapping import DRIVERS
 from app.connectors.sources.classic.options import KINDS
 
@@ -59,5 +59,5 @@ def _load_key(options: Options) -> Options:
     key = getattr(auth, "service_account_key", None)
     if auth is None or not isinstance(key, str) or key.lstrip().startswith("{"):
         return options
-    read = auth.model_copy(update={"service_account_key": text_of(key, "service_account_key", "a JSON object")})
+    read = auth.model_copy(update={"service_account_key": read_text(key, "service_account_key", "a JSON object")})
     return options.model_copy(update={"auth": read})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.contract.schema import Kind, integer_kind, merged
+from app.connectors.contract.schema import Kind, common_kind, integer_kind
 from app.connectors.values import casting, jsontext
 from app.connectors.values.casting import Unfit
 from app.domain.errors import ConfigurationError
@@ -101,7 +101,7 @@ class Columns:
             # as numbers do in some destinations.
             numbers = [record[field] for record in batch.records if record.get(field) is not None]
             identity = field in self._key or max(map(abs, numbers)) > _EXACT_IN_A_FLOAT
-            is_bigint = merged(set(map(integer_kind, numbers))) is Kind.INTEGER
+            is_bigint = common_kind(set(map(integer_kind, numbers))) is Kind.INTEGER
             return Kind.INTEGER if identity and is_bigint else Kind.NUMBER
         return fitting[0] if fitting else Kind.JSON
 
@@ -113,7 +113,7 @@ class Columns:
                 continue
             if field not in self._declared and kind in _NATIVE:
                 raise ConfigurationError(
-                    f"{file}, line {line}, column {field!r}: {jsontext.shown(value)} is not {kind.value} like the "
+                    f"{file}, line {line}, column {field!r}: {jsontext.preview(value)} is not {kind.value} like the "
                     "values before it; set the column's type in 'types', or give all values one type"
                 )
             try:
@@ -125,7 +125,7 @@ class Columns:
 def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
     """The error for a value that is not of its column's kind."""
     return ConfigurationError(
-        f"{file}, line {line}, column {column!r}: {jsontext.shown(value)} is not a valid {kind.value}: {unfit}"
+        f"{file}, line {line}, column {column!r}: {jsontext.preview(value)} is not a valid {kind.value}: {unfit}"
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.addresses import READABLE, checked_address, protocol_of
+from app.connectors.options.addresses import READABLE, normalize_address, protocol_of
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.keys import Several
@@ -66,7 +66,7 @@ class FilesParameters(Options):
     @classmethod
     def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
         check_installed("type 'files'", "files", "fsspec")
-        checked = tuple(checked_address(address, READABLE) for address in path)
+        checked = tuple(normalize_address(address, READABLE) for address in path)
         for address in checked:
             if protocol_of(address) in ("http", "https"):
                 _check_url(address)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.blame import blamed, place_of
-from app.connectors.contract.offers import shown_columns
+from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.contract.offers import column_types
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.files.columns import Batch, Columns
@@ -35,7 +35,7 @@ class FilesSource:
         self, options: FilesOptions, parameters: FilesParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         collection = job.collection
-        self._subject = place_of(job)
+        self._subject = subject_of(job)
         self._parameters = parameters
         self._name = collection.name
         self._table_name = collection.table_name
@@ -55,13 +55,13 @@ class FilesSource:
         """The columns in the beginning of the first file."""
         yield Offered(
             name=self._name,
-            columns=shown_columns(self._read_beginning().kinds),
+            columns=column_types(self._read_beginning().kinds),
             key=list(self._key),
             sync_modes=["full_refresh", "incremental"],
         )
 
     def _read_beginning(self) -> _GrowingTable:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             found = self._storage.find_files()
             if not found:
                 raise self._no_files()
@@ -70,7 +70,7 @@ class FilesSource:
             return table
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             loaded = Bookmark.parse(bookmark)
             found = self._storage.find_files(loaded=loaded.files)
             if self._full_refresh:

@@ -12,7 +12,7 @@ from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.python.values import Refused, check_bookmark, plain_value, text_bytes
-from app.connectors.values.inference import inferred
+from app.connectors.values.inference import infer_kinds
 from syncline import Bookmark, Schema
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Reading:
         settings = self._settings
         columns = settings.columns if self._announced is None else self._announced.columns
         if not set().union(*self._given) <= columns.keys():
-            columns = columns | inferred(self._given, known=columns)
+            columns = columns | infer_kinds(self._given, known=columns)
         if not columns and not self._records:
             return self._announced
         if missing := [name for name in settings.key if name not in columns]:

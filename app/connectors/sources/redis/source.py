@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.batches import is_full
-from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.redis.client import make_client, translate_errors
 from app.connectors.sources.redis.keys import Keys
-from app.connectors.values.inference import inferred
+from app.connectors.values.inference import infer_kinds
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ class RedisSource:
     ) -> None:
         self._pattern = parameters.redis_key
         self._collection = job.collection
-        self._subject = place_of(job)
+        self._subject = subject_of(job)
         self._log = log
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             if job.collection.sync_mode == "incremental":
                 raise ConfigurationError("sync_mode: Redis cannot tell what is new; use full_refresh")
             self._client = make_client(options)
 
     def check(self) -> None:
-        with blamed(self._subject), translate_errors("cannot reach the server"):
+        with prefix_errors(self._subject), translate_errors("cannot reach the server"):
             self._client.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
-        with blamed(self._subject), translate_errors(f"cannot read keys that match {self._pattern!r}"):
+        with prefix_errors(self._subject), translate_errors(f"cannot read keys that match {self._pattern!r}"):
             keys = Keys(self._client, self._pattern)
             yield from self._tables_and_rows(keys.records())
             self._log("info", f"read {keys.count} keys that match {self._pattern!r}")
@@ -62,7 +62,7 @@ class RedisSource:
         name = self._collection.table_name
         table = Table(name, {}, key=tuple(self._collection.primary_key or ()), full_refresh=True)
         for waiting, size in _batches(records):
-            if more := inferred(waiting, known=table.columns):
+            if more := infer_kinds(waiting, known=table.columns):
                 table = replace(table, columns=table.columns | more)
                 yield table
             yield Rows(name, waiting, size)

@@ -33,7 +33,7 @@ def mask_url(url: str) -> str:
 
 def describe_value(value: Any) -> str:
     """A part of a response, for a message."""
-    return jsontext.shown(_mask(value))
+    return jsontext.preview(_mask(value))
 
 
 def _mask(value: Any) -> Any:

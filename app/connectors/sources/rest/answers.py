@@ -96,7 +96,7 @@ def _is_name(path: Any) -> bool:
 def outline(document: Any) -> str:
     """What the response holds, for a message that something else was expected."""
     if isinstance(document, dict):
-        keys = jsontext.shown(", ".join(document))
+        keys = jsontext.preview(", ".join(document))
         return f"the response has the keys {keys}" if document else "the response is empty"
     if document is None:
         return "the response is null"

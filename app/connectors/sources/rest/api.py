@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.dlt.runtime import chain, explained, isolate, told
+from app.connectors.dlt.runtime import chain, describe_error, isolate, translate_errors
 from app.domain.errors import ConfigurationError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -36,7 +36,7 @@ class Api:
         # Below, dlt's objects replace secrets.
         self._written = copy.deepcopy(config)
         isolate(home)
-        with explained("dlt does not accept the configuration", config=config):
+        with translate_errors("dlt does not accept the configuration", config=config):
             self._source = self._make_source(config, log)
         self.resources: dict[str, DltResource] = dict(self._source.resources)
 
@@ -66,7 +66,7 @@ class Api:
         with iterator:
             iterator.set_context(contexts)
             while True:
-                with explained("cannot read", config=self._written), self._mark_permanent():
+                with translate_errors("cannot read", config=self._written), self._mark_permanent():
                     found = next(iterator, None)
                 if found is None:
                     return
@@ -116,7 +116,7 @@ class Api:
             for each in chain(error):
                 status = getattr(getattr(each, "response", None), "status_code", None)
                 if isinstance(each, ConfigurationError) or status in _PERMANENT:
-                    raise ConfigurationError(f"cannot read: {told(error, self._written)}") from None
+                    raise ConfigurationError(f"cannot read: {describe_error(error, self._written)}") from None
             raise
 
     def _parent(self, resource: DltResource) -> DltResource | None:

@@ -114,7 +114,7 @@ class Client(RESTClient):
         if _fingerprint(page.request) not in self._requested:
             return
         token = getattr(page.paginator, "_next_reference", None)
-        token_text = "" if token is None or "/" in str(token) else f" {jsontext.shown(token)}"
+        token_text = "" if token is None or "/" in str(token) else f" {jsontext.preview(token)}"
         raise ConfigurationError(
             f"{self._outcome}, but the next page{token_text} has already been read, so reading would never end: "
             f"{page.request.method} {mask_url(_address(page.request))}. {self._advice(page.paginator)}"

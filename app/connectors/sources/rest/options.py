@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.dlt.examination import examined
+from app.connectors.dlt.examination import find_problem
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import NoParameters, Options
 from app.domain.collection import ALL
@@ -54,14 +54,14 @@ class RestOptions(Options):
         return list(map(_name, self.resources))
 
     def resource_config(self, name: str) -> dict[str, Any]:
-        """The configuration of a resource with defaults, merged by top-level keys."""
+        """The configuration of a resource with defaults, common_kind by top-level keys."""
         own = next(each for each in self.resources if _name(each) == name)
         return self.resource_defaults | (own if isinstance(own, dict) else {})
 
-    def examined(self) -> str | None:
-        return examined("app.connectors.sources.rest.examination", self.config())
+    def find_problem(self) -> str | None:
+        return find_problem("app.connectors.sources.rest.examination", self.config())
 
-    def refused_collection(self, name: str) -> str | None:
+    def collection_problem(self, name: str) -> str | None:
         names = self.names()
         if name in names or name == ALL:
             return None

@@ -9,7 +9,7 @@ from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values import jsontext
-from app.connectors.values.inference import inferred
+from app.connectors.values.inference import infer_kinds
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Reading:
         if not self._records:
             return
         known = self._plan.declared if self._table is None else self._table.columns
-        columns = known | inferred(self._records, known=known)
+        columns = known | infer_kinds(self._records, known=known)
         if self._table is None or columns != self._table.columns:
             yield self._announce(columns)
         yield Rows(self._plan.table_name, self._records, self._size)

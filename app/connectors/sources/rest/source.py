@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.passes import Checkpoint
 from app.connectors.sources.rest.api import Api
 from app.connectors.sources.rest.offers import offers
@@ -31,16 +31,16 @@ class RestSource:
     ) -> None:
         self._options = options
         self._collection = job.collection
-        self._subject = place_of(job)
+        self._subject = subject_of(job)
         self._log = log
         self._home = work_dir / "rest"
-        with blamed(self._subject):
-            if complaint := options.refused_collection(job.collection.type):
+        with prefix_errors(self._subject):
+            if complaint := options.collection_problem(job.collection.type):
                 raise ConfigurationError(complaint)
 
     def check(self) -> None:
         """Reads the first page."""
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             api = self._api()
             names = list(self._plans(api))
             for _ in itertools.islice(api.pages(names, {}), 1):
@@ -48,11 +48,11 @@ class RestSource:
 
     def discover(self) -> Iterator[Offered]:
         """The configured resources; the API is not called."""
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from offers(self._api())
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from self._items(bookmark)
 
     def close(self) -> None:

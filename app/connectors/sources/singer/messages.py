@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from app.connectors.programs.lost_messages import CARRYING, check_text, check_type
-from app.connectors.programs.states import check_state
-from app.connectors.programs.values import check_values
+from app.connectors.programs.sizes import check_state, check_values
 from app.connectors.sources.singer.unread import BATCH
 from app.domain.errors import ConfigurationError, SynclineError
 

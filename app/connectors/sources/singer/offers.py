@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.offers import cursor_candidates, never_null, shown_columns
+from app.connectors.contract.offers import column_types, cursor_candidates, non_null_columns
 from app.connectors.contract.schema import columns_of
 from app.connectors.sources.singer.catalog import (
     REMEMBERING,
@@ -40,11 +40,11 @@ def _offer(stream: dict[str, Any]) -> Offered:
     cursor_fields = cursors_of(stream)
     if not cursor_fields and method is None:
         # Taps for databases leave the choice to the user.
-        cursor_fields = cursor_candidates(columns, among=never_null(schema))
+        cursor_fields = cursor_candidates(columns, among=non_null_columns(schema))
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(cursor_fields))
     return Offered(
         name=id_of(stream),
-        columns=shown_columns(columns),
+        columns=column_types(columns),
         key=key_of(stream),
         cursor_fields=cursor_fields,
         sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Table, columns_of
-from app.connectors.programs.spoken import Spoken
-from app.connectors.programs.strangers import Strangers
-from app.connectors.programs.table_names import shared, table_name
+from app.connectors.programs.output_log import OutputLog
+from app.connectors.programs.table_names import shared_table_error, table_name
+from app.connectors.programs.unknown_streams import UnknownStreams
 from app.connectors.sources.singer.catalog import Choice, choose_undiscovered
 from app.connectors.sources.singer.messages import Message, parse_message
 from app.connectors.sources.singer.unread import unread_rows
@@ -52,7 +52,7 @@ class Wanted:
         self._known = known
         self._fields = fields
         self._log = log
-        self.strangers = Strangers((choice.stream for choice in choices.values()), program="the tap")
+        self.strangers = UnknownStreams((choice.stream for choice in choices.values()), program="the tap")
 
     def table_name(self, stream: str) -> str:
         """A collection has its own table; streams of the collection `all` have one each."""
@@ -87,17 +87,17 @@ class Wanted:
     def note_loaded(self, stream: str) -> None:
         """Records of `stream` came, and are loaded."""
         if found := self._choices.get(stream):
-            self.strangers.got(found.stream)
+            self.strangers.note_wanted(found.stream)
 
     def note_schema(self, stream: str) -> None:
         """A SCHEMA of `stream` came."""
         if found := self._choices.get(stream):
-            self.strangers.proved(found.stream)
+            self.strangers.note_named(found.stream)
 
     def note_left_out(self, stream: str) -> None:
         """Records of `stream` came, and are not loaded; of the collection `all`, because 'select' leaves them out."""
         if stream not in self._known and (self._collection.type != ALL or self.strangers.resembles(stream)):
-            self.strangers.came(stream)
+            self.strangers.note_unknown(stream)
 
     @property
     def primary_key(self) -> list[str] | None:
@@ -118,7 +118,7 @@ class Reading:
         self._tables: dict[str, Table | None] = {}
         self._fields: dict[str, Fields] = {}
         self._reached = False
-        self._spoken = Spoken(log)
+        self._spoken = OutputLog(log)
 
     def items(self, lines: Iterable[bytes]) -> Iterator[Table | Rows | Checkpoint]:
         stream: str | None = None
@@ -168,7 +168,7 @@ class Reading:
         """Logs free text, up to a limit."""
         if _NOT_TEXT.search(line):
             raise SynclineError("neither a Singer message nor text")
-        self._spoken.say(self._text(line).strip())
+        self._spoken.write(self._text(line).strip())
 
     def _check_has_schema(self, stream: str) -> None:
         if stream not in self._tables:
@@ -183,7 +183,7 @@ class Reading:
             return
         if fields := self._fields.get(stream):
             _drop_unwanted(records, fields, table)
-        if (wider := self._late.widened(stream, table, records)) is not None:
+        if (wider := self._late.with_late_fields(stream, table, records)) is not None:
             table = self._tables[stream] = wider
             yield table
         self._state.note_rows(stream, table)
@@ -217,7 +217,7 @@ class Reading:
             return None
         name = self._wanted.table_name(message.stream)
         if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
-            raise shared(name)
+            raise shared_table_error(name)
         self._state.add_name(message.stream, choice.stream)
         self._wanted.note_schema(message.stream)
         key = tuple(self._wanted.primary_key or schema_key or choice.key or ())
@@ -228,7 +228,7 @@ class Reading:
             needed = {*key, cursor_field}
             columns = {field: kind for field, kind in columns.items() if field in needed or choice.fields.takes(field)}
         table = Table(name=name, columns=columns, key=key, cursor_field=cursor_field, full_refresh=choice.full_refresh)
-        return self._late.announced(message.stream, table)
+        return self._late.with_found_fields(message.stream, table)
 
 
 def _drop_unwanted(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:

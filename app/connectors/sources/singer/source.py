@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.passes import Checkpoint
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
-from app.connectors.programs.documents import document, object_of, written
+from app.connectors.programs.documents import check_object, read_document, write_private_file
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
@@ -43,7 +43,7 @@ class SingerSource:
         self._options = options
         self._fields = Fields.of(parameters.select)
         self._job = job
-        self._subject = place_of(job)
+        self._subject = subject_of(job)
         self._data_dir = Path(job.data_dir).absolute()
         self._work_dir = work_dir
         self._log = log
@@ -51,15 +51,15 @@ class SingerSource:
         self._discovered: DiscoveredCatalog | None = None
 
     def check(self) -> None:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             self._choose_from(self._catalog(self._prepare_tap()))
 
     def discover(self) -> Iterator[Offered]:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from offers(self._catalog(self._prepare_tap()))
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from self._items(bookmark)
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
@@ -83,10 +83,10 @@ class SingerSource:
             program.stop()
 
     def _prepare_tap(self) -> Program:
-        config = document(self._options.config, "config")
+        config = read_document(self._options.config, "config")
         self._write("config", jsontext.encode(config))
         home = self._data_dir / "home"
-        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), shown=format_metric)
+        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), format_line=format_metric)
         self._programs.append(tap)
         return tap
 
@@ -98,7 +98,7 @@ class SingerSource:
     def _choose_streams(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
         """A remembered catalog may lack what is asked for now, or may be why the last attempt failed."""
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
-        earlier = self._catalog_cache(tap).remembered() if first and self._given_catalog() is None else None
+        earlier = self._catalog_cache(tap).recall() if first and self._given_catalog() is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
                 return self._choose_from(earlier)
@@ -119,7 +119,7 @@ class SingerSource:
         text = tap.output("--config", str(self._config), "--discover")
         begin = text.find(b"{")
         try:
-            catalog = object_of(jsontext.decode(text[begin:] if begin > 0 else text))
+            catalog = check_object(jsontext.decode(text[begin:] if begin > 0 else text))
         except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
             raise ConfigurationError("the tap's --discover did not write a catalog; give one with 'catalog'") from None
         self._catalog_cache(tap).remember(catalog)
@@ -128,7 +128,7 @@ class SingerSource:
     def _given_catalog(self) -> dict[str, Any] | None:
         for key in ("catalog", "properties"):
             if (given := getattr(self._options, key)) is not None:
-                return document(given, key)
+                return read_document(given, key)
         return None
 
     def _catalog_cache(self, tap: Program) -> DiscoveredCatalog:
@@ -157,11 +157,11 @@ class SingerSource:
     def _initial_bookmark(self) -> str | None:
         for key in ("state", "initial_state"):
             if (given := getattr(self._options, key)) is not None:
-                return jsontext.encode(document(given, key))
+                return jsontext.encode(read_document(given, key))
         return None
 
     def _write(self, name: str, text: str) -> str:
-        return written(self._work_dir, f"{name}.json", text)
+        return write_private_file(self._work_dir, f"{name}.json", text)
 
 
 def _columns(choices: dict[str, Choice]) -> dict[str, dict[str, Kind]]:

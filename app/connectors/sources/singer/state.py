@@ -39,7 +39,7 @@ class State:
 
     def note_rows(self, stream: str, table: Table) -> None:
         for uncovered in (self._before_news, self._before_any):
-            uncovered.came(stream, full_refresh=table.full_refresh, key=table.key, cursor_field=table.cursor_field)
+            uncovered.note_rows(stream, full_refresh=table.full_refresh, key=table.key, cursor_field=table.cursor_field)
 
     def reach(self, text: str) -> Iterator[Checkpoint]:
         """A STATE whose value is the JSON `text`; a checkpoint unless it would cover too little."""

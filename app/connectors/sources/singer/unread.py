@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.programs.lost_messages import holds_values, text_in, unread, values_of
+from app.connectors.programs.lost_messages import holds_values, parse_unread, text_in, values_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     None where it serves another purpose. A message of an unknown type for a stream that `is_wanted` must not hold what
     may be rows, or files of them.
     """
-    message = unread(line)
+    message = parse_unread(line)
     type_, stream = text_in(message.type), text_in(message.stream)
     kind = type_.strip().upper()
     about = f" for stream {stream!r}" if stream else ""

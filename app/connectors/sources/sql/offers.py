@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.offers import cursor_candidates, shown_columns
+from app.connectors.contract.offers import column_types, cursor_candidates
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
 from app.domain.attempt_protocol import Offered
@@ -42,7 +42,7 @@ def _offer(database: Database, connection: Connection, found: FoundTable, schema
     candidates = cursor_candidates(columns, among=never_null)
     return Offered(
         name=f"{found.schema}.{found.name}" if found.schema else found.name,
-        columns=shown_columns(columns),
+        columns=column_types(columns),
         key=list(found.key),
         cursor_fields=candidates,
         sync_modes=["full_refresh", "incremental"] if candidates else ["full_refresh"],

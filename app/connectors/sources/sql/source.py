@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.blame import blamed, place_of
+from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.offers import offers
 from app.connectors.sources.sql.reading import Reading
@@ -26,7 +26,7 @@ class SqlSource:
         self, options: SqlOptions, parameters: SqlParameters, job: SourceJob, *, work_dir: Path, log: Log
     ) -> None:
         self._source = job.source
-        self._subject = place_of(job)
+        self._subject = subject_of(job)
         self._table_name = job.collection.table_name
         self._chunk_rows = options.chunk_rows
         self._schema = options.schema_
@@ -34,26 +34,26 @@ class SqlSource:
         self._cursor_checked = False
         self._log = log
         self._reading: Reading | None = None
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             self._selection = Selection.of(options, parameters, job.collection)
             self._database = Database(options, work_dir=work_dir)
 
     def check(self) -> None:
-        with blamed(self._subject), self._database.snapshot() as connection:
+        with prefix_errors(self._subject), self._database.snapshot() as connection:
             Reading(self._database, connection, self._selection, log=self._log)
 
     def discover(self) -> Iterator[Offered]:
-        with blamed(f"source {self._source!r}"), self._database.snapshot() as connection:
+        with prefix_errors(f"source {self._source!r}"), self._database.snapshot() as connection:
             yield from offers(self._database, connection, self._schema, log=self._log)
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from self._items(bookmark)
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
         """Rows whose cursor value lies in it; where only days can be told apart, of whole days."""
-        with blamed(self._subject):
+        with prefix_errors(self._subject):
             yield from self._items(None, interval)
 
     def progress(self) -> float | None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind, integer_kind, merged
+from app.connectors.contract.schema import Kind, common_kind, integer_kind
 from app.connectors.values import jsontext
-from app.connectors.values.arrays import arrayed
+from app.connectors.values.arrays import to_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ _KINDS: dict[type, Kind] = {
 def plain_values(values: Sequence[Any]) -> list[Any] | pa.Array:
     """The values of one column."""
     # The text of an integer must not depend on its neighbours.
-    array = arrayed(values, mixed_numbers=False)
+    array = to_array(values, mixed_numbers=False)
     if array is None or (pa.types.is_floating(array.type) and not pc.all(pc.is_finite(array)).as_py()):
         return [_plain_value(value) for value in values]
     return array
@@ -80,7 +80,7 @@ def _size(value: Any) -> int:
 def kind_of(values: Iterable[Any]) -> Kind | None:
     """The one kind that keeps all of a column's values; None if all of them are NULL."""
     kinds = {_kind(value) for value in values if value is not None}
-    return merged(kinds) if kinds else None
+    return common_kind(kinds) if kinds else None
 
 
 def _kind(value: Any) -> Kind:

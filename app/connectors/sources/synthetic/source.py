@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.offers import shown_columns
+from app.connectors.contract.offers import column_types
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.domain.attempt_protocol import Failed, Finished, LogLine, Offered, Progress
@@ -118,7 +118,7 @@ class SyntheticSource:
         """The parameters' model has already refused what is wrong."""
 
     def discover(self) -> Iterator[Offered]:
-        yield Offered(name=self._name, columns=shown_columns(_COLUMNS), key=["id"])
+        yield Offered(name=self._name, columns=column_types(_COLUMNS), key=["id"])
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
         yield Table(name=self._table, columns=_COLUMNS, key=("id",), full_refresh=True)

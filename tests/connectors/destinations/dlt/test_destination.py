@@ -48,7 +48,7 @@ REPLACED = replace(ROWS, full_refresh=True, mode=WriteMode.REPLACE)
 
 
 @dataclass
-class Place:
+class DltTarget:
     """A destination, and the means to look into it."""
 
     options: dict[str, Any]
@@ -101,7 +101,7 @@ def fence_of(task: str, *, claim: int) -> Fence:
     )
 
 
-def duckdb_place(directory: Path) -> Place:
+def duckdb_target(directory: Path) -> DltTarget:
     path = directory / "there.duckdb"
 
     def rows(query: str) -> list[tuple[Any, ...]]:
@@ -109,10 +109,10 @@ def duckdb_place(directory: Path) -> Place:
             connection.execute("SET schema = 'loaded'; SET TimeZone = 'UTC'")
             return connection.execute(query).fetchall()
 
-    return Place({"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(path)}, rows, directory)
+    return DltTarget({"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(path)}, rows, directory)
 
 
-def files_place(directory: Path) -> Place:
+def files_target(directory: Path) -> DltTarget:
     bucket = directory / "bucket"
 
     def rows(query: str) -> list[tuple[Any, ...]]:
@@ -124,10 +124,10 @@ def files_place(directory: Path) -> Place:
             connection.execute(f"CREATE VIEW made AS SELECT * FROM read_parquet({files}, union_by_name = true)")
             return connection.execute(query).fetchall()
 
-    return Place({"type": "dlt:filesystem", "dataset": "loaded", "bucket_url": str(bucket)}, rows, directory)
+    return DltTarget({"type": "dlt:filesystem", "dataset": "loaded", "bucket_url": str(bucket)}, rows, directory)
 
 
-def sqlite_place(directory: Path) -> Place:
+def sqlite_target(directory: Path) -> DltTarget:
     address = f"sqlite:///{directory / 'there.db'}"
 
     def rows(query: str) -> list[tuple[Any, ...]]:
@@ -137,10 +137,10 @@ def sqlite_place(directory: Path) -> Place:
         engine.dispose()
         return found
 
-    return Place({"type": "dlt:sqlalchemy", "dataset": "loaded", "credentials": address}, rows, directory)
+    return DltTarget({"type": "dlt:sqlalchemy", "dataset": "loaded", "credentials": address}, rows, directory)
 
 
-def postgres_place(directory: Path, url: str) -> Place:
+def postgres_target(directory: Path, url: str) -> DltTarget:
     def rows(query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("SET search_path = loaded; SET TimeZone = 'UTC'")
@@ -150,40 +150,40 @@ def postgres_place(directory: Path, url: str) -> Place:
     # dlt wants a password and a host that is none of a socket, even where nobody asks for them.
     password, host = given.get("password") or "none", quote(str(given["host"]), safe="")
     address = f"postgresql://{given['user']}:{password}@localhost:{given['port']}/{given['dbname']}?host={host}"
-    return Place({"type": "dlt:postgres", "dataset": "loaded", "credentials": address}, rows, directory)
+    return DltTarget({"type": "dlt:postgres", "dataset": "loaded", "credentials": address}, rows, directory)
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> DltTarget:
     if request.param == "postgres":
-        return postgres_place(tmp_path, request.getfixturevalue("empty_database_url"))
-    places = {"duckdb": duckdb_place, "files": files_place, "sqlite": sqlite_place}
-    return places[request.param](tmp_path)
+        return postgres_target(tmp_path, request.getfixturevalue("empty_database_url"))
+    targets = {"duckdb": duckdb_target, "files": files_target, "sqlite": sqlite_target}
+    return targets[request.param](tmp_path)
 
 
-every = pytest.mark.parametrize("place", ["duckdb", "files", "sqlite", "postgres"], indirect=True)
-two = pytest.mark.parametrize("place", ["duckdb", "files"], indirect=True)
-databases = pytest.mark.parametrize("place", ["duckdb", "sqlite", "postgres"], indirect=True)
+every = pytest.mark.parametrize("target", ["duckdb", "files", "sqlite", "postgres"], indirect=True)
+two = pytest.mark.parametrize("target", ["duckdb", "files"], indirect=True)
+databases = pytest.mark.parametrize("target", ["duckdb", "sqlite", "postgres"], indirect=True)
 
 
 @every
 def test_a_crash_before_inside_or_after_a_load_neither_loses_nor_doubles_a_row(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    target: DltTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = place.begun(ROWS, range(10))
+    first = target.begun(ROWS, range(10))
     assert first.commit("1", final=False) == 10
     first.write("made", records(range(10, 20)))
-    second, position = place.attempt()
+    second, position = target.attempt()
     assert (position.bookmark, position.loaded, position.completed) == ("1", True, False)
-    assert place.ids() == list(range(10)), "what the first had staged is gone with it"
+    assert target.ids() == list(range(10)), "what the first had staged is gone with it"
 
     second.begin(ROWS)
     second.write("made", records(range(10, 20)))
     with crash_inside(), pytest.raises(SynclineError):
         second.commit("2", final=False)
-    third, position = place.attempt()
+    third, position = target.attempt()
     assert position.bookmark == "1"
-    assert place.ids() == list(range(10)), "rows of a load that did not end are taken back"
+    assert target.ids() == list(range(10)), "rows of a load that did not end are taken back"
 
     third.begin(ROWS)
     third.write("made", records(range(10, 20)))
@@ -191,54 +191,54 @@ def test_a_crash_before_inside_or_after_a_load_neither_loses_nor_doubles_a_row(
     with pytest.raises(SynclineError):
         third.commit("2", final=True)
     monkeypatch.undo()
-    fourth, position = place.attempt()
+    fourth, position = target.attempt()
     assert (position.bookmark, position.completed) == ("2", True)
-    assert place.ids() == list(range(20))
+    assert target.ids() == list(range(20))
 
     fourth.begin(ROWS)
     assert fourth.commit("3", final=True) == 0
-    assert place.attempt()[1].bookmark == "3"
+    assert target.attempt()[1].bookmark == "3"
     with pytest.raises(LeaseLostError):
         fourth.commit("4", final=True)
 
 
 @databases
-def test_rows_with_a_key_are_merged_and_a_crash_inside_is_mended_by_the_next_attempt(place: Place) -> None:
-    place.begun(KEYED, range(10)).commit("1", final=False)
+def test_rows_with_a_key_are_merged_and_a_crash_inside_is_mended_by_the_next_attempt(target: DltTarget) -> None:
+    target.begun(KEYED, range(10)).commit("1", final=False)
     changed = [*records(range(5, 15), "old"), *records(range(5, 15), "new")]
-    destination, _ = place.attempt()
+    destination, _ = target.attempt()
     destination.begin(KEYED)
     destination.write("made", changed)
     with crash_inside(), pytest.raises(SynclineError):
         destination.commit("2", final=False)
-    destination, position = place.attempt()
+    destination, position = target.attempt()
     assert position.bookmark == "1"
     destination.begin(KEYED)
     destination.write("made", changed)
     assert destination.commit("2", final=True) == 10
-    assert place.ids() == list(range(15))
-    assert place.rows("SELECT text FROM made WHERE id IN (4, 5) ORDER BY id") == [("row 4",), ("new 5",)]
+    assert target.ids() == list(range(15))
+    assert target.rows("SELECT text FROM made WHERE id IN (4, 5) ORDER BY id") == [("row 4",), ("new 5",)]
 
 
 @databases
-def test_rows_without_a_key_that_come_again_are_not_loaded_twice(place: Place) -> None:
+def test_rows_without_a_key_that_come_again_are_not_loaded_twice(target: DltTarget) -> None:
     table = Table("made", {"id": Kind.INTEGER, "text": Kind.TEXT}, cursor_field="id")
     twice = {"id": 9, "text": "twice"}
-    destination = place.begun(table, range(9))
+    destination = target.begun(table, range(9))
     destination.write("made", [twice, twice])
     assert destination.commit("9", final=True) == 11
-    destination, _ = place.attempt()
+    destination, _ = target.attempt()
     destination.begin(table)
     destination.write("made", [twice, {"id": 10, "more": 1}, twice, twice])
     destination.commit("10", final=True)
-    assert place.ids() == [*range(9), 9, 9, 9, 10]
+    assert target.ids() == [*range(9), 9, 9, 9, 10]
 
 
 @databases
-def test_equal_rows_are_counted_over_commits_and_those_without_a_cursor_are_always_new(place: Place) -> None:
+def test_equal_rows_are_counted_over_commits_and_those_without_a_cursor_are_always_new(target: DltTarget) -> None:
     table = Table("made", {"id": Kind.INTEGER, "at": Kind.INTEGER}, cursor_field="at")
     low, nowhere = {"id": 1, "at": 1}, {"id": 2}
-    destination, _ = place.attempt()
+    destination, _ = target.attempt()
     destination.begin(table)
     destination.write("made", [{"id": 3, "at": 9}, low, nowhere])
     destination.commit("1", final=False)
@@ -248,33 +248,33 @@ def test_equal_rows_are_counted_over_commits_and_those_without_a_cursor_are_alwa
     with crash_inside(), pytest.raises(SynclineError):
         destination.commit("3", final=True)
     destination.close()
-    destination, _ = place.attempt()
+    destination, _ = target.attempt()
     destination.begin(table)
     destination.write("made", [nowhere])
     destination.commit("3", final=True)
     destination.close()
-    assert place.ids() == [1, 1, 2, 2, 2, 2, 3]
+    assert target.ids() == [1, 1, 2, 2, 2, 2, 3]
 
 
 @every
-def test_replaced_rows_stay_until_the_new_ones_are_complete(place: Place) -> None:
-    place.begun(REPLACED, range(10)).commit(None, final=True)
-    destination = place.begun(REPLACED, range(20, 25))
+def test_replaced_rows_stay_until_the_new_ones_are_complete(target: DltTarget) -> None:
+    target.begun(REPLACED, range(10)).commit(None, final=True)
+    destination = target.begun(REPLACED, range(20, 25))
     assert destination.commit("x", final=False) == 0
-    assert place.ids() == list(range(10))
+    assert target.ids() == list(range(10))
     with crash_inside(), pytest.raises(SynclineError):
         destination.commit(None, final=True)
-    assert set(place.ids()) >= set(range(20, 25)) or place.ids() == list(range(10))
-    place.begun(REPLACED, range(20, 25)).commit(None, final=True)
-    assert place.ids() == list(range(20, 25))
-    destination, _ = place.attempt()
+    assert set(target.ids()) >= set(range(20, 25)) or target.ids() == list(range(10))
+    target.begun(REPLACED, range(20, 25)).commit(None, final=True)
+    assert target.ids() == list(range(20, 25))
+    destination, _ = target.attempt()
     destination.begin(REPLACED)
     destination.commit(None, final=True)
-    assert place.ids() == []
+    assert target.ids() == []
 
 
 @every
-def test_every_kind_arrives_as_it_is(place: Place) -> None:
+def test_every_kind_arrives_as_it_is(target: DltTarget) -> None:
     table = Table(
         "made",
         {
@@ -304,39 +304,39 @@ def test_every_kind_arrives_as_it_is(place: Place) -> None:
         "select": "reserved",
         "camelCase": "",
     }
-    destination, _ = place.attempt()
+    destination, _ = target.attempt()
     destination.begin(table)
     destination.write("made", [full, {"id": 2, "json": "1"}, {"id": 3, "json": 1}])
     assert destination.commit(None, final=True) == 3
     names = 'id, yes, huge, number, text, day, clock, json, "select", camel_case'
-    (row,) = place.rows(f"SELECT {names} FROM made WHERE id > 3")
+    (row,) = target.rows(f"SELECT {names} FROM made WHERE id > 3")
     assert (row[0], bool(row[1]), int(row[2]), row[3]) == (2**63 - 1, True, 2**64, 0.1)
     assert row[4] == full["text"]
     assert str(row[5]) == "2024-05-01"
     assert row[6:] == ("12:30:00", '{"a":[1,"1",null]}', "reserved", "")
-    ((at,),) = place.rows("SELECT moment FROM made WHERE id > 3")
+    ((at,),) = target.rows("SELECT moment FROM made WHERE id > 3")
     moment = dt.datetime.fromisoformat(str(at))
     assert moment.replace(tzinfo=None) == dt.datetime(2024, 5, 1, 10, 0, 0, 123456)  # noqa: DTZ001 -- some keep no zone
-    assert place.rows("SELECT json FROM made WHERE id < 4 ORDER BY id") == [('"1"',), ("1",)]
-    assert place.rows("SELECT count(*) FROM made WHERE yes IS NULL AND number IS NULL AND moment IS NULL") == [(2,)]
+    assert target.rows("SELECT json FROM made WHERE id < 4 ORDER BY id") == [('"1"',), ("1",)]
+    assert target.rows("SELECT count(*) FROM made WHERE yes IS NULL AND number IS NULL AND moment IS NULL") == [(2,)]
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("target", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("number", [2**53 + 1, 12345678901234567890000000000004])
-def test_a_whole_number_that_sqlite_would_round_is_refused(place: Place, number: int) -> None:
-    destination, _ = place.attempt()
+def test_a_whole_number_that_sqlite_would_round_is_refused(target: DltTarget, number: int) -> None:
+    destination, _ = target.attempt()
     destination.begin(Table("made", {"id": Kind.BIG_INTEGER}))
     destination.write("made", [{"id": -(2**63)}, {"id": 2**70}, {"id": 10**18}])
     with pytest.raises(ValueRefusedError, match=r"column 'id' .* cannot hold [0-9]+: SQLite would round it"):
         destination.write("made", [{"id": number}])
     assert destination.commit(None, final=True) == 3
-    assert [int(number) for (number,) in place.rows("SELECT id FROM made ORDER BY id")] == [-(2**63), 10**18, 2**70]
+    assert [int(number) for (number,) in target.rows("SELECT id FROM made ORDER BY id")] == [-(2**63), 10**18, 2**70]
 
 
-@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_a_value_that_a_column_cannot_hold_is_refused_and_no_variant_appears(place: Place) -> None:
-    place.begun(ROWS, range(1)).commit("1", final=True)
-    destination, _ = place.attempt()
+@pytest.mark.parametrize("target", ["duckdb"], indirect=True)
+def test_a_value_that_a_column_cannot_hold_is_refused_and_no_variant_appears(target: DltTarget) -> None:
+    target.begun(ROWS, range(1)).commit("1", final=True)
+    destination, _ = target.attempt()
     destination.begin(Table("made", {"id": Kind.NUMBER, "text": Kind.TEXT, "more": Kind.BYTES}))
     with pytest.raises(ValueRefusedError, match="column 'id' of table 'made' is bigint\\(64\\) and cannot hold"):
         destination.write("made", [{"id": Decimal("1.5")}])
@@ -345,22 +345,22 @@ def test_a_value_that_a_column_cannot_hold_is_refused_and_no_variant_appears(pla
     assert destination.commit("2", final=True) == 2
     names = "SELECT column_name FROM information_schema.columns WHERE table_name = 'made' ORDER BY ordinal_position"
     own = ["_syncline_task_id", "_syncline_synced_at", "_dlt_load_id"]
-    assert [name for (name,) in place.rows(names)] == ["id", "text", *own, "more", "later"]
-    assert place.rows("SELECT id, more, later FROM made WHERE id > 1 ORDER BY id") == [
+    assert [name for (name,) in target.rows(names)] == ["id", "text", *own, "more", "later"]
+    assert target.rows("SELECT id, more, later FROM made WHERE id > 1 ORDER BY id") == [
         (7, b"\0\1", None),
         (8, None, '{"a":1}'),
     ]
 
 
 @two
-def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_value(place: Place) -> None:
-    destination = place.begun(ROWS, range(2))
+def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_value(target: DltTarget) -> None:
+    destination = target.begun(ROWS, range(2))
     destination.begin(Table("made", {"id": Kind.TEXT, "more": Kind.TEXT}))
     destination.write("made", [{"id": 2, "more": "x"}])
     destination.begin(Table("made", {"id": Kind.INTEGER}))
     destination.write("made", [{"id": 3}])
     assert destination.commit("1", final=True) == 4
-    assert place.rows("SELECT id, text, more FROM made ORDER BY id") == [
+    assert target.rows("SELECT id, text, more FROM made ORDER BY id") == [
         (0, "row 0", None),
         (1, "row 1", None),
         (2, None, "x"),
@@ -369,51 +369,51 @@ def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_va
 
 
 def test_destinations_whose_names_differ_in_signs_alone_do_not_meet(tmp_path: Path) -> None:
-    place = files_place(tmp_path)
+    target = files_target(tmp_path)
     fence = fence_of(TASK, claim=1)
     for name in ("lake-a", "lake_a", "湖", "海", "x" * 255):
-        make_destination(name, place.options, fence=fence, work_dir=tmp_path, log=lambda _level, _message: None)
+        make_destination(name, target.options, fence=fence, work_dir=tmp_path, log=lambda _level, _message: None)
 
 
-@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_a_frozen_table_takes_all_fields_of_its_first_load_and_no_other_after_it(place: Place) -> None:
+@pytest.mark.parametrize("target", ["duckdb"], indirect=True)
+def test_a_frozen_table_takes_all_fields_of_its_first_load_and_no_other_after_it(target: DltTarget) -> None:
     frozen = replace(ROWS, schema_policy=SchemaPolicy.FREEZE)
-    first = place.begun(frozen, range(1))
+    first = target.begun(frozen, range(1))
     first.write("made", [{"id": 1, "late": "x"}])
-    crashed, _ = place.attempt()
+    crashed, _ = target.attempt()
     crashed.begin(frozen)
     crashed.write("made", [{"id": 0}, {"id": 1, "late": "x"}])
     assert crashed.commit("1", final=True) == 2
-    second = place.begun(frozen, range(2, 3))
+    second = target.begun(frozen, range(2, 3))
     with pytest.raises(ConfigurationError, match="no column for 'new', and its schema_policy is 'freeze'"):
         second.write("made", [{"id": 3, "new": 1}])
-    third, _ = place.attempt()
+    third, _ = target.attempt()
     third.begin(replace(ROWS, schema_policy=SchemaPolicy.DISCARD))
     third.write("made", [{"id": 4, "new": 1, "late": "y"}])
     assert third.commit("2", final=True) == 1
-    assert place.rows("SELECT id, late FROM made ORDER BY id") == [(0, None), (1, '"x"'), (4, '"y"')]
+    assert target.rows("SELECT id, late FROM made ORDER BY id") == [(0, None), (1, '"x"'), (4, '"y"')]
 
 
-@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("target", ["duckdb"], indirect=True)
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
-        ({"fooBar": Kind.TEXT, "foo_bar": Kind.TEXT}, "would both be the column 'foo_bar'"),
-        ({"_dlt_load_id": Kind.TEXT}, "the name of a column of our own"),
+        ({"fooBar": Kind.TEXT, "foo_bar": Kind.TEXT}, "would both become the column 'foo_bar'"),
+        ({"_dlt_load_id": Kind.TEXT}, "the name of a column that Syncline or dlt writes itself"),
         ({"_syncline_task_id": Kind.TEXT}, "the name of a column that Syncline itself writes"),
     ],
 )
-def test_names_that_become_one_are_refused(place: Place, columns: dict[str, Kind], complaint: str) -> None:
-    destination, _ = place.attempt()
+def test_names_that_become_one_are_refused(target: DltTarget, columns: dict[str, Kind], complaint: str) -> None:
+    destination, _ = target.attempt()
     with pytest.raises(ConfigurationError, match=complaint):
         destination.begin(Table("made", columns))
 
 
-@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_tables_that_become_one_are_refused(place: Place) -> None:
-    destination, _ = place.attempt()
+@pytest.mark.parametrize("target", ["duckdb"], indirect=True)
+def test_tables_that_become_one_are_refused(target: DltTarget) -> None:
+    destination, _ = target.attempt()
     destination.begin(replace(ROWS, name="someThing"))
-    with pytest.raises(ConfigurationError, match="'someThing' and 'some_thing' would be one table here"):
+    with pytest.raises(ConfigurationError, match="'someThing' and 'some_thing' would be one table in this destination"):
         destination.begin(replace(ROWS, name="some_thing"))
     for name in ("_dlt_loads", "_syncline_bookmarks"):
         with pytest.raises(ConfigurationError, match="choose another"):
@@ -421,47 +421,47 @@ def test_tables_that_become_one_are_refused(place: Place) -> None:
 
 
 def test_rows_that_cannot_be_upserted_or_told_from_new_ones_are_refused(tmp_path: Path) -> None:
-    destination, _ = files_place(tmp_path).attempt()
+    destination, _ = files_target(tmp_path).attempt()
     with pytest.raises(ConfigurationError, match="set 'write_mode: append' or 'write_mode: replace'"):
         destination.begin(KEYED)
-    with pytest.raises(ConfigurationError, match="files would have twice"):
+    with pytest.raises(ConfigurationError, match="files would hold them twice"):
         destination.begin(Table("made", {"id": Kind.INTEGER}, cursor_field="id"))
 
 
-@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_rows_that_a_dead_attempt_brings_late_are_taken_back(place: Place) -> None:
-    late = place.begun(ROWS, range(10))
+@pytest.mark.parametrize("target", ["duckdb"], indirect=True)
+def test_rows_that_a_dead_attempt_brings_late_are_taken_back(target: DltTarget) -> None:
+    late = target.begun(ROWS, range(10))
     with crash_inside(), pytest.raises(SynclineError):
         late.commit("1", final=True)
-    path = place.options["credentials"]
+    path = target.options["credentials"]
     with duckdb.connect(path) as connection:
         arrived = connection.execute("SELECT * FROM loaded.made").fetchall()
     assert len(arrived) == 10
-    destination = place.begun(ROWS, range(10))
+    destination = target.begun(ROWS, range(10))
     with duckdb.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM loaded.made").fetchall() == [(0,)]
         connection.executemany("INSERT INTO loaded.made VALUES (?, ?, ?, ?, ?)", arrived)
     destination.commit("1", final=True)
-    assert place.ids() == list(range(10))
+    assert target.ids() == list(range(10))
 
 
 @two
-def test_an_attempt_that_comes_late_leaves_the_load_of_a_newer_one_alone(place: Place) -> None:
-    late = place.made()
-    newer = place.begun(ROWS, range(10))
+def test_an_attempt_that_comes_late_leaves_the_load_of_a_newer_one_alone(target: DltTarget) -> None:
+    late = target.made()
+    newer = target.begun(ROWS, range(10))
     with crash_inside(), pytest.raises(SynclineError):
         newer.commit("1", final=True)
     with pytest.raises(LeaseLostError):
         late.open()
-    assert place.ids() == list(range(10))
+    assert target.ids() == list(range(10))
 
 
 @two
-def test_an_attempt_that_is_overtaken_while_it_asks_for_a_load_takes_nothing_back(place: Place) -> None:
-    dead = place.begun(ROWS, range(10))
+def test_an_attempt_that_is_overtaken_while_it_asks_for_a_load_takes_nothing_back(target: DltTarget) -> None:
+    dead = target.begun(ROWS, range(10))
     with patched("bookmarks.Bookmark.move", crash), pytest.raises(SynclineError):
         dead.commit("1", final=True)
-    slow, newer = place.made(), place.made()
+    slow, newer = target.made(), target.made()
     positions: list[Position] = []
 
     def asked_too_early(*_: Any) -> bool:
@@ -473,12 +473,12 @@ def test_an_attempt_that_is_overtaken_while_it_asks_for_a_load_takes_nothing_bac
     with patched("load.Loader.is_known", asked_too_early), pytest.raises(LeaseLostError):
         slow.open()
     assert [position.bookmark for position in positions] == ["1"]
-    assert place.ids() == list(range(10))
+    assert target.ids() == list(range(10))
 
 
 @two
-def test_an_attempt_that_is_overtaken_before_it_announces_a_load_does_not_load(place: Place) -> None:
-    slow, newer = place.begun(ROWS, range(10)), place.made()
+def test_an_attempt_that_is_overtaken_before_it_announces_a_load_does_not_load(target: DltTarget) -> None:
+    slow, newer = target.begun(ROWS, range(10)), target.made()
 
     def package(*arguments: Any) -> str:
         newer.open()
@@ -487,22 +487,22 @@ def test_an_attempt_that_is_overtaken_before_it_announces_a_load_does_not_load(p
     original = Loader.package
     with patched("load.Loader.package", package), pytest.raises(LeaseLostError):
         slow.commit("1", final=True)
-    assert place.ids() == []
+    assert target.ids() == []
 
 
 @two
-def test_a_load_that_one_task_has_ended_does_not_complete_another(place: Place) -> None:
-    dead = place.begun(ROWS, range(10))
+def test_a_load_that_one_task_has_ended_does_not_complete_another(target: DltTarget) -> None:
+    dead = target.begun(ROWS, range(10))
     with patched("bookmarks.Bookmark.move", crash), pytest.raises(SynclineError):
         dead.commit("1", final=True)
     with patched("bookmarks.Bookmark._move", crash), pytest.raises(SynclineError):
-        place.attempt(task=NEXT_TASK)
-    _, position = place.attempt(task=NEXT_TASK)
+        target.attempt(task=NEXT_TASK)
+    _, position = target.attempt(task=NEXT_TASK)
     assert (position.bookmark, position.completed) == ("1", False)
 
 
 @pytest.mark.parametrize(
-    ("place", "point"),
+    ("target", "point"),
     [
         ("duckdb", "destination.committing"),
         ("duckdb", None),
@@ -510,10 +510,10 @@ def test_a_load_that_one_task_has_ended_does_not_complete_another(place: Place) 
         ("files", None),
         ("files", "destination.bookmarked"),
     ],
-    indirect=["place"],
+    indirect=["target"],
 )
 def test_a_process_that_is_killed_before_inside_or_after_a_load_is_recovered(
-    place: Place, point: str | None, tmp_path: Path
+    target: DltTarget, point: str | None, tmp_path: Path
 ) -> None:
     """Without a `point` it dies where dlt is about to note that it has loaded everything."""
     job = {
@@ -532,21 +532,21 @@ def test_a_process_that_is_killed_before_inside_or_after_a_load_is_recovered(
             "start_date": "2020-01-01",
             "parameters": {"path": f"{tmp_path}/*.jsonl"},
         },
-        "destinations": {"there": place.options},
+        "destinations": {"there": target.options},
         "generation": 0,
         "data_dir": str(tmp_path / "state"),
     }
     (tmp_path / "a.jsonl").write_text("".join(f'{{"id": {number}}}\n' for number in range(10)))
     assert run_attempt(job, killed=point is None, armed=f"{point}=kill" if point else "") == -signal.SIGKILL
     assert run_attempt(job | {"attempt": 2}) == 0
-    assert place.ids() == list(range(10))
+    assert target.ids() == list(range(10))
     assert not any(path.is_dir() for path in (tmp_path / "state" / "attempts").iterdir())
 
 
 def test_a_wrong_address_is_told_before_anything_is_read_and_without_its_password(tmp_path: Path) -> None:
-    place = postgres_place(tmp_path, "postgresql://me:hunter22@127.0.0.1:9/nowhere")
+    target = postgres_target(tmp_path, "postgresql://me:hunter22@127.0.0.1:9/nowhere")
     with pytest.raises(SynclineError, match="cannot prepare the bookmarks: connection to server") as failed:
-        place.attempt()
+        target.attempt()
     assert "hunter22" not in str(failed.value)
 
 

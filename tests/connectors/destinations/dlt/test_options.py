@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.reader import load_catalogue
-from app.connectors.dlt.examination import examined
+from app.connectors.dlt.examination import find_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,8 +56,8 @@ def test_a_collection_that_is_no_resource_is_refused_with_those_there_are() -> N
     [
         ("{type: 'dlt:clickhous'}", "did you mean 'dlt:clickhouse'?"),
         ("{type: 'dlt:duckdb', credentials: a.duckdb}", "is missing"),
-        ("{type: 'dlt:duckdb', dataset: a}", "'credentials' is needed"),
-        ("{type: 'dlt:filesystem', dataset: a}", "'bucket_url' is needed"),
+        ("{type: 'dlt:duckdb', dataset: a}", "set 'credentials' to a connection URL"),
+        ("{type: 'dlt:filesystem', dataset: a}", "set 'bucket_url' to a directory"),
         (
             "{type: 'dlt:snowflake', dataset: a, credentials: 'snowflake://me:hunter22@account/db'}",
             "type 'dlt:snowflake' needs packages that are not installed: pip install 'dlt[snowflake]'",
@@ -77,20 +77,20 @@ def test_wrong_options_of_a_destination_are_refused(destination: str, complaint:
 def test_dlt_examines_a_destination() -> None:
     destination = "{type: 'dlt:filesystem', dataset: a, bucket_url: /srv/lake, layuot: x}"
     messages = dict(complaints(destination=destination))
-    assert messages["destinations.there"].startswith("layuot: unknown key; valid: ")
+    assert messages["destinations.there"].startswith("layuot: unknown key; choose one of ")
     assert "bucket_url" in messages["destinations.there"]
 
 
 @pytest.mark.parametrize(
-    ("place", "mode"),
+    ("type_", "mode"),
     [("'dlt:duckdb', credentials: a.duckdb", "history"), ("'dlt:filesystem', bucket_url: /srv/lake", "upsert")],
 )
-def test_a_write_mode_that_a_destination_lacks_is_refused(place: str, mode: str) -> None:
+def test_a_write_mode_that_a_destination_lacks_is_refused(type_: str, mode: str) -> None:
     text = f"""
         sources:
           s: {{type: synthetic, destinations: [d], collections: [{{name: a, primary_key: id, write_mode: {mode}}}]}}
         destinations:
-          d: {{type: {place}, dataset: a}}
+          d: {{type: {type_}, dataset: a}}
         """
     (problem,) = load_catalogue(text, {}).problems
     assert f"'{mode}'" in problem.message
@@ -110,10 +110,10 @@ def test_a_configuration_that_could_not_be_examined_is_examined_again(
         "asked.exists() or (asked.touch(), sys.exit('no memory'))\nprint('null')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert examined("examining", {}) == "dlt could not examine it: no memory"
-    assert examined("examining", {}) is None
+    assert find_problem("examining", {}) == "dlt could not check the configuration: no memory"
+    assert find_problem("examining", {}) is None
     asked.unlink()
-    assert examined("examining", {}) is None, "a verdict is kept"
+    assert find_problem("examining", {}) is None, "a verdict is kept"
 
 
 def test_only_what_is_made_of_dlt_waits_for_it() -> None:

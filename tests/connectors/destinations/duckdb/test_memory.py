@@ -15,7 +15,7 @@ import duckdb as duckdb_library
 import msgspec
 import pytest
 
-from app.connectors.destinations.duckdb.file import explained
+from app.connectors.destinations.duckdb.file import translate_errors
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Committed, Finished
 from app.domain.errors import ConfigurationError
 from tests.connectors.attempts import Duckdb, Scene, complete, record, schema
@@ -130,5 +130,5 @@ def test_more_memory_than_there_is_is_told_and_not_asked_for_again() -> None:
     with duckdb_library.connect(config={"memory_limit": "8MB", "max_temp_directory_size": "0KB"}) as connection:
         needs = "SELECT string_agg(repeat('x', 1000)) FROM range(100000)"
         told = pytest.raises(ConfigurationError, match="cannot commit: DuckDB needs more memory than an attempt")
-        with told, explained("cannot commit"):
+        with told, translate_errors("cannot commit"):
             connection.execute(needs)

@@ -67,7 +67,7 @@ def test_a_target_gets_schemas_records_and_a_state_and_answers_for_them(tmp_path
     assert told.finished.rows_written == 2
     assert [(committed.rows, committed.bookmark) for committed in told.committed] == [(2, {"at": 2})]
     assert "a word beside" in told.lines
-    assert any("after a crash rows may come twice" in line for line in told.lines)
+    assert any("after a crash, rows may be loaded twice" in line for line in told.lines)
     messages = kept(tmp_path)
     assert [message["type"] for message in messages] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
     assert messages[0]["key_properties"] == ["id"]
@@ -101,7 +101,7 @@ def test_what_comes_once_more_after_a_reset_replaces_what_is_there(tmp_path: Pat
     assert scene.load(*messages).finished
     scene.generation = 1
     told = scene.load(*messages)
-    assert any("keeps the old rows beside them" in line for line in told.lines)
+    assert any("keeps the old rows as well" in line for line in told.lines)
     said = kept(tmp_path)
     assert [message["type"] for message in said[-4:]] == ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]
     assert said[-3]["version"] == said[-2]["version"]

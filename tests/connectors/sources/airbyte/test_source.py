@@ -109,7 +109,7 @@ def test_a_global_state_does_not_cover_streams_of_which_it_says_nothing(connecti
         return message("STATE", state={"type": "GLOBAL", "global": {"stream_states": states, "shared_state": {"x": 1}}})
 
     failure = connection.failure(record("keyless", id=1), of_both(state))
-    assert "records without a state that covers them, of keyless" in str(failure)
+    assert "records of 'keyless' without a state that covers them" in str(failure)
     said = connection.read(record("keyless", id=1), of_both(state), of_both({"page": 2}))
     assert len(said.checkpoints) == 2, "the state that covers them, and the end"
 
@@ -190,9 +190,9 @@ def test_a_stream_that_is_not_complete_is_a_failure(connection: Connection, last
             f'{{"type": "RECORD", "record": {{"stream": "made", "data": {{"a": {"[" * 5000}{"]" * 5000}}}}}}}\n',
             "nested too deeply",
         ),
-        ("5% done " + record(id=1), "wrote a message behind text in one line, where it would be lost: 5% done {"),
-        ("{5%} " + record(id=1), "behind text in one line"),
-        (record(id=1).replace("RECORD", "record"), "of the type 'record', valid are: RECORD, SCHEMA, STATE"),
+        ("5% done " + record(id=1), "wrote a message after text on the same line, where it would be lost: 5% done {"),
+        ("{5%} " + record(id=1), "after text on the same line"),
+        (record(id=1).replace("RECORD", "record"), "of unknown type 'record'; it must be one of RECORD, SCHEMA, STATE"),
         ('{"type": "RECORD", "record": {"stream": "made", "data": {"a": 1e9999999999999999999}}}\n', "out of range"),
     ],
     ids=["cut", "wrong", "empty", "stream", "kind", "deep", "behind", "braces", "lower", "number"],

@@ -38,9 +38,9 @@ def refusal(**given: Any) -> str:
         ({"path": " "}, "an address must not be empty"),
         (
             {"path": "ftp://host/a.csv"},
-            "begins with ftp://, valid are local paths and file://, http://, https://, s3://",
+            "unsupported address ftp://; use a local path or one of file://, http://, https://, s3://",
         ),
-        ({"path": "zip://a.csv::https://host/a.zip"}, "begins with zip://"),
+        ({"path": "zip://a.csv::https://host/a.zip"}, "unsupported address zip://"),
         ({"path": "https://u:hunter2@[host/a.csv"}, "a URL has no host, or no port from 1 to 65535"),
         ({"path": "https://u:hunter2@host:x/a.csv"}, "a URL has no host, or no port from 1 to 65535"),
         ({"path": "https:///a.csv"}, "a URL has no host"),

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from app.connectors.contract.schema import Kind
 from app.connectors.destinations.postgres.columns import NEW_TYPES, column
 from app.connectors.sources.python.values import Refused, check_bookmark, plain_value
-from app.connectors.values.fitting import fitted
-from app.connectors.values.inference import inferred
+from app.connectors.values.fitting import fit
+from app.connectors.values.inference import infer_kinds
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 JSON = st.recursive(
@@ -120,10 +120,10 @@ def test_values_without_a_bottom_are_refused() -> None:
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), max_size=8))
 def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: list[dict[str, Any]]) -> None:
-    kinds = inferred(records, known=())
+    kinds = infer_kinds(records, known=())
     assert set(kinds) == {name for record in records for name, value in record.items() if value is not None}
     columns = {name: column(name, NEW_TYPES[kind]) for name, kind in kinds.items()}
-    fitted([plain_value(record)[0] for record in records], columns, table="t")
+    fit([plain_value(record)[0] for record in records], columns, table="t")
 
 
 @pytest.mark.parametrize(
@@ -147,5 +147,5 @@ def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: 
     ],
 )
 def test_a_field_gets_the_kind_that_keeps_its_first_values(values: list[Any], kind: Kind) -> None:
-    assert inferred([{"field": value} for value in values], known=()) == {"field": kind}
-    assert inferred([{"field": value} for value in values], known=["field"]) == {}
+    assert infer_kinds([{"field": value} for value in values], known=()) == {"field": kind}
+    assert infer_kinds([{"field": value} for value in values], known=["field"]) == {}

@@ -48,12 +48,12 @@ def test_each_object_is_a_record_under_its_own_key(objects: list[dict[str, int]]
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({}, "'url' or 'host'"),
+        ({}, "set 'url', or 'host'"),
         ({"host": ""}, "here.host"),
         ({"host": "a", "prot": 1}, "here.prot"),
         ({"host": "a", "port": 0}, "here.port"),
         ({"url": "http://user:hunter22@a"}, "not a Redis URL"),
-        ({"url": "redis://:hunter22@a", "host": "b", "tls": True}, "remove 'host', 'tls'"),
+        ({"url": "redis://:hunter22@a", "host": "b", "tls": True}, "'url' cannot be combined with 'host', 'tls'"),
     ],
 )
 def test_wrong_options_are_refused_and_not_shown(given: dict[str, Any], complaint: str) -> None:

@@ -106,8 +106,8 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
         (999, "1000", "one is a text and one is not"),
         ("999", "1000b", "one is a number and one is not"),
         ("13/05/2024", "02/06/2024", "a text that begins with the day or the month"),
-        ("12:30:00 PM", "01:30:00 PM", "a text with AM or PM is not in the order of time"),
-        ("2024-9-1", "2024-10-1", "their characters and their numbers are in different orders"),
+        ("12:30:00 PM", "01:30:00 PM", "strings with AM or PM do not sort by time"),
+        ("2024-9-1", "2024-10-1", "they sort differently as strings and as numbers"),
     ],
 )
 def test_values_without_an_order_fail_and_move_no_bookmark(

@@ -111,7 +111,7 @@ EXPECTED = {
     "noise": (r"line 5 of the tap's output: neither a Singer message nor text", 0),
     "broken": (r"line 5 of the tap's output: not a Singer message: .*thr", 0),
     "glued": (
-        r"line 5 of the tap's output: the tap wrote a message behind text in one line, where it would be lost",
+        r"line 5 of the tap's output: the tap wrote a message after text on the same line, where it would be lost",
         0,
     ),
     "marked": (None, 3),
@@ -123,7 +123,7 @@ EXPECTED = {
     "forks": (r"the tap ended with code 1 after line 4 of its output: gone", 0),
     "daemon": (None, 2),
     "wide_schema": (r"line 5 of the tap's output is a message longer than 16 MB", 0),
-    "wide_record": (r"line 5 of the tap's output: the tap sent a message of more than 250,000 values", 0),
+    "wide_record": (r"line 5 of the tap's output: the tap sent a message with more than 250,000 values", 0),
     "many_columns": (r"destination 'warehouse': cannot prepare table 'many_columns': tables can have at most 1600", 0),
     "huge": (r"line 5 of the tap's output is a message longer than 16 MB", 0),
     "large": (None, 3),

@@ -154,7 +154,7 @@ def test_rows_that_nothing_tells_apart_wait_for_a_state_of_their_own_stream() ->
     assert list(state.reach(said[2])) == []
     assert list(state.finish()) == [Checkpoint(said[2])], "it may be kept under another name"
     state.note_rows("b", Table("b", {"id": Kind.INTEGER}))
-    with pytest.raises(ConfigurationError, match="without a state that covers them, of b"):
+    with pytest.raises(ConfigurationError, match="records of 'b' without a state that covers them"):
         list(state.finish())
 
 
@@ -204,7 +204,7 @@ def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
     for line, complaint in (
         (b'{"type":"RECORD","stream":"s","record":{"a":%s}}' % deep, "nested too deeply"),
         (b'{"type":"STATE","value":%s}' % deep, "nested too deeply"),
-        (b'{"type":"STATE","value":%s}' % deep[49_800:-49_800], "a STATE with more than 100 levels"),
+        (b'{"type":"STATE","value":%s}' % deep[49_800:-49_800], "a STATE that is nested more than 100"),
         (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MB"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):
@@ -316,11 +316,14 @@ def test_a_message_of_too_many_values_is_refused_but_not_a_long_text() -> None:
     [
         (
             '5% done {"stream": "s", "type": "RECORD", "record": {}}',
-            'in one line, where it would be lost: 5% done {"str',
+            'on the same line, where it would be lost: 5% done {"str',
         ),
-        ('\x1b[0m{"type":"STATE","value":5}', "behind text in one line"),
-        ('{"type": "record", "stream": "s", "record": {}}', "of the type 'record', valid are: RECORD, SCHEMA, STATE"),
-        ('{"type": "RECORD ", "stream": "s", "record": {}}', "of the type 'RECORD '"),
+        ('\x1b[0m{"type":"STATE","value":5}', "after text on the same line"),
+        (
+            '{"type": "record", "stream": "s", "record": {}}',
+            "of unknown type 'record'; it must be one of RECORD, SCHEMA, STATE",
+        ),
+        ('{"type": "RECORD ", "stream": "s", "record": {}}', "of unknown type 'RECORD '"),
         ('{"type": "RECORD", "stream": "s", "record": {"a": 1e9999999999999999999}}', "number out of range: {"),
         (b'{"type": "STATE", "value": "\xff"}', "a STATE that is not UTF-8"),
         ('{"type": "RECORD", "stream": ' + "[" * 5000 + "]" * 5000 + "}", "not a Singer message"),
@@ -345,28 +348,28 @@ def test_a_discovered_catalog_is_remembered_for_a_while(tmp_path: Path) -> None:
         max_age = timedelta(seconds=seconds)
         return DiscoveredCatalog(tmp_path, ["python", str(tap)], config, generation=generation, max_age=max_age)
 
-    assert known().remembered() is None
+    assert known().recall() is None
     known().remember({"streams": [{"n": Decimal("1.10")}]})
-    assert known().remembered() == {"streams": [{"n": Decimal("1.10")}]}
-    assert known(seconds=0).remembered() is None
-    assert known(config='{"a": 1}').remembered() is None
-    assert known(generation=1).remembered() is None, "clear_cache forgets it"
+    assert known().recall() == {"streams": [{"n": Decimal("1.10")}]}
+    assert known(seconds=0).recall() is None
+    assert known(config='{"a": 1}').recall() is None
+    assert known(generation=1).recall() is None, "clear_cache forgets it"
     os.utime(tap, ns=(1, 1))
-    assert known().remembered() is None, "another program"
+    assert known().recall() is None, "another program"
     [path] = (tmp_path / "catalogs").iterdir()
     assert path.stat().st_mode & 0o077 == 0
     os.utime(path, (0, 0))
     known().remember({})
     assert len(list((tmp_path / "catalogs").iterdir())) == 1, "the old one is gone"
     known(seconds=0).remember({"x": 1})
-    assert known().remembered() == {}
+    assert known().recall() == {}
 
 
 def test_what_a_catalog_lacks_is_remembered_with_it_and_makes_it_no_younger(tmp_path: Path) -> None:
     def known() -> DiscoveredCatalog:
         return DiscoveredCatalog(tmp_path, ["tap"], "{}", generation=0, max_age=timedelta(seconds=60))
 
-    known().note_lacking("s", {"a"})
+    known().note_missing_fields("s", {"a"})
     assert not (tmp_path / "catalogs").exists(), "there is none"
     known().remember({"streams": []})
     [path] = (tmp_path / "catalogs").iterdir()
@@ -374,14 +377,14 @@ def test_what_a_catalog_lacks_is_remembered_with_it_and_makes_it_no_younger(tmp_
     os.utime(path, (discovered, discovered))
     for field in "ab":
         asked = known()
-        asked.remembered()
-        asked.note_lacking("s", {field})
+        asked.recall()
+        asked.note_missing_fields("s", {field})
     asked = known()
-    assert asked.remembered() == {"streams": []}
-    assert (asked.lacking("s"), asked.lacking("t")) == ({"a", "b"}, set())
+    assert asked.recall() == {"streams": []}
+    assert (asked.missing_fields("s"), asked.missing_fields("t")) == ({"a", "b"}, set())
     assert path.stat().st_mtime == pytest.approx(discovered)
     asked.remember({})
-    assert asked.lacking("s") == set(), "the program was asked again"
+    assert asked.missing_fields("s") == set(), "the program was asked again"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_check_copies_nothing_and_tells_what_is_missing(job: dict[str, Any], t
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"command": ["/no/such/tap"]}, "cannot start /no/such/tap"),
+        ({"command": ["/no/such/tap"]}, "cannot start '/no/such/tap'"),
         ({"config": "/no/such/file.json"}, "'config' is neither a JSON object nor a readable file"),
         ({"catalog": "{broken"}, "'catalog' is not a JSON object"),
         ({"catalog": {}}, "the catalog has no list of 'streams'"),
@@ -172,7 +172,7 @@ def test_a_line_of_text_is_cut(job: dict[str, Any], tmp_path: Path, capfd: pytes
 def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "tap.py").write_text("while True: print('x' * 10_000_000)")
     failed = run(job).failed
-    assert failed.error.endswith(": the tap's --discover wrote more than 32 MB")
+    assert failed.error.endswith(": the tap wrote more than 32 MB for '--discover'")
     assert not failed.retryable
 
 

@@ -146,7 +146,7 @@ def test_the_error_names_the_statement_that_gives_a_column_the_digits_that_its_s
     origin.execute(f"UPDATE made SET price = {price} WHERE id = 3")
     error = copying.run(key="id").failed.error
     statement = f'ALTER TABLE "loaded"."made" ALTER COLUMN "price" SET DATA TYPE {altered}'
-    assert error.endswith(f". Its source has more digits by now: give the column as many with {statement}")
+    assert error.endswith(f". The source now has more digits: widen the column with {statement}")
     duckdb.execute(statement)
     assert copying.run(key="id").finished
     assert duckdb.execute("SELECT price FROM loaded.made WHERE id = 3") == [(price,)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.attempt.place import Place, close
+from app.attempt.sink import Sink, close
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 
@@ -23,20 +23,20 @@ class Ending:
             raise self._error
 
 
-def place(name: str, destination: Any) -> Place:
-    return Place(name, destination)
+def sink(name: str, destination: Any) -> Sink:
+    return Sink(name, destination)
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), LeaseLostError("gone"), BrokenPipeError("no reader")])
 def test_all_destinations_are_closed_whatever_the_first_raises(error: Exception) -> None:
     last = Ending()
     with pytest.raises(SynclineError, match=f"^destination 'first': .*{error}$"):
-        close([place("first", Ending(error)), place("last", last)])
+        close([sink("first", Ending(error)), sink("last", last)])
     assert last.closed
 
 
 def test_what_failed_before_the_closing_is_told_first() -> None:
-    failed = place("failed", None)
+    failed = sink("failed", None)
     failed.failure = ConfigurationError("destination 'failed': no such table")
     with pytest.raises(SynclineError, match=r"^destination 'failed': no such table; destination 'first': .*disk full$"):
-        close([place("first", Ending(OSError("disk full"))), failed])
+        close([sink("first", Ending(OSError("disk full"))), failed])

@@ -1,4 +1,4 @@
-"""A destination of an attempt: how far it is, and that its failure is its own."""
+"""A destination of an attempt: how far it is, and its failure, which is its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.connectors.contract.blame import blamed, destination_named
+from app.connectors.contract.blame import destination_subject, prefix_errors
 from app.connectors.contract.passes import Emptying, Fence, Position
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
@@ -27,13 +27,13 @@ T = TypeVar("T")
 _EVERYBODYS = (LeaseLostError, RecursionError)
 
 
-class Place:
-    """What a destination raises is kept as its `failure`, nothing more is asked of it, and the others go on."""
+class Sink:
+    """An error of a destination is kept as its `failure`; it gets no more calls, and the other destinations go on."""
 
     def __init__(
         self, name: str, destination: Destination | None, position: Position | None = None, *, log: Log | None = None
     ) -> None:
-        """`log` hears of a failure at once, where there are others that go on before it is raised."""
+        """`log` gets a failure at once, if there are other destinations that go on before it is raised."""
         self.name = name
         self.position = position or Position()
         self.failure: SynclineError | None = None
@@ -41,7 +41,7 @@ class Place:
         self._log = log
 
     @classmethod
-    def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Place:
+    def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Sink:
         """The destination of this name, open, or its failure."""
         fence = Fence(
             task=job.task,
@@ -54,8 +54,8 @@ class Place:
             standing=Standing.of(job),
         )
         given = job.destinations[name]
-        place = cls(name, None, log=log if len(job.destinations) > 1 else None)
-        place._destination = place._try(
+        sink = cls(name, None, log=log if len(job.destinations) > 1 else None)
+        sink._destination = sink._try(
             lambda: make_destination(
                 name,
                 given,
@@ -66,10 +66,10 @@ class Place:
                 remembered=job.bookmarks.get(name),
             ),
         )
-        place.position = place._ask(lambda destination: destination.open()) or place.position
-        if place.position.reason:
-            log("warn", f"destination {name!r}: {place.position.reason}: reloading everything")
-        return place
+        sink.position = sink._ask(lambda destination: destination.open()) or sink.position
+        if sink.position.reason:
+            log("warn", f"destination {name!r}: {sink.position.reason}: reloading everything")
+        return sink
 
     @property
     def lacks_rows(self) -> bool:
@@ -100,7 +100,7 @@ class Place:
         destination, self._destination = self._destination, None
         if destination is not None:
             try:
-                with blamed(destination_named(self.name)):
+                with prefix_errors(destination_subject(self.name)):
                     destination.close()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the others have to be closed too
                 self._fail(error)
@@ -110,11 +110,11 @@ class Place:
         if destination is None:
             return None
 
-        def ask_by_name() -> T:
-            with blamed(destination_named(self.name)):
+        def call() -> T:
+            with prefix_errors(destination_subject(self.name)):
                 return what(destination)
 
-        return self._try(ask_by_name)
+        return self._try(call)
 
     def _try(self, what: Callable[[], T]) -> T | None:
         try:
@@ -139,7 +139,7 @@ class Place:
                 destination.close()
 
 
-def close(places: Iterable[Place]) -> None:
+def close(sinks: Iterable[Sink]) -> None:
     """Closes them all, then raises what went wrong; trying again is worth it if that can mend one of several failures.
 
     Raises:
@@ -147,10 +147,10 @@ def close(places: Iterable[Place]) -> None:
         SynclineError: anything else.
     """
     # What has failed before is told first.
-    in_order = sorted(places, key=lambda place: place.failure is None)
-    for place in in_order:
-        place.close()
-    failures = [place.failure for place in in_order if place.failure is not None]
+    in_order = sorted(sinks, key=lambda sink: sink.failure is None)
+    for sink in in_order:
+        sink.close()
+    failures = [sink.failure for sink in in_order if sink.failure is not None]
     if len(failures) == 1:
         raise failures[0]
     if failures:

@@ -1,4 +1,4 @@
-"""Streams that a program sends although no catalog has them: mostly what is wanted, under another name."""
+"""Streams that a program sends although its catalog does not have them: mostly wanted ones under another name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SHOWN: Final = 5
 _SEPARATORS: Final = re.compile(r"[-./]")
 
 
-class Strangers:
-    """What has come of them, and which streams that are wanted have brought no record so far."""
+class UnknownStreams:
+    """Which unknown streams came, and which wanted streams have had no records so far."""
 
     def __init__(self, wanted: Iterable[str], *, program: str) -> None:
         self._lacking = dict.fromkeys(wanted)
@@ -24,38 +24,38 @@ class Strangers:
         self._program = program
 
     def __bool__(self) -> bool:
-        """Whether rows that are wanted may have been left out: no bookmark may stand for them."""
+        """Whether wanted rows may have been left out, so that no bookmark may cover them."""
         return any(self._lost())
 
-    def came(self, stream: str) -> None:
-        """Records of `stream`, which is in no catalog."""
+    def note_unknown(self, stream: str) -> None:
+        """Notes records of `stream`, which is in no catalog."""
         self._came[stream] = None
 
-    def got(self, wanted: str) -> None:
-        """Records of a stream that is wanted."""
+    def note_wanted(self, wanted: str) -> None:
+        """Notes records of a wanted stream."""
         self._lacking.pop(wanted, None)
 
-    def proved(self, wanted: str) -> None:
-        """The program calls a stream that is wanted by its name: no other one is that, unless its name is alike."""
+    def note_named(self, wanted: str) -> None:
+        """Notes that the program uses this name for a wanted stream: only a similar name can still mean it."""
         self._proven.add(wanted)
 
     def _lost(self) -> Iterator[tuple[str, str]]:
-        """What came, with that which it may be."""
+        """Each unknown stream that came, with a wanted one that it may be."""
         for came in self._came:
             for wanted in self._lacking:
                 if wanted not in self._proven or _plain(came) == _plain(wanted):
                     yield came, wanted
 
     def resembles(self, stream: str) -> bool:
-        """Whether `stream` may be one of those that have brought none, with its name spelled otherwise."""
+        """Whether `stream` may be a wanted stream without records, with its name spelled differently."""
         return any(_plain(stream) == _plain(wanted) for wanted in self._lacking)
 
     def refuse(self, *, may_be_outdated: bool) -> None:
-        """At the end. A catalog that `may_be_outdated` is asked for again by the next attempt.
+        """Called at the end. If the catalog `may_be_outdated`, the next attempt discovers it again.
 
         Raises:
             SynclineError: rows would be lost.
-            ConfigurationError: likewise, and trying again would change nothing.
+            ConfigurationError: likewise, and a retry would not help.
         """
         lost = list(self._lost())
         if not lost:
@@ -68,10 +68,10 @@ class Strangers:
         came, wanted = (dict.fromkeys(names) for names in zip(*lost, strict=True))
         program = self._program
         what = (
-            f"{program} sent records of {_listed(came)}, which are not in its catalog, and none of "
-            f"{_listed(wanted)}, which the collection needs; they would be lost.{''.join(differences[:_SHOWN])} "
-            f"Give a 'catalog' in which the streams have the names that {program} uses, and set the collection's "
-            "'type' to such a name"
+            f"{program} sent records of {_name_list(came)}, which its catalog does not have, and none of "
+            f"{_name_list(wanted)}, which the collection needs; they would be lost.{''.join(differences[:_SHOWN])} "
+            f"Set 'catalog' to one with the stream names that {program} uses, and set the collection's 'type' to one "
+            "of these names"
         )
         raise (SynclineError if may_be_outdated else ConfigurationError)(what)
 
@@ -87,11 +87,11 @@ def _bare(stream: str) -> str:
 
 def _difference(one: str, other: str) -> str:
     if one.casefold() == other.casefold():
-        return "upper and lower case"
-    return "the namespace" if _bare(one) == _bare(other) else "the namespace and in upper and lower case"
+        return "case"
+    return "the namespace" if _bare(one) == _bare(other) else "the namespace and case"
 
 
-def _listed(streams: Iterable[str]) -> str:
+def _name_list(streams: Iterable[str]) -> str:
     names = [repr(stream) for stream in streams]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
