@@ -56,13 +56,13 @@ class Writing:
     def _check(self, mode: WriteMode, table: Table) -> None:
         if mode in _KEYED and not table.key:
             raise ConfigurationError(
-                f"{self.subject}: write_mode '{mode}' needs a key, and table {table.name!r} of the source has none: "
+                f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
                 "set 'primary_key'"
             )
         if mode is WriteMode.REPLACE and not table.full_refresh:
             raise ConfigurationError(
-                f"{self.subject}: write_mode 'replace' needs all rows each time, but of table {table.name!r} the source "
-                "reads only new rows: set 'sync_mode: full_refresh' or another write_mode"
+                f"{self.subject}: write_mode 'replace' needs all rows each time, but the source reads only new rows "
+                f"of table {table.name!r}: set 'sync_mode: full_refresh' or another write_mode"
             )
 
 
