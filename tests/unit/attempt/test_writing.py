@@ -84,7 +84,7 @@ def test_a_mode_that_needs_a_key_is_refused_without_one(mode: WriteMode) -> None
 
 @pytest.mark.parametrize("position", [FIRST, LATER, VOID])
 def test_what_is_new_cannot_replace_everything(position: Position) -> None:
-    with pytest.raises(ConfigurationError, match="write_mode 'replace' needs all rows each time, but of table 't'"):
+    with pytest.raises(ConfigurationError, match="write_mode 'replace' needs all rows each time"):
         arriving(REPLACE, position)
 
 
