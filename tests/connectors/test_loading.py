@@ -307,7 +307,7 @@ def test_names_of_columns_tables_and_schemas_may_look_like_parameters(
 
 
 def test_a_record_without_its_key_is_refused(scene: Scene) -> None:
-    assert "key 'id'" in scene.load(schema(["id"], id="integer"), record(text="x")).failed.error
+    assert "key field 'id'" in scene.load(schema(["id"], id="integer"), record(text="x")).failed.error
 
 
 def test_a_destination_that_cannot_be_reached_fails_before_the_tap_starts(scene: Scene, postgres: Postgres) -> None:

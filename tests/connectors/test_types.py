@@ -71,10 +71,10 @@ REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
     (Kind.NUMBER, Decimal("NaN"), KINDS, "not a number"),
     (Kind.TEXT, "a\0b", ("postgres",), "U+0000"),
     (Kind.TEXT, "\ud800", KINDS, "surrogate"),
-    (Kind.TEXT, b"a", KINDS, "of bytes"),
+    (Kind.TEXT, b"a", KINDS, "bytes, not text"),
     (Kind.JSON, {"a": "\0"}, ("postgres",), "U+0000"),
     (Kind.JSON, {"a": "\ud800"}, KINDS, "surrogate"),
-    (Kind.TIMESTAMP, "2024-02-29T12:00:00.1234567Z", KINDS, "finer"),
+    (Kind.TIMESTAMP, "2024-02-29T12:00:00.1234567Z", KINDS, "more precise"),
     (Kind.TIMESTAMP, "10000-01-01T00:00:00Z", KINDS, "ISO 8601"),
     (Kind.DATE, "2024-02-29T12:00:00Z", KINDS, "time of day"),
     (Kind.TIME, "12:00+02:00", KINDS, "offset"),
@@ -187,7 +187,7 @@ def test_fields_that_would_be_one_column_are_refused_by_name(
     for none in ("", "a\0b"):
         with pytest.raises(ConfigurationError, match="cannot be a column name"):
             target.load(sent({none: Kind.INTEGER}, {none: 1}))
-    with pytest.raises(ConfigurationError, match="name of a column that Syncline itself writes"):
+    with pytest.raises(ConfigurationError, match="name of a column that Syncline writes itself"):
         target.load(sent({"_syncline_valid_to": Kind.TEXT}, {"_syncline_valid_to": "x"}))
 
 

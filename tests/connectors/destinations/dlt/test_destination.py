@@ -400,7 +400,7 @@ def test_a_frozen_table_takes_all_fields_of_its_first_load_and_no_other_after_it
     [
         ({"fooBar": Kind.TEXT, "foo_bar": Kind.TEXT}, "would both become the column 'foo_bar'"),
         ({"_dlt_load_id": Kind.TEXT}, "the name of a column that Syncline or dlt writes itself"),
-        ({"_syncline_task_id": Kind.TEXT}, "the name of a column that Syncline itself writes"),
+        ({"_syncline_task_id": Kind.TEXT}, "the name of a column that Syncline writes itself"),
     ],
 )
 def test_names_that_become_one_are_refused(target: DltTarget, columns: dict[str, Kind], complaint: str) -> None:
