@@ -215,7 +215,7 @@ def test_an_option_that_is_only_looked_at_when_the_store_is_asked_is_named(monke
     monkeypatch.setattr(type(system), "ls", refused)
     storage = ObjectStorage(system, "/bucket", secrets=["hunter2"])
     with pytest.raises(
-        ConfigurationError, match=r"'storage_options' are not valid for MemoryFileSystem .* 'endpoint' beside \*"
+        ConfigurationError, match=r"'storage_options' are not valid for MemoryFileSystem: .* 'endpoint' beside \*"
     ):
         storage.names("a")
 
@@ -234,7 +234,7 @@ def test_a_replaced_table_without_rows_can_be_read(lake: Lake, tmp_path: Path) -
 @pytest.mark.parametrize("mode", [WriteMode.UPSERT, WriteMode.HISTORY, None])
 def test_rows_that_would_have_to_change_are_refused(lake: Lake, tmp_path: Path, mode: WriteMode | None) -> None:
     collection = Collection(lake.options, tmp_path / "work", mode=mode)
-    with pytest.raises(ConfigurationError, match="destination 'd': table 't': write_mode '.*' changes single rows"):
+    with pytest.raises(ConfigurationError, match=r"destination 'd': table 't': write_mode '.*' changes single rows"):
         collection.load(Origin(keyed=True, full_refresh=False))
 
 
