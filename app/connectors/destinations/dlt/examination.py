@@ -26,7 +26,7 @@ def complain(config: dict[str, Any], home: Path) -> None:
         valid = {*factory.spec.get_resolvable_fields()} - _OURS
         if unknown := sorted(given.keys() - valid):
             raise ConfigurationError(f"{prefix}{unknown[0]}: unknown key; choose one of {', '.join(sorted(valid))}")
-    with warehouse.translate_errors("dlt rejects the configuration"):
+    with warehouse.translate_errors("dlt does not accept the configuration"):
         factory = warehouse.factory
         resolved = factory.configuration(factory.spec()._bind_dataset_name(options.dataset))  # noqa: SLF001 -- as dlt does
     if options.name == "sqlalchemy":

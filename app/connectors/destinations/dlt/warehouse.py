@@ -41,7 +41,7 @@ class Warehouse:
         isolate(home)
         from dlt.common.destination import Destination  # noqa: PLC0415 -- dlt takes seconds
 
-        with self.translate_errors("dlt rejects the configuration"):
+        with self.translate_errors("dlt does not accept the configuration"):
             settings = {key: value for key, value in options.settings.items() if key != "credentials"}
             settings |= self._replacing()
             self.factory: Any = Destination.from_reference(options.name, credentials=options.credentials, **settings)
