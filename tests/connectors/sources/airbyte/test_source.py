@@ -184,7 +184,7 @@ def test_a_stream_that_is_not_complete_is_a_failure(connection: Connection, last
         ('{"type": "RECORD", "record": {"stream": "made", "data": {"id', "is not an Airbyte message"),
         ('{"type": "RECORD", "record": 5}\n', "is not an Airbyte message"),
         ('{"type": "RECORD"}\n', "sent a RECORD message without content"),
-        ('{"type": "STATE", "state": {"type": "STREAM"}}\n', "a STATE of a stream without 'stream'"),
+        ('{"type": "STATE", "state": {"type": "STREAM"}}\n', "a stream STATE without 'stream'"),
         ('{"type": "STATE", "state": {"type": "NEW"}}\n', "a STATE of unknown type 'NEW'"),
         (
             f'{{"type": "RECORD", "record": {{"stream": "made", "data": {{"a": {"[" * 5000}{"]" * 5000}}}}}}}\n',
@@ -266,7 +266,7 @@ def test_a_command_without_a_specification_is_read_with_a_warning(connection: Co
     program.write_text(program.read_text().replace('command == "spec"', 'command == "spec" and sys.exit("no spec")'))
     said = connection.read(record(id=1, at=1), password="hunter2-hunter2", lines=["by hunter2-hunter2\n"])
     assert said.log[0][0] == "warn"
-    assert "the command has no specification: the connector ended with code 1: no spec" in said.log[0][1]
+    assert "the command gave no specification: the connector ended with code 1: no spec" in said.log[0][1]
     assert said.log[1:] == [("info", "by ***")]
 
 

@@ -179,7 +179,7 @@ def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -
 def test_a_catalog_nested_too_deep_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "tap.py").write_text("""print('{"streams": ' + '[' * 50_000 + ']' * 50_000 + '}')""")
     failed = run(job).failed
-    assert "nested too deeply" in failed.error
+    assert "nested too deep" in failed.error
     assert not failed.retryable
 
 
