@@ -223,7 +223,7 @@ def test_many_records_come_in_pieces(made: Made) -> None:
             "line 4, in orders: the function yielded a Schema after",
             True,
         ),
-        ("def orders(context):\n  yield Schema(mode='x')", "line 3, in orders: ValueError: mode 'x'", False),
+        ("def orders(context):\n  yield Schema(mode='x')", "line 3, in orders: ValueError: unknown mode 'x'", False),
         ("def orders(context):\n  yield Bookmark(1)", "line 3, in orders: the function yielded a Bookmark, but", True),
         (
             "@Schema(mode='incremental')\ndef orders(c):\n  yield Bookmark({1})",
