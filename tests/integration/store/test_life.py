@@ -283,7 +283,7 @@ def test_the_life_of_tasks(postgres_server_url: str, migrated_template: str) -> 
                 run_state_machine_as_test(
                     Life,
                     settings=settings(
-                        examples(50), database=None, stateful_step_count=30, suppress_health_check=list(HealthCheck)
+                        examples(25), database=None, stateful_step_count=30, suppress_health_check=list(HealthCheck)
                     ),
                 )
             finally:
