@@ -5,6 +5,8 @@
 
 BIN := .venv/bin
 SEEN := tests/scenarios/results/seen.json
+# Tests start hundreds of processes: what they import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 # One process more than the machine has processors, because tests also wait. Each has a server of its own; on one that
 # they would share, what one leaves open holds up what the other projects.
 PYTEST := $(BIN)/pytest --quiet --dist worksteal \
