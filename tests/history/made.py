@@ -39,7 +39,7 @@ _LAST = {
     events.TASK_CANCELED: ("CANCELED", "CANCELED"),
     events.ATTEMPT_FAILED: ("SCHEDULED", "attempt {attempt} failed: {error}"),
     events.ATTEMPT_RESCUED: ("SCHEDULED", "attempt {attempt} is taken over: {error}"),
-    events.ATTEMPT_HANDED_BACK: ("SCHEDULED", "attempt {attempt} is handed back"),
+    events.ATTEMPT_HANDED_BACK: ("SCHEDULED", "attempt {attempt} was handed back"),
 }
 
 

@@ -47,7 +47,7 @@ _NOT_BY_A_DRAIN: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.
 _LAST_WORDS: Final = {
     events.ATTEMPT_FAILED: "] attempt {} failed",
     events.ATTEMPT_RESCUED: "] attempt {} is taken over",
-    events.ATTEMPT_HANDED_BACK: "] attempt {} is handed back",
+    events.ATTEMPT_HANDED_BACK: "] attempt {} was handed back",
     events.TASK_SUCCEEDED: "] FINISHED SUCCESSFULLY",
     events.TASK_FAILED: "] FINISHED WITH ERROR",
     events.TASK_CANCELED: "] CANCELED",

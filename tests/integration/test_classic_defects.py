@@ -36,7 +36,7 @@ async def test_1_a_source_removed_before_its_task_runs_does_not_block_its_collec
 ) -> None:
     task = await store.schedule(source="removed")
     async with running_worker(database_url, config):
-        await store.logged(task, "is handed back")
+        await store.logged(task, "was handed back")
     await store.move_clock("2 minutes")  # until then another worker might have it
     async with running_worker(database_url, config):
         assert await store.ended(task) == "FAILED"

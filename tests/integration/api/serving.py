@@ -92,7 +92,7 @@ class CountingNotifier(Notifier):
     told = 0
 
     @asynccontextmanager
-    async def carried(self) -> AsyncIterator[str | None]:
+    async def lend_channel(self) -> AsyncIterator[str | None]:
         yield None
 
     def notify(self) -> None:

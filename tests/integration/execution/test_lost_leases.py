@@ -199,7 +199,7 @@ async def test_a_stop_drains_and_hands_back_what_still_runs(store: Store, databa
     assert (folded.status, folded.failures) == ("SCHEDULED", 0)
     assert await store.status(waiting) == "SCHEDULED"
     assert await _state(store, worker, "stopped")
-    assert "is handed back" in (await store.messages(task))[-1]
+    assert "was handed back" in (await store.messages(task))[-1]
     async with running_worker(database_url, config):
         await store.running(task, attempt=2)
 

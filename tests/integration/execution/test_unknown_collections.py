@@ -74,7 +74,7 @@ async def test_a_worker_leaves_a_task_that_it_does_not_know_to_others_and_says_w
 
     async with running_worker(database_url, old):
         task = await store.schedule("c0", "fresh")
-        line = await store.logged(task, "is handed back")
+        line = await store.logged(task, "was handed back")
         await until(is_due)
         for _ in range(5):
             assert await store.ended(await store.schedule()) == "SUCCESS"
@@ -150,7 +150,7 @@ async def test_what_is_missing_for_another_reason_is_handed_back_too(
     config = write_config(tmp_path / "config.yaml", OLD | change)
     async with running_worker(database_url, config):
         task = await store.schedule("c0", "fresh")
-        assert why in await store.logged(task, "is handed back")
+        assert why in await store.logged(task, "was handed back")
 
 
 async def test_with_a_newest_version_that_is_refused_the_line_says_so(
@@ -161,7 +161,7 @@ async def test_with_a_newest_version_that_is_refused_the_line_says_so(
         assert not await running.watcher.refresh()
         task = await store.schedule("c0", "fresh")
         assert ") does not have it in its configuration, whose newest version is refused: Source [fresh]" in (
-            await store.logged(task, "is handed back")
+            await store.logged(task, "was handed back")
         )
 
 
