@@ -100,12 +100,12 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        ("2024-05-01T10:00:00Z", "pending", "one is a time and one is not"),
-        ("2024-05-01T10:00:00Z", "2024-05-01", "one is a day and one a time of that day"),
+        ("2024-05-01T10:00:00Z", "pending", "one is a time and the other is not"),
+        ("2024-05-01T10:00:00Z", "2024-05-01", "one is a date and the other a time on that date"),
         ("2024-05-01T10:00:00Z", 1714557600, "some are strings and some are not"),
-        (999, "1000", "one is a text and one is not"),
-        ("999", "1000b", "one is a number and one is not"),
-        ("13/05/2024", "02/06/2024", "a text that begins with the day or the month"),
+        (999, "1000", "one is a string and the other is not"),
+        ("999", "1000b", "one is a number and the other is not"),
+        ("13/05/2024", "02/06/2024", "strings that begin with the day or the month"),
         ("12:30:00 PM", "01:30:00 PM", "strings with AM or PM do not sort by time"),
         ("2024-9-1", "2024-10-1", "they sort differently as strings and as numbers"),
     ],
