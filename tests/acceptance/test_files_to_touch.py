@@ -51,7 +51,7 @@ KINDS = {
     "source.py": '''
 """A greeting for each name."""
 
-from app.connectors.contract.offers import shown_columns
+from app.connectors.contract.offers import column_types
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.domain.attempt_protocol import Offered
@@ -68,7 +68,7 @@ class GreeterSource:
         pass
 
     def discover(self):
-        yield Offered(name="greetings", columns=shown_columns(COLUMNS), key=["name"])
+        yield Offered(name="greetings", columns=column_types(COLUMNS), key=["name"])
 
     def read(self, bookmark):
         table = self._collection.table_name
