@@ -122,7 +122,7 @@ def projections() -> None:
     """Rebuild what is derived from the events, or verify it against them.
 
     The database is the one in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
-    (.syncline).
+    (default: .syncline).
     """
 
 

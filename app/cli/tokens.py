@@ -21,7 +21,7 @@ def token() -> None:
     """Manage the API's tokens, stored as hashes. The catalogue's `server.admin_token` is valid beside them.
 
     The database is the one in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
-    (.syncline).
+    (default: .syncline).
     """
 
 
