@@ -84,7 +84,7 @@ class Dev:
 
     def welcomed(self) -> str:
         """What it says once everything runs."""
-        return str(wait_until("dev runs", lambda: "Ctrl-C stops everything" in self.output() and self.output()))
+        return str(wait_until("dev runs", lambda: "Press Ctrl-C to stop everything" in self.output() and self.output()))
 
     def tasks(self, collection: str) -> list[dict[str, str]]:
         parameters = {"source": "load", "collection": collection, "token": "dev-token"}
@@ -230,7 +230,7 @@ def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
     dev.port = free_port()
     code, text = refused(dev)
     assert code == 2, text
-    mend = "choose another --data, or set DATABASE_URL"
+    mend = "choose another --data or set DATABASE_URL"
     assert text == f"syncline: another `syncline dev` is running on {dev.data}: {mend}\n"
 
 

@@ -82,7 +82,7 @@ def test_a_backfill_may_be_the_first_to_load_and_the_sync_still_loads_everything
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"cursor_field": "moved"}, "table 'made' has no key by which rows that are there already could be told"),
+        ({"cursor_field": "moved"}, "table 'made' has no key to recognize existing rows by"),
         ({"key": "id"}, "reading an interval needs a 'cursor_field', and the collection has none"),
         ({"cursor_field": "id", "key": "id"}, "needs a cursor_field of times or dates, but 'id' has the type integer"),
     ],
@@ -197,7 +197,7 @@ def test_a_function_that_says_so_is_asked_for_an_interval(duckdb: Duckdb, tmp_pa
     ("name", "complaint"),
     [
         ("deaf", "the function does not declare that it uses context.interval; declare Schema(intervals=True)"),
-        ("whole", "table 'made' is replaced by all rows each time"),
+        ("whole", "table 'made' is replaced as a whole each time"),
     ],
 )
 def test_a_function_that_cannot_is_refused(duckdb: Duckdb, tmp_path: Path, name: str, complaint: str) -> None:

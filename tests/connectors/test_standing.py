@@ -94,7 +94,7 @@ def shop(tmp_path: Path, there: There) -> Shop:
 
 
 def reasons(told: Told) -> list[str]:
-    return [line for line in told.lines if "everything must be loaded again" in line]
+    return [line for line in told.lines if ": reloading everything" in line]
 
 
 def test_a_table_that_was_dropped_is_loaded_again(shop: Shop, there: There) -> None:

@@ -210,14 +210,14 @@ def test_a_half_made_cluster_is_made_anew(home: Path) -> None:
 def test_the_cluster_of_another_version_is_refused(home: Path) -> None:
     (home / "data").mkdir(parents=True)
     (home / "data" / "PG_VERSION").write_text("15\n")
-    with pytest.raises(ConfigurationError, match=r"made by PostgreSQL 15, and the one installed is \d\d.*DATABASE_URL"):
+    with pytest.raises(ConfigurationError, match=r"PostgreSQL 15, but PostgreSQL \d\d is installed.*DATABASE_URL"):
         EmbeddedPostgres(home).start()
 
 
 def test_what_is_no_cluster_is_refused_and_kept(home: Path) -> None:
     (home / "data").mkdir(parents=True)
     (home / "data" / "diary").touch()
-    with pytest.raises(ConfigurationError, match="is not a PostgreSQL cluster"):
+    with pytest.raises(ConfigurationError, match="is not a PostgreSQL data directory"):
         EmbeddedPostgres(home).start()
     assert (home / "data" / "diary").exists()
 
@@ -393,7 +393,7 @@ def test_the_home_of_another_user_is_refused(home: Path) -> None:
         os.chown(home, 12345, 12345)
     else:
         home = Path("/")
-    with pytest.raises(ConfigurationError, match=r"belongs to user \d+, and this is user \d+.*DATABASE_URL"):
+    with pytest.raises(ConfigurationError, match=r"belongs to user \d+, not to \d+.*DATABASE_URL"):
         EmbeddedPostgres(home).start()
 
 

@@ -188,7 +188,7 @@ def test_an_answer_without_end_is_given_up(
 
 def test_an_endless_body_is_refused_while_it_arrives(server: Server) -> None:
     server.answer = Endless(OK + b"\r\n", b"# more\n")
-    with pytest.raises(UnreadableError, match=r"has more than 1,000 bytes$"):
+    with pytest.raises(UnreadableError, match=r"is larger than 1,000 bytes$"):
         RemoteText(server.url, largest=1000).read()
 
 

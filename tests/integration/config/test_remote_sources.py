@@ -149,7 +149,7 @@ def test_a_text_that_is_too_large_is_refused_while_it_arrives(
     monkeypatch.setattr(reader, "LARGEST_TEXT", 1000)
     site.body, site.headers = gzip.compress(b" " * 1_000_000), {"Content-Encoding": "gzip"}
     assert [problem.message for problem in examine_config(path, {}).problems] == [
-        f"{site.url} has more than 1,000 bytes"
+        f"{site.url} is larger than 1,000 bytes"
     ]
 
 

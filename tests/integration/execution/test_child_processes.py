@@ -69,7 +69,7 @@ async def test_a_configuration_error_is_not_tried_again(store: Store, database_u
 
 @pytest.mark.parametrize(
     ("behaviour", "error"),
-    [("killed", "ended by signal 9"), ("mute", "exit code 3 and no result"), ("garbled", "DecodeError")],
+    [("killed", "killed by signal 9"), ("mute", "exited with code 3 and sent no result"), ("garbled", "DecodeError")],
 )
 async def test_a_child_that_crashes_fails_its_attempt(
     store: Store, database_url: str, config: Path, behaviour: str, error: str
@@ -179,7 +179,7 @@ async def test_a_child_that_is_killed_from_outside_fails_its_attempt(
     async with running_worker(database_url, config):
         os.kill((await pids_of(store, task))["child"], signal.SIGKILL)
         assert await store.ended(task) == "FAILED"
-    assert "ended by signal 9" in (await store.messages(task))[-1]
+    assert "killed by signal 9" in (await store.messages(task))[-1]
 
 
 async def test_no_file_descriptor_is_left_open(store: Store, database_url: str, config: Path) -> None:
