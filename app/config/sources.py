@@ -59,7 +59,7 @@ def read_source(
     type_ = written.get("type") or entry.id
     kind = SOURCES.get(type_) if isinstance(type_, str) else None
     if isinstance(type_, str) and type_ in UNMAPPED:
-        entry.refuse(("type",), f"'{type_}' is not supported as in Jitsu Classic: {UNMAPPED[type_]}")
+        entry.refuse(("type",), f"'{type_}' of Jitsu Classic is not supported: {UNMAPPED[type_]}")
     elif kind is None:
         entry.refuse_type(type_, SOURCE_TYPES)
     else:

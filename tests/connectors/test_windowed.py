@@ -147,7 +147,7 @@ def test_a_window_that_has_become_empty_loses_its_rows(copying: Copying, origin:
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
 def test_without_a_key_the_first_sync_comes_before_a_backfill(copying: Copying) -> None:
     failed = copying.run(backfill=("2024-03-02T00:00:00Z", "2024-03-03T00:00:00Z"), **KEYLESS).failed
-    assert "destination 'first' has no bookmark of the collection yet" in failed.error
+    assert "destination 'first' has no bookmark for the collection yet" in failed.error
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)

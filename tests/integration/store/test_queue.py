@@ -149,7 +149,7 @@ async def test_who_waits_behind_a_statement_that_is_stuck_hears_in_time_and_has_
         await until(partial(store.is_waiting, "WITH named"))
         async with asyncio.timeout(PATIENCE_SECONDS):
             for asked in (queue.schedule(a_task("behind")), stuck):
-                with pytest.raises(DatabaseBusyError, match="asked for before"):
+                with pytest.raises(DatabaseBusyError, match="earlier requests are still waiting"):
                     await asked
     patient = TaskQueue(store.pool)
     assert (await patient.schedule(a_task("stuck")))[1] is False
@@ -229,7 +229,7 @@ async def test_an_attempt_of_the_past_is_refused(store: Store) -> None:
     assert again.attempt == 2
     before = await store.everything()
     assert not await store.end(worker, claim)
-    with pytest.raises(SynclineError, match="not this worker's"):
+    with pytest.raises(SynclineError, match="no longer belongs to this worker"):
         await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.everything() == before
 
@@ -330,7 +330,7 @@ class _PoolThatCancelsNothing:
 
 async def test_a_cancel_whose_task_moves_each_time_is_tried_again_and_then_not_called_done(store: Store) -> None:
     task, pool = await store.schedule(), _PoolThatCancelsNothing(store)
-    with pytest.raises(UnsettledError, match=f"task {task} is not canceled: its row in the queue kept changing"):
+    with pytest.raises(UnsettledError, match=f"task {task} was not canceled: its row in the queue kept changing"):
         await TaskQueue(pool).cancel(task, "unused")  # type: ignore[arg-type]
     assert pool.asked > 1
 

@@ -205,7 +205,7 @@ sources:
 @pytest.mark.parametrize(
     ("source_type", "config", "collection", "told"),
     [
-        *((kind, {}, "users", f"'{kind}' cannot be taken over from Jitsu Classic") for kind in UNMAPPED),
+        *((kind, {}, "users", f"'{kind}' of Jitsu Classic is not supported") for kind in UNMAPPED),
         ("amplitude", {"api_key": "k"}, "events", "secret_key"),
         ("amplitude", {"api_key": "k", "secret_key": "s"}, "new_users", "has no 'new_users'"),
         (

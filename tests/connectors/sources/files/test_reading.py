@@ -333,7 +333,7 @@ def test_a_truncated_gzip_names_the_line_that_it_ends_in_and_may_be_tried_again(
         ({"path": "."}, "is a directory; write "),
         ({"path": "no/such/*.csv"}, "the directory 'no/such' does not exist"),
         ({"path": "*.nothing"}, "no file matches 'path'"),
-        ({"path": "ftp://host/a.csv"}, "begins with ftp://, valid are local paths and file://, http://"),
+        ({"path": "ftp://host/a.csv"}, "unsupported address ftp://; use a local path or one of file://, http://"),
         ({"path": "s3://bucket/a.csv"}, "pip install 'syncline[files-s3]'"),
         ({"path": "gs://bucket/*.csv"}, "pip install 'syncline[files-gs]'"),
         ({"delimitr": ";"}, "sources.shelf.collections.made.parameters.delimitr"),

@@ -125,7 +125,7 @@ def test_a_column_of_doubles_stays_one_and_one_of_too_few_digits_refuses(
     assert copying.run(key="id").finished.rows_written == 0
     origin.execute("UPDATE made SET price = 0.1234 WHERE id = 3")
     failed = copying.run(key="id").failed
-    assert "column 'price' of table 'made' is DECIMAL(10,2) and cannot hold 0.1234: it has more digits" in failed.error
+    assert "column 'price' of table 'made' is DECIMAL(10,2) and cannot hold 0.1234" in failed.error
     assert not failed.retryable
 
 
