@@ -61,7 +61,7 @@ class StoreLogs(Kept):
 
 
 class Retention(Kept):
-    """`days` after their end tasks and all that tells of them may go, `statistics_days` after it the days they made up.
+    """Tasks and their logs are removed `days` after they end, their daily statistics after `statistics_days`.
 
     0 is never; statistics of days whose tasks are there stay in any case.
     """

@@ -66,7 +66,7 @@ class Substitution:
                 return value
             missing.append(why)
             if not alternative["bar"]:
-                self._refuse(path, f"{_describe(missing)}; {_FORM}")
+                self._refuse(path, _describe(missing))
                 return ""
         return rest
 
@@ -94,7 +94,10 @@ class Substitution:
 
 
 def _describe(missing: list[str]) -> str:
-    """Names of variables, and whole sentences about files."""
+    """What to do about the names of variables and the whole sentences about files in `missing`."""
     names = [each for each in missing if not each.startswith("file ")]
-    told = [f"environment variable {' or '.join(names)} is not set"] if names else []
-    return ", and ".join([*told, *(each for each in missing if each.startswith("file "))])
+    files = [each for each in missing if each.startswith("file ")]
+    if not names:
+        return f"{', and '.join(files)}; {_FORM}"
+    problems = [f"environment variable {' or '.join(names)} is not set", *files]
+    return f"{', and '.join(problems)}; set it, or give a default: ${{env.NAME|default}}"

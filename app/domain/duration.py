@@ -19,6 +19,16 @@ _DURATION = re.compile(
 )
 
 
+def format_duration(duration: timedelta) -> str:
+    """As `parse_duration` reads it: `1d12h`, `90s` as `1m30s`, `0s`."""
+    seconds, parts = duration.total_seconds(), []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        whole, seconds = divmod(seconds, length)
+        parts += [f"{whole:.0f}{unit}"] if whole else []
+    parts += [f"{seconds:g}s"] if seconds or not parts else []
+    return "".join(parts)
+
+
 def parse_duration(text: str) -> timedelta:
     """Read days, hours, minutes and seconds, each at most once and in this order.
 

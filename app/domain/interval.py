@@ -20,19 +20,20 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end: dt.datetime
 
     def __str__(self) -> str:
-        """As ISO 8601 writes an interval: `2024-01-01T00:00:00Z/2024-02-01T00:00:00Z`; `parsed` reads it again."""
+        """As ISO 8601 writes an interval: `2024-01-01T00:00:00Z/2024-02-01T00:00:00Z`; `parse` reads it again."""
         return f"{format_moment(self.start)}/{format_moment(self.end)}"
 
     @classmethod
     def between(cls, start: dt.datetime, end: dt.datetime) -> Interval:
-        """Raises `ConfigurationError` if there is no time from `start` to `end`."""
+        """Raises `ConfigurationError` unless `end` is after `start`."""
         made = cls(start.astimezone(dt.UTC), end.astimezone(dt.UTC))
         if made.start >= made.end:
-            raise ConfigurationError(f"there is no time from {format_moment(made.start)} to {format_moment(made.end)}")
+            first, last = format_moment(made.start), format_moment(made.end)
+            raise ConfigurationError(f"the end ({last}) must be after the start ({first})")
         return made
 
     def pieces(self, length: dt.timedelta) -> Iterator[Interval]:
-        """The interval in pieces of `length` (more than nothing), the oldest first; the last one may be shorter."""
+        """The interval in pieces of `length` (greater than zero), the oldest first; the last one may be shorter."""
         start = self.start
         while start < self.end:
             end = self.end if self.end - start <= length else start + length

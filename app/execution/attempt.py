@@ -28,6 +28,7 @@ from app.domain.attempt_protocol import (
     Progress,
     Sync,
 )
+from app.domain.duration import format_duration
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
@@ -169,9 +170,8 @@ class Attempt:
                 raise
             place = f"source {self.claim.source!r}, collection {self.claim.collection!r}"
             read = f"{self._records_read} records were read by then"
-            return Outcome(
-                Result.FAILED, f"{place}: timeout: the attempt took longer than {collection.timeout}; {read}"
-            )
+            longest = format_duration(collection.timeout)
+            return Outcome(Result.FAILED, f"{place}: timeout: the attempt took longer than {longest}; {read}")
 
     async def _run_here(self, job: Sync) -> Outcome:
         last: list[AttemptMessage] = []

@@ -231,3 +231,9 @@ def test_the_policies_of_the_key_misfire_are_those_shown() -> None:
     table = {row[0].strip("`"): row[1] for row in rows(section("Source or collection", CONFIGURATION))}
     policies = typing.get_args(Inherited.model_fields["misfire"].annotation)
     assert re.findall(r"`(\w+)`", table["misfire"]) == list(policies)
+
+
+def test_no_page_has_what_is_left_of_a_merge() -> None:
+    marks = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks" / "notes").glob("*.md")]
+    assert [str(page) for page in pages if marks.search(page.read_text())] == []

@@ -6,12 +6,15 @@ Importing dlt takes seconds and a hundred megabytes, too much for servers and wo
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from app.domain.inherited_environment import attempt_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +46,7 @@ def _ask_dlt(module: str, text: str) -> str | None:
             text=True,
             timeout=_SECONDS,
             check=False,
+            env=attempt_environment(os.environ),
         )
     except subprocess.TimeoutExpired:
         raise _NoVerdictError(f"dlt did not check the configuration within {_SECONDS} s") from None

@@ -259,5 +259,5 @@ async def test_a_backfill_without_any_time_is_refused(client: httpx.AsyncClient)
     answer = await client.post("/api/v1/sources/backfill", json=BACKFILL | {"to": BACKFILL["from"]})
     assert (answer.status_code, answer.json()["error"]) == (
         400,
-        "there is no time from 2024-01-01T00:00:00Z to 2024-01-01T00:00:00Z",
+        "the end (2024-01-01T00:00:00Z) must be after the start (2024-01-01T00:00:00Z)",
     )

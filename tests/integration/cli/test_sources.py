@@ -150,7 +150,7 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
         ),
         (
             ["backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-01-01"],
-            "there is no time from 2024-01-01",
+            "must be after the start (2024-01-01",
         ),
         (["backfill", "load", "made", "--from", "yesterday", "--to", "2024-01-01"], "Invalid value for --from: a day"),
     ],

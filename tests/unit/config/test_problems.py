@@ -69,7 +69,10 @@ def all_problems(text: str) -> list[str]:
             "server: {sync_tasks: {pol: {}}}",
             "server.sync_tasks.pol: unknown key; did you mean 'pool'? valid: pool, stalled, store_logs",
         ),
-        ("sources: '${env.X}'", "sources: environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
+        (
+            "sources: '${env.X}'",
+            "sources: environment variable X is not set; set it, or give a default: ${env.NAME|default}",
+        ),
         ("sources: /does/not/exist", "sources: file /does/not/exist cannot be read: no such file or directory"),
         ("notifications: {slak: {}}", "notifications.slak: unknown key; did you mean 'slack'? valid: slack"),
     ],
@@ -140,7 +143,10 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ("timeout: 0s", ".timeout: must be greater than zero"),
         ("max_attempts: 0", ".max_attempts: must be greater than or equal to 1"),
         ("config: {tap: a}", ".config.tap: unknown key; valid: none"),
-        ("config: '${env.X}'", ".config: environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
+        (
+            "config: '${env.X}'",
+            ".config: environment variable X is not set; set it, or give a default: ${env.NAME|default}",
+        ),
     ],
 )
 def test_a_mistake_in_a_source_rejects_the_source(keys: str, problem: str) -> None:

@@ -43,8 +43,8 @@ def test_placeholders_become_values(written: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("${env.X}", "environment variable X is not set; write ${env.NAME} or ${env.NAME|default}"),
-        ("${env.X|env.Y}", "environment variable X or Y is not set; write ${env.NAME} or ${env.NAME|default}"),
+        ("${env.X}", "environment variable X is not set; set it, or give a default: ${env.NAME|default}"),
+        ("${env.X|env.Y}", "environment variable X or Y is not set; set it, or give a default: ${env.NAME|default}"),
         ("${env.}", "a placeholder's variable name is not valid; write ${env.NAME} or ${env.NAME|default}"),
         ("${env.A-B|c}", "a placeholder's variable name is not valid; write ${env.NAME} or ${env.NAME|default}"),
         ("x ${env.X", "a placeholder has no closing brace; write ${env.NAME} or ${env.NAME|default}"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.duration import LONGEST_DURATION, parse_duration
+from app.domain.duration import LONGEST_DURATION, format_duration, parse_duration
 from app.domain.errors import ConfigurationError
 
 
@@ -61,3 +61,13 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
 def test_a_duration_beyond_all_use_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="too long; use at most 36500d"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "1s", "1.5s", "1m30s", "2d", "1d12h", "1h0.25s", "36500d"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    assert format_duration(parse_duration(text)) == text
+
+
+def test_a_duration_is_written_in_the_largest_units() -> None:
+    assert format_duration(parse_duration("48h")) == "2d"
+    assert format_duration(parse_duration("90m")) == "1h30m"
