@@ -109,7 +109,7 @@ def test_a_configuration_that_could_not_be_examined_is_examined_again(
         f"import pathlib, sys\nasked = pathlib.Path({str(asked)!r})\n"
         "asked.exists() or (asked.touch(), sys.exit('no memory'))\nprint('null')\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     assert find_problem("examining", {}) == "dlt could not check the configuration: no memory"
     assert find_problem("examining", {}) is None
     asked.unlink()
