@@ -94,12 +94,19 @@ class Dev:
         return tasks
 
     def processes(self) -> list[tuple[int, str]]:
-        """Every process that was started from here, down to the taps: they all have their home in the directory."""
+        """Every process that was started from here, down to the taps: they all have their home in the directory.
+
+        The database server inherits no home, but its command names the directory.
+        """
         return [
-            (process.pid, "\0".join(process.info["cmdline"] or ()))
+            (process.pid, command)
             for process in psutil.process_iter(["environ", "cmdline"])
             # A zombie has no environment any more.
-            if (process.info["environ"] or {}).get("HOME", "").startswith(str(self._directory))
+            if (command := "\0".join(process.info["cmdline"] or ()))
+            and (
+                (process.info["environ"] or {}).get("HOME", "").startswith(str(self._directory))
+                or f"\0-D\0{self._directory}" in command
+            )
         ]
 
     def start_a_tap(self) -> None:
