@@ -58,7 +58,7 @@ def worker(config: Path | None, *, with_fail_points: bool) -> None:
     run_loop(run_worker(settings, config_path(settings, config)))
 
 
-@cli.command()
+@cli.command(short_help="Run everything in one terminal.")
 @config_option
 @_host
 @_port
@@ -90,7 +90,7 @@ def migrate() -> None:
     click.echo(f"{server_of(address.direct)} is at version {head()}.")
 
 
-@cli.command()
+@cli.command(short_help="Check a catalogue for mistakes.")
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @reports_errors
 def check(config: Path | None) -> None:
@@ -98,10 +98,12 @@ def check(config: Path | None) -> None:
     from app.bootstrap.environment import config_path, substitution_environment
     from app.config.check import examine_config
     from app.config.settings import read_settings
+    from app.domain.visible import make_visible
 
     settings = read_settings()
-    path = config_path(settings, config, way="FILE")
-    findings = examine_config(path, substitution_environment(settings))
+    file = config_path(settings, config, way="FILE")
+    path = make_visible(str(file))
+    findings = examine_config(file, substitution_environment(settings))
     for warning in findings.warnings:
         click.echo(f"warning: {warning}", err=True)
     for problem in findings.problems:
@@ -117,7 +119,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-@cli.group()
+@cli.group(short_help="Rebuild or verify projections of events.")
 def projections() -> None:
     """Rebuild what is derived from the events, or verify it against them.
 
@@ -126,7 +128,7 @@ def projections() -> None:
     """
 
 
-@projections.command()
+@projections.command(short_help="Rebuild a projection from the events.")
 @click.argument("name")
 @reports_errors
 def rebuild(name: str) -> None:
@@ -139,7 +141,7 @@ def rebuild(name: str) -> None:
         click.echo(f"{projection}: {rows} rows.")
 
 
-@projections.command()
+@projections.command(short_help="Compare projections with the events.")
 @reports_errors
 def verify() -> None:
     """Compare every projection with the events; print the first differences and exit with 1 if there are any."""

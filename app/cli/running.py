@@ -17,6 +17,7 @@ from app.domain.errors import (
     SchemaVersionError,
     SynclineError,
 )
+from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, No
         except* SynclineError as group:
             error = _first(group)
             for line in _lines(error):
-                click.echo(f"syncline: {line}", err=True)
+                click.echo(f"syncline: {make_visible(line)}", err=True)
             sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
 
     return wrapper

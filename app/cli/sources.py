@@ -13,6 +13,7 @@ from app.cli.running import align, config_option, reports_errors, run_loop, star
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
+from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,7 +27,7 @@ MOST_PIECES = 10_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-@click.group()
+@click.group(short_help="Test, discover and reload sources.")
 def sources() -> None:
     """Test sources, discover what they offer, and reload their collections.
 
@@ -35,7 +36,7 @@ def sources() -> None:
     """
 
 
-@sources.command()
+@sources.command(short_help="Test a source with its connector.")
 @config_option
 @click.argument("source")
 @click.argument("collection", required=False)
@@ -50,7 +51,7 @@ def test(config: Path | None, source: str, collection: str | None) -> None:
     click.echo(f"{source} works." if collection is None else f"{source}.{collection} works.")
 
 
-@sources.command()
+@sources.command(short_help="List what a source offers.")
 @config_option
 @click.argument("source")
 @click.option("--yaml", "form", flag_value="yaml", help="Print YAML to paste into the catalogue.")
@@ -82,7 +83,7 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
             click.echo(line)
 
 
-@sources.command()
+@sources.command(short_help="Reload a collection with its next task.")
 @config_option
 @click.argument("source")
 @click.argument("collection")
@@ -98,7 +99,7 @@ def reset(config: Path | None, source: str, collection: str) -> None:
     click.echo(f"{source}.{collection} will be reloaded by its next task.")
 
 
-@sources.command()
+@sources.command(short_help="Reload an interval of a collection.")
 @config_option
 @click.argument("source")
 @click.argument("collection")
@@ -149,7 +150,7 @@ def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:
     head = ("NAME", "SYNC MODES", "KEY", "CURSOR FIELDS", "COLUMNS")
     rows = [
         (
-            _escape(each.name),
+            make_visible(each.name),
             ", ".join(each.sync_modes),
             _join_names(each.key),
             _join_names(each.cursor_fields),
@@ -189,9 +190,4 @@ def _scalar(value: Any) -> str:
 
 
 def _join_names(names: Sequence[str]) -> str:
-    return ", ".join(map(_escape, names)) or "-"
-
-
-def _escape(text: str) -> str:
-    """`text` in one line that commands no terminal, whatever the source says."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return ", ".join(map(make_visible, names)) or "-"

@@ -47,7 +47,7 @@ def create(scope: str, name: str, expires: str | None) -> None:
     click.echo(f"Save it now: it will not be shown again. Revoke it with 'syncline token revoke {made.id}'.", err=True)
 
 
-@token.command("list")
+@token.command("list", short_help="List all tokens.")
 @reports_errors
 def list_() -> None:
     """List all tokens: id, scope, state, when created, last used (to the hour) and expiring, name."""
@@ -61,7 +61,7 @@ def list_() -> None:
         click.echo(line)
 
 
-@token.command()
+@token.command(short_help="Revoke a token.")
 @click.argument("given", metavar="ID")
 @reports_errors
 def revoke(given: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.options.complaints import KeyPath, complaints, render_path
 from app.domain.errors import ConfigurationError
+from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,10 +36,7 @@ class Problem:
 
     def __str__(self) -> str:
         """One line whatever the keys are: what would break it, or command a terminal, is escaped."""
-        text = ": ".join(part for part in (self.place, self.path, self.message) if part)
-        if text.isprintable():
-            return text
-        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+        return make_visible(": ".join(part for part in (self.place, self.path, self.message) if part))
 
 
 class CatalogueError(ConfigurationError):

@@ -36,6 +36,10 @@ _TEXTS = {
 }
 
 
+# Where one item or character is enough.
+_EMPTY = {"too_short": "must have at least one item", "string_too_short": "must not be empty"}
+
+
 def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
     """Each key that is wrong, by its path within `model`, and why; no sentence repeats the value of a secret key."""
     for one in error.errors(include_url=False):
@@ -43,10 +47,13 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple
 
 
 def render_path(path: KeyPath) -> str:
-    """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`."""
+    """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`; a key that misleads is quoted."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int) or not part.isprintable() or part != part.strip():
+            text += f"[{part!r}]"
+        else:
+            text += f".{part}" if text else part
     return text
 
 
@@ -86,6 +93,8 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
         owner = _model_at(model, location[:-1])
         return unknown_key(str(location[-1]), key_names(owner) if owner else ())
     text = _TEXTS.get(error["type"])
+    if error["type"] in _EMPTY and error.get("ctx", {}).get("min_length") == 1:
+        text = _EMPTY[error["type"]]
     if text is None:
         text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         text = text.replace("Input should be", "must be")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -61,6 +62,21 @@ def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
 
 Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_check_pinned)]
 """Packages with their versions; the first one has the command."""
+
+
+def _check_quotes(command: Any) -> Any:
+    if isinstance(command, str):
+        try:
+            shlex.split(command)
+        except ValueError as error:
+            raise ValueError(
+                f"{command!r} is not a command line: {str(error).lower()}; it may also be a list"
+            ) from None
+    return command
+
+
+Command = Annotated[tuple[str, ...] | str | None, AfterValidator(_check_quotes)]
+"""A program with its arguments: a list, or a line as a shell reads it."""
 
 Document = dict[str, Any] | str
 """An object, its JSON text, or the path of a file that holds it."""

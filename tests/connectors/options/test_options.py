@@ -124,3 +124,21 @@ def test_a_refused_value_is_not_shown() -> None:
 def test_what_only_an_attempt_needs_is_loaded_by_nobody_else(part: str) -> None:
     code = f"import sys, {part}; sys.exit(bool({{'duckdb', 'pyarrow', 'psycopg'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "complaint"),
+    [
+        (SOURCES["singer"].options, {"command": "'tap"}, """here.command: "'tap" is not a command line: no closing"""),
+        (SOURCES["airbyte"].options, {"command": "'tap"}, "here.command: "),
+        (DESTINATIONS["singer"].options, {"command": "target '"}, "here.command: "),
+        (SOURCES["files"].parameters, {"path": []}, "here.path: must have at least one item"),
+        (DESTINATIONS["postgres"].options, {"host": "a", "schema": ""}, "here.schema: must not be empty"),
+        (SOURCES["redis"].options, {"host": "a", "po\u200brt": 1}, "here['po\\u200brt']: unknown key"),
+        (SOURCES["redis"].options, {"host": "a", "port ": 1}, "here['port ']: unknown key"),
+    ],
+)
+def test_what_a_reader_could_not_see_or_a_shell_could_not_read_is_told(
+    model: Any, given: dict[str, Any], complaint: str
+) -> None:
+    assert complaint in refusal(model, given)

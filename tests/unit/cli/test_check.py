@@ -70,3 +70,10 @@ def test_a_database_url_that_is_not_one_is_one_error(path: Path, monkeypatch: py
         2,
         "syncline: DATABASE_URL: not a URL; expected postgresql://user:password@host:port/database\n",
     )
+
+
+def test_a_name_that_would_command_a_terminal_is_escaped_in_every_line(tmp_path: Path) -> None:
+    result = check(str(tmp_path / "a\x1b[31mb\u200b.yaml"))
+    assert result.exit_code == 2
+    assert result.stderr.isascii()
+    assert result.stderr.count("a\\x1b[31mb\\u200b.yaml") == 2

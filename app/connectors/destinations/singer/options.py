@@ -7,7 +7,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from app.connectors.contract.kind import DestinationKind
-from app.connectors.options.types import Document, Options, Pinned
+from app.connectors.options.types import Command, Document, Options, Pinned
 from app.domain.writing import WriteMode
 
 TARGET_MODES: Final = (WriteMode.APPEND, WriteMode.UPSERT, WriteMode.REPLACE)
@@ -21,7 +21,7 @@ class TargetOptions(Options):
 
     type: Literal["singer"] = "singer"
     package: Pinned | None = None
-    command: tuple[str, ...] | str | None = None
+    command: Command = None
     executable: str | None = None
     settings: Document = Field(default_factory=dict)
 

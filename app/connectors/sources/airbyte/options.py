@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import Document, NoParameters, Options, Pinned
+from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
 
@@ -48,7 +48,7 @@ class AirbyteOptions(Options):
 
     package: Pinned | None = None
     executable: str | None = None
-    command: tuple[str, ...] | str | None = None
+    command: Command = None
     manifest: Document | None = None
     components: str | None = None
     image: str | None = None

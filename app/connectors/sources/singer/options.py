@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import PINNED, Document, Options, Pinned
+from app.connectors.options.types import PINNED, Command, Document, Options, Pinned
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
 
@@ -24,7 +24,7 @@ class SingerOptions(Options):
     """
 
     package: Pinned | None = None
-    command: tuple[str, ...] | str | None = None
+    command: Command = None
     tap: str | None = None
     executable: str | None = None
     config: Document = Field(default_factory=dict)
