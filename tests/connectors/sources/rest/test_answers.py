@@ -9,28 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.errors import ConfigurationError
-from tests.connectors.sources.rest.web import Answer, Server, Web, ids, refused, says, serving
+from tests.connectors.sources.rest.web import Answer, Web, ids, refused, says
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.connectors.attempts import Duckdb
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 ROWS = [{"id": number} for number in range(1, 8)]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def web(server: Server, tmp_path: Path) -> Web:
-    return Web(server, tmp_path, [{"name": "orders", "endpoint": {"path": "rows"}}])
 
 
 @pytest.mark.parametrize(

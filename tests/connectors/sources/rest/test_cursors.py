@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.connectors.sources.rest.web import Answer, Server, Web, serving
+from tests.connectors.sources.rest.web import Answer, Server, Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.connectors.attempts import Duckdb
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

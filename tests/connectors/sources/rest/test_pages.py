@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.connectors.sources.rest.web import Answer, Server, Web, ids, refused, says, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+from tests.connectors.sources.rest.web import Answer, Web, ids, refused, says
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 ROWS = [{"id": number} for number in range(1, 8)]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def web(server: Server, tmp_path: Path) -> Web:
-    return Web(server, tmp_path, [{"name": "orders", "endpoint": {"path": "rows"}}])
 
 
 @pytest.mark.parametrize(

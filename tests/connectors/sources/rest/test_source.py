@@ -13,10 +13,9 @@ import pytest
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import VARIABLE
-from tests.connectors.sources.rest.web import Server, Web, order, serving
+from tests.connectors.sources.rest.web import Server, Web, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.connectors.attempts import Duckdb
@@ -33,12 +32,6 @@ PAGINATORS: dict[str, Any] = {
 }
 NEW: dict[str, Any] = {"cursor_path": "at", "start_param": "since", "row_order": "asc"}
 OAUTH = {"type": "oauth2_client_credentials", "client_id": "me", "client_secret": "hunter22"}
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture
