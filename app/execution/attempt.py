@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from msgspec import structs
 
+from app.connectors.contract.blame import subject_of
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.options import SyntheticParameters
 from app.connectors.sources.synthetic.source import run_synthetic
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
-    from app.domain.attempt_protocol import AttemptJob, AttemptMessage
+    from app.domain.attempt_protocol import AttemptMessage, Backfill
     from app.domain.claim import Claim
     from app.execution.endings import Endings
     from app.execution.progress import ProgressReports
@@ -152,13 +153,13 @@ class Attempt:
         self._log.redact = redactor_of(watcher.current.secrets()).redact
         return watcher.current
 
-    async def _make_job(self, catalogue: Catalogue) -> AttemptJob:
+    async def _make_job(self, catalogue: Catalogue) -> Sync | Backfill:
         job = make_job(catalogue, self.claim, self._context.data_dir)
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
         return structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
 
-    async def _run(self, catalogue: Catalogue, job: AttemptJob) -> Outcome:
+    async def _run(self, catalogue: Catalogue, job: Sync | Backfill) -> Outcome:
         source, collection = catalogue.find(self.claim.source, self.claim.collection)
         try:
             async with asyncio.timeout(collection.timeout.total_seconds()) as deadline:
@@ -168,10 +169,9 @@ class Attempt:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            place = f"source {self.claim.source!r}, collection {self.claim.collection!r}"
             read = f"{self._records_read} records were read by then"
             longest = format_duration(collection.timeout)
-            return Outcome(Result.FAILED, f"{place}: timeout: the attempt took longer than {longest}; {read}")
+            return Outcome(Result.FAILED, f"{subject_of(job)}: timeout: the attempt took longer than {longest}; {read}")
 
     async def _run_here(self, job: Sync) -> Outcome:
         last: list[AttemptMessage] = []
@@ -187,7 +187,7 @@ class Attempt:
         await run_synthetic(parameters, emit, rng=_RNG)
         return _outcome_of_last_message(last[0], exit_code=0)
 
-    async def _run_child(self, job: AttemptJob) -> Outcome:
+    async def _run_child(self, job: Sync | Backfill) -> Outcome:
         child = self._child = await AttemptProcess.start(job, os.environ)
         texts = asyncio.create_task(child.free_text(partial(self._log.write, "info")))
         last: AttemptMessage | None = None

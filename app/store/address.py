@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL, make_url
 
 from app.domain.errors import ConfigurationError
+from app.domain.numbers import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,6 @@ _LIBPQ_ONLY: Final = frozenset({
 # What stands before several servers in a URL's own part, these, and the rest. A login may have a comma too.
 _SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
 _DEFAULT_PORT: Final = 5432
-_HIGHEST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ def plain_url(name: str, url: str) -> str:
         valid = ", ".join(sorted(_URL_OPTIONS))
         raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; choose one of {valid}")
     for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
-        if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
-            raise ConfigurationError(f"{name}: port {port} is out of range; use 1 to {_HIGHEST_PORT}")
+        if not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
+            raise ConfigurationError(f"{name}: port {port} is out of range; use 1 to {HIGHEST_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
     # Of several servers the first that answers may be a standby.
     if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:

@@ -83,7 +83,7 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
 
 @contextmanager
 def _announce(log: Log) -> Iterator[None]:
-    """Tells whoever waits for the connector that an installation is taking the time."""
+    """Reports the start and the end of an installation, if `log` wants to know."""
     announce = log.installing if isinstance(log, HearsOfInstalling) else None
     if announce:
         announce()

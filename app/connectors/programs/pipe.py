@@ -1,4 +1,4 @@
-"""Reads a process's output from a pipe until the process ends, whoever else holds the pipe, in bounded memory."""
+"""Reads a process's output until the process ends, even if others still hold the pipe, in bounded memory."""
 
 from __future__ import annotations
 

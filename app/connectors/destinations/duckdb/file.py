@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from app.connectors.contract.batches import WRITE_BYTES
 from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -28,7 +29,6 @@ _MEGABYTES = 64
 # Each column needs a block of a quarter of a megabyte in each of the tables that rows pass through.
 _MEGABYTES_A_COLUMN = 0.75
 _USUAL_COLUMNS = 16
-_USUAL_BATCH_BYTES = 4 << 20
 _COPIES_OF_A_BATCH = 8
 
 
@@ -62,7 +62,7 @@ class TargetFile:
         self._columns += more_columns
         self._batch_bytes = max(self._batch_bytes, batch_bytes)
         wide = max(0, self._columns - _USUAL_COLUMNS) * _MEGABYTES_A_COLUMN
-        large = max(0, self._batch_bytes - _USUAL_BATCH_BYTES) / 2**20 * _COPIES_OF_A_BATCH
+        large = max(0, self._batch_bytes - WRITE_BYTES) / 2**20 * _COPIES_OF_A_BATCH
         megabytes = math.ceil(_MEGABYTES + wide + large)
         if megabytes > self._megabytes:
             self.connection.execute(f"SET memory_limit = '{megabytes}MB'")

@@ -48,7 +48,7 @@ class Storage(Protocol):
         """The files of all directories whose names begin with `prefix`."""
 
     def remove(self, name: str) -> None:
-        """Removes a file; one that does not exist is no error."""
+        """Removes a file, if it exists."""
 
     def remove_parts(self, directory: str, *, older_than: str) -> None:
         """Removes what killed processes left in it before the file `older_than` was written."""
