@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.passes import Checkpoint, Rows
-from app.connectors.contract.schema import Table
-from app.connectors.destinations.postgres.columns import NEW_TYPES, column
+from app.connectors.contract.schema import Table, parse_type, type_name
+from app.connectors.destinations.postgres.columns import column, new_type
 from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema
 from app.connectors.sources.python.reading import Reading as _Reading
@@ -28,7 +28,7 @@ from syncline.reading import Context, Interval, Item
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from syncline.schema import ColumnType, Mode
+    from syncline.schema import Mode
 
 __all__ = ["Reading", "SourceError", "check_resumes", "run"]
 
@@ -49,7 +49,7 @@ class Reading:
     records: list[dict[str, Any]] = field(default_factory=list)
     bookmarks: list[Any] = field(default_factory=list)
     covered: list[int] = field(default_factory=list)
-    columns: dict[str, ColumnType] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     mode: Mode = "full_refresh"
     cursor_field: str | None = None
@@ -61,8 +61,7 @@ class Reading:
         undeclared = sorted(set().union(*self.records) - self._declared)
         if undeclared:
             raise AssertionError(f"the Schema does not declare these fields: {', '.join(map(repr, undeclared))}")
-        kinds = {kind.value: type_ for kind, type_ in NEW_TYPES.items()}
-        columns = {name: column(name, kinds[kind]) for name, kind in self.columns.items()}
+        columns = {name: column(name, new_type(*parse_type(type_))) for name, type_ in self.columns.items()}
         for number, record in enumerate(self.records):
             try:
                 fit([record], columns, table="")
@@ -139,7 +138,7 @@ def _collect(reading: _Reading, bookmark: str | None, lines: list[str]) -> Readi
     records: list[dict[str, Any]] = []
     bookmarks: list[Any] = []
     covered: list[int] = []
-    columns: dict[str, ColumnType] = {}
+    columns: dict[str, str] = {}
     for item in reading.items(bookmark):
         match item:
             case Rows():
@@ -148,7 +147,7 @@ def _collect(reading: _Reading, bookmark: str | None, lines: list[str]) -> Readi
                 bookmarks.append(json.loads(text))
                 covered.append(len(records))
             case Table():
-                columns = {name: kind.value for name, kind in item.columns.items()}
+                columns = {name: type_name(kind, item.digits.get(name)) for name, kind in item.columns.items()}
             case _:
                 pass
     settings = reading.settings

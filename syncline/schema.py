@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 ColumnType: TypeAlias = Literal[
-    "boolean", "integer", "big integer", "number", "text", "timestamp", "date", "time", "json", "bytes"
+    "boolean",
+    "integer",
+    "big integer",
+    "number",
+    "decimal",
+    "float",
+    "text",
+    "timestamp",
+    "local timestamp",
+    "date",
+    "time",
+    "interval",
+    "uuid",
+    "json",
+    "bytes",
 ]
-"""`integer` has 64 bits, `big integer` any size, `number` is decimal, `json` holds whatever JSON can."""
+"""`integer` has 64 bits, `big integer` any size. `decimal` is exact, also as `decimal(18,2)`: 18 digits, 2 of them
+after the point; `float` is a double; `number` keeps the digits of either. A `timestamp` is a point in time, a
+`local timestamp` has no zone. `json` holds whatever JSON can."""
 
 Mode: TypeAlias = Literal["full_refresh", "incremental"]
 """All records each time, which replace the previous ones; or only those that are new since the bookmark."""
@@ -20,17 +38,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 PYTHON_TYPES: Final[Mapping[type, ColumnType]] = {
     bool: "boolean",
     int: "integer",
-    float: "number",
-    Decimal: "number",
+    float: "float",
+    Decimal: "decimal",
     str: "text",
     dt.datetime: "timestamp",
     dt.date: "date",
     dt.time: "time",
     bytes: "bytes",
+    uuid.UUID: "uuid",
     dict: "json",
     list: "json",
     object: "json",
 }
+_DECIMAL: Final = re.compile(r"decimal\((\d{1,4}), ?(\d{1,4})\)")
 DECLARED: Final = "__syncline_schema__"
 
 
@@ -39,8 +59,8 @@ class Schema:
 
     Args:
         columns: each column's type, as a `ColumnType` or as the Python type that stands for it (`bool`, `int`, `float`,
-            `Decimal`, `str`, `bytes`, `datetime`, `date`, `time`; `dict`, `list` and `object` are `json`). Fields that
-            are not named here get the type of their first values.
+            `Decimal`, `str`, `bytes`, `datetime`, `date`, `time`, `UUID`; `dict`, `list` and `object` are `json`).
+            Fields that are not named here get the type of their first values.
         key: the column or columns that identify a record: a record replaces the one with the same key.
         mode: `full_refresh` (the default) or `incremental`.
         cursor_field: a column that only grows. Without a key, records at or below its highest value that are sent again
@@ -58,13 +78,13 @@ class Schema:
     def __init__(
         self,
         *,
-        columns: Mapping[str, ColumnType | type] | None = None,
+        columns: Mapping[str, ColumnType | str | type] | None = None,
         key: str | Iterable[str] = (),
         mode: Mode | None = None,
         cursor_field: str | None = None,
         intervals: bool = False,
     ) -> None:
-        self.columns: dict[str, ColumnType] = {
+        self.columns: dict[str, str] = {
             _name(name): _column_type(name, given) for name, given in (columns or {}).items()
         }
         self.key: tuple[str, ...] = (key,) if isinstance(key, str) else tuple(map(_name, key))
@@ -94,12 +114,14 @@ def _name(name: Any) -> str:
     return name
 
 
-def _column_type(name: str, given: Any) -> ColumnType:
+def _column_type(name: str, given: Any) -> str:
     if isinstance(given, type) and given in PYTHON_TYPES:
         return PYTHON_TYPES[given]
-    found: ColumnType | None = next((known for known in get_args(ColumnType) if known == given), None)
+    if isinstance(given, str) and (digits := _DECIMAL.fullmatch(given)) and 0 < int(digits[1]) >= int(digits[2]):
+        return given
+    found: str | None = next((known for known in get_args(ColumnType) if known == given), None)
     if found is None:
         shown = given.__name__ if isinstance(given, type) else repr(given)
-        valid = ", ".join(get_args(ColumnType))
+        valid = ", ".join([*get_args(ColumnType), "decimal(18,2)"])
         raise ValueError(f"column {name!r} has the unknown type {shown}; choose one of {valid}")
     return found

@@ -32,9 +32,34 @@ TaskId = Annotated[
 ]
 
 
-OfferedType = Literal[
-    "boolean", "integer", "big integer", "number", "text", "timestamp", "date", "time", "json", "bytes", "unknown"
+_NamedType = Literal[
+    "boolean",
+    "integer",
+    "big integer",
+    "number",
+    "decimal",
+    "float",
+    "text",
+    "timestamp",
+    "local timestamp",
+    "date",
+    "time",
+    "interval",
+    "uuid",
+    "json",
+    "bytes",
+    "unknown",
 ]
+OfferedType = (
+    _NamedType
+    | Annotated[
+        str,
+        Field(
+            description="An exact decimal, with its digits in all and after the point.",
+            json_schema_extra={"pattern": r"^decimal\(\d+,\d+\)$", "examples": ["decimal(18,2)"]},
+        ),
+    ]
+)
 
 
 class Error(TypedDict):
@@ -289,7 +314,7 @@ def offers_document(source: str, offered: Iterable[Offered]) -> Offers:
         "collections": [
             {
                 "name": each.name,
-                "columns": [{"name": name, "type": cast("OfferedType", kind)} for name, kind in each.columns.items()],
+                "columns": [{"name": name, "type": kind} for name, kind in each.columns.items()],
                 "primary_key": each.key,
                 "cursor_fields": each.cursor_fields,
                 "sync_modes": each.sync_modes,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 KINDS = ("postgres", "duckdb", "parquet")
 TEXT = 'tab\t\\N \\. "q" é🙂 \u2028'
+MOST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 NESTED: Any = {"a": [1, {"b": None, "": {}}], "é": "🙂", "n": 0.1}
 MOMENT = datetime(2024, 2, 29, 10, 0, 0, 123456, UTC)
 # Kind, what is sent, and what is found: one value for all, or one for each of KINDS.
@@ -43,6 +46,18 @@ GOLDEN: list[tuple[Kind, Any, Any]] = [
         (Decimal("1.7976931348623157E+308"), 1.7976931348623157e308, 1.7976931348623157e308),
     ),
     (Kind.NUMBER, 2**53, 2**53),
+    (Kind.DECIMAL, Decimal("0.1"), Decimal("0.1")),
+    (
+        Kind.DECIMAL,
+        Decimal("-99999999999999999999.999999999999999999"),
+        Decimal("-99999999999999999999.999999999999999999"),
+    ),
+    (Kind.DECIMAL, 5, 5),
+    (Kind.FLOAT, 0.1, 0.1),
+    (Kind.FLOAT, 5e-324, 5e-324),
+    (Kind.FLOAT, -1.7976931348623157e308, -1.7976931348623157e308),
+    (Kind.FLOAT, "Infinity", math.inf),
+    (Kind.FLOAT, -math.inf, -math.inf),
     (Kind.TEXT, TEXT, TEXT),
     (Kind.TEXT, "", ""),
     (Kind.TEXT, "NULL", "NULL"),
@@ -50,9 +65,14 @@ GOLDEN: list[tuple[Kind, Any, Any]] = [
     (Kind.TIMESTAMP, "2024-02-29T10:00:00.123456", MOMENT),
     (Kind.TIMESTAMP, "0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
     (Kind.TIMESTAMP, "9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+    (Kind.LOCAL_TIMESTAMP, "2024-02-29T10:00:00.123456", datetime(2024, 2, 29, 10, 0, 0, 123456)),  # noqa: DTZ001 - without a zone
+    (Kind.LOCAL_TIMESTAMP, "0001-01-01 00:00:00", datetime(1, 1, 1)),  # noqa: DTZ001 - likewise
+    (Kind.LOCAL_TIMESTAMP, "9999-12-31T23:59:59.999999", datetime(9999, 12, 31, 23, 59, 59, 999999)),  # noqa: DTZ001
     (Kind.DATE, "0001-01-01", date(1, 1, 1)),
     (Kind.DATE, "9999-12-31", date(9999, 12, 31)),
     (Kind.TIME, "23:59:59.999999", time(23, 59, 59, 999999)),
+    (Kind.UUID, "00000000-0000-0000-0000-000000000001", (UUID(int=1), UUID(int=1), str(UUID(int=1)))),
+    (Kind.UUID, "{FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF}", (UUID(MOST), UUID(MOST), MOST)),
     (Kind.JSON, NESTED, NESTED),
     (Kind.JSON, "1", "1"),
     (Kind.JSON, [[]] * 3, [[]] * 3),
@@ -68,7 +88,20 @@ REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
     (Kind.BIG_INTEGER, 2**127, ("duckdb", "parquet"), "out of range"),
     (Kind.BIG_INTEGER, 10**38, ("parquet",), "out of range"),
     (Kind.NUMBER, Decimal("0.12345678901234567890"), ("duckdb", "parquet"), "more digits"),
-    (Kind.NUMBER, Decimal("NaN"), KINDS, "not a number"),
+    (Kind.DECIMAL, Decimal("NaN"), ("duckdb", "parquet"), "not a number"),
+    (Kind.DECIMAL, Decimal("0.1234567890123456789"), ("duckdb", "parquet"), "too many digits after the decimal point"),
+    (Kind.DECIMAL, 10**20, ("duckdb", "parquet"), "out of range"),
+    (Kind.FLOAT, Decimal("0.12345678901234567890"), KINDS, "more digits"),
+    (Kind.FLOAT, "nan", KINDS, "not a number"),
+    (Kind.JSON, math.nan, KINDS, "JSON has no NaN"),
+    (Kind.LOCAL_TIMESTAMP, "2024-02-29T12:00:00+02:00", KINDS, "offset"),
+    (Kind.LOCAL_TIMESTAMP, "infinity", ("parquet",), "ISO 8601"),
+    (Kind.TIMESTAMP, "infinity", ("parquet",), "ISO 8601"),
+    (Kind.DATE, "-infinity", ("parquet",), "ISO 8601"),
+    (Kind.TIME, "24:00:00", ("parquet",), "ISO 8601"),
+    (Kind.TIME, "24:00:01", KINDS, "ISO 8601"),
+    (Kind.UUID, "1", KINDS, "not a UUID"),
+    (Kind.INTERVAL, "soon", ("postgres", "duckdb"), "soon"),
     (Kind.TEXT, "a\0b", ("postgres",), "U+0000"),
     (Kind.TEXT, "\ud800", KINDS, "surrogate"),
     (Kind.TEXT, b"a", KINDS, "bytes, not text"),
@@ -117,6 +150,60 @@ def test_values_at_the_bounds_of_their_types_arrive_as_they_are(
         read = json.loads(found) if each is Kind.JSON and isinstance(found, str) and kind != "postgres" else found
         assert read == wanted, (each, value)
         assert type(read) is type(wanted) or not isinstance(wanted, str | bytes), (each, value)
+
+
+# Kind, what is sent, and how PostgreSQL and DuckDB write what they hold.
+ODD: list[tuple[Kind, Any, str, str]] = [
+    (Kind.FLOAT, math.nan, "NaN", "nan"),
+    (Kind.TIMESTAMP, "infinity", "infinity", "infinity"),
+    (Kind.TIMESTAMP, "-infinity", "-infinity", "-infinity"),
+    (Kind.LOCAL_TIMESTAMP, "infinity", "infinity", "infinity"),
+    (Kind.DATE, "infinity", "infinity", "infinity"),
+    (Kind.DATE, "-infinity", "-infinity", "-infinity"),
+    (Kind.TIME, "24:00:00", "24:00:00", "24:00:00"),
+    (Kind.INTERVAL, "1 mon", "1 mon", "1 month"),
+    (Kind.INTERVAL, "30 days", "30 days", "30 days"),
+    (
+        Kind.INTERVAL,
+        "1 year 2 mons -3 days +26:00:00.5",
+        "1 year 2 mons -3 days +26:00:00.5",
+        "1 year 2 months -3 days 26:00:00.5",
+    ),
+    (Kind.INTERVAL, "-01:30:00", "-01:30:00", "-01:30:00"),
+]
+
+
+@pytest.mark.parametrize("kind", ["postgres", "duckdb"])
+@pytest.mark.parametrize("mode", [WriteMode.APPEND, WriteMode.UPSERT, WriteMode.HISTORY])
+def test_values_that_python_does_not_have_are_kept_and_equal_themselves(
+    targets: dict[str, Any], kind: str, mode: WriteMode, tmp_path: Path
+) -> None:
+    target = targets[kind]
+    columns = {f"c{number}": each for number, (each, *_) in enumerate(ODD)}
+    record = {f"c{number}": value for number, (_, value, *_) in enumerate(ODD)}
+    # Ordinary values in the same batch, which are not all of one form any more.
+    other = {
+        name: {Kind.FLOAT: 1.5, Kind.TIME: "01:02:03", Kind.INTERVAL: "2 days"}.get(each, "2024-01-01")
+        for name, each in columns.items()
+    }
+    table = Table("t", {"id": Kind.INTEGER} | columns, ("id",), full_refresh=True)
+    collection_ = collection(target, tmp_path, mode)
+    first = collection_.load(Sent(table, Rows("t", [{"id": 1} | record, {"id": 2} | other], 1)))
+    assert first == 2
+    again = collection_.load(Sent(table, Rows("t", [{"id": 1} | record, {"id": 2} | other], 1)))
+    assert again == (2 if mode is WriteMode.APPEND else 0)
+    texts = ", ".join(f"CAST({name} AS TEXT)" for name in columns)
+    written = [each[2 if kind == "postgres" else 3] for each in ODD]
+    assert list(target.execute(f"SELECT {texts} FROM loaded.t WHERE id = 1")[0]) == written
+
+
+@pytest.mark.parametrize("kind", ["postgres", "duckdb"])
+def test_a_month_is_not_thirty_days(targets: dict[str, Any], kind: str, tmp_path: Path) -> None:
+    target = collection(targets[kind], tmp_path, WriteMode.UPSERT)
+    table = Table("t", {"id": Kind.INTEGER, "span": Kind.INTERVAL}, ("id",))
+    assert target.load(Sent(table, Rows("t", [{"id": 1, "span": "1 mon"}], 1), Checkpoint("1"))) == 1
+    assert target.load(Sent(table, Rows("t", [{"id": 1, "span": "30 days"}], 1), Checkpoint("2"))) == 1
+    assert selected(targets[kind], "CAST(span AS TEXT)") == [("30 days",)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from app.connectors.contract.schema import Kind
+from app.connectors.contract.schema import Kind, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from app.connectors.contract.schema import Digits
     from app.domain.attempt_protocol import Offered
 
 UNKNOWN: Final = "unknown"
 """The type of a column that only its values will reveal."""
 
 # Times make better cursors than numbers: numbers are often assigned before their rows become visible.
-_ORDER: Final = (Kind.TIMESTAMP, Kind.DATE, Kind.INTEGER, Kind.BIG_INTEGER)
+_ORDER: Final = (Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP, Kind.DATE, Kind.INTEGER, Kind.BIG_INTEGER)
 _CHANGES: Final = ("updat", "modif", "chang", "edit")
 
 
@@ -48,6 +49,7 @@ def non_null_columns(schema: dict[str, Any]) -> list[str]:
     return [name for name, types in typed.items() if "null" not in ([types] if isinstance(types, str) else types)]
 
 
-def column_types(columns: Mapping[str, Kind | None]) -> dict[str, str]:
+def column_types(columns: Mapping[str, Kind | None], digits: Mapping[str, Digits] | None = None) -> dict[str, str]:
     """Names and types in the form of `Offered`."""
-    return {name: kind.value if kind else UNKNOWN for name, kind in columns.items()}
+    known = digits or {}
+    return {name: type_name(kind, known.get(name)) if kind else UNKNOWN for name, kind in columns.items()}

@@ -1,31 +1,48 @@
-"""A source's tables: JSON Schema (draft 4 to 2020-12) turned into kinds of columns.
+"""A source's tables, and the kinds of their columns.
 
-A kind exists only if every destination can store its values unchanged. Whatever may hold several kinds of JSON (unions,
-objects, arrays, no type at all) is `json`, so that 1 and "1" stay different.
+A destination that has no type for a kind stores its values as text, unchanged. Whatever may hold several kinds of JSON
+(unions, objects, arrays, no type at all) is `json`, so that 1 and "1" stay different.
 """
 
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.domain.writing import SchemaPolicy, WriteMode
 
 
 class Kind(enum.Enum):
-    """What a column holds, before a destination chooses a type for it."""
+    """What a column holds, before a destination chooses a type for it.
+
+    There are three kinds of fractions. A `DECIMAL` is exact and has known or at least bounded `Digits`; a `FLOAT` is a
+    binary double, which may be NaN or infinite; a `NUMBER`, as in JSON, may have been either, so that its digits are
+    kept but its size is unknown. A `TIMESTAMP` is a point in time, a `LOCAL_TIMESTAMP` what a clock on the wall showed.
+    """
 
     BOOLEAN = "boolean"
     INTEGER = "integer"
     BIG_INTEGER = "big integer"
     NUMBER = "number"
+    DECIMAL = "decimal"
+    FLOAT = "float"
     TEXT = "text"
     TIMESTAMP = "timestamp"
+    LOCAL_TIMESTAMP = "local timestamp"
     DATE = "date"
     TIME = "time"
+    INTERVAL = "interval"
+    UUID = "uuid"
     JSON = "json"
     BYTES = "bytes"
+
+
+MOST_DIGITS: Final = 38
+"""Of a decimal in DuckDB, Parquet and most warehouses."""
+_USUAL_SCALE: Final = 18
+_DECIMAL = re.compile(r"decimal\((\d{1,4}), ?(\d{1,4})\)")
 
 
 class Digits(NamedTuple):
@@ -40,6 +57,32 @@ class Digits(NamedTuple):
         if not isinstance(precision, int) or not isinstance(scale, int) or precision < 1:
             return None
         return cls(precision - scale, 0) if scale < 0 else cls(max(precision, scale), scale)
+
+    @classmethod
+    def of_fixed_scale(cls, known: Digits | None) -> Digits:
+        """For destinations whose decimals have a fixed scale and at most 38 digits.
+
+        Unknown digits become (38, 18), as in Spark's `DecimalType.SYSTEM_DEFAULT`: that has room for every integer of
+        64 bits, and for the fractions of most currencies. What does not fit is refused.
+        """
+        if known is None:
+            return cls(MOST_DIGITS, _USUAL_SCALE)
+        return known if known.precision <= MOST_DIGITS else cls(MOST_DIGITS, min(known.scale, _USUAL_SCALE))
+
+
+def type_name(kind: Kind, digits: Digits | None) -> str:
+    """`decimal(18,2)` for a decimal with known digits, otherwise the kind's name."""
+    return f"{kind.value}({digits.precision},{digits.scale})" if kind is Kind.DECIMAL and digits else kind.value
+
+
+def parse_type(name: str) -> tuple[Kind, Digits | None]:
+    """The inverse of `type_name`; raises `ValueError`."""
+    if not (found := _DECIMAL.fullmatch(name)):
+        return Kind(name), None
+    digits = Digits(int(found[1]), int(found[2]))
+    if not 0 <= digits.scale <= digits.precision or not digits.precision:
+        raise ValueError(f"{name!r}: the digits after the point are among all digits, so there cannot be more of them")
+    return Kind.DECIMAL, digits
 
 
 @dataclass(frozen=True)
@@ -75,20 +118,17 @@ class Table:
         return self.mode is WriteMode.REPLACE or (self.full_refresh and self.mode is not WriteMode.UPSERT)
 
 
-_SCALARS = {"boolean": Kind.BOOLEAN, "number": Kind.NUMBER}
-_FORMATS = {"date-time": Kind.TIMESTAMP, "date": Kind.DATE, "time": Kind.TIME}
 _INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
-
-
-def columns_of(schema: Any) -> dict[str, Kind]:
-    """The columns of the objects that `schema` describes, in its order; none if it is not a JSON Schema."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    return {name: kind_of(described) for name, described in properties.items()} if isinstance(properties, dict) else {}
-
-
-def kind_of(schema: Any) -> Kind:
-    """The kind that can store every value `schema` allows."""
-    return common_kind(_kinds(schema))
+_MOMENTS = {Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP}
+# The first group that has all kinds of a column's values decides. A time without a zone is one in UTC among others.
+_COMMON: tuple[tuple[set[Kind], Kind], ...] = (
+    (_INTEGERS, Kind.BIG_INTEGER),
+    ({*_INTEGERS, Kind.NUMBER}, Kind.NUMBER),
+    ({*_INTEGERS, Kind.DECIMAL, Kind.NUMBER}, Kind.DECIMAL),
+    ({*_INTEGERS, Kind.DECIMAL, Kind.NUMBER, Kind.FLOAT}, Kind.NUMBER),
+    (_MOMENTS, Kind.TIMESTAMP),
+    ({Kind.TEXT, *_MOMENTS, Kind.DATE, Kind.TIME, Kind.INTERVAL, Kind.UUID}, Kind.TEXT),
+)
 
 
 def integer_kind(value: int) -> Kind:
@@ -100,31 +140,7 @@ def common_kind(kinds: set[Kind]) -> Kind:
     """The one kind that keeps every value of all `kinds`."""
     if len(kinds) == 1:
         return next(iter(kinds))
-    if kinds and kinds <= _INTEGERS:
-        return Kind.BIG_INTEGER
-    if kinds and kinds <= {*_INTEGERS, Kind.NUMBER}:
-        return Kind.NUMBER
-    if kinds and kinds <= {Kind.TEXT, *_FORMATS.values()}:
-        return Kind.TEXT
+    for group, kind in _COMMON:
+        if kinds and kinds <= group:
+            return kind
     return Kind.JSON
-
-
-def _kinds(schema: Any) -> set[Kind]:
-    if not isinstance(schema, dict):
-        return {Kind.JSON}
-    for union in ("anyOf", "oneOf"):
-        if isinstance(schema.get(union), list):
-            return set().union(*map(_kinds, schema[union]))
-    types = schema.get("type")
-    if not isinstance(types, str | list):
-        return {Kind.JSON}
-    return {_kind(name, schema) for name in ([types] if isinstance(types, str) else types) if name != "null"}
-
-
-def _kind(name: Any, schema: dict[str, Any]) -> Kind:
-    if name == "string":
-        return _FORMATS.get(str(schema.get("format")), Kind.TEXT)
-    if name == "integer":
-        bounds = [schema[bound] for bound in ("minimum", "maximum") if isinstance(schema.get(bound), int)]
-        return common_kind({Kind.INTEGER, *map(integer_kind, bounds)})
-    return _SCALARS.get(name, Kind.JSON) if isinstance(name, str) else Kind.JSON

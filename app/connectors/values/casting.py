@@ -30,6 +30,9 @@ _OFFSET = r"( ?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?))?"
 _CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?" + _OFFSET
 _MOMENT = re.compile(rf"({_DAY})([Tt ]{_CLOCK})?")
 _TIME_OF_DAY = re.compile(rf"T?{_CLOCK}")
+_END_OF_DAY = re.compile(r"T?24:00(:00([.,]0+)?)?")
+INFINITIES = ("infinity", "-infinity")
+NON_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it contains half of a surrogate pair, which is not valid text"
 # More than a double has on either side of the decimal point.
@@ -43,6 +46,7 @@ _FIRST_MOMENT, _LAST_MOMENT = (
     (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 -- both sides are in UTC
     for moment in (datetime.min, datetime.max)  # noqa: DTZ901 -- likewise
 )
+_CLOCK_AFTER_DAYS = re.compile(r" \+(\d+:)")
 _CANONICAL_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -94,10 +98,14 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Decimal numbers of at most `precision` digits, `scale` of them after the decimal point."""
+    """Decimal numbers of at most `precision` digits, `scale` of them after the decimal point.
+
+    `others` are values that are not finite numbers, by their names in `NON_FINITE`.
+    """
 
     precision: int
     scale: int
+    others: frozenset[str] = frozenset()
 
     def fits(self, array: pa.Array) -> pa.Array | None:
         before_the_point = self.precision - self.scale
@@ -111,6 +119,8 @@ class Number:
         return array if fits else None
 
     def cast(self, value: Any) -> int | Decimal:
+        if self.others and (name := _non_finite(value)) in self.others:
+            return Decimal(name)
         number = _number(value)
         text = str(number)
         # Neither side of the point is longer than the whole, so most numbers need no closer look.
@@ -132,9 +142,13 @@ def _exponent(number: Decimal) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Floating:
-    """Binary floating point; a number fits if the shortest string of the nearest float is that number again."""
+    """Binary floating point; a number fits if the shortest string of the nearest float is that number again.
+
+    `non_finite`: infinities and NaN can be stored, too.
+    """
 
     bits: int
+    non_finite: bool = False
 
     def fits(self, array: pa.Array) -> pa.Array | None:
         """Doubles always fit; any other fraction has to be tried."""
@@ -143,10 +157,12 @@ class Floating:
         if pa.types.is_integer(array.type):
             fits = _is_within(array, -_EXACT_IN_A_DOUBLE, _EXACT_IN_A_DOUBLE)
         else:
-            fits = pa.types.is_float64(array.type) and _is_finite(array)
+            fits = pa.types.is_float64(array.type) and (self.non_finite or _is_finite(array))
         return array if fits else None
 
     def cast(self, value: Any) -> float:
+        if self.non_finite and (name := _non_finite(value)):
+            return float(name)
         number = _number(value)
         try:
             nearest = float(number)
@@ -181,7 +197,7 @@ class Text:
         if isinstance(value, bytes):
             raise Unfit("it is bytes, not text")
         try:
-            text = value if isinstance(value, str) else jsontext.encode(value)
+            text = value if isinstance(value, str) else _non_finite(value) or jsontext.encode(value)
         except UnicodeEncodeError:
             raise Unfit(_HALF) from None
         if self.limit is not None and len(text) > self.limit:
@@ -210,6 +226,8 @@ class Json:
         return None
 
     def cast(self, value: Any) -> str:
+        if not isinstance(value, str) and (name := _non_finite(value)):
+            raise Unfit(f"JSON has no {name}")
         try:
             text = jsontext.encode(value)
         except UnicodeEncodeError:
@@ -229,10 +247,14 @@ def _has_nul(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """Points in time (`zone`) or wall clock times; no offset means UTC, as in Singer's specification."""
+    """Points in time (`zone`) or wall clock times; no offset means UTC, as in Singer's specification.
+
+    `infinite`: the texts "infinity" and "-infinity" can be stored, too.
+    """
 
     zone: bool
     digits: int = _MICROSECONDS
+    infinite: bool = False
 
     def fits(self, array: pa.Array) -> pa.Array | None:
         if self.digits < _MICROSECONDS:
@@ -245,7 +267,9 @@ class Timestamp:
                 return found.cast(pa.timestamp("us", "UTC" if self.zone else None)) if inside else None
         return None
 
-    def cast(self, value: Any) -> datetime:
+    def cast(self, value: Any) -> datetime | str:
+        if self.infinite and value in INFINITIES:
+            return str(value)
         moment = _moment(value)
         if moment.microsecond % 10 ** (_MICROSECONDS - self.digits):
             raise Unfit("it has too many decimal places of a second")
@@ -254,6 +278,10 @@ class Timestamp:
 
 @dataclass(frozen=True, slots=True)
 class Date:
+    """`infinite`: the texts "infinity" and "-infinity" can be stored, too."""
+
+    infinite: bool = False
+
     def fits(self, array: pa.Array) -> pa.Array | None:
         found = _parse_texts(array, pa.date32())
         days = timedelta(days=1) // timedelta(microseconds=1)
@@ -261,7 +289,9 @@ class Date:
             return None
         return found
 
-    def cast(self, value: Any) -> date:
+    def cast(self, value: Any) -> date | str:
+        if self.infinite and value in INFINITIES:
+            return str(value)
         moment = _without_zone(_moment(value))
         if moment.time() != time.min:
             raise Unfit("it has a time of day")
@@ -270,12 +300,17 @@ class Date:
 
 @dataclass(frozen=True, slots=True)
 class TimeOfDay:
+    """`midnight`: 24:00:00, the end of a day, can be stored, too."""
+
     digits: int = _MICROSECONDS
+    midnight: bool = False
 
     def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- Arrow parses no times of day
         return None
 
-    def cast(self, value: Any) -> time:
+    def cast(self, value: Any) -> time | str:
+        if self.midnight and isinstance(value, str) and _END_OF_DAY.fullmatch(value):
+            return "24:00:00"
         if not isinstance(value, str) or _FINER_THAN_MICROSECONDS.search(value):
             raise Unfit("it is not a time of day with at most microseconds")
         try:
@@ -320,6 +355,20 @@ class Verbatim:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval(Verbatim):
+    """A length of time, which stays a string: a month has no fixed number of days.
+
+    PostgreSQL writes `-1 days +02:03:00`, but DuckDB reads no sign + there.
+    """
+
+    def fits(self, array: pa.Array) -> pa.Array | None:
+        return None if pc.any(pc.match_substring(array, "+")).as_py() else Verbatim.fits(self, array)
+
+    def cast(self, value: Any) -> str:
+        return _CLOCK_AFTER_DAYS.sub(r" \1", Verbatim.cast(self, value))
+
+
+@dataclass(frozen=True, slots=True)
 class Binary(Verbatim):
     """Bytes, in the destination's own `notation`; strings are assumed to be in it already."""
 
@@ -355,6 +404,15 @@ def _number(value: Any) -> int | Decimal:
         if isinstance(number, int) or number.is_finite():
             return number
     raise Unfit("it is not a number")
+
+
+def _non_finite(value: Any) -> str | None:
+    """The name in `NON_FINITE` of a value that is not a finite number; None for any other value."""
+    if isinstance(value, str):
+        return value if value in NON_FINITE else None
+    if not isinstance(value, float | Decimal) or jsontext.is_finite(value):
+        return None
+    return jsontext.non_finite_name(value)
 
 
 def _exact(value: float) -> int | Decimal:

@@ -81,12 +81,17 @@ def _cast(values: list[Any], column: Column, table: str) -> pa.Array:
 
 
 def _make_array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
-    if kind is None or pa.types.is_string(kind):
+    if kind is None or pa.types.is_string(kind) or _has_text(values, kind):
         kind = pa.string()
         values = [value if value is None or isinstance(value, str) else str(value) for value in values]
     elif pa.types.is_decimal(kind):
         values = [None if value is None else Decimal(value) for value in values]
     return pa.array(values, kind)
+
+
+def _has_text(values: list[Any], kind: pa.DataType) -> bool:
+    """Whether a time is one that Arrow lacks, such as infinity: its destination reads all of them from strings."""
+    return bool(pa.types.is_temporal(kind)) and any(isinstance(value, str) for value in values)
 
 
 def _refusal(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:

@@ -25,6 +25,13 @@ def is_finite(number: float | Decimal) -> bool:
     return number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)
 
 
+def non_finite_name(number: float | Decimal) -> str:
+    """What databases call it: NaN, Infinity or -Infinity."""
+    if number.is_nan() if isinstance(number, Decimal) else math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"
+
+
 decode = msgspec.json.Decoder(float_hook=fraction).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import fields_of, has_values
 from app.connectors.contract.schema import Kind, Table
+from app.connectors.values.casting import Floating
 from app.connectors.values.fitting import ValueRefusedError, fit
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -159,6 +160,24 @@ def left_out_warning(table: str, target: Target) -> str | None:
         return None
     fields = ", ".join(map(repr, target.left_out))
     return f"table {table!r} has no column for {fields}; left out because of schema_policy 'discard'"
+
+
+def inexact_warning(target: Target) -> str | None:
+    """For a table whose columns are older than the knowledge that their numbers are decimals."""
+    table = target.table
+    found = [
+        column
+        for field, column in target.columns.items()
+        if table.columns[field] is Kind.DECIMAL and isinstance(column.holds, Floating)
+    ]
+    if not found:
+        return None
+    named = ", ".join(f"{column.name!r} ({column.type})" for column in found)
+    remedies = "; ".join(column.remedy for column in found if column.remedy)
+    return (
+        f"table {table.name!r}: the source has exact decimals for {named}, but sums over binary floats are not exact"
+        + (f". {remedies}" if remedies else "")
+    )
 
 
 def late_versions_warning(table: Table) -> str | None:

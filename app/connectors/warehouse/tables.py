@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
+from app.connectors.values.casting import Floating, Number
 from app.connectors.warehouse.layout import (
     OWN_COLUMNS,
     SYNCED_COLUMN,
@@ -14,6 +17,7 @@ from app.connectors.warehouse.layout import (
     admit_columns,
     column_names,
     own_columns,
+    quoted,
 )
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -21,7 +25,7 @@ from app.domain.writing import SchemaPolicy, WriteMode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.connectors.contract.schema import Digits, Kind, Table
+    from app.connectors.contract.schema import Table
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.session import Session
 
@@ -61,7 +65,10 @@ class Tables(abc.ABC):
             self._widen(qualified, table, names)
         self._settle_key(qualified, table, [names[field] for field in table.key])
         present = self.columns_of(table.name)
-        described = {field: self.column(*present[self.name_key(name)]) for field, name in names.items()}
+        described = {
+            field: self._with_remedy(table, field, self.column(*present[self.name_key(name)]))
+            for field, name in names.items()
+        }
         marked = comment == UNFINISHED or (comment is None and table.schema_policy is not SchemaPolicy.EVOLVE)
         free = present.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
         return Target(
@@ -91,6 +98,10 @@ class Tables(abc.ABC):
 
     @abc.abstractmethod
     def qualified(self, name: str) -> str: ...
+
+    def name_for_users(self, name: str) -> str:
+        """The qualified name as it is in the user's own statements."""
+        return self.qualified(name)
 
     @abc.abstractmethod
     def column_name(self, name: str) -> str:
@@ -137,6 +148,15 @@ class Tables(abc.ABC):
         """The type of a new column; `digits` are known for some numbers."""
         return self.new_types[kind]
 
+    def _with_remedy(self, table: Table, field: str, column: Column) -> Column:
+        """Says how to give a column the digits that its source has."""
+        if (digits := _missing_digits(column, table.columns[field], table.digits.get(field))) is None:
+            return column
+        altered = f"{self.name_for_users(table.name)} ALTER COLUMN {quoted(column.name)}"
+        type_ = self.new_type(Kind.DECIMAL, digits)
+        remedy = f"Widen the column with ALTER TABLE {altered} SET DATA TYPE {type_}"
+        return dataclasses.replace(column, remedy=remedy)
+
     def _mark(self, qualified: str, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:
             self._session.run(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
@@ -164,3 +184,16 @@ class Tables(abc.ABC):
                 f"table {table.name!r} has a history, which write_mode '{table.mode}' would destroy: set "
                 "'write_mode: history', or another 'table_name'"
             )
+
+
+def _missing_digits(column: Column, kind: Kind, digits: Digits | None) -> Digits | None:
+    """The digits that `column` needs for numbers of this kind; None if it has them, or is not for numbers."""
+    holds = column.holds
+    if isinstance(holds, Floating) and kind in (Kind.DECIMAL, Kind.NUMBER):
+        return Digits.of_fixed_scale(digits)
+    if not isinstance(holds, Number) or digits is None:
+        return None
+    scale = max(holds.scale, digits.scale)
+    precision = max(holds.precision - holds.scale, digits.precision - digits.scale) + scale
+    is_more = (precision, scale) != (holds.precision, holds.scale)
+    return Digits(precision, scale) if is_more and precision <= MOST_DIGITS else None

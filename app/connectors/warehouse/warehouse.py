@@ -6,7 +6,7 @@ import abc
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.connectors.warehouse.layout import check_is_empty, left_out_warning, widen
+from app.connectors.warehouse.layout import check_is_empty, inexact_warning, left_out_warning, widen
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Warehouse(abc.ABC):
                 if first and self._reload_reason:
                     has_rows = partial(self._tables.has_rows, target.qualified)
                     check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
+            if first and (warning := inexact_warning(target)):
+                self._log("warn", warning)
             if stage := self._stages.get(table.name):
                 stage.widen(target)
             else:

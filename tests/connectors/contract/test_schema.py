@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.connectors.contract.schema import Kind, Table, columns_of, integer_kind, kind_of
+from app.connectors.contract.json_schema import columns_of, kind_of
+from app.connectors.contract.schema import Kind, Table, integer_kind
 from app.connectors.warehouse.layout import column_names, quoted, widen
 from app.domain.errors import ConfigurationError
 

@@ -115,7 +115,7 @@ def test_errors_name_the_place_in_the_function() -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: Schema(columns={"a": "int"}), "column 'a' has the unknown type 'int'; choose one of bool"),  # type: ignore[dict-item]
+        (lambda: Schema(columns={"a": "int"}), "column 'a' has the unknown type 'int'; choose one of bool"),
         (lambda: Schema(columns={"a": set}), "column 'a' has the unknown type set"),
         (lambda: Schema(mode="x"), "unknown mode 'x'; choose one of full_refresh, incremental"),  # type: ignore[arg-type]
         (lambda: Schema(columns={"a": int}, key="b"), "unknown column 'b'; choose from 'a'"),

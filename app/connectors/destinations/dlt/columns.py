@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind
+from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.values import casting
 from app.connectors.values.fitting import Column
 
@@ -17,21 +17,36 @@ if TYPE_CHECKING:
     from app.connectors.values.casting import Holds
 
 Described = dict[str, Any]
-_MOST_DIGITS: Final = 38
 _MICROSECONDS: Final = 6
-# JSON and times of day are strings: not every destination reads them from Parquet files, and strings keep them exactly.
+# JSON, times of day, intervals and UUIDs are strings: not every destination reads them from Parquet files, and strings
+# keep them exactly.
 NEW_TYPES: Final[dict[Kind, Described]] = {
     Kind.BOOLEAN: {"data_type": "bool"},
     Kind.INTEGER: {"data_type": "bigint"},
-    Kind.BIG_INTEGER: {"data_type": "decimal", "precision": _MOST_DIGITS, "scale": 0},
+    Kind.BIG_INTEGER: {"data_type": "decimal", "precision": MOST_DIGITS, "scale": 0},
     Kind.NUMBER: {"data_type": "double"},
+    Kind.DECIMAL: {"data_type": "decimal", "precision": MOST_DIGITS, "scale": 18},
+    Kind.FLOAT: {"data_type": "double"},
     Kind.TEXT: {"data_type": "text"},
     Kind.TIMESTAMP: {"data_type": "timestamp"},
+    Kind.LOCAL_TIMESTAMP: {"data_type": "timestamp", "timezone": False},
     Kind.DATE: {"data_type": "date"},
     Kind.TIME: {"data_type": "text"},
+    Kind.INTERVAL: {"data_type": "text"},
+    Kind.UUID: {"data_type": "text"},
     Kind.JSON: {"data_type": "text"},
     Kind.BYTES: {"data_type": "binary"},
 }
+
+
+def new_type(kind: Kind, digits: Digits | None, capabilities: DestinationCapabilitiesContext) -> Described:
+    """The type of a new column."""
+    if kind is Kind.DECIMAL:
+        known = Digits.of_fixed_scale(digits)
+        return {"data_type": "decimal", "precision": known.precision, "scale": known.scale}
+    if kind is Kind.LOCAL_TIMESTAMP and not capabilities.supports_naive_datetime:
+        kind = Kind.TIMESTAMP
+    return dict(NEW_TYPES[kind])
 
 
 def column(name: str, described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Column:
@@ -41,11 +56,13 @@ def column(name: str, described: Described, kind: Kind, capabilities: Destinatio
 
 
 def arrow_type(described: Described, capabilities: DestinationCapabilitiesContext) -> pa.DataType:
-    """Timestamps are sent in UTC; dlt removes the zone for destinations that have none."""
+    """Points in time are sent in UTC; dlt removes the zone for destinations that have none."""
     from dlt.common.libs.pyarrow import get_py_arrow_datatype  # noqa: PLC0415 -- dlt takes seconds
 
     kind = get_py_arrow_datatype(described, capabilities, "UTC")  # type: ignore[arg-type]
-    return pa.timestamp(kind.unit, "UTC") if pa.types.is_timestamp(kind) else kind
+    if not pa.types.is_timestamp(kind):
+        return kind
+    return pa.timestamp(kind.unit, "UTC" if described.get("timezone", True) else None)
 
 
 def _holds(described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Holds:
@@ -63,7 +80,7 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
     others: dict[str, Holds] = {
         "bool": casting.Boolean(),
         "double": casting.Floating(64),
-        "timestamp": casting.Timestamp(zone=True, digits=digits),
+        "timestamp": casting.Timestamp(zone=described.get("timezone", True), digits=digits),
         "date": casting.Date(),
         "time": casting.TimeOfDay(digits=digits),
         "binary": casting.Bytes(),

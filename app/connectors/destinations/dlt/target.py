@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlt.common.destination import DestinationCapabilitiesContext
     from dlt.common.schema import Schema
 
-    from app.connectors.contract.schema import Kind, Table
+    from app.connectors.contract.schema import Table
     from app.connectors.destinations.dlt.columns import Described
 
 LOAD_COLUMN: Final = "_dlt_load_id"
@@ -90,9 +90,12 @@ def describe_target(
     if present and not unfinished:
         names, left_out = admit_columns(table, names, new=lambda name: name_key(name) not in there)
     key = {names[field] for field in table.identity}
+    new_types = {
+        field: types.new_type(kind, table.digits.get(field), capabilities) for field, kind in table.columns.items()
+    }
     shape = {}
     for field, name in names.items():
-        shape[name] = _column_type(there.get(name_key(name)), table.columns[field]) | {"name": name}
+        shape[name] = _column_type(there.get(name_key(name)), new_types[field]) | {"name": name}
         if name in key:
             shape[name] |= {"primary_key": True, "nullable": False}
     columns = {
@@ -111,7 +114,7 @@ def describe_target(
         columns=columns,
         described=shape
         | {
-            name: _column_type(there.get(name_key(name)), kind) | {"name": name}
+            name: _column_type(there.get(name_key(name)), types.NEW_TYPES[kind]) | {"name": name}
             for name, kind in own_columns(table).items()
         }
         | {LOAD_COLUMN: {"name": LOAD_COLUMN, "data_type": "text"}}
@@ -124,9 +127,9 @@ def describe_target(
     )
 
 
-def _column_type(present: Described | None, kind: Kind) -> Described:
-    """The type that a column has already, or the one that a new column gets."""
+def _column_type(present: Described | None, new: Described) -> Described:
+    """The type that a column has already, or the `new` one."""
     if present is None or "data_type" not in present:
-        return dict(types.NEW_TYPES[kind])
+        return dict(new)
     parts = ("data_type", *_SIZES.get(present["data_type"], ()))
     return {part: present[part] for part in parts if present.get(part) is not None}

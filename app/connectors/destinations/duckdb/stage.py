@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.layout import Target
 
 _BATCH = "syncline_batch"
+# A month equals 30 days to DuckDB.
+_EQUAL_TO_OTHERS = frozenset({"INTERVAL"})
 _TOP = "_syncline_top"
 _HAS_VERSION = "_syncline_has_version"
 
@@ -73,6 +75,10 @@ class DuckdbStage(Stage):
         # New columns come last. Values are in quotes, so only NULLs are stripped.
         texts = ", ".join(f"{quoted(name)}::VARCHAR" for name in self.columns)
         return f"rtrim(to_json([{texts}])::VARCHAR, ',nul]')"
+
+    def comparable(self, name: str, alias: str) -> str:
+        value = super().comparable(name, alias)
+        return f"{value}::VARCHAR" if self.columns[name] in _EQUAL_TO_OTHERS else value
 
     def _sort_expression(self, value: str, kind: str, path: tuple[str, ...]) -> str:
         """DuckDB's JSON is a string, in which 9 would sort after 10."""

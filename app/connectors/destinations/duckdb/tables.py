@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind
+from app.connectors.contract.schema import Digits, Kind
 from app.connectors.destinations.duckdb.file import TARGET
 from app.connectors.values import casting
 from app.connectors.values.fitting import Column
@@ -16,22 +15,26 @@ from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.tables import Tables
 
 if TYPE_CHECKING:
-    from app.connectors.contract.schema import Digits, Table
+    from app.connectors.contract.schema import Table
     from app.connectors.values.casting import Holds
-    from app.connectors.warehouse.layout import Target
     from app.connectors.warehouse.session import Session
 
-# DuckDB's decimals have a fixed scale: numbers without a known scale become doubles, and one that a double cannot keep
-# is refused.
+# Numbers of unknown size become doubles, and one that a double cannot keep is refused: DuckDB's decimals have a fixed
+# scale, and what JSON calls a number may be 1e-30.
 NEW_TYPES: dict[Kind, str] = {
     Kind.BOOLEAN: "BOOLEAN",
     Kind.INTEGER: "BIGINT",
     Kind.BIG_INTEGER: "HUGEINT",
     Kind.NUMBER: "DOUBLE",
+    Kind.DECIMAL: "DECIMAL(38,18)",
+    Kind.FLOAT: "DOUBLE",
     Kind.TEXT: "VARCHAR",
     Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    Kind.LOCAL_TIMESTAMP: "TIMESTAMP",
     Kind.DATE: "DATE",
     Kind.TIME: "TIME",
+    Kind.INTERVAL: "INTERVAL",
+    Kind.UUID: "UUID",
     Kind.JSON: "JSON",
     Kind.BYTES: "BLOB",
 }
@@ -54,18 +57,18 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "UINTEGER": (casting.Integer(0, 2**32 - 1), pa.uint32()),
     "UBIGINT": (casting.Integer(0, 2**64 - 1), pa.uint64()),
     "HUGEINT": (_HUGE, pa.string()),
-    "FLOAT": (casting.Floating(32), pa.float32()),
-    "DOUBLE": (casting.Floating(64), pa.float64()),
+    "FLOAT": (casting.Floating(32, non_finite=True), pa.float32()),
+    "DOUBLE": (casting.Floating(64, non_finite=True), pa.float64()),
     "VARCHAR": (casting.Text(nul=True), pa.string()),
     "JSON": (casting.Json(nul=True), pa.string()),
     "UUID": (casting.Uuid(), pa.string()),
     "BLOB": (casting.Binary(_escape), pa.string()),
-    "DATE": (casting.Date(), pa.date32()),
-    "TIME": (casting.TimeOfDay(), pa.time64("us")),
-    "TIMESTAMP": (casting.Timestamp(zone=False), pa.timestamp("us")),
-    "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True), pa.timestamp("us", tz="UTC")),
+    "DATE": (casting.Date(infinite=True), pa.date32()),
+    "TIME": (casting.TimeOfDay(midnight=True), pa.time64("us")),
+    "TIMESTAMP": (casting.Timestamp(zone=False, infinite=True), pa.timestamp("us")),
+    "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True, infinite=True), pa.timestamp("us", tz="UTC")),
+    "INTERVAL": (casting.Interval(), pa.string()),
 }
-_MOST_DIGITS = 38
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
@@ -91,31 +94,11 @@ class DuckdbTables(Tables):
     def make_schema(self) -> None:
         self._session.run(f"CREATE SCHEMA IF NOT EXISTS {quoted(TARGET, self._schema)}")
 
-    def make_room(self, table: Table) -> Target:
-        target = super().make_room(table)
-        return dataclasses.replace(
-            target,
-            columns={
-                field: dataclasses.replace(column, remedy=self._remedy(table, column, table.digits.get(field)))
-                for field, column in target.columns.items()
-            },
-        )
-
-    def _remedy(self, table: Table, column: Column, digits: Digits | None) -> str:
-        """How to give a column the digits that its source now has."""
-        holds = column.holds
-        if digits is None or not isinstance(holds, casting.Number):
-            return ""
-        scale = max(holds.scale, digits.scale)
-        precision = max(holds.precision - holds.scale, digits.precision - digits.scale) + scale
-        if precision > _MOST_DIGITS or (precision, scale) == (holds.precision, holds.scale):
-            return ""
-        altered = f"{quoted(self._schema, table.name)} ALTER COLUMN {quoted(column.name)}"
-        statement = f"ALTER TABLE {altered} SET DATA TYPE DECIMAL({precision},{scale})"
-        return f"The source now has more digits: widen the column with {statement}"
-
     def qualified(self, name: str) -> str:
         return quoted(TARGET, self._schema, name)
+
+    def name_for_users(self, name: str) -> str:
+        return quoted(self._schema, name)
 
     def column_name(self, name: str) -> str:
         return name
@@ -129,9 +112,7 @@ class DuckdbTables(Tables):
         return {column.lower(): (column, kind) for column, kind in found}
 
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
-        if kind is Kind.NUMBER and digits and digits.precision <= _MOST_DIGITS:
-            return f"DECIMAL({digits.precision},{digits.scale})"
-        return super().new_type(kind, digits)
+        return "DECIMAL({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else NEW_TYPES[kind]
 
     def column(self, name: str, type_name: str) -> Column:
         holds, arrow = _column_holds(type_name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.connectors.contract.passes import Reload
-from app.connectors.contract.schema import Kind
 from app.connectors.destinations.parquet import types
 from app.connectors.destinations.parquet.manifest import DataFile, Manifest, Manifests, TableState, escape
 from app.connectors.destinations.parquet.options import WRITE_MODES
@@ -130,13 +129,14 @@ class ParquetDestination:
             )
         names = column_names(table, column_name=str, name_key=str.lower)
         known = self._manifest.tables.get(table.name)
-        there = {name.lower(): (name, Kind(kind)) for name, kind in known.columns.items()} if known else {}
+        there = {name.lower(): (name, type_) for name, type_ in known.columns.items()} if known else {}
         left_out: tuple[str, ...] = ()
         if known and not known.unfinished:
             names, left_out = admit_columns(table, names, new=lambda name: name.lower() not in there)
         described = {}
         for field, name in names.items():
-            described[field] = types.column(*there.get(name.lower(), (name, table.columns[field])))
+            new = (name, types.type_name(table.columns[field], table.digits.get(field)))
+            described[field] = types.column(*there.get(name.lower(), new))
         return Target(table, table.name, described, left_out=left_out, unfinished=known is None or known.unfinished)
 
     def _upload(self, name: str, stage: Stage) -> list[DataFile]:

@@ -34,9 +34,9 @@ class Resent:
         self._stage = stage
         self._cursor = stage.target.cursor or ""
         field = stage.target.table.cursor_field
-        kind = Kind(stage.target.columns[field].type) if field in stage.target.columns else Kind.TEXT
+        type_ = stage.target.columns[field].type if field in stage.target.columns else Kind.TEXT.value
         self._files = [
-            (file.name, types.from_text(file.lowest, kind), types.from_text(file.highest, kind))
+            (file.name, types.from_text(file.lowest, type_), types.from_text(file.highest, type_))
             for file in files
             if file.lowest is not None and file.highest is not None
         ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GROUP_BYTES = 32 << 20
 _FILE_BYTES = 256 << 20
-_OWN = {TASK_COLUMN: pa.string(), SYNCED_COLUMN: types.arrow_type(Kind.TIMESTAMP)}
+_OWN = {TASK_COLUMN: pa.string(), SYNCED_COLUMN: types.arrow_type(Kind.TIMESTAMP.value)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Stage:
             self._lowest, self._highest = min(seen), max(seen)
 
     def _write_group(self) -> None:
-        names = [(column.name, types.arrow_type(Kind(column.type))) for column in self.target.columns.values()]
+        names = [(column.name, types.arrow_type(column.type)) for column in self.target.columns.values()]
         schema = pa.schema([*names, *_OWN.items()])
         if self._writer is None:
             self._path = self.new_path()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind
+from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.values import casting
 from app.connectors.values.fitting import Column
 
@@ -16,19 +18,22 @@ if TYPE_CHECKING:
 
     from app.connectors.values.casting import Holds
 
-_DIGITS = 38
-
-
-# Parquet's decimals have a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+# Numbers of unknown size become doubles, and one that a double cannot keep is refused: Parquet's decimals have a fixed
+# scale. UUIDs become strings, because some readers refuse a whole file with a column of Parquet's own type.
 _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.BOOLEAN: (pa.bool_(), casting.Boolean()),
     Kind.INTEGER: (pa.int64(), casting.Integer(-(2**63), 2**63 - 1)),
-    Kind.BIG_INTEGER: (pa.decimal128(_DIGITS, 0), casting.Integer(-(10**_DIGITS) + 1, 10**_DIGITS - 1)),
-    Kind.NUMBER: (pa.float64(), casting.Floating(64)),
+    Kind.BIG_INTEGER: (pa.decimal128(MOST_DIGITS, 0), casting.Integer(-(10**MOST_DIGITS) + 1, 10**MOST_DIGITS - 1)),
+    Kind.NUMBER: (pa.float64(), casting.Floating(64, non_finite=True)),
+    Kind.FLOAT: (pa.float64(), casting.Floating(64, non_finite=True)),
     Kind.TEXT: (pa.string(), casting.Text(nul=True)),
     Kind.TIMESTAMP: (pa.timestamp("us", tz="UTC"), casting.Timestamp(zone=True)),
+    Kind.LOCAL_TIMESTAMP: (pa.timestamp("us"), casting.Timestamp(zone=False)),
     Kind.DATE: (pa.date32(), casting.Date()),
     Kind.TIME: (pa.time64("us"), casting.TimeOfDay()),
+    Kind.INTERVAL: (pa.string(), casting.Interval()),
+    Kind.UUID: (pa.string(), casting.Uuid()),
     Kind.JSON: (pa.string(), casting.Json(nul=True)),
     Kind.BYTES: (pa.binary(), casting.Bytes()),
 }
@@ -37,20 +42,34 @@ _READ: dict[Kind, Callable[[str], Any]] = {
     Kind.INTEGER: int,
     Kind.BIG_INTEGER: int,
     Kind.NUMBER: float,
+    Kind.FLOAT: float,
     Kind.TIMESTAMP: datetime.fromisoformat,
+    Kind.LOCAL_TIMESTAMP: datetime.fromisoformat,
     Kind.DATE: date.fromisoformat,
     Kind.TIME: time.fromisoformat,
     Kind.BYTES: bytes.fromhex,
 }
 
 
-def column(name: str, kind: Kind) -> Column:
-    arrow, holds = _TYPES[kind]
-    return Column(name=name, type=kind.value, holds=holds, arrow=arrow)
+def type_name(kind: Kind, digits: Digits | None) -> str:
+    """The type of a new column, as manifests name it."""
+    return "decimal({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else kind.value
 
 
-def arrow_type(kind: Kind) -> pa.DataType:
-    return _TYPES[kind][0]
+def column(name: str, type_: str) -> Column:
+    arrow, holds = _described(type_)
+    return Column(name=name, type=type_, holds=holds, arrow=arrow)
+
+
+def arrow_type(type_: str) -> pa.DataType:
+    return _described(type_)[0]
+
+
+def _described(type_: str) -> tuple[pa.DataType, Holds]:
+    if found := _DECIMAL.fullmatch(type_):
+        precision, scale = int(found[1]), int(found[2])
+        return pa.decimal128(precision, scale), casting.Number(precision, scale)
+    return _TYPES[Kind(type_)]
 
 
 def to_text(value: Any) -> str:
@@ -60,6 +79,7 @@ def to_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, (date, time)) else str(value)
 
 
-def from_text(text: str, kind: Kind) -> Any:
+def from_text(text: str, type_: str) -> Any:
     """The inverse of `to_text`."""
-    return _READ.get(kind, str)(text)
+    read = Decimal if _DECIMAL.fullmatch(type_) else _READ.get(Kind(type_), str)
+    return read(text)

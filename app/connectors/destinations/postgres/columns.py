@@ -13,40 +13,48 @@ from app.connectors.values.fitting import Column
 from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
 
 if TYPE_CHECKING:
+    from app.connectors.contract.schema import Digits
     from app.connectors.values.casting import Holds
     from app.connectors.warehouse.session import Session
 
-# Numbers become numeric, because a double would change most decimal fractions of more than 15 digits.
+# Numbers of unknown size become numeric: a double would change most decimal fractions of more than 15 digits.
 NEW_TYPES: dict[Kind, str] = {
     Kind.BOOLEAN: "boolean",
     Kind.INTEGER: "bigint",
     Kind.BIG_INTEGER: "numeric",
     Kind.NUMBER: "numeric",
+    Kind.DECIMAL: "numeric",
+    Kind.FLOAT: "double precision",
     Kind.TEXT: "text",
     Kind.TIMESTAMP: "timestamptz",
+    Kind.LOCAL_TIMESTAMP: "timestamp",
     Kind.DATE: "date",
     Kind.TIME: "time",
+    Kind.INTERVAL: "interval",
+    Kind.UUID: "uuid",
     Kind.JSON: "jsonb",
     Kind.BYTES: "bytea",
 }
 
+# That can be declared: https://www.postgresql.org/docs/current/datatype-numeric.html
+_MOST_DIGITS = 1000
 _HOLDS: dict[str, Holds] = {
     "boolean": casting.Boolean(),
     "smallint": casting.Integer(-(2**15), 2**15 - 1),
     "integer": casting.Integer(-(2**31), 2**31 - 1),
     "bigint": casting.Integer(-(2**63), 2**63 - 1),
-    "numeric": casting.Number(precision=131_072 + 16_383, scale=16_383),
-    "real": casting.Floating(32),
-    "double precision": casting.Floating(64),
+    "numeric": casting.Number(precision=131_072 + 16_383, scale=16_383, others=casting.NON_FINITE),
+    "real": casting.Floating(32, non_finite=True),
+    "double precision": casting.Floating(64, non_finite=True),
     "text": casting.Text(),
     "citext": casting.Text(),
     "character varying": casting.Text(),
     "json": casting.Json(),
     "jsonb": casting.Json(),
-    "timestamp with time zone": casting.Timestamp(zone=True),
-    "timestamp without time zone": casting.Timestamp(zone=False),
-    "date": casting.Date(),
-    "time without time zone": casting.TimeOfDay(),
+    "timestamp with time zone": casting.Timestamp(zone=True, infinite=True),
+    "timestamp without time zone": casting.Timestamp(zone=False, infinite=True),
+    "date": casting.Date(infinite=True),
+    "time without time zone": casting.TimeOfDay(midnight=True),
     "uuid": casting.Uuid(),
     "bytea": casting.Binary(lambda value: f"\\x{value.hex()}"),
 }
@@ -75,6 +83,13 @@ _COLUMNS = """
 def existing_columns(session: Session, table: str) -> list[tuple[str, str]]:
     """Name and type of each column of `table` (a quoted, qualified name); empty if there is no such table."""
     return [(name, kind) for name, kind in session.rows(_COLUMNS, table)]
+
+
+def new_type(kind: Kind, digits: Digits | None) -> str:
+    """The type of a new column."""
+    if kind is Kind.DECIMAL and digits and digits.precision <= _MOST_DIGITS:
+        return f"numeric({digits.precision},{digits.scale})"
+    return NEW_TYPES[kind]
 
 
 def column(name: str, type_name: str) -> Column:
@@ -127,9 +142,9 @@ def _holds(type_name: str) -> Holds:
         return _HOLDS.get(type_name, casting.Verbatim())
     base, first, second = found["base"] + found["rest"], int(found["first"]), int(found["second"] or 0)
     if base == "numeric":
-        return casting.Number(precision=first, scale=second)
+        return casting.Number(precision=first, scale=second, others=frozenset({"NaN"}))
     if base in {"character varying", "character"}:
         return casting.Text(limit=first)
     if base.startswith("timestamp"):
-        return casting.Timestamp(zone=base.endswith("with time zone"), digits=first)
-    return casting.TimeOfDay(digits=first) if base == "time without time zone" else casting.Verbatim()
+        return casting.Timestamp(zone=base.endswith("with time zone"), digits=first, infinite=True)
+    return casting.TimeOfDay(digits=first, midnight=True) if base == "time without time zone" else casting.Verbatim()

@@ -10,7 +10,7 @@ from app.connectors.warehouse.tables import Tables
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from app.connectors.contract.schema import Table
+    from app.connectors.contract.schema import Digits, Kind, Table
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.session import Session
 
@@ -51,6 +51,9 @@ class PostgresTables(Tables):
     def columns_of(self, name: str) -> dict[str, tuple[str, str]]:
         found = types.existing_columns(self._session, self.qualified(name))
         return {column: (column, kind) for column, kind in found}
+
+    def new_type(self, kind: Kind, digits: Digits | None) -> str:
+        return types.new_type(kind, digits)
 
     def column(self, name: str, type_name: str) -> Column:
         return types.column(name, type_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,24 +11,29 @@ from app.connectors.contract.schema import Kind
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
-    from app.connectors.contract.schema import Table
+    from app.connectors.contract.schema import Digits, Table
 
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.BOOLEAN: {"type": ["null", "boolean"]},
     Kind.INTEGER: {"type": ["null", "integer"]},
     Kind.BIG_INTEGER: {"type": ["null", "integer"], "maximum": 10**38},
     Kind.NUMBER: {"type": ["null", "number"]},
+    Kind.DECIMAL: {"type": ["null", "number"]},
+    Kind.FLOAT: {"type": ["null", "number"]},
     Kind.TEXT: {"type": ["null", "string"]},
     Kind.TIMESTAMP: {"type": ["null", "string"], "format": "date-time"},
+    Kind.LOCAL_TIMESTAMP: {"type": ["null", "string"], "format": "date-time"},
     Kind.DATE: {"type": ["null", "string"], "format": "date"},
     Kind.TIME: {"type": ["null", "string"], "format": "time"},
+    Kind.INTERVAL: {"type": ["null", "string"]},
+    Kind.UUID: {"type": ["null", "string"], "format": "uuid"},
     Kind.JSON: {},
     Kind.BYTES: {"type": ["null", "string"], "contentEncoding": "base64"},
 }
 
 
 def schema_line(table: Table) -> bytes:
-    properties = {name: _SCHEMAS[kind] for name, kind in table.columns.items()}
+    properties = {name: _schema(kind, table.digits.get(name)) for name, kind in table.columns.items()}
     return _line(
         type="SCHEMA",
         stream=table.name,
@@ -35,6 +41,11 @@ def schema_line(table: Table) -> bytes:
         key_properties=list(table.identity),
         **({"bookmark_properties": [table.cursor_field]} if table.cursor_field else {}),
     )
+
+
+def _schema(kind: Kind, digits: Digits | None) -> dict[str, Any]:
+    known = {} if kind is not Kind.DECIMAL or digits is None else {"multipleOf": Decimal(1).scaleb(-digits.scale)}
+    return _SCHEMAS[kind] | known
 
 
 def record_lines(table: Table, records: list[dict[str, Any]], version: int | None) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.contract.schema import columns_of
+from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
@@ -13,7 +13,7 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from app.connectors.contract.schema import Kind
+    from app.connectors.contract.schema import Digits, Kind
     from app.connectors.sources.airbyte.options import SelectedStream
     from app.domain.collection import CollectionJob
 
@@ -33,6 +33,7 @@ class Choice:
     cursor_field: str | None
     key: tuple[str, ...]
     newest_by: tuple[str, ...] = ()
+    digits: dict[str, Digits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choi
         cursor_field=cursor[0] if len(cursor) == 1 and cursor[0] in columns else None,
         key=columns_of_key,
         newest_by=tuple(cursor) if columns_of_key and not full_refresh else (),
+        digits=digits_of(offer.stream.get("json_schema")),
     )
 
 

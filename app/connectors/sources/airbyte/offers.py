@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.contract.offers import column_types, cursor_candidates, non_null_columns
-from app.connectors.contract.schema import columns_of
 from app.connectors.sources.airbyte.catalog import Offer, offers_of, path_of, paths_of
 from app.domain.attempt_protocol import Offered
 
@@ -22,7 +22,7 @@ def offers(catalog: dict[str, Any]) -> Iterator[Offered]:
         modes = _sync_modes(offer)
         yield Offered(
             name=str(offer.descriptor),
-            columns=column_types(columns_of(_schema(offer))),
+            columns=column_types(columns_of(_schema(offer)), digits_of(_schema(offer))),
             # Values inside objects are not columns.
             key=[path[0] for path in key] if all(len(path) == 1 for path in key) else [],
             cursor_fields=_cursor_fields(offer) if "incremental" in modes else [],

@@ -209,6 +209,7 @@ def _table(choice: Choice, name: str) -> Table:
         cursor_field=choice.cursor_field,
         full_refresh=choice.full_refresh,
         newest_by=_newest_by(choice),
+        digits=choice.digits,
     )
 
 

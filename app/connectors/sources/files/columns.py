@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.contract.schema import Kind, common_kind, integer_kind
+from app.connectors.contract.schema import Digits, Kind, common_kind, integer_kind, parse_type
 from app.connectors.values import casting, jsontext
 from app.connectors.values.casting import Unfit
+from app.connectors.values.inference import kind_of_json
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,21 +23,30 @@ _NATIVE: Final[dict[Kind, frozenset[type]]] = {
     Kind.INTEGER: frozenset({int}),
     Kind.BIG_INTEGER: frozenset({int}),
     Kind.NUMBER: frozenset({int, Decimal}),
+    Kind.DECIMAL: frozenset({int, Decimal}),
     Kind.TEXT: frozenset({str}),
     Kind.JSON: frozenset({bool, int, Decimal, str, dict, list}),
 }
+_EXACT: Final = casting.Number(precision=131_072 + 16_383, scale=16_383)
 _HOLDS: Final[dict[Kind, Holds]] = {
     Kind.BOOLEAN: casting.Boolean(),
     Kind.INTEGER: casting.Integer(-(2**63), 2**63 - 1),
     Kind.BIG_INTEGER: casting.Number(precision=131_072, scale=0),
-    Kind.NUMBER: casting.Number(precision=131_072 + 16_383, scale=16_383),
+    Kind.NUMBER: _EXACT,
+    Kind.DECIMAL: _EXACT,
+    Kind.FLOAT: casting.Floating(64, non_finite=True),
     Kind.TEXT: casting.Text(nul=True),
-    Kind.TIMESTAMP: casting.Timestamp(zone=True),
-    Kind.DATE: casting.Date(),
-    Kind.TIME: casting.TimeOfDay(),
+    Kind.TIMESTAMP: casting.Timestamp(zone=True, infinite=True),
+    Kind.LOCAL_TIMESTAMP: casting.Timestamp(zone=False, infinite=True),
+    Kind.DATE: casting.Date(infinite=True),
+    Kind.TIME: casting.TimeOfDay(midnight=True),
+    Kind.INTERVAL: casting.Interval(),
+    Kind.UUID: casting.Uuid(),
     Kind.JSON: casting.Json(nul=True),
 }
-_NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER})
+# Kinds of columns of one name in different files that are one column.
+_NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL, Kind.FLOAT})
+_MOMENTS: Final = frozenset({Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP})
 _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
 _EXACT_IN_A_FLOAT: Final = 2**53
 
@@ -51,12 +61,17 @@ class Batch:
 
 
 class Columns:
-    """`kinds` grows while files are read, and is what the collection's bookmark keeps."""
+    """`kinds` and the `digits` of decimals grow while files are read; the collection's bookmark keeps both."""
 
-    def __init__(self, types: Mapping[str, str], *, key: Iterable[str], known: dict[str, Kind]) -> None:
-        self._declared = {name: Kind(kind) for name, kind in types.items()}
+    def __init__(
+        self, types: Mapping[str, str], *, key: Iterable[str], known: dict[str, Kind], digits: dict[str, Digits]
+    ) -> None:
+        declared = {name: parse_type(given) for name, given in types.items()}
+        self._declared = {name: kind for name, (kind, _) in declared.items()}
         self._key = frozenset(key)
         self.kinds = known
+        self.digits = digits
+        self.digits.update({name: found for name, (_, found) in declared.items() if found})
         self.kinds.update({name: kind for name, kind in self._declared.items() if name in known})
 
     def add_text_columns(self, names: Iterable[str]) -> dict[str, Kind]:
@@ -65,11 +80,13 @@ class Columns:
             self.kinds.setdefault(name, self._declared.get(name, Kind.TEXT))
         return {name: self.kinds[name] for name in names}
 
-    def add_file_columns(self, kinds: Mapping[str, Kind], *, file: str) -> None:
+    def add_file_columns(self, types: Mapping[str, tuple[Kind, Digits | None]], *, file: str) -> None:
         """Adds the columns that a file declares; raises ConfigurationError if earlier files declared other kinds."""
-        for name, kind in kinds.items():
+        for name, (kind, digits) in types.items():
+            if digits is not None and name not in self._declared:
+                self.digits[name] = _more_digits(digits, self.digits.get(name, digits))
             known = self.kinds.setdefault(name, self._declared.get(name, kind))
-            if known != kind and name not in self._declared and not {known, kind} <= _NUMBERS:
+            if known != kind and name not in self._declared and not _is_one_column(known, kind):
                 raise ConfigurationError(
                     f"{file}, column {name!r}: the type is {kind.value}, but was {known.value} in an earlier file; "
                     "set the column's type in 'types'"
@@ -95,6 +112,9 @@ class Columns:
                 self._check(field, batch, file)
 
     def _first_kind(self, field: str, found: set[type], batch: Batch) -> Kind:
+        if Decimal in found and found <= {int, Decimal}:
+            fractions = (record[field] for record in batch.records if isinstance(record.get(field), Decimal))
+            return common_kind(set(map(kind_of_json, fractions)))
         fitting = [kind for kind in (Kind.BOOLEAN, Kind.NUMBER, Kind.TEXT) if found <= _NATIVE[kind]]
         if fitting == [Kind.NUMBER] and found == {int}:
             # Prices often begin as integers and get fractions later. Identities never do, and must not become doubles,
@@ -122,6 +142,16 @@ class Columns:
                 raise misfit(value, kind, unfit, file=file, line=line, column=field) from None
 
 
+def _is_one_column(known: Kind, kind: Kind) -> bool:
+    return any({known, kind} <= group for group in (_NUMBERS, _MOMENTS))
+
+
+def _more_digits(one: Digits, other: Digits) -> Digits:
+    """Enough digits on both sides of the point for numbers with either."""
+    scale = max(one.scale, other.scale)
+    return Digits(max(one.precision - one.scale, other.precision - other.scale) + scale, scale)
+
+
 def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
     """The error for a value that is not of its column's kind."""
     return ConfigurationError(
@@ -129,7 +159,7 @@ def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column
     )
 
 
-def parser(kind: Kind) -> Callable[[str], Any] | None:
+def parser(kind: Kind, digits: Digits | None = None) -> Callable[[str], Any] | None:
     """A function from text to a value, which raises `Unfit`; None if the text is the value."""
     if kind is Kind.TEXT:
         return None
@@ -137,7 +167,7 @@ def parser(kind: Kind) -> Callable[[str], Any] | None:
         return _boolean
     if kind is Kind.JSON:
         return _json
-    cast = _HOLDS[kind].cast
+    cast = (_HOLDS[kind] if kind is not Kind.DECIMAL or digits is None else casting.Number(*digits)).cast
 
     def check(text: str) -> str:
         # The destination converts the value; only here is the line known.

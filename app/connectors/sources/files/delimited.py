@@ -39,7 +39,13 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
             return
         names = _names(first, parameters.header, place=f"{part.name}, line {rows.line}")
         kinds = columns.add_text_columns(names)
-        values = _Values(part.name, names, [parser(kind) for kind in kinds.values()], list(kinds.values()), parameters)
+        values = _Values(
+            part.name,
+            names,
+            [parser(kind, columns.digits.get(name)) for name, kind in kinds.items()],
+            list(kinds.values()),
+            parameters,
+        )
         row = rows.next() if parameters.header is True else first
         records: list[dict[str, Any]] = []
         lines: list[int] = []

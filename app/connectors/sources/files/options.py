@@ -6,9 +6,10 @@ import codecs
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
+from app.connectors.contract.schema import parse_type
 from app.connectors.options.addresses import READABLE, normalize_address, protocol_of
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
@@ -19,7 +20,24 @@ _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
-TypeName = Literal["boolean", "integer", "number", "text", "timestamp", "date", "time", "json"]
+_TYPES: Final = (
+    *("boolean", "integer", "number", "decimal", "float", "text", "timestamp", "local timestamp", "date", "time"),
+    *("interval", "uuid", "json"),
+)
+
+
+def _check_type(name: str) -> str:
+    """A type's name, or `decimal(18,2)`."""
+    if name not in _TYPES and not name.startswith("decimal("):
+        raise ValueError(f"unknown type {name!r}; choose one of {', '.join(_TYPES)}, decimal(18,2)")
+    try:
+        parse_type(name)
+    except ValueError:
+        raise ValueError(f"{name!r}: write decimal(18,2) for 18 digits, 2 of them after the point") from None
+    return name
+
+
+TypeName = Annotated[str, AfterValidator(_check_type)]
 
 
 def _one_character(value: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app.connectors.contract.schema import Kind  # noqa: TC001 -- msgspec reads the annotations
+from app.connectors.contract.schema import Digits, Kind  # noqa: TC001 -- msgspec reads the annotations
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,11 +32,15 @@ def signature_of(described: Mapping[str, Any]) -> str | None:
     return None
 
 
-class Bookmark(msgspec.Struct, forbid_unknown_fields=True):
-    """`files`: name → signature of every loaded file, even if it is gone; `columns`: their kinds."""
+class Bookmark(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`files`: name → signature of every loaded file, even if it is gone; `columns`: their kinds.
+
+    `digits` are those of decimals that files declare.
+    """
 
     files: dict[str, str] = {}
     columns: dict[str, Kind] = {}
+    digits: dict[str, Digits] = {}
 
     @classmethod
     def parse(cls, text: str | None) -> Bookmark:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.contract.passes import Log
+    from app.connectors.contract.schema import Digits
     from app.connectors.sources.files.options import FilesOptions, FilesParameters
     from app.connectors.sources.files.storage import Found
     from app.domain.attempt_protocol import SourceJob
@@ -53,9 +54,10 @@ class FilesSource:
 
     def discover(self) -> Iterator[Offered]:
         """The columns in the beginning of the first file."""
+        table = self._read_beginning()
         yield Offered(
             name=self._name,
-            columns=column_types(self._read_beginning().kinds),
+            columns=column_types(table.kinds, table.columns.digits),
             key=list(self._key),
             sync_modes=["full_refresh", "incremental"],
         )
@@ -65,7 +67,7 @@ class FilesSource:
             found = self._storage.find_files()
             if not found:
                 raise self._no_files()
-            table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={})
+            table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=Bookmark())
             next(self._items(found[0], table), None)
             return table
 
@@ -97,7 +99,7 @@ class FilesSource:
         self._log("info" if found else "warn", f"{len(wanted)} of {len(found)} files are new or changed")
         if not self._key:
             self._refuse_changed(wanted, loaded)
-        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded.columns)
+        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded)
         self._measure(wanted)
         for file in wanted:
             yield from self._read_file(file, table)
@@ -115,15 +117,17 @@ class FilesSource:
         if not found:
             raise self._no_files()
         self._log("info", f"reading all {len(found)} files")
-        table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known={}, full_refresh=True)
+        table = _GrowingTable(
+            self._parameters, name=self._table_name, key=self._key, known=Bookmark(), full_refresh=True
+        )
         self._measure(found)
         for file in found:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
             # Files without rows tell no columns, and yet the earlier rows must go.
-            yield Table(self._table_name, loaded.columns, self._key, full_refresh=True)
+            yield Table(self._table_name, loaded.columns, self._key, full_refresh=True, digits=loaded.digits)
         self._warn_of_types(table)
-        yield Checkpoint(Bookmark(files=present, columns=table.kinds).text())
+        yield Checkpoint(Bookmark(files=present, columns=table.kinds, digits=table.columns.digits).text())
 
     def _refuse_changed(self, wanted: list[Found], loaded: Bookmark) -> None:
         if changed := [file.name for file in wanted if file.name in loaded.files]:
@@ -190,7 +194,7 @@ class FilesSource:
 
 
 class _GrowingTable:
-    """The collection's table, announced again whenever a file adds a column."""
+    """The collection's table, announced again whenever a file adds a column; `known` gets them, too."""
 
     def __init__(
         self,
@@ -198,14 +202,14 @@ class _GrowingTable:
         *,
         name: str,
         key: tuple[str, ...],
-        known: dict[str, Kind],
+        known: Bookmark,
         full_refresh: bool = False,
     ) -> None:
-        self.columns = Columns(parameters.types, key=key, known=known)
+        self.columns = Columns(parameters.types, key=key, known=known.columns, digits=known.digits)
         self._name = name
         self._key = key
         self._full_refresh = full_refresh
-        self._announced: dict[str, Kind] | None = None
+        self._announced: tuple[dict[str, Kind], dict[str, Digits]] | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -213,13 +217,13 @@ class _GrowingTable:
 
     def announcement(self, file: str) -> Table | None:
         """The table if it has changed since it was announced; raises ConfigurationError if `file` lacks the key."""
-        if self._announced == self.kinds:
+        if self._announced == (self.kinds, self.columns.digits):
             return None
         if missing := [name for name in self._key if name not in self.kinds]:
             wanted, columns = (", ".join(map(repr, names)) for names in (missing, self.kinds))
             raise ConfigurationError(f"{file} has no column {wanted} for 'primary_key'; choose from {columns}")
-        self._announced = dict(self.kinds)
-        return Table(self._name, dict(self.kinds), self._key, full_refresh=self._full_refresh)
+        kinds, digits = self._announced = dict(self.kinds), dict(self.columns.digits)
+        return Table(self._name, kinds, self._key, full_refresh=self._full_refresh, digits=digits)
 
 
 def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:

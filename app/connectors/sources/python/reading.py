@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Checkpoint, Rows
-from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.schema import Table, parse_type
 from app.connectors.sources.python.values import Refused, check_bookmark, plain_value, text_bytes
 from app.connectors.values.inference import infer_kinds
 from syncline import Bookmark, Schema
@@ -18,6 +18,7 @@ from syncline import Bookmark, Schema
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from app.connectors.contract.schema import Digits, Kind
     from app.connectors.sources.python.blame import Blame
     from app.domain.collection import CollectionJob
 
@@ -30,6 +31,7 @@ class Settings:
     """How the rows arrive: as the catalogue says, or else as the schema does."""
 
     columns: dict[str, Kind]
+    digits: dict[str, Digits]
     key: tuple[str, ...]
     cursor_field: str | None
     full_refresh: bool
@@ -40,9 +42,11 @@ class Settings:
     @classmethod
     def of(cls, collection: CollectionJob, schema: Schema) -> Settings:
         cursor_field = collection.cursor_field or schema.cursor_field
+        types = {name: parse_type(given) for name, given in schema.columns.items()}
         mode = collection.sync_mode or schema.mode or ("incremental" if cursor_field else "full_refresh")
         return cls(
-            columns={name: Kind(kind) for name, kind in schema.columns.items()},
+            columns={name: kind for name, (kind, _) in types.items()},
+            digits={name: digits for name, (_, digits) in types.items() if digits},
             key=tuple(collection.primary_key or schema.key),
             cursor_field=cursor_field,
             full_refresh=mode == "full_refresh",
@@ -163,6 +167,7 @@ class Reading:
             key=settings.key,
             cursor_field=settings.cursor_field,
             full_refresh=settings.full_refresh,
+            digits=settings.digits,
         )
 
     def _checkpoint(self, reached: Bookmark) -> Iterator[Checkpoint]:

@@ -8,8 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import syncline
-from app.connectors.contract.offers import column_types
-from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.schema import Table
 from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
 from app.connectors.sources.python.reading import Reading
@@ -110,7 +109,7 @@ def _offer(name: str, schema: Schema) -> Offered:
     remembers = schema.mode == "incremental" or (schema.mode is None and schema.cursor_field)
     return Offered(
         name=name,
-        columns=column_types({column: Kind(kind) for column, kind in schema.columns.items()}),
+        columns=dict(schema.columns),
         key=list(schema.key),
         cursor_fields=[schema.cursor_field] if schema.cursor_field else [],
         sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],

@@ -25,7 +25,7 @@ def plain_value(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     Times become ISO 8601 strings, UUIDs strings, tuples lists. Bytes stay bytes, but not inside lists and dicts.
 
     Raises:
-        Refused: it is something else, not a finite number, or nested too deeply.
+        Refused: it is something else, nested too deeply, or NaN or an infinity inside of a list or dict.
     """
     kind = type(value)
     if kind is str:
@@ -41,7 +41,13 @@ def plain_value(value: Any, *, depth: int = 0) -> tuple[Any, int]:
         return [item for item, _ in items], _BASE_BYTES + sum(size for _, size in items)
     if isinstance(value, (bytes, bytearray, memoryview)) and depth == 0:
         return bytes(value), memoryview(value).nbytes + _BASE_BYTES
-    return _scalar(value), 3 * _BASE_BYTES
+    # Only a column can hold NaN and infinities.
+    may_be_infinite = isinstance(value, float | Decimal) and depth == 0
+    if may_be_infinite and not jsontext.is_finite(value):
+        value = float(jsontext.non_finite_name(value))
+    else:
+        value = _scalar(value)
+    return value, 3 * _BASE_BYTES
 
 
 def check_bookmark(value: Any, *, depth: int = 0) -> None:
@@ -101,7 +107,7 @@ def _check_digits(value: int) -> int:
 
 def _check_finite(value: float | Decimal) -> float | Decimal:
     if not jsontext.is_finite(value):
-        raise Refused(f"it is {value}, which no column can hold; use None")
+        raise Refused(f"it is {value}, which JSON cannot hold; use None")
     return Decimal(value) if isinstance(value, Decimal) else float(value)
 
 

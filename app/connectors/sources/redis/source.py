@@ -62,7 +62,7 @@ class RedisSource:
         name = self._collection.table_name
         table = Table(name, {}, key=tuple(self._collection.primary_key or ()), full_refresh=True)
         for waiting, size in _batches(records):
-            if more := infer_kinds(waiting, known=table.columns):
+            if more := infer_kinds(waiting, known=table.columns, json=True):
                 table = replace(table, columns=table.columns | more)
                 yield table
             yield Rows(name, waiting, size)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _KINDS: Final = {
     "bool": Kind.BOOLEAN,
     "bigint": Kind.INTEGER,
-    "decimal": Kind.NUMBER,
-    "double": Kind.NUMBER,
+    "decimal": Kind.DECIMAL,
+    "double": Kind.FLOAT,
     "wei": Kind.BIG_INTEGER,
     "text": Kind.TEXT,
     "timestamp": Kind.TIMESTAMP,
@@ -118,7 +118,7 @@ class Reading:
         if not self._records:
             return
         known = self._plan.declared if self._table is None else self._table.columns
-        columns = known | infer_kinds(self._records, known=known)
+        columns = known | infer_kinds(self._records, known=known, json=True)
         if self._table is None or columns != self._table.columns:
             yield self._announce(columns)
         yield Rows(self._plan.table_name, self._records, self._size)

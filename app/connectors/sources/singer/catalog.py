@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.contract.schema import columns_of
+from app.connectors.contract.json_schema import columns_of
 from app.connectors.sources.singer.fields import Fields
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError

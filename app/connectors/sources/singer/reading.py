@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.batches import is_full
+from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.contract.passes import Rows
-from app.connectors.contract.schema import Table, columns_of
+from app.connectors.contract.schema import Table
 from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.table_names import shared_table_error, table_name
 from app.connectors.programs.unknown_streams import UnknownStreams
@@ -227,7 +228,14 @@ class Reading:
             self._fields[message.stream] = choice.fields
             needed = {*key, cursor_field}
             columns = {field: kind for field, kind in columns.items() if field in needed or choice.fields.takes(field)}
-        table = Table(name=name, columns=columns, key=key, cursor_field=cursor_field, full_refresh=choice.full_refresh)
+        table = Table(
+            name=name,
+            columns=columns,
+            key=key,
+            cursor_field=cursor_field,
+            full_refresh=choice.full_refresh,
+            digits=digits_of(message.schema or {}),
+        )
         return self._late.with_found_fields(message.stream, table)
 
 

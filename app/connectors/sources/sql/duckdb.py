@@ -26,14 +26,17 @@ _KINDS = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), Kind.INTEGER),
     **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), Kind.INTEGER),
     **dict.fromkeys(("UBIGINT", "HUGEINT", "UHUGEINT"), Kind.BIG_INTEGER),
-    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), Kind.NUMBER),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), Kind.FLOAT),
+    "DECIMAL": Kind.DECIMAL,
     "VARCHAR": Kind.TEXT,
     "BLOB": Kind.BYTES,
     "DATE": Kind.DATE,
     "TIME": Kind.TIME,
+    "INTERVAL": Kind.INTERVAL,
+    "UUID": Kind.UUID,
     "JSON": Kind.JSON,
 }
-_SELECTED_DIRECTLY = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.BYTES}
+_SELECTED_DIRECTLY = {Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.BYTES}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _NESTED = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$", re.DOTALL)
 
@@ -124,7 +127,7 @@ def _column(name: str, type_name: str) -> SourceColumn:
     if _NESTED.match(type_name):
         kind = Kind.JSON
     elif base.startswith("TIMESTAMP"):
-        kind = Kind.TIMESTAMP
+        kind = Kind.TIMESTAMP if type_name.endswith("TIME ZONE") else Kind.LOCAL_TIMESTAMP
     else:
         kind = _KINDS.get(base, Kind.TEXT)
     decimal = _DECIMAL.fullmatch(type_name)

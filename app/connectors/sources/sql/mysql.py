@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from app.connectors.contract.schema import Kind
 from app.connectors.sources.sql.dialect import SourceColumn, describe_columns
 from app.connectors.sources.sql.reflected import Reflected
 
@@ -29,7 +30,7 @@ class Mysql(Reflected):
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         found = describe_columns(connection, everything)
-        return [SourceColumn(name, type="TIMESTAMP" if code == _TIMESTAMP else "") for name, code, *_ in found]
+        return [_column(name, is_moment=code == _TIMESTAMP) for name, code, *_ in found]
 
     def is_session_time(self, column: SourceColumn) -> bool:
         return column.type == "TIMESTAMP"
@@ -38,3 +39,8 @@ class Mysql(Reflected):
         converted = text("SELECT CONVERT_TZ(:moment, :zone, '+00:00')")
         found: datetime | None = connection.execute(converted, {"moment": moment, "zone": self._zone}).scalar()
         return found or moment
+
+
+def _column(name: str, *, is_moment: bool) -> SourceColumn:
+    """A DATETIME has no zone, and is found by its values."""
+    return SourceColumn(name, Kind.TIMESTAMP, type="TIMESTAMP") if is_moment else SourceColumn(name)

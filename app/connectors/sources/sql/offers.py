@@ -37,12 +37,14 @@ def _offer(database: Database, connection: Connection, found: FoundTable, schema
     selection = Selection(table=found.name, schema=found.schema or schema, query=None, cursor_field=None, key=())
     # In PostgreSQL a failed statement aborts the whole transaction.
     with connection.begin_nested() if database.dialect.savepoints else nullcontext():
-        columns = {each.name: each.kind for each in Reading(database, connection, selection, log=log).columns}
+        described = Reading(database, connection, selection, log=log).columns
+    columns = {each.name: each.kind for each in described}
+    digits = {each.name: each.digits for each in described if each.digits}
     never_null = columns if found.required is None else [name for name in columns if name in found.required]
     candidates = cursor_candidates(columns, among=never_null)
     return Offered(
         name=f"{found.schema}.{found.name}" if found.schema else found.name,
-        columns=column_types(columns),
+        columns=column_types(columns, digits),
         key=list(found.key),
         cursor_fields=candidates,
         sync_modes=["full_refresh", "incremental"] if candidates else ["full_refresh"],

@@ -26,16 +26,18 @@ _KINDS = {
     "int4": Kind.INTEGER,
     "int8": Kind.INTEGER,
     "oid": Kind.INTEGER,
-    "float4": Kind.NUMBER,
-    "float8": Kind.NUMBER,
-    "numeric": Kind.NUMBER,
+    "float4": Kind.FLOAT,
+    "float8": Kind.FLOAT,
+    "numeric": Kind.DECIMAL,
     "bytea": Kind.BYTES,
     "json": Kind.JSON,
     "jsonb": Kind.JSON,
-    "timestamp": Kind.TIMESTAMP,
+    "timestamp": Kind.LOCAL_TIMESTAMP,
     "timestamptz": Kind.TIMESTAMP,
     "date": Kind.DATE,
     "time": Kind.TIME,
+    "interval": Kind.INTERVAL,
+    "uuid": Kind.UUID,
 }
 # Python's dates end in the year 9999 and have no infinity, its intervals no months.
 _AS_TEXT = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")

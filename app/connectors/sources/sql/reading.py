@@ -36,7 +36,7 @@ _FIRST_ROWS = 100
 _CHUNK_BYTES = 4 << 20
 _ALMOST = 0.99
 _ALIAS = "syncline_source"
-_TIMES = (Kind.TIMESTAMP, Kind.DATE)
+_TIMES = (Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP, Kind.DATE)
 
 
 class Reading:
@@ -305,4 +305,4 @@ def _origin(selection: Selection) -> str:
 
 def _cursor_value(cursor: SourceColumn, value: Any) -> Any:
     """`value`, or an infinity that cannot be ordered: PostgreSQL and DuckDB return that as text."""
-    return math.inf if cursor.kind in (Kind.TIMESTAMP, Kind.DATE) and value == "infinity" else value
+    return math.inf if cursor.kind in _TIMES and value == "infinity" else value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
@@ -13,6 +13,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from app.connectors.contract.schema import Kind, common_kind, integer_kind
 from app.connectors.values import jsontext
 from app.connectors.values.arrays import to_array
+from app.connectors.values.durations import clock_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,11 +22,12 @@ _AS_THEY_ARE = {bool, int, str, bytes, type(None)}
 _FIXED_BYTES = 8
 _KINDS: dict[type, Kind] = {
     bool: Kind.BOOLEAN,
-    float: Kind.NUMBER,
-    Decimal: Kind.NUMBER,
-    datetime: Kind.TIMESTAMP,
+    float: Kind.FLOAT,
+    Decimal: Kind.DECIMAL,
+    UUID: Kind.UUID,
     date: Kind.DATE,
     time: Kind.TIME,
+    timedelta: Kind.INTERVAL,
     bytes: Kind.BYTES,
     bytearray: Kind.BYTES,
     memoryview: Kind.BYTES,
@@ -49,7 +51,7 @@ def _plain_value(value: Any) -> Any:
         return value
     if kind is float or kind is Decimal:
         # JSON has no such numbers: text columns keep their text, and number columns refuse it.
-        return value if jsontext.is_finite(value) else _non_finite_text(value)
+        return value if jsontext.is_finite(value) else jsontext.non_finite_name(value)
     if kind is datetime or kind is date or kind is time:
         return value.isoformat()
     if kind is dict:
@@ -57,13 +59,11 @@ def _plain_value(value: Any) -> Any:
     if kind in (list, tuple, set, frozenset):
         # The order of a set changes from process to process.
         return [_plain_value(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
-    return bytes(value) if kind in (bytearray, memoryview) else str(value)
+    return bytes(value) if kind in (bytearray, memoryview) else _text(value)
 
 
-def _non_finite_text(value: float | Decimal) -> str:
-    if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
+def _text(value: Any) -> str:
+    return clock_text(value // timedelta(microseconds=1)) if type(value) is timedelta else str(value)
 
 
 def size(columns: Iterable[list[Any] | pa.Array]) -> int:
@@ -86,4 +86,6 @@ def kind_of(values: Iterable[Any]) -> Kind | None:
 def _kind(value: Any) -> Kind:
     if type(value) is int:
         return integer_kind(value)
+    if type(value) is datetime:
+        return Kind.TIMESTAMP if value.tzinfo else Kind.LOCAL_TIMESTAMP
     return _KINDS.get(type(value), Kind.TEXT)

@@ -42,13 +42,15 @@ def part(content: bytes, name: str = "a.csv") -> Part:
 
 def rows_of(content: bytes, **options: Any) -> list[dict[str, Any]]:
     parameters = FilesParameters.model_validate({"path": "a.csv"} | options)
-    columns = Columns(parameters.types, key=(), known={})
+    columns = Columns(parameters.types, key=(), known={}, digits={})
     return [record for batch in read_csv(part(content), parameters, columns) for record in batch.records]
 
 
 def objects_of(content: bytes, **options: Any) -> list[Batch]:
     parameters = FilesParameters.model_validate({"path": "a.jsonl"} | options)
-    return list(read_jsonl(part(content, "a.jsonl"), parameters, Columns(parameters.types, key=(), known={})))
+    return list(
+        read_jsonl(part(content, "a.jsonl"), parameters, Columns(parameters.types, key=(), known={}, digits={}))
+    )
 
 
 @given(st.lists(st.tuples(FIELDS, FIELDS), max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]))
@@ -172,7 +174,7 @@ def test_options_of_csv() -> None:
 
 def test_lines_of_rows_are_where_they_begin() -> None:
     parameters = FilesParameters(path=("a.csv",))
-    (batch,) = read_csv(part(b'a\n"x\ny"\n\nz\n'), parameters, Columns({}, key=(), known={}))
+    (batch,) = read_csv(part(b'a\n"x\ny"\n\nz\n'), parameters, Columns({}, key=(), known={}, digits={}))
     assert list(batch.lines) == [2, 5]
 
 
@@ -192,7 +194,7 @@ def test_lines_of_rows_are_where_they_begin() -> None:
     ],
 )
 def test_json_has_the_kinds_of_its_values(content: str, kinds: dict[str, str]) -> None:
-    columns = Columns({}, key=["id"], known={})
+    columns = Columns({}, key=["id"], known={}, digits={})
     list(read_jsonl(part(content.encode(), "a.jsonl"), FilesParameters(path=("a.jsonl",)), columns))
     assert {name: kind.value for name, kind in columns.kinds.items()} == kinds
 

@@ -114,7 +114,7 @@ def test_columns_that_nobody_declares_come_with_their_first_values(made: Made) -
     """)
     first, rows, _, second, more = items(source)
     assert first == Table("t", {"id": Kind.INTEGER}, cursor_field="id")
-    assert second == Table("t", {"id": Kind.INTEGER, "more": Kind.NUMBER}, cursor_field="id")
+    assert second == Table("t", {"id": Kind.INTEGER, "more": Kind.FLOAT}, cursor_field="id")
     assert [each.records for each in (rows, more) if isinstance(each, Rows)] == [
         [{"id": 1, "more": None}],
         [{"id": 2, "more": 1.5}],

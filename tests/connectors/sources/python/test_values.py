@@ -94,13 +94,12 @@ def test_members_of_enumerations_become_what_they_are_made_of(value: Any, kind: 
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (float("nan"), "it is nan"),
-        (Decimal("Infinity"), "it is Infinity"),
+        ([float("nan")], "it is nan, which JSON cannot hold"),
+        ({"a": Decimal("Infinity")}, "it is Infinity, which JSON cannot hold"),
         ([b"\x00"], "it is bytes, which JSON cannot hold"),
         ("\ud800", "lone surrogate"),
         ({"deep": {1: 2}}, "its key 1 is not a string"),
         ({1, 2}, "of type set"),
-        (Decimal("sNaN"), "no column can hold"),
         ([10**5000], "more than 3,900 digits"),
         (pytest, "of type module"),
     ],
@@ -131,11 +130,16 @@ def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: 
     [
         ([True, None], Kind.BOOLEAN),
         ([Number.ONE], Kind.INTEGER),
-        ([Decimal("1e400")], Kind.NUMBER),
+        ([Decimal("1e400")], Kind.DECIMAL),
+        ([1.5], Kind.FLOAT),
         ([1, -(2**63)], Kind.INTEGER),
         ([1, 2**63], Kind.BIG_INTEGER),
         ([1, 1.5], Kind.NUMBER),
-        ([Decimal(1)], Kind.NUMBER),
+        ([Decimal(1), 1], Kind.DECIMAL),
+        ([Decimal(1), 1.5], Kind.NUMBER),
+        ([dt.datetime(2024, 1, 1)], Kind.LOCAL_TIMESTAMP),  # noqa: DTZ001 - as users write them
+        ([dt.datetime(2024, 1, 1, tzinfo=dt.UTC)], Kind.TIMESTAMP),
+        ([uuid.UUID(int=1)], Kind.UUID),
         ([dt.datetime(2024, 1, 1), dt.date(2024, 1, 1)], Kind.TEXT),  # noqa: DTZ001 - as users write them
         ([dt.date(2024, 1, 1)], Kind.DATE),
         ([dt.time(1)], Kind.TIME),
