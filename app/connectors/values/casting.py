@@ -7,7 +7,6 @@ an integer column, 12:00+02:00 becomes 10:00Z), but never what it means.
 from __future__ import annotations
 
 import re
-import struct
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,6 +17,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from app.connectors.values import jsontext
+from app.connectors.values.floats import single_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,19 +166,12 @@ class Floating:
         number = _number(value)
         try:
             nearest = float(number)
-            shortest = repr(nearest) if self.bits == 64 else _shortest_single(nearest)  # noqa: PLR2004
+            shortest = repr(nearest) if self.bits == 64 else single_text(nearest)  # noqa: PLR2004
         except OverflowError:
             raise Unfit("it is out of range") from None
         if Decimal(shortest) != number:
             raise Unfit("it has more digits than a float can keep")
         return nearest
-
-
-def _shortest_single(number: float) -> str:
-    packed = struct.pack("f", number)
-    (single,) = struct.unpack("f", packed)
-    texts = (f"{single:.{digits}g}" for digits in range(1, 10))
-    return next((text for text in texts if struct.pack("f", float(text)) == packed), repr(single))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.values import casting
 from app.connectors.values.arrays import to_array
 from app.connectors.values.fitting import Column, ValueRefusedError, fit
+from app.connectors.values.floats import single_text
 from app.connectors.warehouse.layout import widen
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_integers_arrive_equal_or_not_at_all(values: list[Any]) -> None:
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_singles_arrive_as_the_same_singles(values: list[float]) -> None:
-    shortest = [Decimal(casting._shortest_single(value)) for value in values]
+    shortest = [Decimal(single_text(value)) for value in values]
     stored = cast(casting.Floating(32), shortest, pa.float32())
     assert [struct.pack("f", value) for value in stored] == [struct.pack("f", value) for value in map(float, shortest)]
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class SourceColumn:
     """A column of what is read. `kind` None: the values decide.
 
-    `convert` turns the driver's value into what it means (None: nothing to do); `type` is the database's name for the
-    type. `digits` are those of a decimal number, where the database declares and enforces them.
+    `convert` turns the driver's value into what it means, which may be None; without it, the value is as it is. `type`
+    is the database's name for the type. `digits` are those of a decimal number, where the database declares and
+    enforces them.
     """
 
     name: str
@@ -113,6 +114,10 @@ class Dialect:
     def bind(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:  # noqa: ARG002
         """`parameter`, an earlier value of this column, in a form to compare with the column."""
         return parameter
+
+    def missing_condition(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[bool]:  # noqa: ARG002
+        """The condition for rows that have no value in `column`."""
+        return expression.is_(None)
 
     def is_session_time(self, column: SourceColumn) -> bool:  # noqa: ARG002
         """Whether times of `column` come without a zone, as local times in the session's zone."""

@@ -1,22 +1,39 @@
-"""MySQL and MariaDB, through any driver: a TIMESTAMP comes in the session's time zone, so that is set to UTC."""
+"""MySQL and MariaDB, through any driver: what drivers change is selected in another form.
+
+A TIMESTAMP comes in the session's time zone, so that is set to UTC. Zero dates such as 0000-00-00, which are no days,
+come as NULL. A TIME is a length of time of up to 838 hours. A FLOAT is sent with six digits unless it is computed with.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import String, cast, literal_column, or_, text
 
 from app.connectors.contract.schema import Kind
 from app.connectors.sources.sql.dialect import SourceColumn, describe_columns
 from app.connectors.sources.sql.reflected import Reflected
+from app.connectors.values.floats import shortest_single
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
-# From the protocol, so every driver has it: https://mariadb.com/kb/en/result-set-packets/#field-types
-_TIMESTAMP = 7
+# From the protocol, so every driver has them: https://mariadb.com/kb/en/result-set-packets/#field-types
+_FLOAT, _TIME = 4, 11
+_TYPES: Final = {
+    0: ("DECIMAL", Kind.DECIMAL),
+    _FLOAT: ("FLOAT", Kind.FLOAT),
+    5: ("DOUBLE", Kind.FLOAT),
+    7: ("TIMESTAMP", Kind.TIMESTAMP),
+    10: ("DATE", Kind.DATE),
+    _TIME: ("TIME", Kind.INTERVAL),
+    12: ("DATETIME", Kind.LOCAL_TIMESTAMP),
+    246: ("DECIMAL", Kind.DECIMAL),
+}
+_DAYS: Final = ("TIMESTAMP", "DATE", "DATETIME")
 
 
 class Mysql(Reflected):
@@ -29,8 +46,16 @@ class Mysql(Reflected):
         connection.exec_driver_sql("SET time_zone = '+00:00'")
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
-        found = describe_columns(connection, everything)
-        return [_column(name, is_moment=code == _TIMESTAMP) for name, code, *_ in found]
+        return [_column(name, code) for name, code, *_ in describe_columns(connection, everything)]
+
+    def exact(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+        if column.type in (*_DAYS, "TIME"):
+            return cast(expression, String)
+        return expression + literal_column("0e0") if column.type == "FLOAT" else expression
+
+    def missing_condition(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[bool]:
+        missing = super().missing_condition(column, expression)
+        return or_(missing, expression == literal_column("0")) if column.type in _DAYS else missing
 
     def is_session_time(self, column: SourceColumn) -> bool:
         return column.type == "TIMESTAMP"
@@ -41,6 +66,27 @@ class Mysql(Reflected):
         return found or moment
 
 
-def _column(name: str, *, is_moment: bool) -> SourceColumn:
-    """A DATETIME has no zone, and is found by its values."""
-    return SourceColumn(name, Kind.TIMESTAMP, type="TIMESTAMP") if is_moment else SourceColumn(name)
+def _column(name: str, code: int) -> SourceColumn:
+    type_, kind = _TYPES.get(code, ("", None))
+    return SourceColumn(name, kind, convert=_CONVERT.get(type_), type=type_)
+
+
+def _day(text_: str) -> date | None:
+    return None if _is_zero(text_) else date.fromisoformat(text_)
+
+
+def _moment(text_: str) -> datetime | None:
+    return None if _is_zero(text_) else datetime.fromisoformat(text_)
+
+
+def _is_zero(text_: str) -> bool:
+    """Whether the year, the month or the day is zero, as MySQL allows it unless its mode forbids it."""
+    return text_.startswith("0000") or "-00" in text_[:10]
+
+
+_CONVERT: Final[dict[str, Callable[[Any], Any]]] = {
+    "DATE": _day,
+    "TIMESTAMP": _moment,
+    "DATETIME": _moment,
+    "FLOAT": shortest_single,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, time
@@ -57,6 +58,7 @@ class Reading:
         self._whole = self._from(self._names)
         self._expected = self._expected_rows()
         self._read = 0
+        self._lost: Counter[str] = Counter()
 
     def items(self, wanted: Select[Any], *, table_name: str, chunk_rows: int) -> Iterator[Table | Rows | Checkpoint]:
         """What the statement `wanted`, made by `since` or `within`, selects."""
@@ -81,6 +83,7 @@ class Reading:
                 # As many as should fit, judging by the last chunk, but at most ten times as many.
                 count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
         yield from announcement.finish()
+        self._warn_of_lost_values()
         if at is None:
             yield Checkpoint(None)
 
@@ -90,6 +93,14 @@ class Reading:
 
     def _bookmark(self, cursor: SourceColumn, value: Any) -> str:
         in_utc = self._database.dialect.is_session_time(cursor)
+        if cursor.convert is not None:
+            (meant,) = self._convert(cursor, cursor.convert, [value])
+            if meant is None:
+                raise ConfigurationError(
+                    f"cursor_field {cursor.name!r} has the value {value!r}, which is not a date and does not tell what "
+                    "is new; correct it, or write a 'query' that filters out such rows"
+                )
+            value = meant
         return bookmarks.encode(cursor.name, _cursor_value(cursor, value), in_utc=in_utc)
 
     def _expected_rows(self) -> int | None:
@@ -195,7 +206,8 @@ class Reading:
     def _refuse_null_cursors(self, cursor: SourceColumn) -> None:
         """Only the first read would find a row without a cursor value."""
         origin = self._from([cursor.name])
-        missing = select(origin.c[cursor.name]).where(origin.c[cursor.name].is_(None)).limit(1)
+        is_missing = self._database.dialect.missing_condition(cursor, origin.c[cursor.name])
+        missing = select(origin.c[cursor.name]).where(is_missing).limit(1)
         if self._first(missing) is not None:
             raise ConfigurationError(
                 f"{_origin(self._selection)} has rows where cursor_field {cursor.name!r} is NULL, which no later read "
@@ -230,12 +242,22 @@ class Reading:
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
-            kept[each.name] = plain_values(found if each.convert is None else self._convert(each, each.convert, found))
+            meant = found if each.convert is None else self._convert(each, each.convert, found)
+            if lost := sum(value is None for value in meant) - sum(value is None for value in found):
+                self._lost[each.name] += lost
+            kept[each.name] = plain_values(meant)
         return Rows(table_name, Columns(kept), size(kept.values()))
 
     def _convert(self, of: SourceColumn, convert: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
         with self._database.translate_errors(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
             return [None if value is None else convert(value) for value in found]
+
+    def _warn_of_lost_values(self) -> None:
+        for name, count in self._lost.items():
+            dates = "one value is not a date" if count == 1 else f"{count} values are not dates"
+            self._log(
+                "warn", f"{_origin(self._selection)}, column {name!r}: {dates}, such as 0000-00-00; loaded as NULL"
+            )
 
 
 class Announcement:

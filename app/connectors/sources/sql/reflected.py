@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Float, Numeric, inspect
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,8 +14,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+# Their types for points in time come in the zone of the session, where an hour repeats in autumn.
+_IN_UTC: Final = {
+    **dict.fromkeys(("postgresql", "redshift", "cockroachdb"), "SET timezone = 'UTC'"),
+    "oracle": "ALTER SESSION SET TIME_ZONE = '+00:00'",
+    "snowflake": "ALTER SESSION SET TIMEZONE = 'UTC'",
+}
+
+
 class Reflected(Dialect):
     """Any that SQLAlchemy knows."""
+
+    def begin(self, connection: Connection) -> None:
+        if setting := _IN_UTC.get(connection.dialect.name):
+            connection.exec_driver_sql(setting)
 
     def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:
         try:

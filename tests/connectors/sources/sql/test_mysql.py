@@ -72,7 +72,8 @@ def test_moments_are_those_of_the_server_also_in_the_hour_that_comes_twice(
     for number, moment in enumerate(moments):
         add(mariadb, number, moment)
         assert copying.run(cursor_field="at", key="id").finished.rows_written == 1
-    expected = [(datetime.fromisoformat(moment).replace(tzinfo=UTC),) * 2 for moment in moments]
+    walls = [datetime.fromisoformat(moment) for moment in moments]
+    expected = [(wall.replace(tzinfo=UTC), wall) for wall in walls]
     assert duckdb.execute('SELECT "at", noted FROM loaded.made ORDER BY id') == expected
 
 
@@ -125,5 +126,56 @@ def test_a_table_has_the_digits_of_its_decimals(copying: Copying, mariadb: Maria
         add(mariadb, number, "2024-05-01 10:00:00")
     copying.run(key="id")
     found = "SELECT DISTINCT typeof(price), typeof(ratio), typeof(huge) FROM loaded.made"
-    assert duckdb.execute(found) == [("DECIMAL(10,2)", "DOUBLE", "DOUBLE")]
+    assert duckdb.execute(found) == [("DECIMAL(10,2)", "DOUBLE", "DECIMAL(38,2)")]
     assert duckdb.execute("SELECT sum(price) FROM loaded.made") == [(Decimal("0.30"),)]
+
+
+DRIVERS = pytest.mark.parametrize("driver", ["pymysql", "mysqlconnector"])
+
+
+@DRIVERS
+def test_values_are_those_of_the_server_whatever_the_driver_makes_of_them(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb, driver: str
+) -> None:
+    if driver == "mysqlconnector":
+        pytest.importorskip("mysql.connector")
+    copying.source_config["url"] = copying.source_config["url"].replace("pymysql", driver)
+    mariadb.execute("DROP TABLE shop.made")
+    mariadb.execute("CREATE TABLE shop.made (id INT PRIMARY KEY, span TIME(6), single FLOAT, wide DOUBLE, day DATE)")
+    mariadb.execute(
+        "INSERT INTO shop.made VALUES (1, '-01:30:00', 1234567.89, 1234567.89, '1000-01-01'),"
+        " (2, '26:15:00.5', 0.1, 0.1, '9999-12-31'), (3, '838:59:59.999999', -3.4e38, 5e-324, NULL),"
+        " (4, '24:00:00', 1e-38, -1.7976931348623157e308, '2024-02-29')"
+    )
+    copying.run(key="id")
+    found = duckdb.execute("SELECT span::VARCHAR, single, wide, day::VARCHAR FROM loaded.made ORDER BY id")
+    assert found == [
+        ("-01:30:00", 1234567.9, 1234567.89, "1000-01-01"),
+        ("26:15:00.5", 0.1, 0.1, "9999-12-31"),
+        ("838:59:59.999999", -3.4e38, 5e-324, None),
+        ("24:00:00", 1e-38, -1.7976931348623157e308, "2024-02-29"),
+    ]
+
+
+@DRIVERS
+def test_zero_dates_become_null_and_are_told(copying: Copying, mariadb: Mariadb, duckdb: Duckdb, driver: str) -> None:
+    if driver == "mysqlconnector":
+        pytest.importorskip("mysql.connector")
+    copying.source_config["url"] = copying.source_config["url"].replace("pymysql", driver)
+    mariadb.execute("DROP TABLE shop.made")
+    mariadb.execute("CREATE TABLE shop.made (id INT PRIMARY KEY, day DATE, noted DATETIME, at TIMESTAMP NULL)")
+    mariadb.execute(
+        "SET STATEMENT sql_mode = '' FOR INSERT INTO shop.made VALUES"
+        " (1, '0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00'),"
+        " (2, '2024-00-00', '2024-05-00 10:00:00', '2024-05-01 10:00:00'), (3, '2024-05-01', NULL, NULL)"
+    )
+    attempt = copying.run(key="id")
+    found = duckdb.execute('SELECT day::VARCHAR, noted, "at"::VARCHAR FROM loaded.made ORDER BY id')
+    assert found == [(None,) * 3, (None, None, "2024-05-01 10:00:00+00"), ("2024-05-01", None, None)]
+    assert [line for line in attempt.lines if "not date" in line or "not a date" in line] == [
+        "table 'made', column 'day': 2 values are not dates, such as 0000-00-00; loaded as NULL",
+        "table 'made', column 'noted': 2 values are not dates, such as 0000-00-00; loaded as NULL",
+        "table 'made', column 'at': one value is not a date, such as 0000-00-00; loaded as NULL",
+    ]
+    refused = copying.run(key="id", cursor_field="noted").failed
+    assert "has rows where cursor_field 'noted' is NULL" in refused.error
