@@ -15,6 +15,7 @@ import pytest
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.kinds import DESTINATIONS
+from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 from tests.connectors.destinations.parquet.lake import Lake
@@ -204,6 +205,31 @@ def test_a_month_is_not_thirty_days(targets: dict[str, Any], kind: str, tmp_path
     assert target.load(Sent(table, Rows("t", [{"id": 1, "span": "1 mon"}], 1), Checkpoint("1"))) == 1
     assert target.load(Sent(table, Rows("t", [{"id": 1, "span": "30 days"}], 1), Checkpoint("2"))) == 1
     assert selected(targets[kind], "CAST(span AS TEXT)") == [("30 days",)]
+
+
+SAME_JSON = [
+    ('{"b": 1, "a": {"y": [1.0, 2], "x": null}}', '{"a": {"x": null, "y": [1, 2.00]}, "b": 1.0}'),
+    ("1.10", "1.1"),
+    ("[100, 0.5, 0]", "[1e2, 5e-1, -0.0]"),
+    ('"1.0"', '"1.0"'),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", [WriteMode.APPEND, WriteMode.UPSERT, WriteMode.HISTORY])
+@pytest.mark.parametrize("texts", SAME_JSON)
+def test_json_that_means_the_same_is_the_same_row(
+    targets: dict[str, Any], kind: str, mode: WriteMode, texts: tuple[str, str], tmp_path: Path
+) -> None:
+    if mode not in DESTINATIONS[kind].write_modes:
+        pytest.skip("the destination has no such write mode")
+    target = collection(targets[kind], tmp_path, mode)
+    table = Table("t", {"id": Kind.INTEGER, "doc": Kind.JSON}, ("id",), cursor_field="id")
+    for number, text in enumerate(texts):
+        rows = Rows("t", [{"id": 1, "doc": jsontext.decode(text)}], 1)
+        assert target.load(Sent(table, rows, Checkpoint(str(number)))) == (1 if number == 0 else 0)
+    other = Rows("t", [{"id": 1, "doc": ["1.1"]}], 1)
+    assert target.load(Sent(table, other, Checkpoint("2"))) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -211,9 +211,13 @@ def _is_unicode(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """JSON of any shape, passed on as a string; a missing value and a JSON null are both NULL."""
+    """JSON of any shape, passed on as a string; a missing value and a JSON null are both NULL.
+
+    `canonical`: for destinations that compare it as a string, so that equal values must be equal strings.
+    """
 
     nul: bool = False
+    canonical: bool = False
 
     def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- each value becomes text
         return None
@@ -222,7 +226,7 @@ class Json:
         if not isinstance(value, str) and (name := _non_finite(value)):
             raise Unfit(f"JSON has no {name}")
         try:
-            text = jsontext.encode(value)
+            text = jsontext.encode_canonical(value) if self.canonical else jsontext.encode(value)
         except UnicodeEncodeError:
             raise Unfit(_HALF) from None
         if not self.nul and "\\u0000" in text and _has_nul(value):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -34,11 +35,41 @@ def non_finite_name(number: float | Decimal) -> str:
 
 decode = msgspec.json.Decoder(float_hook=fraction).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_encode_sorted = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
+# Perhaps, as strings may look like it: a zero at the end of a fraction, an exponent, or a zero below zero.
+_ODD_NUMBER: Final = re.compile(r"\.\d*0(?!\d)|\d[eE][+-]?\d|-0(?!\.)")
+_LONGEST_INTEGER: Final = 40
+_EXACT: Final = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
 
 
 def encode(value: Any) -> str:
     """`value` as JSON; a `Decimal` as a number."""
     return _encode(value).decode()
+
+
+def encode_canonical(value: Any) -> str:
+    """`value` as JSON that is the same text for equal values: keys are sorted, and numbers have one form.
+
+    RFC 8785 says the same of keys; its numbers are doubles, and these keep all digits.
+    """
+    text = _encode_sorted(value).decode()
+    return _encode_sorted(_with_canonical_numbers(value)).decode() if _ODD_NUMBER.search(text) else text
+
+
+def _with_canonical_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_canonical_numbers(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_canonical_numbers(inner) for inner in value]
+    if isinstance(value, float):
+        value = Decimal(repr(value)) if math.isfinite(value) else value
+    return _canonical_number(value) if isinstance(value, Decimal) and value.is_finite() else value
+
+
+def _canonical_number(number: Decimal) -> int | Decimal:
+    if number == number.to_integral_value() and number.adjusted() < _LONGEST_INTEGER:
+        return int(number)
+    return _EXACT.normalize(number)
 
 
 def preview(value: Any) -> str:

@@ -69,7 +69,7 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
     data_type, precision = described["data_type"], described.get("precision")
     if data_type == "text":
         # In a column of JSON 1 and "1" stay different.
-        return casting.Json() if kind is Kind.JSON else casting.Text(limit=precision)
+        return casting.Json(canonical=True) if kind is Kind.JSON else casting.Text(limit=precision)
     if data_type == "bigint":
         bits = (precision or 64) - 1
         return casting.Integer(-(2**bits), 2**bits - 1)
@@ -84,7 +84,7 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
         "date": casting.Date(),
         "time": casting.TimeOfDay(digits=digits),
         "binary": casting.Bytes(),
-        "json": casting.Json(),
+        "json": casting.Json(canonical=True),
     }
     return others.get(data_type, casting.Verbatim())
 

@@ -60,7 +60,7 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "FLOAT": (casting.Floating(32, non_finite=True), pa.float32()),
     "DOUBLE": (casting.Floating(64, non_finite=True), pa.float64()),
     "VARCHAR": (casting.Text(nul=True), pa.string()),
-    "JSON": (casting.Json(nul=True), pa.string()),
+    "JSON": (casting.Json(nul=True, canonical=True), pa.string()),
     "UUID": (casting.Uuid(), pa.string()),
     "BLOB": (casting.Binary(_escape), pa.string()),
     "DATE": (casting.Date(infinite=True), pa.date32()),

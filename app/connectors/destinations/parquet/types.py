@@ -34,7 +34,7 @@ _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.TIME: (pa.time64("us"), casting.TimeOfDay()),
     Kind.INTERVAL: (pa.string(), casting.Interval()),
     Kind.UUID: (pa.string(), casting.Uuid()),
-    Kind.JSON: (pa.string(), casting.Json(nul=True)),
+    Kind.JSON: (pa.string(), casting.Json(nul=True, canonical=True)),
     Kind.BYTES: (pa.binary(), casting.Bytes()),
 }
 _READ: dict[Kind, Callable[[str], Any]] = {

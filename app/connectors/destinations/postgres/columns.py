@@ -131,9 +131,14 @@ def _form(text: str) -> str:
     return f"(CASE WHEN {text} ~ '{UNORDERED}' THEN {text} ELSE {zeros}{offsets} END) COLLATE \"C\""
 
 
-def has_scale(type_name: str) -> bool:
-    """Whether equal values of this type can differ in trailing zeros."""
-    return isinstance(_holds(type_name), casting.Number)
+def equal_text(value: str, type_name: str) -> str:
+    """An expression for `value` of this type whose text is the same for equal values."""
+    if isinstance(_holds(type_name), casting.Number):
+        return f"trim_scale({value})"
+    if type_name == "jsonb":
+        # Twice, as 64 bits are few for many rows.
+        return f"jsonb_hash_extended({value}, 0)::text || jsonb_hash_extended({value}, 1)"
+    return value
 
 
 def _holds(type_name: str) -> Holds:

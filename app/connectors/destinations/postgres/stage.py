@@ -50,10 +50,7 @@ class PostgresStage(Stage):
 
     def fingerprint(self) -> str:
         # New columns come last. Values that end like this are in quotes, so only NULLs are stripped.
-        values = [
-            f"trim_scale({quoted(name)})" if types.has_scale(kind) else quoted(name)
-            for name, kind in self.columns.items()
-        ]
+        values = [types.equal_text(quoted(name), kind) for name, kind in self.columns.items()]
         return f"rtrim(ROW({', '.join(values)})::text, ',)')"
 
     def comparable(self, name: str, alias: str) -> str:
