@@ -17,6 +17,7 @@ from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.files.columns import Batch
 from app.connectors.values import jsontext
 from app.connectors.values.durations import clock_text, interval_text
+from app.connectors.values.floats import shortest_single
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _with_times(batch: Any, times: Any) -> Any:
         micros = times.column(name)
         again = pc.multiply(micros.cast(pa.int64()), 1000)
         if not again.equals(batch.column(name).cast(pa.int64())):
-            raise ConfigurationError(f"column {name!r}: a time is more precise than microseconds")
+            raise pa.ArrowInvalid(f"column {name!r}: a time is more precise than microseconds")
         batch = batch.set_column(batch.schema.get_field_index(name), name, micros)
     return batch
 
@@ -167,11 +168,11 @@ def _plain_values(column: Any) -> list[Any]:
     plain: list[Any] = column.to_pylist()
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_floating(kind):
         return plain
-    return [_plain_value(value) for value in plain]
+    return [_plain_value(value, kind) for value in plain]
 
 
-def _plain_value(value: Any) -> Any:
-    """A value as records hold it: times in ISO 8601, and UUIDs as strings."""
+def _plain_value(value: Any, kind: pa.DataType) -> Any:
+    """A value of this type as records hold it: times in ISO 8601, and UUIDs as strings."""
     if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
         raise ValueError(f"JSON cannot hold the value {value}")
     if isinstance(value, datetime | date | time):
@@ -181,10 +182,19 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, dict):
-        return {name: _plain_value(inner) for name, inner in value.items()}
+        return {name: _plain_value(inner, kind.field(name).type) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain_value(inner) for inner in value]
-    return value
+        return [_plain_value(inner, each) for inner, each in zip(value, _types_within(kind, len(value)), strict=True)]
+    return shortest_single(value) if pa.types.is_float32(kind) and value is not None else value
+
+
+def _types_within(kind: pa.DataType, count: int) -> list[pa.DataType]:
+    """The types of the `count` values in a value of the type `kind`: of a list, or of a map's entry."""
+    if pa.types.is_map(kind):
+        return [pa.struct([("key", kind.key_type), ("value", kind.item_type)])] * count
+    if pa.types.is_struct(kind):
+        return [kind.field(index).type for index in range(count)]
+    return [getattr(kind, "value_type", None) or kind] * count
 
 
 @contextmanager
