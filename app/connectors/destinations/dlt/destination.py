@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
-from app.connectors.warehouse.layout import check_is_empty, late_versions_warning, left_out_warning, widen
+from app.connectors.warehouse.layout import (
+    check_is_empty,
+    inexact_warning,
+    late_versions_warning,
+    left_out_warning,
+    widen,
+)
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -62,8 +68,9 @@ class DltDestination:
             if self._reload_reason and is_new:
                 has_rows = partial(self._loader.has_rows, self._tables.stages[table.name].target.qualified)
                 check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
-        if is_new and (warning := late_versions_warning(table)):
-            self._log("warn", warning)
+        if is_new:
+            for warning in filter(None, [late_versions_warning(table), self._inexact_warning(table.name)]):
+                self._log("warn", warning)
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._tables.stages[table]
@@ -100,6 +107,9 @@ class DltDestination:
         for stage in full:
             stage.clear()
         return rows
+
+    def _inexact_warning(self, table: str) -> str | None:
+        return inexact_warning(self._tables.stages[table].target)
 
     def _warn_of_left_out(self) -> None:
         for name, stage in self._tables.stages.items():

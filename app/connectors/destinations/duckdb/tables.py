@@ -112,11 +112,10 @@ class DuckdbTables(Tables):
         return {column.lower(): (column, kind) for column, kind in found}
 
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
-        return "DECIMAL({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else NEW_TYPES[kind]
+        return new_type(kind, digits)
 
     def column(self, name: str, type_name: str) -> Column:
-        holds, arrow = _column_holds(type_name)
-        return Column(name=name, type=type_name, holds=holds, arrow=arrow)
+        return column(name, type_name)
 
     def _refused_name(self, name: str) -> str | None:
         return None if name and "\0" not in name else "must not be empty or contain U+0000"
@@ -141,6 +140,16 @@ class DuckdbTables(Tables):
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
         """Adds no index: joins do not need one, and DuckDB keeps indexes in memory."""
+
+
+def new_type(kind: Kind, digits: Digits | None) -> str:
+    """The type of a new column."""
+    return "DECIMAL({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else NEW_TYPES[kind]
+
+
+def column(name: str, type_name: str) -> Column:
+    holds, arrow = _column_holds(type_name)
+    return Column(name=name, type=type_name, holds=holds, arrow=arrow)
 
 
 def _column_holds(type_name: str) -> tuple[Holds, pa.DataType]:

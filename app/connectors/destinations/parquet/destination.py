@@ -15,7 +15,15 @@ from app.connectors.destinations.parquet.options import WRITE_MODES
 from app.connectors.destinations.parquet.resent import Resent
 from app.connectors.destinations.parquet.stage import Stage
 from app.connectors.destinations.parquet.storage import make_storage
-from app.connectors.warehouse.layout import Target, admit_columns, check_is_empty, column_names, left_out_warning, widen
+from app.connectors.warehouse.layout import (
+    Target,
+    admit_columns,
+    check_is_empty,
+    column_names,
+    inexact_warning,
+    left_out_warning,
+    widen,
+)
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from app.failpoints import fail_point
@@ -72,6 +80,8 @@ class ParquetDestination:
         if stage := self._stages.get(table.name):
             stage.widen(target)
         else:
+            if warning := inexact_warning(target):
+                self._log("warn", warning)
             directory = self._directory / str(len(self._stages))
             self._stages[table.name] = Stage(target, directory, task_id=self._fence.task_id)
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.passes import Position, Reload
-from app.connectors.destinations.singer.messages import record_lines, schema_line, state_line, version_line
+from app.connectors.destinations.singer.messages import (
+    check_finite,
+    record_lines,
+    schema_line,
+    state_line,
+    version_line,
+)
 from app.connectors.destinations.singer.target import RunningTarget
 from app.connectors.programs.documents import read_document, write_private_file
 from app.connectors.programs.output_log import OutputLog
@@ -104,6 +110,7 @@ class SingerDestination:
         if set().union(*records) - described.columns.keys():
             # They are only NULL, and the target does not know these columns.
             records = [{field: record[field] for field in record if field in described.columns} for record in records]
+        check_finite(described, records)
         version = self._version if described.mode is WriteMode.REPLACE else None
         self._running_target().send(record_lines(described, records, version))
         self._rows += len(records)

@@ -9,6 +9,7 @@ import msgspec
 
 from app.connectors.contract.schema import Kind
 from app.connectors.values import jsontext
+from app.connectors.values.fitting import ValueRefusedError
 
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Digits, Table
@@ -52,6 +53,17 @@ def record_lines(table: Table, records: list[dict[str, Any]], version: int | Non
     """Bytes are Base64, as JSON has none."""
     versioned = {} if version is None else {"version": version}
     return b"".join(_line(type="RECORD", stream=table.name, record=record, **versioned) for record in records)
+
+
+def check_finite(table: Table, records: list[dict[str, Any]]) -> None:
+    """Raises `ValueRefusedError` for a value that JSON does not have and that would become null."""
+    for name in (name for name, kind in table.columns.items() if kind in (Kind.FLOAT, Kind.NUMBER)):
+        for record in records:
+            value = record.get(name)
+            if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
+                raise ValueRefusedError(
+                    f"column {name!r} of table {table.name!r} goes to a Singer target as JSON and cannot hold {value}"
+                )
 
 
 def version_line(table: Table, version: int) -> bytes:

@@ -149,3 +149,16 @@ async def test_the_next_task_goes_on_where_the_target_has_answered_for(database_
         for _ in range(2):
             assert await store.ended(await store.schedule("made")) == "SUCCESS"
     assert sum(message["type"] == "RECORD" for message in kept(tmp_path)) == 20 + 5
+
+
+def test_a_value_that_json_does_not_have_is_refused_not_sent_as_null(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text(
+        "from syncline import Schema\n\n"
+        "@Schema(columns={'id': int, 'ratio': float})\n"
+        "def made(context):\n"
+        "    yield {'id': 1, 'ratio': float('nan')}\n"
+    )
+    config = {"path": str(tmp_path), "function": "made:made"}
+    failed = Trial(tmp_path, {"target": target(tmp_path)}, "python", config).run().failed
+    assert "column 'ratio' of table 'made' goes to a Singer target as JSON and cannot hold nan" in failed.error
+    assert not failed.retryable

@@ -116,8 +116,16 @@ def test_a_column_of_doubles_stays_one_and_one_of_too_few_digits_refuses(
         "CREATE TABLE loaded.made (id BIGINT, price DOUBLE, _syncline_task_id VARCHAR, _syncline_synced_at TIMESTAMPTZ)"
     )
     copying.collection["write_mode"] = "upsert"
-    copying.run(key="id")
+    told = copying.run(key="id")
     assert types(duckdb)["price"] == "DOUBLE"
+    statement = 'ALTER TABLE "loaded"."made" ALTER COLUMN "price" SET DATA TYPE DECIMAL(10,2)'
+    (warning,) = [line for line in told.lines if "exact decimals" in line]
+    assert warning == (
+        "table 'made': the source has exact decimals for 'price' (DOUBLE), but sums over binary floats are not exact. "
+        f"Widen the column with {statement}"
+    )
+    duckdb.execute(statement)
+    assert not [line for line in copying.run(key="id").lines if "exact decimals" in line]
     duckdb.execute("DROP TABLE loaded.made")
     copying.run(key="id")
     assert types(duckdb)["price"] == "DECIMAL(10,2)"
