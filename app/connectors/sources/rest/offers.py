@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.connectors.contract.offers import column_types
-from app.connectors.sources.rest.reading import key_of, kinds_of
+from app.connectors.sources.rest.reading import digits_of, key_of, kinds_of
 from app.domain.attempt_protocol import Offered
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def offers(api: Api) -> Iterator[Offered]:
         key, cursor = key_of(columns), api.cursor_column(name)
         yield Offered(
             name=name,
-            columns=column_types(kinds_of(columns)),
+            columns=column_types(kinds_of(columns), digits_of(columns)),
             key=list(key),
             cursor_fields=[cursor] if cursor else [],
             # With a key, repeated rows are recognised even if nothing tells which are new.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.batches import is_full
 from app.connectors.contract.passes import Rows
-from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.schema import Digits, Kind, Table
 from app.connectors.values import jsontext
 from app.connectors.values.inference import infer_kinds
 from app.domain.errors import ConfigurationError
@@ -35,7 +35,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a resource is read: `declared` are the columns with a configured type."""
+    """How a resource is read: `declared` are the columns with a configured type, `digits` those of decimals."""
 
     table_name: str
     key: tuple[str, ...]
@@ -43,6 +43,7 @@ class Plan:
     full_refresh: bool
     incremental: bool
     declared: dict[str, Kind]
+    digits: dict[str, Digits]
 
     @classmethod
     def of(cls, name: str, api: Api, options: RestOptions, collection: CollectionJob, *, table_name: str) -> Plan:
@@ -71,6 +72,7 @@ class Plan:
             full_refresh=mode == "full_refresh",
             incremental=mode == "incremental" and goes_on,
             declared={field: kind for field, kind in kinds_of(columns).items() if kind is not None},
+            digits=digits_of(columns),
         )
 
 
@@ -81,7 +83,20 @@ def key_of(columns: dict[str, Any]) -> tuple[str, ...]:
 
 def kinds_of(columns: dict[str, Any]) -> dict[str, Kind | None]:
     """Their kinds, from dlt's description; None where the values decide."""
-    return {field: _KINDS.get(column.get("data_type")) for field, column in columns.items()}
+    return {field: _kind_of(column) for field, column in columns.items()}
+
+
+def digits_of(columns: dict[str, Any]) -> dict[str, Digits]:
+    """The digits of their decimals, as far as the description has them."""
+    decimals = {field: column for field, column in columns.items() if _kind_of(column) is Kind.DECIMAL}
+    found = {field: Digits.of(column.get("precision"), column.get("scale", 0)) for field, column in decimals.items()}
+    return {field: digits for field, digits in found.items() if digits}
+
+
+def _kind_of(column: dict[str, Any]) -> Kind | None:
+    if column.get("data_type") == "timestamp" and column.get("timezone") is False:
+        return Kind.LOCAL_TIMESTAMP
+    return _KINDS.get(column.get("data_type", ""))
 
 
 def _disposition(given: Any, name: str) -> Any:
@@ -144,5 +159,6 @@ class Reading:
             key=() if missing else plan.key,
             cursor_field=plan.cursor_field if plan.cursor_field in columns else None,
             full_refresh=plan.full_refresh,
+            digits=plan.digits,
         )
         return self._table

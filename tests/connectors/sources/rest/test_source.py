@@ -60,6 +60,20 @@ def test_numbers_are_exact_and_what_is_nested_stays_so(web: Web) -> None:
     assert records["made"][0]["tags"] == ["a", 1]
 
 
+def test_numbers_and_declared_decimals_are_exact_in_the_warehouse(web: Web, duckdb: Duckdb) -> None:
+    """Of JSON's numbers those that a double would change are decimals, and the others doubles."""
+    exact = Decimal("12345678901234567.891")
+    web.destinations = {"warehouse": duckdb.options()}
+    web.server.orders = [order(each) | {"total": exact, "price": Decimal("0.10"), "ratio": 0.1} for each in range(3)]
+    price = {"data_type": "decimal", "precision": 18, "scale": 2}
+    web.resources = [orders() | {"columns": {"price": price, "note_at": {"data_type": "timestamp", "timezone": False}}}]
+    web.run()
+    found = "SELECT DISTINCT typeof(total), typeof(price), typeof(ratio), typeof(note_at) FROM loaded.made"
+    assert duckdb.execute(found) == [("DECIMAL(38,18)", "DECIMAL(18,2)", "DOUBLE", "TIMESTAMP")]
+    sums = duckdb.execute("SELECT sum(total), sum(price) FROM loaded.made")
+    assert sums == [(3 * exact, Decimal("0.30"))]
+
+
 def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(
     web: Web, duckdb: Duckdb, tmp_path: Path
 ) -> None:
