@@ -30,12 +30,14 @@ SOURCES: Final = (
 )
 DESTINATIONS: Final = ("postgres", "duckdb", "parquet", "dlt:duckdb", "dlt:filesystem")
 MODES: Final = ("append", "upsert", "replace", "history")
+DECIMALS: Final = "decimals"
+"""Stands for a mode in the cells of those pairs in which decimals were seen to stay exact."""
 _LETTERS: Final = {"before": "b", "inside": "i", "after": "a"}
 _NOT_RUN: Final = "·"
 _REFUSED: Final = "refused"
 _REFUSALS: Final = re.compile(r"Refused, as seen with `(?P<source>[^`]+)`: (?P<ways>.*)\.")
 _WAY: Final = re.compile(r"`(?P<destination>[^`]+)` (?P<mode>\w+)")
-_HEAD: Final = ("Source", "`write_mode`", *(f"`{each}`" for each in DESTINATIONS))
+_HEAD: Final = ("Source", "`write_mode`", *(f"`{each}`" for each in DESTINATIONS), "Exact decimals into")
 
 Cell = tuple[str, str, str]
 
@@ -55,7 +57,11 @@ def read(file: Path) -> tuple[dict[Cell, str], set[Cell]]:
 
 def table(cells: Mapping[Cell, str]) -> str:
     """Markdown: what is refused, then a line for each source and mode with something that works."""
-    unknown = [cell for cell in cells if cell[0] not in SOURCES or cell[1] not in DESTINATIONS or cell[2] not in MODES]
+    unknown = [
+        cell
+        for cell in cells
+        if cell[0] not in SOURCES or cell[1] not in DESTINATIONS or cell[2] not in (*MODES, DECIMALS)
+    ]
     if unknown:
         raise ValueError(f"not in the table: {sorted(unknown)}")
     working = {cell: said for cell, said in cells.items() if said != _REFUSED}
@@ -64,8 +70,12 @@ def table(cells: Mapping[Cell, str]) -> str:
         for mode in MODES:
             found = [working.get((source, destination, mode), _NOT_RUN) for destination in DESTINATIONS]
             if set(found) != {_NOT_RUN}:
-                lines.append([source, mode, *found])
+                lines.append([source, mode, *found, _exact(source, working)])
     return "\n".join([*_refusals(cells), *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def _exact(source: str, working: Mapping[Cell, str]) -> str:
+    return ", ".join(f"`{to}`" for to in DESTINATIONS if (source, to, DECIMALS) in working) or _NOT_RUN
 
 
 def _refusals(cells: Mapping[Cell, str]) -> Iterator[str]:
@@ -96,15 +106,25 @@ def claims(text: str) -> dict[Cell, str]:
     lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in made.splitlines() if line[:1] == "|"]
     working = {
         (source, destination, mode): said
-        for source, mode, *found in lines[2:]
+        for source, mode, *found, _ in lines[2:]
         for destination, said in zip(DESTINATIONS, found, strict=True)
         if said != _NOT_RUN
     }
-    return working | {
-        (refusals["source"], way["destination"], way["mode"]): _REFUSED
-        for refusals in _REFUSALS.finditer(made)
-        for way in _WAY.finditer(refusals["ways"])
+    exact = {
+        (line[0], destination.strip("`"), DECIMALS): "✓"
+        for line in lines[2:]
+        for destination in line[-1].split(", ")
+        if destination != _NOT_RUN
     }
+    return (
+        working
+        | exact
+        | {
+            (refusals["source"], way["destination"], way["mode"]): _REFUSED
+            for refusals in _REFUSALS.finditer(made)
+            for way in _WAY.finditer(refusals["ways"])
+        }
+    )
 
 
 def difference(text: str, shown: Mapping[Cell, str], skipped: set[Cell]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
 from tests.scenarios.table import (
     BEGIN,
+    DECIMALS,
     DESTINATIONS,
     END,
     PAGE,
@@ -71,7 +72,14 @@ def test_what_is_refused_stands_above_the_table_with_the_source_that_was_seen(tm
 
 def test_only_lines_with_something_that_works_are_in_the_table() -> None:
     made = table({CELL: "✓ b"})
-    assert made.splitlines()[2:] == ["| python | upsert | · | ✓ b | · | · | · |"]
+    assert made.splitlines()[2:] == ["| python | upsert | · | ✓ b | · | · | · | · |"]
+
+
+def test_the_last_column_tells_where_decimals_stay_exact(tmp_path: Path) -> None:
+    shown, _ = read(results(tmp_path, SEEN, SEEN | {"mode": DECIMALS, "killed": []}))
+    assert shown[("python", "duckdb", DECIMALS)] == "✓"
+    assert table(shown).splitlines()[2:] == ["| python | upsert | · | ✓ a | · | · | · | `duckdb` |"]
+    assert claims(f"{BEGIN}\n{table(shown)}\n{END}") == shown
 
 
 def test_a_cell_that_works_and_is_refused_is_a_mistake(tmp_path: Path) -> None:
