@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from app.domain.collection import Collection, Inherited
 from app.domain.keys import NOTHING, Section, Several
 from app.domain.numbers import Number, Whole
+from app.domain.ports import HIGHEST_PORT
 
 MOST_RUNS = 1_000_000
 
@@ -80,7 +81,7 @@ class Server(Section):
     """`server:`; without `admin_token` only tokens of the database count."""
 
     admin_token: str = Field(default="", repr=False)
-    port: Whole = Field(default=8001, ge=0, le=65_535)
+    port: Whole = Field(default=8001, ge=0, le=HIGHEST_PORT)
     sources_reload_sec: Number = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
     retention: Retention = Retention()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-HIGHEST_PORT: Final = 65535
+from app.domain.ports import HIGHEST_PORT
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+(\.0+)?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL, make_url
 
 from app.domain.errors import ConfigurationError
-from app.domain.numbers import HIGHEST_PORT
+from app.domain.ports import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.types import Options, check_one_address
-from app.domain.numbers import HIGHEST_PORT, Port
+from app.domain.numbers import Port
+from app.domain.ports import HIGHEST_PORT
 
 
 class PostgresDestinationOptions(Options):

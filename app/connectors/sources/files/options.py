@@ -13,6 +13,7 @@ from app.connectors.options.addresses import READABLE, normalize_address, protoc
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.keys import Several
+from app.domain.ports import HIGHEST_PORT
 
 _CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
 _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
@@ -36,7 +37,7 @@ def _check_url(address: str) -> None:
     except ValueError:
         wrong = True
     if wrong:
-        raise ValueError("a URL has no host, or no port from 1 to 65535; write https://host:port/path")
+        raise ValueError(f"a URL has no host, or no port from 1 to {HIGHEST_PORT}; write https://host:port/path")
 
 
 class FilesOptions(Options):
