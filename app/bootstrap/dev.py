@@ -78,7 +78,7 @@ def _embedded_database(data: Path, stack: ExitStack) -> dict[str, str]:
 
 
 def _second_one(data: Path) -> ConfigurationError:
-    return ConfigurationError(f"another `syncline dev` is running on {data}: choose another --data or set DATABASE_URL")
+    return ConfigurationError(f"another 'syncline dev' is running on {data}: choose another --data or set DATABASE_URL")
 
 
 async def _run(shared: list[str], environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:

@@ -57,7 +57,7 @@ def config_path(settings: Settings, given: Path | None, *, way: str = "--config 
     """
     path = given or settings.config
     if path is None:
-        raise ConfigurationError(f"no configuration file: use {way} or set SYNCLINE_CONFIG")
+        raise ConfigurationError(f"no catalogue: use {way} or set SYNCLINE_CONFIG")
     return path
 
 

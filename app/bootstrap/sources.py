@@ -1,4 +1,4 @@
-"""Sources for one command: read from the catalogue, tried and asked in a process of their own, without the service."""
+"""Sources for one command: read from the catalogue, and tested or discovered in processes of their own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from app.bootstrap.environment import config_path, substitution_environment
 from app.config.reader import load_catalogue
+from app.domain.errors import SynclineError
 from app.execution.source_check import check_source, discover_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
+    from app.config.problems import Problem
     from app.config.settings import Settings
+    from app.config.sources import Source
     from app.domain.attempt_protocol import Offered
 
 
@@ -27,9 +31,33 @@ def catalogue_of(settings: Settings, config: Path | None, *, without_collections
     return load_catalogue(path, substitution_environment(settings), without_collections=without_collections)
 
 
-async def test_source(settings: Settings, catalogue: Catalogue, source: str, collection: str | None) -> None:
-    """Raises what is wrong with the source, without a secret."""
-    await check_source(catalogue, source, collection, data_dir=settings.data_dir.absolute(), now=_now())
+async def test_collections(
+    settings: Settings,
+    catalogue: Catalogue,
+    source: Source,
+    names: Sequence[str],
+    *,
+    report: Callable[[str, Problem | None], None],
+) -> int:
+    """Report each collection with its problem, or None if it works; no text has a secret. Returns how many failed.
+
+    All are tested in one process. It stops at the first problem, so after one each is tested in a process of its own.
+    """
+
+    async def find_problem(collection: str | None) -> SynclineError | None:
+        try:
+            await check_source(catalogue, source.id, collection, data_dir=settings.data_dir.absolute(), now=_now())
+        except SynclineError as error:
+            return error
+        return None
+
+    together = len(names) == len(source.collections) > 1 and not await find_problem(None)
+    failed = 0
+    for name in names:
+        error = None if together else await find_problem(name)
+        report(name, source.problem_in(name, str(error)) if error else None)
+        failed += error is not None
+    return failed
 
 
 async def offers_of(settings: Settings, catalogue: Catalogue, source: str) -> list[Offered]:

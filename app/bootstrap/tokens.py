@@ -35,7 +35,7 @@ async def with_token_admin(settings: Settings, work: Callable[[TokenAdmin], Awai
     try:
         return await work(TokenAdmin(connection))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
-        raise SchemaVersionError("the database schema has no tokens yet: run `syncline migrate`") from error
+        raise SchemaVersionError("the database schema has no tokens yet: run 'syncline migrate'") from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigurationError(
             f"DATABASE_URL: {error}; create tokens with the login that runs migrations, a member of syncline_owner"

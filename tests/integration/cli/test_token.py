@@ -46,12 +46,12 @@ def test_what_cannot_be_done_is_one_clear_line(database_url: str) -> None:
     for wrong in ("nobody", b"\xff"):
         refused = syncline(database_url, "revoke", wrong)
         assert refused.returncode == 2
-        assert "Invalid value for ID: 16 hexadecimal digits" in refused.stderr
+        assert "Invalid value for 'ID': expected 16 hexadecimal digits" in refused.stderr
         assert "Traceback" not in refused.stderr
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP TABLE syncline.api_tokens")
     old = syncline(database_url, "list")
     assert (old.returncode, old.stderr) == (
         2,
-        "syncline: the database schema has no tokens yet: run `syncline migrate`\n",
+        "syncline: the database schema has no tokens yet: run 'syncline migrate'\n",
     )
