@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 _REFUSALS: Final = {401: Error, 414: Error, 431: Error, 500: Error, 503: Error}
 _WHICH_TOKENS: Final = (
-    "`server.admin_token` of the configuration, which allows everything, or a token from `syncline token create` with "
+    "`server.admin_token` of the catalogue, which allows everything, or a token from `syncline token create` with "
     "the scope `read`, `run` or `admin`; each scope includes those before it."
 )
 _TASK_ID: Final = {
@@ -99,7 +99,7 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
 
 
 def _security(needed: TokenScope | None) -> list[Document]:
-    """Header or query parameter, each with the scope that the token needs."""
+    """Header or query parameter, each with the scope that the token must have."""
     return [{scheme: [needed.value]} for scheme in ("header", "query")] if needed else []
 
 

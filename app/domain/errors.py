@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.domain.visible import make_visible
+
 
 class SynclineError(Exception):
     """Something that Syncline knows about went wrong; the message is fit to be shown to a user."""
@@ -15,14 +17,16 @@ class UnknownSourceError(ConfigurationError):
     """The catalogue has no usable source of this id; `left_out` is what is wrong with one that was left out."""
 
     def __init__(self, source: str, *, left_out: str | None = None) -> None:
-        super().__init__(f"Source [{source}] " + ("doesn't exist" if left_out is None else f"is left out: {left_out}"))
+        super().__init__(
+            f"Source [{make_visible(source)}] " + ("doesn't exist" if left_out is None else f"is left out: {left_out}")
+        )
 
 
 class UnknownCollectionError(ConfigurationError):
     """The source has no collection of this name."""
 
     def __init__(self, source: str, collection: str) -> None:
-        super().__init__(f"Collection [{collection}] doesn't exist in source [{source}]")
+        super().__init__(f"Collection [{make_visible(collection)}] doesn't exist in source [{make_visible(source)}]")
 
 
 class CollectionBusyError(SynclineError):

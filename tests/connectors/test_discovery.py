@@ -245,5 +245,5 @@ def test_made_up_records_are_offered_too(tmp_path: Path) -> None:
 def test_a_source_that_cannot_tell_says_so(tmp_path: Path) -> None:
     config = {"host": "127.0.0.1"}
     failed = discovered(tmp_path, "redis", config, {"name": "a", "parameters": {"redis_key": "*"}}).failed
-    assert failed.error == "a source of type 'redis' cannot be discovered: list its collections in the configuration"
+    assert failed.error == "a source of type 'redis' cannot be discovered: list its collections in the catalogue"
     assert not failed.retryable

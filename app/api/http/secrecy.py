@@ -56,7 +56,7 @@ class Secrecy:
         return value
 
 
-@lru_cache(maxsize=2)  # for the current configuration, and the previous one
+@lru_cache(maxsize=2)  # for the current catalogue, and the previous one
 def secrecy_of(token: str) -> Secrecy:
     """The `Secrecy` of this token; creating one takes longer than many requests."""
     return Secrecy(token)

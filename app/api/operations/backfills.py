@@ -27,7 +27,8 @@ class Backfill(Endpoint):
         "post": Operation(
             id="backfill",
             scope=TokenScope.RUN,
-            summary="Schedule a task that loads an interval again: 201 if new, 200 if active, 409 if another one is",
+            summary="Schedule a task that loads an interval again: 201 if it is new, 200 if the same one is already "
+            "active, 409 if the collection has another active task",
             body=BackfillRequest,
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error, 409: Error, 413: Error},
         )

@@ -146,7 +146,7 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
     [
         (
             ["discover", "cache"],
-            "a source of type 'redis' cannot be discovered: list its collections in the configuration",
+            "a source of type 'redis' cannot be discovered: list its collections in the catalogue",
         ),
         (["discover", "load", "--yaml"], "a source of type 'synthetic' offers only the collections that are"),
         (["discover", "missing"], "Source [missing] doesn't exist"),

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.types import Options, check_one_address
-from app.domain.numbers import Port
+from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
 from app.domain.ports import HIGHEST_PORT
 
 
