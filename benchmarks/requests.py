@@ -1,4 +1,4 @@
-"""The GETs of the benchmark of reads: what is asked of the API, and what its reader is asked for then."""
+"""The GETs of the benchmark of reads: what the API is asked for, and what it then asks its reader for."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _path(task: UUID, source: str, collection: str) -> str:
 
 def _list(limit: int, collection: str | None = None) -> Get:
     start, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in ALWAYS)
-    asked = {"source": BUSY_SOURCE, "start": start, "end": end, "limit": limit}
+    query = {"source": BUSY_SOURCE, "start": start, "end": end, "limit": limit}
     if collection:
-        asked["collection"] = collection
-    return Get(f"/tasks?{urlencode(asked)}", tasks=TaskFilter(BUSY_SOURCE, *ALWAYS, collection, limit=limit))
+        query["collection"] = collection
+    return Get(f"/tasks?{urlencode(query)}", tasks=TaskFilter(BUSY_SOURCE, *ALWAYS, collection, limit=limit))

@@ -1,10 +1,10 @@
 """A hundred days in minutes: does retention keep size, dead rows and latency level?
 
-A million tasks live through the store's own functions in a hundred days of the database's clock, on a durable embedded
-server with autovacuum as it is by default. Retention comes once a day, as housekeeping does it.
+A million tasks run through the store's own functions in a hundred days of the database's clock, on a durable embedded
+server with default autovacuum settings. Retention runs once a day, as housekeeping runs it.
 
     .venv/bin/python -m benchmarks.soak             # writes the plots of docs/benchmarks/
-    .venv/bin/python -m benchmarks.soak --small     # plots beside the results of what was tried
+    .venv/bin/python -m benchmarks.soak --small     # plots next to the results
 """
 
 from __future__ import annotations
