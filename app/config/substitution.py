@@ -81,7 +81,7 @@ class Substitution:
         try:
             raw = read_bytes(Path(name), _LARGEST_FILE_BYTES + 1)
             if len(raw) > _LARGEST_FILE_BYTES:
-                return "", f"file {name} is larger than 1 MB"
+                return "", f"file {name} is larger than 1 MiB"
             value = raw.decode().removesuffix("\n").removesuffix("\r")
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "not valid UTF-8"

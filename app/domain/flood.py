@@ -87,5 +87,5 @@ class Bounded:
         self._last = b""
         if not size:
             return b""
-        takes = f"a log takes {BURST_BYTES >> 20} MB at once and then {BYTES_A_SECOND >> 10} KB a second"
+        takes = f"a log takes {BURST_BYTES >> 20} MiB at once and then {BYTES_A_SECOND >> 10} KiB a second"
         return f"[{lines} lines with {size} bytes were dropped here: {takes}]\n".encode()

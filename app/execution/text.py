@@ -1,4 +1,4 @@
-"""Text as a log keeps it: whole lines, valid UTF-8 without NUL, at most 16 KB, every cut marked."""
+"""Text as a log keeps it: whole lines, valid UTF-8 without NUL, at most 16 KiB, every cut marked."""
 
 from __future__ import annotations
 

@@ -106,13 +106,13 @@ class Program:
         return iter(self._lines)
 
     def output(self, *arguments: str) -> bytes:
-        """All of its standard output, at most 32 MB; raises as `lines` does."""
+        """All of its standard output, at most 32 MiB; raises as `lines` does."""
         output = bytearray()
         for chunk in self._output(*arguments):
             output += chunk
             if len(output) > _LONGEST_OUTPUT_MEGABYTES << 20:
                 raise ConfigurationError(
-                    f"{self._name} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB for {arguments[-1]!r}"
+                    f"{self._name} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MiB for {arguments[-1]!r}"
                 )
         return bytes(output)
 

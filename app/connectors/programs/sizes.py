@@ -33,7 +33,7 @@ def check_state(value: bytes, *, program: str) -> None:
         ConfigurationError: the JSON text `value`, which `program` sent, is too long, nested too deep, or not UTF-8.
     """
     if len(value) > _LONGEST_STATE_MEGABYTES << 20:
-        raise ConfigurationError(f"{program} sent a STATE of more than {_LONGEST_STATE_MEGABYTES} MB")
+        raise ConfigurationError(f"{program} sent a STATE of more than {_LONGEST_STATE_MEGABYTES} MiB")
     try:
         value.decode()
     except UnicodeDecodeError as error:

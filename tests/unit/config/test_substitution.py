@@ -99,8 +99,8 @@ def test_what_a_file_holds_is_put_in_and_is_secret(tmp_path: Path) -> None:
         ("${env.A|file./none}", "environment variable A is not set, and file /none cannot be read: No such"),
         ("${file.password}", "a placeholder has a relative file path; write ${file./path/of/the.file}"),
         ("${file./dev/null}", "file /dev/null is empty; write"),
-        ("${file./dev/zero}", "file /dev/zero is larger than 1 MB; write"),
-        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MB"),
+        ("${file./dev/zero}", "file /dev/zero is larger than 1 MiB; write"),
+        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MiB"),
         ("${file./a\0b}", "cannot be read"),
     ],
 )

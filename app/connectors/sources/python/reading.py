@@ -129,7 +129,7 @@ class Reading:
             if fields.get(name) is None:
                 raise self._refusal(f"a record has no value for the key field {name!r}")
         if size > _LARGEST_RECORD_MEGABYTES << 20:
-            raise self._refusal(f"a record is larger than {_LARGEST_RECORD_MEGABYTES} MB")
+            raise self._refusal(f"a record is larger than {_LARGEST_RECORD_MEGABYTES} MiB")
         # A copy: some functions yield the same dict again and again.
         self._given.append(dict(record))
         self._records.append(fields)

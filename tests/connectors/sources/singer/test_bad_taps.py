@@ -122,10 +122,10 @@ EXPECTED = {
     "floods": (r"the tap ended with code 1 after line 4 of its output: KeyError: this is why", 0),
     "forks": (r"the tap ended with code 1 after line 4 of its output: gone", 0),
     "daemon": (None, 2),
-    "wide_schema": (r"line 5 of the tap's output is a message longer than 16 MB", 0),
+    "wide_schema": (r"line 5 of the tap's output is a message longer than 16 MiB", 0),
     "wide_record": (r"line 5 of the tap's output: the tap sent a message with more than 250,000 values", 0),
     "many_columns": (r"destination 'warehouse': cannot prepare table 'many_columns': tables can have at most 1600", 0),
-    "huge": (r"line 5 of the tap's output is a message longer than 16 MB", 0),
+    "huge": (r"line 5 of the tap's output is a message longer than 16 MiB", 0),
     "large": (None, 3),
 }
 

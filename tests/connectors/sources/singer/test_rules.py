@@ -205,7 +205,7 @@ def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
         (b'{"type":"RECORD","stream":"s","record":{"a":%s}}' % deep, "nested too deeply"),
         (b'{"type":"STATE","value":%s}' % deep, "nested too deeply"),
         (b'{"type":"STATE","value":%s}' % deep[49_800:-49_800], "a STATE that is nested more than 100"),
-        (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MB"),
+        (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MiB"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):
             parse_message(line)
