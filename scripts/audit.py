@@ -1,4 +1,4 @@
-"""Looks up known vulnerabilities of the locked packages. Exit code 1 if there are any; 0 if not, or if it cannot tell."""  # noqa: INP001 - a script
+"""Looks up known vulnerabilities of the locked packages. Exits with 1 if there are any, with 0 if not or unknown."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def verdict(found: dict[str, Any]) -> tuple[list[str], int]:
-    """The lines to print and the exit code for pip-audit's JSON. Packages that the database does not know are not audited."""
+    """The lines to print and the exit code for pip-audit's JSON. It does not audit packages that its database lacks."""
     unknown = [one["name"] for one in found["dependencies"] if "skip_reason" in one]
     audited = [one for one in found["dependencies"] if "skip_reason" not in one]
     if not audited:

@@ -41,7 +41,7 @@ def database_in_reach(settings: Settings) -> DatabaseAddress:
     data = settings.data_dir.absolute()
     if url := running_server(home_below(data)):
         # Nobody has named it: a token made here by mistake would be refused elsewhere.
-        click.echo(f"In the database of the 'syncline dev' on {data}:", err=True)
+        click.echo(f"Using the database of the 'syncline dev' on {data}.", err=True)
         return DatabaseAddress.of(url)
     raise ConfigurationError(
         f"DATABASE_URL is not set, and no 'syncline dev' is running on {data}: start it, set SYNCLINE_DATA_DIR to its "
