@@ -35,7 +35,7 @@ _TASK_ID: Final = {
 
 
 def openapi_text() -> str:
-    """The document as `openapi.json` holds it; equal for equal endpoints."""
+    """The text of `openapi.json`; the same endpoints always give the same text."""
     return orjson.dumps(openapi_document(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
@@ -123,7 +123,7 @@ def _response(status: int, document: Any) -> Document:
 
 
 def _task_links() -> Document:
-    """What can be done with the id in a `ScheduledTask`."""
+    """Links to the operations that take the id in a `ScheduledTask`."""
     return {
         operation.id: {"operationId": operation.id, "parameters": {"task_id": "$response.body#/task_id"}}
         for path, endpoint in GUARDED.items()

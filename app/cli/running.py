@@ -148,7 +148,7 @@ def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections")
 
 
 def run_loop(coroutine: Any) -> Any:
-    """Run on uvloop where there is one."""
+    """Run on uvloop, if the platform has it."""
     if os.name == "nt":
         return asyncio.run(coroutine)
     import uvloop

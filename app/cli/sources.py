@@ -169,7 +169,7 @@ def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:
 
 
 def _collections(offered: Sequence[Offered]) -> Iterator[str]:
-    """The key `collections` with an entry for each; what is to be decided stands there as a comment."""
+    """The key `collections` with an entry for each; what the user has to decide is a comment."""
     yield "    collections:"
     for each in offered:
         name = _collection_name(each.name)
@@ -182,12 +182,12 @@ def _collections(offered: Sequence[Offered]) -> Iterator[str]:
 
 
 def _collection_name(name: str) -> str:
-    """What can stand in ids and URLs, and is a name of one part."""
+    """A name that is valid in ids and URLs, and has one part."""
     return "".join("_" if one in "./" or not one.isprintable() else one for one in name).strip()
 
 
 def _scalar(value: Any) -> str:
-    """A value in one line of YAML, which any JSON is, too."""
+    """A value as one line of YAML; JSON is valid YAML, too."""
     import yaml
 
     if isinstance(value, str) and value.isprintable():

@@ -34,7 +34,7 @@ class Services:
     catalogue: Callable[[], Catalogue]
     """The current catalogue; a new `server.admin_token` is valid from the next request on."""
     config_problem: Callable[[], str | None]
-    """One line on why the newest configuration is not the running one, or None."""
+    """One line on why the newest version of the catalogue is not in use, or None."""
     reset_collection: Callable[[str, str], Awaitable[object]]
     """`(source, collection)`: forgets a collection's bookmarks."""
     test_source: Callable[[str, str | None], Awaitable[None]]
@@ -45,7 +45,7 @@ class Services:
     schema_version: str
     """The migration that this release needs, as `/readyz` reports it."""
     schema_problem: Callable[[str | None], str | None]
-    """One line on why a database at this migration (None: at none) is not ready, or None."""
+    """One line on why a database at this migration (None if it has none) is not ready, or None."""
     draining: Callable[[], bool]
     """Whether a shutdown has begun."""
     connector_calls: ConnectorCalls = field(default_factory=ConnectorCalls)
