@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import errno
 import os
 import socket
 import sys
@@ -169,6 +170,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {reason}; choose another with --port or server.port"
-        ) from None
+        # A negative number, or EADDRNOTAVAIL, is about the host: it is unknown, or not this machine's.
+        is_host = number is not None and (number < 0 or number == errno.EADDRNOTAVAIL)
+        remedy = "choose another host with --host" if is_host else "choose another port with --port or server.port"
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {reason}; {remedy}") from None

