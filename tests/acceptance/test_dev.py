@@ -238,7 +238,7 @@ def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
     code, text = refused(dev)
     assert code == 2, text
     mend = "choose another --data or set DATABASE_URL"
-    assert text == f"syncline: another `syncline dev` is running on {dev.data}: {mend}\n"
+    assert text == f"syncline: another 'syncline dev' is running on {dev.data}: {mend}\n"
 
 
 def refused(dev: Dev) -> tuple[int, str]:
