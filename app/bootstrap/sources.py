@@ -6,7 +6,10 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from app.bootstrap.environment import config_path, substitution_environment
-from app.config.reader import load_catalogue
+from app.config.catalogue import place_of_sources
+from app.config.problems import Problem, problem_at
+from app.config.reader import CatalogueReader, load_catalogue
+from app.domain.collection import ALL
 from app.domain.errors import SynclineError
 from app.execution.source_check import check_source, discover_source
 
@@ -15,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
-    from app.config.problems import Problem
     from app.config.settings import Settings
     from app.config.sources import Source
+    from app.connectors.options.complaints import KeyPath
     from app.domain.attempt_protocol import Offered
 
 
@@ -37,27 +40,40 @@ async def test_collections(
     source: Source,
     names: Sequence[str],
     *,
-    report: Callable[[str, Problem | None], None],
+    report: Callable[[str, str | None], None],
 ) -> int:
-    """Report each collection with its problem, or None if it works; no text has a secret. Returns how many failed.
+    """Report each collection with its error, or None if it works; no text has a secret. Returns how many failed.
 
-    All are tested in one process. It stops at the first problem, so after one each is tested in a process of its own.
+    All are tested in one process. It stops at the first error, so after one each is tested in a process of its own.
     """
 
-    async def find_problem(collection: str | None) -> SynclineError | None:
+    async def find_error(collection: str | None) -> str | None:
         try:
             await check_source(catalogue, source.id, collection, data_dir=settings.data_dir.absolute(), now=_now())
         except SynclineError as error:
-            return error
+            return str(error)
         return None
 
-    together = len(names) == len(source.collections) > 1 and not await find_problem(None)
+    all_work = len(names) == len(source.collections) > 1 and await find_error(None) is None
     failed = 0
     for name in names:
-        error = None if together else await find_problem(name)
-        report(name, source.problem_in(name, str(error)) if error else None)
+        error = None if all_work else await find_error(name)
+        report(name, error)
         failed += error is not None
     return failed
+
+
+def locate(settings: Settings, config: Path | None, source: Source, collection: str, message: str) -> Problem:
+    """What is wrong with a collection, with its key, file and line. Reads the catalogue's texts again.
+
+    Raises:
+        CatalogueError: they can no longer be read.
+    """
+    texts = CatalogueReader(config_path(settings, config), substitution_environment(settings)).read()
+    path: KeyPath = ("sources", source.id)
+    if collection != ALL:
+        path += ("collections", list(source.collections).index(collection))
+    return problem_at(path, message, place_of_sources(*texts))
 
 
 async def offers_of(settings: Settings, catalogue: Catalogue, source: str) -> list[Offered]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from app.config.problems import Problem
     from app.domain.attempt_protocol import Offered
 
 _INDENT = "      "
@@ -47,15 +46,18 @@ def test(config: Path | None, source: str, collection: str | None) -> None:
     Prints one line for each collection, and exits with 1 if any of them fails. Nothing is loaded, and functions of a
     'python' source are not called.
     """
-    from app.bootstrap.sources import catalogue_of, test_collections
+    from app.bootstrap.sources import catalogue_of, locate, test_collections
 
     settings = start()
     catalogue = catalogue_of(settings, config)
     owner = catalogue.find_source(source)
     names = list(owner.collections) if collection is None else [catalogue.find(source, collection)[1].name]
 
-    def report(name: str, problem: Problem | None) -> None:
-        click.echo(f"{make_visible(f'{source}.{name}')} works." if problem is None else str(problem), err=bool(problem))
+    def report(name: str, error: str | None) -> None:
+        if error is None:
+            click.echo(f"{make_visible(f'{source}.{name}')} works.")
+        else:
+            click.echo(str(locate(settings, config, owner, name, error)), err=True)
 
     if failed := run_loop(test_collections(settings, catalogue, owner, names, report=report)):
         click.echo(f"{failed} of {count(len(names), 'collection')} failed.", err=True)

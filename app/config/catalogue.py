@@ -218,6 +218,11 @@ def sources_of(document: Document) -> tuple[Any, PlaceOf]:
     return value, lambda path: document.place(path[1:])
 
 
+def place_of_sources(main: Document, separate: Document | None) -> PlaceOf:
+    """Finds the place of a key of a source, wherever the sources are written."""
+    return sources_of(separate)[1] if separate else main.place
+
+
 def _at(value: Any, path: KeyPath) -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None

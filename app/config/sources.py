@@ -11,7 +11,7 @@ from app.config.problems import Problem
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
-from app.connectors.options.complaints import render_path, unknown_name
+from app.connectors.options.complaints import unknown_name
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
 from app.domain.collection import ALL, Collection
@@ -40,13 +40,6 @@ class Source:
     collections: dict[str, Collection]
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    places: dict[str, tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
-    """Of each collection: the path of its key, and the file and line."""
-
-    def problem_in(self, collection: str, message: str) -> Problem:
-        """What is wrong with one of its collections, found when the source was tried."""
-        path, place = self.places[collection]
-        return Problem(path, message, place)
 
 
 def read_source(
@@ -94,17 +87,7 @@ def read_source(
         collections={collection.name: collection for collection in collections},
         config=source.config,
         secrets=entry.secrets,
-        places=_places(entry, collections, written=bool(source.collections)),
     )
-
-
-def _places(entry: Entry, collections: list[Collection], *, written: bool) -> dict[str, tuple[str, str]]:
-    """Without `collections:` the one collection has the source's own place."""
-    paths = {
-        collection.name: (*entry.path, "collections", index) if written else entry.path
-        for index, collection in enumerate(collections)
-    }
-    return {name: (render_path(path), entry.place(path)) for name, path in paths.items()}
 
 
 def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]:
