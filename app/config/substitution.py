@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from app.connectors.options.complaints import KeyPath
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<alternatives>(?:env|file)\.[^}]*)(?P<end>\}?)")
+_LITERAL = re.compile(
+    r"\$\{(?!(?-i:env|file)\.)\s*(?P<kind>(?:env|file)\.|)(?P<name>[A-Za-z_/][\w./-]*)\s*(?:[|:}]|$)", re.IGNORECASE
+)
 _ALTERNATIVE = re.compile(r"(?P<kind>env\.|file\.(?=/))(?P<name>[^|]*)(?P<bar>\|?)(?P<rest>.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORM = "write ${env.NAME} or ${env.NAME|default}"
@@ -36,6 +39,8 @@ class Substitution:
     environment: Mapping[str, str]
     place: PlaceOf = nowhere
     problems: list[Problem] = field(default_factory=list)
+    unresolved: list[KeyPath] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
     def apply(self, value: Any, path: KeyPath = ()) -> Any:
@@ -45,6 +50,7 @@ class Substitution:
         if isinstance(value, list):
             return [self.apply(inner, (*path, index)) for index, inner in enumerate(value)]
         if isinstance(value, str) and "${" in value:
+            self._warn_of_literals(value, path)
             return _PLACEHOLDER.sub(lambda found: self._resolve(found, path), value)
         return value
 
@@ -89,7 +95,18 @@ class Substitution:
         self.secrets |= secrets_in(value, secret=True)
         return value, f"file {name} is empty"
 
+    def _warn_of_literals(self, value: str, path: KeyPath) -> None:
+        """For what looks like a placeholder of another program: it may be meant as it is, as in SQL or a command."""
+        for found in _LITERAL.finditer(value):
+            # A password may look like this by chance.
+            secret = any(is_secret_name(str(part)) for part in path) or secrets_in(value)
+            form = f"${{{found['kind'].lower() or 'env.'}{found['name']}}}"
+            written, right = ("'${…}'", "${env.NAME}") if secret else (f"'${{{found['kind']}{found['name']}}}'", form)
+            message = f"{written} is not a placeholder and stays as it is; if it should be replaced, write {right}"
+            self.warnings.append(problem_at(path, message, self.place))
+
     def _refuse(self, path: KeyPath, message: str) -> None:
+        self.unresolved.append(path)
         self.problems.append(problem_at(path, message, self.place))
 
 
