@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
-from app.config.problems import CatalogueError, PlaceOf, Problem, problem_at
+from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
 from app.config.sections import Notifications, Server
 from app.config.sources import Source, read_source, table_clashes
-from app.connectors.options.complaints import KeyPath, unknown_key
+from app.connectors.options.choices import unknown_key
+from app.connectors.options.complaints import KeyPath, must_be
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.keys import Section
 
@@ -55,9 +56,9 @@ class Catalogue:
 
     @property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with sources and destinations."""
+        """Everything that is wrong with sources and destinations, in the order of the files."""
         rejected = [*self.rejected_destinations.values(), *self.rejected.values()]
-        return [problem for problems in rejected for problem in problems]
+        return in_file_order(problem for problems in rejected for problem in problems)
 
     def find_source(self, source: str) -> Source:
         """The source of this id.
@@ -117,12 +118,12 @@ def build_catalogue(
         notifications=notifications or Notifications(),
         rejected=rejected,
         rejected_destinations=rejected_destinations,
-        warnings=(*reading.warnings, *table_clashes(sources)),
+        warnings=(*reading.warnings, *table_clashes(sources, reading.place_of_sources)),
         fingerprint=fingerprint_of(main, separate),
         section_secrets=reading.secrets,
     )
     if reading.problems:
-        raise CatalogueError([*reading.problems, *catalogue.problems])
+        raise CatalogueError(in_file_order([*reading.problems, *catalogue.problems]))
     return catalogue
 
 
@@ -141,9 +142,10 @@ class _Reading:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()
+        self.place_of_sources: PlaceOf = main.place
         if not isinstance(main.value, dict):
-            wrong = "must be a mapping with 'server', 'sources' and 'destinations'"
-            raise CatalogueError([Problem("", wrong, main.name)])
+            wrong = must_be(("a mapping with 'server', 'sources' and 'destinations'",), main.value)
+            raise CatalogueError([Problem("", wrong, f"{main.name}:1")])
         self._top, ignored = without_ignored(main.value, SECTIONS)
         self.warnings += ignored_warning((), ignored, main.place)
         for key in self._top:
@@ -183,6 +185,7 @@ class _Reading:
         place: PlaceOf = self._main.place
         if name == "sources" and self._separate:
             value, place = sources_of(self._separate)
+            self.place_of_sources = place
         elif isinstance(value, str):
             entry = self._entry((name,), value, place)
             self.problems += entry.problems
@@ -191,7 +194,7 @@ class _Reading:
             return value, place
         if value:
             more = "; only 'sources' may be a URL or a file" if isinstance(value, str) else ""
-            self.problems.append(problem_at((name,), f"must be a mapping (id: …){more}", place))
+            self.problems.append(problem_at((name,), must_be(("a mapping (id: …)",), value, secret=True) + more, place))
         return {}, place
 
     def _entry(self, path: KeyPath, written: Any, place: PlaceOf) -> Entry:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.config.problems import PlaceOf, Problem, model_problems, problem_at, unexpected
+from app.config.problems import PlaceOf, Problem, problem_at, unexpected
 from app.config.substitution import Substitution
-from app.connectors.options.complaints import KeyPath, unknown_name
+from app.connectors.options.choices import choose_one, unknown_name
+from app.connectors.options.complaints import KeyPath, complaints, must_be
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,11 +33,14 @@ class Entry:
     secrets: frozenset[str] = field(init=False, repr=False)
     warnings: list[Problem] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
+    _unresolved: list[KeyPath] = field(init=False)
 
     def __post_init__(self) -> None:
         substitution = Substitution(self.environment, self.place)
         self.value = substitution.apply(self.written, self.path)
         self._problems += substitution.problems
+        self._unresolved = substitution.unresolved
+        self.warnings += substitution.warnings
         # A webhook's address is all that is needed to use it.
         hook = self.path == ("notifications",)
         self.secrets = frozenset(substitution.secrets) | secrets_in(self.value, secret=hook)
@@ -54,8 +59,9 @@ class Entry:
         return tuple(first.values())
 
     def refuse(self, below: KeyPath, message: str) -> None:
-        """Note a problem at the key `below` this part."""
-        self._problems.append(problem_at(self.path + below, message, self.place))
+        """Note a problem at the key `below` this part, unless it only follows from a placeholder without a value."""
+        if not self.is_unresolved(below):
+            self._problems.append(problem_at(self.path + below, message, self.place))
 
     def refuse_unexpected(self, error: Exception) -> None:
         """Note a mistake of Syncline's own: this part is refused, the others are read."""
@@ -65,17 +71,45 @@ class Entry:
         """Note what need not be mended at the key `below` this part."""
         self.warnings.append(problem_at(self.path + below, message, self.place))
 
-    def validate(self, model: type[Model], value: Any, below: KeyPath = ()) -> Model | None:
-        """`value` as `model`; None if that is impossible, with the reasons noted."""
+    def validate(
+        self, model: type[Model], value: Any, below: KeyPath = (), *, written_at: Mapping[str, KeyPath] | None = None
+    ) -> Model | None:
+        """`value` as `model`; None if that is impossible, with the reasons noted.
+
+        `written_at` has the paths of those of its keys that the user wrote elsewhere below `below`.
+        """
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            self._problems += model_problems(error, model, self.path + below, self.place)
+            for key_path, message in complaints(error, model, value):
+                path = below + _as_written(key_path, written_at or {})
+                if not self.holds_unresolved(path):
+                    self.refuse(path, message)
             return None
 
-    def refuse_type(self, type_: Any, valid: Iterable[str]) -> None:
-        """Note that the connector's type is not one of `valid`."""
-        if isinstance(type_, str):
-            self.refuse(("type",), unknown_name("type", type_, valid))
+    def is_unresolved(self, below: KeyPath = ()) -> bool:
+        """Whether the value at the key `below` this part lacks the value of a placeholder."""
+        path = self.path + below
+        return any(path[: len(lacking)] == lacking for lacking in self._unresolved)
+
+    def holds_unresolved(self, below: KeyPath = ()) -> bool:
+        """Whether the value at the key `below` this part, or one in it, lacks the value of a placeholder."""
+        path = self.path + below
+        return any(path == lacking[: len(path)] for lacking in self._unresolved)
+
+    def refuse_type(self, written: Mapping[str, Any], what: str, valid: Sequence[str]) -> None:
+        """Note why the `type` in `written` is not one of `valid`; `what` is a source type or a destination type."""
+        type_ = written.get("type")
+        misspelled = next((key for key in written if get_close_matches(key.lower(), ["type"], cutoff=0.7)), None)
+        if isinstance(type_, list | dict):
+            self.refuse(("type",), must_be(("a string",), type_))
+        elif type_ not in (None, ""):
+            self.refuse(("type",), unknown_name(what, type_, valid))
+        elif misspelled not in (None, "type"):
+            self.refuse((str(misspelled),), "unknown key; did you mean 'type'?")
         else:
-            self.refuse(("type",), f"must be a string; valid: {', '.join(sorted(valid))}")
+            self.refuse(("type",), f"is missing; {choose_one(self.id, valid)}")
+
+
+def _as_written(path: KeyPath, written_at: Mapping[str, KeyPath]) -> KeyPath:
+    return written_at.get(str(path[0]), path[:1]) + path[1:] if path else path

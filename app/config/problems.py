@@ -1,4 +1,4 @@
-"""What is wrong in a configuration, one line each: the key's path, its place in the file, and what is valid."""
+"""What is wrong in a catalogue, one line each: its place in the file, the key's path, and what is valid."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.connectors.options.complaints import KeyPath, complaints, render_path
+from app.connectors.options.complaints import KeyPath, render_path
 from app.domain.errors import ConfigurationError
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pydantic import BaseModel, ValidationError
 
 PlaceOf = typing.Callable[[KeyPath], str]
 
@@ -47,6 +45,16 @@ class CatalogueError(ConfigurationError):
         super().__init__("; ".join(map(str, self.problems)))
 
 
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """As a reader of the files finds them: by file, then by line."""
+    return sorted(problems, key=_file_and_line)
+
+
+def _file_and_line(problem: Problem) -> tuple[str, int]:
+    name, _, line = problem.place.rpartition(":")
+    return (name, int(line)) if line.isdecimal() else (problem.place, 0)
+
+
 def nowhere(_path: KeyPath) -> str:
     """The place of a key in a text that has no lines to name."""
     return ""
@@ -70,10 +78,3 @@ def unexpected(error: Exception, path: KeyPath, place: PlaceOf = nowhere) -> Pro
         # The last calls: a recursion without end has a thousand.
         trace="".join(traceback.format_tb(error.__traceback__, limit=-_LONGEST_TRACE)),
     )
-
-
-def model_problems(
-    error: ValidationError, model: type[BaseModel], path: KeyPath, place: PlaceOf = nowhere
-) -> list[Problem]:
-    """Turn what pydantic found below `path` into problems; no message repeats the value of a secret key."""
-    return [problem_at(path + below, message, place) for below, message in complaints(error, model)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.config.problems import model_problems
+from app.config.problems import problem_at
+from app.connectors.options.complaints import complaints
 from app.domain.errors import ConfigurationError
 
 _SCHEMES = ("postgresql://", "postgres://")
@@ -64,5 +66,5 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = {problem.path: problem for problem in model_problems(error, Settings, ())}
-        raise ConfigurationError("; ".join(map(str, problems.values()))) from None
+        wrong = [problem_at(path, message) for path, message in complaints(error, Settings, os.environ)]
+        raise ConfigurationError("; ".join(map(str, wrong))) from None

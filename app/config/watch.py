@@ -11,6 +11,7 @@ import structlog
 from app.config.catalogue import Catalogue, build_catalogue, fingerprint_of
 from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
+from app.connectors.options.complaints import render_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -138,7 +139,7 @@ def _with_previous(new: Catalogue, previous: Catalogue | None) -> Catalogue:
     needed = {destination for source in kept.values() for destination in source.destinations}
     rejected = dict(new.rejected)
     for source_id in kept:
-        note = Problem(f"sources.{source_id}", f"rejected; {_PREVIOUS_RUNS}")
+        note = Problem(render_path(("sources", source_id)), f"rejected; {_PREVIOUS_RUNS}", rejected[source_id][0].place)
         rejected[source_id] = (*rejected[source_id], note)
     return replace(
         new,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import destination_subject, prefix_errors
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, import_class
+from app.connectors.options.choices import unknown_name
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
 from app.connectors.values import jsontext
@@ -25,16 +26,15 @@ def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
         ConfigurationError: the options are wrong.
     """
     job = translated(job)
-    place = f"sources.{job.source}"
+    key_path = f"sources.{job.source}"
     kind = SOURCES.get(job.source_type)
     if kind is None or kind.where is None:
-        kinds = ", ".join(SOURCE_TYPES)
-        raise ConfigurationError(f"{place}.type: unknown source type {job.source_type!r}; choose one of {kinds}")
-    options = validated(kind.options, job.source_config, place=f"{place}.config")
+        raise ConfigurationError(f"{key_path}.type: {unknown_name('source type', job.source_type, SOURCE_TYPES)}")
+    options = validated(kind.options, job.source_config, key_path=f"{key_path}.config")
     parameters = None
     if kind.parameters is not None:
-        parameters_place = f"{place}.collections.{job.collection.name}.parameters"
-        parameters = validated(kind.parameters, job.collection.parameters, place=parameters_place)
+        parameters_path = f"{key_path}.collections.{job.collection.name}.parameters"
+        parameters = validated(kind.parameters, job.collection.parameters, key_path=parameters_path)
     source: Source = import_class(kind.where)(options, parameters, job, work_dir=work_dir, log=log)
     return source
 
@@ -59,11 +59,9 @@ def make_destination(
     """
     kind = DESTINATIONS.get(str(given.get("type")))
     if kind is None:
-        kinds = ", ".join(DESTINATION_TYPES)
-        raise ConfigurationError(
-            f"destinations.{name}.type: unknown destination type {given.get('type')!r}; choose one of {kinds}"
-        )
-    options = validated(kind.options, given, place=f"destinations.{name}")
+        unknown = unknown_name("destination type", given.get("type"), DESTINATION_TYPES)
+        raise ConfigurationError(f"destinations.{name}.type: {unknown}")
+    options = validated(kind.options, given, key_path=f"destinations.{name}")
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
         kept["remembered"] = None if remembered is None else jsontext.encode(remembered)

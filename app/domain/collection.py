@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self
 
 import msgspec
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Attempts, Day, Name, Names, OfferedName, Schedule, Section, Timeout, Timezone, Window
@@ -71,7 +72,7 @@ class Collection(Inherited):
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return {"name": str(value)}
         if not isinstance(value, dict):
-            raise ValueError("must be a name or a mapping with a 'name'")  # noqa: TRY004 (pydantic passes TypeError)
+            raise PydanticCustomError("name_or_mapping", "must be a name or a mapping")
         return value
 
     def within(self, source: str, keys: Inherited) -> Self:

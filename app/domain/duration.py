@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError
 
 from app.domain.errors import ConfigurationError
 
@@ -48,9 +49,11 @@ def parse_duration(text: str) -> timedelta:
 
 
 def _duration(value: Any) -> Any:
-    """Pydantic takes a ValueError for what is wrong with a value, and a number of seconds for a duration."""
+    """`value` parsed here: pydantic would take a number for seconds, and does not know ConfigurationError."""
     if value is None or isinstance(value, timedelta):  # a default
         return value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PydanticKnownError("string_type")
     try:
         return parse_duration(str(value))
     except ConfigurationError as error:

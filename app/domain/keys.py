@@ -6,16 +6,21 @@ import datetime as dt
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.domain.duration import Duration
 from app.domain.errors import ConfigurationError
 from app.domain.numbers import Whole
+from app.domain.visible import make_visible, name_character
 
 LONGEST_NAME = 255
 """Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
 
 NOTHING = "none"
 """Written for a key that would otherwise be inherited: no schedule, no misfire window."""
+
+
+_MEANT_AS_NOTHING = frozenset({"never", "no", "null", "off", "false", "disable", "disabled", "manual", "-", "~", ""})
 
 
 def name_problem(name: str) -> str | None:
@@ -27,8 +32,10 @@ def name_problem(name: str) -> str | None:
     if "/" in name:
         return "a name must not contain '/'"
     # Letters of any script are printable; line separators and lone surrogates are not.
-    if not name.isprintable():
-        return "a name must not contain control characters"
+    if invisible := next((each for each in name if not each.isprintable()), None):
+        return (
+            f"the name '{make_visible(name)}' has a character that cannot be seen: replace {name_character(invisible)}"
+        )
     if (size := len(name.encode())) > LONGEST_NAME:
         return f"a name must not be longer than {LONGEST_NAME} bytes (it has {size})"
     return None
@@ -47,12 +54,10 @@ def _check_offered(name: str) -> str:
 
 
 def _day(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError('must be a day written as "YYYY-MM-DD"')  # noqa: TRY004 (pydantic passes TypeError through)
     try:
-        return dt.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+        return dt.datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
     except ValueError:
-        raise ValueError('must be a day written as "YYYY-MM-DD"') from None
+        raise PydanticCustomError("day", "must be a day written as YYYY-MM-DD") from None
 
 
 def _check_fires(expression: str, timezone: str = "UTC") -> None:
@@ -68,7 +73,8 @@ def _check_schedule(expression: str | None) -> str | None:
     try:
         _check_fires(expression)
     except ConfigurationError as error:
-        raise ValueError(f"{error}; '{NOTHING}' disables it") from None
+        hint = f"; for no schedule write '{NOTHING}'" if expression.lower() in _MEANT_AS_NOTHING else ""
+        raise ValueError(f"{error}{hint}") from None
     return expression
 
 
@@ -91,11 +97,15 @@ def _window(value: Any) -> Any:
 
 
 def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return [value]
+    if value is None or isinstance(value, list | tuple):
+        return value
+    raise PydanticCustomError("string_or_list", "must be a string or a list")
 
 
 Several = BeforeValidator(_several)
-"""A list, or a single text in its place."""
+"""A list, or a single string in its place."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
 OfferedName = Annotated[str, AfterValidator(_check_offered)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
 from app.domain.ports import HIGHEST_PORT
 
@@ -14,17 +15,17 @@ _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)
 
 
 def _whole(value: Any) -> Any:
-    return _check_number(value, _WHOLE, "must be an integer")
+    return _check_number(value, _WHOLE, "int_parsing")
 
 
 def _number(value: Any) -> Any:
-    return _check_number(value, _NUMBER, "must be a number")
+    return _check_number(value, _NUMBER, "float_parsing")
 
 
-def _check_number(value: Any, form: re.Pattern[str], message: str) -> Any:
+def _check_number(value: Any, form: re.Pattern[str], error: Literal["int_parsing", "float_parsing"]) -> Any:
     # To Python, True is 1 and "1_000" is a number; `days: true` does not mean one day.
     if isinstance(value, bool) or (isinstance(value, str) and not form.fullmatch(value.strip())):
-        raise ValueError(message)
+        raise PydanticKnownError(error)
     return value
 
 

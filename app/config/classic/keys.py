@@ -1,19 +1,19 @@
 """Keys of Jitsu Classic (v1.44.8) that Syncline accepts without giving them an effect, so that its users' YAML works.
 
-Each of them is answered with a warning. A key that is in no list here is a mistake.
+Each of them gives a warning. A key that is in no list here is a mistake.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.config.problems import PlaceOf, Problem, problem_at
+from app.config.problems import PlaceOf, Problem
+from app.connectors.options.complaints import KeyPath, render_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.config.entry import Entry
-    from app.connectors.options.complaints import KeyPath
 
 _SECTIONS = """
 airbyte-bridge api_keys batch_uploader clickhouse compatibility configurator coordination events experimental geo
@@ -39,19 +39,25 @@ DESTINATION_OPTIONS = {"db": "database", "username": "user"}
 """Options of Classic's `datasource:` and `config:` that have another name here."""
 
 
-def lift_options(written: dict[str, Any]) -> dict[str, Any]:
-    """A destination's options, those of Classic's `datasource:` or `config:` lifted beside `type`."""
-    options = dict(written)
+def lift_options(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, KeyPath]]:
+    """A destination's options, those of Classic's `datasource:` or `config:` lifted beside `type`.
+
+    And the paths at which the lifted ones are written.
+    """
+    options, written_at = dict(written), dict[str, KeyPath]()
     for block in ("datasource", "config"):
         inner = written.get(block)
-        if isinstance(inner, dict):
-            parameters = inner.get("parameters")
-            flat = inner | parameters if isinstance(parameters, dict) else inner
-            options |= {
-                DESTINATION_OPTIONS.get(key, str(key)): value for key, value in flat.items() if key != "parameters"
-            }
-            del options[block]
-    return options
+        if not isinstance(inner, dict):
+            continue
+        del options[block]
+        parameters = inner.get("parameters")
+        levels: list[tuple[KeyPath, Any]] = [((block,), inner), ((block, "parameters"), parameters)]
+        for path, level in levels:
+            for key, value in level.items() if isinstance(level, dict) else ():
+                if key != "parameters":
+                    option = DESTINATION_OPTIONS.get(key, str(key))
+                    options[option], written_at[option] = value, (*path, key)
+    return options, written_at
 
 
 def without_classic_keys(
@@ -75,4 +81,5 @@ def ignored_warning(path: KeyPath, ignored: list[str], place: PlaceOf) -> list[P
     if not ignored:
         return []
     keys = ", ".join(sorted(ignored))
-    return [problem_at(path, f"ignored: keys of Jitsu Classic that have no effect here: {keys}", place)]
+    message = f"ignored: keys of Jitsu Classic that have no effect here: {keys}"
+    return [Problem(render_path(path), message, place((*path, ignored[0])))]

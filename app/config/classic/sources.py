@@ -29,7 +29,7 @@ def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collec
     kind = SOURCES[source_type]
     options = kind.options.model_validate(config)
     for index, written in enumerate(collections):
-        place = ("collections", index)
+        path = ("collections", index)
         # The day matters to a mapping only as a value that it passes on.
         collection = written.for_attempt(dt.datetime.max.replace(tzinfo=dt.UTC))
         try:
@@ -37,10 +37,10 @@ def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collec
             mapped = mapped_from(options, parameters, collection)
             _check_target(mapped.source_type, mapped.config, mapped.collection)
         except ConfigurationError as error:
-            entry.refuse(place, str(error))
+            entry.refuse(path, str(error))
         else:
             for warning in mapped.warnings:
-                entry.warn(place, warning)
+                entry.warn(path, warning)
 
 
 def _check_target(source_type: str, config: dict[str, Any], collection: CollectionJob) -> None:
@@ -48,4 +48,4 @@ def _check_target(source_type: str, config: dict[str, Any], collection: Collecti
     kind = SOURCES[source_type]
     for model, given in ((kind.options, config), (kind.parameters, collection.parameters)):
         if model is not None:
-            validated(model, given, place=source_type)
+            validated(model, given, key_path=source_type)

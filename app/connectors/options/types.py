@@ -7,6 +7,7 @@ import shlex
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 
 class Options(BaseModel):
@@ -39,6 +40,17 @@ def check_one_address(options: Options, *parts: str) -> None:
         raise ValueError(f"set 'url', or {host!r} (with {', '.join(others)})")
 
 
+def matching(pattern: str, form: str) -> AfterValidator:
+    """For a string that matches `pattern` as a whole; `form` says in plain words what to write."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not valid; write {form}")
+        return value
+
+    return AfterValidator(check)
+
+
 PINNED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 
 
@@ -46,7 +58,11 @@ def _words(value: Any) -> Any:
     """Requirements, separated by spaces or as a list; spaces around `==` and `@` are ignored."""
     if isinstance(value, list):
         return [_join_pin(each) if isinstance(each, str) else each for each in value]
-    return _join_pin(value).split() if isinstance(value, str) else value
+    if value is None or isinstance(value, tuple):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_or_list", "must be a string or a list")
+    return _join_pin(value).split()
 
 
 def _join_pin(text: str) -> str:

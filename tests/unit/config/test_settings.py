@@ -51,5 +51,5 @@ def test_everything_wrong_is_one_line_without_passwords(monkeypatch: pytest.Monk
         read_settings()
     assert str(caught.value) == (
         "DATABASE_URL: must be a URL such as postgresql://user:password@host:5432/database; "
-        "SYNCLINE_LOG_LEVEL: must be 'debug', 'info', 'warn' or 'error'"
+        "SYNCLINE_LOG_LEVEL: unknown value 'loud'; choose one of debug, info, warn, error"
     )

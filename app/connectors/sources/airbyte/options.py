@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned
+from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned, matching
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
 
@@ -24,11 +25,11 @@ _TAG: Final = re.compile(r"\w[\w.-]*")
 
 
 def _with_name(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _as_path(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict | SelectedStream):
+        raise PydanticCustomError("name_or_mapping", "must be a name or a mapping")
+    return value
 
 
 class SelectedStream(Options):
@@ -37,7 +38,7 @@ class SelectedStream(Options):
     name: str = Field(min_length=1)
     namespace: str | None = None
     sync_mode: Literal["full_refresh", "incremental"] | None = None
-    cursor_field: Annotated[tuple[str, ...], BeforeValidator(_as_path)] = ()
+    cursor_field: Annotated[tuple[str, ...], Several] = ()
 
 
 class AirbyteOptions(Options):
@@ -54,7 +55,7 @@ class AirbyteOptions(Options):
     image: str | None = None
     docker_image: str | None = None
     image_version: str | None = None
-    network: str | None = Field(default=None, pattern=r"^\w[\w.:-]*$")
+    network: Annotated[str, matching(r"\w[\w.:-]*", "the name of a Docker network, such as bridge")] | None = None
     docker_options: Annotated[tuple[str, ...], Several] = ()
     config: Document = Field(default_factory=dict)
     catalog: Document | None = None

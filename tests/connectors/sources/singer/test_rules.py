@@ -393,4 +393,4 @@ def test_what_a_catalog_lacks_is_remembered_with_it_and_makes_it_no_younger(tmp_
 def test_what_a_command_would_ignore_is_refused(model: Any, origins: str) -> None:
     assert model.model_validate({"package": "made==1.0", "executable": "made"}).executable == "made"
     with pytest.raises(ConfigurationError, match=f"'executable' .* {origins}$"):
-        validated(model, {"command": "made", "executable": "other"}, place="here")
+        validated(model, {"command": "made", "executable": "other"}, key_path="here")
