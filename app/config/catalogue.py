@@ -13,8 +13,8 @@ from app.config.entry import Entry
 from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
 from app.config.sections import Notifications, Server
 from app.config.sources import Source, read_source, table_clashes
-from app.connectors.options.choices import unknown_key
 from app.connectors.options.complaints import KeyPath, must_be
+from app.domain.choices import unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.keys import Section
 
@@ -123,7 +123,7 @@ def build_catalogue(
         section_secrets=reading.secrets,
     )
     if reading.problems:
-        raise CatalogueError(in_file_order([*reading.problems, *catalogue.problems]))
+        raise CatalogueError(in_file_order([*reading.problems, *catalogue.problems]), catalogue.warnings)
     return catalogue
 
 

@@ -28,7 +28,7 @@ def examine_config(path: Path, environment: Mapping[str, str]) -> Findings:
     try:
         catalogue = load_catalogue(path, environment)
     except CatalogueError as error:
-        return Findings(problems=error.problems)
+        return Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
     return Findings(
         problems=tuple(catalogue.problems),
         warnings=tuple(in_file_order(catalogue.warnings)),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from app.config.problems import PlaceOf, Problem, problem_at, unexpected
 from app.config.substitution import Substitution
-from app.connectors.options.choices import choose_one, unknown_name
 from app.connectors.options.complaints import KeyPath, complaints, must_be
+from app.domain.choices import choose_one, nearest, unknown_name
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
@@ -100,7 +99,7 @@ class Entry:
     def refuse_type(self, written: Mapping[str, Any], what: str, valid: Sequence[str]) -> None:
         """Note why the `type` in `written` is not one of `valid`; `what` is a source type or a destination type."""
         type_ = written.get("type")
-        misspelled = next((key for key in written if get_close_matches(key.lower(), ["type"], cutoff=0.7)), None)
+        misspelled = next((key for key in written if nearest(key, ["type"])), None)
         if isinstance(type_, list | dict):
             self.refuse(("type",), must_be(("a string",), type_))
         elif type_ not in (None, ""):

@@ -40,8 +40,9 @@ class Problem:
 class CatalogueError(ConfigurationError):
     """The catalogue as a whole cannot be used; `problems` has everything that is wrong with it at once."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         super().__init__("; ".join(map(str, self.problems)))
 
 

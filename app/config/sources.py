@@ -11,10 +11,10 @@ from app.config.problems import PlaceOf, Problem, problem_at
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
-from app.connectors.options.choices import choose_one, unknown_name
 from app.connectors.options.complaints import MAPPING, must_be, render_path
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
+from app.domain.choices import choose_one, unknown_name
 from app.domain.collection import ALL, Collection
 from app.domain.keys import name_problem
 from app.domain.writing import WriteMode
@@ -136,10 +136,10 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
     names: set[str] = set()
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}
-        name = str(settings.get("name"))
-        if "name" in settings and name in names:
+        name = settings.get("name")
+        if name is not None and str(name) in names:
             entry.refuse(("collections", index), f"collection '{name}' already exists; names must be unique")
-        names.add(name)
+        names.add(str(name))
         _check_windows(entry, index, settings, type_)
         if parameters:
             given = settings.get("parameters")

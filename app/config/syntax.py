@@ -72,6 +72,9 @@ class _Failure:
     def character(self) -> str:
         return self.line_text(self.line)[self.column : self.column + 1]
 
+    def at_end(self) -> bool:
+        return not self._text[self.offset :].strip()
+
     def first_character(self) -> str:
         return self.line_text(self.first_line)[self.first_column : self.first_column + 1]
 
@@ -133,6 +136,10 @@ def _missing_colon(failure: _Failure) -> Cause:
 def _unclosed_bracket(failure: _Failure) -> Cause:
     opening = failure.first_character()
     closing = _BRACKETS.get(opening, "")
+    if "${" in failure.line_text(failure.line)[: failure.column + 1]:
+        return Cause(failure.line, f"a placeholder between '{opening}' and '{closing}' must be in quotes: '${{…}}'")
+    if failure.at_end():
+        return Cause(failure.first_line, f"the '{opening}' on this line is never closed; add '{closing}'")
     where = "" if failure.line == failure.first_line else f" before line {failure.line}"
     return Cause(failure.first_line, f"'{opening}' is not closed by '{closing}', or a comma is missing{where}")
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import destination_subject, prefix_errors
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, import_class
-from app.connectors.options.choices import unknown_name
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
 from app.connectors.values import jsontext
+from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -172,7 +172,8 @@ def _not_understood(field: _Field, item: str) -> ConfigurationError:
 
 def _wrong_number_of_fields(count: int) -> str:
     foreign = " (seconds and years are not supported)" if count > len(_FIELDS) else ""
-    return f"{count} fields{foreign}; write 5: {', '.join(field.name for field in _FIELDS)}"
+    fields = "1 field" if count == 1 else f"{count} fields"
+    return f"{fields}{foreign}; write 5: {', '.join(field.name for field in _FIELDS)}"
 
 
 def _starts_with_star(text: str) -> bool:

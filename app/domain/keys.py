@@ -93,6 +93,8 @@ def _check_not_zero(duration: dt.timedelta) -> dt.timedelta:
 
 
 def _window(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in _MEANT_AS_NOTHING:
+        raise ValueError(f"{value!r} is not a duration; for no window write '{NOTHING}'")
     return None if value == NOTHING else value
 
 

@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
+from app.domain.choices import choose_one
 from app.domain.cron import Cron, parse_cron
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
@@ -56,7 +57,7 @@ class Schedule(Protocol):
 def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
     """Read a cron expression, a macro such as `@daily`, or `@every` with a duration.
 
-    A prefix `CRON_TZ=Zone` (or `TZ=Zone`) wins over `timezone`. Parsed schedules are kept, so asking again is cheap.
+    A prefix `CRON_TZ=Zone` (or `TZ=Zone`) wins over `timezone`. Schedules are cached, so parsing one again is cheap.
 
     Raises:
         ConfigurationError: saying which field or name is wrong and what is valid.
@@ -97,9 +98,11 @@ def _parse_body(body: str, zone: tzinfo) -> Schedule:
     name, *arguments = body.split(maxsplit=1)
     if name == _EVERY:
         return PeriodicSchedule(_period("".join(arguments)))
-    if body not in _MACROS:
-        raise ConfigurationError(f"unknown {body!r}; use {', '.join(_MACROS)} or {_EVERY} with a duration")
-    return CronSchedule(parse_cron(_MACROS[body]), zone)
+    if name not in _MACROS:
+        raise ConfigurationError(f"unknown macro {name!r}; {choose_one(name, [*_MACROS, _EVERY])}")
+    if arguments:
+        raise ConfigurationError(f"{name!r} stands alone; remove {arguments[0]!r}")
+    return CronSchedule(parse_cron(_MACROS[name]), zone)
 
 
 def _period(text: str) -> timedelta:

@@ -50,13 +50,14 @@ def lift_options(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Key
         if not isinstance(inner, dict):
             continue
         del options[block]
+        found: dict[KeyPath, Any] = {(block, key): value for key, value in inner.items() if key != "parameters"}
         parameters = inner.get("parameters")
-        levels: list[tuple[KeyPath, Any]] = [((block,), inner), ((block, "parameters"), parameters)]
-        for path, level in levels:
-            for key, value in level.items() if isinstance(level, dict) else ():
-                if key != "parameters":
-                    option = DESTINATION_OPTIONS.get(key, str(key))
-                    options[option], written_at[option] = value, (*path, key)
+        if isinstance(parameters, dict):
+            found |= {(block, "parameters", key): value for key, value in parameters.items()}
+        for path, value in found.items():
+            key = str(path[-1])
+            option = DESTINATION_OPTIONS.get(key, key)
+            options[option], written_at[option] = value, path
     return options, written_at
 
 

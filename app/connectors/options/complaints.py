@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 
-from app.connectors.options.choices import choose_one, unknown_key
+from app.domain.choices import choose_one, nearest, unknown_key
 from app.domain.secret_values import is_secret_name
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _EXPECTED: Final = {
     "tuple_type": ("a list",),
 }
 """What a value had to be, by pydantic's name of the error."""
-_CONTAINERS: Final = {"a list", MAPPING}
+_CONTAINERS: Final = ("a list", "a mapping")
 _BOUNDS: Final = {
     "greater_than": ("gt", "greater than"),
     "greater_than_equal": ("ge", "at least"),
@@ -63,6 +63,10 @@ def complaints(error: ValidationError, model: type[BaseModel], given: Any) -> It
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for one in error.errors(include_url=False):
         by_path.setdefault(_path_in(given, one), []).append(one)
+    for path in [path for path, errors in by_path.items() if errors[0]["type"] == "missing"]:
+        # A misspelled key is one problem, not two.
+        if any(_is_misspelled(path, other, errors) for other, errors in by_path.items()):
+            del by_path[path]
     for path, errors in by_path.items():
         # A list with a wrong item is not what the other types of a union expect, either; the item is what matters.
         if not any(path == other[: len(path)] for other in by_path if len(other) > len(path)):
@@ -73,7 +77,7 @@ def render_path(path: KeyPath) -> str:
     """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`; a key that misleads is quoted."""
     text = ""
     for part in path:
-        if isinstance(part, int) or not part.isprintable() or part != part.strip():
+        if isinstance(part, int) or not part.isprintable() or part != part.strip() or not part:
             text += f"[{part!r}]"
         else:
             text += f".{part}" if text else part
@@ -107,6 +111,14 @@ def _path_in(given: Any, error: ErrorDetails) -> KeyPath:
     return (*path, error["loc"][-1]) if missing else tuple(path)
 
 
+def _is_misspelled(missing: KeyPath, path: KeyPath, errors: list[ErrorDetails]) -> bool:
+    return (
+        errors[0]["type"] == "extra_forbidden"
+        and path[:-1] == missing[:-1]
+        and nearest(str(path[-1]), [str(missing[-1])]) is not None
+    )
+
+
 def _is_index(part: str | int, value: Any) -> bool:
     return isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
 
@@ -125,11 +137,12 @@ def must_be(expected: Sequence[str], value: Any, *, secret: bool = False) -> str
     """That `value` is none of what was `expected`, such as `MAPPING`; without the value if it is `secret`."""
     # In a choice of several kinds of value, nobody needs to be told how a mapping is written.
     text = f"must be {_join([noun.removesuffix(' (key: value)') for noun in expected] if expected[1:] else expected)}"
-    if not secret and isinstance(value, str) and _CONTAINERS.issuperset(expected):
+    if not secret and isinstance(value, str) and all(noun.startswith(_CONTAINERS) for noun in expected):
         # Without the text, which may hold anything: a key with its password.
         hint = "; write a space after the colon of each key" if _COLON_WITHOUT_SPACE.match(value) else ""
         return f"{text}, not a string{hint}"
-    return _with_value(text, value, secret=secret)
+    hint = "; put it in quotes" if expected == ["a string"] and isinstance(value, int | float) else ""
+    return _with_value(text, value, secret=secret) + hint
 
 
 def _specific_message(error: ErrorDetails, model: type[BaseModel], *, secret: bool) -> str:

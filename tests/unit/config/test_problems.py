@@ -77,7 +77,7 @@ def all_problems(text: str) -> list[str]:
             "sources: environment variable X is not set; set it, or give a default: ${env.NAME|default}",
         ),
         ("sources: /does/not/exist", "sources: file /does/not/exist cannot be read: no such file or directory"),
-        ("notifications: {slak: {}}", "notifications.slak: unknown key; did you mean 'slack'? choose one of slack"),
+        ("notifications: {slak: {}}", "notifications.slak: unknown key; did you mean 'slack'?"),
     ],
 )
 def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: str) -> None:
@@ -104,6 +104,12 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ("collections: {a: b}", ".collections: must be a list, not a mapping"),
         ("collections: [[a]]", ".collections[0]: must be a name or a mapping, not a list"),
         ("collections: [{type: a}]", ".collections[0].name: is missing"),
+        (
+            "collections: [{nam: a}]",
+            f".collections[0].nam: unknown key; did you mean 'name'? choose one of {COLLECTION_KEYS}",
+        ),
+        ("collections: [a, null]", ".collections[1]: must be a name or a mapping, not empty"),
+        ("misfire_window: never", ".misfire_window: 'never' is not a duration; for no window write 'none'"),
         ("collections: [a, b, a]", ".collections[2]: collection 'a' already exists; names must be unique"),
         ("collections: [a, {name: a}]", ".collections[1]: collection 'a' already exists; names must be unique"),
         ("collections: ['']", ".collections[0]: a name must not be empty"),
@@ -292,6 +298,14 @@ def test_a_value_that_cannot_be_seen_is_shown_escaped() -> None:
         r".misfire: unknown value 'skip\u200b'; did you mean 'skip'? choose one of skip, latest, all",
         r".collections[0]: the name 'new\xa0york' has a character that cannot be seen: replace U+00A0 (no-break space)",
     ]
+
+
+def test_a_catalogue_that_cannot_be_used_has_warnings_too(tmp_path: Path) -> None:
+    path = tmp_path / "syncline.yaml"
+    path.write_text("server: {port: '${PORT}'}\n")
+    findings = examine_config(path, {})
+    assert [problem.message for problem in findings.problems] == ["must be an integer, not '${PORT}'"]
+    assert ["write ${env.PORT}" in warning.message for warning in findings.warnings] == [True]
 
 
 def test_a_good_catalogue_is_counted(tmp_path: Path) -> None:

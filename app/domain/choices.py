@@ -23,7 +23,14 @@ def choose_one(name: str, valid: Sequence[str], *, none: str = "there is nothing
     """What to write instead of `name`: one of `valid`, in their order; `none` if there are none."""
     if not valid:
         return none
-    # In lower case, so that 'Postgres' is near 'postgres'.
-    nearest = difflib.get_close_matches(name.strip().lower(), valid, n=1)
-    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+    near = nearest(name, valid)
+    if len(valid) == 1:
+        return f"did you mean '{near}'?" if near else f"the only one is '{valid[0]}'"
+    hint = f"did you mean '{near}'? " if near else ""
     return f"{hint}choose one of {', '.join(valid)}"
+
+
+def nearest(name: str, valid: Sequence[str]) -> str | None:
+    """That of `valid` which `name` is probably a misspelling of."""
+    # In lower case, so that 'Postgres' is near 'postgres'.
+    return next(iter(difflib.get_close_matches(name.strip().lower(), valid, n=1)), None)
