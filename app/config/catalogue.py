@@ -1,4 +1,4 @@
-"""The catalogue: what one YAML file says about the server, its sources and its destinations."""
+"""The catalogue: the server, sources and destinations that one YAML file describes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Catalogue:
         raise UnknownCollectionError(source, collection)
 
     def secrets(self) -> frozenset[str]:
-        """Every text that must not be shown: what secret keys hold, wherever they stand."""
+        """Every string that must not be shown: the values of secret keys, wherever they are."""
         parts: list[Source | Destination] = [*self.sources.values(), *self.destinations.values()]
         return self.section_secrets.union(*(part.secrets for part in parts))
 
@@ -98,10 +98,10 @@ def build_catalogue(
 ) -> Catalogue:
     """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
 
-    With `without_collections` a source may name none.
+    With `without_collections` a source may have no collections.
 
     Raises:
-        CatalogueError: something outside of single sources and destinations is wrong; it carries all problems.
+        CatalogueError: something outside of single sources and destinations is wrong; it has all problems.
     """
     reading = _Reading(main, separate, environment)
     server = reading.section("server", Server, SERVER_KEYS)
@@ -128,12 +128,12 @@ def build_catalogue(
 
 
 def fingerprint_of(main: Document, separate: Document | None) -> str:
-    """Equal for equal texts."""
+    """The same for the same texts."""
     return hashlib.sha256((main.digest + (separate.digest if separate else "")).encode()).hexdigest()
 
 
 class _Reading:
-    """The sections of one catalogue, and what is wrong outside of single sources and destinations."""
+    """Reads the sections of one catalogue; collects what is wrong outside of single sources and destinations."""
 
     def __init__(self, main: Document, separate: Document | None, environment: Mapping[str, str]) -> None:
         self._main = main
@@ -166,7 +166,7 @@ class _Reading:
         return section
 
     def parts(self, name: str, read: Callable[[Entry], Part | None]) -> tuple[dict[str, Part], Rejected]:
-        """The named parts of a section: the good ones, and the problems of the others."""
+        """The named parts of a section: the valid ones, and the problems of the others."""
         good: dict[str, Part] = {}
         rejected: Rejected = {}
         written, place = self._mapping(name)
@@ -208,13 +208,13 @@ class _Reading:
 def _read(entry: Entry, read: Callable[[Entry], Part | None]) -> Part | None:
     try:
         return read(entry)
-    except Exception as error:  # noqa: BLE001 - one part must not take the others with it
+    except Exception as error:  # noqa: BLE001 - one part must not break the others
         entry.refuse_unexpected(error)
         return None
 
 
 def sources_of(document: Document) -> tuple[Any, PlaceOf]:
-    """The sources in a separate document, which holds them as they are or under the key `sources`."""
+    """The sources in a separate document, which has them at the top or under the key `sources`."""
     value = document.value
     if isinstance(value, dict) and value.keys() == {"sources"}:
         return value["sources"] or {}, document.place

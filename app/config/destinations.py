@@ -1,4 +1,4 @@
-"""Destinations: a type and the options of its connector."""
+"""Destinations: a type, and the options of its connector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Destination:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def for_attempt(self) -> dict[str, Any]:
-        """What an attempt is told about this destination."""
+        """The description of this destination that an attempt gets."""
         return {"type": self.type, **self.options}
 
 
@@ -38,7 +38,7 @@ def read_destination(entry: Entry) -> Destination | None:
         return None
     type_ = entry.value.get("type") or entry.id
     kind = DESTINATIONS.get(type_) if isinstance(type_, str) else None
-    # Classic had a `package`, too: that of its own kind `npm`.
+    # Classic has a `package` too, for its own type `npm`.
     own = kind.options.model_fields if kind else ()
     written = without_classic_keys(entry, entry.value, DESTINATION_KEYS.difference(own))
     written.pop("type", None)

@@ -37,9 +37,9 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A configuration text as a value, with the line (from 1) of every key that was written in it.
+    """A text as a value, with the line (from 1) of every key in it.
 
-    `name` is what a user calls the text: the file's name, or a URL without credentials.
+    `name` is what users see: the name of the file, or a URL without credentials.
     """
 
     value: Any
@@ -59,7 +59,7 @@ def parse_document(text: str, name: str) -> Document:
     """Read one YAML or JSON document.
 
     Raises:
-        CatalogueError: the text is empty, is not YAML, or says something twice.
+        CatalogueError: the text is empty, is not YAML, or has a duplicate key.
     """
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     if not text.strip():
@@ -77,7 +77,7 @@ def parse_document(text: str, name: str) -> Document:
             )
             return Document(_not_too_deep(value), name, digest)
         except (ValueError, RecursionError):
-            pass  # The YAML reader says the same with its line.
+            pass  # The YAML reader reports it with its line.
     reader = _YamlReader(text, name)
     return Document(reader.read(), name, digest, reader.lines)
 
@@ -125,7 +125,7 @@ class _Anchored:
 
 
 class _YamlReader:
-    """Builds the value from the parser's events: depth and size stay bounded, and each key's line is at hand."""
+    """Builds the value from the parser's events, which bounds its depth and size, and gives the line of each key."""
 
     def __init__(self, text: str, name: str) -> None:
         self.lines: dict[KeyPath, int] = {}

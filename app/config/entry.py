@@ -1,4 +1,4 @@
-"""One part of the catalogue while it is read: what it says, and everything that is wrong with it."""
+"""One part of the catalogue while it is read: its value, and everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Entry:
         self._problems += substitution.problems
         self._unresolved = substitution.unresolved
         self.warnings += substitution.warnings
-        # A webhook's address is all that is needed to use it.
+        # Whoever knows a webhook's URL can use it.
         hook = self.path == ("notifications",)
         self.secrets = frozenset(substitution.secrets) | secrets_in(self.value, secret=hook)
 
@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, the first finding at each path, without secrets."""
+        """What is wrong: the first problem at each path, without secrets."""
         redact = Redactor(self.secrets).redact
         first: dict[str, Problem] = {}
         for problem in self._problems:
@@ -63,11 +63,11 @@ class Entry:
             self._problems.append(problem_at(self.path + below, message, self.place))
 
     def refuse_unexpected(self, error: Exception) -> None:
-        """Note a mistake of Syncline's own: this part is refused, the others are read."""
+        """Note a bug in Syncline: this part is refused, the others are read."""
         self._problems.append(unexpected(error, self.path, self.place))
 
     def warn(self, below: KeyPath, message: str) -> None:
-        """Note what need not be mended at the key `below` this part."""
+        """Note a warning at the key `below` this part."""
         self.warnings.append(problem_at(self.path + below, message, self.place))
 
     def validate(

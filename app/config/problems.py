@@ -24,7 +24,7 @@ class Problem:
     """One thing that is wrong.
 
     `path` is the key (`sources.load.collections[0].schedule`), `place` is `file:line` where it is known. `trace` is
-    where in Syncline an error came from that nobody expected: calls only, no text that it carries.
+    where in Syncline an unexpected error came from: only the calls, not the error's own message.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Problem:
     trace: str = ""
 
     def __str__(self) -> str:
-        """One line whatever the keys are: what would break it, or command a terminal, is escaped."""
+        """Always one line: line breaks, terminal commands and invisible characters are escaped."""
         return make_visible(": ".join(part for part in (self.place, self.path, self.message) if part))
 
 
@@ -47,7 +47,7 @@ class CatalogueError(ConfigurationError):
 
 
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
-    """As a reader of the files finds them: by file, then by line."""
+    """Sorted by file, then by line."""
     return sorted(problems, key=_file_and_line)
 
 
@@ -57,7 +57,7 @@ def _file_and_line(problem: Problem) -> tuple[str, int]:
 
 
 def nowhere(_path: KeyPath) -> str:
-    """The place of a key in a text that has no lines to name."""
+    """The place of a key in a text without lines."""
     return ""
 
 
@@ -66,9 +66,9 @@ def problem_at(path: KeyPath, message: str, place: PlaceOf = nowhere) -> Problem
 
 
 def unexpected(error: Exception, path: KeyPath, place: PlaceOf = nowhere) -> Problem:
-    """A mistake of Syncline's own as a problem: reading a catalogue must never end a process that has a good one.
+    """A bug in Syncline as a problem: reading a catalogue must never end a process that has a good one.
 
-    Without the error's own text, which may hold any part of what was read: half of a password that has a `#`.
+    Without the error's own message, which may hold any part of the text, such as half of a password with a `#`.
     """
     calls = ((frame.f_globals.get("__name__", ""), line) for frame, line in traceback.walk_tb(error.__traceback__))
     module, line = next((call for call in reversed([*calls]) if call[0].startswith("app.")), ("syncline", 0))
@@ -76,6 +76,6 @@ def unexpected(error: Exception, path: KeyPath, place: PlaceOf = nowhere) -> Pro
         render_path(path),
         f"unexpected error: {type(error).__name__} in {module}, line {line}; this is a bug, please report it",
         place(path),
-        # The last calls: a recursion without end has a thousand.
+        # Only the last calls: an endless recursion has a thousand.
         trace="".join(traceback.format_tb(error.__traceback__, limit=-_LONGEST_TRACE)),
     )

@@ -1,4 +1,4 @@
-"""The catalogue's sections as they are written: unknown keys are refused, an empty value counts as absent."""
+"""The sections of a catalogue as they are written: unknown keys are refused, an empty value counts as absent."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Stalled(Section):
 class Kept(Section):
     """How long something is kept.
 
-    An empty key is refused (it could mean for ever or the default); an empty section says nothing.
+    An empty key is refused, because it could mean forever or the default; an empty section means the defaults.
     """
 
-    # In place of Section's, of the same name: that one would drop empty keys.
+    # Replaces that of Section, which would drop empty keys.
     @model_validator(mode="before")
     @classmethod
     def _empty_is_absent(cls, value: Any) -> Any:
@@ -56,7 +56,7 @@ class Kept(Section):
 
 
 class StoreLogs(Kept):
-    """`last_runs` tasks of each collection keep their log lines; 0: all of them."""
+    """The last `last_runs` tasks of each collection keep their log lines; 0: all tasks do."""
 
     last_runs: Runs = Field(default=100, ge=0, le=MOST_RUNS)
 
@@ -64,7 +64,7 @@ class StoreLogs(Kept):
 class Retention(Kept):
     """Tasks and their logs are removed `days` after they end, their daily statistics after `statistics_days`.
 
-    0 is never; statistics of days whose tasks are there stay in any case.
+    0 means never. Statistics of days that still have tasks are always kept.
     """
 
     days: Days = Field(default=90, ge=0, le=36_500)
@@ -78,7 +78,7 @@ class SyncTasks(Section):
 
 
 class Server(Section):
-    """`server:`; without `admin_token` only tokens of the database count."""
+    """`server:`; without `admin_token` only the tokens in the database are valid."""
 
     admin_token: str = Field(default="", repr=False)
     port: Whole = Field(default=8001, ge=0, le=HIGHEST_PORT)

@@ -1,4 +1,4 @@
-"""What the environment says: where the database, the catalogue and the data directory are, and how to log."""
+"""Settings from the environment: where the database, the catalogue and the data directory are, and how to log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     @property
     def direct_url(self) -> str | None:
-        """The database without a pooler between: for LISTEN, advisory locks and migrations."""
+        """The database without a connection pooler: for LISTEN, advisory locks and migrations."""
         return self.database_direct_url or self.database_url
 
 
@@ -61,7 +61,7 @@ def read_settings() -> Settings:
     """Read the environment of this process.
 
     Raises:
-        ConfigurationError: one line that names every wrong variable and what is valid.
+        ConfigurationError: one line that names every wrong variable and its valid values.
     """
     try:
         return Settings()

@@ -1,4 +1,4 @@
-"""Sources with their collections, all defaults applied."""
+"""Sources and their collections, with all defaults applied."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def read_source(
 ) -> Source | None:
     """The source that `entry` describes; None if it has problems, which are then in `entry`.
 
-    `destinations` has each that is defined, None for one that cannot be used. With `without_collections` the source may
-    name no collection, and has the one `ALL` then.
+    `destinations` has all that are defined, None for those that cannot be used. With `without_collections` the source
+    may have no collections; it then has the collection `ALL`.
     """
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
@@ -106,7 +106,7 @@ def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]
 
 
 def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any]) -> None:
-    """What only the whole configuration tells: the library's own complaints, and which collections there are."""
+    """What only the whole configuration shows: the complaints of the library behind it, and unknown collections."""
     if not isinstance(config, Options):
         return
     if not entry.holds_unresolved(("config",)) and (complaint := config.find_problem()):
@@ -149,7 +149,7 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
 def _check_write_modes(
     entry: Entry, source: WrittenSource, collections: list[Collection], defined: Mapping[str, Destination | None]
 ) -> None:
-    """What the catalogue alone tells; the attempt sees what its source really reads."""
+    """As far as the catalogue alone shows; an attempt sees what its source really reads."""
     used = [found for name in source.destinations if (found := defined.get(name))]
     for index, collection in enumerate(collections):
         path: KeyPath = ("collections", index) if source.collections else ()

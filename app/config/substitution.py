@@ -1,4 +1,4 @@
-"""`${env.NAME}`, `${file./path}` and `${env.A|file./path|default}` in the values of a configuration."""
+"""`${env.NAME}`, `${file./path}` and `${env.A|file./path|default}` in the values of a catalogue."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _LARGEST_FILE_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class Substitution:
-    """Replaces placeholders from `environment` and files; collects what is missing and what turned out to be secret.
+    """Replaces placeholders from `environment` and files; collects what is missing and what is secret.
 
-    Alternatives are tried from left to right, a variable or file that is empty counts as missing (as in Jitsu Classic),
-    and everything after the first alternative that is no `env.NAME` or `file./path` is the default, word for word. What
-    a file holds is secret, and the newline at its end does not count. Values are never searched for placeholders again,
-    and keys are left as they are.
+    Alternatives are tried from left to right. A variable or file that is empty counts as missing (as in Jitsu Classic).
+    The first alternative that is neither `env.NAME` nor `file./path` is the default, with everything after it. The
+    content of a file is secret; a newline at its end is removed. Replaced values are not searched for placeholders
+    again, and keys are not replaced. `unresolved` has the paths of the values that could not be replaced.
     """
 
     environment: Mapping[str, str]
@@ -44,7 +44,7 @@ class Substitution:
     secrets: set[str] = field(default_factory=set)
 
     def apply(self, value: Any, path: KeyPath = ()) -> Any:
-        """`value` with the placeholders of every text in it replaced; a new value, the old one is untouched."""
+        """A copy of `value` with the placeholders in all of its strings replaced."""
         if isinstance(value, dict):
             return {key: self.apply(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
@@ -83,7 +83,7 @@ class Substitution:
         return value, name
 
     def _file(self, name: str) -> tuple[str, str]:
-        """What is in a file, or why it cannot be had; of its content no word."""
+        """The content of a file, or why it cannot be read; the reason never quotes the content."""
         try:
             raw = read_bytes(Path(name), _LARGEST_FILE_BYTES + 1)
             if len(raw) > _LARGEST_FILE_BYTES:
@@ -111,7 +111,7 @@ class Substitution:
 
 
 def _describe(missing: list[str]) -> str:
-    """What to do about the names of variables and the whole sentences about files in `missing`."""
+    """What to do about `missing`: names of variables, and sentences about files."""
     names = [each for each in missing if not each.startswith("file ")]
     files = [each for each in missing if each.startswith("file ")]
     if not names:

@@ -1,6 +1,6 @@
-"""A collection: every key that the catalogue may have for it, and what of them an attempt is told.
+"""A collection: every key that it may have in the catalogue, and those that an attempt gets.
 
-A new key is a line here, and where it is used; a key that the attempt needs is a line of `CollectionJob`, too.
+A new key is one line here, and where it is used. A key that the attempt needs is also a line of `CollectionJob`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Misfire = Literal["skip", "latest", "all"]
 SyncMode = Literal["full_refresh", "incremental"]
 
 ALL: Final = "all"
-"""The type, and the name, of the one collection of a source that finds out by itself what there is."""
+"""The type and the name of the only collection of a source that finds its tables by itself."""
 
 DAYS_BACK: Final = 365
 
@@ -76,13 +76,13 @@ class Collection(Inherited):
         return value
 
     def within(self, source: str, keys: Inherited) -> Self:
-        """The collection in `source`: whatever it does not say itself is as the source has it."""
+        """The collection as part of `source`, from which it inherits the keys that it does not have itself."""
         inherited = {key: getattr(keys, key) for key in Inherited.model_fields if key not in self.model_fields_set}
         named = {"type": self.type or self.name, "table_name": self.table_name or f"{source}_{self.name}"}
         return self.model_copy(update=inherited | named)
 
     def for_attempt(self, now: dt.datetime) -> CollectionJob:
-        """What an attempt that starts `now` (in UTC) is told about this collection."""
+        """The description of this collection for an attempt that starts `now` (in UTC)."""
         start_date = self.start_date or now.date() - dt.timedelta(days=DAYS_BACK)
         windows = None
         if self.interval is not None:
@@ -93,7 +93,7 @@ class Collection(Inherited):
 
 
 class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an attempt is told about the collection to copy, all defaults applied.
+    """The collection to copy, as an attempt gets it, with all defaults applied.
 
     `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides, `write_mode` where
     rows arrive as the source reads. With `windows` the collection is read in intervals of time, of which those that are

@@ -17,7 +17,7 @@ LONGEST_NAME = 255
 """Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
 
 NOTHING = "none"
-"""Written for a key that would otherwise be inherited: no schedule, no misfire window."""
+"""Turns off a key that would otherwise be inherited: no schedule, no misfire window."""
 
 
 _MEANT_AS_NOTHING = frozenset({"never", "no", "null", "off", "false", "disable", "disabled", "manual", "-", "~", ""})
@@ -48,7 +48,7 @@ def _check_name(name: str) -> str:
 
 
 def _check_offered(name: str) -> str:
-    # It is a table or a stream of somebody else's, and stands in no URL.
+    # The name of a foreign table or stream, which never is part of a URL.
     _check_name(name.replace("/", "_"))
     return name
 
@@ -61,7 +61,7 @@ def _day(value: Any) -> Any:
 
 
 def _check_fires(expression: str, timezone: str = "UTC") -> None:
-    # Here, for an attempt imports this module and has nothing to do with schedules.
+    # Imported here: attempts import this module, but never need schedules.
     from app.domain.schedule import parse_schedule  # noqa: PLC0415
 
     parse_schedule(expression, timezone)
@@ -131,7 +131,7 @@ class Section(BaseModel):
         frozen=True,
         hide_input_in_errors=True,
         validate_default=True,
-        # An attempt needs none of these models.
+        # Attempts do not need these models.
         defer_build=True,
     )
 

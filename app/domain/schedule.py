@@ -47,7 +47,7 @@ class Schedule(Protocol):
     """Fire times in order. Equal expressions give equal schedules."""
 
     def next_after(self, instant: datetime, last_fire: datetime | None = None) -> datetime | None:
-        """The first fire time later than `instant`, in UTC; both times given are aware.
+        """The first fire time later than `instant`, in UTC; both arguments are aware.
 
         `last_fire` is the stored fire time from which periods count; cron expressions do not look at it. None: it never
         fires again (a cron expression that only matches minutes which clocks in its zone leave out).

@@ -1,4 +1,4 @@
-"""Keys of Jitsu Classic (v1.44.8) that Syncline accepts without giving them an effect, so that its users' YAML works.
+"""Keys of Jitsu Classic (v1.44.8) that Syncline accepts but ignores, so that the YAML of its users works.
 
 Each of them gives a warning. A key that is in no list here is a mistake.
 """
@@ -40,10 +40,7 @@ DESTINATION_OPTIONS = {"db": "database", "username": "user"}
 
 
 def lift_options(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, KeyPath]]:
-    """A destination's options, those of Classic's `datasource:` or `config:` lifted beside `type`.
-
-    And the paths at which the lifted ones are written.
-    """
+    """A destination's options, with those of Classic's `datasource:` or `config:`, and the paths of the latter."""
     options, written_at = dict(written), dict[str, KeyPath]()
     for block in ("datasource", "config"):
         inner = written.get(block)
@@ -64,14 +61,14 @@ def lift_options(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Key
 def without_classic_keys(
     entry: Entry, value: dict[str, Any], keys: Iterable[str], below: KeyPath = ()
 ) -> dict[str, Any]:
-    """`value`, which stands `below` the entry, without its `keys` of Classic; a warning names those that were there."""
+    """`value`, which is `below` the entry, without Classic's `keys`; a warning names those that were there."""
     kept, ignored = without_ignored(value, keys)
     entry.warnings += ignored_warning(entry.path + below, ignored, entry.place)
     return kept
 
 
 def without_ignored(mapping: dict[str, Any], keys: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """`mapping` without Classic's `keys`, and which of them were there. `log.path` is a key of the section `log`."""
+    """`mapping` without Classic's `keys`, and those that were there. `log.path` belongs to the section `log`."""
     known = frozenset(keys)
     ignored = [key for key in mapping if key in known or key.partition(".")[0] in known]
     return {key: value for key, value in mapping.items() if key not in ignored}, ignored

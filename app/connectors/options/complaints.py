@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with what people write, as sentences."""
+"""Pydantic's validation errors as plain sentences."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _message(errors: list[ErrorDetails], model: type[BaseModel]) -> str:
 
 def must_be(expected: Sequence[str], value: Any, *, secret: bool = False) -> str:
     """That `value` is none of what was `expected`, such as `MAPPING`; without the value if it is `secret`."""
-    # In a choice of several kinds of value, nobody needs to be told how a mapping is written.
+    # Among several kinds of value, how a mapping is written would only distract.
     text = f"must be {_join([noun.removesuffix(' (key: value)') for noun in expected] if expected[1:] else expected)}"
     if not secret and isinstance(value, str) and all(noun.startswith(_CONTAINERS) for noun in expected):
         # Without the text, which may hold anything: a key with its password.
@@ -198,7 +198,7 @@ def _model_at(model: type[BaseModel], location: KeyPath) -> type[BaseModel] | No
         if isinstance(part, str):
             by_name = {name: field for name, field in current.model_fields.items() if part in (name, field.alias)}
             field = next(iter(by_name.values()), None)
-            # A part that is no field is the tag of a union or the key of a mapping: the model stays.
+            # A part that is not a field is the tag of a union or the key of a mapping: still the same model.
             current = _model_in(field.annotation) if field else current
     return current
 

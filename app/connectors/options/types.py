@@ -13,15 +13,15 @@ from pydantic_core import PydanticCustomError
 class Options(BaseModel):
     """Options of one kind: unknown keys are refused, values are frozen, defaults are validated like any value."""
 
-    # Built when used: an attempt needs only two or three of these models.
+    # Built on first use: an attempt needs only two or three of these models.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=True)
 
     def find_problem(self) -> str | None:
-        """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
+        """What the model does not check; may take seconds. The connector checks it again."""
         return None
 
-    def collection_problem(self, name: str) -> str | None:  # noqa: ARG002 -- most cannot tell without the network
-        """Why a collection of this type is impossible; None if it is possible, or not known yet."""
+    def collection_problem(self, name: str) -> str | None:  # noqa: ARG002 -- most kinds would need the network
+        """Why a collection of this type cannot exist; None if it can, or if that is not known yet."""
         return None
 
 
@@ -77,7 +77,7 @@ def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_check_pinned)]
-"""Packages with their versions; the first one has the command."""
+"""Packages with their versions; the first one provides the command."""
 
 
 def _check_quotes(command: Any) -> Any:

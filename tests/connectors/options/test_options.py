@@ -97,10 +97,10 @@ def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
     ],
 )
 def test_an_address_that_can_never_work_is_refused_and_not_shown(url: str, complaint: str) -> None:
-    said = refusal(DESTINATIONS["postgres"].options, {"url": url})
-    assert complaint in said
-    assert "here.url" in said
-    assert "hunter2" not in said
+    message = refusal(DESTINATIONS["postgres"].options, {"url": url})
+    assert complaint in message
+    assert "here.url" in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_only_an_attempt_needs_is_loaded_by_nobody_else(part: str) -> None:
         (SOURCES["redis"].options, {"host": "a", "port ": 1}, "here['port ']: unknown key"),
     ],
 )
-def test_what_a_reader_could_not_see_or_a_shell_could_not_read_is_told(
+def test_what_a_reader_cannot_see_or_a_shell_cannot_parse_is_reported(
     model: Any, given: dict[str, Any], complaint: str
 ) -> None:
     assert complaint in refusal(model, given)

@@ -103,7 +103,7 @@ def test_a_collection_s_own_keys_reach_the_attempt() -> None:
     )
 
 
-def test_how_rows_arrive_is_said_for_a_collection_or_for_all_of_its_source() -> None:
+def test_a_write_mode_is_set_for_a_collection_or_for_its_source() -> None:
     source = one_source(
         "type: synthetic, write_mode: history, schema_policy: freeze,"
         "collections: [a, {name: b, write_mode: upsert, schema_policy: discard}]"
@@ -112,8 +112,8 @@ def test_how_rows_arrive_is_said_for_a_collection_or_for_all_of_its_source() -> 
         collection.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) for collection in source.collections.values()
     ]
     assert [(job.write_mode, job.schema_policy) for job in jobs] == [("history", "freeze"), ("upsert", "discard")]
-    (said_nothing,) = one_source("type: synthetic, collections: [a]").collections.values()
-    job = said_nothing.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    (without_mode,) = one_source("type: synthetic, collections: [a]").collections.values()
+    job = without_mode.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     assert (job.write_mode, job.schema_policy) == (None, "evolve")
 
 
@@ -149,7 +149,7 @@ def test_a_singer_source_without_collections_has_the_one_collection_all() -> Non
     assert source.collections["all"].table_name == "s_all"
 
 
-def test_the_type_of_a_source_is_its_id_when_nothing_else_is_said() -> None:
+def test_the_type_of_a_source_is_its_id_by_default() -> None:
     catalogue = load_catalogue("sources: {synthetic: {destinations: nowhere, collections: [a]}}" + DESTINATIONS, {})
     assert catalogue.sources["synthetic"].type == "synthetic"
 

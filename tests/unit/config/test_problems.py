@@ -283,7 +283,7 @@ def test_a_placeholder_without_a_value_is_the_only_problem_of_its_value(text: st
     ("schedule", "hint"),
     [("never", True), ("'off'", True), ("Disabled", True), ("61 * * * *", False), ("often", False)],
 )
-def test_how_to_have_no_schedule_is_said_to_those_who_want_none(schedule: str, *, hint: bool) -> None:
+def test_only_who_wants_no_schedule_reads_how_to_have_none(schedule: str, *, hint: bool) -> None:
     (problem,) = all_problems(
         f"destinations: {{d: {{type: none}}}}\n"
         f"sources: {{s: {{type: synthetic, destinations: d, collections: [a], schedule: {schedule}}}}}"

@@ -47,7 +47,7 @@ from app.domain.schedule import parse_schedule
         ("@every 0s", "period '0s' is too short; use 1s or more"),
     ],
 )
-def test_a_wrong_expression_is_told_what_is_wrong_and_what_is_valid(expression: str, complaint: str) -> None:
+def test_the_error_of_a_wrong_expression_has_what_is_wrong_and_what_is_valid(expression: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(f"schedule {expression!r}: {complaint}")) as caught:
         parse_schedule(expression)
     assert "\n" not in str(caught.value)
