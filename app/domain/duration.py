@@ -1,4 +1,4 @@
-"""Durations as people write them in the configuration: `45s`, `90m`, `1h30m`, `24h`, `7d`, `1.5h`."""
+"""Durations as people write them in the catalogue: `45s`, `90m`, `1h30m`, `24h`, `7d`, `1.5h`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers in the configuration, which may be strings: a placeholder turns every value into one."""
+"""Numbers in the catalogue, which may be strings: a placeholder turns every value into one."""
 
 from __future__ import annotations
 

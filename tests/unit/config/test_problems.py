@@ -367,6 +367,19 @@ MISUSES = [
 ]
 
 
+def test_a_wrong_value_is_shown_unless_it_is_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter22")
+    secret = f"${{file.{tmp_path}/secret}}"
+    text = f"server: {{port: '${{env.PORT}}', drain_seconds: '${{env.MY_TOKEN}}', retention: '{secret}'}}"
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(text, {"PORT": "eighty", "MY_TOKEN": "t-12345"})
+    assert [problem.message for problem in caught.value.problems] == [
+        "must be an integer, not 'eighty'",
+        "must be a number, not '***'",
+        "must be a mapping (key: value), not a string",
+    ]
+
+
 @given(st.from_regex(r"[a-z]{2}[0-9]{4,12}", fullmatch=True), st.sampled_from(MISUSES))
 def test_no_problem_ever_repeats_a_secret(secret: str, misuse: str) -> None:
     problems = all_problems(misuse.format(secret=secret))
