@@ -229,6 +229,14 @@ def test_a_separate_file_and_its_catalogue_are_not_mixed(tmp_path: Path) -> None
     assert places == ["a.yaml:4", "b.yaml:1", "b.yaml:1", "b.yaml:1"]
 
 
+def test_collections_without_a_name_are_not_taken_for_the_same_one() -> None:
+    source = "{type: synthetic, destinations: d, collections: [null, {type: a}]}"
+    assert all_problems(f"destinations: {{d: {{type: none}}}}\nsources: {{s: {source}}}") == [
+        "catalogue:2: sources.s.collections[0]: must be a name or a mapping, not empty",
+        "catalogue:2: sources.s.collections[1].name: is missing",
+    ]
+
+
 def test_a_problem_with_a_lifted_option_has_the_key_that_was_written() -> None:
     options = "{type: postgres, config: {host: h, prot: 1, parameters: {sslmode: x}}}"
     assert [problem.partition("; ")[0] for problem in all_problems(f"destinations: {{d: {options}}}")] == [
@@ -253,6 +261,7 @@ def test_a_misspelled_type_is_one_problem_of_that_key(section: str, key: str) ->
     [
         ("destinations: {d: {type: postgres, host: '${env.X}'}}", ["destinations.d.host"]),
         ("destinations: {d: {type: '${env.X}', host: h}}", ["destinations.d.type"]),
+        ("sources: {s: {type: rest, config: '${env.X}'}}", ["sources.s.config", "sources.s.destinations"]),
         ("destinations: {postgres: {type: '${env.X}', path: h}}", ["destinations.postgres.type"]),
         ("destinations: {d: {type: singer, command: '${env.X}'}}", ["destinations.d.command"]),
         (
