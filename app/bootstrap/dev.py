@@ -14,6 +14,7 @@ from sqlalchemy import URL
 
 from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
+from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below, running_server
 from app.bootstrap.environment import database_address, url_parts
 from app.bootstrap.migrations import migrate
@@ -39,12 +40,13 @@ def run_dev(
     with ExitStack() as stack:
         environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)}
         given = _given_database(settings)
-        # A wrong catalogue, a second `dev` and a taken port are told before a database is started, which takes a while.
+        # Mistakes are reported before a database is started, which takes a while.
         catalogue = load_catalogue(config, environment | (given or _name_database("postgresql://app@127.0.0.1/app")))
         if not given and running_server(home_below(data)):
             raise _second_one(data)
         host = host or DEFAULT_HOST
         bind(host, catalogue.server.port if port is None else port).close()
+        prepare_data_dir(data)
         environment |= given or _embedded_database(data, stack)
         # Again, for it may name what was not known before.
         catalogue = load_catalogue(config, environment)

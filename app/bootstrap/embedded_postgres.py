@@ -114,8 +114,10 @@ class EmbeddedPostgres:
                 cluster.make_or_check(major=major)
                 self._serve(cluster)
                 self._publish()
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, OSError):
+                raise _unusable(self._home, error) from error
             raise
 
     def stop(self) -> None:
@@ -264,11 +266,15 @@ def _make_private(home: Path) -> None:
             home.chmod(0o700)
             return
     except OSError as error:
-        raise ConfigurationError(
-            f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
-            f"choose another directory {INSTEAD}"
-        ) from error
+        raise _unusable(home, error) from error
     raise ConfigurationError(
         f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, not to {os.geteuid()}: "
         f"run as that user, choose another directory, {INSTEAD}"
+    )
+
+
+def _unusable(home: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
+        f"choose another directory {INSTEAD}"
     )

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from app.attempt.workspace import sweep
+from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
@@ -84,10 +85,10 @@ async def run_worker(settings: Settings, config: Path) -> None:
 
 
 def _clean_up(data_dir: Path) -> None:
-    """What a worker that was killed had no time for: processes of its attempts, and their files."""
+    """End the processes of attempts whose worker was killed, and remove their files."""
     end_abandoned()
-    if data_dir.is_dir():
-        sweep(data_dir)
+    prepare_data_dir(data_dir)
+    sweep(data_dir)
 
 
 def _spare_the_collector() -> None:
