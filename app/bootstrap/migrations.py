@@ -67,4 +67,4 @@ def _unreachable(url: str, error: OperationalError) -> Exception:
     text = " ".join(str(error.orig).split())
     if "FATAL" in text and "starting up" not in text:
         return ConfigurationError(f"DATABASE_URL: refused by the server: {text}")
-    return DatabaseUnreachableError(f"PostgreSQL at {server_of(url)} does not answer: {text}")
+    return DatabaseUnreachableError(f"cannot connect to PostgreSQL at {server_of(url)}: {text}")

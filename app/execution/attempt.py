@@ -38,7 +38,7 @@ from app.execution.jobs import is_made_load, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.failpoints import fail_point
 from app.loops import to_its_end
-from app.store.database import UNREACHABLE, is_refusal
+from app.store.database import UNREACHABLE, describe_error, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -242,7 +242,7 @@ class Attempt:
             except Exception as error:
                 if is_refusal(error):
                     raise
-                _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
+                _logger.warning("attempt.waiting", task=self.claim.task_id, error=describe_error(error))
                 await asyncio.sleep(PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} no longer belongs to this worker")
 

@@ -9,7 +9,7 @@ import structlog
 
 from app.failpoints import fail_point
 from app.store.batcher import Batcher
-from app.store.database import is_refusal
+from app.store.database import describe_error, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ class Endings:
                         refused.append(ending)
                     else:
                         left.append(ending)
-                        why = str(error) or type(error).__name__
+                        why = describe_error(error)
             if left:
                 _logger.warning("attempts.waiting", attempts=len(left), error=why)
                 await asyncio.sleep(PAUSE_SECONDS)

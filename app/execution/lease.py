@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.domain.errors import LeaseLostError
+from app.store.database import describe_error
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -66,7 +67,7 @@ class LeaseKeeper:
             self._renewed_at = float("-inf")
             return False
         except Exception as error:  # noqa: BLE001 - whatever kept the renewal away, the deadline decides
-            _logger.warning("lease.not_renewed", worker=str(self._worker), error=str(error) or type(error).__name__)
+            _logger.warning("lease.not_renewed", worker=str(self._worker), error=describe_error(error))
             return False
         self._renewed_at = sent
         return True

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from app.store.database import describe_error
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -81,7 +83,7 @@ class ProgressReports:
                 self._worker, [(report.claim, _describe(report.progress)) for report in due]
             )
         except Exception as error:  # noqa: BLE001 - nothing depends on it
-            _logger.info("progress.lost", attempts=len(due), error=str(error) or type(error).__name__)
+            _logger.info("progress.lost", attempts=len(due), error=describe_error(error))
 
 
 def _describe(progress: Progress) -> dict[str, Any]:

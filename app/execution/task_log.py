@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.execution.text import clean, clean_all
-from app.store.database import UNREACHABLE
+from app.store.database import UNREACHABLE, describe_error
 from app.store.log import LineBlock, append_lines, join_blocks
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class TaskLog:
         try:
             refused = await append_lines(self._pool, self._worker, blocks, now=time.monotonic(), again=again)
         except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is over
-            _logger.warning("log.waiting", lines=sum(_size(own)[0] for _, own in blocks), error=str(error))
+            _logger.warning("log.waiting", lines=sum(_size(own)[0] for _, own in blocks), error=describe_error(error))
             # A log that the database answers with an error must not hold up the others.
             self._one_by_one = not isinstance(error, UNREACHABLE)
             for log in batch:

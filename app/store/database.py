@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import os
+import re
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -30,6 +32,7 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 APP_ROLE: Final = "syncline_app"
 
 _EXPIRY_SECONDS: Final = 1.0
+_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 
 UNREACHABLE: Final = (
     DatabaseUnreachableError,
@@ -49,6 +52,24 @@ UNREACHABLE: Final = (
 def is_refusal(error: Exception) -> bool:
     """Whether the values themselves were refused, so that sending them again cannot help."""
     return isinstance(error, TypeError | ValueError | asyncpg.UniqueViolationError | asyncpg.DataError)
+
+
+def describe_error(error: BaseException) -> str:
+    """The cause in plain words, never empty.
+
+    asyncio reports `[Errno 111] Connect call failed ('::1', 5432, 0, 0)`, once for each address it has tried.
+    """
+    if isinstance(error, OSError):
+        numbers = [error.errno] if error.errno else map(int, _ERRNO.findall(str(error)))
+        # The numbers of name resolution are negative, and not the operating system's own.
+        reasons = {os.strerror(number) if number > 0 else str(error.strerror) for number in numbers}
+        if reasons:
+            return ", ".join(reason[:1].lower() + reason[1:] for reason in sorted(reasons))
+    return str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
+def _unreachable(url: str, error: BaseException) -> DatabaseUnreachableError:
+    return DatabaseUnreachableError(f"cannot connect to PostgreSQL at {server_of(url)}: {describe_error(error)}")
 
 
 @asynccontextmanager
@@ -120,8 +141,9 @@ class _BoundedPool(asyncpg.Pool):
     takes all the others with it, so that whoever asks next is connected anew.
     """
 
-    def __init__(self, *arguments: Any, queue_seconds: float | None, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, url: str, *, queue_seconds: float | None, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.url = url
         self._queue_seconds = queue_seconds
         self._expired_at = float("-inf")
         self.taken = 0
@@ -171,15 +193,15 @@ class _Acquisition:
             raise DatabaseReadOnlyError from failure
 
     async def _acquire_in_time(self) -> Connection:
-        if self._seconds is None or self._pool.taken <= self._pool.get_max_size():
-            return await self._acquisition  # one is free; a timer would cost more than all of this
+        # While one is free, a timer would cost more than all the rest.
+        bounded = self._seconds is not None and self._pool.taken > self._pool.get_max_size()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds) if bounded else nullcontext():
                 return await self._acquisition
-        except TimeoutError:
-            if self._pool.get_size() == self._pool.get_max_size():
+        except OSError as error:
+            if bounded and isinstance(error, TimeoutError) and self._pool.get_size() == self._pool.get_max_size():
                 raise DatabaseBusyError("all database connections are busy") from None
-            raise
+            raise _unreachable(self._pool.url, error) from error
 
 
 async def _application_role(address: DatabaseAddress, settings: Mapping[str, str]) -> dict[str, str]:
@@ -238,9 +260,7 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
             if asyncio.get_running_loop().time() >= deadline:
                 if isinstance(error, DatabaseUnreachableError):
                     raise
-                raise DatabaseUnreachableError(
-                    f"PostgreSQL at {server_of(url)} does not answer: {_cause(error)}"
-                ) from error
+                raise _unreachable(url, error) from error
             await asyncio.sleep(0.5)
 
 
@@ -250,10 +270,6 @@ async def _pin(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     except BaseException:
         connection.terminate()
         raise
-
-
-def _cause(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
