@@ -71,7 +71,7 @@ async def ask_for_backfill(queue: TaskQueue, reader: Reader, new: NewTask) -> tu
     """
     task, is_new = await queue.schedule(new)
     if not is_new:
-        row = await reader.task(task)
+        row = await reader.get_task(task)
         if row is None or row["backfill"] != new.backfill:
             raise CollectionBusyError(task_id(new.source, new.collection, task))
     return task, is_new
@@ -116,7 +116,7 @@ async def carry_out_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Cal
 async def _ask_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, tell: Callable[[str], None]) -> UUID:
     waits = ""
     while True:
-        if await reader.fire_time_waits(new.source, new.collection):
+        if await reader.has_due_fire_time(new.source, new.collection):
             why = "a scheduled run of the collection is due"
         else:
             try:
@@ -133,7 +133,7 @@ async def _ask_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, tell: 
 
 async def _wait_for_end(reader: Reader, task: UUID) -> Row:
     while True:
-        row = await reader.task(task)
+        row = await reader.get_task(task)
         if row is None:
             raise SynclineError(f"task {task} no longer exists")
         if row["status"] in TERMINAL:

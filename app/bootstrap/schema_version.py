@@ -51,7 +51,7 @@ async def require_schema(reader: Reader) -> None:
     Raises:
         SchemaVersionError: it was not migrated.
     """
-    if problem := schema_problem(await reader.schema_version()):
+    if problem := schema_problem(await reader.get_schema_version()):
         raise SchemaVersionError(problem)
 
 

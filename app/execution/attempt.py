@@ -157,7 +157,7 @@ class Attempt:
         job = make_job(catalogue, self.claim, self._context.data_dir)
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
-        return structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
+        return structs.replace(job, bookmarks=await self._context.queue.get_saved_bookmarks(self.claim))
 
     async def _run(self, catalogue: Catalogue, job: Sync | Backfill) -> Outcome:
         source, collection = catalogue.find(self.claim.source, self.claim.collection)
@@ -259,7 +259,7 @@ class Attempt:
 
     async def _outcome_of_unknown(self, error: ConfigurationError) -> Outcome:
         try:
-            since = await self._context.queue.unknown_since(self.claim)
+            since = await self._context.queue.get_unknown_since(self.claim)
         except UNREACHABLE:
             # What an outage hides is only how long this has lasted: no reason for a failed attempt.
             since = self.claim.at

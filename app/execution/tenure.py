@@ -119,7 +119,7 @@ class Tenure:
         # Notifications come for what is to be canceled, many times a second.
         all_of_them = lease_clock() - self._compared_at >= _POLL_SECONDS
         if ours:
-            running = await self._queue.running_claims(self.worker, to_be_canceled=not all_of_them)
+            running = await self._queue.list_running_claims(self.worker, to_be_canceled=not all_of_them)
             for key in ours.keys() & running.keys():
                 if running[key]:
                     ours[key].stop(StopReason.CANCELED)
@@ -179,7 +179,9 @@ class Tenure:
         # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
         known = set(self._attempts)
         unknown = [
-            (claim, lines) for claim, lines in await self._queue.held_attempts(self.worker) if claim.key not in known
+            (claim, lines)
+            for claim, lines in await self._queue.list_held_attempts(self.worker)
+            if claim.key not in known
         ]
         for claim, _ in unknown:
             _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)

@@ -11,7 +11,7 @@ from app.domain.task import Status
 from app.projections.histogram import bucket_of
 from app.projections.histories import History
 from app.store import daily_stats as store
-from app.store.projections import streams_that_ended
+from app.store.projections import list_ended_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -93,7 +93,7 @@ class DailyProjection:
     async def apply(self, connection: Connection, generation: int, after: int, upto: int) -> None:
         """Count the tasks that ended in these transactions."""
         stats = DailyStats()
-        for stream in await streams_that_ended(connection, after, upto):
+        for stream in await list_ended_streams(connection, after, upto):
             stats.take(History.of(stream).task)
         if stats.totals:
             await store.add_daily_stats(
@@ -123,8 +123,8 @@ class _Expectation:
             return (row for row in rows if row["day"] >= sealed_before)
 
         day = ("day", "source", "collection")
-        stats = await store.daily_stats_rows(connection, generation)
-        histogram = await store.daily_histogram_rows(connection, generation)
+        stats = await store.list_daily_stats(connection, generation)
+        histogram = await store.list_daily_histogram(connection, generation)
         return [
             (day, open_days(self._stats.stats_rows(generation)), open_days(stats)),
             (

@@ -61,13 +61,13 @@ async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[Asyn
 
     `names` are those of the synchronous projections that are wanted.
     """
-    begun = await store.retention(pool)
+    begun = await store.get_retention(pool)
     generations = {projection.name: await _begin_generation(pool, projection) for projection in asynchronous}
     survey = Survey(
         tasks="tasks" in names,
         generations=generations,
         collections=(collections := Collections() if names - {"tasks"} else None),
-        since=await store.horizon(pool),
+        since=await store.get_horizon(pool),
     )
     await survey.read(pool)
     counts: dict[str, int] = {}
@@ -76,9 +76,9 @@ async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[Asyn
             await store.stop_the_queue(connection)
             await store.hold_events(connection)
             if collections is not None:
-                if await store.retention(connection) != begun:
+                if await store.get_retention(connection) != begun:
                     return None
-                collections.retired = await store.retired_failures(connection)
+                collections.retired = await store.list_retired_failures(connection)
             rest = await survey.rest(connection)
             if "tasks" in names:
                 await store.replace_tasks(connection, [history.tasks_row() for history in rest])
@@ -141,7 +141,7 @@ async def _finish_generation(pool: Pool, projection: AsyncProjection, generation
 
 async def _overtake(connection: Connection, projection: AsyncProjection, generation: int) -> None:
     """Bring the new generation up to the live one, which stands still meanwhile: no report goes back in time."""
-    live = await store.live_checkpoint(connection, projection.name)
+    live = await store.get_live_checkpoint(connection, projection.name)
     goal = await store.hold_checkpoint(connection, projection.name, live[0]) if live else None
     reached, events = await _hold_checkpoint(connection, projection, generation), 1
     while events and reached < (goal or 0):
@@ -150,8 +150,8 @@ async def _overtake(connection: Connection, projection: AsyncProjection, generat
 
 async def _keep_sealed_days(connection: Connection, projection: AsyncProjection, generation: int) -> None:
     """Days whose events were retired stay as they are. The live checkpoint is held: retention waits meanwhile."""
-    if live := await store.live_checkpoint(connection, projection.name):
-        sealed_before = (await store.retention(connection)).sealed_before
+    if live := await store.get_live_checkpoint(connection, projection.name):
+        sealed_before = (await store.get_retention(connection)).sealed_before
         await projection.keep_sealed(connection, generation, live[0], sealed_before)
 
 

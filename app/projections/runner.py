@@ -63,7 +63,7 @@ class ProjectionRunner:
         Raises:
             ConfigurationError: the events come from a server whose transaction ids were further on.
         """
-        stored, own = await store.highest_xids(self._pool)
+        stored, own = await store.get_highest_xids(self._pool)
         if stored >= own:
             raise ConfigurationError(
                 f"the database was restored into a younger server: its events reach transaction {stored}, the server "
@@ -76,7 +76,7 @@ class ProjectionRunner:
         return sum([await self._apply_next(projection) for projection in self._projections])
 
     async def _apply_next(self, projection: AsyncProjection) -> int:
-        generation = await store.generation_behind(self._pool, projection.name)
+        generation = await store.find_generation_behind(self._pool, projection.name)
         if generation is None:
             return 0
         async with store.transaction(self._pool) as connection:
@@ -91,7 +91,7 @@ async def apply_next(
     connection: Connection, projection: AsyncProjection, generation: int, checkpoint: int
 ) -> tuple[int, int]:
     """Add the next transactions to a generation whose checkpoint is locked: the new checkpoint, and their events."""
-    found = await store.next_transactions(connection, checkpoint)
+    found = await store.find_next_transactions(connection, checkpoint)
     if found is None:
         return checkpoint, 0
     upto, events = found

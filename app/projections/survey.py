@@ -85,8 +85,8 @@ class Survey:
 
     async def rest(self, connection: Connection) -> list[History]:
         """What `read` has not taken: tasks that were active then, and new ones. The queue has to stand still."""
-        new = await store.tasks_touched_since(connection, self._wanted.since) - self._recent
-        histories = [History.of(stream) for stream in await store.streams_of(connection, new | self._active)]
+        new = await store.list_tasks_touched_since(connection, self._wanted.since) - self._recent
+        histories = [History.of(stream) for stream in await store.list_streams(connection, new | self._active)]
         self._take(histories)
         return histories
 
@@ -175,4 +175,4 @@ class _Candidates:
 async def _histories(connection: Connection, tasks: Sequence[UUID]) -> AsyncIterator[list[History]]:
     """The histories of these tasks, some at a time."""
     for first in range(0, len(tasks), _STREAMS):
-        yield [History.of(stream) for stream in await store.streams_of(connection, tasks[first : first + _STREAMS])]
+        yield [History.of(stream) for stream in await store.list_streams(connection, tasks[first : first + _STREAMS])]

@@ -74,7 +74,7 @@ class _Verification:
         self._followings: list[_Following] = []
 
     async def drifts(self) -> AsyncIterator[Drift]:
-        self._collections = Collections(await store.retired_failures(self._connection))
+        self._collections = Collections(await store.list_retired_failures(self._connection))
         self._followings = [await self._following(projection) for projection in self._asynchronous]
         async for drift in self._streams_and_tasks():
             yield drift
@@ -86,12 +86,12 @@ class _Verification:
                 yield drift
 
     async def _following(self, projection: AsyncProjection) -> _Following:
-        live = await store.live_checkpoint(self._connection, projection.name)
+        live = await store.get_live_checkpoint(self._connection, projection.name)
         return _Following(projection.name, *(live or (0, 0)), projection.expectation())
 
     async def _streams_and_tasks(self) -> AsyncIterator[Drift]:
         after: UUID | None = None
-        while streams := await store.stream_batch(self._connection, after):
+        while streams := await store.list_next_streams(self._connection, after):
             histories, broken = _fold(streams)
             for history in histories:
                 self._take(history)
@@ -110,7 +110,7 @@ class _Verification:
     async def _tasks(
         self, histories: Sequence[History], after: UUID | None, upto: UUID | None, except_for: Container[UUID] = ()
     ) -> Iterator[Drift]:
-        rows = await store.tasks_between(self._connection, after, upto)
+        rows = await store.list_tasks_between(self._connection, after, upto)
         return _compare(
             "tasks",
             ("task",),
@@ -123,7 +123,7 @@ class _Verification:
             "task_queue",
             ("source", "collection", "task"),
             (history.queue_row() for history in self._collections.active()),
-            await store.all_rows(self._connection, "task_queue"),
+            await store.list_all_rows(self._connection, "task_queue"),
         )
 
     async def _collection_status(self) -> Iterator[Drift]:
@@ -131,19 +131,19 @@ class _Verification:
             "collection_status",
             ("source", "collection"),
             self._collections.status_rows(),
-            await store.all_rows(self._connection, "collection_status"),
+            await store.list_all_rows(self._connection, "collection_status"),
         )
 
     async def _bookmarks(self) -> Iterator[Drift]:
         return _compare(
             "bookmarks",
             ("source", "collection", "destination"),
-            await store.expected_bookmarks(self._connection, self._collections.saving_events()),
-            await store.found_bookmarks(self._connection),
+            await store.list_expected_bookmarks(self._connection, self._collections.saving_events()),
+            await store.list_found_bookmarks(self._connection),
         )
 
     async def _asynchronous_rows(self, following: _Following) -> AsyncIterator[Drift]:
-        sealed_before = (await store.retention(self._connection)).sealed_before
+        sealed_before = (await store.get_retention(self._connection)).sealed_before
         comparisons = await following.expectation.compare(self._connection, following.generation, sealed_before)
         for key, expected, found in comparisons:
             for drift in _compare(following.name, key, expected, found):

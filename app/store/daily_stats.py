@@ -28,12 +28,12 @@ async def add_daily_stats(connection: Connection, totals: Sequence[Row], histogr
     await connection.execute(_SQL["add_daily_histogram"], histogram)
 
 
-async def daily_stats_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
+async def list_daily_stats(connection: Connection, generation: int) -> list[asyncpg.Record]:
     """A generation's rows of `daily_collection_stats`."""
     return await connection.fetch(_SQL["daily_stats_rows"], generation)
 
 
-async def daily_histogram_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
+async def list_daily_histogram(connection: Connection, generation: int) -> list[asyncpg.Record]:
     """A generation's rows of `daily_collection_histogram`."""
     return await connection.fetch(_SQL["daily_histogram_rows"], generation)
 

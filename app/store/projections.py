@@ -72,28 +72,28 @@ async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncIterator[Co
         yield connection
 
 
-async def stream_batch(connection: Connection, after: UUID | None) -> list[Stream]:
+async def list_next_streams(connection: Connection, after: UUID | None) -> list[Stream]:
     """The next whole streams after a task's, or the first ones, in the order of their tasks; none at the end."""
     return _streams(await connection.fetch(_SQL["stream_batch"], after or _BEFORE_ALL, _BATCH_EVENTS))
 
 
-async def streams_of(connection: Connection, tasks: Collection[UUID]) -> list[Stream]:
+async def list_streams(connection: Connection, tasks: Collection[UUID]) -> list[Stream]:
     """The streams of these tasks."""
     return _streams(await connection.fetch(_SQL["streams_of"], tasks))
 
 
-async def horizon(pool: Pool) -> int:
+async def get_horizon(pool: Pool) -> int:
     """The transaction id below which no event can appear any more."""
     xid: int = await pool.fetchval(_SQL["horizon"])
     return xid
 
 
-async def tasks_touched_since(connection: Connection, xid: int) -> set[UUID]:
+async def list_tasks_touched_since(connection: Connection, xid: int) -> set[UUID]:
     """Tasks with events of this transaction or a later one."""
     return {row["task"] for row in await connection.fetch(_SQL["touched_since"], xid)}
 
 
-async def highest_xids(pool: Pool) -> tuple[int, int]:
+async def get_highest_xids(pool: Pool) -> tuple[int, int]:
     """The newest transaction id among the events (0 without events), and the id that the server gives next."""
     row = await pool.fetchrow(_SQL["highest_xid"])
     return (row["stored"] or 0, row["own"]) if row else (0, 0)
@@ -104,13 +104,13 @@ async def hold_events(connection: Connection) -> None:
     await connection.execute(_SQL["hold_events"])
 
 
-async def retention(on: Pool | Connection) -> Retention:
+async def get_retention(on: Pool | Connection) -> Retention:
     """How far retention has come."""
     row = await on.fetchrow(_SQL["retention"])
     return Retention(row["rounds"], row["sealed_before"] or date.min) if row else Retention(0, date.min)
 
 
-async def retired_failures(connection: Connection) -> dict[tuple[str, str], RetiredFailures]:
+async def list_retired_failures(connection: Connection) -> dict[tuple[str, str], RetiredFailures]:
     """What `consecutive_failures` counts beside the events, by source and collection."""
     rows = await connection.fetch(_SQL["retired_failures"])
     return {(row["source"], row["collection"]): RetiredFailures(row["success"], row["failures"]) for row in rows}
@@ -151,23 +151,23 @@ async def cancel_displaced(connection: Connection, tasks: Collection[UUID], erro
     await connection.execute(_SQL["cancel_displaced"], tasks, error)
 
 
-async def all_rows(connection: Connection, projection: Replaced) -> list[asyncpg.Record]:
+async def list_all_rows(connection: Connection, projection: Replaced) -> list[asyncpg.Record]:
     """All rows of a projection."""
     return await connection.fetch(_SQL[f"all_{projection}"])
 
 
-async def tasks_between(connection: Connection, after: UUID | None, upto: UUID | None) -> list[asyncpg.Record]:
+async def list_tasks_between(connection: Connection, after: UUID | None, upto: UUID | None) -> list[asyncpg.Record]:
     """The list's rows after one task up to another, or from the beginning, or to the end."""
     return await connection.fetch(_SQL["tasks_between"], after or _BEFORE_ALL, upto)
 
 
-async def expected_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> list[asyncpg.Record]:
+async def list_expected_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> list[asyncpg.Record]:
     """The bookmarks' rows that these events (task, version) stand for, void ones left out."""
     tasks, versions = _columns(saved, 2)
     return await connection.fetch(_SQL["expected_bookmarks"], tasks, versions)
 
 
-async def found_bookmarks(connection: Connection) -> list[asyncpg.Record]:
+async def list_found_bookmarks(connection: Connection) -> list[asyncpg.Record]:
     """The bookmarks' rows, void ones left out."""
     return await connection.fetch(_SQL["found_bookmarks"])
 
@@ -184,13 +184,13 @@ async def replace_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, 
     return int(written.rpartition(" ")[2])
 
 
-async def generation_behind(pool: Pool, projection: str) -> int | None:
+async def find_generation_behind(pool: Pool, projection: str) -> int | None:
     """The live generation, if there are events that it has not seen."""
     generation: int | None = await pool.fetchval(_SQL["behind"], projection)
     return generation
 
 
-async def live_checkpoint(connection: Connection, projection: str) -> tuple[int, int] | None:
+async def get_live_checkpoint(connection: Connection, projection: str) -> tuple[int, int] | None:
     """The live generation and the transaction up to which it has seen the events."""
     row = await connection.fetchrow(_SQL["live_checkpoint"], projection)
     return (row["generation"], row["xid"]) if row else None
@@ -219,13 +219,13 @@ async def move_checkpoint(connection: Connection, projection: str, generation: i
     await connection.execute(_SQL["move_checkpoint"], projection, generation, xid)
 
 
-async def next_transactions(connection: Connection, after: int) -> tuple[int, int] | None:
+async def find_next_transactions(connection: Connection, after: int) -> tuple[int, int] | None:
     """The next whole transactions: (the last one's id, how many events they hold); None when there are none."""
     row = await connection.fetchrow(_SQL["next_transactions"], after, _BATCH_FOLLOWED)
     return (row["xid"], row["events"]) if row else None
 
 
-async def streams_that_ended(connection: Connection, after: int, upto: int) -> list[Stream]:
+async def list_ended_streams(connection: Connection, after: int, upto: int) -> list[Stream]:
     """The streams whose terminal event stands in the transactions after `after` up to `upto`."""
     return _streams(await connection.fetch(_SQL["streams_that_ended"], after, upto, _TERMINAL))
 

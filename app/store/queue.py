@@ -116,7 +116,7 @@ class TaskQueue:
         leaves = ([source for source, _ in left], [collection for _, collection in left], list(left.values()))
         return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *leaves)]
 
-    async def unknown_since(self, claim: Claim) -> datetime:
+    async def get_unknown_since(self, claim: Claim) -> datetime:
         """When the first of the workers took the task that one after the other did not know its collection."""
         since: datetime | None = await self._pool.fetchval(_SQL["unknown_since"], claim.task)
         return since or claim.at
@@ -131,7 +131,7 @@ class TaskQueue:
             if not left:
                 return refused
             # What is still ours was left alone because its row moved meanwhile, or because it is to be canceled.
-            held = {claim.key: claim for claim, _ in await self.held_attempts(worker)}
+            held = {claim.key: claim for claim, _ in await self.list_held_attempts(worker)}
             refused += [ending for ending in left if ending.claim.key not in held]
             left = [
                 ending.if_canceled if held[ending.claim.key].cancel_requested and ending.if_canceled else ending
@@ -142,12 +142,12 @@ class TaskQueue:
                 return refused
         return refused + left
 
-    async def held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
+    async def list_held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
         """The attempts that this worker may write for, each with the number of its last log line (0 for none)."""
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
         return [(Claim(*claim), lines) for *claim, lines in rows]
 
-    async def running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
+    async def list_running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
         """The keys of the claims that this worker has, and whether somebody wants their attempts to end.
 
         Or of these alone that are `to_be_canceled`.
@@ -175,7 +175,7 @@ class TaskQueue:
                 return
         raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
 
-    async def saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
+    async def get_saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
         """What each destination of the collection has committed last, by its id; none of an older generation."""
         rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
         return {row["destination"]: row["bookmark"] for row in rows}

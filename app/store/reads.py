@@ -90,7 +90,7 @@ class Reader:
             if await connection.fetchval(_SQL["read_only"]):
                 raise DatabaseReadOnlyError
 
-    async def schema_version(self) -> str | None:
+    async def get_schema_version(self) -> str | None:
         """The migration that the database is at; None before the first."""
         try:
             version: str | None = await self._pool.fetchval(_SQL["schema_version"])
@@ -98,12 +98,12 @@ class Reader:
             return None
         return version
 
-    async def projection_lags(self) -> dict[str, float]:
+    async def get_projection_lags(self) -> dict[str, float]:
         """How many seconds each asynchronous projection is behind the events."""
         rows = await self._pool.fetch(_SQL["projection_lags"])
         return {row["projection"]: row["seconds"] for row in rows}
 
-    async def task(self, task: UUID) -> Row | None:
+    async def get_task(self, task: UUID) -> Row | None:
         """The task's row of the list."""
         row = await self._pool.fetchrow(_SQL["task_row"], task)
         return row and (await self._with_progress([row]))[0]
@@ -113,16 +113,16 @@ class Reader:
         known: bool = await self._pool.fetchval(_SQL["source_is_known"], source)
         return known
 
-    async def fire_time_waits(self, source: str, collection: str) -> bool:
+    async def has_due_fire_time(self, source: str, collection: str) -> bool:
         """Whether the collection's schedule is due, and nobody has decided yet what becomes of that."""
         waits: bool = await self._pool.fetchval(_SQL["fire_time_waits"], source, collection)
         return waits
 
-    async def collections(self) -> list[asyncpg.Record]:
+    async def list_collections(self) -> list[asyncpg.Record]:
         """Every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
-    async def tasks(self, wanted: TaskFilter) -> AsyncIterator[list[Row]]:
+    async def page_tasks(self, wanted: TaskFilter) -> AsyncIterator[list[Row]]:
         """Pages of the list, ascending by creation."""
         async for page in self._pages(wanted):
             yield await self._with_progress(page)
@@ -160,7 +160,7 @@ class Reader:
             values |= {"after_at": after[0], "after": after[1]}
             windows = windows and [window.beyond(after) for window in windows if window.reaches_beyond(after)]
 
-    async def log(self, task: UUID, wanted: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
+    async def page_log(self, task: UUID, wanted: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Pages of a task's log, in the order in which it was written, attempt after attempt."""
         interval = wanted.start, wanted.end
         if wanted.tail is not None:

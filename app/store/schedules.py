@@ -89,7 +89,7 @@ class Schedules:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def all(self) -> tuple[list[StoredSchedule], int, datetime]:
+    async def list_all(self) -> tuple[list[StoredSchedule], int, datetime]:
         """Every schedule that the table knows, ended ones too, their digest, and the database's now."""
         # One snapshot: a digest of other rows than those returned would vouch for what nobody has compared.
         async with (
@@ -109,7 +109,7 @@ class Schedules:
         ]
         return schedules, digest, now
 
-    async def digest(self) -> int:
+    async def get_digest(self) -> int:
         """A number that changes with every definition, and with every schedule that ends or comes back."""
         return int(await self._pool.fetchval(_SQL["digest_of_schedules"]))
 
@@ -124,13 +124,13 @@ class Schedules:
         """End the schedules of these (source, collection) pairs."""
         await self._pool.execute(_SQL["end_schedules"], [s for s, _ in keys], [c for _, c in keys])
 
-    async def seconds_until_next(self) -> float:
+    async def get_seconds_until_next(self) -> float:
         """How long until a schedule is due; not above a day, below zero for one that another replica has locked."""
         seconds: float | None = await self._pool.fetchval(_SQL["seconds_until_next"], MISFIRE_GRACE)
         return _DAY if seconds is None else min(_DAY, seconds)
 
     @asynccontextmanager
-    async def due(self) -> AsyncIterator[DuePass]:
+    async def lock_due(self) -> AsyncIterator[DuePass]:
         """Lock what is due; the decisions recorded within commit together, or none does."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_SQL["due_schedules"], MISFIRE_GRACE)

@@ -27,7 +27,7 @@ class Tokens:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def valid(self) -> dict[str, asyncpg.Record]:
+    async def list_valid(self) -> dict[str, asyncpg.Record]:
         """By id every token that counts now: `scope`, `hash`, and whether a use of it would be news."""
         return {row["id"]: row for row in await self._pool.fetch(_SQL["valid_tokens"])}
 

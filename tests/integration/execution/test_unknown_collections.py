@@ -171,7 +171,7 @@ async def test_an_outage_while_it_asks_since_when_is_no_failed_attempt(
     async def away(_queue: TaskQueue, _claim: Claim) -> NoReturn:
         raise ConnectionResetError
 
-    monkeypatch.setattr(TaskQueue, "unknown_since", away)
+    monkeypatch.setattr(TaskQueue, "get_unknown_since", away)
     async with running_worker(database_url, old):
         task = await store.schedule("c0", "fresh", max_attempts=1)
         await handed_back(store, task)

@@ -101,10 +101,10 @@ async def test_a_poll_without_events_writes_nothing(service: Service) -> None:
     runner = ProjectionRunner(service.pool)
     await service.live("orders")
     await _drain(runner)
-    _, before = await store.highest_xids(service.pool)
+    _, before = await store.get_highest_xids(service.pool)
     for _ in range(5):
         assert await runner.run_once() == 0
-    _, after = await store.highest_xids(service.pool)
+    _, after = await store.get_highest_xids(service.pool)
     assert after == before
 
 

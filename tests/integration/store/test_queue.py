@@ -307,7 +307,7 @@ async def test_a_running_task_is_asked_once(store: Store) -> None:
     for _ in range(3):
         assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested"]
-    assert await store.queue.running_claims(worker) == {claim.key: True}
+    assert await store.queue.list_running_claims(worker) == {claim.key: True}
 
 
 async def test_an_unknown_task_is_not_canceled_into_being(store: Store) -> None:
