@@ -41,8 +41,8 @@ class Housekeeping:
             last_runs=server.sync_tasks.store_logs.last_runs or None,
             keep_statistics=_days(server.retention.statistics_days),
         )
-        if retired.runs:
-            _logger.info("retention.done", runs_of_partitions=retired.runs)
+        if retired.rounds:
+            _logger.info("retention.done", rounds=retired.rounds)
         if retired.complete:
             return _EVERY_SECONDS
         _logger.info("retention.waits", reason="a long statement reads the events or log lines", seconds=_AGAIN_SECONDS)

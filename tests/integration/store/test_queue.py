@@ -123,7 +123,7 @@ async def test_a_collection_that_does_not_come_to_rest_fails_alone(store: Store)
 
 
 async def test_what_the_last_round_has_answered_is_answered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.store.queue._ROUNDS", 1)
+    monkeypatch.setattr("app.store.queue._TRIES", 1)
     task, new = await store.queue.schedule(a_task())
     assert new
     assert await store.queue.schedule(a_task()) == (task, False)

@@ -58,7 +58,7 @@ def test_a_mistake_is_one_line_without_the_url(given: str, message: str) -> None
     assert "secret" not in str(raised.value)
 
 
-def test_a_place_names_the_port_wherever_it_stands() -> None:
+def test_the_port_of_a_server_is_shown_wherever_the_url_has_it() -> None:
     assert server_of("postgresql://u:secret@/d?host=/run/pg&port=6000") == "/run/pg:6000/d"
     assert server_of("postgresql://u:secret@h/d") == "h:5432/d"
 
