@@ -1,7 +1,8 @@
-"""Holds every projection against the fold of the events, while the service runs.
+"""Compares every projection with the fold of the events, while the service runs.
 
-One snapshot shows both, asynchronous projections up to their checkpoints. Statistics of days whose events were retired
-are final and not compared. Streams are read in batches, so memory grows with collections and days, not with tasks.
+Both are read in one snapshot; asynchronous projections are compared up to their checkpoints. Statistics of days whose
+events were retired are final and not compared. Streams are read in batches, so memory grows with collections and days,
+not with tasks.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
     from app.store.projections import Stream
 
-# In place of a column: the row as a whole.
+# Stands for the whole row instead of a column.
 ROW: Final = "row"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A place where a projection is not what the events say. `column` is `row` where a whole row is missing or extra.
+    """A difference between a projection and the events. `column` is `row` if a whole row is missing or extra.
 
-    `projection` is `events` where a stream itself is no legal life of a task.
+    `projection` is `events` if the events of a task are not in a valid order.
     """
 
     projection: str
@@ -47,7 +48,7 @@ class Drift:
 
 
 async def verify(pool: Pool, *, limit: int = 20, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> list[Drift]:
-    """The first `limit` differences between the projections and the fold of the events; none when all is well."""
+    """The first `limit` differences between the projections and the fold of the events."""
     drifts: list[Drift] = []
     async with store.transaction(pool, snapshot=True) as connection:
         async for drift in _Verification(connection, asynchronous).drifts():
@@ -58,7 +59,7 @@ async def verify(pool: Pool, *, limit: int = 20, asynchronous: Sequence[AsyncPro
 
 
 class _Following(NamedTuple):
-    """The live generation of an asynchronous projection, and what it ought to hold at its checkpoint."""
+    """The live generation of an asynchronous projection, and its expected rows at its checkpoint."""
 
     name: str
     generation: int
@@ -156,7 +157,7 @@ def _show(value: Any) -> str:
 
 
 def _fold(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:
-    """The histories, and what is wrong with the streams that are none."""
+    """The histories of valid streams, and the drifts of invalid ones by task."""
     histories, broken = [], {}
     for stream in streams:
         try:

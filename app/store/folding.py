@@ -31,17 +31,16 @@ class Wanted:
     Args:
         tasks: the rows of `tasks`.
         collections: the projections with one row for each collection or destination.
-        generation: the generation of the daily statistics to which tasks that ended before transaction `since` are
-            added; None for no statistics.
-        bucket_width: the logarithm of the width of the histogram's buckets.
-        since: see `generation`.
+        since: asynchronous projections get the tasks that ended before this transaction.
+        generation: that of the daily statistics; None to leave them out.
+        bucket_width: the logarithm of the width of their histogram's buckets.
     """
 
     tasks: bool
     collections: bool
-    generation: int | None
-    bucket_width: float
     since: int
+    generation: int | None = None
+    bucket_width: float = 1.0
 
 
 async def end_of_batch(connection: Connection, after: UUID) -> UUID:

@@ -216,7 +216,7 @@ class TaskQueue:
             active = await self._pool.fetch(_SQL["active_task"], task)
             if not active:
                 return None
-        raise _uncanceled(task, younger_server=active[0]["younger_server"])
+        raise _uncanceled(task, is_ahead=active[0]["is_ahead"])
 
 
 async def schedule_tasks(
@@ -248,12 +248,15 @@ def _unsettled(new: NewTask) -> UnsettledError:
     return UnsettledError("the queue of {}/{} keeps changing; gave up, try again".format(*new.key))
 
 
-def _uncanceled(task: UUID, *, younger_server: bool | None) -> UnsettledError:
-    match younger_server:
+def _uncanceled(task: UUID, *, is_ahead: bool | None) -> UnsettledError:
+    match is_ahead:
         case None:
             why = "the queue has lost it; run 'syncline projections rebuild task_queue'"
         case True:
-            why = "the database was restored into a younger server; see Backup and restore in docs/operations.md"
+            why = (
+                "the database was restored into a server with lower transaction IDs; see Backup and restore in "
+                "docs/operations.md"
+            )
         case False:
             why = "its row in the queue kept changing; try again"
     return UnsettledError(f"task {task} was not canceled: {why}")

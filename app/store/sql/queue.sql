@@ -131,7 +131,7 @@ WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolea
 -- name: active_task
 -- A task that has not ended, and whether the transaction id in its queue row is higher than any that this server has
 -- used, as after a restore into a new server. No statement can change such a row. Null if the row is missing.
-SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS younger_server
+SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead
 FROM syncline.tasks t
 LEFT JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection AND q.task = t.task
 WHERE t.task = $1 AND t.status IN ('SCHEDULED', 'RUNNING')

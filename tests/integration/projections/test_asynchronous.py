@@ -63,6 +63,9 @@ class EventCounts:
         )
         return count
 
+    def survey(self, generation: int) -> None:
+        """Apply all events afterwards."""
+
     def expectation(self) -> Expected:
         return Expected()
 

@@ -335,15 +335,18 @@ async def test_a_cancel_whose_task_moves_each_time_is_tried_again_and_then_not_c
     assert pool.asked > 1
 
 
-# What a dump has that went into a younger server: no statement touches the row before that has caught up.
+# A row of a dump in a server with lower transaction ids: no statement touches it before the server has caught up.
 AHEAD = "UPDATE syncline.task_queue SET xid = (pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
 @pytest.mark.parametrize(
     ("change", "why"),
-    [(AHEAD, "restored into a younger server"), ("DELETE FROM syncline.task_queue", "the queue has lost it")],
-    ids=["younger server", "lost"],
+    [
+        (AHEAD, "restored into a server with lower transaction IDs"),
+        ("DELETE FROM syncline.task_queue", "the queue has lost it"),
+    ],
+    ids=["lower ids", "lost"],
 )
 async def test_a_cancel_that_does_not_get_through_says_so(
     store: Store, change: str, why: str, *, is_running: bool
