@@ -50,7 +50,7 @@ async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> int | N
     if gone:
         await schedules.end(gone)
     if changed or gone:
-        _logger.info("schedules.changed", put=len(changed), ended=len(gone))
+        _logger.info("schedules.changed", updated=len(changed), ended=len(gone))
         return None
     return digest
 

@@ -84,7 +84,7 @@ class Scheduler:
                 # Written by a release that knows more than this one: that one decides it, the other schedules go on.
                 if schedule.definition.key not in self._unknown:
                     self._unknown.add(schedule.definition.key)
-                    _logger.error("schedule.unknown", schedule="/".join(schedule.definition.key), error=str(error))  # noqa: TRY400 - the user's schedule, not our fault
+                    _logger.error("schedule.rejected", schedule="/".join(schedule.definition.key), error=str(error))  # noqa: TRY400 - the user's schedule, not our fault
                 continue
             yield decided
             left -= len(decided.fire_times)

@@ -64,7 +64,7 @@ async def check_session(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     [row] = await pool.fetch(_SQL["session"])
     session = dict(row)
     if unwanted := _find_wrong(session, _WANTED):
-        _logger.warning("database.settings_differ", error=f"long statements are aborted: {_fix(session, unwanted)}")
+        _logger.warning("database.misconfigured", error=f"long statements are aborted: {_fix(session, unwanted)}")
     if unsafe := _find_wrong(session, _NEEDED):
         raise ConfigurationError(f"DATABASE_URL: tasks are not safe with {_fix(session, unsafe)}")
 

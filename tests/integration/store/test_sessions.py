@@ -158,7 +158,7 @@ async def test_a_pooler_s_sessions_that_cut_long_statements_off_are_told(databas
         async with open_pool(pooled(database_url), name="test") as pool:
             assert await pool.fetchval("SELECT 1") == 1
     [warning] = logs
-    assert (warning["event"], warning["log_level"]) == ("database.settings_differ", "warning")
+    assert (warning["event"], warning["log_level"]) == ("database.misconfigured", "warning")
     assert warning["error"].startswith("long statements are aborted: statement_timeout = '30s': run ALTER ROLE ")
 
 
