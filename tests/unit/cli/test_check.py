@@ -40,7 +40,7 @@ def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) ->
 def test_without_any_file_it_says_how_to_name_one() -> None:
     result = check()
     assert result.exit_code == 2
-    assert result.stderr == "syncline: no configuration file: use FILE or set SYNCLINE_CONFIG\n"
+    assert result.stderr == "syncline: no catalogue is given: use FILE or set SYNCLINE_CONFIG\n"
 
 
 def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) -> None:
