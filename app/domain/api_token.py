@@ -70,9 +70,9 @@ def token_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def token_id(given: bytes) -> str | None:
+def token_id(candidate: bytes) -> str | None:
     """The public id in what a client sent; None if that is not a token in this format."""
-    found = TOKEN_FORMAT.fullmatch(given.decode("latin-1"))
+    found = TOKEN_FORMAT.fullmatch(candidate.decode("latin-1"))
     return found[1] if found else None
 
 
@@ -82,6 +82,6 @@ def id_in(text: str) -> str | None:
     return found[1] if found else None
 
 
-def is_token(given: bytes, expected_hash: bytes) -> bool:
-    """Whether `given` is the token with this hash; compares in constant time."""
-    return hmac.compare_digest(hashlib.sha256(given).digest(), expected_hash)
+def is_token(candidate: bytes, expected_hash: bytes) -> bool:
+    """Whether `candidate` is the token with this hash; compares in constant time."""
+    return hmac.compare_digest(hashlib.sha256(candidate).digest(), expected_hash)

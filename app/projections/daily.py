@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.domain.task import Task
     from app.projections.projection import Comparison, Row
     from app.store.database import Connection
-    from app.store.folding import Wanted
+    from app.store.folding import Scope
 
 DAILY: Final = "daily_collection_stats"
 
@@ -121,8 +121,8 @@ class _SurveyedGeneration:
         self._generation = generation
         self._stats = DailyStats()
 
-    def include_in(self, wanted: Wanted) -> Wanted:
-        return replace(wanted, generation=self._generation, bucket_width=LOG_GAMMA)
+    def include_in(self, scope: Scope) -> Scope:
+        return replace(scope, generation=self._generation, bucket_width=LOG_GAMMA)
 
     def take(self, task: Task) -> None:
         self._stats.take(task)

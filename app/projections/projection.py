@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.domain.task import Task
     from app.projections.histories import History
     from app.store.database import Connection
-    from app.store.folding import Wanted
+    from app.store.folding import Scope
 
 Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
 # The key columns of a table, the expected rows, and the stored rows.
@@ -49,7 +49,7 @@ class AsyncProjection(Protocol):
 class SurveyedGeneration(Protocol):
     """What a rebuild adds to a new generation while it reads all streams: tasks that ended before a transaction."""
 
-    def include_in(self, wanted: Wanted) -> Wanted:
+    def include_in(self, scope: Scope) -> Scope:
         """Let the store add the tasks that it folds itself."""
 
     def take(self, task: Task) -> None:

@@ -47,12 +47,12 @@ class Survey:
         collections: Collections | None,
         since: int,
     ) -> None:
-        self._wanted = folding.Wanted(tasks=tasks, collections=collections is not None, since=since)
+        self._scope = folding.Scope(tasks=tasks, collections=collections is not None, since=since)
         self._surveyed: dict[tuple[str, int], SurveyedGeneration] = {}
         for projection, generation in asynchronous:
             if surveyed := projection.survey(generation):
                 self._surveyed[projection.name, generation] = surveyed
-                self._wanted = surveyed.include_in(self._wanted)
+                self._scope = surveyed.include_in(self._scope)
         self._collections = collections
         self._last_task = folding.BEFORE_ALL
         self._turn = asyncio.Lock()
@@ -67,7 +67,7 @@ class Survey:
             IllegalTransitionError: the events of a task are not in a valid order.
             SynclineError: another rebuild of an asynchronous projection has started.
         """
-        if not (self._wanted.tasks or self._surveyed or self._collections is not None):
+        if not (self._scope.tasks or self._surveyed or self._collections is not None):
             return
         try:
             async with asyncio.TaskGroup() as group:
@@ -83,14 +83,14 @@ class Survey:
 
     async def read_rest(self, connection: Connection) -> list[History]:
         """Take the tasks that were active during `read`, and new ones. The queue must be stopped."""
-        new = await store.list_tasks_touched_since(connection, self._wanted.since) - self._recent
+        new = await store.list_tasks_touched_since(connection, self._scope.since) - self._recent
         histories = [History.of(stream) for stream in await store.list_streams(connection, new | self._active)]
         self._take(histories)
         return histories
 
     def last_transaction(self, projection: str) -> int:
         """The last transaction that the projection's new generation has applied; 0 if it has none yet."""
-        return self._wanted.since - 1 if any(name == projection for name, _ in self._surveyed) else 0
+        return self._scope.since - 1 if any(name == projection for name, _ in self._surveyed) else 0
 
     async def _read_batches(self, pool: Pool) -> None:
         while self._last_task < folding.AFTER_ALL:
@@ -105,7 +105,7 @@ class Survey:
         left = []
         async with store.transaction(pool) as connection:
             await self._share_checkpoints(connection)
-            for row in await folding.fold_streams(connection, after, upto, self._wanted):
+            for row in await folding.fold_streams(connection, after, upto, self._scope):
                 match row["kind"]:
                     case "left":
                         left.append(row["task"])
@@ -119,12 +119,12 @@ class Survey:
     async def _read_one_by_one(self, connection: Connection, histories: list[History]) -> None:
         ended = [history for history in histories if history.ended]
         self._active.update(history.task.task for history in histories if not history.ended)
-        self._recent.update(history.task.task for history in ended if history.xid >= self._wanted.since)
+        self._recent.update(history.task.task for history in ended if history.xid >= self._scope.since)
         self._take(ended)
-        if ended and self._wanted.tasks:
+        if ended and self._scope.tasks:
             await store.replace_tasks(connection, [history.tasks_row() for history in ended])
         for history in ended:
-            if history.xid < self._wanted.since:
+            if history.xid < self._scope.since:
                 for surveyed in self._surveyed.values():
                     surveyed.take(history.task)
 

@@ -25,7 +25,7 @@ AFTER_ALL: Final = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Scope:
     """What to rebuild.
 
     Args:
@@ -49,7 +49,7 @@ async def end_of_batch(connection: Connection, after: UUID) -> UUID:
     return task or AFTER_ALL
 
 
-async def fold_streams(connection: Connection, after: UUID, upto: UUID, wanted: Wanted) -> list[asyncpg.Record]:
+async def fold_streams(connection: Connection, after: UUID, upto: UUID, scope: Scope) -> list[asyncpg.Record]:
     """Fold the streams after one task up to another, and correct what depends on a single stream.
 
     Returns rows of kind, task, source, collection, name (a status or a destination) and xid: what needs another look,
@@ -60,10 +60,10 @@ async def fold_streams(connection: Connection, after: UUID, upto: UUID, wanted: 
         _SQL["fold_streams"],
         after,
         upto,
-        wanted.tasks,
-        wanted.generation,
-        wanted.bucket_width,
-        wanted.since,
+        scope.tasks,
+        scope.generation,
+        scope.bucket_width,
+        scope.since,
         [type_ for type_, v in UPCASTS if v == 1],
-        wanted.collections,
+        scope.collections,
     )

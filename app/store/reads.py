@@ -126,9 +126,9 @@ class Reader:
         """List every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
-    async def page_tasks(self, wanted: TaskFilter) -> AsyncIterator[list[Row]]:
+    async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
         """Yield pages of tasks, oldest first."""
-        async for page in self._pages(wanted):
+        async for page in self._pages(selection):
             yield await self._with_progress(page)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
@@ -139,17 +139,17 @@ class Reader:
         progress = {row["task"]: row["data"] for row in await self._pool.fetch(_SQL["progress_of"], running)}
         return [{**row, "progress": progress[row["task"]]} if row["task"] in progress else row for row in rows]
 
-    async def _pages(self, wanted: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
-        values: dict[str, Any] = asdict(wanted) | {"page": PAGE}
-        filters = _Filters(wanted.collection is not None, wanted.status is not None)
-        if filters.collection and 0 < wanted.limit <= PAGE:
+    async def _pages(self, selection: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
+        values: dict[str, Any] = asdict(selection) | {"page": PAGE}
+        filters = _Filters(selection.collection is not None, selection.status is not None)
+        if filters.collection and 0 < selection.limit <= PAGE:
             newest = await self._fetch(_newest_of_one(filters), values)
             if newest:
                 yield newest[::-1]
             return
         windows = None
-        if wanted.limit:
-            values |= {"before_oldest": wanted.limit - 1}
+        if selection.limit:
+            values |= {"before_oldest": selection.limit - 1}
             windows = [_Window(*row) for row in await self._fetch(_newest_of_each_collection(filters), values)]
         after: PageKey | None = None
         while windows is None or windows:
@@ -164,14 +164,14 @@ class Reader:
             values |= {"after_at": after[0], "after": after[1]}
             windows = windows and [window.beyond(after) for window in windows if window.reaches_beyond(after)]
 
-    async def page_log(self, task: UUID, wanted: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
+    async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Yield pages of a task's log in the order of attempts and lines."""
-        interval = wanted.start, wanted.end
-        if wanted.tail is not None:
-            page = await self._pool.fetch(_SQL["log_tail"], task, *wanted.after, *interval, wanted.tail)
-            yield page[::-1][: wanted.limit or None]
+        interval = selection.start, selection.end
+        if selection.tail is not None:
+            page = await self._pool.fetch(_SQL["log_tail"], task, *selection.after, *interval, selection.tail)
+            yield page[::-1][: selection.limit or None]
             return
-        after, left = wanted.after, wanted.limit or None
+        after, left = selection.after, selection.limit or None
         while left != 0:
             size = PAGE if left is None else min(PAGE, left)
             page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size)
@@ -236,14 +236,14 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
     window = _windows()
     # No condition for the interval, which contains the windows: with two lower bounds, the index scan may start at the
     # wrong one.
-    listed = query.where(
+    in_window = query.where(
         *_conditions(filters),
         tasks.c.collection == window.c.window_collection,
         key >= tuple_(window.c.oldest_at, window.c.oldest),
         key <= tuple_(window.c.newest_at, window.c.newest),
-    ).lateral("listed")
-    merged = select(listed).select_from(window).join(listed, true())
-    return _compile(merged.order_by(listed.c.created_at, listed.c.task).limit(bindparam("page", type_=Integer)))
+    ).lateral("in_window")
+    merged = select(in_window).select_from(window).join(in_window, true())
+    return _compile(merged.order_by(in_window.c.created_at, in_window.c.task).limit(bindparam("page", type_=Integer)))
 
 
 @cache
