@@ -1,12 +1,12 @@
 -- Deletes old data. The rules are in functions that belong to the owner of the tables.
 
 -- name: retire_tasks
--- Retires consecutive partitions of tasks that ended more than $1 ago; returns whether there were any.
+-- Retires the tasks of consecutive partitions that ended more than $1 ago; returns whether there were any.
 SELECT syncline.retire_tasks($1::interval)
 
 -- name: retire_logs
--- Retires consecutive partitions of log lines: keeps those of the last $1 tasks of each collection, and of tasks younger
--- than $2.
+-- Removes log lines of retired tasks, and of all but the last $1 tasks of each collection (null keeps them); merges
+-- partitions older than $2. Returns whether it did something.
 SELECT syncline.retire_logs($1::integer, $2::interval)
 
 -- name: retire_stats
