@@ -1,4 +1,4 @@
-"""The address of the database: one form of URL for all drivers, one line for every mistake."""
+"""The address of the database: one form of URL for all drivers, one line forevery mistake."""
 
 from __future__ import annotations
 

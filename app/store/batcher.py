@@ -49,7 +49,7 @@ class Batcher(Generic[Item, Answer]):
             while self._waiting:
                 await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ITEMS))])
         finally:
-            # Not in a callback of the finished task, which runs later: an item added in between would wait for ever.
+            # Not in a callback of the finished task, which runs later: an item added in between would wait forever.
             self._senders -= {asyncio.current_task()}
 
     async def _send_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:

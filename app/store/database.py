@@ -93,7 +93,7 @@ async def open_pool(
         patience_seconds: how long to try if the database does not answer.
         statement_seconds: the timeout of each statement; None for maintenance over a long history.
         queue_seconds: how long a statement waits for a free connection before it raises `DatabaseBusyError`; None waits
-            for ever.
+            forever.
 
     Raises:
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
@@ -169,7 +169,7 @@ class _BoundedPool(asyncpg.Pool):
 
 
 class _Acquisition:
-    """Acquires a connection of the pool within `seconds` (None waits for ever), and releases it."""
+    """Acquires a connection of the pool within `seconds` (None waits forever), and releases it."""
 
     __slots__ = ("_acquisition", "_connection", "_pool", "_seconds")
 

@@ -37,9 +37,9 @@ async def retire(
 
     Args:
         pool: connections to the database.
-        keep: how long tasks and fire times are kept after their end; None for ever.
+        keep: how long tasks and fire times are kept after their end; None forever.
         last_runs: how many tasks of each collection keep their log lines; None for all.
-        keep_statistics: how long statistics are kept whose events are gone; None for ever.
+        keep_statistics: how long statistics are kept whose events are gone; None forever.
     """
     kinds: list[tuple[str, tuple[object, ...]]] = []
     if keep is not None:

@@ -44,7 +44,7 @@ class TokenAdmin:
         self._connection = connection
 
     async def create(self, name: str, scope: TokenScope, lifetime: timedelta | None) -> NewToken:
-        """Create a token that is valid for `lifetime` from now; None for ever."""
+        """Create a token that is valid for `lifetime` from now; None forever."""
         token = make_token()
         await self._connection.execute(_SQL["create_token"], token.id, name, scope, token.hash, lifetime)
         return token
