@@ -9,7 +9,7 @@ import asyncpg
 
 from app.bootstrap.environment import database_in_reach
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
-from app.store.database import UNREACHABLE, connect
+from app.store.database import UNREACHABLE, connect, describe_error
 from app.store.tokens import TokenAdmin
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ async def with_token_admin(settings: Settings, work: Callable[[TokenAdmin], Awai
             f"DATABASE_URL: {error}; create tokens with the login that runs migrations, a member of syncline_owner"
         ) from error
     except UNREACHABLE as error:
-        why = str(error) or f"no answer within {_SECONDS} seconds; another session may hold a lock on the tokens"
+        locked = f"no answer within {_SECONDS} seconds; another session may hold a lock on the tokens"
+        why = describe_error(error) if str(error) else locked
         raise DatabaseUnreachableError(f"the tokens cannot be reached: {why}") from error
     finally:
         with suppress(*UNREACHABLE):
