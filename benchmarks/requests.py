@@ -46,11 +46,11 @@ class Get:
     async def read(self, reader: Reader) -> Sequence[Any]:
         """What the API has to read for it."""
         if self.tasks:
-            return [row async for page in reader.tasks(self.tasks) for row in page]
+            return [row async for page in reader.page_tasks(self.tasks) for row in page]
         assert self.task is not None
-        row = await reader.task(self.task)
+        row = await reader.get_task(self.task)
         if self.lines:
-            return [row async for page in reader.log(self.task, self.lines) for row in page]
+            return [row async for page in reader.page_log(self.task, self.lines) for row in page]
         return [row]
 
 

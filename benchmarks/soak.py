@@ -155,13 +155,13 @@ class Soak:
             with self._timed("list"):
                 page = [
                     row
-                    async for rows in reader.tasks(TaskFilter("s", *far, collection=collection, limit=100))
+                    async for rows in reader.page_tasks(TaskFilter("s", *far, collection=collection, limit=100))
                     for row in rows
                 ]
             with self._timed("task"):
-                assert await reader.task(page[-1]["task"])
+                assert await reader.get_task(page[-1]["task"])
             with self._timed("log"):
-                assert [rows async for rows in reader.log(page[-1]["task"], LogFilter(*far))]
+                assert [rows async for rows in reader.page_log(page[-1]["task"], LogFilter(*far))]
 
     async def _sample(self) -> None:
         sizes = await self.store.admin.fetchrow(SIZES)

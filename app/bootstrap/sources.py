@@ -1,10 +1,11 @@
-"""Sources for one command: read from the catalogue, and tested or discovered in processes of their own."""
+"""Commands about sources, which need no running service: each asks the connector in a child process."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import config_path, substitution_environment
 from app.config.catalogue import place_of_sources
 from app.config.problems import Problem, problem_at
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def catalogue_of(settings: Settings, config: Path | None, *, without_collections: bool = False) -> Catalogue:
-    """The catalogue that the command names; with `without_collections` its sources need none.
+    """Load the command's catalogue; `without_collections` accepts sources without collections.
 
     Raises:
-        ConfigurationError: there is none, or it cannot be used.
+        ConfigurationError: no catalogue is given, or it cannot be used.
     """
     path = config_path(settings, config)
     return load_catalogue(path, substitution_environment(settings), without_collections=without_collections)
@@ -49,7 +50,7 @@ async def test_collections(
 
     async def find_error(collection: str | None) -> str | None:
         try:
-            await check_source(catalogue, source.id, collection, data_dir=settings.data_dir.absolute(), now=_now())
+            await check_source(catalogue, source.id, collection, data_dir=_data_dir(settings), now=_now())
         except SynclineError as error:
             return str(error)
         return None
@@ -77,8 +78,14 @@ def locate(settings: Settings, config: Path | None, source: Source, collection: 
 
 
 async def offers_of(settings: Settings, catalogue: Catalogue, source: str) -> list[Offered]:
-    """What the source offers; raises what keeps it from telling, without a secret."""
-    return await discover_source(catalogue, source, data_dir=settings.data_dir.absolute(), now=_now())
+    """List what the source offers, or raise an error whose message contains no secrets."""
+    return await discover_source(catalogue, source, data_dir=_data_dir(settings), now=_now())
+
+
+def _data_dir(settings: Settings) -> Path:
+    path = settings.data_dir.absolute()
+    prepare_data_dir(path)
+    return path
 
 
 def _now() -> dt.datetime:

@@ -143,7 +143,7 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     Days start at midnight UTC. The collection's schedule waits while a backfill runs: --slice keeps the wait short.
     """
     from app.bootstrap.sources import catalogue_of
-    from app.task_requests import ask_for_backfills, backfill_task, carry_out_backfills
+    from app.task_requests import backfill_task, request_backfills, run_backfills
 
     interval = Interval.between(begin, end)
     catalogue = catalogue_of(start(), config)
@@ -151,8 +151,8 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     if len(pieces) > MOST_PIECES:
         raise click.BadParameter(f"would create more than {MOST_PIECES} tasks", param_hint="'--slice'")
     tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
-    work = carry_out_backfills if wait or length else ask_for_backfills
-    with_pool(lambda pool: work(pool, tasks, tell=click.echo), name="syncline sources")
+    work = run_backfills if wait or length else request_backfills
+    with_pool(lambda pool: work(pool, tasks, report=click.echo), name="syncline sources")
 
 
 def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,14 +14,16 @@ from app.config.problems import problem_at
 from app.connectors.options.complaints import complaints
 from app.domain.errors import ConfigurationError
 
-_SCHEMES = ("postgresql://", "postgres://")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def _postgres_url(url: str) -> str:
-    for scheme in _SCHEMES:
-        if url.startswith(scheme):
-            return _SCHEMES[0] + url.removeprefix(scheme)
-    raise ValueError("must be a URL such as postgresql://user:password@host:5432/database")
+    found = _SCHEME.match(url)
+    if found is None:
+        raise ValueError("has no scheme; expected postgresql://user:password@host:5432/database")
+    if found[1] not in {"postgresql", "postgres"}:
+        raise ValueError(f"must begin with postgresql://, not {found[0]}")
+    return f"postgresql://{url[found.end() :]}"
 
 
 def _lower(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the catalogue's keys are made of: names, days, schedules, durations, and the sections that hold them."""
+"""The types of the catalogue's keys: names, days, schedules, durations, and the sections that contain them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from app.domain.numbers import Whole
 from app.domain.visible import make_visible, name_character
 
 LONGEST_NAME = 255
-"""Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
+"""In bytes of UTF-8: three names together must fit into an index row (2,704 bytes)."""
 
 NOTHING = "none"
-"""Turns off a key that would otherwise be inherited: no schedule, no misfire window."""
-
+"""The value that disables a key which would otherwise be inherited: no schedule, no misfire window."""
 
 _MEANT_AS_NOTHING = frozenset({"never", "no", "null", "off", "false", "disable", "disabled", "manual", "-", "~", ""})
 
 
 def name_problem(name: str) -> str | None:
-    """Why `name` cannot stand in ids, URLs and log lines; None if it can."""
+    """Why `name` cannot be used in ids, URLs and log lines; None if it can."""
     if not name:
         return "a name must not be empty"
     if name != name.strip():
@@ -48,7 +47,7 @@ def _check_name(name: str) -> str:
 
 
 def _check_offered(name: str) -> str:
-    # The name of a foreign table or stream, which never is part of a URL.
+    # The name of an external table or stream, which is not used in URLs.
     _check_name(name.replace("/", "_"))
     return name
 
@@ -61,7 +60,7 @@ def _day(value: Any) -> Any:
 
 
 def _check_fires(expression: str, timezone: str = "UTC") -> None:
-    # Imported here: attempts import this module, but never need schedules.
+    # Imported here, because attempts import this module and need no schedules.
     from app.domain.schedule import parse_schedule  # noqa: PLC0415
 
     parse_schedule(expression, timezone)
@@ -107,23 +106,23 @@ def _several(value: Any) -> Any:
 
 
 Several = BeforeValidator(_several)
-"""A list, or a single string in its place."""
+"""Accepts a single string instead of a list."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
 OfferedName = Annotated[str, AfterValidator(_check_offered)]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Names = Annotated[list[Name], Several]
 Schedule = Annotated[str | None, AfterValidator(_check_schedule)]
-"""None: by hand only."""
+"""None: no schedule, tasks only on request."""
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
 Window = Annotated[Duration | None, BeforeValidator(_window)]
-"""None: however long ago."""
+"""None: unlimited."""
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
 
 class Section(BaseModel):
-    """A mapping of the catalogue; defaults are validated like any value."""
+    """A mapping in the catalogue. Defaults are validated too."""
 
     model_config = ConfigDict(
         extra="forbid",

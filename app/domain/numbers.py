@@ -1,4 +1,4 @@
-"""Numbers in the catalogue, which may be strings: a placeholder turns every value into one."""
+"""Numbers in the catalogue, which may be strings, because the values of placeholders are strings."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def _number(value: Any) -> Any:
 
 
 def _check_number(value: Any, form: re.Pattern[str], error: Literal["int_parsing", "float_parsing"]) -> Any:
-    # To Python, True is 1 and "1_000" is a number; `days: true` does not mean one day.
+    # Python accepts True as 1 and "1_000" as a number, but `days: true` does not mean one day.
     if isinstance(value, bool) or (isinstance(value, str) and not form.fullmatch(value.strip())):
         raise PydanticKnownError(error)
     return value
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-"""An integer, or a string of one: `12`, `"+12"`, `"12.0"`; no Boolean and no `"1_000"`."""
+"""An integer, possibly as a string: `12`, `"+12"`, `"12.0"`; not a Boolean, and not `"1_000"`."""
 
 Number = Annotated[float, BeforeValidator(_number)]
-"""A number, or a string of one: `0.5`, `".5"`, `"1e3"`; no Boolean, and no string such as `"nan"` or `"1_000"`."""
+"""A number, possibly as a string: `0.5`, `".5"`, `"1e3"`; not a Boolean, and not `"nan"` or `"1_000"`."""
 
 Port = Annotated[Whole, Field(ge=1, le=HIGHEST_PORT)]
 """A TCP port."""

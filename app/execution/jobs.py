@@ -1,4 +1,4 @@
-"""From a claim and the catalogue to the job of an attempt."""
+"""Makes the job of an attempt from a claim and the catalogue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backfill:
-    """Everything that the attempt needs to know.
+    """Put together everything that the attempt needs.
 
     Raises:
         ConfigurationError: the catalogue does not have the collection, or one of its destinations.
@@ -45,8 +45,5 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backf
 
 
 def is_made_load(catalogue: Catalogue, source: Source) -> bool:
-    """Whether the worker itself follows the plan of the source's attempts, without a child process.
-
-    What nobody keeps needs no process of its own.
-    """
+    """Whether the worker runs the source's attempts without a child process: generated load that is discarded."""
     return source.type == SYNTHETIC and all(catalogue.destinations[id_].type == NONE for id_ in source.destinations)

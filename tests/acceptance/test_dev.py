@@ -230,6 +230,14 @@ def test_a_taken_port_is_one_line_and_exits_with_2(dev: Dev) -> None:
     assert text == f"syncline: cannot listen on 127.0.0.1:{dev.port}: Address already in use; {mend}\n"
 
 
+def test_a_data_directory_that_cannot_be_used_is_one_line_and_exits_with_2(dev: Dev) -> None:
+    dev.data = dev.config / "data"
+    code, text = refused(dev)
+    assert code == 2, text
+    assert text.startswith(f"syncline: cannot write to the data directory '{dev.data}': Not a directory; set SYNCLINE_")
+    assert text.count("\n") == 1
+
+
 def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
     """It would lose its database when the first one ends."""
     dev.start()

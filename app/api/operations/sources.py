@@ -56,7 +56,7 @@ class Sources(Endpoint):
 
     async def get(self, _request: Request) -> Response:
         services = self.services
-        rows = {(row["source"], row["collection"]): row for row in await services.reader.collections()}
+        rows = {(row["source"], row["collection"]): row for row in await services.reader.list_collections()}
         catalogue = services.catalogue()
         return JsonAnswer(
             drop_none(

@@ -77,7 +77,7 @@ class Tasks(Endpoint):
             limit=LIMIT.optional(request) or 0,
         )
         await _check_known(self.services, source)
-        return await list_answer(request, "tasks", self.services.reader.tasks(wanted), task_document)
+        return await list_answer(request, "tasks", self.services.reader.page_tasks(wanted), task_document)
 
 
 def scheduled_answer(new: NewTask, task: UUID, *, is_new: bool) -> Response:
@@ -135,7 +135,7 @@ class TaskLogs(Endpoint):
             limit=LINES.optional(request) or 0,
         )
         row = await _find_task(self.services, request)
-        return await list_answer(request, "logs", self.services.reader.log(row["task"], wanted), log_document)
+        return await list_answer(request, "logs", self.services.reader.page_log(row["task"], wanted), log_document)
 
 
 class TaskCancel(Endpoint):
@@ -172,7 +172,7 @@ async def _find_task(services: Services, request: Request) -> Row:
         task = UUID(given[-_UUID_LENGTH:])
     except ValueError:
         raise unknown_task(given) from None
-    row = await services.reader.task(task)
+    row = await services.reader.get_task(task)
     if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
         raise unknown_task(given)
     return row

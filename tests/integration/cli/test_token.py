@@ -8,7 +8,7 @@ import sys
 
 import psycopg
 
-from app.domain.api_token import WRITTEN
+from app.domain.api_token import TOKEN_FORMAT
 
 
 def syncline(url: str, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
@@ -21,7 +21,7 @@ def syncline(url: str, *arguments: str | bytes) -> subprocess.CompletedProcess[s
 def test_a_token_is_made_listed_and_revoked(database_url: str) -> None:
     made = syncline(database_url, "create", "--scope", "run", "--name", "the büro's", "--expires", "90d")
     token = made.stdout.removesuffix("\n")
-    found = WRITTEN.fullmatch(token)
+    found = TOKEN_FORMAT.fullmatch(token)
     assert found, made
     assert f"'syncline token revoke {found[1]}'" in made.stderr
     assert token not in made.stderr

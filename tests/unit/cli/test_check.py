@@ -68,7 +68,7 @@ def test_a_database_url_that_is_not_one_is_one_error(path: Path, monkeypatch: py
     result = check(str(path))
     assert (result.exit_code, result.stderr) == (
         2,
-        "syncline: DATABASE_URL: not a URL; expected postgresql://user:password@host:port/database\n",
+        "syncline: DATABASE_URL: the port must be a number from 1 to 65535; in a password, write '@' as %40\n",
     )
 
 
