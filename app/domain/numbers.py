@@ -1,4 +1,4 @@
-"""Numbers in the configuration, which may be strings: a placeholder turns every value into one."""
+"""Ranges of integers; and numbers in the configuration, where a placeholder turns every value into a string."""
 
 from __future__ import annotations
 
@@ -9,8 +9,21 @@ from pydantic import BeforeValidator, Field
 
 HIGHEST_PORT: Final = 65535
 
+EXACT_IN_A_DOUBLE: Final = 2**53
+"""Every integer from minus this to this is exact in a double."""
+
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+(\.0+)?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def signed_integers(bits: int) -> range:
+    """The integers of this many bits, one of which is the sign."""
+    return range(-(2 ** (bits - 1)), 2 ** (bits - 1))
+
+
+def unsigned_integers(bits: int) -> range:
+    """The integers of this many bits without a sign."""
+    return range(2**bits)
 
 
 def _whole(value: Any) -> Any:
