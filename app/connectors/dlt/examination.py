@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.inherited_environment import attempt_environment
+from app.domain.lines import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +51,9 @@ def _ask_dlt(module: str, text: str) -> str | None:
         )
     except subprocess.TimeoutExpired:
         raise _NoVerdictError(f"dlt did not check the configuration within {_SECONDS} s") from None
-    lines = ended.stdout.splitlines()
+    lines = split_lines(ended.stdout)
     if ended.returncode or not lines:
-        why = (ended.stderr.strip().splitlines() or ["it ended without output"])[-1]
+        why = (split_lines(ended.stderr.strip()) or ["it ended without output"])[-1]
         raise _NoVerdictError(f"dlt could not check the configuration: {why}")
     complaint = json.loads(lines[-1])
     return complaint if complaint is None else str(complaint)

@@ -14,6 +14,7 @@ from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
 from app.connectors.sources.python.reading import Reading
 from app.domain.attempt_protocol import Offered
+from app.domain.lines import split_lines
 from app.domain.secret_values import secrets_in
 from syncline import Context, Schema
 
@@ -132,7 +133,7 @@ class _Forwarding(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            lines = self.format(record).splitlines()
+            lines = split_lines(self.format(record))
         except Exception:  # noqa: BLE001 -- as logging itself does: a wrong format must not end the program
             self.handleError(record)
             return
