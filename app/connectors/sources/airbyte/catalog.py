@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.schema import columns_of
+from app.connectors.programs.excerpts import join_names
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Kind
     from app.connectors.sources.airbyte.options import SelectedStream
     from app.domain.collection import CollectionJob
-
-_SHOWN_STREAMS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +191,4 @@ def path_of(given: Any) -> list[str]:
 
 
 def _join_names(offers: list[Offer]) -> str:
-    names = sorted(str(offer.descriptor) for offer in offers)
-    more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
-    return ", ".join(map(repr, names[:_SHOWN_STREAMS])) + more
+    return join_names(sorted(str(offer.descriptor) for offer in offers))
