@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from app.connectors.destinations.none.options import NONE
-from app.connectors.sources.synthetic.options import SYNTHETIC
+from app.connectors.options.validation import validated
+from app.connectors.sources.synthetic.options import SYNTHETIC, SyntheticParameters
 from app.domain.attempt_protocol import Backfill, Sync
 from app.domain.interval import Interval
 
@@ -50,3 +51,9 @@ def is_made_load(catalogue: Catalogue, source: Source) -> bool:
     What nobody keeps needs no process of its own.
     """
     return source.type == SYNTHETIC and all(catalogue.destinations[id_].type == NONE for id_ in source.destinations)
+
+
+def made_load_parameters(job: Sync) -> SyntheticParameters:
+    """What an attempt of made load is to do; raises `ConfigurationError` as its child process would."""
+    place = f"sources.{job.source}.collections.{job.collection.name}.parameters"
+    return validated(SyntheticParameters, job.collection.parameters, place=place)
