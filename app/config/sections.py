@@ -13,7 +13,7 @@ from app.domain.numbers import Number, Whole
 MOST_RUNS = 1_000_000
 
 
-def _days(value: Any) -> Any:
+def _parse_days(value: Any) -> Any:
     return 0 if value == NOTHING else _refuse_empty(value)
 
 
@@ -23,7 +23,7 @@ def _refuse_empty(value: Any) -> Any:
     return value
 
 
-Days = Annotated[Whole, BeforeValidator(_days)]
+Days = Annotated[Whole, BeforeValidator(_parse_days)]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
 
 
@@ -50,7 +50,7 @@ class Kept(Section):
     # In place of Section's, of the same name: that one would drop empty keys.
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_absent(cls, value: Any) -> Any:
+    def _accept_empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
 

@@ -14,18 +14,18 @@ from app.domain.errors import ConfigurationError
 _SCHEMES = ("postgresql://", "postgres://")
 
 
-def _postgres_url(url: str) -> str:
+def _parse_postgres_url(url: str) -> str:
     for scheme in _SCHEMES:
         if url.startswith(scheme):
             return _SCHEMES[0] + url.removeprefix(scheme)
     raise ValueError("must be a URL such as postgresql://user:password@host:5432/database")
 
 
-def _lower(value: Any) -> Any:
+def _parse_word(value: Any) -> Any:
     return {"warning": "warn"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
 
 
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+PostgresUrl = Annotated[str, AfterValidator(_parse_postgres_url)]
 
 
 class Settings(BaseSettings):
@@ -42,10 +42,10 @@ class Settings(BaseSettings):
     database_direct_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL", repr=False)
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
-    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_lower)] = Field(
+    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(
         default="info", validation_alias="SYNCLINE_LOG_LEVEL"
     )
-    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_parse_word)] = Field(
         default="auto", validation_alias="SYNCLINE_LOG_FORMAT"
     )
 

@@ -47,7 +47,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _duration(value: Any) -> Any:
+def _parse_value(value: Any) -> Any:
     """Pydantic takes a ValueError for what is wrong with a value, and a number of seconds for a duration."""
     if value is None or isinstance(value, timedelta):  # a default
         return value
@@ -57,5 +57,5 @@ def _duration(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_value)]
 """The value of a key, written as `parse_duration` reads it; no number of seconds."""

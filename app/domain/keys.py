@@ -46,7 +46,7 @@ def _check_offered(name: str) -> str:
     return name
 
 
-def _day(value: Any) -> Any:
+def _parse_day(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError('must be a day written as "YYYY-MM-DD"')  # noqa: TRY004 (pydantic passes TypeError through)
     try:
@@ -86,26 +86,26 @@ def _check_not_zero(duration: dt.timedelta) -> dt.timedelta:
     return duration
 
 
-def _window(value: Any) -> Any:
+def _parse_window(value: Any) -> Any:
     return None if value == NOTHING else value
 
 
-def _several(value: Any) -> Any:
+def _parse_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Several = BeforeValidator(_several)
+Several = BeforeValidator(_parse_list)
 """A list, or a single text in its place."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
 OfferedName = Annotated[str, AfterValidator(_check_offered)]
-Day = Annotated[dt.date, BeforeValidator(_day)]
+Day = Annotated[dt.date, BeforeValidator(_parse_day)]
 Names = Annotated[list[Name], Several]
 Schedule = Annotated[str | None, AfterValidator(_check_schedule)]
 """None: by hand only."""
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
-Window = Annotated[Duration | None, BeforeValidator(_window)]
+Window = Annotated[Duration | None, BeforeValidator(_parse_window)]
 """None: however long ago."""
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
@@ -125,7 +125,7 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_absent(cls, value: Any) -> Any:
+    def _accept_empty(cls, value: Any) -> Any:
         if value is None:
             return {}
         return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value

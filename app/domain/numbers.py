@@ -26,11 +26,11 @@ def unsigned_integers(bits: int) -> range:
     return range(2**bits)
 
 
-def _whole(value: Any) -> Any:
+def _check_whole(value: Any) -> Any:
     return _check_number(value, _WHOLE, "must be an integer")
 
 
-def _number(value: Any) -> Any:
+def _check_real(value: Any) -> Any:
     return _check_number(value, _NUMBER, "must be a number")
 
 
@@ -41,10 +41,10 @@ def _check_number(value: Any, form: re.Pattern[str], message: str) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_check_whole)]
 """An integer, or a string of one: `12`, `"+12"`, `"12.0"`; no Boolean and no `"1_000"`."""
 
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_check_real)]
 """A number, or a string of one: `0.5`, `".5"`, `"1e3"`; no Boolean, and no string such as `"nan"` or `"1_000"`."""
 
 Port = Annotated[Whole, Field(ge=1, le=HIGHEST_PORT)]

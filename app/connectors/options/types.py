@@ -42,7 +42,7 @@ def check_one_address(options: Options, *parts: str) -> None:
 PINNED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 
 
-def _words(value: Any) -> Any:
+def _parse_requirements(value: Any) -> Any:
     """Requirements, separated by spaces or as a list; spaces around `==` and `@` are ignored."""
     if isinstance(value, list):
         return [_join_pin(each) if isinstance(each, str) else each for each in value]
@@ -60,7 +60,9 @@ def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
     return package
 
 
-Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_check_pinned)]
+Pinned = Annotated[
+    tuple[str, ...], BeforeValidator(_parse_requirements), Field(min_length=1), AfterValidator(_check_pinned)
+]
 """Packages with their versions; the first one has the command."""
 
 

@@ -64,7 +64,7 @@ class DltDestinationOptions(Options):
         return given | (self.model_extra or {})
 
     @model_validator(mode="after")
-    def _can_be_written(self) -> Self:
+    def _check_packages(self) -> Self:
         check_installed(f"type '{self.type}'", "dlt", "dlt")
         missing = [module for module in _DRIVERS[self.name] if not _is_there(module)]
         if missing:

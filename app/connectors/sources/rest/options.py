@@ -23,20 +23,20 @@ class RestOptions(Options):
 
     @field_validator("client")
     @classmethod
-    def _has_an_address(cls, client: dict[str, Any]) -> dict[str, Any]:
+    def _check_base_url(cls, client: dict[str, Any]) -> dict[str, Any]:
         if not str(client.get("base_url", "")).startswith(("http://", "https://")):
             raise ValueError("'base_url' is required and must start with http:// or https://")
         return client
 
     @field_validator("resources")
     @classmethod
-    def _have_names(cls, resources: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
+    def _check_resource_names(cls, resources: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
         if not all(_name(resource) for resource in resources):
             raise ValueError("each resource must be a name or a mapping with the key 'name'")
         return resources
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> Self:
+    def _check_packages(self) -> Self:
         check_installed("type 'rest'", "rest", "dlt")
         return self
 
