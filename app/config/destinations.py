@@ -46,8 +46,9 @@ def read_destination(entry: Entry) -> Destination | None:
         return None
     options = {key: value for key, value in lift_options(written).items() if value is not None}
     described = entry.validate(kind.options, {"type": type_, **options})
-    if isinstance(described, Options) and (complaint := described.find_problem()):
-        entry.refuse((), complaint)
+    if isinstance(described, Options):
+        for path, why in described.find_problems():
+            entry.refuse(path, why)
     if entry.problems:
         return None
     return Destination(id=entry.id, type=str(type_), options=options, secrets=entry.secrets)

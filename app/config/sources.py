@@ -107,8 +107,8 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
     """What only the whole configuration tells: the words of the library behind it, and which collections there are."""
     if not isinstance(config, Options):
         return
-    if complaint := config.find_problem():
-        entry.refuse(("config",), complaint)
+    for path, why in config.find_problems():
+        entry.refuse(("config", *path), why)
     collections = written.get("collections")
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 KeyPath = tuple[str | int, ...]
+KeyProblem = tuple[KeyPath, str]
+"""A key that is wrong, and why."""
+
+NOT_QUOTED: Final = "must be a string; put it in quotes"
+"""For a number or a Boolean: to YAML, a password of digits is a number."""
 
 _TEXTS = {
     "missing": "is missing",
@@ -40,7 +45,7 @@ _TEXTS = {
 _EMPTY = {"too_short": "must have at least one item", "string_too_short": "must not be empty"}
 
 
-def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
+def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[KeyProblem]:
     """Each key that is wrong, by its path within `model`, and why; no sentence repeats the value of a secret key."""
     for one in error.errors(include_url=False):
         yield tuple(one["loc"]), _message(one, model)
@@ -93,6 +98,8 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
         owner = _model_at(model, location[:-1])
         return unknown_key(str(location[-1]), key_names(owner) if owner else ())
     text = _TEXTS.get(error["type"])
+    if error["type"] == "string_type" and isinstance(error["input"], int | float):
+        text = NOT_QUOTED
     if error["type"] in _EMPTY and error.get("ctx", {}).get("min_length") == 1:
         text = _EMPTY[error["type"]]
     if text is None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.connectors.options.complaints import KeyProblem
 
 
 class Options(BaseModel):
@@ -15,9 +20,9 @@ class Options(BaseModel):
     # Built when used: an attempt needs only two or three of these models.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=True)
 
-    def find_problem(self) -> str | None:
+    def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
-        return None
+        return ()
 
     def collection_problem(self, name: str) -> str | None:  # noqa: ARG002 -- most cannot tell without the network
         """Why a collection of this type is impossible; None if it is possible, or not known yet."""

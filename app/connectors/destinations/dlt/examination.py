@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.destinations.dlt.options import DltDestinationOptions
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.dlt.examination import examine
-from app.domain.errors import ConfigurationError
+from app.connectors.options.complaints import unknown_key
+from app.connectors.options.validation import validated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.options.complaints import KeyPath, KeyProblem
 
-def complain(config: dict[str, Any], home: Path) -> None:
-    """Raises `ConfigurationError` for a key that dlt does not know, and for incomplete credentials."""
-    options = DltDestinationOptions.model_validate(config)
+
+def check(config: dict[str, Any], home: Path) -> Iterator[KeyProblem]:
+    """Yields a key that dlt does not know; raises `ConfigurationError` for incomplete credentials."""
+    options = validated(DltDestinationOptions, config, place="destination")
     warehouse = Warehouse(options, home=home, locks=home)
-    for prefix, factory, given in (
-        ("", warehouse.factory, options.settings),
-        ("staging.", warehouse.staging, options.staging or {}),
-    ):
-        if factory is None:
-            continue
-        valid = {*factory.spec.get_resolvable_fields()} - _OURS
-        if unknown := sorted(given.keys() - valid):
-            raise ConfigurationError(f"{prefix}{unknown[0]}: unknown key; choose one of {', '.join(sorted(valid))}")
+    problems = [
+        *_unknown_keys(warehouse.factory, options.settings, ()),
+        *_unknown_keys(warehouse.staging, options.staging or {}, ("staging",)),
+    ]
+    yield from problems
+    if problems:
+        return
     with warehouse.translate_errors("dlt does not accept the configuration"):
         factory = warehouse.factory
         resolved = factory.configuration(factory.spec()._bind_dataset_name(options.dataset))  # noqa: SLF001 -- as dlt does
@@ -33,7 +35,14 @@ def complain(config: dict[str, Any], home: Path) -> None:
         with warehouse.translate_errors("credentials"):
             resolved.get_dialect_class().import_dbapi()
     if warehouse.is_of_files and "{load_id}" not in resolved.layout:
-        raise ConfigurationError("layout: must contain {load_id}, which identifies the files of a load")
+        yield ("layout",), "must contain {load_id}, which identifies the files of a load"
+
+
+def _unknown_keys(factory: Any, written: dict[str, Any], path: KeyPath) -> Iterator[KeyProblem]:
+    if factory is not None:
+        valid = {*factory.spec.get_resolvable_fields()} - _OURS
+        for key in sorted(written.keys() - valid):
+            yield (*path, key), unknown_key(key, valid)
 
 
 _OURS = frozenset({
@@ -44,4 +53,4 @@ _OURS = frozenset({
 
 
 if __name__ == "__main__":
-    examine(complain)
+    examine(check)

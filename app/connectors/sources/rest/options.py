@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.dlt.examination import find_problem
+from app.connectors.dlt.examination import find_problems
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import NoParameters, Options
 from app.domain.collection import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.connectors.options.complaints import KeyProblem
 
 
 class RestOptions(Options):
@@ -54,12 +59,12 @@ class RestOptions(Options):
         return list(map(_name, self.resources))
 
     def resource_config(self, name: str) -> dict[str, Any]:
-        """The configuration of a resource with defaults, common_kind by top-level keys."""
+        """The configuration of a resource with the defaults for keys that it lacks."""
         own = next(each for each in self.resources if _name(each) == name)
         return self.resource_defaults | (own if isinstance(own, dict) else {})
 
-    def find_problem(self) -> str | None:
-        return find_problem("app.connectors.sources.rest.examination", self.config())
+    def find_problems(self) -> Iterable[KeyProblem]:
+        return find_problems("app.connectors.sources.rest.examination", self.config())
 
     def collection_problem(self, name: str) -> str | None:
         names = self.names()
