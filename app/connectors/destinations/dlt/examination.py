@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.destinations.dlt.options import DltDestinationOptions
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.dlt.examination import examine
-from app.connectors.options.complaints import unknown_key
+from app.connectors.options.complaints import NOT_QUOTED, unknown_key
 from app.connectors.options.validation import validated
 
 if TYPE_CHECKING:
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 
 def check(config: dict[str, Any], home: Path) -> Iterator[KeyProblem]:
-    """Yields a key that dlt does not know; raises `ConfigurationError` for incomplete credentials."""
+    """Yields keys that dlt does not know, and numbers for strings; raises `ConfigurationError` for what dlt refuses."""
     options = validated(DltDestinationOptions, config, place="destination")
     warehouse = Warehouse(options, home=home, locks=home)
     problems = [
         *_unknown_keys(warehouse.factory, options.settings, ()),
         *_unknown_keys(warehouse.staging, options.staging or {}, ("staging",)),
+        *_numbers_for_strings(warehouse.factory.spec, options.settings, ()),
+        *_numbers_for_strings(warehouse.staging and warehouse.staging.spec, options.staging or {}, ("staging",)),
     ]
     yield from problems
     if problems:
@@ -43,6 +45,18 @@ def _unknown_keys(factory: Any, written: dict[str, Any], path: KeyPath) -> Itera
         valid = {*factory.spec.get_resolvable_fields()} - _OURS
         for key in sorted(written.keys() - valid):
             yield (*path, key), unknown_key(key, valid)
+
+
+def _numbers_for_strings(spec: Any, written: dict[str, Any], path: KeyPath) -> Iterator[KeyProblem]:
+    """A password of digits, for example, at which dlt fails; it only turns strings into numbers."""
+    from dlt.common.typing import extract_inner_type  # noqa: PLC0415 -- dlt takes seconds
+
+    for key, hint in (spec.get_resolvable_fields() if spec else {}).items():
+        inner, value = extract_inner_type(hint), written.get(key)
+        if inner is str and isinstance(value, int | float):
+            yield (*path, key), NOT_QUOTED
+        elif isinstance(value, dict) and hasattr(inner, "get_resolvable_fields"):
+            yield from _numbers_for_strings(inner, value, (*path, key))
 
 
 _OURS = frozenset({

@@ -55,6 +55,13 @@ def test_dlt_examines_a_destination() -> None:
     assert "bucket_url" in messages["destinations.there.layuot"]
 
 
+def test_a_password_of_digits_is_refused() -> None:
+    credentials = "{drivername: sqlite, database: a.db, password: 1234567}"
+    assert complaints(f"{{type: 'dlt:sqlalchemy', dataset: a, credentials: {credentials}}}")[:1] == [
+        ("destinations.there.credentials.password", "must be a string; put it in quotes")
+    ]
+
+
 @pytest.mark.parametrize(
     ("type_", "mode"),
     [("'dlt:duckdb', credentials: a.duckdb", "history"), ("'dlt:filesystem', bucket_url: /srv/lake", "upsert")],
