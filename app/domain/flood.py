@@ -47,7 +47,7 @@ class Bounded:
     def feed(self, chunk: bytes, now: float) -> bytes:
         """What of `chunk` goes on. A line that has begun is never cut: half a secret would not be recognised."""
         if self._leaves_out:
-            return self._gone_on(chunk, now)
+            return self._resume_or_leave_out(chunk, now)
         if self._allowance.takes(len(chunk), now):
             return chunk
         head, newline, rest = chunk.partition(b"\n")
@@ -66,7 +66,7 @@ class Bounded:
         self._bytes -= len(last)
         return self._say_what_is_missing() + last
 
-    def _gone_on(self, chunk: bytes, now: float) -> bytes:
+    def _resume_or_leave_out(self, chunk: bytes, now: float) -> bytes:
         head, newline, rest = chunk.partition(b"\n")
         # Where the line that was left out last ends, another one may be taken.
         if not (newline and self._allowance.takes(len(rest), now, room=_RESUMED_BYTES)):

@@ -36,7 +36,7 @@ from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.failpoints import fail_point
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 from app.store.database import UNREACHABLE, is_refusal
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Attempt:
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
         self._child: AttemptProcess | None = None
-        self._progress_told = self._began
+        self._progress_logged_at = self._began
         self._commits = 0
         self._records_read = 0
         self.is_ending = False
@@ -180,7 +180,7 @@ class Attempt:
             lines = [(line.level, line.message) for line in messages if isinstance(line, LogLine)]
             await self._log.write_all(lines)
             for message in messages[len(lines) :]:
-                await self._hear(message)
+                await self._handle(message)
 
         await run_synthetic(made_load_parameters(job), emit, rng=_RNG)
         return _outcome_of_last_message(last[0], exit_code=0)
@@ -192,23 +192,23 @@ class Attempt:
         try:
             async for message in child.messages():
                 last = message
-                await self._hear(message)
+                await self._handle(message)
             exit_code = await child.exit_code()
         finally:
             # A lost lease leaves no time to be polite: another worker may hold the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
-            await to_its_end(finish(child, texts, grace_seconds=grace))
+            await finish_uninterrupted(finish(child, texts, grace_seconds=grace))
         return _outcome_of_last_message(last, exit_code)
 
-    async def _hear(self, message: AttemptMessage) -> None:
+    async def _handle(self, message: AttemptMessage) -> None:
         match message:
             case LogLine():
                 await self._log.write(message.level, message.message)
             case Progress():
                 self._records_read = message.records_read
                 self._context.progress.put(self.claim, message)
-                if time.monotonic() - self._progress_told >= _SECONDS_BETWEEN_PROGRESS_LINES:
-                    self._progress_told = time.monotonic()
+                if time.monotonic() - self._progress_logged_at >= _SECONDS_BETWEEN_PROGRESS_LINES:
+                    self._progress_logged_at = time.monotonic()
                     share = "" if message.share is None else f" ({message.share:.0%})"
                     await self._log.write("info", f"{message.records_read} records read{share}")
             case Committed():

@@ -20,7 +20,7 @@ from app.domain.lines import LineSplitter
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
 from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, new_mark
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -73,14 +73,14 @@ class AttemptProcess:
             for pipe in (events, output, errors):
                 pipe.close_sending_end()
             try:
-                await child._give(job)
+                await child._send_job(job)
             except BaseException:
-                await to_its_end(child.end(grace_seconds=0))
+                await finish_uninterrupted(child.end(grace_seconds=0))
                 raise
             stack.pop_all()
         return child
 
-    async def _give(self, job: AttemptJob) -> None:
+    async def _send_job(self, job: AttemptJob) -> None:
         stdin = self._process.stdin
         if stdin is None:
             raise RuntimeError("the child was started without a standard input")
