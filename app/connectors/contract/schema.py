@@ -51,8 +51,8 @@ class Table:
     ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
     as far as they are known.
 
-    Of rows with equal keys the last one counts. With `newest_by`, a field or a path into the object in it, the one with
-    the highest value there counts; a row without a value is older than all others.
+    Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
+    the highest value there wins; a row without a value is older than all others.
     """
 
     name: str

@@ -101,7 +101,7 @@ def describe_error(error: BaseException, config: Any) -> str:
     message = " ".join(str(innermost).split())
     if isinstance(innermost, (AttributeError, LookupError, TypeError)):
         message = f"{type(innermost).__name__}: {message}"  # these do not say by themselves what went wrong
-    # The rest lists everywhere that dlt has looked.
+    # The rest lists all places where dlt has looked.
     message = _RESOLVED_PARAMETER.sub(r"\1", message.partition(" for field `")[0])
     text = Redactor(secrets_in(config)).redact(message) or type(innermost).__name__
     # Truncated only now: half a secret would not be recognised.

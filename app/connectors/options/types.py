@@ -36,9 +36,9 @@ class NoParameters(Options):
 def check_one_address(options: Options, *parts: str) -> None:
     """Raises ValueError unless there is either a `url` or its `parts`, of which the first is the host."""
     values = options.model_dump(include={"url", *parts}, exclude_unset=True, exclude_none=True)
-    given = [key for key in parts if key in values]
-    if "url" in values and given:
-        raise ValueError(f"'url' cannot be combined with {', '.join(map(repr, given))}: use one or the other")
+    present = [key for key in parts if key in values]
+    if "url" in values and present:
+        raise ValueError(f"'url' cannot be combined with {', '.join(map(repr, present))}: use one or the other")
     host, *others = parts
     if not {"url", host} & values.keys():
         raise ValueError(f"set 'url', or {host!r} (with {', '.join(others)})")

@@ -21,9 +21,9 @@ class OutputLog:
         self._bounded = Bounded(Allowance(time.monotonic()))
 
     def write(self, text: str, level: Level = "info") -> None:
-        given = f"{text}\n".encode(errors="replace")
-        taken = self._bounded.feed(given, time.monotonic())
-        if taken == given:
+        written = f"{text}\n".encode(errors="replace")
+        taken = self._bounded.feed(written, time.monotonic())
+        if taken == written:
             self._log(level, text)
         else:
             self._log_lines(taken, level)

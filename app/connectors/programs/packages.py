@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from app.connectors.contract.passes import HearsOfInstalling
+from app.connectors.contract.passes import InstallationLog
 from app.connectors.programs.indexes import installers
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.inherited_environment import program_environment
@@ -86,7 +86,7 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
 @contextmanager
 def _announce(log: Log) -> Iterator[None]:
     """Reports the start and the end of an installation, if `log` wants to know."""
-    announce = log.installing if isinstance(log, HearsOfInstalling) else None
+    announce = log.installing if isinstance(log, InstallationLog) else None
     if announce:
         announce()
     yield

@@ -65,8 +65,8 @@ class DltDestinationOptions(Options):
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments for dlt's destination."""
-        given = {} if self.credentials is None else {"credentials": self.credentials}
-        return given | (self.model_extra or {})
+        credentials = {} if self.credentials is None else {"credentials": self.credentials}
+        return credentials | (self.model_extra or {})
 
     @model_validator(mode="after")
     def _check_packages(self) -> Self:

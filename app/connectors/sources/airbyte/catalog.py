@@ -150,8 +150,8 @@ def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choi
 
 def _cursor(offer: Offer, collection: CollectionJob, columns: dict[str, Kind]) -> list[str]:
     """The path to the cursor, which may be inside an object; empty if unknown."""
-    if (given := collection.cursor_field) is not None:
-        return [given] if given in columns else given.split(".")
+    if (field := collection.cursor_field) is not None:
+        return [field] if field in columns else field.split(".")
     return path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
 
 
@@ -178,16 +178,16 @@ def _key(offer: Offer, collection: CollectionJob) -> list[list[str]]:
     return paths_of(offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key"))
 
 
-def paths_of(given: Any) -> list[list[str]]:
+def paths_of(value: Any) -> list[list[str]]:
     """The parts of a key, each as `path_of` has it."""
-    return [path_of(path) for path in given] if isinstance(given, list) else []
+    return [path_of(path) for path in value] if isinstance(value, list) else []
 
 
-def path_of(given: Any) -> list[str]:
-    """The path to a value in a record; empty if none is given."""
-    if isinstance(given, str):
-        return [given]
-    return [str(part) for part in given] if isinstance(given, list) else []
+def path_of(value: Any) -> list[str]:
+    """The path to a value in a record; empty if there is none."""
+    if isinstance(value, str):
+        return [value]
+    return [str(part) for part in value] if isinstance(value, list) else []
 
 
 def _join_names(offers: list[Offer]) -> str:

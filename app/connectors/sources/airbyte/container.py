@@ -30,7 +30,7 @@ _REMOVE_LEFTOVERS: Final = 'docker ps --all --quiet --filter "label=$0" | xargs 
 class Container:
     """Runs of `image`, one at a time, all under one name.
 
-    An `owner` has only one: what a killed attempt left behind is removed. None: others may run beside it.
+    An `owner` has only one: what a killed attempt left behind is removed. None: others may run at the same time.
     """
 
     def __init__(

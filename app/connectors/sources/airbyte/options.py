@@ -84,10 +84,10 @@ class AirbyteOptions(Options):
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
-        given = [key for key in _ORIGINS if getattr(self, key)]
-        # A package beside a manifest is what runs it.
-        if len(given) != 1 and given != ["package", "manifest"]:
-            found = " and ".join(f"'{key}'" for key in given) or "none"
+        present = [key for key in _ORIGINS if getattr(self, key)]
+        # With a manifest, the package is what runs it.
+        if len(present) != 1 and present != ["package", "manifest"]:
+            found = " and ".join(f"'{key}'" for key in present) or "none"
             raise ValueError(f"give exactly one of {', '.join(map(repr, _ORIGINS))}; found {found}")
         if self.state is not None and self.initial_state is not None:
             raise ValueError("give either 'state' or 'initial_state', not both")

@@ -105,8 +105,8 @@ class FilesParameters(Options):
     @model_validator(mode="after")
     def _check_format(self) -> Self:
         needless = {"csv": (), "jsonl": _CSV_ONLY, "parquet": _TEXT_ONLY, None: ()}[self.format]
-        if given := sorted(self.model_fields_set & set(needless)):
-            raise ValueError(f"{', '.join(map(repr, given))} cannot be used with format {self.format!r}")
+        if present := sorted(self.model_fields_set & set(needless)):
+            raise ValueError(f"{', '.join(map(repr, present))} cannot be used with format {self.format!r}")
         if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
         return self

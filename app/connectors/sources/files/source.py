@@ -120,7 +120,7 @@ class FilesSource:
         for file in found:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
-            # Files without rows tell no columns, and yet the earlier rows must go.
+            # Files without rows have no columns, but the earlier rows must still be removed.
             yield Table(self._table_name, loaded.columns, self._key, full_refresh=True)
         self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds).text())

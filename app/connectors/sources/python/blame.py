@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 2000
 _OURS = Path(app.__file__).resolve().parent
-# Neither GeneratorExit nor what stops an attempt: those are nobody's fault.
+# Neither GeneratorExit nor what stops an attempt: these are not errors.
 _THEIR_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
 

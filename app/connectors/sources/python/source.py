@@ -1,4 +1,4 @@
-"""A function of the user's own as a source, written with `syncline`."""
+"""A user's own function as a source, written with `syncline`."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class PythonSource:
             yield item
         self._refuse_without_intervals(reading)
         if not announced and not reading.settings.key:
-            # Without rows and columns, what the interval held before must go all the same.
+            # Without rows and columns, the interval's earlier rows must still be removed.
             yield Table(self._job.collection.table_name, {})
 
     def _reading(self, interval: syncline.Interval | None = None) -> Reading:
         function, declared = self._find_function()
 
-        def call(given: Any) -> Any:
-            return function(self._context(given, interval))
+        def call(bookmark: Any) -> Any:
+            return function(self._context(bookmark, interval))
 
         return Reading(call, declared, self._job.collection, blame=self._blame)
 

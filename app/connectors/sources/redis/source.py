@@ -67,7 +67,7 @@ class RedisSource:
                 yield table
             yield Rows(name, waiting, size)
         if not table.columns:
-            # Without rows, earlier ones must go all the same.
+            # Without rows, earlier ones must still be removed.
             yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
 
 

@@ -60,13 +60,13 @@ def _in_parents(config: dict[str, Any]) -> Iterator[KeyProblem]:
     for index, resource in enumerate(config["resources"]):
         endpoint = resource.get("endpoint") if isinstance(resource, dict) else None
         parameters = endpoint.get("params") if isinstance(endpoint, dict) else None
-        for name, given in (parameters or {}).items():
-            if isinstance(given, dict) and given.get("type") == "resolve":
+        for name, parameter in (parameters or {}).items():
+            if isinstance(parameter, dict) and parameter.get("type") == "resolve":
                 path = ("resources", index, "endpoint", "params", name)
-                if problems := list(_in_mapping(given, ResolveParamConfig, path)):
+                if problems := list(_in_mapping(parameter, ResolveParamConfig, path)):
                     yield from problems
-                elif given["resource"] not in names:
-                    yield (*path, "resource"), unknown_name("resource", given["resource"], names)
+                elif parameter["resource"] not in names:
+                    yield (*path, "resource"), unknown_name("resource", parameter["resource"], names)
 
 
 def _in_value(value: Any, expected: Any, path: KeyPath) -> Iterator[KeyProblem]:
@@ -115,13 +115,13 @@ def _in_union(value: Any, members: tuple[Any, ...], path: KeyPath) -> Iterator[K
         return
     found = [list(_in_value(value, each, path)) for each in written]
     if all(found):
-        # What is wrong deep inside says more than that the whole is of no type.
+        # A problem further inside says more than one of the whole value.
         inner = [problems for problems in found if any(where != path for where, _ in problems)]
         yield from inner[0] if inner else [(path, _refusal(value, written))]
 
 
 def _meant(value: dict[str, Any], mappings: list[Any]) -> Any:
-    """The one of several types of mappings that `value` is most likely meant to be."""
+    """Of several types of mappings, the one that `value` is most likely meant to have."""
     from dlt.sources.rest_api.config_setup import AUTH_MAP, PAGINATOR_MAP  # noqa: PLC0415 -- dlt takes seconds
 
     type_ = value.get("type")

@@ -271,9 +271,9 @@ def id_of(stream: dict[str, Any]) -> str:
     return str(stream.get("tap_stream_id") or stream.get("stream") or "")
 
 
-def _names(given: Any) -> list[str]:
+def _names(value: Any) -> list[str]:
     """Taps write one name or a list of them."""
-    names = [given] if isinstance(given, str) else given
+    names = [value] if isinstance(value, str) else value
     return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
 
 

@@ -45,9 +45,9 @@ class SingerOptions(Options):
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
-        given = [key for key in ("package", "command", "tap") if getattr(self, key)]
-        if len(given) != 1:
-            found = " and ".join(f"'{key}'" for key in given) or "none"
+        present = [key for key in ("package", "command", "tap") if getattr(self, key)]
+        if len(present) != 1:
+            found = " and ".join(f"'{key}'" for key in present) or "none"
             raise ValueError(f"give exactly one of 'package', 'command' and 'tap'; found {found}")
         if self.executable and self.command:
             raise ValueError("'executable' is valid only with 'package' or 'tap'")
