@@ -1,6 +1,6 @@
 """A virtual environment for each pinned set of packages, created once and shared by all attempts.
 
-`uv` creates it if it is installed, on PATH or beside this Python, and pip has no settings that uv would ignore;
+`uv` creates it if it is installed, on PATH or next to this Python, and pip has no settings that uv would ignore;
 otherwise `venv` and `pip` do.
 """
 

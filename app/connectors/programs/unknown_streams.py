@@ -56,7 +56,7 @@ class UnknownStreams:
 
         Raises:
             SynclineError: rows would be lost.
-            ConfigurationError: likewise, and a retry would not help.
+            ConfigurationError: the same, and a retry would not help.
         """
         lost = list(self._lost())
         if not lost:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Choice:
     """One chosen stream and how its rows arrive. `cursor_field` and `key` are columns; both may be missing.
 
-    `newest_by` is the path to the cursor, if that tells which of several rows with the same key is the newest.
+    `newest_by` is the path to the cursor, if it decides which of several rows with the same key is the newest.
     """
 
     descriptor: Descriptor

@@ -21,7 +21,7 @@ SEEN_AT: Final = Path("/syncline")
 """Where the container finds the directory of its attempt."""
 
 _GRACE_SECONDS: Final = 10
-# Waits until the attempt closes the pipe or ends in whatever way: only the engine can end a container.
+# Waits until the attempt closes the pipe or ends for any reason: only the engine can end a container.
 _GUARD: Final = 'cat >/dev/null; exec docker rm --force "$0" >/dev/null 2>&1'
 # Removes containers that the guard left behind because it was killed as well.
 _REMOVE_LEFTOVERS: Final = 'docker ps --all --quiet --filter "label=$0" | xargs -r docker rm --force >/dev/null 2>&1'

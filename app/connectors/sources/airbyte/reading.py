@@ -182,7 +182,7 @@ class Reading:
             yield Checkpoint(self._bookmark())
 
     def _bookmark(self) -> str | None:
-        """None if everything is read anew each time, which an old connector's state would not show."""
+        """None if everything is read again each time, which an old connector's state would not show."""
         anew = all(choice.full_refresh for choice in self._choices.values())
         return None if anew else self._states.bookmark()
 

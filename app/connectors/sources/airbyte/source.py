@@ -149,7 +149,7 @@ class AirbyteSource:
         return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)
 
     def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
-        """It tells which values are secret. A manifest holds its own; that of a program is remembered."""
+        """The specification, which names the secret values. A manifest contains its own; a program's is cached."""
         if MANIFEST in config:
             spec = config[MANIFEST].get("spec")
             return spec.get("connection_specification") if isinstance(spec, dict) else None
@@ -197,7 +197,7 @@ class AirbyteSource:
     def _choose_streams(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
         """The catalog, and what is chosen from it.
 
-        A remembered catalog may lack what is asked for now, or may be why the last attempt failed.
+        A cached catalog may lack what is wanted now, or may be why the last attempt failed.
         """
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
         earlier = self._catalog_cache(connector).recall() if first and self._options.catalog is None else None

@@ -79,7 +79,7 @@ class FilesSource:
                 yield from self._read_new(found, loaded)
 
     def progress(self) -> float | None:
-        """By bytes of the files, and within a file by bytes of its rows, of which compressed files have more."""
+        """By bytes of the files, and within a file by those of its rows, which are more if it is compressed."""
         total, within = self._total_bytes, min(self._within_bytes, self._file_bytes)
         return (self._done_bytes + within) / total if total else None
 

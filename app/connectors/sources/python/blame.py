@@ -56,7 +56,7 @@ class Blame:
         except GeneratorExit:
             raise
         except BaseException as stop:
-            # The attempt is stopped, perhaps because the code hangs: the log should tell where.
+            # The attempt is stopped, perhaps because the code hangs: the log should say where.
             if place := self.place_of(stop):
                 sys.stderr.write(f"{self._message('stopped here', place)}\n")
                 sys.stderr.flush()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RedisSource:
-    """All keys that match a pattern, every time: Redis cannot tell what has changed."""
+    """All keys that match a pattern, every time: Redis does not know what has changed."""
 
     def __init__(
         self,

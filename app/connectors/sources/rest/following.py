@@ -25,7 +25,7 @@ _HERE: Final = re.compile(r"(current)?page(number|index|no)?")
 _PAGES: Final = re.compile(r"(total|num|numberof)?pages|(total|last)page|pagecount|pagetotal")
 _TOTAL: Final = re.compile(r"total(count|results|items|records|elements|hits)?|count|itemcount|recordcount")
 _SIZE: Final = re.compile(r"limit|(items|results|records)?perpage|pagesize|maxresults|pagelimit|returned")
-# Not beside `total`, which may be a sum of money: there it counts what is on the page.
+# Not next to `total`, which may be a sum of money: there it counts what is on the page.
 _COUNT: Final = re.compile(r"count|size")
 _NEXT_LINK: Final = re.compile(r"""rel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
 # Objects about pages; in others, such as `settings` or `user`, the same names mean something else.
@@ -42,7 +42,7 @@ _COUNTS_OF_ALL: Final = {f"total{each}" for each in ("count", "items", "results"
     "odatacount"
 }
 _PAGING: Final = re.compile(r"page|paging|pageinfo|pagination|paginator|pager|meta|metadata|resultinfo|listinfo")
-# What stands beside the rows and their total if that is not a sum.
+# Siblings of the rows and their total, if that is not a sum.
 _SIBLINGS_OF_ROWS: Final = re.compile(
     rf"{_HERE.pattern}|{_PAGES.pattern}|{_TOTAL.pattern}|{_SIZE.pattern}|size|offset|skip|start|startat|from|to|"
     r"success|ok|status|code|message|msg|errors?|next\w*|prev\w*|lastpage|requestid|timestamp"

@@ -28,7 +28,7 @@ EVERYTHING = Fields()
 class Choice:
     """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it says nothing.
 
-    `fields` are those that were asked for; the key and the cursor are always read. `columns` are all that the catalog
+    `fields` are those that are wanted; the key and the cursor are always read. `columns` are all that the catalog
     describes.
     """
 

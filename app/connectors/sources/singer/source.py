@@ -96,7 +96,7 @@ class SingerSource:
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _choose_streams(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
-        """A remembered catalog may lack what is asked for now, or may be why the last attempt failed."""
+        """A cached catalog may lack what is wanted now, or may be why the last attempt failed."""
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
         earlier = self._catalog_cache(tap).recall() if first and self._configured_catalog() is None else None
         if earlier is not None:

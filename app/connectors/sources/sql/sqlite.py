@@ -75,7 +75,7 @@ class Sqlite(Dialect):
         """SQLite sorts numbers before text and text before bytes, and text by its characters."""
         if not isinstance(bookmark, str):
             return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
-        # Values whose form alone tells their order are skipped: there may be millions.
+        # Values whose form alone shows their order are skipped: there may be millions.
         if _DATED.match(bookmark) and (day := _day_before(bookmark)):
             candidates = or_(expression >= day, not_(expression.op("GLOB")(_DATED_FORM)))
         elif _HAS_NO_ORDER.search(bookmark):
