@@ -17,6 +17,7 @@ import psutil
 
 from app.bootstrap.postgres_programs import INSTEAD, PostgresPrograms
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from app.domain.lines import split_lines
 
 ROLE = "app"
 LOOPBACK = "127.0.0.1"
@@ -179,7 +180,7 @@ class Cluster:
 
     def _postmaster_lines(self) -> list[str]:
         try:
-            return (self._data / "postmaster.pid").read_text().splitlines()
+            return split_lines((self._data / "postmaster.pid").read_text())
         except FileNotFoundError:
             return []
 
@@ -244,7 +245,7 @@ def _options(*settings: str) -> list[str]:
 
 
 def _last_lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in split_lines(text) if line.strip()]
     return " | ".join(lines[-_LOG_LINES_SHOWN:]) or "it printed nothing"
 
 

@@ -47,10 +47,11 @@ async def test_collections(
 
     All are tested in one process. It stops at the first error, so after one each is tested in a process of its own.
     """
+    data_dir = _data_dir(settings)
 
     async def find_error(collection: str | None) -> str | None:
         try:
-            await check_source(catalogue, source.id, collection, data_dir=_data_dir(settings), now=_now())
+            await check_source(catalogue, source.id, collection, data_dir=data_dir, now=_now())
         except SynclineError as error:
             return str(error)
         return None

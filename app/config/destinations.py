@@ -48,8 +48,9 @@ def read_destination(entry: Entry) -> Destination | None:
     lifted, written_at = lift_options(written)
     options = {key: value for key, value in lifted.items() if value is not None}
     described = entry.validate(kind.options, {"type": type_, **options}, written_at=written_at)
-    if isinstance(described, Options) and not entry.holds_unresolved() and (complaint := described.find_problem()):
-        entry.refuse((), complaint)
+    if isinstance(described, Options) and not entry.holds_unresolved():
+        for path, why in described.find_problems():
+            entry.refuse(path, why)
     if entry.problems:
         return None
     return Destination(id=entry.id, type=str(type_), options=options, secrets=entry.secrets)

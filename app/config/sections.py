@@ -14,7 +14,7 @@ from app.domain.ports import HIGHEST_PORT
 MOST_RUNS = 1_000_000
 
 
-def _days(value: Any) -> Any:
+def _parse_days(value: Any) -> Any:
     return 0 if value == NOTHING else _refuse_empty(value)
 
 
@@ -24,7 +24,7 @@ def _refuse_empty(value: Any) -> Any:
     return value
 
 
-Days = Annotated[Whole, BeforeValidator(_days)]
+Days = Annotated[Whole, BeforeValidator(_parse_days)]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
 
 
@@ -51,7 +51,7 @@ class Kept(Section):
     # Replaces that of Section, which would drop empty keys.
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_absent(cls, value: Any) -> Any:
+    def _accept_empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
 

@@ -17,7 +17,7 @@ from app.domain.errors import ConfigurationError
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
-def _postgres_url(url: str) -> str:
+def _parse_postgres_url(url: str) -> str:
     found = _SCHEME.match(url)
     if found is None:
         raise ValueError("has no scheme; expected postgresql://user:password@host:5432/database")
@@ -26,11 +26,11 @@ def _postgres_url(url: str) -> str:
     return f"postgresql://{url[found.end() :]}"
 
 
-def _lower(value: Any) -> Any:
+def _parse_word(value: Any) -> Any:
     return {"warning": "warn"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
 
 
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+PostgresUrl = Annotated[str, AfterValidator(_parse_postgres_url)]
 
 
 class Settings(BaseSettings):
@@ -47,10 +47,10 @@ class Settings(BaseSettings):
     database_direct_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL", repr=False)
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
-    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_lower)] = Field(
+    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(
         default="info", validation_alias="SYNCLINE_LOG_LEVEL"
     )
-    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_parse_word)] = Field(
         default="auto", validation_alias="SYNCLINE_LOG_FORMAT"
     )
 

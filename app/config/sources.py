@@ -109,8 +109,9 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
     """What only the whole configuration shows: the complaints of the library behind it, and unknown collections."""
     if not isinstance(config, Options):
         return
-    if not entry.holds_unresolved(("config",)) and (complaint := config.find_problem()):
-        entry.refuse(("config",), complaint)
+    if not entry.holds_unresolved(("config",)):
+        for path, why in config.find_problems():
+            entry.refuse(("config", *path), why)
     collections = written.get("collections")
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}

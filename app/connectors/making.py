@@ -41,7 +41,7 @@ def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
 
 def make_destination(
     name: str,
-    given: dict[str, Any],
+    description: dict[str, Any],
     *,
     fence: Fence,
     work_dir: Path,
@@ -57,11 +57,11 @@ def make_destination(
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
     """
-    kind = DESTINATIONS.get(str(given.get("type")))
+    kind = DESTINATIONS.get(str(description.get("type")))
     if kind is None:
-        unknown = unknown_name("destination type", given.get("type"), DESTINATION_TYPES)
+        unknown = unknown_name("destination type", description.get("type"), DESTINATION_TYPES)
         raise ConfigurationError(f"destinations.{name}.type: {unknown}")
-    options = validated(kind.options, given, key_path=f"destinations.{name}")
+    options = validated(kind.options, description, key_path=f"destinations.{name}")
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
         kept["remembered"] = None if remembered is None else jsontext.encode(remembered)

@@ -40,7 +40,7 @@ class Inherited(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_schedule_is_absent(cls, value: Any) -> Any:
+    def _drop_empty_schedule(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("schedule") == "":
             return {key: inner for key, inner in value.items() if key != "schedule"}
         return value
@@ -67,7 +67,7 @@ class Collection(Inherited):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_alone(cls, value: Any) -> Any:
+    def _parse_name(cls, value: Any) -> Any:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return {"name": str(value)}
         if not isinstance(value, dict):

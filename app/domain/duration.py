@@ -48,7 +48,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _duration(value: Any) -> Any:
+def _parse_value(value: Any) -> Any:
     """Validate a key. Pydantic reports only ValueErrors, and would accept a number of seconds."""
     if value is None or isinstance(value, timedelta):  # a default
         return value
@@ -60,5 +60,5 @@ def _duration(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_value)]
 """The value of a key in the format of `parse_duration`; a number of seconds is not accepted."""

@@ -52,7 +52,7 @@ def _check_offered(name: str) -> str:
     return name
 
 
-def _day(value: Any) -> Any:
+def _parse_day(value: Any) -> Any:
     try:
         return dt.datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
     except ValueError:
@@ -91,13 +91,13 @@ def _check_not_zero(duration: dt.timedelta) -> dt.timedelta:
     return duration
 
 
-def _window(value: Any) -> Any:
+def _parse_window(value: Any) -> Any:
     if isinstance(value, str) and value.lower() in _MEANT_AS_NOTHING:
         raise ValueError(f"{value!r} is not a duration; for no window write '{NOTHING}'")
     return None if value == NOTHING else value
 
 
-def _several(value: Any) -> Any:
+def _parse_list(value: Any) -> Any:
     if isinstance(value, str):
         return [value]
     if value is None or isinstance(value, list | tuple):
@@ -105,18 +105,18 @@ def _several(value: Any) -> Any:
     raise PydanticCustomError("string_or_list", "must be a string or a list")
 
 
-Several = BeforeValidator(_several)
+Several = BeforeValidator(_parse_list)
 """Accepts a single string instead of a list."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
 OfferedName = Annotated[str, AfterValidator(_check_offered)]
-Day = Annotated[dt.date, BeforeValidator(_day)]
+Day = Annotated[dt.date, BeforeValidator(_parse_day)]
 Names = Annotated[list[Name], Several]
 Schedule = Annotated[str | None, AfterValidator(_check_schedule)]
 """None: no schedule, tasks only on request."""
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
-Window = Annotated[Duration | None, BeforeValidator(_window)]
+Window = Annotated[Duration | None, BeforeValidator(_parse_window)]
 """None: unlimited."""
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
@@ -136,7 +136,7 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_absent(cls, value: Any) -> Any:
+    def _accept_empty(cls, value: Any) -> Any:
         if value is None:
             return {}
         return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value

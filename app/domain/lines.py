@@ -1,8 +1,18 @@
-"""Splits a stream that arrives in pieces into lines."""
+r"""Lines of text: a line ends with `\n` or `\r\n` and with nothing else.
+
+`str.splitlines` also ends lines at a form feed, at U+0085, at U+2028 and at others, which are ordinary characters of
+messages and of JSON.
+"""
 
 from __future__ import annotations
 
 from typing import AnyStr, Generic
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a whole text, without their line breaks; none of an empty text."""
+    *lines, last = text.split("\n")
+    return [line.removesuffix("\r") for line in (*lines, *([last] if last else []))]
 
 
 class LineSplitter(Generic[AnyStr]):

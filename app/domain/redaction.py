@@ -60,6 +60,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _lines(secret: str) -> list[str]:
+    # At every line break that Python knows, because programs that indent or wrap text do it at any of them.
     lines = [line.strip() for line in secret.splitlines()]
     return [line for line in lines if line and not line.startswith("-----")] if len(lines) > 1 else []
 

@@ -16,7 +16,6 @@ from msgspec import structs
 
 from app.connectors.contract.blame import subject_of
 from app.connectors.kinds import DESTINATIONS
-from app.connectors.sources.synthetic.options import SyntheticParameters
 from app.connectors.sources.synthetic.source import run_synthetic
 from app.domain.attempt_protocol import (
     Checked,
@@ -34,10 +33,10 @@ from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollect
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
-from app.execution.jobs import is_made_load, make_job
+from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.failpoints import fail_point
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 from app.store.database import UNREACHABLE, describe_error, is_refusal
 
 if TYPE_CHECKING:
@@ -183,8 +182,7 @@ class Attempt:
             for message in messages[len(lines) :]:
                 await self._handle(message)
 
-        parameters = SyntheticParameters.model_validate(job.collection.parameters)
-        await run_synthetic(parameters, emit, rng=_RNG)
+        await run_synthetic(made_load_parameters(job), emit, rng=_RNG)
         return _outcome_of_last_message(last[0], exit_code=0)
 
     async def _run_child(self, job: Sync | Backfill) -> Outcome:
@@ -199,7 +197,7 @@ class Attempt:
         finally:
             # No grace period after a lost lease: another worker may get the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
-            await to_its_end(finish(child, texts, grace_seconds=grace))
+            await finish_uninterrupted(finish(child, texts, grace_seconds=grace))
         return _outcome_of_last_message(last, exit_code)
 
     async def _handle(self, message: AttemptMessage) -> None:

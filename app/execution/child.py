@@ -20,7 +20,7 @@ from app.domain.lines import LineSplitter
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
 from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, new_mark
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -74,7 +74,7 @@ class AttemptProcess:
             try:
                 await child._send_job(job)
             except BaseException:
-                await to_its_end(child.end(grace_seconds=0))
+                await finish_uninterrupted(child.end(grace_seconds=0))
                 raise
             stack.pop_all()
         return child

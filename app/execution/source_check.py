@@ -12,7 +12,7 @@ from app.domain.attempt_protocol import Check, Checked, Discover, Failed, Finish
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ async def _run(job: Check | Discover) -> list[Offered]:
         child.kill()  # the result is not needed, so it gets no time to clean up
         raise
     finally:
-        await to_its_end(finish(child, texts, grace_seconds=1))
+        await finish_uninterrupted(finish(child, texts, grace_seconds=1))
 
 
 class _Patience:

@@ -18,7 +18,7 @@ from app.execution.progress import ProgressReports
 from app.execution.task_log import TaskLog
 from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
-from app.loops import beside, first_of, repeat
+from app.loops import first_of, repeat, running_alongside
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Tenure:
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
         vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_claims()))
-        async with beside(*vital, self._progress.run()):
+        async with running_alongside(*vital, self._progress.run()):
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)
@@ -145,7 +145,7 @@ class Tenure:
             over.set()
 
         # A claim is never aborted: the tasks that the database has assigned must be run or handed back.
-        async with beside(watch()):
+        async with running_alongside(watch()):
             await repeat("claim", self._claim, stop=over, wake=self._wake)
 
     async def _claim(self) -> float:
@@ -218,7 +218,7 @@ class Tenure:
             await self._wait_for_attempts()
             ended.set()
 
-        async with beside(watch()):
+        async with running_alongside(watch()):
             await first_of(ended, hurry, self._lost, timeout=self._options.drain_seconds)
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.DRAINED)

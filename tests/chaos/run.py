@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from app.loops import beside
+from app.loops import running_alongside
 from tests.chaos.copies import all_copied, copied
 from tests.chaos.faults import KINDS, skipped_kinds
 from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unsteady
@@ -85,7 +85,7 @@ async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = 
         print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
         callers = Callers(system.addresses, Random(seed))  # noqa: S311 - no secret
         watch = TransactionWatch(system)
-        async with beside(callers.call_on(), watch.run(), system.grow()):
+        async with running_alongside(callers.call_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
             await watch.calm(_CALM_SECONDS)
             print("everything runs", flush=True)

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from app.domain.numbers import signed_integers
 from app.domain.writing import SchemaPolicy, WriteMode
 
 
@@ -50,8 +51,8 @@ class Table:
     ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
     as far as they are known.
 
-    Of rows with equal keys the last one counts. With `newest_by`, a field or a path into the object in it, the one with
-    the highest value there counts; a row without a value is older than all others.
+    Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
+    the highest value there wins; a row without a value is older than all others.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Table:
 
 _SCALARS = {"boolean": Kind.BOOLEAN, "number": Kind.NUMBER}
 _FORMATS = {"date-time": Kind.TIMESTAMP, "date": Kind.DATE, "time": Kind.TIME}
+_LONG = signed_integers(64)
 _INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
 
 
@@ -93,7 +95,8 @@ def kind_of(schema: Any) -> Kind:
 
 def integer_kind(value: int) -> Kind:
     """The kind of column that holds `value`: an integer of 64 bits, or a bigger one."""
-    return Kind.INTEGER if -(2**63) <= value < 2**63 else Kind.BIG_INTEGER
+    # Not `in`, which would try every integer of the range for a value of a subclass, such as an enumeration's.
+    return Kind.INTEGER if _LONG.start <= value < _LONG.stop else Kind.BIG_INTEGER
 
 
 def common_kind(kinds: set[Kind]) -> Kind:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 KeyPath = tuple[str | int, ...]
+KeyProblem = tuple[KeyPath, str]
+"""A key that is wrong, and why."""
+
+NOT_QUOTED: Final = "must be a string; put it in quotes"
+"""For a number or a Boolean: to YAML, a password of digits is a number."""
 
 MAPPING: Final = "a mapping (key: value)"
 _EXPECTED: Final = {
@@ -58,7 +63,7 @@ _LONGEST_SHOWN: Final = 80
 _COLON_WITHOUT_SPACE: Final = re.compile(r"[\w.-]+:[^\s/]")
 
 
-def complaints(error: ValidationError, model: type[BaseModel], given: Any) -> Iterator[tuple[KeyPath, str]]:
+def complaints(error: ValidationError, model: type[BaseModel], given: Any) -> Iterator[KeyProblem]:
     """Each value that is wrong, by its path in `given`, and why; no sentence repeats the value of a secret key."""
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for one in error.errors(include_url=False):

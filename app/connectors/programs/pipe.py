@@ -46,7 +46,7 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
 
 
 def deepen(pipe: int) -> None:
-    """Enlarges the pipe, so that its program can go on while a batch is loaded: the usual 64 KiB fill up too early.
+    """Enlarges the pipe, so that its program can continue while a batch is loaded: the usual 64 KiB fill up too early.
 
     If the system does not support that, or has no room left, the pipe stays as it is.
     """

@@ -35,7 +35,7 @@ _LONGEST_OUTPUT_MEGABYTES = 32
 
 
 class Input:
-    """A program's standard input: a pipe, of which the program gets one end."""
+    """A program's standard input: a pipe, whose other end the program gets."""
 
     def __init__(self) -> None:
         self.receiving, sending = os.pipe()

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.errors import ConfigurationError
 
-# A value of two bytes takes up to a hundred as an object: this many fit into an attempt's memory beside all else.
+# A value of two bytes takes up to a hundred as an object: an attempt's memory has room for this many.
 _MOST_VALUES: Final = 250_000
 _FEW_BYTES: Final = 2 * _MOST_VALUES
 _LONGEST_STATE_MEGABYTES: Final = 16

@@ -32,6 +32,9 @@ def refusal(model: Any, given: dict[str, Any]) -> str:
         ({"tap": "--editable"}, "is not a package name"),
         ({"command": "tap", "catalog": {}, "properties": {}}, "give either 'catalog' or 'properties', not both"),
         ({"comand": "tap"}, "here.comand"),
+        ({"tap": 5}, "here.tap: must be a string; put it in quotes"),
+        ({"tap": True}, "here.tap: must be a string; put it in quotes"),
+        ({"tap": ["a"]}, "here.tap: must be a string"),
     ],
 )
 def test_wrong_singer_options_are_refused(given: dict[str, Any], complaint: str) -> None:

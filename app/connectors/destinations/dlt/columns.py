@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from app.connectors.values.casting import Holds
 
 Described = dict[str, Any]
-_MOST_DIGITS: Final = 38
 _MICROSECONDS: Final = 6
 # JSON and times of day are strings: not every destination reads them from Parquet files, and strings keep them exactly.
 NEW_TYPES: Final[dict[Kind, Described]] = {
     Kind.BOOLEAN: {"data_type": "bool"},
     Kind.INTEGER: {"data_type": "bigint"},
-    Kind.BIG_INTEGER: {"data_type": "decimal", "precision": _MOST_DIGITS, "scale": 0},
+    Kind.BIG_INTEGER: {"data_type": "decimal", "precision": casting.DECIMAL_DIGITS, "scale": 0},
     Kind.NUMBER: {"data_type": "double"},
     Kind.TEXT: {"data_type": "text"},
     Kind.TIMESTAMP: {"data_type": "timestamp"},
@@ -54,8 +53,7 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
         # In a column of JSON 1 and "1" stay different.
         return casting.Json() if kind is Kind.JSON else casting.Text(limit=precision)
     if data_type == "bigint":
-        bits = (precision or 64) - 1
-        return casting.Integer(-(2**bits), 2**bits - 1)
+        return casting.Integer.signed(precision or 64)
     if data_type in ("decimal", "wei"):
         number = _number(described, capabilities)
         return _OfSqlite(number) if capabilities.sqlglot_dialect == "sqlite" else number

@@ -41,18 +41,18 @@ def _escape(value: bytes) -> str:
     return "".join(f"\\x{byte:02X}" for byte in value)
 
 
-_HUGE = casting.Integer(-(2**127), 2**127 - 1)
+_HUGE = casting.Integer.signed(128)
 # What a column holds, and the Arrow type of its values; JSON and types that only DuckDB knows are sent as strings.
 _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "BOOLEAN": (casting.Boolean(), pa.bool_()),
-    "TINYINT": (casting.Integer(-(2**7), 2**7 - 1), pa.int8()),
-    "SMALLINT": (casting.Integer(-(2**15), 2**15 - 1), pa.int16()),
-    "INTEGER": (casting.Integer(-(2**31), 2**31 - 1), pa.int32()),
-    "BIGINT": (casting.Integer(-(2**63), 2**63 - 1), pa.int64()),
-    "UTINYINT": (casting.Integer(0, 2**8 - 1), pa.uint8()),
-    "USMALLINT": (casting.Integer(0, 2**16 - 1), pa.uint16()),
-    "UINTEGER": (casting.Integer(0, 2**32 - 1), pa.uint32()),
-    "UBIGINT": (casting.Integer(0, 2**64 - 1), pa.uint64()),
+    "TINYINT": (casting.Integer.signed(8), pa.int8()),
+    "SMALLINT": (casting.Integer.signed(16), pa.int16()),
+    "INTEGER": (casting.Integer.signed(32), pa.int32()),
+    "BIGINT": (casting.Integer.signed(64), pa.int64()),
+    "UTINYINT": (casting.Integer.unsigned(8), pa.uint8()),
+    "USMALLINT": (casting.Integer.unsigned(16), pa.uint16()),
+    "UINTEGER": (casting.Integer.unsigned(32), pa.uint32()),
+    "UBIGINT": (casting.Integer.unsigned(64), pa.uint64()),
     "HUGEINT": (_HUGE, pa.string()),
     "FLOAT": (casting.Floating(32), pa.float32()),
     "DOUBLE": (casting.Floating(64), pa.float64()),
@@ -65,7 +65,6 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "TIMESTAMP": (casting.Timestamp(zone=False), pa.timestamp("us")),
     "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True), pa.timestamp("us", tz="UTC")),
 }
-_MOST_DIGITS = 38
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
@@ -108,7 +107,7 @@ class DuckdbTables(Tables):
             return ""
         scale = max(holds.scale, digits.scale)
         precision = max(holds.precision - holds.scale, digits.precision - digits.scale) + scale
-        if precision > _MOST_DIGITS or (precision, scale) == (holds.precision, holds.scale):
+        if precision > casting.DECIMAL_DIGITS or (precision, scale) == (holds.precision, holds.scale):
             return ""
         altered = f"{quoted(self._schema, table.name)} ALTER COLUMN {quoted(column.name)}"
         statement = f"ALTER TABLE {altered} SET DATA TYPE DECIMAL({precision},{scale})"
@@ -129,7 +128,7 @@ class DuckdbTables(Tables):
         return {column.lower(): (column, kind) for column, kind in found}
 
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
-        if kind is Kind.NUMBER and digits and digits.precision <= _MOST_DIGITS:
+        if kind is Kind.NUMBER and digits and digits.precision <= casting.DECIMAL_DIGITS:
             return f"DECIMAL({digits.precision},{digits.scale})"
         return super().new_type(kind, digits)
 

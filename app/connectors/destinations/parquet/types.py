@@ -16,14 +16,11 @@ if TYPE_CHECKING:
 
     from app.connectors.values.casting import Holds
 
-_DIGITS = 38
-
-
 # Parquet's decimals have a fixed scale: numbers become doubles, and one that a double cannot keep is refused.
 _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.BOOLEAN: (pa.bool_(), casting.Boolean()),
-    Kind.INTEGER: (pa.int64(), casting.Integer(-(2**63), 2**63 - 1)),
-    Kind.BIG_INTEGER: (pa.decimal128(_DIGITS, 0), casting.Integer(-(10**_DIGITS) + 1, 10**_DIGITS - 1)),
+    Kind.INTEGER: (pa.int64(), casting.Integer.signed(64)),
+    Kind.BIG_INTEGER: (pa.decimal128(casting.DECIMAL_DIGITS, 0), casting.Integer.decimal(casting.DECIMAL_DIGITS)),
     Kind.NUMBER: (pa.float64(), casting.Floating(64)),
     Kind.TEXT: (pa.string(), casting.Text(nul=True)),
     Kind.TIMESTAMP: (pa.timestamp("us", tz="UTC"), casting.Timestamp(zone=True)),

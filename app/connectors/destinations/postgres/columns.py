@@ -32,10 +32,10 @@ NEW_TYPES: dict[Kind, str] = {
 
 _HOLDS: dict[str, Holds] = {
     "boolean": casting.Boolean(),
-    "smallint": casting.Integer(-(2**15), 2**15 - 1),
-    "integer": casting.Integer(-(2**31), 2**31 - 1),
-    "bigint": casting.Integer(-(2**63), 2**63 - 1),
-    "numeric": casting.Number(precision=131_072 + 16_383, scale=16_383),
+    "smallint": casting.Integer.signed(16),
+    "integer": casting.Integer.signed(32),
+    "bigint": casting.Integer.signed(64),
+    "numeric": casting.NUMERIC,
     "real": casting.Floating(32),
     "double precision": casting.Floating(64),
     "text": casting.Text(),

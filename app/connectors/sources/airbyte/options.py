@@ -24,7 +24,7 @@ _REPOSITORY: Final = re.compile(_NAME)
 _TAG: Final = re.compile(r"\w[\w.-]*")
 
 
-def _with_name(value: Any) -> Any:
+def _parse_name(value: Any) -> Any:
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict | SelectedStream):
@@ -62,44 +62,44 @@ class AirbyteOptions(Options):
     discovery_max_age: Duration = timedelta(hours=1)
     state: dict[str, Any] | list[Any] | str | None = None
     initial_state: dict[str, Any] | list[Any] | str | None = None
-    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_with_name)], ...] = ()
+    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_parse_name)], ...] = ()
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
 
     @field_validator("image")
     @classmethod
-    def _is_pinned(cls, image: str | None) -> str | None:
+    def _check_pinned(cls, image: str | None) -> str | None:
         if image is not None and not _IMAGE.fullmatch(image):
             raise ValueError(f"{image!r} is not an image with a version; write airbyte/source-name:1.2.3")
         return image
 
     @field_validator("docker_image")
     @classmethod
-    def _is_an_image(cls, image: str | None) -> str | None:
+    def _check_image_name(cls, image: str | None) -> str | None:
         if image is not None and not (_REPOSITORY.fullmatch(image) or _IMAGE.fullmatch(image)):
             raise ValueError(f"{image!r} is not an image name; write airbyte/source-name")
         return image
 
     @field_validator("image_version")
     @classmethod
-    def _is_a_version(cls, version: str | None) -> str | None:
+    def _check_image_version(cls, version: str | None) -> str | None:
         if version and not _TAG.fullmatch(version):
             raise ValueError(f"{version!r} is not an image version; write one such as 1.2.3")
         return version
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Self:
-        given = [key for key in _ORIGINS if getattr(self, key)]
-        # A package beside a manifest is what runs it.
-        if len(given) != 1 and given != ["package", "manifest"]:
-            found = " and ".join(f"'{key}'" for key in given) or "none"
+    def _check_origin(self) -> Self:
+        present = [key for key in _ORIGINS if getattr(self, key)]
+        # With a manifest, the package is what runs it.
+        if len(present) != 1 and present != ["package", "manifest"]:
+            found = " and ".join(f"'{key}'" for key in present) or "none"
             raise ValueError(f"give exactly one of {', '.join(map(repr, _ORIGINS))}; found {found}")
         if self.state is not None and self.initial_state is not None:
             raise ValueError("give either 'state' or 'initial_state', not both")
         return self
 
     @model_validator(mode="after")
-    def _has_only_what_its_origin_takes(self) -> Self:
+    def _check_keys_of_origin(self) -> Self:
         for keys, origins in (
             (("executable",), ("package",)),
             (("components",), ("manifest",)),

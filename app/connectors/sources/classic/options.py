@@ -48,7 +48,7 @@ class GoogleAuth(ClassicOptions):
         return self.type == "OAuth" or not self.service_account_key
 
     @model_validator(mode="after")
-    def _is_complete(self) -> Self:
+    def _check_complete(self) -> Self:
         missing = [key for key in ("client_id", "client_secret", "refresh_token") if not getattr(self, key)]
         if self.is_oauth and missing:
             alternative = "" if self.type == "OAuth" else "; give that, or 'service_account_key'"
@@ -64,7 +64,7 @@ class GoogleAnalyticsOptions(ClassicOptions):
     auth: GoogleAuth
 
     @model_validator(mode="after")
-    def _names_one(self) -> Self:
+    def _check_one_id(self) -> Self:
         if bool(self.property_id) == bool(self.view_id):
             raise ValueError("give either 'property_id' or 'view_id'")
         return self
@@ -93,11 +93,11 @@ class GoogleAdsOptions(ClassicOptions):
 
     @field_validator("customer_id", mode="before")
     @classmethod
-    def _without_dashes(cls, customer: Any) -> Any:
+    def _remove_dashes(cls, customer: Any) -> Any:
         return customer.replace("-", "") if isinstance(customer, str) else customer
 
     @model_validator(mode="after")
-    def _signs_in_with_oauth(self) -> Self:
+    def _check_oauth(self) -> Self:
         if not self.auth.is_oauth:
             raise ValueError(
                 "Airbyte's connector does not accept a service account in 'auth'; "
