@@ -51,6 +51,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     # Rows have no reference cycles, and looking for some took a quarter of an attempt's time.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Pydantic looks for plugins in every installed package, which took a tenth of a short attempt.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     arm(os.environ, allowed=True)  # only a worker that may be armed passes this on
     pipe = WorkerPipe(int(os.environ.pop(EVENTS_FD_VARIABLE)))
     follow_parent(signal.SIGKILL)

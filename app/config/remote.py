@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+
+if TYPE_CHECKING:
+    import ssl
 
 DEADLINE_SECONDS = 10.0
 _TIMEOUT = httpx.Timeout(3.0)
@@ -53,11 +58,17 @@ class RemoteText:
 
     async def _fetch(self) -> str:
         # For the whole response: httpx only limits the wait for each part, of which there can be any number.
-        async with asyncio.timeout(DEADLINE_SECONDS), httpx.AsyncClient(timeout=_TIMEOUT) as client:
+        client = httpx.AsyncClient(timeout=_TIMEOUT, verify=self._authorities)
+        async with asyncio.timeout(DEADLINE_SECONDS), client:
             # Forgotten if the response is refused: a server that cannot handle its own validators gets them only once.
             validators, self._validators = self._validators, {}
             async with client.stream("GET", self.url, headers=validators) as response:
                 return await self._accept(response, validators)
+
+    @cached_property
+    def _authorities(self) -> ssl.SSLContext:
+        """Read once: which takes longer than the rest of a request."""
+        return httpx.create_ssl_context()
 
     async def _accept(self, response: httpx.Response, validators: dict[bytes, bytes]) -> str:
         if response.status_code == httpx.codes.NOT_MODIFIED and self._text is not None:

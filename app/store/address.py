@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from sqlalchemy import URL, make_url
-
 from app.domain.errors import ConfigurationError
 from app.domain.ports import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy import URL
 
 # The options that a URL may have, and those that only libpq knows and the service does not need.
 _URL_OPTIONS: Final = frozenset({
@@ -81,7 +81,7 @@ def plain_url(name: str, url: str) -> str:
     if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
         parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
     if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
-        parsed = URL.create(
+        parsed = parsed.create(
             parsed.drivername,
             parsed.username,
             parsed.password,
@@ -101,7 +101,7 @@ def parse_url(name: str, url: str) -> URL:
         raise ConfigurationError(f"{name}: has no scheme; expected {_EXAMPLE}")
     found = _SEVERAL.fullmatch(url)
     try:
-        parsed = make_url(found[1] + found[3] if found else url)
+        parsed = _parse(found[1] + found[3] if found else url)
     except ValueError:  # its text holds what was taken for the port
         raise ConfigurationError(f"{name}: {_WRONG_PORT}") from None
     except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
@@ -128,8 +128,14 @@ def _split_list(option: str | Sequence[str]) -> list[str]:
     return ",".join([option] if isinstance(option, str) else option).split(",")
 
 
+def _parse(url: str) -> URL:
+    from sqlalchemy import make_url  # noqa: PLC0415 -- a fifth of a second, which commands without a database save
+
+    return make_url(url)
+
+
 def server_of(url: str) -> str:
     """`host:port/database`, without the login."""
-    parsed = make_url(url)
+    parsed = _parse(url)
     host = parsed.host or parsed.query.get("host") or "localhost"
     return f"{host}:{parsed.port or parsed.query.get('port') or _DEFAULT_PORT}/{parsed.database or ''}"

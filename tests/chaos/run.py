@@ -72,13 +72,18 @@ class Result:
         return asdict(self)
 
 
-async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = (), taps: Path | None = None) -> Result:
-    """Inject `faults` faults as `seed` says, of all kinds or of those that contain a word of `only`."""
+async def run(
+    seed: int, faults: int, directory: Path, *, only: Sequence[str] = (), taps: Path | None = None, light: bool = False
+) -> Result:
+    """Inject `faults` faults as `seed` says, of all kinds or of those that contain a word of `only`.
+
+    `taps` and `light` are for `running_system`.
+    """
     result = Result(seed)
     async with AsyncExitStack() as stack:
         server = ChaosServer(directory)
         stack.callback(server.close)
-        system = await stack.enter_async_context(running_system(directory, server, taps=taps))
+        system = await stack.enter_async_context(running_system(directory, server, taps=taps, light=light))
         result.skipped = skipped_kinds(small_disk=server.has_small_disk, libfaketime=system.clock is not None)
         asked = {name: kind for name, kind in KINDS.items() if not only or any(word in name for word in only)}
         volleys = without(plan(seed, faults, asked), result.skipped)
