@@ -59,7 +59,7 @@ async def first_of(*signals: asyncio.Event, timeout: float | None) -> None:  # n
 
 
 @asynccontextmanager
-async def beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def running_alongside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Let coroutines go on beside a block and end with it; one that failed meanwhile fails the end of the block."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
@@ -73,7 +73,7 @@ async def beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             raise error
 
 
-async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def finish_uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     """Wait for `work` however often this task is canceled meanwhile; the cancellation takes effect afterwards."""
     task = asyncio.ensure_future(work)
     canceled: asyncio.CancelledError | None = None

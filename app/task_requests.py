@@ -1,4 +1,4 @@
-"""Tasks that the API and the command line request: one that syncs a collection, or one that loads an interval again."""
+"""Tasks that the API and the command line request: to sync a collection, or to reload an interval of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POLL_SECONDS: Final = 1.0
 
 
 def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTask:
-    """The task that loads new rows.
+    """The task that syncs a collection.
 
     Raises:
         UnknownSourceError, UnknownCollectionError: the catalogue does not have the collection.
@@ -44,7 +44,7 @@ def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTa
 
 
 def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, interval: Interval) -> NewTask:
-    """The task that loads `interval` again.
+    """The task that reloads `interval`.
 
     Raises:
         ConfigurationError: the catalogue does not have the collection, or its source cannot read intervals.
@@ -63,22 +63,22 @@ def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, inte
     )
 
 
-async def ask_for_backfill(queue: TaskQueue, reader: Reader, new: NewTask) -> tuple[UUID, bool]:
-    """(The task, whether it is new); an interval whose task is active is not scheduled twice.
+async def request_backfill(queue: TaskQueue, reader: Reader, new: NewTask) -> tuple[UUID, bool]:
+    """Request a backfill: (its task, whether that is new). An active task for the same interval is returned as it is.
 
     Raises:
         CollectionBusyError: another task of the collection is active.
     """
     task, is_new = await queue.schedule(new)
     if not is_new:
-        row = await reader.task(task)
+        row = await reader.get_task(task)
         if row is None or row["backfill"] != new.backfill:
             raise CollectionBusyError(task_id(new.source, new.collection, task))
     return task, is_new
 
 
-async def ask_for_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Callable[[str], None]) -> None:
-    """Schedules the tasks and tells their ids.
+async def request_backfills(pool: Pool, tasks: Sequence[NewTask], *, report: Callable[[str], None]) -> None:
+    """Request the tasks and report their ids.
 
     Raises:
         CollectionBusyError: the collection has another active task.
@@ -86,54 +86,54 @@ async def ask_for_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Calla
     reader, notifier = Reader(pool), Notifier(pool)
     try:
         for new in tasks:
-            task, _ = await ask_for_backfill(TaskQueue(pool, notifier=notifier), reader, new)
-            tell(_id(new, task))
+            task, _ = await request_backfill(TaskQueue(pool, notifier=notifier), reader, new)
+            report(_id(new, task))
     finally:
         await notifier.aclose()
 
 
-async def carry_out_backfills(pool: Pool, tasks: Sequence[NewTask], *, tell: Callable[[str], None]) -> None:
-    """Runs the tasks one after the other, each when the collection is free and none of its scheduled runs is due.
+async def run_backfills(pool: Pool, tasks: Sequence[NewTask], *, report: Callable[[str], None]) -> None:
+    """Run the tasks one after the other, each when the collection is free and no scheduled run of it is due.
 
     Raises:
-        SynclineError: one did not succeed; those after it were not scheduled.
+        SynclineError: one did not succeed; those after it were not requested.
     """
     reader, notifier = Reader(pool), Notifier(pool)
     queue = TaskQueue(pool, notifier=notifier)
     try:
         for new in tasks:
-            task = await _ask_in_turn(queue, reader, new, tell=tell)
-            tell(f"{_id(new, task)}: {new.backfill}")
+            task = await _request_in_turn(queue, reader, new, report=report)
+            report(f"{_id(new, task)}: {new.backfill}")
             row = await _wait_for_end(reader, task)
             if row["status"] != Status.SUCCESS:
                 why = f": {row['error']}" if row["error"] else ""
                 raise SynclineError(f"the backfill of {new.backfill} ended as {row['status']}{why}")
-            tell(f"{_id(new, task)}: {row['rows']} rows")
+            report(f"{_id(new, task)}: {row['rows']} rows")
     finally:
         await notifier.aclose()
 
 
-async def _ask_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, tell: Callable[[str], None]) -> UUID:
-    waits = ""
+async def _request_in_turn(queue: TaskQueue, reader: Reader, new: NewTask, *, report: Callable[[str], None]) -> UUID:
+    reported = ""
     while True:
-        if await reader.fire_time_waits(new.source, new.collection):
+        if await reader.has_due_fire_time(new.source, new.collection):
             why = "a scheduled run of the collection is due"
         else:
             try:
-                task, _ = await ask_for_backfill(queue, reader, new)
+                task, _ = await request_backfill(queue, reader, new)
             except CollectionBusyError as busy:
                 why = f"task {busy.task_id} is active"
             else:
                 return task
-        if why != waits:
-            tell(f"{why}; waiting for it")
-            waits = why
+        if why != reported:
+            report(f"{why}; waiting for it")
+            reported = why
         await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _wait_for_end(reader: Reader, task: UUID) -> Row:
     while True:
-        row = await reader.task(task)
+        row = await reader.get_task(task)
         if row is None:
             raise SynclineError(f"task {task} no longer exists")
         if row["status"] in TERMINAL:

@@ -1,1 +1,1 @@
-"""How fast Syncline is, beside its peers and beside what PostgreSQL could do at best: `make bench`."""
+"""How fast Syncline is, compared with its peers and with the best that PostgreSQL could do: `make bench`."""

@@ -1,6 +1,6 @@
 """Runs the benchmarks in turn and writes the page: `python -m benchmarks [NAME…] [--small]`.
 
-Each has a process of its own. One that fails does not stop the others; the exit code tells of it. A missed goal is no
+Each has a process of its own. One that fails does not stop the others, but sets the exit code. A missed goal is no
 failure.
 """
 
@@ -22,13 +22,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run the benchmarks in turn.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--small", action="store_true", help="small sizes, to see that everything works; no page")
-    asked = parser.parse_args()
-    if unknown := [name for name in asked.names if name not in BENCHMARKS]:
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
         parser.error(f"{unknown[0]} is unknown; valid are {', '.join(BENCHMARKS)}")
     with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory:
         os.environ.setdefault(DIRECTORY_VARIABLE, directory)  # long histories are made once for all of them
-        failed = [name for name in asked.names or BENCHMARKS if not run(name, small=asked.small)]
-    if not asked.small:
+        failed = [name for name in arguments.names or BENCHMARKS if not run(name, small=arguments.small)]
+    if not arguments.small:
         page.main()
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -1,4 +1,4 @@
-"""One attempt as a worker starts it, and any other program: how long it took, and how much memory it had at most."""
+"""Runs an attempt as a worker does, or any other program, and measures its time and peak memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ended:
 
     seconds: float
     megabytes: float
-    said: bytes
+    output: bytes
 
 
 def job_of(
@@ -79,7 +79,7 @@ def attempted(job: Sync) -> tuple[Ended, Finished]:
         given.seek(0)
         environment = {**os.environ, EVENTS_FD_VARIABLE: str(sending)}
         ended = _ended([sys.executable, "-m", "app.attempt"], given, environment, hears=receiving, passes=sending)
-    last = _decode(ended.said.splitlines()[-1])
+    last = _decode(ended.output.splitlines()[-1])
     if not isinstance(last, Finished):
         raise RuntimeError(f"the attempt did not finish: {last}")  # noqa: TRY004 - it is what the attempt said
     return ended, last
@@ -113,16 +113,16 @@ def _ended(
             pass_fds=[] if passes is None else [passes],
             preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - two short calls that take no lock
         )
-        said = b""
+        output = b""
         if hears is not None and passes is not None:
             os.close(passes)
             with os.fdopen(hears, "rb") as heard:
-                said = heard.read()
+                output = heard.read()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         words.seek(0)
         if process.returncode:
-            last = (said + words.read())[-2000:].decode(errors="replace")
+            last = (output + words.read())[-2000:].decode(errors="replace")
             raise RuntimeError(f"{command[0]} ended with {process.returncode}: {last}")
-    return Ended(seconds, usage.ru_maxrss * 1024 / 1e6, said)
+    return Ended(seconds, usage.ru_maxrss * 1024 / 1e6, output)

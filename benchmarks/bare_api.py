@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 16
 _TABLE = """
-    CREATE TABLE asked (
+    CREATE TABLE requested (
       task uuid PRIMARY KEY DEFAULT gen_random_uuid(), source text NOT NULL, collection text NOT NULL,
       at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
 """
-_INSERT = "INSERT INTO asked (source, collection) VALUES ($1, $2) RETURNING task::text"
+_INSERT = "INSERT INTO requested (source, collection) VALUES ($1, $2) RETURNING task::text"
 
 
 async def serve(url: str, port: int) -> None:
@@ -36,8 +36,8 @@ async def serve(url: str, port: int) -> None:
         await pool.execute(_TABLE)
 
         async def post(request: Request) -> Response:
-            asked = request.query_params
-            task = await pool.fetchval(_INSERT, asked["source"], asked["collection"])
+            query = request.query_params
+            task = await pool.fetchval(_INSERT, query["source"], query["collection"])
             return Response(orjson.dumps({"task_id": task}), 201, media_type="application/json")
 
         async def ready(_: Request) -> Response:

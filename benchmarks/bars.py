@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.report import OURS, shown
-from benchmarks.svg import WIDTH, framed
+from benchmarks.report import OURS, format_value
+from benchmarks.svg import WIDTH, frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def bars(report: Report) -> str | None:
     for figure in figures:
         parts += _panel(figure, top)
         top += _TITLE + _STEP * len(figure.runs) + _GAP
-    return framed(report.title, parts, height=top, style=_STYLE, dark=_DARK)
+    return frame(report.title, parts, height=top, style=_STYLE, dark=_DARK)
 
 
 def _panel(figure: Figure, top: float) -> Iterator[str]:
@@ -54,4 +54,4 @@ def _panel(figure: Figure, top: float) -> Iterator[str]:
         yield f'<rect class="{kind}" x="{_LEFT}" y="{y:g}" width="{median - _LEFT:.1f}" height="{_BAR}" rx="2"/>'
         if len(runs) > 1:
             yield f'<line class="range" x1="{lowest:.1f}" x2="{highest:.1f}" y1="{middle:g}" y2="{middle:g}"/>'
-        yield f'<text x="{highest + 8:.1f}" y="{middle + 4.5:g}">{shown(figure.median(side))}</text>'
+        yield f'<text x="{highest + 8:.1f}" y="{middle + 4.5:g}">{format_value(figure.median(side))}</text>'

@@ -1,8 +1,8 @@
-"""A table of PostgreSQL into PostgreSQL and DuckDB: the source `sql` beside what can be had at all, and beside dlt.
+"""A table of PostgreSQL into PostgreSQL and DuckDB: the source `sql`, compared with the fastest copies and with dlt.
 
 The bare copies read the same table through a server-side cursor of asyncpg and write its rows with COPY, or as Arrow
-tables: no types are looked at, nothing is staged, no bookmark is kept. Every side is a process of its own, from its
-start to its end, and writes a table that is not there before.
+tables: they check no types, stage nothing and keep no bookmark. Every side is a process of its own, measured from its
+start to its end, and writes a new table.
 """
 
 from __future__ import annotations

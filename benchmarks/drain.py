@@ -1,11 +1,11 @@
-"""How fast no-op tasks end that are queued already: one process, and two.
+"""How fast tasks that are already queued and do nothing are worked off: by one process, and by two.
 
-Syncline is measured twice. `queue` is the queue alone: a program that claims tasks and ends them with its public calls,
-as the peers' handlers do nothing either. `worker` is the product's worker with made load, whose attempts go the way of
-every attempt but for the process of their own.
+Syncline is measured twice. `queue` is the queue alone: a program that claims and ends tasks with the queue's public
+calls; the peers' handlers do nothing either. `worker` is the product's worker with made load, whose attempts run like
+all others, only not in a process of their own.
 
-Each drain has a fresh database. The workers are started, connected and idle; then they are held with SIGSTOP while the
-tasks are queued and ANALYZE and CHECKPOINT have run. The clock runs from their release until the queue is seen empty.
+Each drain has a fresh database. The workers start, connect and become idle. Then SIGSTOP holds them while the tasks are
+queued and ANALYZE and CHECKPOINT run. The clock runs from their release until the queue is empty.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _SHORTEST_PAUSE: Final = 0.005
 class Drained:
     """One drain: tasks per second, and microseconds of CPU per task of the server and of the workers.
 
-    `asked` is how many tasks a second were asked for before it.
+    `scheduled` is how many tasks a second were scheduled before it.
     """
 
-    asked: float
+    scheduled: float
     rate: float
     server: float
     workers: float
@@ -94,7 +94,7 @@ def drain(server: Server, queue: Queue, *, tasks: int, processes: int) -> Draine
         with held(workers):
             began = time.monotonic()
             queue.fill(url, directory, tasks)
-            asked = tasks / (time.monotonic() - began)
+            scheduled = tasks / (time.monotonic() - began)
             settle(url)
             server_before = server.cpu_seconds()
             workers_before = sum(worker.cpu_seconds() for worker in workers)
@@ -105,7 +105,7 @@ def drain(server: Server, queue: Queue, *, tasks: int, processes: int) -> Draine
         for worker in workers:
             worker.stop()
         check_each_once(queue.name, queue.starts(url, directory), tasks)
-    return Drained(asked, tasks / seconds, used / tasks * 1e6, workers_used / tasks * 1e6)
+    return Drained(scheduled, tasks / seconds, used / tasks * 1e6, workers_used / tasks * 1e6)
 
 
 def _until_empty(url: str, queue: Queue, began: float) -> float:
@@ -135,13 +135,13 @@ def check_each_once(name: str, starts: Sequence[tuple[int, float]], tasks: int) 
 
 
 def both_figures(runs: dict[tuple[int, str], list[Drained]], peers: Sequence[str]) -> list[Figure]:
-    """Those of each of our two sides beside the peers, as far as it was measured; `runs` by processes and name."""
+    """The figures of each of our two sides and of the measured peers; `runs` by processes and name."""
     figures: list[Figure] = []
     for what, own in SIDES.items():
         if alone := runs.get((1, own.name)):
             figures += _figures_of(what, {OURS: own.name} | {peer: peer for peer in peers}, runs)
             if isinstance(own, QueueCalls):
-                figures.append(Figure(f"{what}: schedule", "tasks/s", {OURS: [one.asked for one in alone]}))
+                figures.append(Figure(f"{what}: schedule", "tasks/s", {OURS: [one.scheduled for one in alone]}))
     return figures
 
 
@@ -157,7 +157,7 @@ def _figures_of(what: str, sides: dict[str, str], runs: dict[tuple[int, str], li
 
 
 def _goals(figures: list[Figure]) -> list[Goal]:
-    """Goals are about the queue: what the worker adds is told beside it."""
+    """The goals are about the queue, not about what the worker adds."""
     bounds = {"pgqueuer": 2.5, "pg-boss": 1.0, "graphile-worker": 0.9}
     of_the_queue = [figure for figure in figures if figure.what.startswith("queue: drain")]
     goals = [

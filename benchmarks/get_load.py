@@ -1,9 +1,9 @@
-"""A load of GETs over kept connections, each as fast as the answers come: its own process, and cheap.
+"""Sends GETs over persistent connections, each as fast as the responses come, from a cheap process of its own.
 
     python -m benchmarks.get_load PORT CONNECTIONS COUNT FILE
 
-Sends COUNT requests, in turn for the paths that stand in FILE one a line, and prints JSON: the seconds it took, the
-answers by status, and the 95th percentile of the answer times in milliseconds.
+Sends COUNT requests, in turn for the paths in FILE (one per line), and prints JSON: the seconds it took, the number of
+responses by status, and the 95th percentile of the response times in milliseconds.
 """
 
 from __future__ import annotations

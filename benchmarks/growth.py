@@ -1,8 +1,8 @@
-"""What it costs to ask for tasks, to claim and to end them, with a history of 0, 1 and 10 million tasks.
+"""What it costs to schedule, claim and end tasks, with a history of 0, 1 and 10 million tasks.
 
-The queue's own calls on three databases of one server, in turn, a batch at a time, so that all meet the same
-machine. Each turn asks for tasks of as many collections, claims them and ends them; a batch of one is what an idle
-worker meets, one of a hundred what a busy one does.
+Makes the queue's own calls on three databases of one server, in turn, a batch at a time, so that all see the same
+machine. Each turn schedules tasks of as many collections as the batch has tasks, claims them and ends them. An idle
+worker sees batches of one, a busy one batches of a hundred.
 """
 
 from __future__ import annotations

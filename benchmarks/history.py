@@ -1,9 +1,9 @@
-"""Databases with a long past: tasks of some months with their events and logs, as the service would have left them.
+"""Databases with a long history: the tasks of some months with their events and logs, as the service would leave them.
 
 One busy source runs its 40 collections in every round, the other 360 collections take turns in eight rounds. Of a
 thousand tasks 50 are retried, 30 fail, 10 are canceled in the queue and 100 save a bookmark; each has twenty log lines,
-one in ten thousand has 10,000. Facts are written by SQL, with the transaction ids of a scheduler and workers that act
-round by round; every projection is what the product's own rebuild makes of them. `syncline projections verify` holds.
+one in ten thousand has 10,000. SQL writes the facts, with the transaction ids of a scheduler and of workers that act
+round by round; the product's own rebuild makes every projection of them. `syncline projections verify` finds nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a process holds and asks for while there is nothing to do: memory, statements, processor time.
+"""What a process uses while there is nothing to do: memory, statements, processor time.
 
 All sides idle at the same time, each on a database of its own of one server, after each has done a few tasks. Memory is
 the resident set of the process and its children; statements are what pg_stat_statements counts in the side's database.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TASKS: Final = 20
 WARMING_SECONDS: Final = Size(full=30, small=3)
 WINDOW_SECONDS: Final = Size(full=30, small=5)
-_MOST_ASKED: Final = 8
+_MOST_FREQUENT: Final = 8
 WORKER: Final = f"{OURS} worker"
 API: Final = f"{OURS} api"
 _STATEMENTS: Final = r"""
@@ -65,7 +65,7 @@ def measure() -> Report:
     window = WINDOW_SECONDS.value
     statements = {side: [sum(number for number, _ in own) / window] for side, own in calls.items()}
     resident = Figure("resident memory", "MB", memory)
-    asked = Figure("statements", "1/s", statements)
+    statements_figure = Figure("statements", "1/s", statements)
     shares = {side: [100 * seconds / window] for side, seconds in used.items()}
     return Report(
         name="idle",
@@ -75,16 +75,16 @@ def measure() -> Report:
             **{f"{peer.name} {peer.version()}": peer.settings for peer in peers},
             **server.settings,
         },
-        figures=[resident, asked, Figure("processor time of the process", "% of a core", shares)],
+        figures=[resident, statements_figure, Figure("processor time of the process", "% of a core", shares)],
         goals=[
             goal
             for side in (WORKER, API)
             for goal in (
                 Goal(f"{side}: resident memory ≤ 80 MB", resident.median(side), 80, "at most"),
-                Goal(f"{side}: ≤ 3 statements/s", asked.median(side), 3, "at most"),
+                Goal(f"{side}: ≤ 3 statements/s", statements_figure.median(side), 3, "at most"),
             )
         ],
-        notes=[*missing, f"What the {WORKER} asks, statements a second: {_most_asked(calls[WORKER], window)}."],
+        notes=[*missing, f"Statements of the {WORKER} per second: {_most_frequent(calls[WORKER], window)}."],
     )
 
 
@@ -120,8 +120,8 @@ def _calls(connection: psycopg.Connection[Any], idler: Idler) -> list[tuple[int,
     return list(connection.execute(_STATEMENTS.encode(), [idler.database]))
 
 
-def _most_asked(calls: list[tuple[int, str]], window: int) -> str:
-    return ", ".join(f"{number / window:.2g} `{statement}`" for number, statement in calls[:_MOST_ASKED])
+def _most_frequent(calls: list[tuple[int, str]], window: int) -> str:
+    return ", ".join(f"{number / window:.2g} `{statement}`" for number, statement in calls[:_MOST_FREQUENT])
 
 
 if __name__ == "__main__":

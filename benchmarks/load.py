@@ -1,9 +1,9 @@
-"""A load of POSTs over kept connections, each as fast as the answers come: its own process, and cheap.
+"""Sends POSTs over persistent connections, each as fast as the responses come, from a cheap process of its own.
 
     python -m benchmarks.load PORT CONNECTIONS FIRST LAST
 
-Asks for the tasks FIRST … LAST - 1 once each and prints JSON: the seconds it took, the answers by status, the 99th
-percentile of the answer times in milliseconds, and the CPU seconds that the client itself has used.
+Requests the tasks FIRST … LAST - 1 once each and prints JSON: the seconds it took, the number of responses by status,
+the 99th percentile of the response times in milliseconds, and the CPU seconds that the client itself used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How fast recorded Singer messages arrive: through the parser alone, in nothing, in PostgreSQL and in DuckDB.
+"""How fast recorded Singer messages are loaded: by the parser alone, into nothing, into PostgreSQL and into DuckDB.
 
-The messages of one file go along every way, in the next turn those of another with the same keys and other values: so
+All sides load the messages of one file; in the next turn those of another, with the same keys and other values, so that
 an upsert has to write every row again. The first turn is not counted: it fills the tables. Each run has to read every
-record, and to write it where there is something to write to.
+record, and to write it if there is something to write to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Log lines of `synthetic` attempts until they are durable events, beside COPY of the same rows.
+"""Log lines of `synthetic` attempts until they are durable events, compared with a COPY of the same rows.
 
 Ours is the time between the first `TaskStarted` and the last `TaskSucceeded`, which is appended when every line of its
 attempt is stored; both by the database's clock. COPY is one binary COPY by asyncpg into an empty table with the same

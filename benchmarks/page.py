@@ -1,7 +1,7 @@
 """Writes `docs/benchmarks.md` and its bars from the results in `benchmarks/results/`: `make bench-report`.
 
-What people have to say about a figure stands in `benchmarks/notes/{name}.md` and is copied into the page; a missed goal
-owes its reason there. The page's introduction is `benchmarks/notes/introduction.md`.
+`benchmarks/notes/{name}.md` has comments on the figures and is copied into the page; it must explain a missed goal. The
+page's introduction is `benchmarks/notes/introduction.md`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.bars import bars
-from benchmarks.report import RESULTS, Published, read_published, shown, table, verdict
+from benchmarks.report import RESULTS, Published, format_value, read_published, table, verdict
 from benchmarks.run import BENCHMARKS
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _goals(published: Sequence[Published]) -> Iterator[str]:
     goals = [goal for one in published for goal in one.report.goals]
     yield f"{sum(goal.met for goal in goals)} of {len(goals)} goals are met."
     rows = [
-        f"| [{report.title}](#{_anchor(report.title)}) | {goal.text} | {shown(goal.measured)} | {verdict(goal)} |"
+        f"| [{report.title}](#{_anchor(report.title)}) | {goal.text} | {format_value(goal.measured)} "
+        f"| {verdict(goal)} |"
         for report in (one.report for one in published)
         for goal in report.goals
     ]

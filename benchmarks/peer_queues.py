@@ -1,4 +1,4 @@
-"""The task queues that Syncline is measured beside, each through its own program in `peers/`."""
+"""The task queues that Syncline is compared with, each through its own program in `peers/`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLDEST_NODE: Final = (22, 18)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer through its program in `peers/`, which says what it can be asked."""
+    """A peer through its program in `peers/`, which says what it can do."""
 
     name: str
     program: str

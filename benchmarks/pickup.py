@@ -1,4 +1,4 @@
-"""How long an idle system takes from the return of the call that asks for a task until the task's handler runs.
+"""How long an idle system takes from the return of the call that schedules a task until the task's handler runs.
 
 One task after the other, with pauses in which the system is idle again. Syncline is asked over HTTP, its peers through
 their own libraries. The start is what the handler's own clock says; for Syncline it is the later of the event

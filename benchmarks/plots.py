@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.svg import WIDTH, framed
+from benchmarks.svg import WIDTH, frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ class Chart:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(framed(self.title, _parts(self), height=_HEIGHT, style=_STYLE, dark=_DARK))
+        path.write_text(frame(self.title, _parts(self), height=_HEIGHT, style=_STYLE, dark=_DARK))
 
 
 def _parts(chart: Chart) -> Iterator[str]:

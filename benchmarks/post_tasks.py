@@ -1,7 +1,7 @@
-"""POST /tasks over 32 kept connections, beside a bare starlette application that does one INSERT for each.
+"""POST /tasks over 32 persistent connections, compared with a bare starlette application that does one INSERT for each.
 
-Every POST asks for another collection, so that each is a new task (201: four rows and an event in one statement);
-a second pass asks for the same again (200: the active task's id). No worker runs. Both servers have the same options of
+Every POST names another collection, so that each is a new task (201: four rows and an event in one statement);
+a second pass requests the same again (200: the active task's id). No worker runs. Both servers have the same options of
 uvicorn, uvloop, httptools and the same number of connections to the database.
 """
 
@@ -105,8 +105,8 @@ def _post(api: Api, directory: Path, *, expected: int) -> dict[str, Any]:
 
 def _load(api: Api, directory: Path, first: int, last: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.load", *map(str, (api.port, CONNECTIONS, first, last))]
-    said = run(command, output=directory / "load.log", environment={"PYTHONPATH": str(ROOT)})
-    answer: dict[str, Any] = json.loads(said)
+    printed = run(command, output=directory / "load.log", environment={"PYTHONPATH": str(ROOT)})
+    answer: dict[str, Any] = json.loads(printed)
     return answer
 
 

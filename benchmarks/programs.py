@@ -1,4 +1,4 @@
-"""The processes that are measured: started, held, watched and ended alike, whoever wrote them."""
+"""The measured processes: all are started, held, watched and ended in the same way."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Program:
         return self._process.pid
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self._output.read_text(errors="replace")
 
     def cpu_seconds(self) -> float:
@@ -81,26 +81,26 @@ class Program:
         except subprocess.TimeoutExpired:
             code = -1
         if code:
-            raise RuntimeError(f"{self._process.args!r} ended with {code}: {self.said[-2000:]}")
+            raise RuntimeError(f"{self._process.args!r} ended with {code}: {self.output[-2000:]}")
 
     def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
         """The first true answer, while the program runs."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (answer := condition()):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{what} was waited for in vain: {self.said[-2000:]}")
+                raise RuntimeError(f"timed out waiting for {what}: {self.output[-2000:]}")
             time.sleep(0.02)
         return answer
 
     def wait_until_it_says(self, word: str) -> None:
-        self.wait_for(f"{word!r} of {self._process.args!r}", lambda: word in self.said)
+        self.wait_for(f"{word!r} of {self._process.args!r}", lambda: word in self.output)
 
 
 def run(command: Sequence[str], *, output: Path, environment: Mapping[str, str]) -> str:
-    """Run a program to its end: what it said."""
+    """Runs a program to its end, and returns its output."""
     with Program(command, output=output, environment=environment) as program:
         program.finish()
-        return program.said
+        return program.output
 
 
 @contextmanager

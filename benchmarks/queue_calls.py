@@ -1,6 +1,6 @@
 """The queue's own calls, with nothing around them: schedule, claim, end.
 
-Whoever wants to know what a task costs the queue calls these; what a worker and its attempts add is measured beside it.
+They show what a task costs the queue. What a worker and its attempts add is measured separately.
 
     python -m benchmarks.queue_calls URL     a program that ends every task as soon as it has claimed it, until SIGTERM
 """

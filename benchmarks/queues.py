@@ -144,10 +144,10 @@ def post(client: HTTPConnection, number: int) -> Call:
     called = time.time()
     client.request("POST", f"/api/v1/tasks?source={source}&collection={collection}", headers={"X-Admin-Token": TOKEN})
     answer = client.getresponse()
-    said = answer.read()
+    body = answer.read()
     returned = time.time()
     if answer.status != HTTPStatus.CREATED:
-        raise RuntimeError(f"POST for task {number} was answered with {answer.status}: {said!r}")
+        raise RuntimeError(f"POST for task {number} was answered with {answer.status}: {body!r}")
     return Call(number, called, returned)
 
 

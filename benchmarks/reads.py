@@ -1,4 +1,4 @@
-"""GETs over a long history, beside the same statements behind a bare starlette, and beside a short history.
+"""GETs over a long history, compared with the same statements behind a bare starlette, and with a short history.
 
 A task, lists, and pages of logs, with 1,000,000 tasks and 20,000,000 log lines and with 10,000 tasks. Four servers
 answer in turn: `syncline api` and the bare one, over each of the histories, with the same options of uvicorn and the
@@ -46,11 +46,11 @@ def measure() -> Report:
             OURS_SHORT: stack.enter_context(_ours(Path(name) / "short", short)),
             BARE_SHORT: stack.enter_context(_bare(Path(name) / "short", short)),
         }
-        asked = {OURS: requests(long), OURS_SHORT: requests(short)}
-        asked |= {BARE: asked[OURS], BARE_SHORT: asked[OURS_SHORT]}
+        gets_of = {OURS: requests(long), OURS_SHORT: requests(short)}
+        gets_of |= {BARE: gets_of[OURS], BARE_SHORT: gets_of[OURS_SHORT]}
         figures, goals = [], []
-        for kind in asked[OURS]:
-            paths = {side: [f"/api/v1{get.target}" for get in gets[kind]] for side, gets in asked.items()}
+        for kind in gets_of[OURS]:
+            paths = {side: [f"/api/v1{get.target}" for get in gets[kind]] for side, gets in gets_of.items()}
             runs = _in_turn(kind, sides, paths, Path(name))
             rates = Figure(kind, "requests/s", {side: [run["rate"] for run in own] for side, own in runs.items()})
             p95 = Figure(f"{kind}, p95", "ms", {side: [run["p95"] for run in own] for side, own in runs.items()})
@@ -99,12 +99,12 @@ def _load(api: Api, paths: list[str], directory: Path) -> dict[str, Any]:
     file.write_text("\n".join(paths))
     numbers = (api.port, CONNECTIONS, REQUESTS.value)
     command = [sys.executable, "-m", "benchmarks.get_load", *map(str, numbers), str(file)]
-    said: dict[str, Any] = json.loads(
+    measured: dict[str, Any] = json.loads(
         run(command, output=directory / "load.log", environment={"PYTHONPATH": str(ROOT)})
     )
-    if said["statuses"] != {"200": REQUESTS.value}:
-        raise RuntimeError(f"expected {REQUESTS.value} × 200, got {said['statuses']}")
-    return said | {"rate": REQUESTS.value / said["seconds"]}
+    if measured["statuses"] != {"200": REQUESTS.value}:
+        raise RuntimeError(f"expected {REQUESTS.value} × 200, got {measured['statuses']}")
+    return measured | {"rate": REQUESTS.value / measured["seconds"]}
 
 
 @contextmanager

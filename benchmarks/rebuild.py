@@ -1,7 +1,7 @@
-"""How many events a second a rebuild of all projections folds, beside counting the same events.
+"""How many events a second a rebuild of all projections folds, compared with counting the same events.
 
-A history of a million tasks, some three million events. First every row is right and none of them has to be written but
-those of the daily statistics, which are always made anew; then all projections have been lost. In the end
+A history of a million tasks, some three million events. First every row is right, so that only
+the daily statistics are written, which are always created anew; then all projections are lost. In the end
 `syncline projections verify` must find nothing. One turn rebuilds each projection alone, for what each costs.
 """
 

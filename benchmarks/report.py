@@ -1,7 +1,7 @@
-"""What a benchmark has found: a table for people, and JSON in `benchmarks/results/` for `docs/benchmarks.md`.
+"""The results of a benchmark: a table for people, and JSON in `benchmarks/results/` for `docs/benchmarks.md`.
 
-The machines are shared and noisy, so a figure keeps every run of every side, what is quoted is the median, and what is
-compared was measured in turn within one run of the benchmark.
+The machines are shared and noisy, so a figure keeps every run of every side. Quoted figures are medians, and compared
+ones were measured in turn within one run of the benchmark.
 """
 
 from __future__ import annotations
@@ -111,12 +111,14 @@ def table(report: Report) -> str:
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- | ---: |")
     for figure in report.figures:
         for side, runs in figure.runs.items():
-            row = (shown(figure.median(side)), shown(min(runs)), shown(max(runs)), len(runs))
-            ratio = shown(figure.ratio(side)) if OURS in figure.runs and side != OURS and figure.median(side) else ""
+            row = (format_value(figure.median(side)), format_value(min(runs)), format_value(max(runs)), len(runs))
+            ratio = (
+                format_value(figure.ratio(side)) if OURS in figure.runs and side != OURS and figure.median(side) else ""
+            )
             lines.append(f"| {figure.what} | {side} | {' | '.join(map(str, row))} | {figure.unit} | {ratio} |")
     if report.goals:
         lines += ["", "| Goal | Measured | |", "| --- | ---: | --- |"]
-        lines += [f"| {goal.text} | {shown(goal.measured)} | {verdict(goal)} |" for goal in report.goals]
+        lines += [f"| {goal.text} | {format_value(goal.measured)} | {verdict(goal)} |" for goal in report.goals]
     lines += [f"\n{note}" for note in report.notes]
     return "\n".join([*lines, ""])
 
@@ -125,13 +127,13 @@ def verdict(goal: Goal) -> str:
     return "met" if goal.met else "**missed**"
 
 
-def shown(value: float) -> str:
+def format_value(value: float) -> str:
     """Three significant digits, whole numbers from a thousand on."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures depend on and says nothing about whose machine it is."""
+    """What the figures depend on, without anything that identifies the machine."""
     cpu = Path("/proc/cpuinfo")
     models = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30

@@ -1,4 +1,4 @@
-"""The GETs of the benchmark of reads: what is asked of the API, and what its reader is asked for then."""
+"""The GETs of the benchmark of reads: what the API is asked for, and what it then asks its reader for."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Get:
     async def read(self, reader: Reader) -> Sequence[Any]:
         """What the API has to read for it."""
         if self.tasks:
-            return [row async for page in reader.tasks(self.tasks) for row in page]
+            return [row async for page in reader.page_tasks(self.tasks) for row in page]
         assert self.task is not None
-        row = await reader.task(self.task)
+        row = await reader.get_task(self.task)
         if self.lines:
-            return [row async for page in reader.log(self.task, self.lines) for row in page]
+            return [row async for page in reader.page_log(self.task, self.lines) for row in page]
         return [row]
 
 
@@ -76,7 +76,7 @@ def _path(task: UUID, source: str, collection: str) -> str:
 
 def _list(limit: int, collection: str | None = None) -> Get:
     start, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in ALWAYS)
-    asked = {"source": BUSY_SOURCE, "start": start, "end": end, "limit": limit}
+    query = {"source": BUSY_SOURCE, "start": start, "end": end, "limit": limit}
     if collection:
-        asked["collection"] = collection
-    return Get(f"/tasks?{urlencode(asked)}", tasks=TaskFilter(BUSY_SOURCE, *ALWAYS, collection, limit=limit))
+        query["collection"] = collection
+    return Get(f"/tasks?{urlencode(query)}", tasks=TaskFilter(BUSY_SOURCE, *ALWAYS, collection, limit=limit))

@@ -1,7 +1,7 @@
 """Many schedules: 10,000 that are due in the same minute, and 100,000 that wait.
 
 A real worker on a real clock. Due: the time from the minute's beginning until the last of the schedules is decided and,
-for information, until the last of their no-op tasks has ended; the worker carries them out at the same time. Waiting:
+for information, until the last of their no-op tasks has ended; the worker runs them at the same time. Waiting:
 the processor time of the worker and of the whole server while nothing is due, in windows that are long enough for what
 the worker does once a minute. In the first one it compares every definition with what it has just stored, which it does
 once after a change.
@@ -46,7 +46,7 @@ _ENDED: Final = """
 
 def measure() -> Report:
     with durable_server() as server:
-        decided, ended = zip(*_told(minutes_of_due_schedules(server)), strict=True)
+        decided, ended = zip(*_print_each(minutes_of_due_schedules(server)), strict=True)
         loading, costs = idle_costs(server)
     shares = {"worker + server": [sum(cost) for cost in costs]}
     shares |= {part: [cost[place] for cost in costs] for place, part in enumerate(("worker", "server"))}
@@ -112,7 +112,7 @@ def idle_costs(server: Server) -> tuple[float, list[tuple[float, float]]]:
     return loading, costs
 
 
-def _told(minutes: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+def _print_each(minutes: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
     for queued, ended in minutes:
         print(f"{DUE.value:,} due schedules queued after {queued:.2f} s, ended after {ended:.2f} s", flush=True)
         yield queued, ended

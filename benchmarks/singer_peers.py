@@ -1,4 +1,4 @@
-"""The tap, target, runner and loader that Syncline is measured with and beside, each in its own environment."""
+"""The tap, target, runner and loader that Syncline is measured with and compared with, each in its own environment."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ MELTANO: Final = Package("meltano", "meltano")
 DLT: Final = Package("dlt", "dlt")
 
 
-def shown(settings: Mapping[str, Any]) -> str:
+def format_settings(settings: Mapping[str, Any]) -> str:
     """For the page."""
     return ", ".join(f"{key}: {json.dumps(value)}" for key, value in settings.items())

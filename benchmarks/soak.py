@@ -1,10 +1,10 @@
 """A hundred days in minutes: does retention keep size, dead rows and latency level?
 
-A million tasks live through the store's own functions in a hundred days of the database's clock, on a durable embedded
-server with autovacuum as it is by default. Retention comes once a day, as housekeeping does it.
+A million tasks run through the store's own functions in a hundred days of the database's clock, on a durable embedded
+server with default autovacuum settings. Retention runs once a day, as housekeeping runs it.
 
     .venv/bin/python -m benchmarks.soak             # writes the plots of docs/benchmarks/
-    .venv/bin/python -m benchmarks.soak --small     # plots beside the results of what was tried
+    .venv/bin/python -m benchmarks.soak --small     # plots next to the results
 """
 
 from __future__ import annotations
@@ -155,13 +155,13 @@ class Soak:
             with self._timed("list"):
                 page = [
                     row
-                    async for rows in reader.tasks(TaskFilter("s", *far, collection=collection, limit=100))
+                    async for rows in reader.page_tasks(TaskFilter("s", *far, collection=collection, limit=100))
                     for row in rows
                 ]
             with self._timed("task"):
-                assert await reader.task(page[-1]["task"])
+                assert await reader.get_task(page[-1]["task"])
             with self._timed("log"):
-                assert [rows async for rows in reader.log(page[-1]["task"], LogFilter(*far))]
+                assert [rows async for rows in reader.page_log(page[-1]["task"], LogFilter(*far))]
 
     async def _sample(self) -> None:
         sizes = await self.store.admin.fetchrow(SIZES)

@@ -1,4 +1,4 @@
-"""The frame of every picture: an SVG document with its title, and colours for the reader's scheme, light or dark."""
+"""The frame of every picture: an SVG document with a title, and colours for a light and a dark colour scheme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEXT: Final = "text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title 
 _DARK_TEXT: Final = "text { fill: #e6edf3 }"
 
 
-def framed(title: str, parts: Iterable[str], *, height: float, style: str, dark: str) -> str:
+def frame(title: str, parts: Iterable[str], *, height: float, style: str, dark: str) -> str:
     """A document of WIDTH × `height` pixels; `style` has the rules for its parts, `dark` what differs in the dark."""
     size = f'viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}"'
     schemes = f"{_TEXT}\n{style.strip()}\n@media (prefers-color-scheme: dark) {{\n{_DARK_TEXT}\n{dark.strip()}\n}}"

@@ -1,6 +1,6 @@
-"""A whole sync of `tap-postgres` into PostgreSQL: beside the tap alone, and beside `meltano run` with target-postgres.
+"""A whole sync of `tap-postgres` into PostgreSQL, compared with the tap alone, and with Meltano and target-postgres.
 
-That runs as it comes, and with the settings with which the target is fastest.
+Meltano runs with the target's defaults, and with the settings with which the target is fastest.
 
 Every side starts the same tap with the same table, in the same server. The first sync copies all rows, the second one
 finds nothing new.
@@ -23,7 +23,7 @@ from benchmarks.attempt import Ended, attempted, job_of, ran
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server, settle
-from benchmarks.singer_peers import MELTANO, TAP, TARGET, TARGET_AT_ITS_FASTEST, Package, shown
+from benchmarks.singer_peers import MELTANO, TAP, TARGET, TARGET_AT_ITS_FASTEST, Package, format_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ def measure() -> Report:
             settings={
                 "rows": ROWS.value,
                 **{each.name: each.version() for each in (TAP, TARGET, MELTANO) if not each.missing()},
-                FASTEST: shown(TARGET_AT_ITS_FASTEST),
+                FASTEST: format_settings(TARGET_AT_ITS_FASTEST),
                 **server.settings,
             },
             figures=figures,
@@ -116,15 +116,15 @@ class Synced:
 
     def _alone(self) -> Ended:
         """Into a file: the tap writes as fast as it can, and its last state is there for the second run."""
-        config, catalog, said = (self._directory / name for name in ("config.json", "catalog.json", "said.jsonl"))
+        config, catalog, output = (self._directory / name for name in ("config.json", "catalog.json", "output.jsonl"))
         config.write_text(json.dumps(self._config))
         tap = [TAP.command("tap-postgres"), "--config", str(config)]
         if not catalog.exists():
             self._run(f"{shlex.join([*tap, '--discover'])} > {catalog}")
             catalog.write_text(json.dumps(_incremental(json.loads(catalog.read_text()))))
         state = [] if self._state is None else ["--state", str(self._state)]
-        ended = self._run(f"exec {shlex.join([*tap, '--catalog', str(catalog), *state])} > {said}")
-        states = [line for line in said.read_text().splitlines() if '"STATE"' in line]
+        ended = self._run(f"exec {shlex.join([*tap, '--catalog', str(catalog), *state])} > {output}")
+        states = [line for line in output.read_text().splitlines() if '"STATE"' in line]
         self._state = self._directory / "state.json"
         self._state.write_text(json.dumps(json.loads(states[-1])["value"]))
         return ended

@@ -1,8 +1,8 @@
 """Recorded Singer messages into PostgreSQL: our side (parser and load) and `target-postgres`, on the same stream.
 
-It runs as it comes, and with the settings with which it is fastest. All are whole processes, from their start to their
-end: ours is an attempt whose tap is `cat`. Each turn has another stream with the same keys and other values, the first
-one fills the table and is not counted.
+The target runs with its defaults, and with the settings with which it is fastest. All sides are whole processes,
+measured from start to end; ours is an attempt whose tap is `cat`. Each turn has another stream with the same keys and
+other values; the first one fills the table and is not counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.loading import record
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server
-from benchmarks.singer_peers import TARGET, TARGET_AT_ITS_FASTEST, shown
+from benchmarks.singer_peers import TARGET, TARGET_AT_ITS_FASTEST, format_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ def measure() -> Report:
             settings={
                 "records": RECORDS.value,
                 "columns": 8,
-                **({} if missing else {TARGET.name: TARGET.version(), FASTEST: shown(TARGET_AT_ITS_FASTEST)}),
+                **({} if missing else {TARGET.name: TARGET.version(), FASTEST: format_settings(TARGET_AT_ITS_FASTEST)}),
                 **server.settings,
             },
             figures=figures,

@@ -1,4 +1,4 @@
-"""Alembic's environment: one connection, one advisory lock, the schema described by `app.store.tables`."""
+"""Alembic's environment: one connection, an advisory lock, and the schema in `app.store.tables`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.store.tables import metadata
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# Any constant will do; it must only never change, so that an old and a new release wait for each other.
+# An arbitrary constant that must never change, so that different releases wait for each other.
 MIGRATION_LOCK = 7_239_114_650_201
 
 PARTITION = re.compile(r"(events|log_events|fire_times)_(until_)?\d+(_\d+)?")
@@ -31,7 +31,7 @@ def database_url() -> str:
 
 
 def is_described(_item: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:  # noqa: FBT001 - Alembic's signature
-    """Partitions come and go with time and are no part of the description."""
+    """Partitions are created and removed over time, and are not part of the schema."""
     return not (kind == "table" and PARTITION.fullmatch(name or ""))
 
 
@@ -53,7 +53,7 @@ def migrate(connection: Connection) -> None:
         compare_server_default=False,
     )
     with context.begin_transaction():
-        # Before Alembic reads the version: replicas that start together migrate once, the others find it done.
+        # Taken before Alembic reads the version, so that of several replicas the first one migrates, and the others do nothing.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS syncline"))
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""Known vulnerabilities of the locked packages. Exit 1 if there are any; 0 if not, or if nobody here can tell."""  # noqa: INP001 - a script
+"""Looks up known vulnerabilities of the locked packages. Exits with 1 if there are any, with 0 if not or unknown."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
-UNREACHABLE = "Nothing was audited: the database of known vulnerabilities cannot be reached from here."
+UNREACHABLE = "Nothing was audited: the vulnerability database cannot be reached."
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     try:
         found = json.loads(audited.stdout)
     except ValueError:
-        last = (audited.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (audited.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         found, lines, code = None, [UNREACHABLE, f"pip-audit: {last[:200]}"], 0
     if found is not None:
         lines, code = verdict(found)
@@ -28,19 +28,19 @@ def main() -> int:
 
 
 def verdict(found: dict[str, Any]) -> tuple[list[str], int]:
-    """What pip-audit's JSON means, as lines and the exit code. What a database does not know is not audited."""
+    """The lines to print and the exit code for pip-audit's JSON. It does not audit packages that its database lacks."""
     unknown = [one["name"] for one in found["dependencies"] if "skip_reason" in one]
     audited = [one for one in found["dependencies"] if "skip_reason" not in one]
     if not audited:
         return [UNREACHABLE], 0
     lines = [
-        f"{one['name']} {one['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'no version yet'}"
+        f"{one['name']} {one['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'no version yet'}"
         for one in audited
         for flaw in one["vulns"]
     ]
     code = 1 if lines else 0
     if unknown:
-        lines.append(f"Not audited, for the database does not know them: {', '.join(unknown)}.")
+        lines.append(f"Not audited, because the database does not know them: {', '.join(unknown)}.")
     lines.append(f"{len(audited)} packages were audited{'' if code else '; none has a known vulnerability'}.")
     return lines, code
 

@@ -1,4 +1,4 @@
-"""Run a command with DATABASE_URL naming an empty database that is gone afterwards."""  # noqa: INP001 - a script
+"""Runs a command with DATABASE_URL set to an empty database, which is dropped afterwards."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 

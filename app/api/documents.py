@@ -1,4 +1,4 @@
-"""The documents of the API. Times that have not come are absent; the order of the fields is fixed."""
+"""The documents of the API. Times that have not come are absent. Fields keep their order."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ class Source(TypedDict):
 
 
 class Problem(TypedDict):
-    """What is wrong at a key of the configuration; `place` is file and line, if they are known."""
+    """What is wrong at a key of the catalogue; `place` is the file and line, if they are known."""
 
     path: str
     message: str
@@ -236,7 +236,7 @@ class RejectedSource(TypedDict):
 
 
 class SourceList(TypedDict):
-    """Every source of the configuration; `config_problem` says why the newest configuration is not in use."""
+    """Every source of the catalogue; `config_problem` says why its newest version is not in use."""
 
     sources: list[Source]
     rejected: list[RejectedSource]
@@ -246,7 +246,7 @@ class SourceList(TypedDict):
 class Readiness(TypedDict):
     """Whether requests can be served, and if not, why.
 
-    Rejected sources and a rejected configuration are reported, but do not make the process unready.
+    Rejected sources and a rejected catalogue are reported, but do not make the process unready.
     """
 
     status: Literal["ready", "not ready"]

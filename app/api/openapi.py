@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 _REFUSALS: Final = {401: Error, 414: Error, 431: Error, 500: Error, 503: Error}
 _WHICH_TOKENS: Final = (
-    "`server.admin_token` of the configuration, which allows everything, or a token from `syncline token create` with "
+    "`server.admin_token` of the catalogue, which allows everything, or a token from `syncline token create` with "
     "the scope `read`, `run` or `admin`; each scope includes those before it."
 )
 _TASK_ID: Final = {
@@ -35,7 +35,7 @@ _TASK_ID: Final = {
 
 
 def openapi_text() -> str:
-    """The document as `openapi.json` holds it; equal for equal endpoints."""
+    """The text of `openapi.json`; the same endpoints always give the same text."""
     return orjson.dumps(openapi_document(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
@@ -99,7 +99,7 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
 
 
 def _security(needed: TokenScope | None) -> list[Document]:
-    """Header or query parameter, each with the scope that the token needs."""
+    """Header or query parameter, each with the scope that the token must have."""
     return [{scheme: [needed.value]} for scheme in ("header", "query")] if needed else []
 
 
@@ -123,7 +123,7 @@ def _response(status: int, document: Any) -> Document:
 
 
 def _task_links() -> Document:
-    """What can be done with the id in a `ScheduledTask`."""
+    """Links to the operations that take the id in a `ScheduledTask`."""
     return {
         operation.id: {"operationId": operation.id, "parameters": {"task_id": "$response.body#/task_id"}}
         for path, endpoint in GUARDED.items()

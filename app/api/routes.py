@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
 from app.api.operations.health import Liveness, OpenApi, Ready
-from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTrial
+from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTest
 from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/tasks/{task_id}/cancel": TaskCancel,
     "/sources": Sources,
     "/sources/clear_cache": ClearCache,
-    "/sources/test": SourceTrial,
+    "/sources/test": SourceTest,
     "/sources/discover": Discovery,
     "/sources/backfill": Backfill,
 }

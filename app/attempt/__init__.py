@@ -1,1 +1,1 @@
-"""The child process of one attempt: copies one collection and tells its worker about it."""
+"""The child process of one attempt: copies one collection and reports to its worker."""

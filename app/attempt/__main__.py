@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.attempt.asking import check, discover
 from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
+from app.attempt.inspection import check, discover
 from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import (
@@ -41,7 +41,7 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
 
 class Stopped(BaseException):
-    """SIGTERM came: clean up and go; the worker knows why."""
+    """SIGTERM was received: clean up and exit; the worker knows why."""
 
     came = False
 
@@ -49,9 +49,11 @@ class Stopped(BaseException):
 def main() -> int:
     """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
-    # Rows have no cycles, and looking for some took a quarter of an attempt's time.
+    # Rows have no reference cycles, and looking for some took a quarter of an attempt's time.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    arm(os.environ, allowed=True)  # its worker has passed it on, or there is nothing
+    # Pydantic looks for plugins in every installed package, which took a tenth of a short attempt.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    arm(os.environ, allowed=True)  # only a worker that may be armed passes this on
     pipe = WorkerPipe(int(os.environ.pop(EVENTS_FD_VARIABLE)))
     follow_parent(signal.SIGKILL)
     if pipe.has_no_reader():
@@ -60,7 +62,7 @@ def main() -> int:
     try:
         with suppress(Stopped, WorkerGone):
             ending = _attempt(pipe)
-            # What a connector has started must not go on when the task is over.
+            # What a connector has started must not outlive the task.
             end_own_descendants()
             if not Stopped.came:  # some drivers turn what a signal raises into an error of their own
                 pipe.send(ending)
@@ -80,7 +82,7 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
     except RecursionError:  # JSON from outside; nothing else here has any depth
         traceback.print_exc()
         return Failed(error="the source or its catalog has values that are nested too deeply", retryable=False)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the worker has to hear of it
+    except Exception as error:  # noqa: BLE001 -- the worker must get every error
         traceback.print_exc()
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
 

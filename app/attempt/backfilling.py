@@ -1,13 +1,13 @@
-"""A backfill: what lies in an interval, loaded once more beside rows that keep their bookmark."""
+"""A backfill: loads the rows of an interval again, without moving the bookmark."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from app.attempt.copying import Pass, open_sinks
+from app.attempt.open_source import open_source
 from app.attempt.report import Report, WorkerLog
 from app.attempt.sink import close
-from app.attempt.source import open_source
 from app.attempt.windows import INTERVAL_COLUMN
 from app.attempt.writing import Writing
 from app.connectors.contract.intervals import IntervalSource
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Item
     from app.domain.attempt_protocol import Backfill
 
-_DOUBLING: Final = {WriteMode.APPEND, WriteMode.REPLACE}
+_DUPLICATING: Final = {WriteMode.APPEND, WriteMode.REPLACE}
 
 
 def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    """Brings the rows of the job's interval to every destination, however far each of them is.
+    """Loads the rows of the job's interval into every destination, whatever its bookmark is.
 
     Raises:
-        ConfigurationError: the source cannot be read in this way, or its rows could be there twice afterwards.
+        ConfigurationError: the source cannot read an interval, or its rows could be duplicated.
     """
     log = WorkerLog(pipe)
     log("info", f"backfill of {job.interval}: the bookmark does not move")
@@ -51,14 +51,14 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         if lacking := [sink for sink in sinks if sink.lacks_rows]:
             report.measure(source)
             writing = Writing.of(job)
-            items = _refuse_doubling(source.read_interval(job.interval), lacking, writing.mode)
+            items = _refuse_duplicates(source.read_interval(job.interval), lacking, writing.mode)
             Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(items)
     close(sinks)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 
-def _refuse_doubling(items: Iterable[Item], sinks: list[Sink], mode: WriteMode | None) -> Iterator[Item]:
-    """`items`, as long as none of their tables could have rows twice afterwards."""
+def _refuse_duplicates(items: Iterable[Item], sinks: list[Sink], mode: WriteMode | None) -> Iterator[Item]:
+    """`items`; raises `ConfigurationError` at a table whose rows could be duplicated."""
     for item in items:
         if isinstance(item, Table):
             _check(item, sinks, mode)
@@ -66,7 +66,7 @@ def _refuse_doubling(items: Iterable[Item], sinks: list[Sink], mode: WriteMode |
 
 
 def _check(table: Table, sinks: list[Sink], mode: WriteMode | None) -> None:
-    if mode in _DOUBLING:
+    if mode in _DUPLICATING:
         raise ConfigurationError(
             f"write_mode '{mode}' adds to or replaces all existing rows: a backfill needs 'upsert' or 'history'"
         )
@@ -85,7 +85,7 @@ def _check(table: Table, sinks: list[Sink], mode: WriteMode | None) -> None:
 
 
 def _refuse_before_the_first_sync(sinks: list[Sink]) -> None:
-    """Without a bookmark the next sync, and so the next backfill, would take all rows for such as come again."""
+    """Without a bookmark, the next sync would take all rows of the backfill for rows that are sent again."""
     for sink in sinks:
         if sink.position.bookmark is None and not sink.position.indifferent:
             raise ConfigurationError(

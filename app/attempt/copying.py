@@ -1,13 +1,13 @@
-"""The copying itself: from a source to all its destinations, each row once whatever happened before."""
+"""Copies a collection from its source to all destinations: each row once, whatever happened before."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from app.attempt.open_source import open_source
 from app.attempt.report import Report, WorkerLog
 from app.attempt.sink import Sink, close
-from app.attempt.source import open_source
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import WRITE_BYTES, WRITE_RECORDS, Columns
 from app.connectors.contract.passes import Checkpoint, Emptied, Rows
@@ -29,15 +29,15 @@ _COMMIT_SECONDS = 30.0
 
 
 def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    """Destinations that are equally far share one reading of the source; normally all of them are.
+    """Destinations with the same bookmark share one reading of the source; normally all of them do.
 
-    One that fails stops none of the others, which go on to their end. The attempt fails then, and the next one reads
-    what that destination lacks.
+    If a destination fails, the others are still completed. The attempt then fails, and the next one reads what that
+    destination lacks.
     """
     log = WorkerLog(pipe)
     report = Report(pipe)
     sinks = open_sinks(job, report, work_dir=work_dir, log=log)
-    for bookmark, alike in _equally_far([sink for sink in sinks if sink.lacks_rows]).items():
+    for bookmark, alike in _by_bookmark([sink for sink in sinks if sink.lacks_rows]).items():
         with open_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
             Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
@@ -46,9 +46,9 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
 
 
 def open_sinks(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Sink]:
-    """All destinations of the job; what an earlier attempt has completed is told.
+    """All destinations of the job; reports those that an earlier attempt of the same task has completed.
 
-    They come first: hours of reading must not end at a wrong password.
+    Destinations are opened before the source: a wrong password must not be found after hours of reading.
     """
     sinks = [Sink.open(job, name, work_dir=work_dir, log=log) for name in job.destinations]
     for sink in sinks:
@@ -58,7 +58,7 @@ def open_sinks(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> lis
 
 
 class Pass:
-    """One reading of the source into destinations, all from `bookmark` on, or each of which keeps its own."""
+    """One reading of the source into `sinks`, from `bookmark` on; if `bookmarks_stay`, each keeps its own bookmark."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Pass:
         self._flush()
         for sink in self._sinks:
             arriving = self._writing.arriving(table, sink.position)
-            # A bookmark that covers rows which still wait for the end would lose them in a crash.
+            # After a crash, a bookmark that covers rows which are not moved before the end would hide their loss.
             self._commits_midway = self._commits_midway and not arriving.comes_at_once
             sink.begin(arriving)
 
@@ -112,7 +112,7 @@ class Pass:
         self._uncommitted += len(rows.batch)
         self._report.count(len(rows.batch), rows.size)
         if isinstance(rows.batch, Columns):
-            # These come as many as they should be.
+            # Such a batch already has the right size.
             self._flush()
             self._write(rows.table, rows.batch)
             return
@@ -149,13 +149,13 @@ class Pass:
     def _commit_to(self, sink: Sink, *, final: bool) -> None:
         bookmark = sink.position.bookmark if self._bookmarks_stay else self._bookmark
         rows = sink.commit(bookmark, final=final)
-        # Only the store remembers a bookmark of what keeps none: it stays there, too.
+        # The bookmark of a destination that keeps none is in the store, and must not change there either.
         if rows is not None and not (self._bookmarks_stay and sink.position.indifferent):
             fail_point("child.committed")
             self._report.report_commit(sink, rows=rows, bookmark=bookmark)
 
 
-def _equally_far(sinks: list[Sink]) -> dict[str | None, list[Sink]]:
+def _by_bookmark(sinks: list[Sink]) -> dict[str | None, list[Sink]]:
     groups: dict[str | None, list[Sink]] = {}
     for sink in sorted(sinks, key=lambda sink: sink.position.indifferent):
         bookmark = next(iter(groups), None) if sink.position.indifferent else sink.position.bookmark

@@ -1,4 +1,4 @@
-"""What an attempt tells its worker: lines for the log, how far it is, what is committed."""
+"""Reports to the worker: log lines, progress and commits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROGRESS_SECONDS: Final = 1.0
 
 
 class Report:
-    """Counts, and tells the worker."""
+    """Counts records and rows, and reports them to the worker."""
 
     def __init__(self, pipe: WorkerPipe) -> None:
         self.records_read = 0
@@ -31,7 +31,7 @@ class Report:
         self._reported_at = time.monotonic()
 
     def measure(self, source: Source) -> None:
-        """From now on tells how far `source` is, if it knows."""
+        """From now on reports the progress of `source`, if it knows it."""
         self._source = source if isinstance(source, Measured) else None
 
     def count(self, records: int, size: int) -> None:
@@ -48,13 +48,13 @@ class Report:
         self._pipe.send(Committed(destination=sink.name, rows=rows, bookmark=_as_json(bookmark)))
 
     def report_completed(self, sink: Sink) -> None:
-        """By an attempt of the same task, before another destination failed; the worker may not have heard of it."""
+        """Reports a commit of an earlier attempt of this task, which the worker may have missed."""
         self._pipe.send(LogLine("info", f"destination {sink.name!r} already has all rows of this task"))
         self.report_commit(sink, rows=0, bookmark=sink.position.bookmark)
 
 
 class WorkerLog:
-    """The log of the connectors: the worker keeps its lines."""
+    """The log that connectors write to: its lines go to the worker."""
 
     def __init__(self, pipe: WorkerPipe) -> None:
         self._pipe = pipe
@@ -67,7 +67,7 @@ class WorkerLog:
 
 
 def _as_json(bookmark: str | None) -> Any:
-    """Passed on to the letter; what a JSON parser would refuse (a lone surrogate) goes as text."""
+    """Valid JSON unchanged; anything else, such as a lone surrogate, as a string."""
     if bookmark is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A destination of an attempt: how far it is, and its failure, which is its own."""
+"""A destination of an attempt: its position, and its failure, which does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# These concern the whole attempt: another one is at work, the source's values have no end.
-_EVERYBODYS = (LeaseLostError, RecursionError)
+# Not the fault of one destination: a newer attempt has taken over, or the source's values are nested too deeply.
+_OF_THE_WHOLE_ATTEMPT = (LeaseLostError, RecursionError)
 
 
 class Sink:
-    """An error of a destination is kept as its `failure`; it gets no more calls, and the other destinations go on."""
+    """Keeps an error of its destination as `failure`; the destination gets no more calls, and the others continue."""
 
     def __init__(
         self, name: str, destination: Destination | None, position: Position | None = None, *, log: Log | None = None
     ) -> None:
-        """`log` gets a failure at once, if there are other destinations that go on before it is raised."""
+        """`log` gets a failure immediately, if other destinations continue before it is raised."""
         self.name = name
         self.position = position or Position()
         self.failure: SynclineError | None = None
@@ -42,7 +42,7 @@ class Sink:
 
     @classmethod
     def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Sink:
-        """The destination of this name, open, or its failure."""
+        """Opens the destination of this name; an error becomes its `failure`."""
         fence = Fence(
             task=job.task,
             task_id=job.task_id,
@@ -53,12 +53,12 @@ class Sink:
             generation=job.generation,
             standing=Standing.of(job),
         )
-        given = job.destinations[name]
+        description = job.destinations[name]
         sink = cls(name, None, log=log if len(job.destinations) > 1 else None)
         sink._destination = sink._try(
             lambda: make_destination(
                 name,
-                given,
+                description,
                 fence=fence,
                 work_dir=work_dir,
                 log=log,
@@ -66,21 +66,21 @@ class Sink:
                 remembered=job.bookmarks.get(name),
             ),
         )
-        sink.position = sink._ask(lambda destination: destination.open()) or sink.position
+        sink.position = sink._call(lambda destination: destination.open()) or sink.position
         if sink.position.reason:
             log("warn", f"destination {name!r}: {sink.position.reason}: reloading everything")
         return sink
 
     @property
     def lacks_rows(self) -> bool:
-        """Whether there is something to be done for it that can be done."""
+        """Whether it still needs rows and has not failed."""
         return self.failure is None and not self.position.completed
 
     def begin(self, table: Table) -> None:
-        self._ask(lambda destination: destination.begin(table))
+        self._call(lambda destination: destination.begin(table))
 
     def write(self, table: str, batch: Batch) -> None:
-        self._ask(lambda destination: destination.write(table, batch))
+        self._call(lambda destination: destination.write(table, batch))
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
@@ -90,11 +90,11 @@ class Sink:
                 )
             destination.empty(emptied)
 
-        self._ask(empty)
+        self._call(empty)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int | None:
-        """The number of rows inserted or changed; None where nothing is committed, because it has failed."""
-        return self._ask(lambda destination: destination.commit(bookmark, final=final))
+        """The number of rows inserted or changed; None if the destination has failed."""
+        return self._call(lambda destination: destination.commit(bookmark, final=final))
 
     def close(self) -> None:
         destination, self._destination = self._destination, None
@@ -102,10 +102,10 @@ class Sink:
             try:
                 with prefix_errors(destination_subject(self.name)):
                     destination.close()
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the others have to be closed too
+            except Exception as error:  # noqa: BLE001 -- the others must be closed in any case
                 self._fail(error)
 
-    def _ask(self, what: Callable[[Destination], T]) -> T | None:
+    def _call(self, what: Callable[[Destination], T]) -> T | None:
         destination = self._destination
         if destination is None:
             return None
@@ -119,9 +119,9 @@ class Sink:
     def _try(self, what: Callable[[], T]) -> T | None:
         try:
             return what()
-        except _EVERYBODYS:
+        except _OF_THE_WHOLE_ATTEMPT:
             raise
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the others have no part in it
+        except Exception as error:  # noqa: BLE001 -- it must not stop the others
             self._fail(error)
             return None
 
@@ -140,13 +140,13 @@ class Sink:
 
 
 def close(sinks: Iterable[Sink]) -> None:
-    """Closes them all, then raises what went wrong; trying again is worth it if that can mend one of several failures.
+    """Closes all of them, then raises their failures as one error.
 
     Raises:
-        ConfigurationError: nothing but what trying again cannot mend.
-        SynclineError: anything else.
+        ConfigurationError: a retry cannot fix any of the failures.
+        SynclineError: a retry may fix one of them.
     """
-    # What has failed before is told first.
+    # Earlier failures come first in the message.
     in_order = sorted(sinks, key=lambda sink: sink.failure is None)
     for sink in in_order:
         sink.close()

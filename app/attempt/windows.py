@@ -1,7 +1,7 @@
-"""Sources that read an interval, made into sources that read window after window of time.
+"""Reads a source that can read intervals one window of time after another.
 
-The bookmark has a signature of each window that is loaded: those that cannot change any more are one stretch of time,
-the others have when they were loaded. A window that is in sync is not loaded again.
+The bookmark records the loaded windows: those that cannot change any more as stretches of time, the others with the
+time when they were loaded. A window that is in sync is not loaded again.
 
     {"interval": "day", "settled": ["2024-01-01T00:00:00Z/2024-05-01T00:00:00Z"],
      "loaded": {"2024-05-01T00:00:00Z": "2024-05-01T09:00:00Z"}}
@@ -36,10 +36,10 @@ INTERVAL_COLUMN: Final = "_syncline_interval"
 
 
 def read_by_windows(source: Source, job: SourceJob, *, log: Log) -> Source:
-    """`source`, reading windows if its collection says so.
+    """`source`, reading windows if its collection has an `interval`.
 
     Raises:
-        ConfigurationError: it cannot be read over an interval.
+        ConfigurationError: the source cannot read intervals.
     """
     if job.collection.windows is None:
         return source
@@ -80,7 +80,7 @@ class WindowedSource:
             yield Checkpoint(loaded.text())
 
     def read_interval(self, interval: Interval) -> Iterator[Item]:
-        """The windows that `interval` touches, whole: only so they can replace their old rows."""
+        """All windows that `interval` touches, as a whole: a partial window could not replace its old rows."""
         self._tables.clear()
         touched = [one for one in self._windows.all() if one.start < interval.end and interval.start < one.end]
         self._log("info", f"Intervals to sync: [{len(touched)}]")
@@ -117,11 +117,11 @@ class WindowedSource:
                     if not self._tables[item.table].key:
                         mark(item.batch, INTERVAL_COLUMN, begin)
                     yield item
-                # Checkpoints are left out: within a window nothing is complete.
+                # Checkpoints within a window are ignored: only the whole window is complete.
 
 
 def _mark_rows(table: Table) -> Table:
-    """`table`, whose rows say to which window they belong if no key tells what a window has brought before."""
+    """`table`; without a key, with a column for the window of each row, by which its old rows are found."""
     if table.full_refresh:
         raise ConfigurationError(
             f"table {table.name!r} is replaced as a whole each time: with 'interval' it needs 'sync_mode: incremental'"
@@ -129,13 +129,13 @@ def _mark_rows(table: Table) -> Table:
     if table.key:
         return table
     columns = table.columns | {INTERVAL_COLUMN: Kind.TIMESTAMP}
-    # Whatever comes again is known by its window, not by its cursor.
+    # Rows that are sent again are recognized by their window, not by their cursor.
     return replace(table, columns=columns, cursor_field=None)
 
 
 @dataclass(slots=True)
 class Loaded:
-    """What of the windows of one length is loaded. `settled` are stretches of time, in order, that never touch."""
+    """Which windows of one length are loaded. `settled` are stretches of time in order, which do not touch."""
 
     length: str
     settled: list[Interval] = field(default_factory=list)
@@ -143,21 +143,21 @@ class Loaded:
 
     @classmethod
     def parse(cls, bookmark: str | None, length: str) -> Loaded:
-        """Windows of another length say nothing: everything is loaded anew, as it is after a bookmark of others."""
+        """From a bookmark; nothing is loaded if it has windows of another length, or is that of another source."""
         try:
-            said: Any = {} if bookmark is None else jsontext.decode(bookmark)
-            if not isinstance(said, dict) or said.get("interval") != length:
+            written: Any = {} if bookmark is None else jsontext.decode(bookmark)
+            if not isinstance(written, dict) or written.get("interval") != length:
                 return cls(length)
-            return cls(length, [Interval.parse(text) for text in said["settled"]], dict(said["loaded"]))
+            return cls(length, [Interval.parse(text) for text in written["settled"]], dict(written["loaded"]))
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError):
             return cls(length)
 
     def settles(self, window: Interval) -> bool:
-        """Whether the window was loaded when it could not change any more."""
+        """Whether the window was loaded after its last possible change."""
         return any(one.start <= window.start and window.end <= one.end for one in self.settled)
 
     def add(self, window: Interval, windows: Windows) -> None:
-        """The window is loaded as it is now."""
+        """Records that the window is loaded as it is now."""
         begin = windows.mark(window)
         self.changing.pop(begin, None)
         if windows.may_change(window):

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class WorkerGone(BaseException):
-    """Nobody hears this attempt any more; a `BrokenPipeError` would be taken for one of a program or a driver."""
+    """The worker is gone. Not a `BrokenPipeError`, which could also come from a program or a driver."""
 
 
 class WorkerPipe:
-    """Owns `descriptor`; a process that goes on after the attempt closes it."""
+    """Owns `descriptor`, which children of this process do not inherit."""
 
     def __init__(self, descriptor: int) -> None:
         # A tap that inherited it would keep it open after the attempt's end.
@@ -28,7 +28,7 @@ class WorkerPipe:
         self._encode = msgspec.json.Encoder().encode
 
     def send(self, message: AttemptMessage) -> None:
-        """Returns when the worker can read it; raises `WorkerGone` when there is no worker any more."""
+        """Returns when the worker can read it; raises `WorkerGone` if the worker is gone."""
         try:
             self._file.write(self._encode(message) + b"\n")
             self._file.flush()

@@ -1,4 +1,4 @@
-"""A directory of one attempt alone, for files that may hold secrets and for staged rows."""
+"""A private directory for each attempt, for files that may hold secrets and for staged rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sweep(data_dir: Path) -> None:
 
 @contextmanager
 def _clear_and_hold(data_dir: Path) -> Iterator[Path]:
-    """The directory of all attempts without those of dead ones; nobody else adds or removes any meanwhile."""
+    """The directory of all attempts, without those of dead ones; no other process adds or removes any meanwhile."""
     attempts = data_dir.absolute() / "attempts"
     attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (attempts / _LOCK).open("w") as gate:

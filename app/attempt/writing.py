@@ -1,4 +1,4 @@
-"""How the rows of a table arrive: what the catalogue asks for, held against what the source reads."""
+"""How the rows of a table are written: what the catalogue asks for, checked against what the source reads."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Writing:
 
     @property
     def all_or_nothing(self) -> bool:
-        """Whether a field that comes late must find nothing of its pass loaded."""
+        """Whether a pass commits only at its end, because a field that it does not know yet must fail all of it."""
         return self.policy is SchemaPolicy.FREEZE
 
     def arriving(self, table: Table, position: Position) -> Table:
         """`table` as a destination at `position` is to take it.
 
-        A bookmark that is void, or lost, makes the source send once more what is there: an upsert of a void one begins
-        anew, and what was appended is replaced, for nobody could tell the rows that come again. Snapshots stay, and so
-        does a history, in which everything that does not come once more ends.
+        After a void or lost bookmark the source sends all rows again. So appended rows are replaced, because rows that
+        are sent again could not be recognized; after a void one an upsert starts with an empty table. Snapshots stay as
+        they are, and so does a history, in which rows that are not sent again end.
 
         Raises:
             ConfigurationError: the mode contradicts what the source reads, or needs a key that it does not have.

@@ -1,1 +1,1 @@
-"""The only place that wires the parts together."""
+"""Wires the parts together; no other package does."""

@@ -1,9 +1,10 @@
-"""`syncline api`: the HTTP API of one process, wired together."""
+"""`syncline api`: wires together the HTTP API of a process."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import errno
 import os
 import socket
 import sys
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 15
-# Beside them, so that /readyz is answered when requests have taken all others.
+# Separate, so that /readyz is answered even if requests have taken all others.
 _PROBE_CONNECTIONS = 1
-# A client hears within their sum, and a little, that the database is busy.
+# If the database is busy, a client gets its answer after about the sum of these.
 _QUEUE_SECONDS = 3
 _STATEMENT_SECONDS = 10
-# Files and sockets: the clients' connections and what a process needs beside them.
+# File descriptors: the clients' connections, and what else a process needs.
 _FILES = MOST_CONNECTIONS + 1000
 _BACKLOG = 2048
 _DRAIN_SECONDS = 10
@@ -56,7 +57,7 @@ _logger = structlog.get_logger("syncline.api")
 
 
 async def run_api(settings: Settings, config: Path, *, host: str | None, port: int | None) -> None:
-    """Answer until SIGTERM or SIGINT, then finish the requests under way."""
+    """Serve until SIGTERM or SIGINT, then finish the running requests."""
     signals = StopSignals.listen()
     _allow_open_files(_FILES)
     address = database_address(settings)
@@ -131,7 +132,7 @@ async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to `StopSignals`, so that `/readyz` tells of the drain."""
+    """Leaves the signals to `StopSignals`, so that `/readyz` reports the drain."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -146,7 +147,7 @@ async def _stop_after(signals: StopSignals, server: uvicorn.Server) -> None:
 
 
 def _allow_open_files(wanted: int) -> None:
-    """Many systems start a process with 1,024, and let it have more for the asking."""
+    """Raise the soft limit, which is 1,024 on many systems, as far as the hard limit allows."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - not there on Windows
 
@@ -158,10 +159,10 @@ def _allow_open_files(wanted: int) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
-        ConfigurationError: the address is taken, or is not this machine's.
+        ConfigurationError: the address is taken, or does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -169,6 +170,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {reason}; choose another with --port or server.port"
-        ) from None
+        # A negative number, or EADDRNOTAVAIL, is about the host: it is unknown, or not this machine's.
+        is_host = number is not None and (number < 0 or number == errno.EADDRNOTAVAIL)
+        remedy = "choose another host with --host" if is_host else "choose another port with --port or server.port"
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {reason}; {remedy}") from None

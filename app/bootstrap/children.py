@@ -1,4 +1,4 @@
-"""The child processes of `syncline dev`: started again when they die, stopped together, never left behind."""
+"""The child processes of `syncline dev`: restarted when they die, stopped together, and never left behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _logger = structlog.get_logger("syncline.dev")
 
 
 class Children:
-    """Runs `syncline` commands as children until `stop`."""
+    """Runs `syncline` commands as child processes until `stop`."""
 
     def __init__(self, environment: Mapping[str, str], stop: asyncio.Event) -> None:
         self._environment = environment
@@ -32,10 +32,10 @@ class Children:
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
     async def keep(self, name: str, arguments: Sequence[str]) -> None:
-        """Run one command, again whenever it dies, until `stop` and its end.
+        """Run a command, and restart it when it dies. Returns when it has ended after `stop`.
 
         Raises:
-            ConfigurationError: it ended for what the user wrote; it has said why itself.
+            ConfigurationError: its configuration is wrong; it has printed why.
         """
         while not self._stop.is_set():
             process = self._running[name] = await asyncio.create_subprocess_exec(
@@ -44,9 +44,9 @@ class Children:
                 "app.cli",
                 *arguments,
                 env=self._environment,
-                # Of its own session: Ctrl-C on the terminal reaches `dev` alone, which stops the children in order.
+                # In its own session, so that Ctrl-C reaches only `dev`, which stops the children in order.
                 start_new_session=True,
-                # At once: the embedded server ends with `dev` too, and a drain without a database is a long wait.
+                # SIGKILL, because the embedded server ends with `dev` too, and a drain without a database takes long.
                 preexec_fn=end_with_parent(signal.SIGKILL),
             )
             exit_code = await process.wait()
@@ -59,7 +59,7 @@ class Children:
                 await first_of(self._stop, timeout=_PAUSE_SECONDS)
 
     def terminate(self) -> None:
-        """Ask every child to stop; asked twice, they hurry."""
+        """Tell every child to stop; the second time, to stop without waiting for attempts."""
         for process in self._running.values():
             with suppress(ProcessLookupError):
                 process.terminate()

@@ -14,6 +14,7 @@ from sqlalchemy import URL
 
 from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
+from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below, running_server
 from app.bootstrap.environment import database_address, url_parts
 from app.bootstrap.migrations import migrate
@@ -35,18 +36,19 @@ _LOOK_SECONDS = 0.1
 def run_dev(
     settings: Settings, config: Path, *, host: str | None, port: int | None, data: Path, with_fail_points: bool = False
 ) -> None:
-    """Run everything until Ctrl-C. Not in an event loop: the embedded server wants the main thread."""
+    """Run everything until Ctrl-C. Not in an event loop: the embedded server must be started by the main thread."""
     with ExitStack() as stack:
         environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)}
-        given = _given_database(settings)
-        # A wrong catalogue, a second `dev` and a taken port are told before a database is started, which takes a while.
-        catalogue = load_catalogue(config, environment | (given or _name_database("postgresql://app@127.0.0.1/app")))
-        if not given and running_server(home_below(data)):
-            raise _second_one(data)
+        external = _external_database(settings)
+        # Mistakes are reported before a database is started, which takes a while.
+        catalogue = load_catalogue(config, environment | (external or _name_database("postgresql://app@127.0.0.1/app")))
+        if not external and running_server(home_below(data)):
+            raise _already_running(data)
         host = host or DEFAULT_HOST
         bind(host, catalogue.server.port if port is None else port).close()
-        environment |= given or _embedded_database(data, stack)
-        # Again, for it may name what was not known before.
+        prepare_data_dir(data)
+        environment |= external or _embedded_database(data, stack)
+        # Loaded again, because it may refer to the parts of the database's address.
         catalogue = load_catalogue(config, environment)
         port = catalogue.server.port if port is None else port
         migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
@@ -55,8 +57,8 @@ def run_dev(
             runner.run(_run(shared, environment, host, port, catalogue))
 
 
-def _given_database(settings: Settings) -> dict[str, str] | None:
-    """The environment that names the user's database; None without one."""
+def _external_database(settings: Settings) -> dict[str, str] | None:
+    """The environment variables of the user's own database; None if there is none."""
     if not settings.database_url:
         return None
     address = database_address(settings)
@@ -68,17 +70,17 @@ def _name_database(url: str) -> dict[str, str]:
 
 
 def _embedded_database(data: Path, stack: ExitStack) -> dict[str, str]:
-    """The same of the embedded one, which is started."""
+    """Start the embedded server. Returns the environment variables of its database."""
     server = stack.enter_context(EmbeddedPostgres(home_below(data)))
     if not server.is_owned:
-        raise _second_one(data)
+        raise _already_running(data)
     tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
     parts = url_parts(tcp.render_as_string(hide_password=False))
     return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}
 
 
-def _second_one(data: Path) -> ConfigurationError:
-    return ConfigurationError(f"another `syncline dev` is running on {data}: choose another --data or set DATABASE_URL")
+def _already_running(data: Path) -> ConfigurationError:
+    return ConfigurationError(f"another 'syncline dev' is running on {data}: choose another --data or set DATABASE_URL")
 
 
 async def _run(shared: list[str], environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:
@@ -101,7 +103,7 @@ async def _hurry(children: Children, signals: StopSignals) -> None:
 
 
 async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, str], stop: asyncio.Event) -> None:
-    """Say what runs and what to try, once the API answers."""
+    """Print what is running and what to try, once the API answers."""
     if not await _is_ready(address, stop):
         return
     token = catalogue.server.admin_token
@@ -134,7 +136,7 @@ async def _is_ready(address: str, stop: asyncio.Event) -> bool:
 
 
 def _example(catalogue: Catalogue) -> tuple[str, str]:
-    """The first collection that has no schedule, so that the first call makes a task; else the first of all."""
+    """The first collection without a schedule, so that the first request creates a task; or the first of all."""
     every = [
         (source.id, collection) for source in catalogue.sources.values() for collection in source.collections.values()
     ]
@@ -148,7 +150,7 @@ def _database_text(environment: dict[str, str]) -> str:
 
 
 def _reachable(host: str) -> str:
-    """An address to type for a host to listen on."""
+    """The host as a client writes it, for a host to listen on."""
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         return "127.0.0.1"
     return f"[{host}]" if ":" in host and socket.has_ipv6 else host

@@ -1,4 +1,4 @@
-"""A PostgreSQL server under a directory, for those who have none: it lives and ends with the process that starts it."""
+"""An embedded PostgreSQL server in a directory, which ends with the process that has started it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SOCKET_PATH_BYTES = 100  # Linux takes 107, macOS 103
 
 @dataclass(frozen=True, kw_only=True)
 class TcpAddress:
-    """Where the server listens for those who cannot use a Unix socket."""
+    """The server's TCP address, for clients that cannot use a Unix socket."""
 
     host: str
     port: int
@@ -51,19 +51,19 @@ class _Address:
         return f"postgresql://{ROLE}@/{ROLE}?host={quote(self.socket_directory)}&port={self.port}"
 
     def is_served(self) -> bool:
-        """Whether somebody listens there: what a killed owner has published stays until the next one starts."""
+        """Whether a server listens there; a killed owner leaves its address until the next one starts."""
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(f"{self.socket_directory}/.s.PGSQL.{self.port}") == 0
 
 
 class EmbeddedPostgres:
-    """The server of one home directory; whoever starts it first owns it, the others attach to it.
+    """The server of one home directory. The first process that starts it owns it, others attach to it.
 
-    Home holds `data` (the cluster), `password` and `port` (of the TCP listener), `postgres.log`, `owner.lock` (locked
-    for the owner's life) and `ready.json` (where the running server is). It belongs to one user, who alone may enter
-    it: the Unix socket trusts whoever reaches it. The server ends with its owner, even when that is killed with
-    SIGKILL (Linux; elsewhere the next owner ends it). The stop of one that attached leaves the server running.
-    `durable=False` gives up safety against a crash of the machine for speed: for tests.
+    The home contains `data` (the cluster), `password` and `port` (of the TCP listener), `postgres.log`, `owner.lock`
+    (locked while the owner lives) and `ready.json` (the address of the running server). Only its user may enter it,
+    because the Unix socket trusts everyone who can reach it. The server ends with its owner, on Linux even if that is
+    killed with SIGKILL; elsewhere the next owner ends it. If an attached process stops, the server keeps running.
+    `durable=False` is faster and not safe against a crash of the machine; for tests.
     """
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
@@ -84,25 +84,26 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """The database `app` over the Unix socket, as its superuser."""
+        """The URL of the database `app` over the Unix socket, as superuser."""
         return self._running().url
 
     @property
     def is_owned(self) -> bool:
-        """Whether the server ends with this process, and not with another one that has started it."""
+        """Whether this process has started the server, which then ends with it."""
         return self._server is not None
 
     @property
     def tcp(self) -> TcpAddress:
-        """The same server and role on the loopback interface, with a password."""
+        """The address on the loopback interface, where the same role needs a password."""
         password = (self._home / "password").read_text()
         return TcpAddress(host=LOOPBACK, port=self._running().port, user=ROLE, password=password)
 
     def start(self) -> None:
-        """Returns when the server takes connections. To be called from the main thread.
+        """Start the server, or attach to it, and wait until it accepts connections. Call it from the main thread.
 
-        Raises ConfigurationError where this machine, user or directory cannot have an embedded server, and
-        DatabaseUnreachableError, with the last lines of its log, when the server does not start.
+        Raises:
+            ConfigurationError: an embedded server cannot run on this machine, as this user or in this directory.
+            DatabaseUnreachableError: the server does not start; with the last lines of its log.
         """
         directory = find_wheel()
         _make_private(self._home)
@@ -114,12 +115,14 @@ class EmbeddedPostgres:
                 cluster.make_or_check(major=major)
                 self._serve(cluster)
                 self._publish()
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, OSError):
+                raise _unusable(self._home, error) from error
             raise
 
     def stop(self) -> None:
-        """Ends the server if this is its owner. Does nothing where nothing was started."""
+        """End the server if this process owns it. Does nothing if nothing was started."""
         if self._lock is not None:
             self._ready_file.unlink(missing_ok=True)
             if self._server is not None:
@@ -167,7 +170,7 @@ class EmbeddedPostgres:
         if address is None:
             return None
         probe = programs.run("pg_isready", "-h", address.socket_directory, "-p", str(address.port))
-        # Read again: the first may have been left by an owner that was killed, before its successor removed it.
+        # Read again: the first address may have been that of a killed owner.
         return address if probe.returncode == 0 and address == self._read_address() else None
 
     def _read_address(self) -> _Address | None:
@@ -203,7 +206,7 @@ class EmbeddedPostgres:
 
     def _socket_directory(self, programs: PostgresPrograms) -> Path:
         longest = os.fsencode(self._home / ".s.PGSQL.65535")
-        # libpq and the server read a comma as the end of a directory's name.
+        # libpq and the server treat a comma as a separator of directories.
         if len(longest) <= _SOCKET_PATH_BYTES and not any(mark in str(self._home) for mark in ',"'):
             return self._home
         elsewhere = Path(tempfile.mkdtemp(prefix="syncline-"))
@@ -211,7 +214,7 @@ class EmbeddedPostgres:
         return elsewhere
 
     def _choose_port(self, *, anew: bool) -> int:
-        """The port of the last start while nobody else has it: clients keep it in their settings."""
+        """The port of the last start if it is still free, because clients may have it in their settings."""
         kept = self._home / "port"
         try:
             port = int(kept.read_text())
@@ -226,12 +229,12 @@ class EmbeddedPostgres:
 
 
 def home_below(data: Path) -> Path:
-    """Where the server of a data directory lives."""
+    """The home of the embedded server in a data directory."""
     return data.absolute() / "postgres"
 
 
 def running_server(home: Path) -> str | None:
-    """The URL of the server that another process runs on `home`, as `EmbeddedPostgres.url`; None without one."""
+    """The URL of the server that another process runs in `home`; None if there is none."""
     address = _read_address(home / _READY)
     return address.url if address and address.is_served() else None
 
@@ -239,13 +242,13 @@ def running_server(home: Path) -> str | None:
 def _read_address(file: Path) -> _Address | None:
     try:
         return _Address(**json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):  # not there, not ours to read, or left empty by a crash of the machine
+    except (OSError, ValueError, TypeError):  # missing, not readable, or empty after a crash of the machine
         return None
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the server itself does, or the closed connections of its last life would keep the port taken.
+        # As the server does; otherwise closed connections of the last server keep the port taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -255,7 +258,11 @@ def _is_free(port: int) -> bool:
 
 
 def _make_private(home: Path) -> None:
-    """Makes the directory where it is missing and closes it to others. Raises ConfigurationError."""
+    """Create the directory if it is missing, and deny access to other users.
+
+    Raises:
+        ConfigurationError: the directory cannot be used, or belongs to another user.
+    """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = home.stat().st_uid
@@ -264,11 +271,15 @@ def _make_private(home: Path) -> None:
             home.chmod(0o700)
             return
     except OSError as error:
-        raise ConfigurationError(
-            f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
-            f"choose another directory {INSTEAD}"
-        ) from error
+        raise _unusable(home, error) from error
     raise ConfigurationError(
         f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, not to {os.geteuid()}: "
         f"run as that user, choose another directory, {INSTEAD}"
+    )
+
+
+def _unusable(home: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
+        f"choose another directory {INSTEAD}"
     )

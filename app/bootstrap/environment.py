@@ -1,4 +1,4 @@
-"""What the processes know from their environment: the database's address and what `${env.…}` may name."""
+"""What processes take from their environment: the database's address and the values of `${env.…}`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def database_address(settings: Settings) -> DatabaseAddress:
-    """Where the database is.
+    """The address of the database.
 
     Raises:
-        ConfigurationError: nobody has said where.
+        ConfigurationError: DATABASE_URL is not set or not valid.
     """
     if not settings.database_url:
         raise ConfigurationError("DATABASE_URL is not set; expected postgresql://user:password@host:5432/database")
@@ -28,20 +28,20 @@ def database_address(settings: Settings) -> DatabaseAddress:
 
 
 def database_in_reach(settings: Settings) -> DatabaseAddress:
-    """The same for a command beside the service: without DATABASE_URL the embedded server of a running `syncline dev`.
+    """The address of the database, for commands; without DATABASE_URL that of a running `syncline dev`.
 
     Raises:
-        ConfigurationError: nobody has said where, and no `syncline dev` runs on the data directory.
+        ConfigurationError: DATABASE_URL is not set, and no `syncline dev` runs on the data directory.
     """
     if settings.database_url:
         return database_address(settings)
-    # Here, for the services start without it.
+    # Imported here, because services start faster without it.
     from app.bootstrap.embedded_postgres import home_below, running_server  # noqa: PLC0415
 
     data = settings.data_dir.absolute()
     if url := running_server(home_below(data)):
-        # Nobody has named it: a token made here by mistake would be refused elsewhere.
-        click.echo(f"In the database of the 'syncline dev' on {data}:", err=True)
+        # The user has not named it, and a token that is created in the wrong database would be refused elsewhere.
+        click.echo(f"Using the database of the 'syncline dev' on {data}.", err=True)
         return DatabaseAddress.of(url)
     raise ConfigurationError(
         f"DATABASE_URL is not set, and no 'syncline dev' is running on {data}: start it, set SYNCLINE_DATA_DIR to its "
@@ -50,32 +50,31 @@ def database_in_reach(settings: Settings) -> DatabaseAddress:
 
 
 def config_path(settings: Settings, given: Path | None, *, way: str = "--config FILE") -> Path:
-    """The catalogue's file: the one given on the command line, in the way that the message shows, or SYNCLINE_CONFIG.
+    """The catalogue's file: that of the command line, or SYNCLINE_CONFIG. `way` is how the command line names it.
 
     Raises:
         ConfigurationError: there is neither.
     """
     path = given or settings.config
     if path is None:
-        raise ConfigurationError(f"no configuration file: use {way} or set SYNCLINE_CONFIG")
+        raise ConfigurationError(f"no catalogue: use {way} or set SYNCLINE_CONFIG")
     return path
 
 
 def substitution_environment(settings: Settings) -> dict[str, str]:
     """This process's environment and the parts of the database's address, for `${env.…}` in the catalogue.
 
-    `syncline dev` sets the parts itself: there the server listens on the loopback interface too, which a URL of a Unix
-    socket cannot say.
+    `syncline dev` sets the parts itself, to the server's TCP address, because its URL is that of a Unix socket.
     """
     parts = url_parts(settings.database_url) if settings.database_url else {}
     return parts | dict(os.environ)
 
 
 def url_parts(url: str) -> dict[str, str]:
-    """`SYNCLINE_PG_HOST`, `_PORT`, `_USER`, `_PASSWORD` and `_DATABASE` of a PostgreSQL URL, where it names them.
+    """The parts of a PostgreSQL URL as `SYNCLINE_PG_HOST`, `_PORT`, `_USER`, `_PASSWORD` and `_DATABASE`.
 
     Raises:
-        ConfigurationError: it is not a URL.
+        ConfigurationError: not a URL.
     """
     parsed = parse_url("DATABASE_URL", url)
     host = parsed.host or parsed.query.get("host")

@@ -1,4 +1,4 @@
-"""Logging of a process: one line an event, for people on a terminal, as JSON elsewhere, on standard error."""
+"""Configures logging to standard error: one line per event, readable on a terminal, JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send structlog's events, and what libraries log, to standard error, in one form."""
+    """Write structlog's events and the messages of libraries to standard error in the same format."""
     level = _LEVELS[settings.log_level]
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     stamps = (structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True))
     renderers = (
-        # Plain: the richer formatters print local variables, and a source's configuration is one of them.
+        # Plain tracebacks: the others print local variables, which may contain a source's secrets.
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -1,4 +1,4 @@
-"""Bringing a database to this release's schema."""
+"""Migrates a database to this release's schema."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def alembic_config(url: str | None = None) -> Config:
 
 
 def migrate(url: str, *, patience_seconds: float = 0) -> None:
-    """Bring the database to this release's schema; replicas that do it together wait for each other.
+    """Migrate the database to this release's schema. Replicas that do it at the same time wait for each other.
 
     Raises:
-        DatabaseUnreachableError: it did not answer within `patience_seconds`, or took no writes.
+        DatabaseUnreachableError: it did not answer or accept writes within `patience_seconds`.
         SchemaVersionError: the database was migrated by a newer release.
     """
     deadline = time.monotonic() + patience_seconds
@@ -63,8 +63,8 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
 
 
 def _unreachable(url: str, error: OperationalError) -> Exception:
-    """A wrong password and a missing database can be told from no answer at all only by libpq's words."""
+    """Only libpq's text distinguishes a wrong password or a missing database from an unreachable server."""
     text = " ".join(str(error.orig).split())
     if "FATAL" in text and "starting up" not in text:
         return ConfigurationError(f"DATABASE_URL: refused by the server: {text}")
-    return DatabaseUnreachableError(f"PostgreSQL at {server_of(url)} does not answer: {text}")
+    return DatabaseUnreachableError(f"cannot connect to PostgreSQL at {server_of(url)}: {text}")

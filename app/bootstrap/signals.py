@@ -1,4 +1,4 @@
-"""Stop signals: the first asks for a drain, the second cuts it short."""
+"""Stop signals: the first one starts a drain, the second one cuts it short."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StopSignals:
 
     @classmethod
     def listen(cls) -> StopSignals:
-        """Listen in the running loop; call it before anything that takes time."""
+        """Handle the signals in the running loop. Call it before anything that takes time."""
         signals = cls()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, signals._take_signal)

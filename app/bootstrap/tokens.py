@@ -1,4 +1,4 @@
-"""The office of the API's tokens, opened for one command."""
+"""Runs one command that manages the API's tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 
 from app.bootstrap.environment import database_in_reach
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
-from app.store.database import UNREACHABLE, connect
+from app.store.database import UNREACHABLE, connect, describe_error
 from app.store.tokens import TokenAdmin
 
 if TYPE_CHECKING:
@@ -24,24 +24,25 @@ _CLOSING_SECONDS = 2
 
 
 async def with_token_admin(settings: Settings, work: Callable[[TokenAdmin], Awaitable[Result]]) -> Result:
-    """Do `work` over a connection of the login itself: the application's role can make no tokens.
+    """Do `work` over a connection with the login's own role: the application's role cannot create tokens.
 
     Raises:
-        ConfigurationError: there is no database in reach, or the login has not the rights of the tables' owner.
+        ConfigurationError: no database is configured, or the login does not have the rights of the tables' owner.
         DatabaseUnreachableError: the database does not answer, or the tokens are locked.
-        SchemaVersionError: the schema is too old to know tokens.
+        SchemaVersionError: the schema has no tokens yet.
     """
     connection = await connect(database_in_reach(settings).direct, command_timeout=_SECONDS, name="syncline token")
     try:
         return await work(TokenAdmin(connection))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
-        raise SchemaVersionError("the database schema has no tokens yet: run `syncline migrate`") from error
+        raise SchemaVersionError("the database schema has no tokens yet: run 'syncline migrate'") from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigurationError(
             f"DATABASE_URL: {error}; create tokens with the login that runs migrations, a member of syncline_owner"
         ) from error
     except UNREACHABLE as error:
-        why = str(error) or f"no answer within {_SECONDS} seconds; another session may hold a lock on the tokens"
+        locked = f"no answer within {_SECONDS} seconds; another session may hold a lock on the tokens"
+        why = describe_error(error) if str(error) else locked
         raise DatabaseUnreachableError(f"the tokens cannot be reached: {why}") from error
     finally:
         with suppress(*UNREACHABLE):

@@ -1,4 +1,4 @@
-"""`syncline worker`: everything that one worker process runs, wired together."""
+"""`syncline worker`: wires together everything that a worker process runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from app.attempt.workspace import sweep
+from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
@@ -47,12 +48,12 @@ async def run_worker(settings: Settings, config: Path) -> None:
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
     await asyncio.to_thread(_clean_up, settings.data_dir)
-    _spare_the_collector()
+    _tune_garbage_collector()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             open_pool(address, name="syncline worker", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
         )
-        # Statements that wait for a lock may take every connection of the pool, and the lease would run out meanwhile.
+        # Separate, because statements that wait for a lock may take every connection until the lease has expired.
         lease_pool = await stack.enter_async_context(
             open_pool(address, name="syncline worker lease", size=1, patience_seconds=_PATIENCE_SECONDS)
         )
@@ -63,37 +64,37 @@ async def run_worker(settings: Settings, config: Path) -> None:
         worker = Worker(pool, Leases(lease_pool), watcher, options)
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
-        async with asyncio.TaskGroup() as beside:
-            # Housekeeping too: a drain does not wait for what is being retired, that is done another time.
+        async with asyncio.TaskGroup() as group:
+            # Including housekeeping: a drain does not wait until old data is deleted, which can be done another time.
             housekeeping = Housekeeping(pool, lambda: watcher.current.server)
             endless = [
-                beside.create_task(watcher.run()),
-                beside.create_task(repeat("housekeeping", housekeeping.step, stop=stop)),
-                beside.create_task(listen(address.direct, worker.wake)),
+                group.create_task(watcher.run()),
+                group.create_task(repeat("housekeeping", housekeeping.step, stop=stop)),
+                group.create_task(listen(address.direct, worker.wake)),
             ]
             for name, step in (
                 ("definitions", Definitions(Schedules(pool), watcher).step),
                 ("scheduler", scheduler.step),
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
             ):
-                beside.create_task(repeat(name, step, stop=stop))
-            beside.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))
+                group.create_task(repeat(name, step, stop=stop))
+            group.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))
             await worker.run(stop, signals.hurry)
             for task in endless:
                 task.cancel()
 
 
 def _clean_up(data_dir: Path) -> None:
-    """What a worker that was killed had no time for: processes of its attempts, and their files."""
+    """End the processes of attempts whose worker was killed, and remove their files."""
     end_abandoned()
-    if data_dir.is_dir():
-        sweep(data_dir)
+    prepare_data_dir(data_dir)
+    sweep(data_dir)
 
 
-def _spare_the_collector() -> None:
-    """Let Python look less often for cycles, and not among what is loaded by now and stays.
+def _tune_garbage_collector() -> None:
+    """Run the garbage collector less often, and exclude objects that exist now, which stay.
 
-    With a catalogue of 30,000 collections, looking took a quarter of a busy worker's time.
+    With a catalogue of 30,000 collections, it took a quarter of a busy worker's time.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The command line. Heavy imports stand inside the commands, so that `--help` and mistakes answer at once."""
+"""The command line. Heavy imports are inside the commands, so that `--help` and wrong usage answer at once."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ from pathlib import Path
 
 import click
 
-from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
+from app.cli.running import (
+    config_option,
+    count,
+    reporting_output_errors,
+    reports_errors,
+    run_loop,
+    start,
+    with_pool,
+)
 from app.cli.sources import sources
 from app.cli.tokens import token
+from app.domain.ports import HIGHEST_PORT
 
 _host = click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 _fail_points = click.option("--with-fail-points", is_flag=True, hidden=True)
-_port = click.option("--port", type=click.IntRange(0, 65_535), help="The port to listen on.  [default: server.port]")
+_port = click.option(
+    "--port",
+    type=click.IntRange(0, HIGHEST_PORT),
+    help="The port to listen on.  [default: the catalogue's server.port]",
+)
 
 
 def main() -> None:
     """The entry point of the command."""
-    cli()
+    with reporting_output_errors():
+        cli()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +76,12 @@ def worker(config: Path | None, *, with_fail_points: bool) -> None:
 @config_option
 @_host
 @_port
-@click.option("--data", type=click.Path(path_type=Path), help="The directory for all data.  [default: .syncline]")
+@click.option(
+    "--data",
+    metavar="DIRECTORY",
+    type=click.Path(path_type=Path),
+    help="The directory for all data.  [default: environment variable SYNCLINE_DATA_DIR, else .syncline]",
+)
 @_fail_points
 @reports_errors
 def dev(config: Path | None, host: str | None, port: int | None, data: Path | None, *, with_fail_points: bool) -> None:
@@ -91,17 +110,17 @@ def migrate() -> None:
 
 
 @cli.command(short_help="Check a catalogue for mistakes.")
-@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.argument("config", metavar="[FILE]", type=click.Path(path_type=Path), required=False)
 @reports_errors
 def check(config: Path | None) -> None:
-    """Report everything that is wrong with the catalogue in the file CONFIG (default: SYNCLINE_CONFIG)."""
+    """Report everything that is wrong with the catalogue in FILE (default: environment variable SYNCLINE_CONFIG)."""
     from app.bootstrap.environment import config_path, substitution_environment
     from app.config.check import examine_config
     from app.config.settings import read_settings
     from app.domain.visible import make_visible
 
     settings = read_settings()
-    file = config_path(settings, config, way="FILE")
+    file = config_path(settings, config, way="the argument FILE")
     path = make_visible(str(file))
     findings = examine_config(file, substitution_environment(settings))
     for warning in findings.warnings:
@@ -109,14 +128,10 @@ def check(config: Path | None) -> None:
     for problem in findings.problems:
         click.echo(str(problem), err=True)
     if findings.problems:
-        click.echo(f"{path} cannot be used: {_count(len(findings.problems), 'problem')}.", err=True)
+        click.echo(f"{path} cannot be used: {count(len(findings.problems), 'problem')}.", err=True)
         sys.exit(2)
-    sources, collections = _count(findings.sources, "source"), _count(findings.collections, "collection")
+    sources, collections = count(findings.sources, "source"), count(findings.collections, "collection")
     click.echo(f"{path} is valid: {sources} with {collections}.")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @cli.group(short_help="Rebuild or verify projections of events.")
@@ -132,7 +147,7 @@ def projections() -> None:
 @click.argument("name")
 @reports_errors
 def rebuild(name: str) -> None:
-    """Rebuild projection NAME from the events, or `all` in one pass, while the service runs."""
+    """Rebuild projection NAME from the events, or all of them with 'all', while the service runs."""
     from app.projections.rebuild import ALL, rebuild_all
     from app.projections.rebuild import rebuild as build
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
@@ -20,11 +22,12 @@ from app.domain.errors import (
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from app.config.settings import Settings
 
 Arguments = ParamSpec("Arguments")
+Error = TypeVar("Error", bound=Exception)
 
 EXIT_CODES: Final = (
     (ConfigurationError, 2),
@@ -32,23 +35,30 @@ EXIT_CODES: Final = (
     (DatabaseUnreachableError, 3),
     (SynclineError, 1),
 )
+_OUTPUT_ERRORS: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """`--config FILE`, as every command takes it that reads the catalogue."""
+    """The option `--config FILE` of every command that reads the catalogue."""
     option = click.option(
         "--config",
         "config",
+        metavar="FILE",
         type=click.Path(path_type=Path),
-        help="The catalogue's YAML file.  [default: SYNCLINE_CONFIG]",
+        help="The catalogue's YAML file.  [default: environment variable SYNCLINE_CONFIG]",
     )
     return option(command)
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines in which columns stand below each other."""
+    """Rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 source`, `2 sources`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -59,7 +69,7 @@ def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, No
         try:
             command(*arguments, **options)
         except* SynclineError as group:
-            error = _first(group)
+            error = _first(group, SynclineError)
             for line in _lines(error):
                 click.echo(f"syncline: {make_visible(line)}", err=True)
             sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
@@ -67,11 +77,11 @@ def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, No
     return wrapper
 
 
-def _first(group: BaseExceptionGroup[SynclineError]) -> SynclineError:
+def _first(group: BaseExceptionGroup[Error], kind: type[Error]) -> Error:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if not isinstance(error, SynclineError):
+    if not isinstance(error, kind):
         raise error
     return error
 
@@ -79,6 +89,35 @@ def _first(group: BaseExceptionGroup[SynclineError]) -> SynclineError:
 def _lines(error: SynclineError) -> list[str]:
     problems = getattr(error, "problems", None)
     return [str(problem) for problem in problems] if problems else [str(error)]
+
+
+@contextmanager
+def reporting_output_errors() -> Iterator[None]:
+    """One line instead of a traceback when the output cannot be written, and an exit code of 1 in any case.
+
+    A closed pipe needs no line: its reader, such as `head`, has seen enough.
+    """
+    try:
+        yield
+    except* OSError as group:
+        error = _first(group, OSError)
+        if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+            raise
+        if error.errno != errno.EPIPE:
+            with suppress(OSError):
+                click.echo(f"syncline: cannot write the output: {error.strerror}", err=True)
+        _discard_output()
+        sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Drops what is still buffered: the interpreter would try to write it again, and complain."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(devnull, stream.fileno())
 
 
 def start(*, with_fail_points: bool = False) -> Settings:
@@ -93,7 +132,7 @@ def start(*, with_fail_points: bool = False) -> Settings:
 
 
 def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections") -> Any:
-    """What `work` makes of a pool at the database in reach; `name` is what the server shows of it."""
+    """The result of `work` with a pool of connections to the database; the server shows them under `name`."""
     from app.bootstrap.environment import database_in_reach
     from app.bootstrap.schema_version import require_schema
     from app.store.database import open_pool
@@ -109,7 +148,7 @@ def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections")
 
 
 def run_loop(coroutine: Any) -> Any:
-    """Run on uvloop where there is one."""
+    """Run on uvloop, if the platform has it."""
     if os.name == "nt":
         return asyncio.run(coroutine)
     import uvloop

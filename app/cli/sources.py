@@ -1,16 +1,16 @@
-"""`syncline sources`: trying them, asking what they offer, loading them anew."""
+"""`syncline sources`: tests sources, lists what they offer, and reloads their collections."""
 
 from __future__ import annotations
 
 import json
-import re
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import align, config_option, reports_errors, run_loop, start, with_pool
-from app.domain.duration import parse_duration
+from app.cli.running import align, config_option, count, reports_errors, run_loop, start, with_pool
+from app.cli.values import DURATION, TIME
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
 from app.domain.visible import make_visible
@@ -24,40 +24,53 @@ if TYPE_CHECKING:
 
 _INDENT = "      "
 MOST_PIECES = 10_000
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @click.group(short_help="Test, discover and reload sources.")
 def sources() -> None:
     """Test sources, discover what they offer, and reload their collections.
 
-    `test` and `discover` need no database. The others use the one in DATABASE_URL or, if that is not set, that of the
+    'test' and 'discover' need no database. The others use the one in DATABASE_URL or, if that is not set, that of the
     'syncline dev' on SYNCLINE_DATA_DIR (default: .syncline).
     """
 
 
-@sources.command(short_help="Test a source with its connector.")
+@sources.command(short_help="Test a source's collections with its connector.")
 @config_option
 @click.argument("source")
 @click.argument("collection", required=False)
 @reports_errors
 def test(config: Path | None, source: str, collection: str | None) -> None:
-    """Test every collection of SOURCE, or only COLLECTION, with its connector (POST /sources/test)."""
-    from app.bootstrap.sources import catalogue_of, test_source
+    """Test every collection of SOURCE, or only COLLECTION, with its connector (POST /sources/test).
+
+    Prints one line for each collection, and exits with 1 if any of them fails. Nothing is loaded, and functions of a
+    'python' source are not called.
+    """
+    from app.bootstrap.sources import catalogue_of, locate, test_collections
 
     settings = start()
     catalogue = catalogue_of(settings, config)
-    run_loop(test_source(settings, catalogue, source, collection))
-    click.echo(f"{source} works." if collection is None else f"{source}.{collection} works.")
+    owner = catalogue.find_source(source)
+    names = list(owner.collections) if collection is None else [catalogue.find(source, collection)[1].name]
+
+    def report(name: str, error: str | None) -> None:
+        if error is None:
+            click.echo(f"{make_visible(f'{source}.{name}')} works.")
+        else:
+            click.echo(str(locate(settings, config, owner, name, error)), err=True)
+
+    if failed := run_loop(test_collections(settings, catalogue, owner, names, report=report)):
+        click.echo(f"{failed} of {count(len(names), 'collection')} failed.", err=True)
+        sys.exit(1)
 
 
 @sources.command(short_help="List what a source offers.")
 @config_option
 @click.argument("source")
-@click.option("--yaml", "form", flag_value="yaml", help="Print YAML to paste into the catalogue.")
-@click.option("--json", "form", flag_value="json", help="Print JSON, as POST /sources/discover answers.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML to paste into the catalogue.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in the form of POST /sources/discover.")
 @reports_errors
-def discover(config: Path | None, source: str, form: str | None) -> None:
+def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) -> None:
     """List the tables or streams that SOURCE offers, with their sync modes, keys and columns.
 
     The source need not have collections yet. CURSOR FIELDS are columns that may tell which rows are new, the likeliest
@@ -66,21 +79,21 @@ def discover(config: Path | None, source: str, form: str | None) -> None:
     from app.bootstrap.sources import catalogue_of, offers_of
     from app.connectors.kinds import BY_COLLECTION
 
+    if as_yaml and as_json:
+        raise click.UsageError("--yaml and --json cannot be combined.")
     settings = start()
     catalogue = catalogue_of(settings, config, without_collections=True)
-    if form == "yaml" and (type_ := catalogue.find_source(source).type) in BY_COLLECTION:
+    if as_yaml and (type_ := catalogue.find_source(source).type) in BY_COLLECTION:
         raise ConfigurationError(f"a source of type {type_!r} offers only the collections that are already configured")
     offered = run_loop(offers_of(settings, catalogue, source))
-    if form == "json":
+    if as_json:
         from app.api.documents import offers_document
 
-        click.echo(json.dumps(offers_document(source, offered), ensure_ascii=False, indent=2))
-    elif form == "yaml":
-        for line in _collections(offered):
-            click.echo(line)
+        lines = [json.dumps(offers_document(source, offered), ensure_ascii=False, indent=2)]
     else:
-        for line in align(_table(offered)):
-            click.echo(line)
+        lines = [*_collections(offered)] if as_yaml else align(_table(offered))
+    for line in lines:
+        click.echo(line)
 
 
 @sources.command(short_help="Reload a collection with its next task.")
@@ -103,47 +116,43 @@ def reset(config: Path | None, source: str, collection: str) -> None:
 @config_option
 @click.argument("source")
 @click.argument("collection")
-@click.option("--from", "begin", required=True, help="The start: a day, or a time such as 2024-01-01T12:00:00Z.")
-@click.option("--to", "end", required=True, help="The end, which is excluded.")
+@click.option(
+    "--from", "begin", type=TIME, required=True, help="The start: a day, or a time such as 2024-01-01T12:00:00Z."
+)
+@click.option("--to", "end", type=TIME, required=True, help="The end, which is excluded.")
 @click.option("--wait", is_flag=True, help="Wait until the collection is free, then until the task has ended.")
 @click.option(
     "--slice",
     "length",
+    type=DURATION,
     help="Load in pieces such as 7d, one task each, with the schedule's own tasks in between. Implies --wait.",
 )
 @reports_errors
 def backfill(  # noqa: PLR0917 -- one for each argument and option
-    config: Path | None, source: str, collection: str, begin: str, end: str, length: str | None, *, wait: bool
+    config: Path | None,
+    source: str,
+    collection: str,
+    begin: dt.datetime,
+    end: dt.datetime,
+    length: dt.timedelta | None,
+    *,
+    wait: bool,
 ) -> None:
     """Reload an interval of SOURCE's COLLECTION; its bookmark does not move (POST /sources/backfill).
 
     Days start at midnight UTC. The collection's schedule waits while a backfill runs: --slice keeps the wait short.
     """
     from app.bootstrap.sources import catalogue_of
-    from app.task_requests import ask_for_backfills, backfill_task, carry_out_backfills
+    from app.task_requests import backfill_task, request_backfills, run_backfills
 
-    interval = Interval.between(_moment(begin, "--from"), _moment(end, "--to"))
-    piece = None if length is None else parse_duration(length)
-    if piece is not None and not piece:
-        raise click.BadParameter("must be greater than zero", param_hint="--slice")
+    interval = Interval.between(begin, end)
     catalogue = catalogue_of(start(), config)
-    pieces = list(islice(interval.pieces(piece), MOST_PIECES + 1)) if piece else [interval]
+    pieces = list(islice(interval.pieces(length), MOST_PIECES + 1)) if length else [interval]
     if len(pieces) > MOST_PIECES:
-        raise click.BadParameter(f"would create more than {MOST_PIECES} tasks", param_hint="--slice")
+        raise click.BadParameter(f"would create more than {MOST_PIECES} tasks", param_hint="'--slice'")
     tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
-    work = carry_out_backfills if wait or piece else ask_for_backfills
-    with_pool(lambda pool: work(pool, tasks, tell=click.echo), name="syncline sources")
-
-
-def _moment(text: str, option: str) -> dt.datetime:
-    from app.domain.timestamp import read_time
-
-    try:
-        return read_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            "a day such as 2024-01-31, or a time such as 2024-01-31T12:00:00Z", param_hint=option
-        ) from None
+    work = run_backfills if wait or length else request_backfills
+    with_pool(lambda pool: work(pool, tasks, report=click.echo), name="syncline sources")
 
 
 def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:
@@ -162,7 +171,7 @@ def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:
 
 
 def _collections(offered: Sequence[Offered]) -> Iterator[str]:
-    """The key `collections` with an entry for each; what is to be decided stands there as a comment."""
+    """The key `collections` with an entry for each; what the user has to decide is a comment."""
     yield "    collections:"
     for each in offered:
         name = _collection_name(each.name)
@@ -175,12 +184,12 @@ def _collections(offered: Sequence[Offered]) -> Iterator[str]:
 
 
 def _collection_name(name: str) -> str:
-    """What can stand in ids and URLs, and is a name of one part."""
+    """A name that is valid in ids and URLs, and has one part."""
     return "".join("_" if one in "./" or not one.isprintable() else one for one in name).strip()
 
 
 def _scalar(value: Any) -> str:
-    """A value in one line of YAML, which any JSON is, too."""
+    """A value as one line of YAML; JSON is valid YAML, too."""
     import yaml
 
     if isinstance(value, str) and value.isprintable():

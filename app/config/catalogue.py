@@ -1,4 +1,4 @@
-"""The catalogue: what one YAML file says about the server, its sources and its destinations."""
+"""The catalogue: the server, sources and destinations that one YAML file describes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
-from app.config.problems import CatalogueError, PlaceOf, Problem, problem_at
+from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
 from app.config.sections import Notifications, Server
 from app.config.sources import Source, read_source, table_clashes
-from app.connectors.options.complaints import KeyPath, unknown_key
+from app.connectors.options.complaints import KeyPath, must_be
+from app.domain.choices import unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.keys import Section
 
@@ -55,9 +56,9 @@ class Catalogue:
 
     @property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with sources and destinations."""
+        """Everything that is wrong with sources and destinations, in the order of the files."""
         rejected = [*self.rejected_destinations.values(), *self.rejected.values()]
-        return [problem for problems in rejected for problem in problems]
+        return in_file_order(problem for problems in rejected for problem in problems)
 
     def find_source(self, source: str) -> Source:
         """The source of this id.
@@ -83,7 +84,7 @@ class Catalogue:
         raise UnknownCollectionError(source, collection)
 
     def secrets(self) -> frozenset[str]:
-        """Every text that must not be shown: what secret keys hold, wherever they stand."""
+        """Every string that must not be shown: the values of secret keys, wherever they are."""
         parts: list[Source | Destination] = [*self.sources.values(), *self.destinations.values()]
         return self.section_secrets.union(*(part.secrets for part in parts))
 
@@ -97,10 +98,10 @@ def build_catalogue(
 ) -> Catalogue:
     """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
 
-    With `without_collections` a source may name none.
+    With `without_collections` a source may have no collections.
 
     Raises:
-        CatalogueError: something outside of single sources and destinations is wrong; it carries all problems.
+        CatalogueError: something outside of single sources and destinations is wrong; it has all problems.
     """
     reading = _Reading(main, separate, environment)
     server = reading.section("server", Server, SERVER_KEYS)
@@ -117,22 +118,22 @@ def build_catalogue(
         notifications=notifications or Notifications(),
         rejected=rejected,
         rejected_destinations=rejected_destinations,
-        warnings=(*reading.warnings, *table_clashes(sources)),
+        warnings=(*reading.warnings, *table_clashes(sources, reading.place_of_sources)),
         fingerprint=fingerprint_of(main, separate),
         section_secrets=reading.secrets,
     )
     if reading.problems:
-        raise CatalogueError([*reading.problems, *catalogue.problems])
+        raise CatalogueError(in_file_order([*reading.problems, *catalogue.problems]), catalogue.warnings)
     return catalogue
 
 
 def fingerprint_of(main: Document, separate: Document | None) -> str:
-    """Equal for equal texts."""
+    """The same for the same texts."""
     return hashlib.sha256((main.digest + (separate.digest if separate else "")).encode()).hexdigest()
 
 
 class _Reading:
-    """The sections of one catalogue, and what is wrong outside of single sources and destinations."""
+    """Reads the sections of one catalogue; collects what is wrong outside of single sources and destinations."""
 
     def __init__(self, main: Document, separate: Document | None, environment: Mapping[str, str]) -> None:
         self._main = main
@@ -141,9 +142,10 @@ class _Reading:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()
+        self.place_of_sources: PlaceOf = main.place
         if not isinstance(main.value, dict):
-            wrong = "must be a mapping with 'server', 'sources' and 'destinations'"
-            raise CatalogueError([Problem("", wrong, main.name)])
+            wrong = must_be(("a mapping with 'server', 'sources' and 'destinations'",), main.value)
+            raise CatalogueError([Problem("", wrong, f"{main.name}:1")])
         self._top, ignored = without_ignored(main.value, SECTIONS)
         self.warnings += ignored_warning((), ignored, main.place)
         for key in self._top:
@@ -164,7 +166,7 @@ class _Reading:
         return section
 
     def parts(self, name: str, read: Callable[[Entry], Part | None]) -> tuple[dict[str, Part], Rejected]:
-        """The named parts of a section: the good ones, and the problems of the others."""
+        """The named parts of a section: the valid ones, and the problems of the others."""
         good: dict[str, Part] = {}
         rejected: Rejected = {}
         written, place = self._mapping(name)
@@ -183,6 +185,7 @@ class _Reading:
         place: PlaceOf = self._main.place
         if name == "sources" and self._separate:
             value, place = sources_of(self._separate)
+            self.place_of_sources = place
         elif isinstance(value, str):
             entry = self._entry((name,), value, place)
             self.problems += entry.problems
@@ -191,7 +194,7 @@ class _Reading:
             return value, place
         if value:
             more = "; only 'sources' may be a URL or a file" if isinstance(value, str) else ""
-            self.problems.append(problem_at((name,), f"must be a mapping (id: …){more}", place))
+            self.problems.append(problem_at((name,), must_be(("a mapping (id: …)",), value, secret=True) + more, place))
         return {}, place
 
     def _entry(self, path: KeyPath, written: Any, place: PlaceOf) -> Entry:
@@ -205,17 +208,22 @@ class _Reading:
 def _read(entry: Entry, read: Callable[[Entry], Part | None]) -> Part | None:
     try:
         return read(entry)
-    except Exception as error:  # noqa: BLE001 - one part must not take the others with it
+    except Exception as error:  # noqa: BLE001 - one part must not break the others
         entry.refuse_unexpected(error)
         return None
 
 
 def sources_of(document: Document) -> tuple[Any, PlaceOf]:
-    """The sources in a separate document, which holds them as they are or under the key `sources`."""
+    """The sources in a separate document, which has them at the top or under the key `sources`."""
     value = document.value
     if isinstance(value, dict) and value.keys() == {"sources"}:
         return value["sources"] or {}, document.place
     return value, lambda path: document.place(path[1:])
+
+
+def place_of_sources(main: Document, separate: Document | None) -> PlaceOf:
+    """Finds the place of a key of a source, wherever the sources are written."""
+    return sources_of(separate)[1] if separate else main.place
 
 
 def _at(value: Any, path: KeyPath) -> Any:

@@ -1,11 +1,11 @@
-"""What `syncline check` tells about a catalogue."""
+"""What `syncline check` reports about a catalogue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.config.problems import CatalogueError, Problem
+from app.config.problems import CatalogueError, Problem, in_file_order
 from app.config.reader import load_catalogue
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`problems` must be mended, `warnings` need not; `sources` and `collections` count what can be used."""
+    """`problems` must be corrected, `warnings` need not be; `sources` and `collections` count what can be used."""
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -24,14 +24,14 @@ class Findings:
 
 
 def examine_config(path: Path, environment: Mapping[str, str]) -> Findings:
-    """Everything that there is to say of the catalogue at `path`; it never raises for what the user wrote."""
+    """Everything that `syncline check` reports about the catalogue at `path`; never raises for what the user wrote."""
     try:
         catalogue = load_catalogue(path, environment)
     except CatalogueError as error:
-        return Findings(problems=error.problems)
+        return Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
     return Findings(
         problems=tuple(catalogue.problems),
-        warnings=catalogue.warnings,
+        warnings=tuple(in_file_order(catalogue.warnings)),
         sources=len(catalogue.sources),
         collections=sum(len(source.collections) for source in catalogue.sources.values()),
     )

@@ -1,4 +1,4 @@
-"""Destinations: a type and the options of its connector."""
+"""Destinations: a type, and the options of its connector."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import DESTINATION_KEYS, lift_options, without_classic_keys
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
+from app.connectors.options.complaints import MAPPING, must_be
 from app.connectors.options.types import Options
 from app.domain.keys import name_problem
 
@@ -24,7 +25,7 @@ class Destination:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def for_attempt(self) -> dict[str, Any]:
-        """What an attempt is told about this destination."""
+        """The description of this destination that an attempt gets."""
         return {"type": self.type, **self.options}
 
 
@@ -33,21 +34,23 @@ def read_destination(entry: Entry) -> Destination | None:
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
     if not isinstance(entry.value, dict):
-        entry.refuse((), "must be a mapping (key: value)")
+        entry.refuse((), must_be((MAPPING,), entry.value))
         return None
     type_ = entry.value.get("type") or entry.id
     kind = DESTINATIONS.get(type_) if isinstance(type_, str) else None
-    # Classic had a `package`, too: that of its own kind `npm`.
+    # Classic has a `package` too, for its own type `npm`.
     own = kind.options.model_fields if kind else ()
     written = without_classic_keys(entry, entry.value, DESTINATION_KEYS.difference(own))
     written.pop("type", None)
-    if kind is None:
-        entry.refuse_type(type_, DESTINATION_TYPES)
+    if kind is None or entry.is_unresolved(("type",)):
+        entry.refuse_type(entry.value, "destination type", DESTINATION_TYPES)
         return None
-    options = {key: value for key, value in lift_options(written).items() if value is not None}
-    described = entry.validate(kind.options, {"type": type_, **options})
-    if isinstance(described, Options) and (complaint := described.find_problem()):
-        entry.refuse((), complaint)
+    lifted, written_at = lift_options(written)
+    options = {key: value for key, value in lifted.items() if value is not None}
+    described = entry.validate(kind.options, {"type": type_, **options}, written_at=written_at)
+    if isinstance(described, Options) and not entry.holds_unresolved():
+        for path, why in described.find_problems():
+            entry.refuse(path, why)
     if entry.problems:
         return None
     return Destination(id=entry.id, type=str(type_), options=options, secrets=entry.secrets)

@@ -1,8 +1,8 @@
-"""Configuration texts as values that know their lines: YAML, strictly, or JSON.
+"""The text of a catalogue, YAML or JSON, as a value whose keys have lines.
 
-YAML's core schema decides what a plain scalar is (`NO`, `on`, `12:30` and `2020-06-01` are texts; `true`, `null`, `12`
-and `1.5` are not). Keys are texts always. What PyYAML would pass over in silence is refused: a key written twice, a tag
-of another language, more than one document.
+YAML's core schema decides what a plain scalar is (`NO`, `on`, `12:30` and `2020-06-01` are strings; `true`, `null`,
+`12` and `1.5` are not). Keys are always strings. What PyYAML accepts silently is refused: a duplicate key, a tag of
+another language, more than one document.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from app.config.problems import CatalogueError, Problem
+from app.config.syntax import explain, find_forbidden_character
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,9 +37,9 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A configuration text as a value, with the line (from 1) of every key that was written in it.
+    """A text as a value, with the line (from 1) of every key in it.
 
-    `name` is what a user calls the text: the file's name, or a URL without credentials.
+    `name` is what users see: the name of the file, or a URL without credentials.
     """
 
     value: Any
@@ -58,7 +59,7 @@ def parse_document(text: str, name: str) -> Document:
     """Read one YAML or JSON document.
 
     Raises:
-        CatalogueError: the text is empty, is not YAML, or says something twice.
+        CatalogueError: the text is empty, is not YAML, or has a duplicate key.
     """
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     if not text.strip():
@@ -76,7 +77,7 @@ def parse_document(text: str, name: str) -> Document:
             )
             return Document(_not_too_deep(value), name, digest)
         except (ValueError, RecursionError):
-            pass  # The YAML reader says the same with its line.
+            pass  # The YAML reader reports it with its line.
     reader = _YamlReader(text, name)
     return Document(reader.read(), name, digest, reader.lines)
 
@@ -124,7 +125,7 @@ class _Anchored:
 
 
 class _YamlReader:
-    """Builds the value from the parser's events: depth and size stay bounded, and each key's line is at hand."""
+    """Builds the value from the parser's events, which bounds its depth and size, and gives the line of each key."""
 
     def __init__(self, text: str, name: str) -> None:
         self.lines: dict[KeyPath, int] = {}
@@ -151,7 +152,7 @@ class _YamlReader:
         except yaml.MarkedYAMLError as error:
             raise self._syntax_problem(error) from None
         except (yaml.YAMLError, UnicodeError):
-            raise self._problem("not valid YAML: it has characters that YAML does not allow", None) from None
+            raise self._forbidden_character() from None
         return value
 
     def _take(self) -> Any:
@@ -185,7 +186,7 @@ class _YamlReader:
     def _alias(self, event: Any, path: KeyPath) -> Any:
         known = self._anchors.get(event.anchor)
         if known is None:
-            raise self._problem("an alias refers to no anchor; quote strings that start with '*'", event)
+            raise self._problem("'*' refers to no anchor; put a value that begins with '*' in quotes", event)
         self._check_depth(len(path) + known.levels, event)
         self._values += known.values
         if self._values > _MOST_VALUES:
@@ -212,7 +213,7 @@ class _YamlReader:
                 continue
             if key in mapping:
                 first = self.lines[*path, key]
-                raise self._problem(f"key '{key}' is duplicated; first on line {first}", event)
+                raise self._problem(f"key '{key}' is already on line {first}; remove or rename one of them", event)
             self.lines[*path, key] = _line(event)
             mapping[key] = self._value(self._take(), (*path, key))
         for source in merged:
@@ -248,18 +249,22 @@ class _YamlReader:
 
     def _expect_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", _TAG + kind):
-            raise self._problem("tags are not supported; quote strings that start with '!'", event)
+            raise self._problem("tags are not supported; put a value that begins with '!' in quotes", event)
 
     def _problem(self, message: str, event: Any) -> CatalogueError:
         place = f"{self._name}:{_line(event)}" if event is not None else self._name
         return CatalogueError([Problem("", message, place)])
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> CatalogueError:
-        # libyaml's texts are fixed. The error as a whole would quote the line, which may hold a password.
-        what = " ".join(part for part in (error.context, error.problem) if part)
-        mark: Any = error.problem_mark or error.context_mark
-        place = f"{self._name}:{mark.line + 1}" if mark else self._name
-        return CatalogueError([Problem("", f"not valid YAML: {what}", place)])
+        # The error as a whole would quote the line, which may hold a password.
+        line, message = explain(self._text, error)
+        return CatalogueError([Problem("", f"not valid YAML: {message}", f"{self._name}:{line}")])
+
+    def _forbidden_character(self) -> CatalogueError:
+        found = find_forbidden_character(self._text)
+        if found is None:
+            return self._problem("not valid YAML: it has characters that YAML does not allow", None)
+        return CatalogueError([Problem("", f"not valid YAML: {found.message}", f"{self._name}:{found.line}")])
 
 
 def _line(event: Any) -> int:

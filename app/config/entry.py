@@ -1,4 +1,4 @@
-"""One part of the catalogue while it is read: what it says, and everything that is wrong with it."""
+"""One part of the catalogue while it is read: its value, and everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.config.problems import PlaceOf, Problem, model_problems, problem_at, unexpected
+from app.config.problems import PlaceOf, Problem, problem_at, unexpected
 from app.config.substitution import Substitution
-from app.connectors.options.complaints import KeyPath, unknown_name
+from app.connectors.options.complaints import KeyPath, complaints, must_be
+from app.domain.choices import choose_one, nearest, unknown_name
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,12 +32,15 @@ class Entry:
     secrets: frozenset[str] = field(init=False, repr=False)
     warnings: list[Problem] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
+    _unresolved: list[KeyPath] = field(init=False)
 
     def __post_init__(self) -> None:
         substitution = Substitution(self.environment, self.place)
         self.value = substitution.apply(self.written, self.path)
         self._problems += substitution.problems
-        # A webhook's address is all that is needed to use it.
+        self._unresolved = substitution.unresolved
+        self.warnings += substitution.warnings
+        # Whoever knows a webhook's URL can use it.
         hook = self.path == ("notifications",)
         self.secrets = frozenset(substitution.secrets) | secrets_in(self.value, secret=hook)
 
@@ -46,7 +50,7 @@ class Entry:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, the first finding at each path, without secrets."""
+        """What is wrong: the first problem at each path, without secrets."""
         redact = Redactor(self.secrets).redact
         first: dict[str, Problem] = {}
         for problem in self._problems:
@@ -54,28 +58,57 @@ class Entry:
         return tuple(first.values())
 
     def refuse(self, below: KeyPath, message: str) -> None:
-        """Note a problem at the key `below` this part."""
-        self._problems.append(problem_at(self.path + below, message, self.place))
+        """Note a problem at the key `below` this part, unless it only follows from a placeholder without a value."""
+        if not self.is_unresolved(below):
+            self._problems.append(problem_at(self.path + below, message, self.place))
 
     def refuse_unexpected(self, error: Exception) -> None:
-        """Note a mistake of Syncline's own: this part is refused, the others are read."""
+        """Note a bug in Syncline: this part is refused, the others are read."""
         self._problems.append(unexpected(error, self.path, self.place))
 
     def warn(self, below: KeyPath, message: str) -> None:
-        """Note what need not be mended at the key `below` this part."""
+        """Note a warning at the key `below` this part."""
         self.warnings.append(problem_at(self.path + below, message, self.place))
 
-    def validate(self, model: type[Model], value: Any, below: KeyPath = ()) -> Model | None:
-        """`value` as `model`; None if that is impossible, with the reasons noted."""
+    def validate(
+        self, model: type[Model], value: Any, below: KeyPath = (), *, written_at: Mapping[str, KeyPath] | None = None
+    ) -> Model | None:
+        """`value` as `model`; None if that is impossible, with the reasons noted.
+
+        `written_at` has the paths of those of its keys that the user wrote elsewhere below `below`.
+        """
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            self._problems += model_problems(error, model, self.path + below, self.place)
+            for key_path, message in complaints(error, model, value):
+                path = below + _as_written(key_path, written_at or {})
+                if not self.holds_unresolved(path):
+                    self.refuse(path, message)
             return None
 
-    def refuse_type(self, type_: Any, valid: Iterable[str]) -> None:
-        """Note that the connector's type is not one of `valid`."""
-        if isinstance(type_, str):
-            self.refuse(("type",), unknown_name("type", type_, valid))
+    def is_unresolved(self, below: KeyPath = ()) -> bool:
+        """Whether the value at the key `below` this part lacks the value of a placeholder."""
+        path = self.path + below
+        return any(path[: len(lacking)] == lacking for lacking in self._unresolved)
+
+    def holds_unresolved(self, below: KeyPath = ()) -> bool:
+        """Whether the value at the key `below` this part, or one in it, lacks the value of a placeholder."""
+        path = self.path + below
+        return any(path == lacking[: len(path)] for lacking in self._unresolved)
+
+    def refuse_type(self, written: Mapping[str, Any], what: str, valid: Sequence[str]) -> None:
+        """Note why the `type` in `written` is not one of `valid`; `what` is a source type or a destination type."""
+        type_ = written.get("type")
+        misspelled = next((key for key in written if nearest(key, ["type"])), None)
+        if isinstance(type_, list | dict):
+            self.refuse(("type",), must_be(("a string",), type_))
+        elif type_ not in (None, ""):
+            self.refuse(("type",), unknown_name(what, type_, valid))
+        elif misspelled not in (None, "type"):
+            self.refuse((str(misspelled),), "unknown key; did you mean 'type'?")
         else:
-            self.refuse(("type",), f"must be a string; valid: {', '.join(sorted(valid))}")
+            self.refuse(("type",), f"is missing; {choose_one(self.id, valid)}")
+
+
+def _as_written(path: KeyPath, written_at: Mapping[str, KeyPath]) -> KeyPath:
+    return written_at.get(str(path[0]), path[:1]) + path[1:] if path else path

@@ -1,4 +1,4 @@
-"""Reads the files that a configuration names, whatever they are."""
+"""Reads the files that a catalogue names: regular files, pipes and devices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
     Raises:
         OSError: it cannot be read, or nothing comes out of the pipe.
-        ValueError: no file can have this name.
+        ValueError: this cannot be the name of a file.
     """
     with open(path, "rb", opener=_without_waiting) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -29,7 +29,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    # A pipe that nobody writes to would never be open, and the process that reads it could not even end.
+    # Opening a pipe without a writer would block forever, and the process could not be stopped.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

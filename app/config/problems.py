@@ -1,4 +1,4 @@
-"""What is wrong in a configuration, one line each: the key's path, its place in the file, and what is valid."""
+"""What is wrong in a catalogue, one line each: its place in the file, the key's path, and what is valid."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.connectors.options.complaints import KeyPath, complaints, render_path
+from app.connectors.options.complaints import KeyPath, render_path
 from app.domain.errors import ConfigurationError
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pydantic import BaseModel, ValidationError
 
 PlaceOf = typing.Callable[[KeyPath], str]
 
@@ -26,7 +24,7 @@ class Problem:
     """One thing that is wrong.
 
     `path` is the key (`sources.load.collections[0].schedule`), `place` is `file:line` where it is known. `trace` is
-    where in Syncline an error came from that nobody expected: calls only, no text that it carries.
+    where in Syncline an unexpected error came from: only the calls, not the error's own message.
     """
 
     path: str
@@ -35,20 +33,31 @@ class Problem:
     trace: str = ""
 
     def __str__(self) -> str:
-        """One line whatever the keys are: what would break it, or command a terminal, is escaped."""
+        """Always one line: line breaks, terminal commands and invisible characters are escaped."""
         return make_visible(": ".join(part for part in (self.place, self.path, self.message) if part))
 
 
 class CatalogueError(ConfigurationError):
     """The catalogue as a whole cannot be used; `problems` has everything that is wrong with it at once."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         super().__init__("; ".join(map(str, self.problems)))
 
 
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sorted by file, then by line."""
+    return sorted(problems, key=_file_and_line)
+
+
+def _file_and_line(problem: Problem) -> tuple[str, int]:
+    name, _, line = problem.place.rpartition(":")
+    return (name, int(line)) if line.isdecimal() else (problem.place, 0)
+
+
 def nowhere(_path: KeyPath) -> str:
-    """The place of a key in a text that has no lines to name."""
+    """The place of a key in a text without lines."""
     return ""
 
 
@@ -57,9 +66,9 @@ def problem_at(path: KeyPath, message: str, place: PlaceOf = nowhere) -> Problem
 
 
 def unexpected(error: Exception, path: KeyPath, place: PlaceOf = nowhere) -> Problem:
-    """A mistake of Syncline's own as a problem: reading a catalogue must never end a process that has a good one.
+    """A bug in Syncline as a problem: reading a catalogue must never end a process that has a good one.
 
-    Without the error's own text, which may hold any part of what was read: half of a password that has a `#`.
+    Without the error's own message, which may hold any part of the text, such as half of a password with a `#`.
     """
     calls = ((frame.f_globals.get("__name__", ""), line) for frame, line in traceback.walk_tb(error.__traceback__))
     module, line = next((call for call in reversed([*calls]) if call[0].startswith("app.")), ("syncline", 0))
@@ -67,13 +76,6 @@ def unexpected(error: Exception, path: KeyPath, place: PlaceOf = nowhere) -> Pro
         render_path(path),
         f"unexpected error: {type(error).__name__} in {module}, line {line}; this is a bug, please report it",
         place(path),
-        # The last calls: a recursion without end has a thousand.
+        # Only the last calls: an endless recursion has a thousand.
         trace="".join(traceback.format_tb(error.__traceback__, limit=-_LONGEST_TRACE)),
     )
-
-
-def model_problems(
-    error: ValidationError, model: type[BaseModel], path: KeyPath, place: PlaceOf = nowhere
-) -> list[Problem]:
-    """Turn what pydantic found below `path` into problems; no message repeats the value of a secret key."""
-    return [problem_at(path + below, message, place) for below, message in complaints(error, model)]

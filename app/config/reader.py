@@ -1,4 +1,4 @@
-"""Reads the texts of a catalogue: its file, and the separate file or URL that `sources` may name."""
+"""Reads the texts of a catalogue: its file, and the file or URL that `sources` may name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.config.remote import RemoteText
 
 LARGEST_TEXT = 16 * 1024 * 1024
-"""Bytes that a catalogue or its separate sources may have."""
+"""The largest size of a catalogue or of its separate sources, in bytes."""
 
 
 def load_catalogue(
@@ -27,7 +27,7 @@ def load_catalogue(
 ) -> Catalogue:
     """Read a catalogue once, from a file (`Path`) or from its text (`str`, relative paths from the working directory).
 
-    With `without_collections` a source may name none: to be asked what it offers it needs no more.
+    With `without_collections` a source may have no collections: discovery needs none.
 
     Raises:
         CatalogueError: the catalogue as a whole cannot be used; it carries all problems.
@@ -38,7 +38,7 @@ def load_catalogue(
 
 
 class CatalogueReader:
-    """Reads the texts again and again, and what has not changed only once."""
+    """Reads the texts again and again, but parses a text only when it has changed."""
 
     def __init__(self, source: Path | str, environment: Mapping[str, str]) -> None:
         self._source = source
@@ -48,7 +48,7 @@ class CatalogueReader:
         self._remote: RemoteText | None = None
 
     def read(self) -> tuple[Document, Document | None]:
-        """The catalogue's document and that of its separate sources; the same objects while their texts are the same.
+        """The catalogue and its separate sources; the same objects as long as their texts are the same.
 
         Raises:
             CatalogueError: a text cannot be read, or is not YAML.
@@ -58,7 +58,7 @@ class CatalogueReader:
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Around everything that is done to read the catalogue: an error that nobody expected refuses it as well.
+        """Wraps everything that reads the catalogue, so that an unexpected error refuses it too.
 
         Raises:
             CatalogueError: what is wrong with the catalogue, or with Syncline.
@@ -67,7 +67,7 @@ class CatalogueReader:
             yield
         except CatalogueError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may die of it
+        except Exception as error:  # noqa: BLE001 - no error may end the process
             raise CatalogueError([unexpected(error, (), lambda _path: self._name)]) from None
 
     def _main(self) -> Document:
@@ -89,11 +89,11 @@ class CatalogueReader:
             return None
         if location.startswith("{"):
             return self._parse(location, "sources")
-        # By its beginning, for not every text can be taken apart as a URL.
+        # By its beginning, because not every string can be parsed as a URL.
         if location.lower().startswith(("http:", "https:")):
             return self._from_url(main, location)
         if "://" in location and not location.startswith("file://"):
-            # Without the text: an address of something else may hold a password.
+            # Without the address, which may hold a password.
             raise _refusal(main, "must be a file, or a URL that begins with http://, https:// or file://")
         return self._from_file(main, location)
 
@@ -135,7 +135,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no text, or too large.
+        ValueError: it is not text, or too large.
     """
     content = read_bytes(path, LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:

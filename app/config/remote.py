@@ -1,25 +1,30 @@
-"""A text behind a URL that is read again and again and rarely changes."""
+"""A text at a URL that is read again and again and rarely changes."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+if TYPE_CHECKING:
+    import ssl
+
 DEADLINE_SECONDS = 10.0
 _TIMEOUT = httpx.Timeout(3.0)
-_ASKED_BY = {b"If-None-Match": "ETag", b"If-Modified-Since": "Last-Modified"}
+_CONDITIONS = {b"If-None-Match": "ETag", b"If-Modified-Since": "Last-Modified"}
 
 
 class UnreadableError(Exception):
-    """The text cannot be had right now; the message names the URL without credentials or query."""
+    """The text cannot be read right now; the message names the URL without credentials or query."""
 
 
 class RemoteText:
-    """Asks with `If-None-Match` and `If-Modified-Since` (RFC 9110, 13.1), so that an unchanged text costs a 304.
+    """Requests it with `If-None-Match` and `If-Modified-Since` (RFC 9110, 13.1): an unchanged text costs only a 304.
 
-    Redirects are refused: the configuration says where its sources come from, nobody else does.
+    Redirects are refused: only the catalogue decides where its sources come from.
     """
 
     def __init__(self, url: str, *, largest: int) -> None:
@@ -35,7 +40,7 @@ class RemoteText:
         self._text: str | None = None
 
     def read(self) -> str:
-        """The text as it is now. Not for use in an event loop.
+        """The current text. Must not be called in an event loop.
 
         Raises:
             UnreadableError: no answer in time, one that is not HTTP, another status than 200 or 304, too large, or not
@@ -47,17 +52,23 @@ class RemoteText:
             raise self._unreadable("did not answer in time") from None
         except (httpx.ProtocolError, httpx.DecodingError) as error:
             raise self._unreadable(f"sent an invalid HTTP response ({type(error).__name__})") from None
-        # A name that no resolver takes is a UnicodeError, a proxy of the environment a ValueError or an ImportError.
+        # An invalid host name is a UnicodeError, a wrong proxy in the environment a ValueError or an ImportError.
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise self._unreadable(f"cannot be reached ({type(error).__name__})") from None
 
     async def _fetch(self) -> str:
-        # Of the whole: httpx limits the wait for each piece, and there can be any number of them.
-        async with asyncio.timeout(DEADLINE_SECONDS), httpx.AsyncClient(timeout=_TIMEOUT) as client:
-            # Forgotten if the answer is refused: what this server cannot read, not even of its own, is sent once.
+        # For the whole response: httpx only limits the wait for each part, of which there can be any number.
+        client = httpx.AsyncClient(timeout=_TIMEOUT, verify=self._authorities)
+        async with asyncio.timeout(DEADLINE_SECONDS), client:
+            # Forgotten if the response is refused: a server that cannot handle its own validators gets them only once.
             validators, self._validators = self._validators, {}
             async with client.stream("GET", self.url, headers=validators) as response:
                 return await self._accept(response, validators)
+
+    @cached_property
+    def _authorities(self) -> ssl.SSLContext:
+        """Read once: which takes longer than the rest of a request."""
+        return httpx.create_ssl_context()
 
     async def _accept(self, response: httpx.Response, validators: dict[bytes, bytes]) -> str:
         if response.status_code == httpx.codes.NOT_MODIFIED and self._text is not None:
@@ -67,9 +78,13 @@ class RemoteText:
             more = "; redirects are not followed: give the final URL" if response.has_redirect_location else ""
             raise self._unreadable(f"answered {response.status_code}{more}")
         text = self._decode(await self._body(response))
-        said = response.headers
-        # As bytes, for they go back as they came: an ETag may have any above 0x7F (RFC 9110, 8.8.3).
-        self._validators = {ask: said[name].encode(said.encoding) for ask, name in _ASKED_BY.items() if name in said}
+        headers = response.headers
+        # As bytes, to be sent back unchanged: an ETag may have bytes above 0x7F (RFC 9110, 8.8.3).
+        self._validators = {
+            condition: headers[name].encode(headers.encoding)
+            for condition, name in _CONDITIONS.items()
+            if name in headers
+        }
         self._text = text
         return text
 
@@ -92,7 +107,7 @@ class RemoteText:
 
 
 def _without_credentials(url: str) -> str:
-    """The URL as it may be shown."""
+    """The URL in a form that is safe to show."""
     try:
         parts = urlsplit(url)
         known = httpx.URL(url).host and parts.port != 0

@@ -1,4 +1,4 @@
-"""The catalogue's sections as they are written: unknown keys are refused, an empty value counts as absent."""
+"""The sections of a catalogue as they are written: unknown keys are refused, an empty value counts as absent."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from app.domain.collection import Collection, Inherited
 from app.domain.keys import NOTHING, Section, Several
 from app.domain.numbers import Number, Whole
+from app.domain.ports import HIGHEST_PORT
 
 MOST_RUNS = 1_000_000
 
 
-def _days(value: Any) -> Any:
+def _parse_days(value: Any) -> Any:
     return 0 if value == NOTHING else _refuse_empty(value)
 
 
@@ -23,7 +24,7 @@ def _refuse_empty(value: Any) -> Any:
     return value
 
 
-Days = Annotated[Whole, BeforeValidator(_days)]
+Days = Annotated[Whole, BeforeValidator(_parse_days)]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
 
 
@@ -44,18 +45,18 @@ class Stalled(Section):
 class Kept(Section):
     """How long something is kept.
 
-    An empty key is refused (it could mean for ever or the default); an empty section says nothing.
+    An empty key is refused, because it could mean forever or the default; an empty section means the defaults.
     """
 
-    # In place of Section's, of the same name: that one would drop empty keys.
+    # Replaces that of Section, which would drop empty keys.
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_absent(cls, value: Any) -> Any:
+    def _accept_empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
 
 class StoreLogs(Kept):
-    """`last_runs` tasks of each collection keep their log lines; 0: all of them."""
+    """The last `last_runs` tasks of each collection keep their log lines; 0: all tasks do."""
 
     last_runs: Runs = Field(default=100, ge=0, le=MOST_RUNS)
 
@@ -63,7 +64,7 @@ class StoreLogs(Kept):
 class Retention(Kept):
     """Tasks and their logs are removed `days` after they end, their daily statistics after `statistics_days`.
 
-    0 is never; statistics of days whose tasks are there stay in any case.
+    0 means never. Statistics of days that still have tasks are always kept.
     """
 
     days: Days = Field(default=90, ge=0, le=36_500)
@@ -77,10 +78,10 @@ class SyncTasks(Section):
 
 
 class Server(Section):
-    """`server:`; without `admin_token` only tokens of the database count."""
+    """`server:`; without `admin_token` only the tokens in the database are valid."""
 
     admin_token: str = Field(default="", repr=False)
-    port: Whole = Field(default=8001, ge=0, le=65_535)
+    port: Whole = Field(default=8001, ge=0, le=HIGHEST_PORT)
     sources_reload_sec: Number = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
     retention: Retention = Retention()

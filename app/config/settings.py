@@ -1,31 +1,36 @@
-"""What the environment says: where the database, the catalogue and the data directory are, and how to log."""
+"""Settings from the environment: where the database, the catalogue and the data directory are, and how to log."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.config.problems import model_problems
+from app.config.problems import problem_at
+from app.connectors.options.complaints import complaints
 from app.domain.errors import ConfigurationError
 
-_SCHEMES = ("postgresql://", "postgres://")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
-def _postgres_url(url: str) -> str:
-    for scheme in _SCHEMES:
-        if url.startswith(scheme):
-            return _SCHEMES[0] + url.removeprefix(scheme)
-    raise ValueError("must be a URL such as postgresql://user:password@host:5432/database")
+def _parse_postgres_url(url: str) -> str:
+    found = _SCHEME.match(url)
+    if found is None:
+        raise ValueError("has no scheme; expected postgresql://user:password@host:5432/database")
+    if found[1] not in {"postgresql", "postgres"}:
+        raise ValueError(f"must begin with postgresql://, not {found[0]}")
+    return f"postgresql://{url[found.end() :]}"
 
 
-def _lower(value: Any) -> Any:
+def _parse_word(value: Any) -> Any:
     return {"warning": "warn"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
 
 
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+PostgresUrl = Annotated[str, AfterValidator(_parse_postgres_url)]
 
 
 class Settings(BaseSettings):
@@ -42,16 +47,16 @@ class Settings(BaseSettings):
     database_direct_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL", repr=False)
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
-    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_lower)] = Field(
+    log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(
         default="info", validation_alias="SYNCLINE_LOG_LEVEL"
     )
-    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_parse_word)] = Field(
         default="auto", validation_alias="SYNCLINE_LOG_FORMAT"
     )
 
     @property
     def direct_url(self) -> str | None:
-        """The database without a pooler between: for LISTEN, advisory locks and migrations."""
+        """The database without a connection pooler: for LISTEN, advisory locks and migrations."""
         return self.database_direct_url or self.database_url
 
 
@@ -59,10 +64,10 @@ def read_settings() -> Settings:
     """Read the environment of this process.
 
     Raises:
-        ConfigurationError: one line that names every wrong variable and what is valid.
+        ConfigurationError: one line that names every wrong variable and its valid values.
     """
     try:
         return Settings()
     except ValidationError as error:
-        problems = {problem.path: problem for problem in model_problems(error, Settings, ())}
-        raise ConfigurationError("; ".join(map(str, problems.values()))) from None
+        wrong = [problem_at(path, message) for path, message in complaints(error, Settings, os.environ)]
+        raise ConfigurationError("; ".join(map(str, wrong))) from None

@@ -1,4 +1,4 @@
-"""Sources with their collections, all defaults applied."""
+"""Sources and their collections, with all defaults applied."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
-from app.config.problems import Problem
+from app.config.problems import PlaceOf, Problem, problem_at
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
-from app.connectors.options.complaints import unknown_name
+from app.connectors.options.complaints import MAPPING, must_be, render_path
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
+from app.domain.choices import choose_one, unknown_name
 from app.domain.collection import ALL, Collection
 from app.domain.keys import name_problem
 from app.domain.writing import WriteMode
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.config.destinations import Destination
     from app.config.entry import Entry
+    from app.connectors.options.complaints import KeyPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +49,21 @@ def read_source(
 ) -> Source | None:
     """The source that `entry` describes; None if it has problems, which are then in `entry`.
 
-    `destinations` has each that is defined, None for one that cannot be used. With `without_collections` the source may
-    name no collection, and has the one `ALL` then.
+    `destinations` has all that are defined, None for those that cannot be used. With `without_collections` the source
+    may have no collections; it then has the collection `ALL`.
     """
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
     if not isinstance(entry.value, dict):
-        entry.refuse((), "must be a mapping (key: value)")
+        entry.refuse((), must_be((MAPPING,), entry.value))
         return None
     written = _without_classic_keys(entry, entry.value)
-    type_ = written.get("type") or entry.id
+    type_ = "" if entry.is_unresolved(("type",)) else written.get("type") or entry.id
     kind = SOURCES.get(type_) if isinstance(type_, str) else None
     if isinstance(type_, str) and type_ in UNMAPPED:
         entry.refuse(("type",), f"'{type_}' of Jitsu Classic is not supported: {UNMAPPED[type_]}")
     elif kind is None:
-        entry.refuse_type(type_, SOURCE_TYPES)
+        entry.refuse_type(written, "source type", SOURCE_TYPES)
     else:
         _check_config(entry, entry.validate(kind.options, written.get("config") or {}, ("config",)), written)
     _check_destinations(entry, written.get("destinations"), destinations)
@@ -104,11 +106,12 @@ def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]
 
 
 def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any]) -> None:
-    """What only the whole configuration tells: the words of the library behind it, and which collections there are."""
+    """What only the whole configuration shows: the complaints of the library behind it, and unknown collections."""
     if not isinstance(config, Options):
         return
-    if complaint := config.find_problem():
-        entry.refuse(("config",), complaint)
+    if not entry.holds_unresolved(("config",)):
+        for path, why in config.find_problems():
+            entry.refuse(("config", *path), why)
     collections = written.get("collections")
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}
@@ -117,15 +120,16 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
 
 
 def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destination | None]) -> None:
-    names = [names] if isinstance(names, str) else names
     if not names:
-        known = ", ".join(sorted(defined)) or "none"
-        entry.refuse(("destinations",), f"needs at least one destination; defined: {known}")
-    for index, name in enumerate(names if isinstance(names, list) else ()):
+        known = choose_one("", sorted(defined), none="none is defined")
+        entry.refuse(("destinations",), f"needs at least one destination; {known}")
+    listed = [(("destinations", index), name) for index, name in enumerate(names)] if isinstance(names, list) else []
+    paths: list[tuple[KeyPath, Any]] = [(("destinations",), names)] if isinstance(names, str) else [*listed]
+    for path, name in paths if names else ():
         if isinstance(name, str) and name not in defined:
-            entry.refuse(("destinations", index), unknown_name("destination", name, defined))
+            entry.refuse(path, unknown_name("destination", name, sorted(defined)))
         elif isinstance(name, str) and defined[name] is None:
-            entry.refuse(("destinations", index), f"destination '{name}' is not valid itself")
+            entry.refuse(path, f"destination '{name}' cannot be used: correct destinations.{name}")
 
 
 def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
@@ -133,10 +137,10 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
     names: set[str] = set()
     for index, collection in enumerate(collections if isinstance(collections, list) else ()):
         settings = collection if isinstance(collection, dict) else {"name": collection}
-        name = str(settings.get("name"))
-        if "name" in settings and name in names:
+        name = settings.get("name")
+        if name is not None and str(name) in names:
             entry.refuse(("collections", index), f"collection '{name}' already exists; names must be unique")
-        names.add(name)
+        names.add(str(name))
         _check_windows(entry, index, settings, type_)
         if parameters:
             given = settings.get("parameters")
@@ -146,10 +150,10 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
 def _check_write_modes(
     entry: Entry, source: WrittenSource, collections: list[Collection], defined: Mapping[str, Destination | None]
 ) -> None:
-    """What the catalogue alone tells; the attempt sees what its source really reads."""
+    """As far as the catalogue alone shows; an attempt sees what its source really reads."""
     used = [found for name in source.destinations if (found := defined.get(name))]
     for index, collection in enumerate(collections):
-        path = ("collections", index) if source.collections else ()
+        path: KeyPath = ("collections", index) if source.collections else ()
         incremental = collection.sync_mode == "incremental"
         usual = WriteMode.UPSERT if incremental and collection.primary_key else None
         mode = collection.write_mode or usual
@@ -166,7 +170,7 @@ def _check_write_modes(
                 entry.refuse(
                     path,
                     f"destination '{destination.id}' of type {destination.type} does not support write_mode '{mode}'; "
-                    f"choose one of: {', '.join(possible)}",
+                    f"choose one of {', '.join(possible)}",
                 )
 
 
@@ -192,24 +196,30 @@ def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: An
         if settings.get("refresh_window") is not None:
             entry.refuse(("collections", index, "refresh_window"), "has no effect without 'interval'")
         return
-    place = ("collections", index, "interval")
+    path = ("collections", index, "interval")
     if type_ in SOURCE_TYPES and type_ not in READ_INTERVALS:
         kinds = ", ".join(sorted(READ_INTERVALS))
-        entry.refuse(place, f"a source of type '{type_}' cannot be read in intervals; these can: {kinds}")
+        entry.refuse(path, f"a source of type '{type_}' cannot be read in intervals; these can: {kinds}")
     if settings.get("sync_mode") == "full_refresh":
-        entry.refuse(place, "cannot be combined with 'sync_mode: full_refresh', which replaces the whole table")
+        entry.refuse(path, "cannot be combined with 'sync_mode: full_refresh', which replaces the whole table")
 
 
-def table_clashes(sources: Mapping[str, Source]) -> list[Problem]:
+def table_clashes(sources: Mapping[str, Source], place: PlaceOf) -> list[Problem]:
     """Warnings for collections that write to the same table of the same destination."""
-    writers: dict[tuple[str, str], list[str]] = {}
+    writers: dict[tuple[str, str], list[KeyPath]] = {}
     for source in sources.values():
-        for collection in source.collections.values():
+        for index, collection in enumerate(source.collections.values()):
             for destination in source.destinations:
-                path = f"sources.{source.id}.collections.{collection.name}"
+                path = ("sources", source.id, "collections", index)
                 writers.setdefault((destination, collection.table_name), []).append(path)
     return [
-        Problem(paths[-1], f"table '{table}' of destination '{destination}' is also written by {', '.join(paths[:-1])}")
-        for (destination, table), paths in writers.items()
-        if len(paths) > 1
+        problem_at(
+            path, f"table '{table}' of destination '{destination}' is also written by {_list_paths(others)}", place
+        )
+        for (destination, table), (*others, path) in writers.items()
+        if others
     ]
+
+
+def _list_paths(paths: list[KeyPath]) -> str:
+    return ", ".join(map(render_path, paths))

@@ -1,4 +1,4 @@
-"""The catalogue as it is now: read again when its texts change, never replaced by a broken one."""
+"""The current catalogue: read again when its texts change, never replaced by a broken one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 from app.config.catalogue import Catalogue, build_catalogue, fingerprint_of
 from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
+from app.connectors.options.complaints import render_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,9 +24,9 @@ _PREVIOUS_RUNS = "the previous version stays in use"
 class CatalogueWatcher:
     """Holds the `current` catalogue of the file at `path` and replaces it as a whole when there is a good new version.
 
-    A new version that cannot be used leaves the current one in place; `problem` says why until it is mended. A source
-    that is broken in an otherwise good version goes on as it was before, and is listed among the rejected ones.
-    Constructing it reads nothing: `await watcher.refresh()` once, then run `run()` for as long as changes matter.
+    A new version that cannot be used leaves the current one in place; `problem` has the reason until that is fixed. A
+    source that is broken in an otherwise good version keeps its previous version, and is listed as rejected. The
+    constructor reads nothing: `await watcher.refresh()` once, then run `run()` for as long as changes matter.
     """
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
@@ -40,9 +41,9 @@ class CatalogueWatcher:
 
     @property
     def current(self) -> Catalogue:
-        """The catalogue to work with. It never changes itself: keep it as long as one piece of work needs it."""
+        """The catalogue to work with. It is immutable: keep it for as long as one piece of work needs it."""
         if self._current is None:
-            raise RuntimeError("the catalogue was not read yet: refresh() comes first")
+            raise RuntimeError("the catalogue has not been read yet: call refresh() first")
         return self._current
 
     @property
@@ -95,9 +96,9 @@ class CatalogueWatcher:
                 with self._reader.refusing():
                     return build_catalogue(main, separate, self._environment)
             except CatalogueError as error:
-                # Kept, so that a version that stays broken costs one reading, not one a second.
+                # Kept, so that a version that stays broken is read once, not every second.
                 self._unusable = (fingerprint, error)
-        # Anew each time: an error that is raised again and again keeps the trace of every time.
+        # A new error each time: one that is raised repeatedly collects the traces of all times.
         raise CatalogueError(self._unusable[1].problems)
 
     def _replace(self, new: Catalogue) -> None:
@@ -138,7 +139,7 @@ def _with_previous(new: Catalogue, previous: Catalogue | None) -> Catalogue:
     needed = {destination for source in kept.values() for destination in source.destinations}
     rejected = dict(new.rejected)
     for source_id in kept:
-        note = Problem(f"sources.{source_id}", f"rejected; {_PREVIOUS_RUNS}")
+        note = Problem(render_path(("sources", source_id)), f"rejected; {_PREVIOUS_RUNS}", rejected[source_id][0].place)
         rejected[source_id] = (*rejected[source_id], note)
     return replace(
         new,

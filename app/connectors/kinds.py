@@ -65,7 +65,7 @@ def can_discover(source_type: str) -> bool:
 def no_discovery_error(source_type: str) -> ConfigurationError:
     """For a source of a type that cannot be discovered."""
     return ConfigurationError(
-        f"a source of type {source_type!r} cannot be discovered: list its collections in the configuration"
+        f"a source of type {source_type!r} cannot be discovered: list its collections in the catalogue"
     )
 
 

@@ -9,6 +9,7 @@ from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, 
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
 from app.connectors.values import jsontext
+from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,23 +26,22 @@ def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
         ConfigurationError: the options are wrong.
     """
     job = translated(job)
-    place = f"sources.{job.source}"
+    key_path = f"sources.{job.source}"
     kind = SOURCES.get(job.source_type)
     if kind is None or kind.where is None:
-        kinds = ", ".join(SOURCE_TYPES)
-        raise ConfigurationError(f"{place}.type: unknown source type {job.source_type!r}; choose one of {kinds}")
-    options = validated(kind.options, job.source_config, place=f"{place}.config")
+        raise ConfigurationError(f"{key_path}.type: {unknown_name('source type', job.source_type, SOURCE_TYPES)}")
+    options = validated(kind.options, job.source_config, key_path=f"{key_path}.config")
     parameters = None
     if kind.parameters is not None:
-        parameters_place = f"{place}.collections.{job.collection.name}.parameters"
-        parameters = validated(kind.parameters, job.collection.parameters, place=parameters_place)
+        parameters_path = f"{key_path}.collections.{job.collection.name}.parameters"
+        parameters = validated(kind.parameters, job.collection.parameters, key_path=parameters_path)
     source: Source = import_class(kind.where)(options, parameters, job, work_dir=work_dir, log=log)
     return source
 
 
 def make_destination(
     name: str,
-    given: dict[str, Any],
+    description: dict[str, Any],
     *,
     fence: Fence,
     work_dir: Path,
@@ -57,13 +57,11 @@ def make_destination(
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
     """
-    kind = DESTINATIONS.get(str(given.get("type")))
+    kind = DESTINATIONS.get(str(description.get("type")))
     if kind is None:
-        kinds = ", ".join(DESTINATION_TYPES)
-        raise ConfigurationError(
-            f"destinations.{name}.type: unknown destination type {given.get('type')!r}; choose one of {kinds}"
-        )
-    options = validated(kind.options, given, place=f"destinations.{name}")
+        unknown = unknown_name("destination type", description.get("type"), DESTINATION_TYPES)
+        raise ConfigurationError(f"destinations.{name}.type: {unknown}")
+    options = validated(kind.options, description, key_path=f"destinations.{name}")
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
         kept["remembered"] = None if remembered is None else jsontext.encode(remembered)

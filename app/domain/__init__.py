@@ -1,1 +1,1 @@
-"""The rules, pure: events, the task's life, schedules, priority, retry and errors; nothing here reads or writes."""
+"""Pure rules without I/O: events, the life of a task, schedules, priorities, retries and errors."""

@@ -1,4 +1,4 @@
-"""Tokens of the API that the database knows: how they look, what each scope allows, and what is kept of them."""
+"""API tokens that are stored in the database: their format, their scopes, and their hashes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Final
 LONGEST_NAME: Final = 100
 _ID_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
-WRITTEN: Final = re.compile(r"syncline_([0-9a-f]{16})_[0-9a-f]{64}")
-"""A token as it is written: a mark by which people and scanners know it, its public id, and 256 random bits."""
+TOKEN_FORMAT: Final = re.compile(r"syncline_([0-9a-f]{16})_[0-9a-f]{64}")
+"""A token: a prefix that people and secret scanners recognise, its public id, and 256 random bits."""
 
-RECOGNISED: Final = re.compile(r"syncline_[0-9a-f]{16}_[0-9a-f]+")
-"""A token in a text, or the beginning of one that somebody has cut."""
+TOKEN_IN_TEXT: Final = re.compile(r"syncline_[0-9a-f]{16}_[0-9a-f]+")
+"""A token in a text, possibly cut off at the end."""
 
 
 class TokenScope(StrEnum):
     """What a token allows; each scope includes those before it.
 
-    `read` looks, `run` also asks for tasks and cancels them, `admin` also does all the rest.
+    `read` views, `run` also requests and cancels tasks, `admin` does everything.
     """
 
     READ = "read"
@@ -32,7 +32,7 @@ class TokenScope(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Its place among the scopes, the narrowest first."""
+        """The rank of the scope, 0 for the narrowest."""
         return _RANKS[self]
 
     def covers(self, needed: TokenScope) -> bool:
@@ -44,7 +44,7 @@ _RANKS: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token that was just made: `text` is all of it and is shown once, `id` and `hash` are kept."""
+    """A new token: `text` is the token itself, which is shown once; `id` and `hash` are stored."""
 
     id: str
     text: str
@@ -52,36 +52,36 @@ class NewToken:
 
 
 def name_problem(name: str) -> str | None:
-    """Why `name` cannot stand in a list of tokens; None if it can."""
+    """Why `name` is not valid for a token; None if it is."""
     if len(name) > LONGEST_NAME:
         return f"at most {LONGEST_NAME} characters, not {len(name)}"
     return None if not name or name.isprintable() else "no control characters"
 
 
 def make_token() -> NewToken:
-    """A token that nobody has had before."""
+    """Make a new random token."""
     id_ = secrets.token_hex(_ID_BYTES)
     text = f"syncline_{id_}_{secrets.token_hex(_SECRET_BYTES)}"
     return NewToken(id=id_, text=text, hash=token_hash(text))
 
 
 def token_hash(text: str) -> bytes:
-    """SHA-256 of the token. A slow hash protects what can be guessed; 256 random bits cannot."""
+    """SHA-256 of the token. A slow hash is only needed for secrets that can be guessed, not for 256 random bits."""
     return hashlib.sha256(text.encode()).digest()
 
 
-def token_id(given: bytes) -> str | None:
-    """The public id in what a client sent; None if that is no token of this form."""
-    found = WRITTEN.fullmatch(given.decode("latin-1"))
+def token_id(candidate: bytes) -> str | None:
+    """The public id in what a client sent; None if that is not a token in this format."""
+    found = TOKEN_FORMAT.fullmatch(candidate.decode("latin-1"))
     return found[1] if found else None
 
 
 def id_in(text: str) -> str | None:
-    """The public id that somebody gave, by itself, in a token or in the beginning of one; None if there is none."""
+    """The public id in `text`: an id, a token or the beginning of a token; None if it is none of these."""
     found = re.fullmatch(r"(?:syncline_)?([0-9a-f]{16})(?:_[0-9a-f]*)?", text)
     return found[1] if found else None
 
 
-def is_token(given: bytes, expected_hash: bytes) -> bool:
-    """Whether `given` is the token of this hash, in constant time."""
-    return hmac.compare_digest(hashlib.sha256(given).digest(), expected_hash)
+def is_token(candidate: bytes, expected_hash: bytes) -> bool:
+    """Whether `candidate` is the token with this hash; compares in constant time."""
+    return hmac.compare_digest(hashlib.sha256(candidate).digest(), expected_hash)

@@ -1,8 +1,8 @@
-"""What a worker and the child process of one attempt say to each other.
+"""The protocol between a worker and the child process of an attempt.
 
-The worker writes one `AttemptJob` as JSON to the child's standard input and closes it. The child answers with one JSON
-message a line on the descriptor named by `EVENTS_FD_VARIABLE`; its standard output and standard error are free text
-and become log lines. The last message is `Finished` or `Failed`; a child that ends without one has crashed.
+The worker writes one `AttemptJob` as JSON to the child's standard input and closes it. The child writes one JSON
+message per line to the descriptor in `EVENTS_FD_VARIABLE`. Its standard output and standard error are free text and
+become log lines. The last message is `Finished` or `Failed`; a child that ends without one has crashed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Level = Literal["debug", "info", "warn", "error"]
 class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One collection of a source, as its connector reads it.
 
-    `data_dir` is where connectors keep virtual environments and stage files. `generation` changes when a user asks for
-    a full reload: a bookmark, or a catalog, of another generation is void.
+    In `data_dir` connectors keep virtual environments and staged files. `generation` changes if a user requests a full
+    reload: bookmarks and catalogs of other generations are void.
     """
 
     source: str
@@ -38,11 +38,10 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class CopyJob(SourceJob, frozen=True, kw_only=True):
-    """What every attempt that loads rows is told.
+    """The job of an attempt that loads rows.
 
-    `task` is the UUIDv7 that identifies the task, `task_id` the id that users see. (task, claim) grows with every
-    attempt of a collection, so destinations fence with it. `bookmarks` has those that the store knows of destinations
-    that keep none themselves.
+    `task` is the UUIDv7 of the task, `task_id` the id that users see. (task, claim) increases with every attempt of a
+    collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own.
     """
 
     task: str
@@ -58,13 +57,13 @@ class Sync(CopyJob, frozen=True, tag="sync", tag_field="mode"):
 
 
 class Backfill(CopyJob, frozen=True, kw_only=True, tag="backfill", tag_field="mode"):
-    """Load this interval only; the bookmark stays where it is."""
+    """Load only this interval; the bookmark does not move."""
 
     interval: Interval
 
 
 class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Nothing is loaded: the source is asked for each of `collections`."""
+    """A job that loads nothing, but asks the source about each of `collections`."""
 
     source: str
     source_type: str
@@ -73,7 +72,7 @@ class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     data_dir: str
 
     def each(self) -> Iterator[SourceJob]:
-        """The source with each of the collections."""
+        """Yield a job for each of the collections."""
         for collection in self.collections:
             yield SourceJob(
                 source=self.source,
@@ -85,26 +84,26 @@ class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Check(_Question, frozen=True, tag="check", tag_field="mode"):
-    """Can each of the collections be read?"""
+    """Check whether each of the collections can be read."""
 
 
 class Discover(_Question, frozen=True, tag="discover", tag_field="mode"):
-    """What is there to choose from?"""
+    """List what the source offers."""
 
 
 AttemptJob = Sync | Backfill | Check | Discover
-"""What one attempt is to do, complete: the child reads nothing else."""
+"""Everything that an attempt needs; the child has no other input."""
 
 
 class LogLine(msgspec.Struct, frozen=True, tag="log"):
-    """One line for the task's log."""
+    """A line for the task's log."""
 
     level: Level
     message: str
 
 
 class Installing(msgspec.Struct, frozen=True, tag="installing"):
-    """Packages of the connector are being installed, which may take minutes; until `done` it answers nothing else."""
+    """The connector's package is being installed, which may take minutes; no other message comes until `done`."""
 
     done: bool = False
 
@@ -112,7 +111,7 @@ class Installing(msgspec.Struct, frozen=True, tag="installing"):
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """How much was read from the source so far; sent at most once a second.
 
-    `bytes_read` is about how many bytes the records took, `share` how much of all there is (0 to 1, None if unknown).
+    `bytes_read` is the approximate size of the records, `share` the fraction of all records (0 to 1, None if unknown).
     """
 
     records_read: int
@@ -121,9 +120,9 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class Committed(msgspec.Struct, frozen=True, tag="committed"):
-    """Rows and the bookmark that stands for them are durable and visible in `destination`.
+    """Rows and their bookmark are durable and visible in `destination`.
 
-    `rows` counts the rows that this commit inserted or changed; rows that were there already do not count.
+    `rows` is the number of rows that this commit has inserted or changed; rows that existed already do not count.
     """
 
     destination: str
@@ -132,17 +131,16 @@ class Committed(msgspec.Struct, frozen=True, tag="committed"):
 
 
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
-    """The source can be read as this collection says."""
+    """This collection can be read from the source."""
 
     collection: str
 
 
 class Offered(msgspec.Struct, frozen=True, tag="offered"):
-    """Something that a source could be asked for: a table, a stream, a function.
+    """Something that a source offers: a table, a stream, a function.
 
-    `name` is what a collection's `type` is to be. `columns` maps each name to its type as `contract.schema.Kind`
-    names it, or to `unknown` where only the values will tell. `cursor_fields` are the columns that may tell what is
-    new, the likeliest first.
+    `name` is the `type` of a collection that loads it. `columns` maps each name to a type as in `contract.schema.Kind`,
+    or to `unknown` if only the values show it. `cursor_fields` are columns that may tell what is new, likeliest first.
     """
 
     name: str
@@ -153,14 +151,14 @@ class Offered(msgspec.Struct, frozen=True, tag="offered"):
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The attempt copied everything there was."""
+    """The attempt has copied everything."""
 
     records_read: int
     rows_written: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The attempt could not go on. `retryable` is False for errors that running again cannot mend."""
+    """The attempt has failed. `retryable` is False if another attempt cannot help."""
 
     error: str
     retryable: bool = True

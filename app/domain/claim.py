@@ -1,4 +1,4 @@
-"""What is asked of the queue, what it gives, and what it is told at the end."""
+"""The values that go into and come out of the queue: requested tasks, claims, and endings of attempts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """What is asked for. `priority_class` as in `app.domain.priority`; `fire_time` only for the schedule's tasks.
+    """A requested task. `priority_class` is as in `app.domain.priority`; only tasks of schedules have a `fire_time`.
 
-    `backfill` is the `app.domain.interval.Interval` that is to be loaded, as text; None for a sync.
+    `backfill` is the `app.domain.interval.Interval` to load, as text; None for a sync.
     """
 
     source: str
@@ -40,11 +40,10 @@ class NewTask:
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
-    """One attempt, given to one worker. `failures` counts the attempts that failed before it.
+    """One attempt, assigned to one worker. `failures` is the number of failed attempts before it.
 
-    `number` is the claim's own. It grows with every claim of a collection, and no other claim has it, even where the
-    database has forgotten one and gives the same attempt out again.
-    The fields stand in the order of the statements' columns.
+    `number` is unique, and increases with every claim of a collection, even if the database has lost a claim and
+    assigns the same attempt again. The fields are in the order of the statements' columns.
     """
 
     source: str
@@ -69,7 +68,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 class NumberedLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of an attempt's log. `written` is the worker's monotonic clock, in seconds: only its age is stored."""
+    """A line of an attempt's log. `written` is the worker's monotonic clock in seconds, which gives the line's age."""
 
     line: int
     written: float
@@ -78,11 +77,10 @@ class NumberedLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How an attempt ended: the event, the status it leads to and those lines of its log that are not stored yet.
+    """How an attempt ended: the event, the task's new status, and the last lines of its log, which are not stored yet.
 
-    The last line tells how it ended. `delay` is the time until the next attempt where there is one; `if_canceled` the
-    ending that stands instead of one that leads back into the queue, when somebody has asked for the task's
-    cancellation meanwhile.
+    The last line says how it ended. `delay` is the time until the next attempt, if there is one. `if_canceled` replaces
+    an ending that queues the task again, if its cancellation was requested meanwhile.
     """
 
     claim: Claim

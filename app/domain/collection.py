@@ -1,6 +1,6 @@
-"""A collection: every key that the catalogue may have for it, and what of them an attempt is told.
+"""A collection: all its keys in the catalogue, and those that an attempt gets.
 
-A new key is a line here, and where it is used; a key that the attempt needs is a line of `CollectionJob`, too.
+To add a key, add a line here and use it; if attempts need it, add a line to `CollectionJob` too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self
 
 import msgspec
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Attempts, Day, Name, Names, OfferedName, Schedule, Section, Timeout, Timezone, Window
@@ -20,13 +21,13 @@ Misfire = Literal["skip", "latest", "all"]
 SyncMode = Literal["full_refresh", "incremental"]
 
 ALL: Final = "all"
-"""The type, and the name, of the one collection of a source that finds out by itself what there is."""
+"""The type and name of the only collection of a source that discovers by itself what to load."""
 
 DAYS_BACK: Final = 365
 
 
 class Inherited(Section):
-    """Keys of a source that a collection may replace for itself. `write_mode` None: as the source reads."""
+    """Keys of a source that a collection may override. `write_mode` None: depends on how the source reads."""
 
     schedule: Schedule = None
     timezone: Timezone = "UTC"
@@ -39,7 +40,7 @@ class Inherited(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_schedule_is_absent(cls, value: Any) -> Any:
+    def _drop_empty_schedule(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("schedule") == "":
             return {key: inner for key, inner in value.items() if key != "schedule"}
         return value
@@ -48,10 +49,9 @@ class Inherited(Section):
 class Collection(Inherited):
     """One table or endpoint of a source, an entry of `collections:`.
 
-    `start_date` None: `DAYS_BACK` days before the attempt. `sync_mode`, `cursor_field`, `primary_key` None: as the
-    source itself says. With an `interval` the collection is read in windows of time, of which those that began within
-    the `refresh_window` before now are read again. What `type` and `table_name` are by default is known when the
-    collection is in its source.
+    `start_date` None: `DAYS_BACK` days before the attempt. `sync_mode`, `cursor_field`, `primary_key` None: the source
+    decides. With an `interval` the collection is read in time windows; those that began within the `refresh_window`
+    before now are read again. `within` sets the defaults of `type` and `table_name`.
     """
 
     name: Name
@@ -67,21 +67,21 @@ class Collection(Inherited):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_alone(cls, value: Any) -> Any:
+    def _parse_name(cls, value: Any) -> Any:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return {"name": str(value)}
         if not isinstance(value, dict):
-            raise ValueError("must be a name or a mapping with a 'name'")  # noqa: TRY004 (pydantic passes TypeError)
+            raise PydanticCustomError("name_or_mapping", "must be a name or a mapping")
         return value
 
     def within(self, source: str, keys: Inherited) -> Self:
-        """The collection in `source`: whatever it does not say itself is as the source has it."""
+        """The collection with the keys that it inherits from `source`."""
         inherited = {key: getattr(keys, key) for key in Inherited.model_fields if key not in self.model_fields_set}
         named = {"type": self.type or self.name, "table_name": self.table_name or f"{source}_{self.name}"}
         return self.model_copy(update=inherited | named)
 
     def for_attempt(self, now: dt.datetime) -> CollectionJob:
-        """What an attempt that starts `now` (in UTC) is told about this collection."""
+        """The collection as an attempt gets it that starts `now` (in UTC)."""
         start_date = self.start_date or now.date() - dt.timedelta(days=DAYS_BACK)
         windows = None
         if self.interval is not None:
@@ -92,11 +92,10 @@ class Collection(Inherited):
 
 
 class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an attempt is told about the collection to copy, all defaults applied.
+    """The collection that an attempt copies, with all defaults applied.
 
-    `sync_mode`, `cursor_field` and `primary_key` are None where the source's own discovery decides, `write_mode` where
-    rows arrive as the source reads. With `windows` the collection is read in intervals of time, of which those that are
-    in sync are not read again.
+    `sync_mode`, `cursor_field` and `primary_key` are None if the source decides; `write_mode` is None if it depends on
+    how the source reads. With `windows` the collection is read in time windows; those in sync are not read again.
     """
 
     name: str

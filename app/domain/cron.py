@@ -1,9 +1,9 @@
-"""Cron expressions of five fields, and the calendar arithmetic that finds the next minute they match.
+"""Cron expressions with five fields, and the calendar arithmetic that finds the next matching minute.
 
-The dialect is that of Debian's cron (crontab(5), Vixie cron): names in any case, lists, ranges, steps, 7 as Sunday; day
-of month and day of week are alternatives, unless one of them starts with a star, then both must match. Added are `?`
-as another way to write `*`, `5/15` for "from 5 on in steps of 15", and ranges that end on Sunday (`FRI-SUN`). Fields
-for seconds or years and the signs `L`, `W` and `#` of other crons are refused.
+The dialect is that of Debian's cron (crontab(5), Vixie cron): names in any case, lists, ranges, steps, 7 as Sunday. A
+match of the day of month or the day of week is enough, unless one of them starts with a star; then both must match. In
+addition, `?` means `*`, `5/15` means "from 5 in steps of 15", and ranges may end on Sunday (`FRI-SUN`). Fields for
+seconds or years and the signs `L`, `W` and `#` of other crons are refused.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _FIELDS = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The minutes that an expression matches; bit n of each number stands for the value n (weekdays: 0 is Sunday).
+    """The minutes that an expression matches, as bit sets: bit n stands for the value n (weekdays: 0 is Sunday).
 
     `either_day`: a match of the day of month or of the day of week is enough. `fixed_time`: neither minute nor hour
-    starts with a star, which is what cron looks at when clocks change.
+    starts with a star, which decides what happens when clocks change.
     """
 
     minutes: int
@@ -62,7 +62,7 @@ class Cron:
     fixed_time: bool
 
     def first_match(self, earliest: datetime, *, before: datetime) -> datetime | None:
-        """The first whole minute of [earliest, before) that matches; wall times without a zone."""
+        """The first matching minute in [earliest, before); wall times without a time zone."""
         minute = earliest.replace(second=0, microsecond=0)
         if minute < earliest:
             minute += timedelta(minutes=1)
@@ -97,10 +97,10 @@ class Cron:
 
 
 def parse_cron(expression: str) -> Cron:
-    """Read five fields: minute, hour, day of month, month, day of week.
+    """Parse five fields: minute, hour, day of month, month, day of week.
 
     Raises:
-        ConfigurationError: naming the field, the value in it that is wrong, and what is valid.
+        ConfigurationError: names the field, the wrong value and what is valid.
     """
     texts = expression.split()
     if len(texts) != len(_FIELDS):
@@ -172,7 +172,8 @@ def _not_understood(field: _Field, item: str) -> ConfigurationError:
 
 def _wrong_number_of_fields(count: int) -> str:
     foreign = " (seconds and years are not supported)" if count > len(_FIELDS) else ""
-    return f"{count} fields{foreign}; write 5: {', '.join(field.name for field in _FIELDS)}"
+    fields = "1 field" if count == 1 else f"{count} fields"
+    return f"{fields}{foreign}; write 5: {', '.join(field.name for field in _FIELDS)}"
 
 
 def _starts_with_star(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Durations as people write them in the configuration: `45s`, `90m`, `1h30m`, `24h`, `7d`, `1.5h`."""
+"""Durations as written in the catalogue: `45s`, `90m`, `1h30m`, `24h`, `7d`, `1.5h`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError
 
 from app.domain.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ _DURATION = re.compile(
 
 
 def format_duration(duration: timedelta) -> str:
-    """As `parse_duration` reads it: `1d12h`, `90s` as `1m30s`, `0s`."""
+    """Format a duration so that `parse_duration` can read it: `1d12h`, `1m30s`, `0s`."""
     seconds, parts = duration.total_seconds(), []
     for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
         whole, seconds = divmod(seconds, length)
@@ -30,10 +31,10 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read days, hours, minutes and seconds, each at most once and in this order.
+    """Parse days, hours, minutes and seconds, each at most once and in this order.
 
     Raises:
-        ConfigurationError: `text` is something else, or longer than `LONGEST_DURATION`.
+        ConfigurationError: `text` has another format, or the duration is longer than `LONGEST_DURATION`.
     """
     parts = _DURATION.fullmatch(text.strip())
     if parts is None:
@@ -47,15 +48,17 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _duration(value: Any) -> Any:
-    """Pydantic takes a ValueError for what is wrong with a value, and a number of seconds for a duration."""
+def _parse_value(value: Any) -> Any:
+    """Validate a key. Pydantic reports only ValueErrors, and would accept a number of seconds."""
     if value is None or isinstance(value, timedelta):  # a default
         return value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PydanticKnownError("string_type")
     try:
         return parse_duration(str(value))
     except ConfigurationError as error:
         raise ValueError(str(error)) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""The value of a key, written as `parse_duration` reads it; no number of seconds."""
+Duration = Annotated[timedelta, BeforeValidator(_parse_value)]
+"""The value of a key in the format of `parse_duration`; a number of seconds is not accepted."""

@@ -1,7 +1,7 @@
 """The events of a task's stream, and how events of older schema versions are read.
 
-A stream is the history of one task: versions 1, 2, 3, … without gaps. Log lines are events too, kept apart (see
-`app.store`): they carry no version and change no state.
+A stream is the history of one task, with versions 1, 2, 3, … without gaps. Log lines are stored separately (see
+`app.store`): they have no version and change no state.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-# A task was asked for, by a schedule or by an API call.
+# A task was requested, by a schedule or through the API.
 TASK_SCHEDULED: Final = "TaskScheduled"
-# A worker claimed the task; `claim`, the number of the claim, is the fence of all that this worker writes.
+# A worker claimed the task; the number `claim` fences everything that this worker writes for it.
 TASK_STARTED: Final = "TaskStarted"
-# A destination has committed rows together with the bookmark that stands for them.
+# A destination has committed rows together with their bookmark.
 BOOKMARK_SAVED: Final = "BookmarkSaved"
-# How much a running attempt has read so far: `records_read`, `bytes_read` and, where it is known, `share` of all.
+# How much a running attempt has read so far: `records_read`, `bytes_read` and, if known, the fraction `share`.
 PROGRESS_REPORTED: Final = "ProgressReported"
-# Somebody wants a running task to end.
+# The cancellation of a running task was requested.
 CANCEL_REQUESTED: Final = "CancelRequested"
 # The attempt failed and the task will be tried again at `run_at`.
 ATTEMPT_FAILED: Final = "AttemptFailed"
-# The worker's lease ran out; the attempt counts as failed.
+# The worker's lease expired; the attempt counts as failed.
 ATTEMPT_RESCUED: Final = "AttemptRescued"
-# A worker gave the task back, no failed attempt: it drains, the claim never reached it, or its catalogue does not have
-# the collection, which no worker that took the task has known since `unknown_since`.
+# A worker gave the task back, which does not count as a failure: it is draining, it never received the claim, or its
+# catalogue does not have the collection (no worker that claimed the task has known it since `unknown_since`).
 ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"
@@ -40,7 +40,7 @@ TERMINAL: Final = frozenset({TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELED})
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fact. `status` is the task's status after it; `data` holds what only this type of event needs."""
+    """One event. `status` is the task's status after it; `data` has the fields of this type of event."""
 
     task: UUID
     version: int
@@ -53,12 +53,12 @@ class Event:
     v: int = 1
 
 
-# (type, v) → the data of the same event in schema version v + 1. Empty while every type is still in its first version.
+# (type, v) → converts an event's data to schema version v + 1. Empty, because all types are in their first version.
 UPCASTS: Final[Mapping[tuple[str, int], Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {}
 
 
 def upcast(type_: str, v: int, data: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
-    """Bring an event's data to the newest schema version of its type, one step after the other."""
+    """Convert an event's data to the newest schema version of its type, step by step."""
     while step := UPCASTS.get((type_, v)):
         v, data = v + 1, step(data)
     return v, data

@@ -1,6 +1,6 @@
-"""Which variables of its starter's environment a child process sees: the named ones, so that no secret comes along.
+"""The environment variables that child processes inherit: only those named here, so that no other secrets leak.
 
-Settings of pip, uv, Docker and proxies may hold credentials of their own, which those who use them need.
+Settings of pip, uv, Docker and proxies may contain credentials, which these programs need.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _DOCKER: Final = frozenset(
     }
 )
 
-# https://pip.pypa.io/en/stable/cli/pip_install: what decides which packages come from where. What would put them
-# elsewhere than into our own environment (PIP_TARGET, PIP_USER) is left out.
+# https://pip.pypa.io/en/stable/cli/pip_install: what decides which packages come from where. PIP_TARGET and PIP_USER
+# are missing, because they would install packages outside of our virtual environment.
 _PIP: Final = frozenset(
     {
         "PIP_BUILD_CONSTRAINT",
@@ -123,7 +123,7 @@ _UV: Final = frozenset(
         "UV_SYSTEM_CERTS",
     }
 )
-# The user chooses the name of an index, which is part of these.
+# The names of these variables contain the index's name, which the user chooses.
 _CREDENTIALS_OF_AN_INDEX: Final = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
 
 _PROGRAM: Final = _SYSTEM | _NETWORK
@@ -132,22 +132,22 @@ _ATTEMPT: Final = _PROGRAM | _USER | _DOCKER | _PIP | _UV
 
 
 def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """For a database server: where programs are, which language and time zone."""
+    """For a database server: the path of programs, language and time zone."""
     return _only(environment, _SYSTEM)
 
 
 def program_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """For other people's programs, taps and connectors among them: the same, and how to reach the network."""
+    """For external programs such as taps and connectors: the same, and network settings."""
     return _only(environment, _PROGRAM)
 
 
 def docker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """For Docker's client: the same, and how to find its engine and the credentials of registries."""
+    """For the Docker client: the same, and how to reach the engine and log in to registries."""
     return _only(environment, _DOCKER_CLIENT)
 
 
 def attempt_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """For the process of an attempt: what all of these need, who the user is, and where packages come from."""
+    """For the process of an attempt: all of these, the user, and the settings of package installers."""
     credentials = {name: value for name, value in environment.items() if _CREDENTIALS_OF_AN_INDEX.fullmatch(name)}
     return _only(environment, _ATTEMPT) | credentials
 

@@ -1,4 +1,4 @@
-"""An interval of time as a backfill loads it: from its start to just before its end, in UTC."""
+"""A time interval that a backfill loads, in UTC: the start is included, the end is not."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[start, end)`; both are aware and in UTC."""
+    """`[start, end)`; both are aware times in UTC."""
 
     start: dt.datetime
     end: dt.datetime
 
     def __str__(self) -> str:
-        """As ISO 8601 writes an interval: `2024-01-01T00:00:00Z/2024-02-01T00:00:00Z`; `parse` reads it again."""
+        """Format as ISO 8601: `2024-01-01T00:00:00Z/2024-02-01T00:00:00Z`, as `parse` reads it."""
         return f"{format_moment(self.start)}/{format_moment(self.end)}"
 
     @classmethod
     def between(cls, start: dt.datetime, end: dt.datetime) -> Interval:
-        """Raises `ConfigurationError` unless `end` is after `start`."""
+        """Make an interval. Raises `ConfigurationError` unless `end` is after `start`."""
         made = cls(start.astimezone(dt.UTC), end.astimezone(dt.UTC))
         if made.start >= made.end:
             first, last = format_moment(made.start), format_moment(made.end)
@@ -33,7 +33,7 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return made
 
     def pieces(self, length: dt.timedelta) -> Iterator[Interval]:
-        """The interval in pieces of `length` (greater than zero), the oldest first; the last one may be shorter."""
+        """Split into pieces of `length` (greater than zero), oldest first; the last one may be shorter."""
         start = self.start
         while start < self.end:
             end = self.end if self.end - start <= length else start + length
@@ -42,11 +42,11 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def parse(cls, text: str) -> Interval:
-        """Raises `ValueError` for what `__str__` never writes."""
+        """Parse what `__str__` has formatted. Raises `ValueError` for anything else."""
         start, _, end = text.partition("/")
         return cls(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end))
 
 
 def format_moment(moment: dt.datetime) -> str:
-    """A moment of an interval as bookmarks, tables and people see it: ISO 8601, UTC as `Z`."""
+    """Format the start or end of an interval: ISO 8601, UTC as `Z`."""
     return moment.isoformat().replace("+00:00", "Z")

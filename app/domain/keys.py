@@ -1,4 +1,4 @@
-"""What the catalogue's keys are made of: names, days, schedules, durations, and the sections that hold them."""
+"""The types of the catalogue's keys: names, days, schedules, durations, and the sections that contain them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import datetime as dt
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.domain.duration import Duration
 from app.domain.errors import ConfigurationError
 from app.domain.numbers import Whole
+from app.domain.visible import make_visible, name_character
 
 LONGEST_NAME = 255
-"""Bytes of UTF-8: three such names together must fit into a row of an index (2,704 bytes)."""
+"""In bytes of UTF-8: three names together must fit into an index row (2,704 bytes)."""
 
 NOTHING = "none"
-"""Written for a key that would otherwise be inherited: no schedule, no misfire window."""
+"""The value that disables a key which would otherwise be inherited: no schedule, no misfire window."""
+
+_MEANT_AS_NOTHING = frozenset({"never", "no", "null", "off", "false", "disable", "disabled", "manual", "-", "~", ""})
 
 
 def name_problem(name: str) -> str | None:
-    """Why `name` cannot stand in ids, URLs and log lines; None if it can."""
+    """Why `name` cannot be used in ids, URLs and log lines; None if it can."""
     if not name:
         return "a name must not be empty"
     if name != name.strip():
@@ -27,8 +31,10 @@ def name_problem(name: str) -> str | None:
     if "/" in name:
         return "a name must not contain '/'"
     # Letters of any script are printable; line separators and lone surrogates are not.
-    if not name.isprintable():
-        return "a name must not contain control characters"
+    if invisible := next((each for each in name if not each.isprintable()), None):
+        return (
+            f"the name '{make_visible(name)}' has a character that cannot be seen: replace {name_character(invisible)}"
+        )
     if (size := len(name.encode())) > LONGEST_NAME:
         return f"a name must not be longer than {LONGEST_NAME} bytes (it has {size})"
     return None
@@ -41,22 +47,20 @@ def _check_name(name: str) -> str:
 
 
 def _check_offered(name: str) -> str:
-    # It is a table or a stream of somebody else's, and stands in no URL.
+    # The name of an external table or stream, which is not used in URLs.
     _check_name(name.replace("/", "_"))
     return name
 
 
-def _day(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError('must be a day written as "YYYY-MM-DD"')  # noqa: TRY004 (pydantic passes TypeError through)
+def _parse_day(value: Any) -> Any:
     try:
-        return dt.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+        return dt.datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
     except ValueError:
-        raise ValueError('must be a day written as "YYYY-MM-DD"') from None
+        raise PydanticCustomError("day", "must be a day written as YYYY-MM-DD") from None
 
 
 def _check_fires(expression: str, timezone: str = "UTC") -> None:
-    # Here, for an attempt imports this module and has nothing to do with schedules.
+    # Imported here, because attempts import this module and need no schedules.
     from app.domain.schedule import parse_schedule  # noqa: PLC0415
 
     parse_schedule(expression, timezone)
@@ -68,7 +72,8 @@ def _check_schedule(expression: str | None) -> str | None:
     try:
         _check_fires(expression)
     except ConfigurationError as error:
-        raise ValueError(f"{error}; '{NOTHING}' disables it") from None
+        hint = f"; for no schedule write '{NOTHING}'" if expression.lower() in _MEANT_AS_NOTHING else ""
+        raise ValueError(f"{error}{hint}") from None
     return expression
 
 
@@ -86,32 +91,38 @@ def _check_not_zero(duration: dt.timedelta) -> dt.timedelta:
     return duration
 
 
-def _window(value: Any) -> Any:
+def _parse_window(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in _MEANT_AS_NOTHING:
+        raise ValueError(f"{value!r} is not a duration; for no window write '{NOTHING}'")
     return None if value == NOTHING else value
 
 
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def _parse_list(value: Any) -> Any:
+    if isinstance(value, str):
+        return [value]
+    if value is None or isinstance(value, list | tuple):
+        return value
+    raise PydanticCustomError("string_or_list", "must be a string or a list")
 
 
-Several = BeforeValidator(_several)
-"""A list, or a single text in its place."""
+Several = BeforeValidator(_parse_list)
+"""Accepts a single string instead of a list."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
 OfferedName = Annotated[str, AfterValidator(_check_offered)]
-Day = Annotated[dt.date, BeforeValidator(_day)]
+Day = Annotated[dt.date, BeforeValidator(_parse_day)]
 Names = Annotated[list[Name], Several]
 Schedule = Annotated[str | None, AfterValidator(_check_schedule)]
-"""None: by hand only."""
+"""None: no schedule, tasks only on request."""
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
-Window = Annotated[Duration | None, BeforeValidator(_window)]
-"""None: however long ago."""
+Window = Annotated[Duration | None, BeforeValidator(_parse_window)]
+"""None: unlimited."""
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
 
 class Section(BaseModel):
-    """A mapping of the catalogue; defaults are validated like any value."""
+    """A mapping in the catalogue. Defaults are validated too."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -119,13 +130,13 @@ class Section(BaseModel):
         frozen=True,
         hide_input_in_errors=True,
         validate_default=True,
-        # An attempt needs none of these models.
+        # Attempts do not need these models.
         defer_build=True,
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_absent(cls, value: Any) -> Any:
+    def _accept_empty(cls, value: Any) -> Any:
         if value is None:
             return {}
         return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value

@@ -1,25 +1,35 @@
-"""Lines out of a stream that comes in pieces."""
+r"""Lines of text: a line ends with `\n` or `\r\n` and with nothing else.
+
+`str.splitlines` also ends lines at a form feed, at U+0085, at U+2028 and at others, which are ordinary characters of
+messages and of JSON.
+"""
 
 from __future__ import annotations
 
 from typing import AnyStr, Generic
 
 
-class LineSplitter(Generic[AnyStr]):
-    r"""Splits at newlines; lines have none at their end. `newline` is `b"\n"` or `"\n"`, of the type of the pieces.
+def split_lines(text: str) -> list[str]:
+    """The lines of a whole text, without their line breaks; none of an empty text."""
+    *lines, last = text.split("\n")
+    return [line.removesuffix("\r") for line in (*lines, *([last] if last else []))]
 
-    The line that has begun and not ended is kept whole: who reads a stream that may never end one looks at `length`
-    after each piece, and gives up or calls `cut`.
+
+class LineSplitter(Generic[AnyStr]):
+    r"""Splits at newlines, which are removed. `newline` is `b"\n"` or `"\n"`, the same type as the pieces.
+
+    An incomplete line is kept in memory. If a line may never end, check `length` after each piece, and give up or call
+    `cut`.
     """
 
     def __init__(self, newline: AnyStr) -> None:
         self._newline: AnyStr = newline
         self._begun: list[AnyStr] = []
         self.length = 0
-        """Of what has come after the last newline, in bytes or characters."""
+        """The length of the incomplete line, in bytes or characters."""
 
     def feed(self, piece: AnyStr) -> list[AnyStr]:
-        """The lines that end in `piece`."""
+        """Return the lines that end in `piece`."""
         lines: list[AnyStr] = piece.split(self._newline)
         rest = lines.pop()
         if lines and self._begun:
@@ -30,14 +40,14 @@ class LineSplitter(Generic[AnyStr]):
         return lines
 
     def take(self) -> AnyStr:
-        """What has come after the last newline, which is forgotten."""
+        """Remove and return the incomplete line."""
         begun: AnyStr = self._newline[:0].join(self._begun)
         self._begun.clear()
         self.length = 0
         return begun
 
     def beginning(self, length: int) -> AnyStr:
-        """The first `length` of what has come after the last newline, or all of it."""
+        """The first `length` bytes or characters of the incomplete line."""
         begun: AnyStr = self._newline[:0]
         for piece in self._begun:
             if len(begun) >= length:
@@ -46,7 +56,7 @@ class LineSplitter(Generic[AnyStr]):
         return begun[:length]
 
     def cut(self, length: int) -> None:
-        """Forgets all but the first `length` of what has come after the last newline."""
+        """Drop everything after the first `length` bytes or characters of the incomplete line."""
         if self.length > length:
             self._begun = [self.beginning(length)]
             self.length = length

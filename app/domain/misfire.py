@@ -1,4 +1,4 @@
-"""What becomes of the fire times of one schedule that are due: they start a task, are skipped, or are missed."""
+"""Decides about the due fire times of a schedule: each starts a task, is skipped, or is missed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ OVERLAP = "overlap"
 
 
 class MisfirePolicy(StrEnum):
-    """What to do about fire times that no scheduler could look at in time, within the misfire window.
+    """What to do about fire times that no scheduler handled in time, within the misfire window.
 
-    SKIP misses them. LATEST starts the last one due and misses those before it. ALL starts every one, oldest first and
+    SKIP misses them. LATEST starts the latest one and misses those before it. ALL starts all of them, oldest first and
     one after the other.
     """
 
@@ -30,7 +30,7 @@ class MisfirePolicy(StrEnum):
 
 
 class MissedReason(StrEnum):
-    """Why a fire time starts nothing: the policy is SKIP; a later one stands for it; it is older than the window."""
+    """Why a fire time was missed: the policy is SKIP; a later one replaces it; it is older than the window."""
 
     POLICY = "policy"
     COALESCED = "coalesced"
@@ -39,9 +39,9 @@ class MissedReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one fire time. `missed` is None for one that starts a task.
+    """The decision about a fire time. `missed` is None if it is to start a task.
 
-    Where the collection has an active task already, what starts is to be recorded as skipped for the overlap.
+    If the collection already has an active task, such a fire time is recorded as skipped because of the overlap.
     """
 
     fire_time: datetime
@@ -49,7 +49,7 @@ class Decision:
 
 
 class FireOutcome(StrEnum):
-    """What the ledger says of a fire time: its task started, another task was active, or it was missed."""
+    """The outcome in the ledger: the fire time started a task, another task was active, or it was missed."""
 
     STARTED = "started"
     SKIPPED = "skipped"
@@ -58,7 +58,7 @@ class FireOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one fire time, and why where it started no task."""
+    """The outcome of a fire time, with the reason if it started no task."""
 
     fire_time: datetime
     outcome: FireOutcome
@@ -67,9 +67,9 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The decisions of one pass, oldest first, and the first fire time that is not decided yet.
+    """The decisions of one pass, oldest first, and the first undecided fire time.
 
-    `next_fire_at` is None for a schedule that never fires again.
+    `next_fire_at` is None if the schedule never fires again.
     """
 
     decisions: tuple[Decision, ...]
@@ -78,9 +78,9 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class MisfireRule:
-    """Policy and window of a collection; `window` None has no end.
+    """The policy and window of a collection; `window` None is unlimited.
 
-    A fire time is on time for `MISFIRE_GRACE`, after that it is a misfire. The window is about misfires alone.
+    After `MISFIRE_GRACE` a fire time is a misfire. The window applies to misfires only.
     """
 
     policy: MisfirePolicy = MisfirePolicy.LATEST
@@ -94,20 +94,20 @@ class MisfireRule:
 
 
 def first_start(decisions: Sequence[Decision]) -> Decision | None:
-    """Of several that are to start a task the one that is tried: the collection has room for no other."""
+    """The first decision that starts a task. Only this one is tried, because a collection has one active task."""
     return next((decision for decision in decisions if decision.missed is None), None)
 
 
 def settle(
     decisions: Sequence[Decision], policy: MisfirePolicy, *, started: bool, collection_active: bool
 ) -> tuple[list[Settled], datetime | None]:
-    """What became of one pass's decisions, and the fire time that waits for the next pass, where one does.
+    """The outcomes of a pass, and the fire time that waits for the next pass, if there is one.
 
-    `started` tells whether the first start was given its task: if not, the collection has another one.
-    `collection_active` is what the pass knew when it decided.
+    `started` is whether the first start got a new task; if not, the collection has another one. `collection_active` is
+    whether it had an active task when the pass decided.
     """
     first = first_start(decisions)
-    # ALL promises every fire time a task, and somebody has taken the collection since this pass looked.
+    # ALL guarantees a task forevery fire time, and another task was started after this pass had checked.
     waits = first is not None and not started and policy is MisfirePolicy.ALL and not collection_active
     settled: list[Settled] = []
     for decision in decisions:
@@ -134,10 +134,10 @@ def decide_fire_times(
     collection_active: bool,
     limit: int = FIRE_TIMES_PER_PASS,
 ) -> Decided:
-    """Decide the fire times from `next_fire_at` to `now` (the database's clock), at most `limit` of them.
+    """Decide about the fire times from `next_fire_at` to `now` (the database's clock), at most `limit` of them.
 
-    What is beyond `limit`, or waits under ALL for the active task to end, comes again in a later pass that is given the
-    `next_fire_at` of this one. Periods count from there, so the pass needs no last fire time.
+    Those beyond `limit`, and those that wait for the active task under ALL, are left for a later pass, which starts at
+    the returned `next_fire_at`. Periods count from there, so the last fire time is not needed.
     """
     due = _due(schedule, next_fire_at=next_fire_at, now=now, limit=limit)
     if rule.policy is MisfirePolicy.ALL:
@@ -198,7 +198,7 @@ def _one_after_the_other(
         if rule.too_old(fire_time, now):
             yield Decision(fire_time, MissedReason.OUTSIDE_WINDOW)
         elif active and not rule.on_time(fire_time, now):
-            return  # it waits, and all behind it do
+            return  # it waits, and so do all after it
         else:
             yield Decision(fire_time)
             active = True

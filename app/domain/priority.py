@@ -1,7 +1,7 @@
-"""Which task goes first: those of the higher class, within a class the older ones.
+"""The order of tasks: a higher class first, within a class the older task first.
 
-A task's priority is its class times 10^12 less the unix seconds of its creation; the greatest is claimed first. The
-store computes it, because only the database's clock knows when a task was created.
+A task's priority is its class times 10^12 minus the Unix time of its creation; the highest is claimed first. The store
+computes it, because the database's clock decides when a task was created.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class PriorityClass(IntEnum):
-    """Who asked for the task."""
+    """The class of a task, which depends on what requested it."""
 
     API = 300
     SCHEDULE = 200

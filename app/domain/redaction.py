@@ -1,4 +1,4 @@
-"""Secrets out of texts: events are kept for ever, so a log line is redacted before it becomes one."""
+"""Removes secrets from texts. Log lines are redacted before they are stored."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 class Redactor:
-    """Replaces every secret that it was made with by `***`.
+    """Replaces secrets with `***`.
 
-    It knows a secret also as JSON, URLs and Base64 write it, alone or within a longer text such as `user:password`, and
-    each line of a secret of several lines (a PEM key), because logs come line by line.
+    It also recognises secrets that are encoded as JSON, in URLs or as Base64, also within a longer text such as
+    `user:password`, and each line of a secret with several lines (a PEM key), because logs are redacted by line.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST_SECRET}
         by_first: dict[str, list[str]] = {}
-        # The longest first: a secret that begins with another one is replaced whole.
+        # Longest first, so that a secret that begins with another one is replaced completely.
         for form in sorted(forms, key=lambda form: (-len(form), form)):
             for first, rest in _patterns(form):
                 by_first.setdefault(first, []).append(rest)
-        # Alternatives by their first character, which Python looks for very fast: most of a text begins no secret.
+        # Alternatives grouped by first character, which Python finds very fast; most characters do not start a secret.
         alternatives = [f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in sorted(by_first.items())]
         self._pattern = re.compile("|".join(alternatives)) if alternatives else None
 
@@ -45,7 +45,7 @@ class Redactor:
 
 @lru_cache(maxsize=2)
 def redactor_of(secrets: frozenset[str]) -> Redactor:
-    """The redactor of these secrets, kept: making it takes most of a second where there are a thousand."""
+    """The redactor for these secrets; cached, because with a thousand secrets it takes most of a second to make."""
     return Redactor(secrets)
 
 
@@ -60,15 +60,16 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _lines(secret: str) -> list[str]:
+    # At every line break that Python knows, because programs that indent or wrap text do it at any of them.
     lines = [line.strip() for line in secret.splitlines()]
     return [line for line in lines if line and not line.startswith("-----")] if len(lines) > 1 else []
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """The whole, and what stands for the secret within the Base64 of a longer text.
+    """The secret in Base64, and as a part of a longer text in Base64.
 
-    There are three such forms: three bytes become four characters, so it matters how many come before. Those at the
-    ends that stand for parts of a neighbour as well differ each time, and are left out.
+    As a part, it has three forms: three bytes become four characters, so the number of bytes before it matters.
+    Characters at both ends that also encode bits of a neighbour vary, and are left out.
     """
     yield b64encode(secret).decode()
     for before in range(3):
@@ -78,7 +79,7 @@ def _in_base64(secret: bytes) -> Iterator[str]:
 
 
 def _patterns(form: str) -> Iterator[tuple[str, str]]:
-    """(the first character, a pattern for the rest) for `form`, whatever part of it is percent-encoded, RFC 3986."""
+    """(first character, pattern of the rest) for `form`, any part of which may be percent-encoded (RFC 3986)."""
     rest = "".join(map(_character, form[1:]))
     yield form[0], rest
     if not _stays(form[0]):
@@ -95,12 +96,12 @@ def _character(character: str) -> str:
 
 
 def _stays(character: str) -> bool:
-    """Nobody encodes letters and digits."""
+    """Whether the character is never percent-encoded: letters and digits."""
     return character.isascii() and character.isalnum()
 
 
 def _percent_encoded(character: str) -> str:
-    """A pattern for its bytes in UTF-8, in digits of either case."""
+    """A pattern for the percent-encoded UTF-8 bytes, with hexadecimal digits in either case."""
     digits = character.encode("utf-8", errors="surrogatepass").hex()
     either = [f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits]
     return "".join(f"%{high}{low}" for high, low in zip(either[::2], either[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""When a failed attempt is tried again."""
+"""The delay before a failed attempt is tried again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MOST_DOUBLINGS = 30
 def retry_delay(
     failure: int, *, rng: Random, first: timedelta = FIRST_DELAY, longest: timedelta = LONGEST_DELAY
 ) -> timedelta:
-    """How long to wait after the failure with this number (the first is 1): doubling, capped, then jittered.
+    """The delay after the given failure (the first is 1): exponential, capped, with jitter.
 
-    The jitter is drawn from the delay's upper half, so that tasks that failed together do not come back together:
-    "equal jitter" of the AWS Architecture Blog, "Exponential Backoff And Jitter" (2015).
+    The delay is drawn from the upper half of its range, so that tasks that failed together are not retried together:
+    "equal jitter" in the AWS Architecture Blog, "Exponential Backoff And Jitter" (2015).
 
     Raises:
         ValueError: `failure` is less than 1.
     """
     if failure < 1:
-        raise ValueError(f"failures are counted from 1, not from {failure}")
+        raise ValueError(f"failures are counted from 1, got {failure}")
     delay = min(longest, first * (1 << min(failure - 1, _MOST_DOUBLINGS)))
     return delay / 2 + delay / 2 * rng.random()

@@ -1,9 +1,9 @@
-"""When a collection is due: cron expressions in a time zone, and fixed periods.
+"""Schedules of collections: cron expressions in a time zone, and fixed periods.
 
-When clocks change, cron schedules do what Debian's cron does (crontab(5), and the virtual clock of Vixie's cron.c):
-a schedule with a star at the start of its minute or hour follows real time without a break or a pause; one with fixed
-times fires once right after a gap that swallowed it, and only the first time in an hour that comes twice. Where clocks
-go forward by three hours or more, or back by more than three, they were corrected, and nothing is made up or held back.
+When clocks change, cron schedules behave as in Debian's cron (crontab(5), and the virtual clock of Vixie's cron.c). A
+schedule with a star at the start of its minute or hour follows real time. One with fixed times fires once right after a
+gap that it falls into, and only the first time in an hour that is repeated. A change of three hours or more forward, or
+more than three back, is a correction of the clock: nothing is made up for or held back.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
+from app.domain.choices import choose_one
 from app.domain.cron import Cron, parse_cron
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
@@ -43,35 +44,35 @@ _SEARCHED_YEARS = 41
 
 
 class Schedule(Protocol):
-    """Fire times in order. Equal expressions give equal schedules."""
+    """A sequence of fire times. Equal expressions give equal schedules."""
 
     def next_after(self, instant: datetime, last_fire: datetime | None = None) -> datetime | None:
-        """The first fire time later than `instant`, in UTC; both times given are aware.
+        """The first fire time after `instant`, in UTC; both arguments are aware times.
 
-        `last_fire` is the stored fire time from which periods count; cron expressions do not look at it. None: it never
-        fires again (a cron expression that only matches minutes which clocks in its zone leave out).
+        Periods count from `last_fire`, the stored fire time; cron expressions ignore it. None if it never fires again,
+        such as a cron expression that only matches minutes which the clocks of its zone skip.
         """
 
 
 def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
-    """Read a cron expression, a macro such as `@daily`, or `@every` with a duration.
+    """Parse a cron expression, a macro such as `@daily`, or `@every` with a duration.
 
-    A prefix `CRON_TZ=Zone` (or `TZ=Zone`) wins over `timezone`. Parsed schedules are kept, so asking again is cheap.
+    A prefix `CRON_TZ=Zone` (or `TZ=Zone`) overrides `timezone`. Parsed schedules are cached.
 
     Raises:
-        ConfigurationError: saying which field or name is wrong and what is valid.
+        ConfigurationError: names the wrong field or name, and what is valid.
     """
     return _parse(expression, timezone)
 
 
 def parse_time_zone(name: str) -> tzinfo:
-    """Find a zone of the machine's time zone database.
+    """Find a zone in the machine's time zone database.
 
     Raises:
-        ConfigurationError: with the nearest name that exists.
+        ConfigurationError: there is no such zone; suggests the closest name.
     """
     if name == "UTC":
-        return UTC  # also where the machine has no time zone database
+        return UTC  # also if the machine has no time zone database
     if name in _zone_names():
         return ZoneInfo(name)
     by_folded_name = {known.casefold(): known for known in _zone_names()}
@@ -97,9 +98,11 @@ def _parse_body(body: str, zone: tzinfo) -> Schedule:
     name, *arguments = body.split(maxsplit=1)
     if name == _EVERY:
         return PeriodicSchedule(_period("".join(arguments)))
-    if body not in _MACROS:
-        raise ConfigurationError(f"unknown {body!r}; use {', '.join(_MACROS)} or {_EVERY} with a duration")
-    return CronSchedule(parse_cron(_MACROS[body]), zone)
+    if name not in _MACROS:
+        raise ConfigurationError(f"unknown macro {name!r}; {choose_one(name, [*_MACROS, _EVERY])}")
+    if arguments:
+        raise ConfigurationError(f"{name!r} stands alone; remove {arguments[0]!r}")
+    return CronSchedule(parse_cron(_MACROS[name]), zone)
 
 
 def _period(text: str) -> timedelta:
@@ -116,25 +119,25 @@ def _zone_names() -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class PeriodicSchedule:
-    """Fires whenever `period` has passed since the last fire time, on no clock in particular."""
+    """Fires whenever `period` has passed since the last fire time."""
 
     period: timedelta
 
     def next_after(self, instant: datetime, last_fire: datetime | None = None) -> datetime:
-        """The first of `last_fire` + 1, 2, 3 … periods later than `instant`, which stands in for no last fire."""
+        """The first of `last_fire` + 1, 2, 3 … periods after `instant`. `last_fire` defaults to `instant`."""
         start = _in_utc(instant if last_fire is None else last_fire)
         return start + max(1, (instant - start) // self.period + 1) * self.period
 
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule:
-    """Fires at the minutes that match `cron` on the clocks of `zone`."""
+    """Fires at the minutes that match `cron` in the wall time of `zone`."""
 
     cron: Cron
     zone: tzinfo
 
     def next_after(self, instant: datetime, last_fire: datetime | None = None) -> datetime | None:  # noqa: ARG002
-        """The first fire time later than `instant`, or None if there is none for 40 years."""
+        """The first fire time after `instant`, or None if there is none within 40 years."""
         moment = _in_utc(instant).replace(tzinfo=None)
         for period in offset_periods(self.zone, moment, years=_SEARCHED_YEARS):
             wall = self.cron.first_match(self._earliest(period, moment), before=period.end + period.offset)
@@ -143,10 +146,10 @@ class CronSchedule:
         return None
 
     def _earliest(self, period: OffsetPeriod, moment: datetime) -> datetime:
-        """The wall time from which `period` is searched.
+        """The wall time at which the search in `period` starts.
 
-        For fixed times the clock before the change goes on: after a gap the search begins inside it (what is found
-        there fires as the period starts), in a repeated hour it begins when that hour is over.
+        For fixed times the clock from before the change continues. After a gap the search starts inside the gap, and a
+        match there fires when the period starts. In a repeated hour the search starts after that hour.
         """
         goes_on = self.cron.fixed_time and -_CORRECTION <= period.shift < _CORRECTION
         wall = period.start + (period.previous_offset if goes_on else period.offset)

@@ -1,4 +1,4 @@
-"""Which values of a configuration are secret: by the name of their key, or because a URL carries a password."""
+"""Finds the secret values of a configuration: by the name of their key, or as a password in a URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHORTEST_SECRET = 4
-"""Characters. Anything shorter would be redacted from the middle of ordinary words."""
+"""In characters. Shorter ones would be redacted within ordinary words."""
 
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature)($|_)"
@@ -28,15 +28,15 @@ _KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))"
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a key or variable of this name holds something that must not be shown."""
+    """Whether a key or variable with this name contains a secret."""
     plain = _CAMEL_HUMP.sub("_", name).replace("-", "_").replace(" ", "_").lower()
     return "webhook" in plain or (bool(_SECRET_NAME.search(plain)) and not _ORDINARY_NAME.search(plain))
 
 
 def secrets_in(value: Any, *, secret: bool = False) -> frozenset[str]:
-    """The secret texts anywhere in `value`: mappings, lists, URLs, libpq's `password=…` and JSON written as text.
+    """The secrets anywhere in `value`: in mappings, lists, URLs, libpq's `password=…` and JSON strings.
 
-    With `secret`, every text in `value` counts, except below ordinary names such as `type`.
+    With `secret`, all strings in `value` are secrets, except those below ordinary names such as `type`.
     """
     return frozenset(text for text in _walk(value, secret=secret) if len(text) >= SHORTEST_SECRET)
 

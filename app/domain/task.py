@@ -1,12 +1,12 @@
-"""The life of a task: which event may follow which, and what a task is after its events.
+"""The life of a task: which event may follow which, and the state of a task after its events.
 
     SCHEDULED ── TaskStarted ──▶ RUNNING ── TaskSucceeded ──▶ SUCCESS
         ▲ │                        │ │ └─── TaskFailed ─────▶ FAILED
         │ └── TaskCanceled ─▶ CANCELED ◀── TaskCanceled ──┘
         └── AttemptFailed, AttemptRescued, AttemptHandedBack ──┘
 
-`evolve` is the one definition. The store's SQL keeps the same rows incrementally; rebuild, drift check and tests hold
-it against this fold.
+`evolve` is the definition. The store's SQL maintains the same rows incrementally; rebuilds, verification and tests
+compare it with this fold.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ TERMINAL: Final = frozenset({Status.SUCCESS, Status.FAILED, Status.CANCELED})
 
 
 class IllegalTransitionError(SynclineError):
-    """An event stands where the task's life does not allow it."""
+    """An event cannot follow the events before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a task is after its events: the row of `tasks`, and of `task_queue` while it is active.
+    """The state of a task: its row in `tasks`, and in `task_queue` while it is active.
 
     `backfill` is the `Interval` that it loads, as text; None for a sync. `claim` is the number of the last claim, 0
     before the first one.
@@ -81,12 +81,12 @@ class Task:
 
 
 def task_id(source: str, collection: str, task: UUID) -> str:
-    """The id that users see. Only the UUID identifies: `a_b` + `c` and `a` + `b_c` never collide."""
+    """The id that users see. It is unique because of the UUID: `a_b` + `c` and `a` + `b_c` do not collide."""
     return f"{source}_{collection}_{task}"
 
 
 def fold(stream: Iterable[Event]) -> Task | None:
-    """The task after all its events, oldest first; None without events."""
+    """The task after all its events, oldest first; None if there are none."""
     task: Task | None = None
     for event in stream:
         task = evolve(task, event)
@@ -97,8 +97,8 @@ def evolve(task: Task | None, event: Event) -> Task:
     """The task after one more event.
 
     Raises:
-        IllegalTransitionError: the event cannot follow, or its version leaves a gap. A type that this release does not
-            know yet only moves the version, so that an old replica lives beside a new one.
+        IllegalTransitionError: the event cannot follow, or its version leaves a gap. Unknown types only increment the
+            version, so that old and new replicas can run side by side.
     """
     if task is None:
         return _scheduled(event)
@@ -113,17 +113,17 @@ def evolve(task: Task | None, event: Event) -> Task:
 def _scheduled(event: Event) -> Task:
     if event.type != events.TASK_SCHEDULED or event.version != 1:
         raise IllegalTransitionError(f"task {event.task}: {event.type}, version {event.version}, cannot begin a stream")
-    asked = event.data
-    fire_time = asked.get("fire_time")
+    request = event.data
+    fire_time = request.get("fire_time")
     return Task(
         task=event.task,
-        source=asked["source"],
-        collection=asked["collection"],
-        source_type=asked["source_type"],
-        trigger=asked["trigger"],
+        source=request["source"],
+        collection=request["collection"],
+        source_type=request["source_type"],
+        trigger=request["trigger"],
         fire_time=datetime.fromisoformat(fire_time) if fire_time else None,
-        priority=asked["priority"],
-        max_attempts=asked["max_attempts"],
+        priority=request["priority"],
+        max_attempts=request["max_attempts"],
         status=Status.SCHEDULED,
         attempt=0,
         failures=0,
@@ -137,7 +137,7 @@ def _scheduled(event: Event) -> Task:
         worker=None,
         cancel_requested=False,
         changed_at=event.at,
-        backfill=asked.get("backfill"),
+        backfill=request.get("backfill"),
     )
 
 
@@ -152,7 +152,7 @@ def _started(task: Task, event: Event) -> Task:
         attempt=event.attempt,
         worker=event.worker,
         started_at=task.started_at or event.at,
-        # A release before 0.1.1 claimed without a number, and left the one that was there.
+        # Releases before 0.1.1 claimed without a number, and did not change it.
         claim=event.data.get("claim", task.claim),
     )
 

@@ -1,4 +1,4 @@
-"""A moment as people and clients write it, RFC 3339."""
+"""Times as clients write them, in the format of RFC 3339."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-# RFC 3339 section 5.6. The plus of an offset arrives as a space from clients that do not escape it.
+# RFC 3339, section 5.6. Clients that do not escape the plus sign of an offset send a space.
 _TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
@@ -14,10 +14,10 @@ _TIME: Final = re.compile(
 
 
 def read_time(text: str) -> datetime:
-    """The time in UTC, cut to microseconds. A leap second is the first moment after it.
+    """Parse a time into UTC, truncated to microseconds. A leap second becomes the second after it.
 
     Raises:
-        ValueError, OverflowError: not RFC 3339, or outside of the years 1 to 9999.
+        ValueError, OverflowError: not RFC 3339, or not in the years 1 to 9999.
     """
     found = _TIME.fullmatch(text)
     if found is None:

@@ -1,4 +1,4 @@
-"""What the clocks on the wall show in a time zone: the periods between their changes."""
+"""The wall clock of a time zone: the periods between the changes of its UTC offset."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class OffsetPeriod:
-    """A time from `start` to before `end` (UTC, naive) in which wall time is UTC + `offset` without a change.
+    """A period [start, end) (UTC, naive) in which wall time is UTC + `offset`.
 
-    `previous_offset` was valid just before `start`; it is the same one where a period begins with the calendar year.
+    `previous_offset` was valid just before `start`; it is the same if the period starts with the calendar year.
     """
 
     start: datetime
@@ -30,12 +30,12 @@ class OffsetPeriod:
 
     @property
     def shift(self) -> timedelta:
-        """How far clocks were put forward (negative: back) at `start`."""
+        """How far clocks were set forward (negative: back) at `start`."""
         return self.offset - self.previous_offset
 
 
 def offset_periods(zone: tzinfo, moment: datetime, *, years: int) -> Iterator[OffsetPeriod]:
-    """The period that holds `moment` (UTC, naive) and those that follow it, in order, for about so many years."""
+    """The period that contains `moment` (UTC, naive) and those after it, in order, for about `years` years."""
     for year in range(moment.year, min(moment.year + years, MAXYEAR)):
         for period in _periods_of_year(zone, year):
             if moment < period.end:
@@ -60,7 +60,7 @@ def _periods_of_year(zone: tzinfo, year: int) -> tuple[OffsetPeriod, ...]:
 def _changes(zone: tzinfo, start: datetime, end: datetime) -> Iterator[datetime]:
     """Find the instants after `start` at which the offset changes; no zone has ever changed twice within a day.
 
-    `zoneinfo` does not tell its transitions, so look at every midnight and bisect where two of them differ.
+    `zoneinfo` does not expose its transitions, so this compares consecutive midnights and bisects if they differ.
     """
     midnights = [start + day * _DAY for day in range((end - start).days + 1)]
     for before, after in pairwise(midnights):

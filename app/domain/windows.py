@@ -1,4 +1,4 @@
-"""Windows of time: the intervals of one length, in UTC, that tile the time from a first day to now."""
+"""Time windows: consecutive intervals of one length, in UTC, from a first day to now."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Windows of `length`, from the one that contains the day `start` to the one that contains `now`.
 
-    Weeks begin on Monday. Of the length `all` there is one window, from `start` to the end of the day of `now`. A
-    window may change until it is over, and for `refresh_seconds` after its beginning.
+    Weeks begin on Monday. With the length `all` there is one window, from `start` to the end of the day of `now`. A
+    window may change until it ends, and for `refresh_seconds` after its start.
     """
 
     length: Length
@@ -33,7 +33,7 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_seconds: float = 0
 
     def all(self) -> Iterator[Interval]:
-        """Every window, the oldest first; none if `start` is after `now`."""
+        """All windows, oldest first; none if `start` is after `now`."""
         begin = dt.datetime.combine(self.start, dt.time(), dt.UTC)
         begin = begin if self.length == "all" else window_begin(self.length, begin)
         while begin <= self.now:
@@ -42,16 +42,16 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             begin = end
 
     def mark(self, window: Interval) -> str:
-        """What tells the window from others: when it begins, but for the only one, whose begin moves with `start`."""
+        """The key of a window: its start, or a constant for the length `all`, whose start may change."""
         return _WHENEVER if self.length == "all" else format_moment(window.start)
 
     def may_change(self, window: Interval) -> bool:
-        """Whether a window that is loaded now has to be loaded again."""
+        """Whether a window that is loaded now must be loaded again later."""
         return window.end > self.now or window.start > self.now - dt.timedelta(seconds=self.refresh_seconds)
 
 
 def window_begin(length: Length, moment: dt.datetime) -> dt.datetime:
-    """The beginning of the window that contains `moment` (in UTC); not for the length `all`."""
+    """The start of the window that contains `moment` (in UTC); not for the length `all`."""
     if length == "hour":
         return moment.replace(minute=0, second=0, microsecond=0)
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -64,7 +64,7 @@ def window_begin(length: Length, moment: dt.datetime) -> dt.datetime:
 
 
 def window_end(length: Length, begin: dt.datetime) -> dt.datetime:
-    """The beginning of the window after the one that begins at `begin`; not for the length `all`."""
+    """The end of the window that starts at `begin`; not for the length `all`."""
     if length == "hour":
         return begin + _HOUR
     if length == "day":

@@ -1,4 +1,4 @@
-"""How rows arrive at a destination: what becomes of the rows that are there, and of fields that are new."""
+"""How a destination writes rows: what happens to existing rows, and to new fields."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import enum
 
 
 class WriteMode(enum.StrEnum):
-    """What becomes of the rows that are there."""
+    """What happens to existing rows."""
 
     APPEND = "append"
-    """They stay, whatever comes is added."""
+    """They stay; all new rows are added."""
     UPSERT = "upsert"
-    """Those with the key of a row that comes are replaced by it."""
+    """Those with the same key as a new row are replaced by it."""
     REPLACE = "replace"
-    """All of them go when the new ones are complete."""
+    """All of them are removed when the new ones are complete."""
     HISTORY = "history"
-    """They stay as versions, each with the time from and to which it was the current one of its key."""
+    """They stay as versions, with the time from and until which each was the current version of its key."""
 
 
 class SchemaPolicy(enum.StrEnum):
-    """What becomes of fields that the table at the destination has no column for."""
+    """What happens to fields without a column in the destination's table."""
 
     EVOLVE = "evolve"
     FREEZE = "freeze"

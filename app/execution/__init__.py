@@ -1,1 +1,1 @@
-"""Carrying tasks out: claim, attempt, log, end; and taking over from workers that are gone."""
+"""Runs tasks: claims, attempts, logs and endings; and rescues the attempts of workers that are gone."""

@@ -1,4 +1,4 @@
-"""One attempt, supervised: from the claim to its ending, in a child process or, for made load, right here."""
+"""Runs one attempt, from the claim to its ending: in a child process, or in this one for generated load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from msgspec import structs
 
 from app.connectors.contract.blame import subject_of
 from app.connectors.kinds import DESTINATIONS
-from app.connectors.sources.synthetic.options import SyntheticParameters
 from app.connectors.sources.synthetic.source import run_synthetic
 from app.domain.attempt_protocol import (
     Checked,
@@ -34,11 +33,11 @@ from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollect
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
-from app.execution.jobs import is_made_load, make_job
+from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
 from app.failpoints import fail_point
-from app.loops import to_its_end
-from app.store.database import UNREACHABLE, is_refusal
+from app.loops import finish_uninterrupted
+from app.store.database import UNREACHABLE, describe_error, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -58,13 +57,13 @@ if TYPE_CHECKING:
 
 _FIRST_LINE: Final = "Running task..."
 _SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
-_RNG: Final = random.Random()  # noqa: S311 - made load and jitter, no secret
+_RNG: Final = random.Random()  # noqa: S311 - generated load and jitter
 
 _logger = structlog.get_logger("syncline.attempt")
 
 
 class StopReason(Enum):
-    """Why an attempt is stopped before its own end."""
+    """Why an attempt is stopped early."""
 
     CANCELED = "canceled"
     DRAINED = "drained"
@@ -73,7 +72,7 @@ class StopReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
-    """What all attempts of one worker's lease share."""
+    """What all attempts under a worker's lease share."""
 
     worker: UUID
     queue: TaskQueue
@@ -87,7 +86,7 @@ class AttemptContext:
 
 
 class Attempt:
-    """One claim, carried out."""
+    """Runs one claim."""
 
     def __init__(self, context: AttemptContext, claim: Claim) -> None:
         self.claim = claim
@@ -97,27 +96,27 @@ class Attempt:
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
         self._child: AttemptProcess | None = None
-        self._progress_told = self._began
+        self._progress_logged_at = self._began
         self._commits = 0
         self._records_read = 0
         self.is_ending = False
 
     def stop(self, reason: StopReason) -> None:
-        """End the attempt early; the first reason counts, but for a lost lease, which forbids any further word."""
+        """Stop the attempt early. The first reason counts, except that a lost lease overrides it."""
         if self._stopped is None or reason is StopReason.LEASE_LOST:
             self._stopped = reason
         if reason is StopReason.LEASE_LOST:
             self._log.close()
-            # At once: another worker may hold the task any moment, and what the work waits for may never answer.
+            # At once: another worker may get the task any moment, and whatever the attempt waits for may never answer.
             if self._child is not None:
                 self._child.kill()
         if self._work is not None:
             self._work.cancel()
 
     async def carry_out(self) -> bool:
-        """Find the collection, make its job, run it and end the task: whether it has ended.
+        """Find the collection, make its job, run it and end the attempt. Returns whether it was ended.
 
-        Nothing is written once the lease is lost.
+        Nothing is written after the lease is lost.
         """
         await self._log.write("info", _FIRST_LINE)
         outcome = await self._unless_stopped(self._find_and_run)
@@ -130,20 +129,20 @@ class Attempt:
             return await self._run(catalogue, job)
         except (UnknownSourceError, UnknownCollectionError) as error:
             return await self._outcome_of_unknown(error)
-        except Exception as error:  # noqa: BLE001 - each of them is an outcome
+        except Exception as error:  # noqa: BLE001 - every error is an outcome
             return self._outcome_of(error)
 
     async def _unless_stopped(self, work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
         if self._stopped is None:
             self._work = asyncio.create_task(work())
-            # Whatever ended the work, its own task tells; stopping this attempt cancels the work, not the waiting.
+            # `wait` does not raise the task's error; `stop` cancels the task, not this wait.
             await asyncio.wait([self._work])
             if not self._work.cancelled():
                 return self._work.result()
         return HANDED_BACK if self._stopped is StopReason.DRAINED else CANCELED
 
     async def _find(self) -> Catalogue:
-        """The catalogue that has the collection: a replica with a newer file may have made the task."""
+        """Get the catalogue, and reload it if it does not have the collection, which may be new."""
         watcher, collection = self._context.watcher, (self.claim.source, self.claim.collection)
         try:
             watcher.current.find(*collection)
@@ -157,7 +156,7 @@ class Attempt:
         job = make_job(catalogue, self.claim, self._context.data_dir)
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
-        return structs.replace(job, bookmarks=await self._context.queue.saved_bookmarks(self.claim))
+        return structs.replace(job, bookmarks=await self._context.queue.get_saved_bookmarks(self.claim))
 
     async def _run(self, catalogue: Catalogue, job: Sync | Backfill) -> Outcome:
         source, collection = catalogue.find(self.claim.source, self.claim.collection)
@@ -181,10 +180,9 @@ class Attempt:
             lines = [(line.level, line.message) for line in messages if isinstance(line, LogLine)]
             await self._log.write_all(lines)
             for message in messages[len(lines) :]:
-                await self._hear(message)
+                await self._handle(message)
 
-        parameters = SyntheticParameters.model_validate(job.collection.parameters)
-        await run_synthetic(parameters, emit, rng=_RNG)
+        await run_synthetic(made_load_parameters(job), emit, rng=_RNG)
         return _outcome_of_last_message(last[0], exit_code=0)
 
     async def _run_child(self, job: Sync | Backfill) -> Outcome:
@@ -194,23 +192,23 @@ class Attempt:
         try:
             async for message in child.messages():
                 last = message
-                await self._hear(message)
+                await self._handle(message)
             exit_code = await child.exit_code()
         finally:
-            # A lost lease leaves no time to be polite: another worker may hold the task any moment.
+            # No grace period after a lost lease: another worker may get the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
-            await to_its_end(finish(child, texts, grace_seconds=grace))
+            await finish_uninterrupted(finish(child, texts, grace_seconds=grace))
         return _outcome_of_last_message(last, exit_code)
 
-    async def _hear(self, message: AttemptMessage) -> None:
+    async def _handle(self, message: AttemptMessage) -> None:
         match message:
             case LogLine():
                 await self._log.write(message.level, message.message)
             case Progress():
                 self._records_read = message.records_read
                 self._context.progress.put(self.claim, message)
-                if time.monotonic() - self._progress_told >= _SECONDS_BETWEEN_PROGRESS_LINES:
-                    self._progress_told = time.monotonic()
+                if time.monotonic() - self._progress_logged_at >= _SECONDS_BETWEEN_PROGRESS_LINES:
+                    self._progress_logged_at = time.monotonic()
                     share = "" if message.share is None else f" ({message.share:.0%})"
                     await self._log.write("info", f"{message.records_read} records read{share}")
             case Committed():
@@ -220,10 +218,10 @@ class Attempt:
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:
-        """Try until it is saved: what was committed must not be forgotten for a short outage.
+        """Save the bookmark of a commit, and try again during an outage.
 
         Raises:
-            LeaseLostError: the attempt may write no more.
+            LeaseLostError: the attempt no longer belongs to this worker.
         """
         self._commits += 1
         fail_point("bookmark.saving")
@@ -242,7 +240,7 @@ class Attempt:
             except Exception as error:
                 if is_refusal(error):
                     raise
-                _logger.warning("attempt.waiting", task=self.claim.task_id, error=str(error) or type(error).__name__)
+                _logger.warning("bookmark.delayed", task=self.claim.task_id, error=describe_error(error))
                 await asyncio.sleep(PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} no longer belongs to this worker")
 
@@ -259,15 +257,15 @@ class Attempt:
 
     async def _outcome_of_unknown(self, error: ConfigurationError) -> Outcome:
         try:
-            since = await self._context.queue.unknown_since(self.claim)
+            since = await self._context.queue.get_unknown_since(self.claim)
         except UNREACHABLE:
-            # What an outage hides is only how long this has lasted: no reason for a failed attempt.
+            # During an outage assume that this is the first claim: no reason to fail.
             since = self.claim.at
-        except Exception as other:  # noqa: BLE001 - as of any other step
+        except Exception as other:  # noqa: BLE001 - as for any other step
             return self._outcome_of(other)
         outcome = self._context.left_to_others.outcome_of(self.claim, error, since=since)
         _logger.warning(
-            "attempt.unknown_collection",
+            "collection.not_found",
             source=self.claim.source,
             collection=self.claim.collection,
             task=self.claim.task_id,
@@ -283,8 +281,8 @@ class Attempt:
         self._context.progress.forget(self.claim)
         ending = ending_of(
             self.claim,
-            _without_secrets(outcome, self._log.clean),
-            before=await self._log.rest(),
+            _clean(outcome, self._log.clean),
+            before=await self._log.take_rest(),
             line=self._log.next_line(),
             seconds=time.monotonic() - self._began,
             rng=_RNG,
@@ -305,7 +303,7 @@ class Attempt:
 
 
 def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Outcome:
-    """What an attempt came to whose last message this was."""
+    """The outcome of an attempt whose last message this was."""
     match last:
         case Finished():
             return Outcome(Result.SUCCEEDED, records_read=last.records_read, rows_written=last.rows_written)
@@ -317,9 +315,9 @@ def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Out
             return Outcome(Result.FAILED, f"the attempt's process exited with code {exit_code} and sent no result")
 
 
-def _without_secrets(outcome: Outcome, presentable: Callable[[str], str]) -> Outcome:
-    """The outcome with texts that are fit to be kept for ever."""
+def _clean(outcome: Outcome, clean: Callable[[str], str]) -> Outcome:
+    """The outcome with texts that can be stored: without secrets, and not too long."""
     if outcome.error is None and not outcome.reason:
         return outcome
-    error = None if outcome.error is None else presentable(outcome.error)
-    return replace(outcome, error=error, reason=presentable(outcome.reason))
+    error = None if outcome.error is None else clean(outcome.error)
+    return replace(outcome, error=error, reason=clean(outcome.reason))

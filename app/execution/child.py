@@ -1,4 +1,4 @@
-"""The child process of an attempt: started in a group of its own, heard on three pipes, ended with all it started."""
+"""The child process of an attempt, started in its own process group and ended together with all its descendants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.domain.lines import LineSplitter
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
 from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, new_mark
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -38,7 +38,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class AttemptProcess:
-    """A running child. `messages` is what it says, in order; `exit_code` is there when it has ended."""
+    """A running child process. `messages` yields its messages; `exit_code` waits for its end."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, events: _Pipe, texts: tuple[_Pipe, ...], *, mark: str
@@ -48,14 +48,13 @@ class AttemptProcess:
         self._texts = texts
         self._mark = mark
         self._allowance = Allowance(time.monotonic())
-        self._heard_at = time.monotonic()
-        self._passing_on = 0
+        self._last_text_at = time.monotonic()
+        self._writers = 0
 
     @classmethod
     async def start(cls, job: AttemptJob, environment: Mapping[str, str]) -> AttemptProcess:
-        """Start the child and hand it its job."""
-        # Pipes of our own: asyncio's would count as a part of the process, which then has not ended before everybody
-        # who inherited them has.
+        """Start the child and send it its job."""
+        # Our own pipes: asyncio regards its own as part of the process, and waits foreveryone who has inherited them.
         mark = new_mark()
         async with AsyncExitStack() as stack:
             events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
@@ -73,18 +72,18 @@ class AttemptProcess:
             for pipe in (events, output, errors):
                 pipe.close_sending_end()
             try:
-                await child._give(job)
+                await child._send_job(job)
             except BaseException:
-                await to_its_end(child.end(grace_seconds=0))
+                await finish_uninterrupted(child.end(grace_seconds=0))
                 raise
             stack.pop_all()
         return child
 
-    async def _give(self, job: AttemptJob) -> None:
+    async def _send_job(self, job: AttemptJob) -> None:
         stdin = self._process.stdin
         if stdin is None:
             raise RuntimeError("the child was started without a standard input")
-        # A child that is dead already is told by its exit code, not by our broken pipe.
+        # If the child has already died, its exit code is the error, not the broken pipe.
         with suppress(BrokenPipeError, ConnectionResetError):
             stdin.write(_encoder.encode(job))
             await stdin.drain()
@@ -92,7 +91,7 @@ class AttemptProcess:
             await stdin.wait_closed()
 
     async def messages(self) -> AsyncIterator[AttemptMessage]:
-        """What the child says on its events descriptor."""
+        """Yield the messages that the child writes to its events descriptor."""
         splitter = LineSplitter(b"\n")
         while chunk := await self._events.reader.read(_CHUNK):
             for line in splitter.feed(chunk):
@@ -101,57 +100,58 @@ class AttemptProcess:
                 raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
     async def free_text(self, write: Callable[[str], Awaitable[None]]) -> None:
-        """Pass the lines of standard output and standard error on, until both are closed.
+        """Pass on the lines of standard output and standard error until both are closed.
 
-        Of a flood the beginning, the last lines and now and then some between, with word of how much was left out.
+        If there are too many, the beginning, the last lines and some in between are passed on, and a line says how many
+        were dropped.
         """
-        await asyncio.gather(*(self._lines(pipe.reader, write) for pipe in self._texts))
+        await asyncio.gather(*(self._write_lines(pipe.reader, write) for pipe in self._texts))
 
-    async def _lines(self, stream: asyncio.StreamReader, write: Callable[[str], Awaitable[None]]) -> None:
+    async def _write_lines(self, stream: asyncio.StreamReader, write: Callable[[str], Awaitable[None]]) -> None:
         lines, bounded = TextLines(), Bounded(self._allowance)
         while chunk := await stream.read(_CHUNK):
-            self._passing_on += 1
+            self._writers += 1
             for line in lines.feed(bounded.feed(chunk, time.monotonic())):
                 await write(line)
-            self._passing_on -= 1
-            self._heard_at = time.monotonic()
+            self._writers -= 1
+            self._last_text_at = time.monotonic()
         for line in lines.feed(bounded.rest()):
             await write(line)
         if rest := lines.rest():
             await write(rest)
 
     def silent_seconds(self) -> float:
-        """For how long there was no free text; 0 while some is being passed on."""
-        return 0.0 if self._passing_on else time.monotonic() - self._heard_at
+        """Seconds since the last free text; 0 while some is being passed on."""
+        return 0.0 if self._writers else time.monotonic() - self._last_text_at
 
     async def exit_code(self) -> int:
-        """Wait for the child's end."""
+        """Wait for the child to end."""
         return await self._process.wait()
 
     async def end(self, *, grace_seconds: float) -> None:
-        """End it and all it started: politely, and after `grace_seconds` for certain. Nothing is left afterwards."""
+        """End the child and its descendants: with SIGTERM, and after `grace_seconds` with SIGKILL."""
         if self._process.returncode is None and grace_seconds > 0:
             self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace_seconds)
         if self._process.returncode is None:
-            # While it lives it adopts whoever loses his parent: below it is everything, in its group or not.
+            # While it lives, it adopts orphaned descendants, so all of them are below it, also outside of its group.
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGSTOP)
             await asyncio.to_thread(end_descendants, self._process.pid)
-        # Also after a good end: the child may have left others of its group behind.
+        # Also after a normal exit, because other processes of its group may be left.
         self._signal(signal.SIGKILL)
         if await self._process.wait() < 0:
-            # It could not clean up: what left its tree is known by its mark.
+            # It was killed and could not clean up. Processes that left its tree are found by their mark.
             await asyncio.to_thread(end_marked, self._mark)
 
     def close(self) -> None:
-        """Hear nothing more; a process that left the group may still hold the other ends."""
+        """Close the pipes; a process that left the group may still have the other ends open."""
         for pipe in (self._events, *self._texts):
             pipe.close()
 
     def kill(self) -> None:
-        """End the whole group at once; returns before it is gone."""
+        """Kill the process group, without waiting for its end."""
         if self._process.returncode is None:
             self._signal(signal.SIGKILL)
 
@@ -161,7 +161,7 @@ class AttemptProcess:
 
 
 class _Pipe:
-    """A pipe from the child: `reader` is our end, `sending` the child's."""
+    """A pipe from the child: `reader` is our end, `sending` is the child's."""
 
     def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, sending: int) -> None:
         self.reader = reader
@@ -184,7 +184,7 @@ class _Pipe:
         return cls(reader, transport, sending)
 
     def close_sending_end(self) -> None:
-        """The child has its end: ours of it is closed, so that the child's end is the pipe's."""
+        """Close our copy of the child's end, so that the pipe ends when the child closes it."""
         if self.sending >= 0:
             os.close(self.sending)
             self.sending = -1
@@ -195,9 +195,9 @@ class _Pipe:
 
 
 async def finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
-    """End the child for good, with its last words heard where that is possible."""
+    """End the child, and read its remaining output if possible."""
     await child.end(grace_seconds=grace_seconds)
-    # With the group gone nobody holds the pipes but a process that left the group: it is not waited for.
+    # Only processes that left the group can still have the pipes open; do not wait for those.
     while not texts.done() and child.silent_seconds() < _LONGEST_SILENCE_SECONDS:
         await asyncio.wait([texts], timeout=_LONGEST_SILENCE_SECONDS / 4)
     texts.cancel()

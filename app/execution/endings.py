@@ -1,4 +1,4 @@
-"""Attempts that end at about the same time end in one statement."""
+"""Ends attempts in the database; those that end at about the same time share a statement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from app.failpoints import fail_point
 from app.store.batcher import Batcher
-from app.store.database import is_refusal
+from app.store.database import describe_error, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from app.store.queue import TaskQueue
 
 PAUSE_SECONDS: Final = 0.5
-"""Before an ending is tried again that could not be written."""
+"""The pause before an ending that could not be written is tried again."""
 
-# While the server ends some attempts, the next ones are encoded and sent. Endings of different attempts touch different
-# rows, for a collection has one active task; one that is sent again waits for its own row.
+# While the server processes one batch, the next one is encoded and sent. This is safe: a collection has one active
+# task, so different endings change different rows, and an ending that is sent again waits for its own row.
 _AT_ONCE: Final = 2
 
 _logger = structlog.get_logger("syncline.attempt")
 
 
 class Endings:
-    """The endings of one worker's attempts."""
+    """Writes the endings of a worker's attempts."""
 
     def __init__(self, queue: TaskQueue, worker: UUID) -> None:
         self._queue = queue
@@ -37,15 +37,15 @@ class Endings:
         self._batcher = Batcher(self._send, at_once=_AT_ONCE)
 
     def put(self, ending: Ending) -> asyncio.Future[bool]:
-        """End an attempt: False when it no longer belongs to this worker. The statement's errors reach every caller."""
+        """End an attempt with the next batch. The result is False if the attempt no longer belongs to this worker."""
         return self._batcher.put(ending)
 
     async def end_all(self, endings: Sequence[Ending], lease_lost: Callable[[], bool]) -> list[Ending]:
-        """End attempts, trying again until they are ended or the lease is lost: those that could not be ended."""
+        """End attempts, and try again until that succeeds or the lease is lost. Returns those that were not ended."""
         refused: list[Ending] = []
         while endings and not lease_lost():
             left: list[Ending] = []
-            why = ""
+            reason = ""
             answers = [(ending, self.put(ending)) for ending in endings]
             for ending, answer in answers:
                 try:
@@ -57,9 +57,9 @@ class Endings:
                         refused.append(ending)
                     else:
                         left.append(ending)
-                        why = str(error) or type(error).__name__
+                        reason = describe_error(error)
             if left:
-                _logger.warning("attempts.waiting", attempts=len(left), error=why)
+                _logger.warning("endings.delayed", attempts=len(left), error=reason)
                 await asyncio.sleep(PAUSE_SECONDS)
             endings = left
         return [*refused, *endings]

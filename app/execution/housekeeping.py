@@ -1,4 +1,4 @@
-"""What keeps the tables in order, rarely and by whichever worker comes first."""
+"""Hourly maintenance of the tables, done by whichever worker comes first."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _logger = structlog.get_logger("syncline.housekeeping")
 
 
 class Housekeeping:
-    """Partitions for the weeks to come; what is too old; rows of workers that are long gone."""
+    """Creates partitions for the coming weeks, and deletes old data and old workers."""
 
     def __init__(self, pool: Pool, server: Callable[[], Server]) -> None:
         self._pool = pool
         self._server = server
 
     async def step(self) -> float:
-        """One round; the seconds until the next."""
+        """Do one round. Returns the seconds until the next one."""
         await ensure_partitions(self._pool)
         await Leases(self._pool).forget()
         server = self._server()
@@ -41,11 +41,13 @@ class Housekeeping:
             last_runs=server.sync_tasks.store_logs.last_runs or None,
             keep_statistics=_days(server.retention.statistics_days),
         )
-        if retired.runs:
-            _logger.info("retention.done", runs_of_partitions=retired.runs)
+        if retired.rounds:
+            _logger.info("retention.finished", rounds=retired.rounds)
         if retired.complete:
             return _EVERY_SECONDS
-        _logger.info("retention.waits", reason="a long statement reads the events or log lines", seconds=_AGAIN_SECONDS)
+        _logger.info(
+            "retention.delayed", error="a long statement reads events or log lines", again_in_seconds=_AGAIN_SECONDS
+        )
         return _AGAIN_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""From a claim and the catalogue to the job of an attempt."""
+"""Makes the job of an attempt from a claim and the catalogue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from app.connectors.destinations.none.options import NONE
-from app.connectors.sources.synthetic.options import SYNTHETIC
+from app.connectors.options.validation import validated
+from app.connectors.sources.synthetic.options import SYNTHETIC, SyntheticParameters
 from app.domain.attempt_protocol import Backfill, Sync
 from app.domain.interval import Interval
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backfill:
-    """Everything that the attempt needs to know.
+    """Put together everything that the attempt needs.
 
     Raises:
         ConfigurationError: the catalogue does not have the collection, or one of its destinations.
@@ -45,8 +46,11 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backf
 
 
 def is_made_load(catalogue: Catalogue, source: Source) -> bool:
-    """Whether the worker itself follows the plan of the source's attempts, without a child process.
-
-    What nobody keeps needs no process of its own.
-    """
+    """Whether the worker runs the source's attempts without a child process: generated load that is discarded."""
     return source.type == SYNTHETIC and all(catalogue.destinations[id_].type == NONE for id_ in source.destinations)
+
+
+def made_load_parameters(job: Sync) -> SyntheticParameters:
+    """What an attempt of made load is to do; raises `ConfigurationError` as its child process would."""
+    place = f"sources.{job.source}.collections.{job.collection.name}.parameters"
+    return validated(SyntheticParameters, job.collection.parameters, key_path=place)

@@ -1,4 +1,4 @@
-"""A worker's lease, seen from the worker: renewed in time, or given up before anybody else can take it."""
+"""The worker's side of its lease: renewed in time, or given up before another worker can take its attempts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.domain.errors import LeaseLostError
+from app.store.database import describe_error
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from app.store.leases import Leases
 
-# Fractions of the lease. The worker gives up well before the lease ends: its attempts are gone when it is taken.
+# Fractions of the lease. The worker gives up early, so that its attempts have ended before the lease expires.
 _RENEW_AFTER: Final = 0.25
 _GIVE_UP_AFTER: Final = 0.75
 _RETRY_AFTER: Final = 0.05
@@ -34,10 +35,9 @@ class LeaseKeeper:
         self._renewed_at = registered_at
 
     async def keep(self) -> None:
-        """Renew until canceled; returns when the lease is lost.
+        """Renew until canceled. Returns if the lease is lost.
 
-        The deadline counts from before the renewal was sent, on this machine's own clock: never later than the
-        database's.
+        The deadline starts when a renewal is sent, by this machine's clock, so it is never later than the database's.
         """
         length = self._length.total_seconds()
         wait = length * _RENEW_AFTER
@@ -55,24 +55,24 @@ class LeaseKeeper:
         try:
             await asyncio.wait([renewal], timeout=max(self._seconds_left(), 0))
         finally:
-            # Its end is not awaited: a statement is canceled over the network, which may be what is broken.
+            # Not awaited: the driver cancels the statement over the network, which may be down.
             renewal.cancel()
         if not renewal.done():
-            _logger.warning("lease.not_renewed", worker=str(self._worker), error="the database does not answer")
+            _logger.warning("lease.not_renewed", worker=str(self._worker), error="PostgreSQL does not answer")
             return False
         try:
             renewal.result()
         except LeaseLostError:
             self._renewed_at = float("-inf")
             return False
-        except Exception as error:  # noqa: BLE001 - whatever kept the renewal away, the deadline decides
-            _logger.warning("lease.not_renewed", worker=str(self._worker), error=str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever the reason, the deadline decides
+            _logger.warning("lease.not_renewed", worker=str(self._worker), error=describe_error(error))
             return False
         self._renewed_at = sent
         return True
 
 
 def lease_clock() -> float:
-    """Seconds that also pass while the machine sleeps, where it has such a clock."""
+    """Monotonic seconds, which include the time that the machine was suspended if the system has such a clock."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.clock_gettime(clock) if clock is not None else time.monotonic()

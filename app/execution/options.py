@@ -1,4 +1,4 @@
-"""What a worker is told about itself."""
+"""The options of a worker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-# A cancel is over within 5 seconds: this much at most for a polite end, the rest for a certain one.
+# A task is canceled within 5 seconds: this time to end after SIGTERM, the rest to kill.
 _LONGEST_GRACE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """`slots` attempts at once under a lease of `lease`; `drain_seconds` for running attempts after a stop."""
+    """`slots` concurrent attempts, the length of the lease, and the time for running attempts after a stop signal."""
 
     slots: int
     lease: timedelta
@@ -25,5 +25,5 @@ class WorkerOptions:
 
     @property
     def grace_seconds(self) -> float:
-        """Between asking an attempt to end and ending it; never so long that the lease could run out meanwhile."""
+        """The time between SIGTERM and SIGKILL; short enough that the lease cannot expire meanwhile."""
         return min(_LONGEST_GRACE_SECONDS, self.lease.total_seconds() / 10)

@@ -1,4 +1,4 @@
-"""How an attempt ended, and what that means for its task."""
+"""The outcome of an attempt, and what it means for the task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Result(Enum):
-    """What an attempt came to."""
+    """The result of an attempt."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -33,10 +33,17 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result; for a failure its error and whether trying again can help; for a success what it moved.
+    """The result of an attempt, with details that depend on it.
 
-    `reason` tells why an attempt was handed back, `delay` how long its task then waits. Where the reason is an unknown
-    collection, no worker that took the task has known it from `unknown_since` on.
+    Args:
+        result: what happened.
+        error: of a failure.
+        retryable: whether another attempt can help after a failure.
+        records_read: by a success.
+        rows_written: by a success.
+        reason: why an attempt was handed back.
+        delay: how long the task waits after that.
+        unknown_since: since when no worker that claimed the task has known its collection, if that is the reason.
     """
 
     result: Result
@@ -51,7 +58,7 @@ class Outcome:
 
 CANCELED: Final = Outcome(Result.CANCELED)
 HANDED_BACK: Final = Outcome(Result.HANDED_BACK, reason="the worker is stopping")
-NEVER_BEGUN: Final = Outcome(Result.HANDED_BACK, reason="the worker never learned of its claim")
+NEVER_STARTED: Final = Outcome(Result.HANDED_BACK, reason="the worker never received the claim")
 
 
 def ending_of(
@@ -63,12 +70,12 @@ def ending_of(
     seconds: float,
     rng: Random,
 ) -> Ending:
-    """The event, the task's new status and the last line of the attempt's log, which has the number `line`.
+    """Make the event, the task's new status and the last line of the attempt's log, with the number `line`.
 
-    `before` are lines that are not stored yet, `seconds` is how long the attempt took.
+    `before` are log lines that are not stored yet; `seconds` is the duration of the attempt.
     """
     took = f"in [{seconds:.2f}] seconds (~ {seconds / 60:.2f} minutes)"
-    moved: dict[str, Any] = {
+    details: dict[str, Any] = {
         "records_read": outcome.records_read,
         "rows": outcome.rows_written,
         "seconds": round(seconds, 3),
@@ -82,7 +89,7 @@ def ending_of(
             status=status,
             lines=(*before, last),
             error=outcome.error,
-            details=moved,
+            details=details,
             **more,
         )
 
@@ -97,7 +104,7 @@ def ending_of(
         case Result.HANDED_BACK:
             text = f"attempt {claim.attempt} was handed back after {seconds:.2f} seconds: {outcome.reason}"
             if outcome.unknown_since:
-                moved["unknown_since"] = outcome.unknown_since
+                details["unknown_since"] = outcome.unknown_since
             return ending(
                 *(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text),
                 delay=outcome.delay,

@@ -1,4 +1,4 @@
-"""Taking over from workers that are gone; every worker looks, whoever comes first does it."""
+"""Rescues the attempts of workers that are gone. Every worker checks; the first one to notice does it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _logger = structlog.get_logger("syncline.rescuer")
 
 
 class Rescuer:
-    """Ends the leases that ran out and queues their attempts again: looks four times in a lease, or every 5 seconds."""
+    """Ends expired leases and queues their tasks again. Checks four times per lease, and at least every 5 seconds."""
 
     def __init__(self, pool: Pool, notifier: Notifier, lease: timedelta) -> None:
         self._leases = Leases(pool)
@@ -28,7 +28,7 @@ class Rescuer:
         self._notifier = notifier
 
     async def step(self) -> float:
-        """One look; the seconds until the next."""
+        """Check once. Returns the seconds until the next check."""
         rescued = await self._leases.rescue()
         for attempt in rescued:
             _logger.warning("attempt.rescued", **{key: str(value) for key, value in attempt.items()})

@@ -1,4 +1,4 @@
-"""Asking a source without copying anything: whether it works, and what it offers."""
+"""Checks whether a source works, and discovers what it offers, without copying anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.domain.attempt_protocol import Check, Checked, Discover, Failed, Finish
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
-from app.loops import to_its_end
+from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,87 +24,88 @@ if TYPE_CHECKING:
     from app.domain.collection import Collection
 
 _TIMEOUT_SECONDS: Final = 120.0
-# The first trial of a package installs it: stopped half-way it would begin anew, and never come to its end.
+# The first check of a connector installs its package. If that were stopped early, the next check would start over.
 _INSTALLING_SECONDS: Final = 900.0
 
 MOST_COLUMNS: Final = 500_000
-"""All that a source offers together: beyond it nobody chooses by hand, and the answer would fill the memory."""
+"""Of all that a source offers. More are impractical to choose from, and the answer would take too much memory."""
 
 
 async def check_source(
     catalogue: Catalogue, source_id: str, collection_id: str | None, *, data_dir: Path, now: datetime
 ) -> None:
-    """Let the connector look at its configuration and at what the collection names; without one, at each of them.
+    """Let the connector check its configuration and the collection, or all collections if none is given.
 
     Raises:
         ConfigurationError: the catalogue does not have the source or the collection.
-        SynclineError: the connector's own error, without a secret of the catalogue.
+        SynclineError: the connector's own error, without secrets of the catalogue.
     """
     source = catalogue.find_source(source_id)
-    asked = list(source.collections.values())
+    collections = list(source.collections.values())
     if collection_id is not None:
-        asked = [catalogue.find(source_id, collection_id)[1]]
+        collections = [catalogue.find(source_id, collection_id)[1]]
     with _redacting_errors(catalogue):
-        await _answer(Check(**_question(source, asked, data_dir=data_dir, now=now)))
+        await _run(Check(**_job(source, collections, data_dir=data_dir, now=now)))
 
 
 async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime) -> list[Offered]:
-    """Ask the connector for everything that there is to choose from.
+    """Let the connector list everything that it offers.
 
     Raises:
-        ConfigurationError: the catalogue does not have the source, or a source of its kind cannot tell.
-        SynclineError: the connector's own error, without a secret of the catalogue.
+        ConfigurationError: the catalogue does not have the source, or its kind cannot be discovered.
+        SynclineError: the connector's own error, without secrets of the catalogue.
     """
     source = catalogue.find_source(source_id)
     if not can_discover(source.type):
         raise no_discovery_error(source.type)
     collections = list(source.collections.values())
-    asked = collections if source.type in BY_COLLECTION else collections[:1]
+    if source.type not in BY_COLLECTION:
+        collections = collections[:1]
     with _redacting_errors(catalogue):
-        return await _answer(Discover(**_question(source, asked, data_dir=data_dir, now=now)))
+        return await _run(Discover(**_job(source, collections, data_dir=data_dir, now=now)))
 
 
 @contextmanager
 def _redacting_errors(catalogue: Catalogue) -> Iterator[None]:
-    """A connector may say what it was given, whatever the name of its key."""
+    """Redact errors: a connector may repeat any of its settings."""
     try:
         yield
     except SynclineError as error:
-        shown = redactor_of(catalogue.secrets()).redact(str(error))
-        if shown == str(error):
+        redacted = redactor_of(catalogue.secrets()).redact(str(error))
+        if redacted == str(error):
             raise
-        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(shown) from None
+        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(redacted) from None
 
 
-def _question(source: Source, asked: list[Collection], *, data_dir: Path, now: datetime) -> dict[str, Any]:
+def _job(source: Source, collections: list[Collection], *, data_dir: Path, now: datetime) -> dict[str, Any]:
     return {
         "source": source.id,
         "source_type": source.type,
         "source_config": source.config,
-        "collections": [collection.for_attempt(now) for collection in asked],
+        "collections": [collection.for_attempt(now) for collection in collections],
         "data_dir": str(data_dir),
     }
 
 
-async def _answer(job: Check | Discover) -> list[Offered]:
-    """What the connector's process says, which ends with the waiting for it."""
+async def _run(job: Check | Discover) -> list[Offered]:
+    """Run the connector in a child process, which is killed if this is canceled."""
     child = await AttemptProcess.start(job, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
     patience = _Patience()
     try:
         async with patience.clock:
-            return await _hear_all(child, patience)
+            return await _collect_offers(child, patience)
     except TimeoutError:
         raise SynclineError(patience.explain_timeout()) from None
     except asyncio.CancelledError:
-        child.kill()  # nobody waits for its answer, so it gets no time to end
+        child.kill()  # the result is not needed, so it gets no time to clean up
         raise
     finally:
-        await to_its_end(finish(child, texts, grace_seconds=1))
+        await finish_uninterrupted(finish(child, texts, grace_seconds=1))
 
 
 class _Patience:
-    """How long is waited: for each collection that is checked, and before the first for a package to be installed."""
+    """The timeout: for each collection that is checked, and longer while the connector's package is installed."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -113,12 +114,12 @@ class _Patience:
         self.clock = asyncio.timeout(_TIMEOUT_SECONDS)
 
     def wait_for_installer(self) -> None:
-        """All installations together have one time."""
+        """Extend the timeout to the end of the time for all installations together."""
         self._installs = True
         self.clock.reschedule(self._installing_until)
 
     def begin_again(self) -> None:
-        """The connector has the whole time again: its package is installed, or its next collection has come."""
+        """Restart the timeout, after the installation or a checked collection."""
         self._installs = False
         self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
 
@@ -128,7 +129,7 @@ class _Patience:
         return f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
 
 
-async def _hear_all(child: AttemptProcess, patience: _Patience) -> list[Offered]:
+async def _collect_offers(child: AttemptProcess, patience: _Patience) -> list[Offered]:
     offered: list[Offered] = []
     columns = 0
     async for message in child.messages():
@@ -156,4 +157,4 @@ async def _hear_all(child: AttemptProcess, patience: _Patience) -> list[Offered]
 
 
 async def _ignore(_text: str) -> None:
-    """What the connector prints beside its result is for the log of a task, and this is none."""
+    """Drop what the connector prints: there is no task whose log could have it."""

@@ -1,4 +1,4 @@
-"""The logs of one worker: lines are numbered at once, stored in batches, in order, fenced by the lease."""
+"""The logs of a worker's attempts: lines are numbered at once and stored in batches, in order, fenced by the lease."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.execution.text import clean, clean_all
-from app.store.database import UNREACHABLE
+from app.store.database import UNREACHABLE, describe_error
 from app.store.log import LineBlock, append_lines, join_blocks
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from app.store.database import Pool
 
 _BATCH_LINES: Final = 5000
-# A writer waits for room between two blocks, never within one: a log passes the bounds below by no more lines.
+# Writers wait between two blocks, never within one, so a log exceeds the limits below by at most one block.
 _BLOCK_LINES: Final = 1000
 _BATCH_CHARACTERS: Final = 4_000_000
 _MOST_LINES: Final = 20_000
 _MOST_CHARACTERS: Final = 16_000_000
-# Lines that come within this time share a statement; a reader sees a line well within 200 ms.
+# Lines that arrive within this time share a statement; readers see a line well within 200 ms.
 _GATHER_SECONDS: Final = 0.02
-# More than this of an attempt's last lines does not travel with its ending.
+# The last lines of an attempt are stored together with its ending, unless there are more than these.
 _ENDING_LINES: Final = 100
 _ENDING_CHARACTERS: Final = 64_000
 _PAUSE_SECONDS: Final = 0.5
@@ -55,52 +55,52 @@ class AttemptLog:
         self._prefix = f"[{claim.task_id}] "
 
     def next_line(self) -> int:
-        """The number of the line after all that were written."""
+        """The number that the next line will have."""
         return self._line + 1
 
     async def write(self, level: Level, message: str) -> None:
-        """Add a line; waits while too much of this worker's logs is not stored yet."""
+        """Add a line. Waits while too many lines of this worker are not stored yet."""
         if not self.closed:
             await self._log.add(self, [self._block(level, [message])])
 
     async def write_all(self, lines: Sequence[tuple[Level, str]]) -> None:
-        """Add lines that come together."""
+        """Add lines that arrive together."""
         for start in range(0, len(lines), _BLOCK_LINES):
             if self.closed:
                 return
-            # Those of one level that follow each other as one.
+            # Consecutive lines of the same level become one block.
             by_level = groupby(lines[start : start + _BLOCK_LINES], itemgetter(0))
             blocks = [self._block(level, [message for _, message in together]) for level, together in by_level]
             await self._log.add(self, blocks)
 
     def _block(self, level: Level, messages: Sequence[str]) -> LineBlock:
-        """The next lines with their numbers."""
+        """Number and clean the next lines."""
         first = self.next_line()
         self._line += len(messages)
         cleaned = clean_all(messages, self.redact)
         return LineBlock.of(first, time.monotonic(), level, cleaned, prefix=self._prefix)
 
     def clean(self, text: str) -> str:
-        """A text of the attempt, cleaned as its lines are."""
+        """Clean a text in the same way as lines."""
         return clean(text, self.redact)
 
-    async def rest(self) -> Sequence[NumberedLine]:
-        """The last lines, for the attempt's ending to store with it; returns when all before them are stored."""
+    async def take_rest(self) -> Sequence[NumberedLine]:
+        """Take the last lines, to be stored with the attempt's ending. Waits until all lines before them are stored."""
         lines, characters = _size(self.waiting)
         few = lines <= _ENDING_LINES and characters <= _ENDING_CHARACTERS
         if few and not self.under_way:
-            return self._log.take(self)
+            return self._log.take_lines(self)
         await self.all_stored.wait()
         return ()
 
     def close(self) -> None:
-        """Forget what is not stored yet, and whatever is written from now on: the attempt may write no more."""
+        """Drop lines that are not stored yet, and all that follow: the attempt may not write any more."""
         self.closed = True
         self._log.forget(self)
 
 
 class TaskLog:
-    """All logs of one worker's lease; `refused` is called with a claim that may write no more."""
+    """All logs of a worker's lease; `refused` is called with a claim that may not write any more."""
 
     def __init__(self, pool: Pool, worker: UUID, refused: Callable[[Claim], None]) -> None:
         self._pool = pool
@@ -110,8 +110,8 @@ class TaskLog:
         self._lines = 0
         self._characters = 0
         self._one_by_one = False
-        self._something = asyncio.Event()
-        self._room = asyncio.Event()
+        self._has_lines = asyncio.Event()
+        self._has_room = asyncio.Event()
 
     def open(self, claim: Claim, redact: Callable[[str], str]) -> AttemptLog:
         return AttemptLog(self, claim, redact)
@@ -123,13 +123,13 @@ class TaskLog:
         lines, characters = _size(blocks)
         self._lines += lines
         self._characters += characters
-        self._something.set()
+        self._has_lines.set()
         while (self._lines > _MOST_LINES or self._characters > _MOST_CHARACTERS) and not log.closed:
-            self._room.clear()
-            await self._room.wait()
+            self._has_room.clear()
+            await self._has_room.wait()
 
-    def take(self, log: AttemptLog) -> Sequence[NumberedLine]:
-        """The lines of a log of which nothing is under way: somebody else stores them."""
+    def take_lines(self, log: AttemptLog) -> Sequence[NumberedLine]:
+        """Hand over the lines of a log that has none in a running statement; the caller stores them."""
         lines = [line for block in log.waiting for line in block.lines()]
         self.forget(log)
         return lines
@@ -141,24 +141,24 @@ class TaskLog:
         log.all_stored.set()
 
     async def run(self) -> None:
-        """Store lines as they come, until canceled. One statement at a time: that keeps every log in order."""
+        """Store lines as they arrive, until canceled. One statement at a time, which keeps every log in order."""
         while True:
-            await self._something.wait()
+            await self._has_lines.wait()
             await asyncio.sleep(_GATHER_SECONDS)
-            self._something.clear()
+            self._has_lines.clear()
             while self._unstored:
                 await self._store_batch()
 
     async def _store_batch(self) -> None:
-        # What is under way already was sent before, and may be there.
+        # Lines that are already under way were sent before, and may be stored.
         again = any(log.under_way for log in self._unstored)
-        batch = self._take()
+        batch = self._take_batch()
         blocks = [(log.claim, tuple(log.under_way)) for log in batch]
         try:
             refused = await append_lines(self._pool, self._worker, blocks, now=time.monotonic(), again=again)
-        except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is over
-            _logger.warning("log.waiting", lines=sum(_size(own)[0] for _, own in blocks), error=str(error))
-            # A log that the database answers with an error must not hold up the others.
+        except Exception as error:  # noqa: BLE001 - the lines wait until the database is back or the lease is lost
+            _logger.warning("log.delayed", lines=sum(_size(own)[0] for _, own in blocks), error=describe_error(error))
+            # If one log causes the error, the others must not wait for it.
             self._one_by_one = not isinstance(error, UNREACHABLE)
             for log in batch:
                 self._move_back(log)
@@ -174,8 +174,8 @@ class TaskLog:
             else:
                 self._mark_stored(log)
 
-    def _take(self) -> list[AttemptLog]:
-        """The next lines of the logs, the same again when they could not be stored; sent twice they change nothing."""
+    def _take_batch(self) -> list[AttemptLog]:
+        """Move the next lines of the logs under way. Lines that could not be stored are sent again, which is safe."""
         lines, characters = _BATCH_LINES, _BATCH_CHARACTERS
         batch = []
         for log in self._unstored:
@@ -196,7 +196,7 @@ class TaskLog:
     def _mark_stored(self, log: AttemptLog) -> None:
         self._settle(log, log.under_way)
         if log.waiting:
-            # A flood of one attempt must not hold up the others.
+            # Back to the end of the queue: one attempt with many lines must not hold up the others.
             self._move_back(log)
         else:
             del self._unstored[log]
@@ -212,7 +212,7 @@ class TaskLog:
         self._lines -= lines
         self._characters -= characters
         log.under_way.clear()
-        self._room.set()
+        self._has_room.set()
 
 
 def _size(blocks: Iterable[LineBlock]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What a worker does under one lease, from the first claim to the drain, or to the loss of the lease."""
+"""A worker's work under one lease, from the first claim to the drain or the loss of the lease."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import structlog
 from app.execution.attempt import Attempt, AttemptContext, StopReason
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
-from app.execution.outcome import NEVER_BEGUN, ending_of
+from app.execution.outcome import NEVER_STARTED, ending_of
 from app.execution.progress import ProgressReports
 from app.execution.task_log import TaskLog
 from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
-from app.loops import beside, first_of, repeat
+from app.loops import first_of, repeat, running_alongside
 from app.store.queue import TaskQueue
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.02
-# While the attempts of one claim begin and end, the next ones are claimed.
+# A limit, so that the next tasks are claimed while the attempts of one claim start and end.
 _MOST_CLAIMED: Final = 250
 
 _logger = structlog.get_logger("syncline.worker")
 
 
 class Tenure:
-    """One lease. `work` returns when the worker has drained, or when the lease is lost and every attempt is gone."""
+    """One lease. `work` returns when the worker has drained, or when the lease is lost and all attempts have ended."""
 
     def __init__(
         self,
@@ -75,32 +75,32 @@ class Tenure:
         self._lost = asyncio.Event()
         self._wake = asyncio.Event()
         self._look_for_cancels = asyncio.Event()
-        self._looked_at = registered_at
-        self._compared_at = registered_at
+        self._held_checked_at = registered_at
+        self._claims_checked_at = registered_at
         self._in_doubt = False
         self.claimed_at = float("-inf")
 
     def wake(self) -> None:
-        """The queue has changed: there may be tasks to claim, or to cancel."""
+        """Check the queue: there may be tasks to claim or to cancel."""
         self._wake.set()
         self._look_for_cancels.set()
 
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
         vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_claims()))
-        async with beside(*vital, self._progress.run()):
+        async with running_alongside(*vital, self._progress.run()):
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)
             await self._wait_for_attempts()
             if not self._lost.is_set():
-                # A last claim whose answer was lost: the rescuer would count it as failed.
+                # A claim whose response was lost; the rescuer would count it as a failure.
                 self._in_doubt = True
                 await self._hand_back_unknown()
                 await self._leases.stop(self.worker)
 
     async def _vital(self, work: Coroutine[Any, Any, None]) -> None:
-        """What ends only with the lease: without its renewal, or with a log that nobody stores, there is no working."""
+        """Run an essential loop, such as renewing the lease. When it ends, the lease is given up."""
         try:
             await work
         except Exception:
@@ -113,26 +113,26 @@ class Tenure:
         await repeat("claims", self._look_at_claims, stop=self._lost, wake=self._look_for_cancels)
 
     async def _look_at_claims(self) -> float:
-        """Stop what somebody wants to end, and what the database does not know to be ours: it may be another's now."""
-        # Read before the question: what is claimed meanwhile is not in the answer.
+        """Stop attempts that are to be canceled, and those that no longer belong to this worker in the database."""
+        # Read before the query: tasks that are claimed meanwhile are not in its result.
         ours = {key: attempt for key, (attempt, _) in self._attempts.items() if not attempt.is_ending}
-        # Notifications come for what is to be canceled, many times a second.
-        all_of_them = lease_clock() - self._compared_at >= _POLL_SECONDS
+        # Notifications of cancellations may come many times a second, so only these are looked up in between.
+        check_all = lease_clock() - self._claims_checked_at >= _POLL_SECONDS
         if ours:
-            running = await self._queue.running_claims(self.worker, to_be_canceled=not all_of_them)
+            running = await self._queue.list_running_claims(self.worker, to_be_canceled=not check_all)
             for key in ours.keys() & running.keys():
                 if running[key]:
                     ours[key].stop(StopReason.CANCELED)
-            if all_of_them:
-                self._compared_at = lease_clock()
+            if check_all:
+                self._claims_checked_at = lease_clock()
                 self._stop_forgotten(ours[key] for key in ours.keys() - running.keys())
-        # However many notifications come, they are answered by one look.
+        # Notifications that arrive meanwhile share the next query.
         await asyncio.sleep(_PAUSE_SECONDS)
         return _POLL_SECONDS
 
     def _stop_forgotten(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:
-            # Others have ended while the question was under way.
+            # Others have ended during the query.
             if not attempt.is_ending:
                 _logger.warning("attempt.forgotten", task=attempt.claim.task_id, attempt=attempt.claim.attempt)
                 attempt.stop(StopReason.LEASE_LOST)
@@ -144,18 +144,18 @@ class Tenure:
             await first_of(stop, self._lost, timeout=None)
             over.set()
 
-        # A claim under way is never broken off: what the database has given must be carried out or handed back.
-        async with beside(watch()):
+        # A claim is never aborted: the tasks that the database has assigned must be run or handed back.
+        async with running_alongside(watch()):
             await repeat("claim", self._claim, stop=over, wake=self._wake)
 
     async def _claim(self) -> float:
-        """Claim for the free slots: the seconds until the next claim, none where there may be more."""
+        """Claim tasks for the free slots. Returns the seconds until the next claim; 0 if there may be more tasks."""
         await self._hand_back_unknown()
         free = min(self._options.slots - len(self._attempts), _MOST_CLAIMED)
         if free <= 0:
             return _POLL_SECONDS
         try:
-            claims = await self._queue.claim(self.worker, free, left=self._context.left_to_others.now())
+            claims = await self._queue.claim(self.worker, free, left=self._context.left_to_others.current())
             fail_point("queue.claimed")
         except BaseException:
             self._in_doubt = True
@@ -167,24 +167,26 @@ class Tenure:
         return 0 if len(claims) == free else _POLL_SECONDS
 
     async def _hand_back_unknown(self) -> None:
-        """Give back what the database has given without our knowing.
+        """Hand back attempts that the database has assigned to this worker without its knowledge.
 
-        The answer to a claim may get lost after the claim was made, and a statement of a connection that broke may even
-        be carried out later: looked for after a failed claim, and every now and then.
+        The response to a claim may get lost after its commit, and a statement of a broken connection may even run
+        later. So this checks after a failed claim, and four times per lease.
         """
         now = lease_clock()
-        if not self._in_doubt and now - self._looked_at < self._options.lease.total_seconds() / 4:
+        if not self._in_doubt and now - self._held_checked_at < self._options.lease.total_seconds() / 4:
             return
-        self._looked_at = now
-        # Read before the question: an attempt that ends meanwhile is in the answer, but no more among the attempts.
+        self._held_checked_at = now
+        # Read before the query: an attempt that ends meanwhile is in its result, but no longer among the attempts.
         known = set(self._attempts)
         unknown = [
-            (claim, lines) for claim, lines in await self._queue.held_attempts(self.worker) if claim.key not in known
+            (claim, lines)
+            for claim, lines in await self._queue.list_held_attempts(self.worker)
+            if claim.key not in known
         ]
         for claim, _ in unknown:
-            _logger.warning("attempt.unknown", task=claim.task_id, attempt=claim.attempt)
+            _logger.warning("attempt.handed_back", task=claim.task_id, attempt=claim.attempt)
         rng = Random()  # noqa: S311 - jitter
-        endings = [ending_of(claim, NEVER_BEGUN, line=lines + 1, seconds=0, rng=rng) for claim, lines in unknown]
+        endings = [ending_of(claim, NEVER_STARTED, line=lines + 1, seconds=0, rng=rng) for claim, lines in unknown]
         await asyncio.gather(*map(self._context.endings.put, endings))
         self._in_doubt = False
 
@@ -200,14 +202,14 @@ class Tenure:
         del self._attempts[claim.key]
         if not work.cancelled() and (error := work.exception()):
             _logger.error("attempt.broken", task=claim.task_id, attempt=claim.attempt, exc_info=error)
-        # What has not ended is still held by this worker, which then hands it back.
+        # An attempt that was not ended in the database still belongs to this worker, and must be handed back.
         if work.cancelled() or work.exception() or not work.result():
             self._in_doubt = True
         self._wake.set()
 
     async def _drain(self, hurry: asyncio.Event) -> None:
-        """No new claims; what runs gets its grace period; what still runs then is handed back, not failed."""
-        _logger.info("worker.draining", worker=str(self.worker), attempts=len(self._attempts))
+        """Stop claiming, give running attempts time to end, and hand back those that still run then."""
+        _logger.info("worker.drain_started", worker=str(self.worker), attempts=len(self._attempts))
         ended = asyncio.Event()
 
         async def watch() -> None:
@@ -216,7 +218,7 @@ class Tenure:
             await self._wait_for_attempts()
             ended.set()
 
-        async with beside(watch()):
+        async with running_alongside(watch()):
             await first_of(ended, hurry, self._lost, timeout=self._options.drain_seconds)
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.DRAINED)

@@ -1,4 +1,4 @@
-"""Text as a log keeps it: whole lines, valid UTF-8 without NUL, at most 16 KB, every cut marked."""
+"""Texts as they are stored in logs: whole lines, valid UTF-8 without NUL, at most 16 KiB; cuts are marked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ _MOST_KEPT: Final = 2 * LONGEST_TEXT
 
 
 def clean(text: str, redact: Callable[[str], str]) -> str:
-    """A text fit to be kept for ever: without secrets, without what PostgreSQL cannot hold, not too long.
-
-    What cannot be kept becomes replacement characters.
-    """
+    """Remove secrets, replace characters that PostgreSQL cannot store, and cut the text to the longest length."""
     text = redact(text)
     if text.isascii() and len(text) <= LONGEST_TEXT and "\0" not in text:
         return text
@@ -29,10 +26,9 @@ def clean(text: str, redact: Callable[[str], str]) -> str:
 
 
 def clean_all(texts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
-    """Each text as `clean` has it.
+    """Apply `clean` to each text, in one pass over all of them if possible.
 
-    All in one pass where that is the same: `redact` replaces what it finds wherever it stands. Where a match reached
-    across two texts the breaks are fewer, and each is cleaned by itself.
+    If a secret matched across two texts, there are fewer separators afterwards; then each text is cleaned by itself.
     """
     breaks, together = len(texts) - 1, "\0".join(texts)
     if breaks > 0 and together.isascii() and together.count("\0") == breaks:
@@ -43,9 +39,9 @@ def clean_all(texts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
 
 
 class TextLines:
-    """Bytes into lines of text. Of an endless line the beginning is kept: more than `clean` leaves of it.
+    """Splits bytes into lines of text. A very long line is cut to more than what `clean` leaves of it.
 
-    The cut comes after the redaction: it could halve a secret, and half a secret is not recognised.
+    `clean` cuts to the final length after redaction, because half a secret is not recognised.
     """
 
     def __init__(self) -> None:
@@ -58,7 +54,7 @@ class TextLines:
         return lines
 
     def rest(self) -> str:
-        """What came after the last newline."""
+        """Return what came after the last newline."""
         return _text(self._splitter.take())
 
 

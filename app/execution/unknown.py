@@ -1,7 +1,7 @@
-"""Tasks of collections that this worker's catalogue does not have.
+"""Tasks whose collection is not in this worker's catalogue.
 
-Replicas do not read a new file at the same moment, so another worker may know what this one does not: it hands the
-attempt back and leaves the collection to the others, until it knows it or nobody has known it for too long.
+Replicas do not load a new catalogue at the same moment, so another worker may know the collection. This worker hands
+the attempt back and leaves the collection to the others, until it knows it too, or no worker has known it for too long.
 """
 
 from __future__ import annotations
@@ -20,59 +20,58 @@ if TYPE_CHECKING:
     from app.domain.claim import Claim
 
 PATIENCE: Final = timedelta(minutes=2)
-"""How long one worker after the other may take a task without knowing its collection, by the database's clock."""
+"""How long workers may claim and hand back a task without knowing its collection, by the database's clock."""
 
-# The database decides what is over; by this machine's clock it is only forgotten.
-_CLOCKS_APART: Final = timedelta(hours=1)
-# However many workers there are, and however often they start anew, this is all that they take it in that time.
+# The database's clock decides; this machine's clock, which may differ, is only used to clean up.
+_CLOCK_TOLERANCE: Final = timedelta(hours=1)
+# Limits how often the task is claimed in that time, however many workers there are.
 _DELAY: Final = timedelta(seconds=2)
 
 
 class LeftToOthers:
-    """The collections that one worker leaves to the others."""
+    """The collections that a worker leaves to other workers."""
 
     def __init__(self, watcher: CatalogueWatcher) -> None:
         self._watcher = watcher
         self._catalogue: Catalogue | None = None
         self._until: dict[tuple[str, str], datetime] = {}
 
-    def now(self) -> dict[tuple[str, str], datetime]:
-        """(source, collection) → until when, by the database's clock; none that the catalogue has by now."""
-        catalogue, over = self._watcher.current, datetime.now(UTC) - _CLOCKS_APART
-        self._until = {key: until for key, until in self._until.items() if until > over}
+    def current(self) -> dict[tuple[str, str], datetime]:
+        """(source, collection) → until when, by the database's clock; without those that the catalogue now has."""
+        catalogue, expired = self._watcher.current, datetime.now(UTC) - _CLOCK_TOLERANCE
+        self._until = {key: until for key, until in self._until.items() if until > expired}
         if catalogue is not self._catalogue:
             self._catalogue = catalogue
             self._until = {key: until for key, until in self._until.items() if not _has(catalogue, key)}
         return self._until
 
     def outcome_of(self, claim: Claim, error: ConfigurationError, *, since: datetime) -> Outcome:
-        """What becomes of an attempt whose collection the catalogue does not have, for the reason in `error`.
+        """Decide about an attempt whose collection is not in the catalogue; `error` says what is missing.
 
-        `since` is when the first of the workers took the task that did not know it, one after the other.
+        `since` is when the first of the consecutive workers that did not know the collection claimed the task.
         """
         me = f"worker {socket.gethostname()} (pid {os.getpid()})"
-        # What is missing may stand in a newest version that is refused.
+        # The collection may be in a newer catalogue that this worker has refused.
         refused = self._watcher.problem is not None
         key, until = (claim.source, claim.collection), since + PATIENCE
         if claim.at >= until:
             self._until.pop(key, None)
-            whose = ", whose newest configuration is refused" if refused else ""
+            whose = ", which has refused the newest version of it" if refused else ""
             return Outcome(
                 Result.FAILED,
-                f"{error}. For {PATIENCE.total_seconds():.0f} seconds no worker that took the task had it in its "
-                f"configuration (last: {me}{whose}). Give all workers the same configuration, then request the task "
-                "again",
+                f"{error}. For {PATIENCE.total_seconds():.0f} seconds no worker that claimed the task had it in its "
+                f"catalogue (last: {me}{whose}). Give all workers the same catalogue, then request the task again",
                 retryable=False,
             )
-        # Unless it has come meanwhile: a collection that this worker has is nobody else's.
+        # Unless the catalogue was reloaded meanwhile and has the collection now.
         if not _has(self._watcher.current, key):
             self._until[key] = until
         left = (until - claim.at).total_seconds()
-        whose = ", whose newest version is refused" if refused else ""
+        whose = ", whose newest version it has refused" if refused else ""
         return Outcome(
             Result.HANDED_BACK,
-            reason=f"{me} does not have it in its configuration{whose}: {error}. Other workers "
-            f"may take it for another {left:.0f} seconds",
+            reason=f"{me} does not have it in its catalogue{whose}: {error}. Other workers may claim it for another "
+            f"{left:.0f} seconds",
             delay=_DELAY,
             unknown_since=since,
         )

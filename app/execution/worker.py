@@ -1,4 +1,4 @@
-"""The worker: one lease after the other until it is told to stop."""
+"""The worker: works under one lease after another until it is stopped."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _logger = structlog.get_logger("syncline.worker")
 
 
 class Worker:
-    """Claims tasks and carries them out."""
+    """Claims tasks and runs them."""
 
     def __init__(self, pool: Pool, leases: Leases, watcher: CatalogueWatcher, options: WorkerOptions) -> None:
-        """`leases` reaches the database by a way that no other statement can block."""
+        """`leases` has a connection of its own, which no other statement can block."""
         self._pool = pool
         self._leases = leases
         self._watcher = watcher
@@ -38,7 +38,7 @@ class Worker:
 
     @property
     def id(self) -> UUID | None:
-        """Under which id this process works now; a lost lease brings a new one."""
+        """The id of this worker, None without a lease. It changes after a lost lease."""
         return self._tenure.worker if self._tenure else None
 
     def is_busy(self) -> bool:
@@ -46,12 +46,12 @@ class Worker:
         return self._tenure is not None and time.monotonic() - self._tenure.claimed_at < 1
 
     def wake(self) -> None:
-        """The queue has changed: look now instead of at the next poll."""
+        """Check the queue now instead of at the next poll."""
         if self._tenure:
             self._tenure.wake()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
-        """Work until `stop`, then drain; `hurry` cuts the drain short. After a lost lease it begins anew."""
+        """Work until `stop`, then drain; `hurry` cuts the drain short. Registers again after a lost lease."""
 
         async def tenure() -> float:
             self._tenure = await self._begin()
@@ -64,7 +64,7 @@ class Worker:
         await repeat("worker", tenure, stop=stop)
 
     async def _begin(self) -> Tenure:
-        # Read before the statement is sent: the lease that the database counts begins later than ours.
+        # Read before the statement is sent, so that our lease ends before the one in the database.
         registered_at = lease_clock()
         worker = await self._leases.register(
             host=socket.gethostname(),

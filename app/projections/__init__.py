@@ -1,4 +1,4 @@
-"""Projections: what the events add up to. Rebuilt from them, compared with them, kept near them."""
+"""Projections of the events: rebuilt from them, verified against them, and kept up to date with them."""
 
 from app.projections.rebuild import PROJECTIONS, rebuild, rebuild_all
 from app.projections.runner import ProjectionRunner

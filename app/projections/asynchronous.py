@@ -1,7 +1,7 @@
-"""The projections that follow the events from behind.
+"""The asynchronous projections, which are updated after the events have committed.
 
-The runner, the rebuild and the verification go by this list alone. To add a projection, make its tables and its first
-live checkpoint in a migration, and put its object into the list.
+The runner, rebuilds and verification use this list; retention waits forevery checkpoint. To add a projection, create
+its tables and its first live checkpoint in a migration, and add its object to the list.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is folded over all tasks of a collection: its status, its place in the queue, its bookmarks.
+"""Folds the tasks of each collection into its status, its row in the queue and its bookmarks.
 
-Histories may be taken in any order; only their place among the tasks of their collection counts.
+Histories may be taken in any order; `History.order` decides.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class _Collection:
 
 
 class Collections:
-    """The projections with one row a collection, or a destination of it.
+    """The projections with one row for each collection, or for each of its destinations.
 
-    `retired` are failures, by source and collection, that no history tells of any more.
+    `retired` are failures, by source and collection, whose events are gone.
     """
 
     def __init__(self, retired: Mapping[tuple[str, str], RetiredFailures] | None = None) -> None:
@@ -54,7 +54,7 @@ class Collections:
         self._active: dict[UUID, History] = {}
 
     def take(self, history: History) -> None:
-        """Take an ended task once, an active one last of its collection."""
+        """Add a task. Each ended task is added once, an active one after the ended tasks of its collection."""
         self._collections.setdefault(history.key, _Collection()).take(history)
         if not history.ended:
             self._active[history.task.task] = history
@@ -64,13 +64,13 @@ class Collections:
         return [_status_row(key, c.last, c, self.retired.get(key)) for key, c in self._collections.items() if c.last]
 
     def saving_events(self) -> Iterator[tuple[UUID, int]]:
-        """The events (task, version) whose bookmarks stand."""
+        """The events (task, version) that saved the current bookmarks."""
         for collection in self._collections.values():
             for saved in collection.saved.values():
                 yield saved.task, saved.version
 
     def active(self) -> list[History]:
-        """The active tasks; two of one collection only where the queue lost a row and could not know of the first."""
+        """The active tasks. A collection has two if the queue lost the row of the first one."""
         return list(self._active.values())
 
 

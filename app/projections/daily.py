@@ -1,17 +1,17 @@
-"""Daily statistics of collections: what the tasks that ended on a UTC day add up to."""
+"""Daily statistics of collections: totals and histograms of the tasks that ended on a UTC day."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from app.domain.task import Status
-from app.projections.histogram import bucket_of
+from app.projections.histogram import LOG_GAMMA, bucket_of
 from app.projections.histories import History
 from app.store import daily_stats as store
-from app.store.projections import streams_that_ended
+from app.store.projections import list_ended_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.domain.task import Task
     from app.projections.projection import Comparison, Row
     from app.store.database import Connection
+    from app.store.folding import Scope
 
 DAILY: Final = "daily_collection_stats"
 
@@ -30,7 +31,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(slots=True)
 class DayTotals:
-    """The counted columns of a row: tasks by how they ended, records, and microseconds."""
+    """The totals in a row: tasks by outcome, rows, and microseconds."""
 
     success: int = 0
     failed: int = 0
@@ -42,13 +43,13 @@ class DayTotals:
 
 @dataclass(frozen=True, slots=True)
 class DailyStats:
-    """Totals by (day, source, collection); numbers of tasks by day, measure and histogram bucket."""
+    """Totals by (day, source, collection), and numbers of tasks by day, measure and histogram bucket."""
 
     totals: dict[Day, DayTotals] = field(default_factory=dict)
     buckets: Counter[tuple[Day, Measure, int]] = field(default_factory=Counter)
 
     def take(self, task: Task) -> None:
-        """Count a task that has ended. A task that never started has neither a duration nor a queue wait."""
+        """Count a task that has ended. One that was never started has no duration and no queue wait."""
         if task.finished_at is None:
             raise ValueError(f"task {task.task} has not ended")
         day = (task.finished_at.astimezone(UTC).date(), task.source, task.collection)
@@ -86,19 +87,17 @@ class DailyStats:
 
 
 class DailyProjection:
-    """The statistics as a projection that follows the events."""
+    """The statistics as an asynchronous projection."""
 
     name: Final = DAILY
 
     async def apply(self, connection: Connection, generation: int, after: int, upto: int) -> None:
         """Count the tasks that ended in these transactions."""
         stats = DailyStats()
-        for stream in await streams_that_ended(connection, after, upto):
+        for stream in await list_ended_streams(connection, after, upto):
             stats.take(History.of(stream).task)
         if stats.totals:
-            await store.add_daily_stats(
-                connection, [*stats.stats_rows(generation)], [*stats.histogram_rows(generation)]
-            )
+            await _add(connection, stats, generation)
 
     async def keep_sealed(self, connection: Connection, generation: int, live: int, before: date) -> None:
         await store.keep_sealed_days(connection, generation, live, before)
@@ -106,8 +105,30 @@ class DailyProjection:
     async def sweep(self, connection: Connection, generation: int) -> int:
         return await store.sweep_daily_stats(connection, generation)
 
+    def survey(self, generation: int) -> _SurveyedGeneration:
+        return _SurveyedGeneration(generation)
+
     def expectation(self) -> _Expectation:
         return _Expectation()
+
+
+async def _add(connection: Connection, stats: DailyStats, generation: int) -> None:
+    await store.add_daily_stats(connection, [*stats.stats_rows(generation)], [*stats.histogram_rows(generation)])
+
+
+class _SurveyedGeneration:
+    def __init__(self, generation: int) -> None:
+        self._generation = generation
+        self._stats = DailyStats()
+
+    def include_in(self, scope: Scope) -> Scope:
+        return replace(scope, generation=self._generation, bucket_width=LOG_GAMMA)
+
+    def take(self, task: Task) -> None:
+        self._stats.take(task)
+
+    async def write(self, connection: Connection) -> None:
+        await _add(connection, self._stats, self._generation)
 
 
 class _Expectation:
@@ -123,8 +144,8 @@ class _Expectation:
             return (row for row in rows if row["day"] >= sealed_before)
 
         day = ("day", "source", "collection")
-        stats = await store.daily_stats_rows(connection, generation)
-        histogram = await store.daily_histogram_rows(connection, generation)
+        stats = await store.list_daily_stats(connection, generation)
+        histogram = await store.list_daily_histogram(connection, generation)
         return [
             (day, open_days(self._stats.stats_rows(generation)), open_days(stats)),
             (
@@ -136,5 +157,5 @@ class _Expectation:
 
 
 def _microseconds(start: datetime, end: datetime) -> int:
-    """From one instant to another; 0 where a clock was set back between the two."""
+    """The time between two instants; 0 if the clock was set back in between."""
     return max(0, (end - start) // _MICROSECOND)

@@ -1,4 +1,4 @@
-"""The history of a task: its stream, folded, with its place among the tasks of its collection."""
+"""The history of a task: its folded stream, and its order among the tasks of its collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Saved(NamedTuple):
-    """The event that saved a bookmark; they compare in the order in which they were saved."""
+    """An event that saved a bookmark; they sort in the order of saving."""
 
     xid: int
     version: int
@@ -25,7 +25,7 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A task after all its events; `xid` is the transaction of the last one."""
+    """A task after all its events; `xid` is the transaction of the last event."""
 
     task: Task
     stream: Stream
@@ -35,11 +35,11 @@ class History:
         """Fold a stream.
 
         Raises:
-            IllegalTransitionError: the stream is no legal life of a task.
+            IllegalTransitionError: the events are not in a valid order.
         """
         task = fold(stream.events)
         if task is None:
-            raise IllegalTransitionError("a stream without events is none")
+            raise IllegalTransitionError("a stream has no events")
         return cls(task, stream)
 
     @property
@@ -56,16 +56,16 @@ class History:
 
     @property
     def order(self) -> tuple[bool, int]:
-        """Where the task stands among those of its collection, which never overlap: by no clock, but by transactions.
+        """The order of the task within its collection, whose tasks never overlap; by transactions, not by a clock.
 
-        The first event of a task may carry a lower transaction id than the last one of the task before it, when both
-        transactions were open at once; an ended task's last event cannot. So the active task, of which there is at most
-        one, comes last, and the others by their end.
+        The first event of a task may have a lower transaction id than the last event of the task before it, if both
+        transactions were open at the same time. The last events of two ended tasks are always in order. So ended tasks
+        are sorted by their last event, and the active task, of which there is at most one, comes after them.
         """
         return not self.ended, self.xid
 
     def bookmarks(self) -> Iterator[tuple[str, Saved]]:
-        """What the task has saved, by destination, oldest first."""
+        """The bookmarks that the task has saved, with their destination, oldest first."""
         for event, xid in zip(self.stream.events, self.stream.xids, strict=True):
             if event.type == BOOKMARK_SAVED:
                 yield event.data["destination"], Saved(xid, event.version, event.task)
@@ -75,7 +75,7 @@ class History:
         return {column: getattr(self.task, column) for column in TASKS_COLUMNS}
 
     def queue_row(self) -> dict[str, Any]:
-        """The row of `task_queue`, while the task is active."""
+        """The row of `task_queue`; for active tasks."""
         return {column: getattr(self.task, column) for column in _QUEUE_COLUMNS} | {"xid": self.xid}
 
 

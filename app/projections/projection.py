@@ -1,4 +1,4 @@
-"""What an asynchronous projection has to know, which follows the events from behind."""
+"""The interface of an asynchronous projection."""
 
 from __future__ import annotations
 
@@ -10,42 +10,60 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from app.domain.task import Task
     from app.projections.histories import History
     from app.store.database import Connection
+    from app.store.folding import Scope
 
 Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
-# The columns that tell rows of a table apart, the rows that ought to be there, and those that are.
+# The key columns of a table, the expected rows, and the stored rows.
 Comparison: TypeAlias = "tuple[Sequence[str], Iterable[Row], Iterable[Row]]"
 
 
 class AsyncProjection(Protocol):
-    """A projection with rows by generation; a checkpoint is the transaction up to which one has seen the events.
+    """A projection with rows for each generation; its checkpoint is the last transaction that was applied.
 
-    Its methods run inside a transaction, those that write under the lock of the generation's checkpoint.
+    Its methods run inside a transaction. Those that write hold a lock on the generation's checkpoint.
     """
 
     @property
     def name(self) -> str:
-        """What its checkpoints are called, and what people call it."""
+        """The name of its checkpoints, also shown to users."""
 
     async def apply(self, connection: Connection, generation: int, after: int, upto: int) -> None:
-        """Add what the transactions after `after` up to `upto` have appended."""
+        """Apply the events of the transactions after `after` up to `upto`."""
 
     async def keep_sealed(self, connection: Connection, generation: int, live: int, before: date) -> None:
-        """Let a new generation have the live one's days before this one: not all of their events are left."""
+        """Copy the live generation's days before `before`, whose events are not all left, to a new generation."""
 
     async def sweep(self, connection: Connection, generation: int) -> int:
-        """Drop the rows of generations that have no checkpoint; returns how many rows the given one has."""
+        """Delete generations without a checkpoint; return the number of rows that the given one has."""
+
+    def survey(self, generation: int) -> SurveyedGeneration | None:
+        """Start what a rebuild adds up while it reads all streams; None to apply all events afterwards instead."""
 
     def expectation(self) -> Expectation:
-        """A fold of nothing, to be compared with the rows when it has taken every task."""
+        """Start a fold that takes every task and is then compared with the stored rows."""
+
+
+class SurveyedGeneration(Protocol):
+    """What a rebuild adds to a new generation while it reads all streams: tasks that ended before a transaction."""
+
+    def include_in(self, scope: Scope) -> Scope:
+        """Let the store add the tasks that it folds itself."""
+
+    def take(self, task: Task) -> None:
+        """Add a task that the store did not fold."""
+
+    async def write(self, connection: Connection) -> None:
+        """Write the tasks that were taken."""
 
 
 class Expectation(Protocol):
-    """What the events say that the rows of one generation ought to be."""
+    """The rows that one generation should have according to the events."""
 
     def take(self, history: History, upto: int) -> None:
-        """Fold what a task's transactions up to `upto` have appended."""
+        """Add a task, as it was after transaction `upto`."""
 
     async def compare(self, connection: Connection, generation: int, sealed_before: date) -> Sequence[Comparison]:
-        """What to hold against each other, table by table; days before `sealed_before` are final and left out."""
+        """The expected and stored rows of each table, without the final days before `sealed_before`."""

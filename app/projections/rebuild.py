@@ -1,9 +1,9 @@
 """Rebuilds projections from the events while the service runs.
 
-All that are asked for at once are made in one reading of the events, in two steps. First all streams are read, batch
-after batch, while appends go on: a task that has ended stays as it is, so its rows can be put right at once. Then the
-queue stands still for a moment, and the tasks that were active, or have moved since, are read once more. Of an
-asynchronous projection a new generation grows beside the live one, catches up with it and takes its place.
+The events are read once for all requested projections, in two steps. First all streams are read in batches, while
+events are still appended; ended tasks do not change any more, so their rows can be corrected at once. Then the queue is
+stopped for a moment, and tasks that were active or have changed since are read again. An asynchronous projection gets a
+new generation, which catches up with the live one and then replaces it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from app.projections.projection import AsyncProjection
     from app.store.database import Connection, Pool
 
-# Written together with the events.
+# Updated in the same transaction as the events.
 SYNCHRONOUS: Final = ("tasks", "task_queue", "collection_status", "bookmarks")
 PROJECTIONS: Final = (*SYNCHRONOUS, *(projection.name for projection in ASYNCHRONOUS))
 ALL: Final = "all"
 
 
 async def rebuild(pool: Pool, name: str, *, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> int:
-    """Fold all events anew into a projection; the service may go on meanwhile. Returns how many rows it has.
+    """Rebuild a projection from all events. Returns its number of rows.
 
     Raises:
         ConfigurationError: no projection has this name.
-        IllegalTransitionError: the events themselves are no legal history; nothing can be folded from them.
+        IllegalTransitionError: the events of a task are not in a valid order, so they cannot be folded.
     """
     wanted = [projection for projection in asynchronous if projection.name == name]
     if name not in SYNCHRONOUS and not wanted:
@@ -45,7 +45,7 @@ async def rebuild(pool: Pool, name: str, *, asynchronous: Sequence[AsyncProjecti
 
 
 async def rebuild_all(pool: Pool, *, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> dict[str, int]:
-    """The same for all of them in one reading of the events. Returns how many rows each has."""
+    """Rebuild all projections, reading the events once. Returns the number of rows of each."""
     return await _rebuild(pool, {*SYNCHRONOUS}, asynchronous)
 
 
@@ -57,17 +57,17 @@ async def _rebuild(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProj
 
 
 async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProjection]) -> dict[str, int] | None:
-    """The same, unless events were retired meanwhile: some were read and are gone, and collections hang on them.
+    """Rebuild once; None if events were retired meanwhile, because the status of collections depends on them.
 
-    `names` are those of the synchronous projections that are wanted.
+    `names` are the synchronous projections to rebuild.
     """
-    begun = await store.retention(pool)
+    begun = await store.get_retention(pool)
     generations = {projection.name: await _begin_generation(pool, projection) for projection in asynchronous}
     survey = Survey(
         tasks="tasks" in names,
-        generations=generations,
+        asynchronous=[(projection, generations[projection.name]) for projection in asynchronous],
         collections=(collections := Collections() if names - {"tasks"} else None),
-        since=await store.horizon(pool),
+        since=await store.get_horizon(pool),
     )
     await survey.read(pool)
     counts: dict[str, int] = {}
@@ -76,10 +76,10 @@ async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[Asyn
             await store.stop_the_queue(connection)
             await store.hold_events(connection)
             if collections is not None:
-                if await store.retention(connection) != begun:
+                if await store.get_retention(connection) != begun:
                     return None
-                collections.retired = await store.retired_failures(connection)
-            rest = await survey.rest(connection)
+                collections.retired = await store.list_retired_failures(connection)
+            rest = await survey.read_rest(connection)
             if "tasks" in names:
                 await store.replace_tasks(connection, [history.tasks_row() for history in rest])
             if collections is not None:
@@ -122,7 +122,7 @@ async def _begin_generation(pool: Pool, projection: AsyncProjection) -> int:
 
 
 async def _finish_generation(pool: Pool, projection: AsyncProjection, generation: int, reached: int) -> int:
-    """Add what came after transaction `reached`, let reports read the generation: returns how many rows it has."""
+    """Apply the events after transaction `reached` and go live. Returns the generation's number of rows."""
     async with store.transaction(pool) as connection:
         await _hold_checkpoint(connection, projection, generation)
         await store.move_checkpoint(connection, projection.name, generation, reached)
@@ -140,8 +140,8 @@ async def _finish_generation(pool: Pool, projection: AsyncProjection, generation
 
 
 async def _overtake(connection: Connection, projection: AsyncProjection, generation: int) -> None:
-    """Bring the new generation up to the live one, which stands still meanwhile: no report goes back in time."""
-    live = await store.live_checkpoint(connection, projection.name)
+    """Catch up with the live generation while it is locked, so that reports never go back in time."""
+    live = await store.get_live_checkpoint(connection, projection.name)
     goal = await store.hold_checkpoint(connection, projection.name, live[0]) if live else None
     reached, events = await _hold_checkpoint(connection, projection, generation), 1
     while events and reached < (goal or 0):
@@ -149,9 +149,9 @@ async def _overtake(connection: Connection, projection: AsyncProjection, generat
 
 
 async def _keep_sealed_days(connection: Connection, projection: AsyncProjection, generation: int) -> None:
-    """Days whose events were retired stay as they are. The live checkpoint is held: retention waits meanwhile."""
-    if live := await store.live_checkpoint(connection, projection.name):
-        sealed_before = (await store.retention(connection)).sealed_before
+    """Keep the days whose events were retired. The live checkpoint is locked, so that retention waits meanwhile."""
+    if live := await store.get_live_checkpoint(connection, projection.name):
+        sealed_before = (await store.get_retention(connection)).sealed_before
         await projection.keep_sealed(connection, generation, live[0], sealed_before)
 
 

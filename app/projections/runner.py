@@ -1,7 +1,7 @@
-"""Keeps the asynchronous projections near the events: exactly once, without a gap, from any number of replicas.
+"""Keeps asynchronous projections up to date: each event is applied exactly once, by any number of replicas.
 
-A checkpoint's row is the lock: whoever holds it reads whole transactions below the horizon, adds them up and moves
-the checkpoint, all in one transaction.
+The row of a checkpoint is the lock. Its holder reads whole transactions below the horizon, applies them and moves the
+checkpoint, all in one transaction.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
 
 
-_REST: Final = 19.0
-"""So many times as long as the work took: tasks go before projections."""
+_PAUSE_FACTOR: Final = 19.0
+"""The pause as a multiple of the time that the work took; tasks have priority over projections."""
 
 
 class ProjectionRunner:
-    """A loop for each of the `projections`; a twentieth of the time while tasks keep the process `busy`."""
+    """Runs a loop for each projection, which takes a twentieth of the time while the process is `busy` with tasks."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class ProjectionRunner:
 
     async def run(self, stop: asyncio.Event, *, interval_seconds: float = 2.0) -> None:
         """Apply events until `stop` is set; without new ones look again after `interval_seconds`."""
-        # One that fails does not hold up the others.
+        # Separate loops, so that one that fails does not hold up the others.
         await asyncio.gather(*(self._follow(projection, stop, interval_seconds) for projection in self._projections))
 
     async def _follow(self, projection: AsyncProjection, stop: asyncio.Event, interval_seconds: float) -> None:
@@ -53,30 +53,31 @@ class ProjectionRunner:
             began = time.monotonic()
             if not await self._apply_next(projection):
                 return interval_seconds
-            return min(interval_seconds, _REST * (time.monotonic() - began)) if self._busy() else 0.0
+            return min(interval_seconds, _PAUSE_FACTOR * (time.monotonic() - began)) if self._busy() else 0.0
 
         await repeat(projection.name, step, stop=stop)
 
     async def check(self) -> None:
-        """See that this server may go on where the events ended.
+        """Check that the server's transaction ids are higher than those of the stored events.
 
         Raises:
-            ConfigurationError: the events come from a server whose transaction ids were further on.
+            ConfigurationError: they are not; the events come from another server.
         """
-        stored, own = await store.highest_xids(self._pool)
+        stored, own = await store.get_highest_xids(self._pool)
         if stored >= own:
             raise ConfigurationError(
-                f"the database was restored into a younger server: its events reach transaction {stored}, the server "
-                f"only {own}; stop it and run pg_resetwal --epoch={(stored >> 32) + 1}: see docs/operations.md"
+                f"the database was restored into a server with lower transaction IDs: its events go up to {stored}, "
+                f"the server is at {own}; stop the server and run pg_resetwal --epoch={(stored >> 32) + 1}, see "
+                "Backup and restore in docs/operations.md"
             )
         self._checked = True
 
     async def run_once(self) -> int:
-        """Apply the next whole transactions: how many events they held, 0 when there was nothing to do or to lock."""
+        """Apply the next whole transactions. Returns their number of events, 0 also if another replica has the lock."""
         return sum([await self._apply_next(projection) for projection in self._projections])
 
     async def _apply_next(self, projection: AsyncProjection) -> int:
-        generation = await store.generation_behind(self._pool, projection.name)
+        generation = await store.find_generation_behind(self._pool, projection.name)
         if generation is None:
             return 0
         async with store.transaction(self._pool) as connection:
@@ -90,8 +91,8 @@ class ProjectionRunner:
 async def apply_next(
     connection: Connection, projection: AsyncProjection, generation: int, checkpoint: int
 ) -> tuple[int, int]:
-    """Add the next transactions to a generation whose checkpoint is locked: the new checkpoint, and their events."""
-    found = await store.next_transactions(connection, checkpoint)
+    """Apply the next transactions to a generation whose checkpoint is locked: (new checkpoint, number of events)."""
+    found = await store.find_next_transactions(connection, checkpoint)
     if found is None:
         return checkpoint, 0
     upto, events = found

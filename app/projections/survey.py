@@ -1,8 +1,7 @@
-"""One reading of all events, for as many projections as are to be rebuilt.
+"""Reads all events once, for as many projections as are to be rebuilt.
 
-Most streams have ended and hold nothing unusual: the store folds them by sets (`app.store.folding`). The others, and
-of each collection the few tasks that its own rows hang on, are folded here by `app.domain.task.evolve`, as `verify`
-does it.
+Most streams have ended and contain nothing unusual: the store folds them in SQL (`app.store.folding`). The others, and
+the few tasks of each collection that decide its rows, are folded here by `app.domain.task.evolve`, as `verify` does.
 """
 
 from __future__ import annotations
@@ -12,102 +11,101 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import SynclineError
-from app.projections.daily import DAILY, DailyStats
-from app.projections.histogram import LOG_GAMMA
 from app.projections.histories import History
 from app.store import folding
 from app.store import projections as store
-from app.store.daily_stats import add_daily_stats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
     import asyncpg
 
     from app.projections.collections import Collections
+    from app.projections.projection import AsyncProjection, SurveyedGeneration
     from app.store.database import Connection, Pool
 
-_AT_ONCE: Final = 2
+_READERS: Final = 2
 _STREAMS: Final = 1000
 
 
 class Survey:
-    """Every task exactly once: those that have ended while the service runs, the rest when the queue stands still.
+    """Reads every task once: ended ones while the service runs, the others when the queue is stopped.
 
     Args:
-        tasks: the rows of ended tasks are put right in the list.
-        generations: of asynchronous projections, by name. Only the daily statistics are added up here, of the tasks
-            that ended before transaction `since`, for the store folds them by sets.
-        collections: takes the histories that its rows hang on.
-        since: no event of an earlier transaction can appear any more.
+        tasks: whether to correct the rows of ended tasks.
+        asynchronous: the asynchronous projections, with their new generations.
+        collections: takes the histories that decide its rows; None to leave them out.
+        since: no more events can appear in earlier transactions.
     """
 
     def __init__(
-        self, *, tasks: bool, generations: Mapping[str, int], collections: Collections | None, since: int
+        self,
+        *,
+        tasks: bool,
+        asynchronous: Sequence[tuple[AsyncProjection, int]],
+        collections: Collections | None,
+        since: int,
     ) -> None:
-        self._wanted = folding.Wanted(
-            tasks=tasks,
-            collections=collections is not None,
-            generation=generations.get(DAILY),
-            bucket_width=LOG_GAMMA,
-            since=since,
-        )
+        self._scope = folding.Scope(tasks=tasks, collections=collections is not None, since=since)
+        self._surveyed: dict[tuple[str, int], SurveyedGeneration] = {}
+        for projection, generation in asynchronous:
+            if surveyed := projection.survey(generation):
+                self._surveyed[projection.name, generation] = surveyed
+                self._scope = surveyed.include_in(self._scope)
         self._collections = collections
-        self._place = folding.BEFORE_ALL
+        self._last_task = folding.BEFORE_ALL
         self._turn = asyncio.Lock()
         self._candidates = _Candidates()
         self._recent: set[UUID] = set()
         self._active: set[UUID] = set()
-        self._stats = DailyStats()
 
     async def read(self, pool: Pool) -> None:
-        """Take the tasks that have ended, while the service runs.
+        """Take the ended tasks while the service runs.
 
         Raises:
-            IllegalTransitionError: a stream is no legal life of a task.
-            SynclineError: another rebuild has taken the daily statistics over.
+            IllegalTransitionError: the events of a task are not in a valid order.
+            SynclineError: another rebuild of an asynchronous projection has started.
         """
-        if not self._wanted.tasks and self._wanted.generation is None and self._collections is None:
+        if not (self._scope.tasks or self._surveyed or self._collections is not None):
             return
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(_AT_ONCE):
+                for _ in range(_READERS):
                     group.create_task(self._read_batches(pool))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        if self._wanted.generation is not None:
-            await self._add_statistics(pool, self._wanted.generation)
+        await self._write_surveyed(pool)
         if self._collections is not None:
             async with store.transaction(pool) as connection:
                 async for histories in _histories(connection, self._candidates.tasks()):
                     self._take(histories)
 
-    async def rest(self, connection: Connection) -> list[History]:
-        """What `read` has not taken: tasks that were active then, and new ones. The queue has to stand still."""
-        new = await store.tasks_touched_since(connection, self._wanted.since) - self._recent
-        histories = [History.of(stream) for stream in await store.streams_of(connection, new | self._active)]
+    async def read_rest(self, connection: Connection) -> list[History]:
+        """Take the tasks that were active during `read`, and new ones. The queue must be stopped."""
+        new = await store.list_tasks_touched_since(connection, self._scope.since) - self._recent
+        histories = [History.of(stream) for stream in await store.list_streams(connection, new | self._active)]
         self._take(histories)
         return histories
 
     def last_transaction(self, projection: str) -> int:
-        """The transaction up to which the projection's generation has all; 0 where it has nothing yet."""
-        return self._wanted.since - 1 if projection == DAILY else 0
+        """The last transaction that the projection's new generation has applied; 0 if it has none yet."""
+        return self._scope.since - 1 if any(name == projection for name, _ in self._surveyed) else 0
 
     async def _read_batches(self, pool: Pool) -> None:
-        while self._place < folding.AFTER_ALL:
+        while self._last_task < folding.AFTER_ALL:
             async with self._turn, store.transaction(pool) as connection:
-                after, upto = self._place, await folding.end_of_batch(connection, self._place)
-                self._place = upto
+                after, upto = self._last_task, await folding.end_of_batch(connection, self._last_task)
+                self._last_task = upto
             if after < upto:
                 await self._read_batch(pool, after, upto)
 
     async def _read_batch(self, pool: Pool, after: UUID, upto: UUID) -> None:
-        """One transaction, so that what was read is not retired before its row is written."""
+        """Read a batch in one transaction, so that no task is retired before its row is written."""
         left = []
         async with store.transaction(pool) as connection:
-            await self._share(connection)
-            for row in await folding.fold_streams(connection, after, upto, self._wanted):
+            await self._share_checkpoints(connection)
+            for row in await folding.fold_streams(connection, after, upto, self._scope):
                 match row["kind"]:
                     case "left":
                         left.append(row["task"])
@@ -121,26 +119,27 @@ class Survey:
     async def _read_one_by_one(self, connection: Connection, histories: list[History]) -> None:
         ended = [history for history in histories if history.ended]
         self._active.update(history.task.task for history in histories if not history.ended)
-        self._recent.update(history.task.task for history in ended if history.xid >= self._wanted.since)
+        self._recent.update(history.task.task for history in ended if history.xid >= self._scope.since)
         self._take(ended)
-        if ended and self._wanted.tasks:
+        if ended and self._scope.tasks:
             await store.replace_tasks(connection, [history.tasks_row() for history in ended])
         for history in ended:
-            if history.xid < self._wanted.since:
-                self._stats.take(history.task)
+            if history.xid < self._scope.since:
+                for surveyed in self._surveyed.values():
+                    surveyed.take(history.task)
 
-    async def _add_statistics(self, pool: Pool, generation: int) -> None:
-        """Of what was read one by one; at the end, for batches that add the same days in turn would lock each other."""
+    async def _write_surveyed(self, pool: Pool) -> None:
+        """Write what was read one by one. At the end, because batches that update the same rows could deadlock."""
         async with store.transaction(pool) as connection:
-            await self._share(connection)
-            rows = [*self._stats.stats_rows(generation)], [*self._stats.histogram_rows(generation)]
-            await add_daily_stats(connection, *rows)
+            await self._share_checkpoints(connection)
+            for surveyed in self._surveyed.values():
+                await surveyed.write(connection)
 
-    async def _share(self, connection: Connection) -> None:
-        """The generation is ours until the end of the transaction."""
-        generation = self._wanted.generation
-        if generation is not None and await store.share_checkpoint(connection, DAILY, generation) is None:
-            raise SynclineError(f"another rebuild of {DAILY} has started, and this one has stopped in favor of it")
+    async def _share_checkpoints(self, connection: Connection) -> None:
+        """Keep other rebuilds from deleting the generations until the end of the transaction."""
+        for projection, generation in self._surveyed:
+            if await store.share_checkpoint(connection, projection, generation) is None:
+                raise SynclineError(f"another rebuild of {projection} has started, so this one stopped")
 
     def _take(self, histories: Iterable[History]) -> None:
         if self._collections is not None:
@@ -150,19 +149,19 @@ class Survey:
 
 @dataclass(slots=True)
 class _Candidates:
-    """Ended tasks that the rows of their collections may hang on: never too few, at the end hardly too many."""
+    """Ended tasks that may decide the rows of their collections: all that do, and few others."""
 
     newest: dict[tuple[str, str, str, str], tuple[int, UUID]] = field(default_factory=dict)
     failures: dict[tuple[str, str], list[tuple[int, UUID]]] = field(default_factory=dict)
 
     def add(self, row: asyncpg.Record) -> None:
         kind, task, source, collection, name, xid = row
-        place = (xid, task)
+        ended = (xid, task)
         for one in (name, "last") if kind == "collection" else (name,):
             key = (kind, source, collection, one)
-            self.newest[key] = max(place, self.newest.get(key, place))
+            self.newest[key] = max(ended, self.newest.get(key, ended))
         if kind == "collection" and name == "FAILED":
-            self.failures.setdefault((source, collection), []).append(place)
+            self.failures.setdefault((source, collection), []).append(ended)
 
     def tasks(self) -> list[UUID]:
         wanted = {task for _, task in self.newest.values()}
@@ -173,6 +172,6 @@ class _Candidates:
 
 
 async def _histories(connection: Connection, tasks: Sequence[UUID]) -> AsyncIterator[list[History]]:
-    """The histories of these tasks, some at a time."""
+    """The histories of these tasks, in batches."""
     for first in range(0, len(tasks), _STREAMS):
-        yield [History.of(stream) for stream in await store.streams_of(connection, tasks[first : first + _STREAMS])]
+        yield [History.of(stream) for stream in await store.list_streams(connection, tasks[first : first + _STREAMS])]

@@ -1,7 +1,8 @@
-"""Holds every projection against the fold of the events, while the service runs.
+"""Compares every projection with the fold of the events, while the service runs.
 
-One snapshot shows both, asynchronous projections up to their checkpoints. Statistics of days whose events were retired
-are final and not compared. Streams are read in batches, so memory grows with collections and days, not with tasks.
+Both are read in one snapshot; asynchronous projections are compared up to their checkpoints. Statistics of days whose
+events were retired are final and not compared. Streams are read in batches, so memory grows with collections and days,
+not with tasks.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
     from app.store.projections import Stream
 
-# In place of a column: the row as a whole.
+# Stands for the whole row instead of a column.
 ROW: Final = "row"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A place where a projection is not what the events say. `column` is `row` where a whole row is missing or extra.
+    """A difference between a projection and the events. `column` is `row` if a whole row is missing or extra.
 
-    `projection` is `events` where a stream itself is no legal life of a task.
+    `projection` is `events` if the events of a task are not in a valid order.
     """
 
     projection: str
@@ -47,7 +48,7 @@ class Drift:
 
 
 async def verify(pool: Pool, *, limit: int = 20, asynchronous: Sequence[AsyncProjection] = ASYNCHRONOUS) -> list[Drift]:
-    """The first `limit` differences between the projections and the fold of the events; none when all is well."""
+    """The first `limit` differences between the projections and the fold of the events."""
     drifts: list[Drift] = []
     async with store.transaction(pool, snapshot=True) as connection:
         async for drift in _Verification(connection, asynchronous).drifts():
@@ -58,7 +59,7 @@ async def verify(pool: Pool, *, limit: int = 20, asynchronous: Sequence[AsyncPro
 
 
 class _Following(NamedTuple):
-    """The live generation of an asynchronous projection, and what it ought to hold at its checkpoint."""
+    """The live generation of an asynchronous projection, and its expected rows at its checkpoint."""
 
     name: str
     generation: int
@@ -74,7 +75,7 @@ class _Verification:
         self._followings: list[_Following] = []
 
     async def drifts(self) -> AsyncIterator[Drift]:
-        self._collections = Collections(await store.retired_failures(self._connection))
+        self._collections = Collections(await store.list_retired_failures(self._connection))
         self._followings = [await self._following(projection) for projection in self._asynchronous]
         async for drift in self._streams_and_tasks():
             yield drift
@@ -86,12 +87,12 @@ class _Verification:
                 yield drift
 
     async def _following(self, projection: AsyncProjection) -> _Following:
-        live = await store.live_checkpoint(self._connection, projection.name)
+        live = await store.get_live_checkpoint(self._connection, projection.name)
         return _Following(projection.name, *(live or (0, 0)), projection.expectation())
 
     async def _streams_and_tasks(self) -> AsyncIterator[Drift]:
         after: UUID | None = None
-        while streams := await store.stream_batch(self._connection, after):
+        while streams := await store.list_next_streams(self._connection, after):
             histories, broken = _fold(streams)
             for history in histories:
                 self._take(history)
@@ -110,7 +111,7 @@ class _Verification:
     async def _tasks(
         self, histories: Sequence[History], after: UUID | None, upto: UUID | None, except_for: Container[UUID] = ()
     ) -> Iterator[Drift]:
-        rows = await store.tasks_between(self._connection, after, upto)
+        rows = await store.list_tasks_between(self._connection, after, upto)
         return _compare(
             "tasks",
             ("task",),
@@ -123,7 +124,7 @@ class _Verification:
             "task_queue",
             ("source", "collection", "task"),
             (history.queue_row() for history in self._collections.active()),
-            await store.all_rows(self._connection, "task_queue"),
+            await store.list_all_rows(self._connection, "task_queue"),
         )
 
     async def _collection_status(self) -> Iterator[Drift]:
@@ -131,19 +132,19 @@ class _Verification:
             "collection_status",
             ("source", "collection"),
             self._collections.status_rows(),
-            await store.all_rows(self._connection, "collection_status"),
+            await store.list_all_rows(self._connection, "collection_status"),
         )
 
     async def _bookmarks(self) -> Iterator[Drift]:
         return _compare(
             "bookmarks",
             ("source", "collection", "destination"),
-            await store.expected_bookmarks(self._connection, self._collections.saving_events()),
-            await store.found_bookmarks(self._connection),
+            await store.list_expected_bookmarks(self._connection, self._collections.saving_events()),
+            await store.list_found_bookmarks(self._connection),
         )
 
     async def _asynchronous_rows(self, following: _Following) -> AsyncIterator[Drift]:
-        sealed_before = (await store.retention(self._connection)).sealed_before
+        sealed_before = (await store.get_retention(self._connection)).sealed_before
         comparisons = await following.expectation.compare(self._connection, following.generation, sealed_before)
         for key, expected, found in comparisons:
             for drift in _compare(following.name, key, expected, found):
@@ -156,7 +157,7 @@ def _show(value: Any) -> str:
 
 
 def _fold(streams: Iterable[Stream]) -> tuple[list[History], dict[UUID, Drift]]:
-    """The histories, and what is wrong with the streams that are none."""
+    """The histories of valid streams, and the drifts of invalid ones by task."""
     histories, broken = [], {}
     for stream in streams:
         try:

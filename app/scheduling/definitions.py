@@ -33,7 +33,7 @@ async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> int | N
     Returns the digest of the table where there was nothing to do, else None.
     """
     written = {definition.key: definition for definition in definitions_of(catalogue)}
-    stored, digest, now = await schedules.all()
+    stored, digest, now = await schedules.list_all()
     known = {schedule.definition.key: schedule for schedule in stored}
     changed = [
         (definition, begin_of(definition, known.get(key), now))
@@ -50,7 +50,7 @@ async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> int | N
     if gone:
         await schedules.end(gone)
     if changed or gone:
-        _logger.info("schedules.changed", put=len(changed), ended=len(gone))
+        _logger.info("schedules.changed", updated=len(changed), ended=len(gone))
         return None
     return digest
 
@@ -108,4 +108,4 @@ class Definitions:
 
     async def _is_right(self) -> bool:
         """Whether the table is as it was when it said what the catalogue says."""
-        return self._right is not None and await self._schedules.digest() == self._right
+        return self._right is not None and await self._schedules.get_digest() == self._right

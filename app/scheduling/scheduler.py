@@ -49,7 +49,7 @@ class Scheduler:
         if worker is None:
             return _POLL_SECONDS
         # One look while nothing is due, the transaction that locks only then.
-        if (seconds := await self._schedules.seconds_until_next()) > 0:
+        if (seconds := await self._schedules.get_seconds_until_next()) > 0:
             return min(_POLL_SECONDS, seconds)
         decided = await self.decide_due(worker)
         if decided is None:
@@ -62,7 +62,7 @@ class Scheduler:
         return await with_partitions(self._pool, lambda: self._decide_due(worker))
 
     async def _decide_due(self, worker: UUID) -> int | None:
-        async with self._schedules.due() as due:
+        async with self._schedules.lock_due() as due:
             if not due.schedules:
                 return None
             passes = list(self._decide_all(due.schedules))
@@ -84,7 +84,7 @@ class Scheduler:
                 # Written by a release that knows more than this one: that one decides it, the other schedules go on.
                 if schedule.definition.key not in self._unknown:
                     self._unknown.add(schedule.definition.key)
-                    _logger.error("schedule.unknown", schedule="/".join(schedule.definition.key), error=str(error))  # noqa: TRY400 - the user's schedule, not our fault
+                    _logger.error("schedule.rejected", schedule="/".join(schedule.definition.key), error=str(error))  # noqa: TRY400 - the user's schedule, not our fault
                 continue
             yield decided
             left -= len(decided.fire_times)

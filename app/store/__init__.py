@@ -1,1 +1,1 @@
-"""Everything that touches PostgreSQL: append, queue, schedules, leases, bookmarks and the reads over them."""
+"""Everything that talks to PostgreSQL: events, queue, schedules, leases, bookmarks, projections and reads."""

@@ -1,4 +1,4 @@
-"""Where the database is: one form of URL for all drivers, one line for every mistake."""
+"""The address of the database: one form of URL for all drivers, one line forevery mistake."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from sqlalchemy import URL, make_url
-
 from app.domain.errors import ConfigurationError
-from app.domain.numbers import HIGHEST_PORT
+from app.domain.ports import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What a URL may say beside its parts, and what only libpq knows and the service can do without.
+    from sqlalchemy import URL
+
+# The options that a URL may have, and those that only libpq knows and the service does not need.
 _URL_OPTIONS: Final = frozenset({
     "host", "port", "user", "password", "dbname", "application_name", "options", "passfile", "service", "servicefile",
     "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "ssl_min_protocol_version",
@@ -26,21 +26,26 @@ _LIBPQ_ONLY: Final = frozenset({
     "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
     "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
 })  # fmt: skip
-# What stands before several servers in a URL's own part, these, and the rest. A login may have a comma too.
+# Several hosts before the path: (scheme and login)(hosts)(the rest). A login may contain a comma too.
 _SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _DEFAULT_PORT: Final = 5432
+_EXAMPLE: Final = "postgresql://user:password@host:5432/database"
+# Neither is shown: what follows an '@' in a password is taken for the host and the port.
+_WRONG_HOST: Final = "the host must not contain '@'; in a password, write '@' as %40"
+_WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; in a password, write '@' as %40"
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """Where the database is. `direct` is the way round a pooler; the same as `url` without one."""
+    """`direct` bypasses the pooler; it equals `url` if there is none."""
 
     url: str
     direct: str
 
     @classmethod
     def of(cls, url: str, direct_url: str | None = None) -> DatabaseAddress:
-        """Accept what libpq and SQLAlchemy accept.
+        """Accept the URLs that libpq and SQLAlchemy accept.
 
         Raises:
             ConfigurationError: not a PostgreSQL URL.
@@ -53,26 +58,30 @@ class DatabaseAddress:
 
 
 def plain_url(name: str, url: str) -> str:
-    """`postgresql://…` as every driver here understands it: no driver's name, a socket's directory in `host=`.
+    """Rewrite `url` as every driver here understands it: without a driver's name, a socket's directory in `host=`.
 
     Raises:
-        ConfigurationError: not a PostgreSQL URL; the message never shows the URL, for it may hold a password.
+        ConfigurationError: not a PostgreSQL URL; the message does not show the URL, which may contain a password.
     """
     parsed = parse_url(name, url)
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ConfigurationError(f"{name}: '{parsed.drivername}' is not PostgreSQL; expected postgresql://…")
+        raise ConfigurationError(f"{name}: must begin with postgresql://, not {parsed.drivername}://")
+    if not (parsed.host or parsed.database or parsed.query.keys() & {"host", "dbname", "service"}):
+        raise ConfigurationError(f"{name}: has no host and no database; expected {_EXAMPLE}")
+    if "@" in (parsed.host or ""):
+        raise ConfigurationError(f"{name}: {_WRONG_HOST}")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
         valid = ", ".join(sorted(_URL_OPTIONS))
         raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; choose one of {valid}")
     for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
         if not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
-            raise ConfigurationError(f"{name}: port {port} is out of range; use 1 to {HIGHEST_PORT}")
+            raise ConfigurationError(f"{name}: {_WRONG_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
-    # Of several servers the first that answers may be a standby.
+    # The first of several servers that answers may be a standby.
     if len(_split_list(parsed.query.get("host", ""))) > 1 and "target_session_attrs" not in parsed.query:
         parsed = parsed.update_query_dict({"target_session_attrs": "read-write"})
     if parsed.host and (directory := unquote(parsed.host)).startswith("/"):
-        parsed = URL.create(
+        parsed = parsed.create(
             parsed.drivername,
             parsed.username,
             parsed.password,
@@ -83,16 +92,20 @@ def plain_url(name: str, url: str) -> str:
 
 
 def parse_url(name: str, url: str) -> URL:
-    """A URL's parts. Several servers stand in `host=` and `port=` then, where all drivers read them alike.
+    """Split a URL into its parts. Several hosts go into `host=` and `port=`, where all drivers read them alike.
 
     Raises:
         ConfigurationError: not a URL.
     """
+    if not _SCHEME.match(url):
+        raise ConfigurationError(f"{name}: has no scheme; expected {_EXAMPLE}")
     found = _SEVERAL.fullmatch(url)
     try:
-        parsed = make_url(found[1] + found[3] if found else url)
+        parsed = _parse(found[1] + found[3] if found else url)
+    except ValueError:  # its text holds what was taken for the port
+        raise ConfigurationError(f"{name}: {_WRONG_PORT}") from None
     except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
-        raise ConfigurationError(f"{name}: not a URL; expected postgresql://user:password@host:port/database") from None
+        raise ConfigurationError(f"{name}: not a URL; expected {_EXAMPLE}") from None
     servers = _split_list(parsed.query.get("host", unquote(found[2]) if found else ""))
     if len(servers) == 1:
         return parsed
@@ -111,12 +124,18 @@ def parse_url(name: str, url: str) -> URL:
 
 
 def _split_list(option: str | Sequence[str]) -> list[str]:
-    """The values of an option that is written once, with commas, or several times."""
+    """The values of an option that is written once with commas, or several times."""
     return ",".join([option] if isinstance(option, str) else option).split(",")
 
 
+def _parse(url: str) -> URL:
+    from sqlalchemy import make_url  # noqa: PLC0415 -- a fifth of a second, which commands without a database save
+
+    return make_url(url)
+
+
 def server_of(url: str) -> str:
-    """A URL's server and database, fit to be shown."""
-    parsed = make_url(url)
+    """`host:port/database`, without the login."""
+    parsed = _parse(url)
     host = parsed.host or parsed.query.get("host") or "localhost"
     return f"{host}:{parsed.port or parsed.query.get('port') or _DEFAULT_PORT}/{parsed.database or ''}"

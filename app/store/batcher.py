@@ -1,4 +1,4 @@
-"""Many that ask at about the same time share a statement."""
+"""Batches items that arrive at about the same time, so that they share a statement."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-MOST_AT_ONCE: Final = 1000
+MOST_ITEMS: Final = 1000
 
 
 class Batcher(Generic[Item, Answer]):
-    """Makes batches of what comes while the statements before are under way; nobody waits for a timer.
+    """Collects items while earlier batches are being sent. The first item is sent at once; there is no timer.
 
-    `send` answers each item at its place, with an exception where that item alone has failed, or raises for all of
-    them. As many as `at_once` of its calls are under way together, by default one: then what comes later is sent later.
+    `send` returns one answer for each item, in the same order: an exception if only that item failed. It raises if all
+    of them failed. At most `at_once` calls of `send` run at the same time; with one, items are sent in order.
     """
 
     def __init__(
@@ -33,45 +33,45 @@ class Batcher(Generic[Item, Answer]):
         self._senders: set[asyncio.Task[None]] = set()
 
     def put(self, item: Item) -> asyncio.Future[Answer]:
-        """Send an item with the next statement: its answer to come. Errors of the statement reach all that it held.
+        """Send an item with the next batch. The returned future gets its answer, or the error of the whole batch.
 
-        Who cancels the answer before the statement begins has asked for nothing.
+        An item whose future is canceled before the batch is sent is dropped.
         """
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
-        # Where others wait already, a sender is about to take them, and takes this one too.
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        # If other items are waiting, a sender is about to take them, and will take this one too.
         if not self._senders or (len(self._waiting) == 1 and len(self._senders) < self._at_once):
             self._senders.add(asyncio.create_task(self._send_all()))
-        return answer
+        return future
 
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
+                await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ITEMS))])
         finally:
-            # Here and not when the task is done, which is later: nobody would take what is put in between.
+            # Not in a callback of the finished task, which runs later: an item added in between would wait forever.
             self._senders -= {asyncio.current_task()}
 
     async def _send_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
-        batch = [waiting for waiting in batch if not waiting[1].done()]
+        batch = [(item, future) for item, future in batch if not future.done()]
         if not batch:
             return
         try:
             answers = await self._send([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - handed to those who wait
+        except Exception as error:  # noqa: BLE001 - passed on to the callers
             if is_refusal(error) and len(batch) > 1:
-                # One item must not hold up those that were sent with it.
+                # One bad item must not fail the others in its batch.
                 for waiting in batch:
                     await self._send_batch([waiting])
                 return
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
             return
-        for (_, answer), given in zip(batch, answers, strict=True):
-            if answer.done():
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():
                 continue
-            if isinstance(given, Exception):
-                answer.set_exception(given)
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
             else:
-                answer.set_result(given)
+                future.set_result(answer)

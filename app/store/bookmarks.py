@@ -1,4 +1,4 @@
-"""Bookmarks as the store remembers them. The destination's own copy, which commits with the rows, is the truth."""
+"""The store's copy of bookmarks. The destination's own copy, which commits together with the rows, is authoritative."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SQL: Final = load_statements("bookmarks.sql")
 async def reset_collection(pool: Pool, source: str, collection: str) -> int:
     """Forget a collection's bookmarks, so that its next task loads everything.
 
-    Returns the new generation's number: greater than those before it, and one that no destination has seen, even if it
-    has seen more than this store.
+    Returns the new generation, which is greater than all earlier ones. No destination has seen it before, even one that
+    has seen generations which this database lost in a restore.
     """
     generation: int = await pool.fetchval(_SQL["reset_collection"], source, collection)
     return generation

@@ -1,6 +1,6 @@
 """The daily statistics of collections in PostgreSQL.
 
-The functions here are for one connection inside a transaction that `app.store.projections` has opened.
+Call these functions inside a transaction of `app.store.projections`.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ _SQL: Final = load_statements("daily_stats.sql")
 
 
 async def add_daily_stats(connection: Connection, totals: Sequence[Row], histogram: Sequence[Row]) -> None:
-    """Add rows of `daily_collection_stats` and `daily_collection_histogram` to what is there."""
+    """Add rows to the totals of `daily_collection_stats` and the counts of `daily_collection_histogram`."""
     await connection.execute(_SQL["add_daily_stats"], totals)
     await connection.execute(_SQL["add_daily_histogram"], histogram)
 
 
-async def daily_stats_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
+async def list_daily_stats(connection: Connection, generation: int) -> list[asyncpg.Record]:
     """A generation's rows of `daily_collection_stats`."""
     return await connection.fetch(_SQL["daily_stats_rows"], generation)
 
 
-async def daily_histogram_rows(connection: Connection, generation: int) -> list[asyncpg.Record]:
+async def list_daily_histogram(connection: Connection, generation: int) -> list[asyncpg.Record]:
     """A generation's rows of `daily_collection_histogram`."""
     return await connection.fetch(_SQL["daily_histogram_rows"], generation)
 
 
 async def keep_sealed_days(connection: Connection, generation: int, live: int, before: date) -> None:
-    """Let a new generation have the live one's days before this one, in place of what it made of the events left."""
+    """Copy the days before `before` from the live generation: not all of their events are left to count."""
     for table in ("stats", "histogram"):
         await connection.execute(_SQL[f"drop_sealed_{table}"], generation, before)
         await connection.execute(_SQL[f"keep_sealed_{table}"], generation, live, before)
 
 
 async def sweep_daily_stats(connection: Connection, generation: int) -> int:
-    """Drop the rows of generations that have no checkpoint; returns how many days' totals the given one has."""
+    """Delete generations without a checkpoint; return the number of rows of totals that the given one has."""
     await plan_sets(connection)
     await connection.execute(_SQL["sweep_daily_stats"])
     await connection.execute(_SQL["sweep_daily_histogram"])

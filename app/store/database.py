@@ -1,9 +1,11 @@
-"""The connection to PostgreSQL: the pool of the hot statements and the direct connection for LISTEN."""
+"""Connections to PostgreSQL: pools for statements, and single connections that bypass a pooler."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import os
+import re
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -30,25 +32,44 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 APP_ROLE: Final = "syncline_app"
 
 _EXPIRY_SECONDS: Final = 1.0
+_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 
 UNREACHABLE: Final = (
     DatabaseUnreachableError,
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientResourcesError,  # no connection, no memory, no space on its disk
+    asyncpg.InsufficientResourcesError,  # too many connections, out of memory, disk full
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the driver's word for a connection that broke between two of its own steps
+    asyncpg.InternalClientError,  # asyncpg's error for a connection that broke between two of its own steps
     TimeoutError,
 )
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the values themselves were refused, so that sending them again cannot help."""
+    """Whether the server or the driver refused the values, so that trying again cannot help."""
     return isinstance(error, TypeError | ValueError | asyncpg.UniqueViolationError | asyncpg.DataError)
+
+
+def describe_error(error: BaseException) -> str:
+    """The cause in plain words, never empty.
+
+    asyncio reports `[Errno 111] Connect call failed ('::1', 5432, 0, 0)`, once for each address it has tried.
+    """
+    if isinstance(error, OSError):
+        numbers = [error.errno] if error.errno else map(int, _ERRNO.findall(str(error)))
+        # The numbers of name resolution are negative, and not the operating system's own.
+        reasons = {os.strerror(number) if number > 0 else str(error.strerror) for number in numbers}
+        if reasons:
+            return ", ".join(reason[:1].lower() + reason[1:] for reason in sorted(reasons))
+    return str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
+def _unreachable(url: str, error: BaseException) -> DatabaseUnreachableError:
+    return DatabaseUnreachableError(f"cannot connect to PostgreSQL at {server_of(url)}: {describe_error(error)}")
 
 
 @asynccontextmanager
@@ -61,15 +82,22 @@ async def open_pool(
     statement_seconds: float | None = 60,
     queue_seconds: float | None = None,
 ) -> AsyncIterator[Pool]:
-    """A pool whose connections act as the application's role, set as `app.store.sessions` says.
+    """Open a pool whose connections have the application's role and the settings of `app.store.sessions`.
 
-    `statement_seconds` bounds each statement; None is for maintenance over a long history. `queue_seconds` bounds how
-    long a statement waits for a connection that is free, and raises `DatabaseBusyError` then; None waits for ever.
-    Behind a pooler all this is the login's own business: start-up parameters do not pass it.
+    Behind a pooler, role and settings are those of the login, because poolers do not pass start-up parameters on.
+
+    Args:
+        address: where the database is.
+        name: the `application_name` that the server shows.
+        size: the largest number of connections.
+        patience_seconds: how long to try if the database does not answer.
+        statement_seconds: the timeout of each statement; None for maintenance over a long history.
+        queue_seconds: how long a statement waits for a free connection before it raises `DatabaseBusyError`; None waits
+            forever.
 
     Raises:
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
-        ConfigurationError: a session behind a pooler has settings with which tasks are not safe.
+        ConfigurationError: the session's settings, behind a pooler, are not safe for tasks.
     """
     settings = {} if address.pooled else PINNED | PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"}
     settings |= {"application_name": name, "timezone": "UTC"}
@@ -103,7 +131,7 @@ async def open_pool(
 
 
 async def _open(pool: _BoundedPool) -> _BoundedPool:
-    """The pool, with a first connection that is set as the statements need it."""
+    """Open the first connection, and check its settings."""
     try:
         await pool
         await check_session(pool)
@@ -114,25 +142,26 @@ async def _open(pool: _BoundedPool) -> _BoundedPool:
 
 
 class _BoundedPool(asyncpg.Pool):
-    """asyncpg's pool, whose convenient methods know no bound for the wait for a connection.
+    """asyncpg's pool with a bound on the wait for a connection, also in methods such as `fetch`.
 
-    After a failover its connections may still lead to the server that was the primary: the one that finds it read-only
-    takes all the others with it, so that whoever asks next is connected anew.
+    After a failover, connections may still lead to the former primary. The first statement that finds it read-only
+    expires all connections, so that the next ones connect again.
     """
 
-    def __init__(self, *arguments: Any, queue_seconds: float | None, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, url: str, *, queue_seconds: float | None, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.url = url
         self._queue_seconds = queue_seconds
         self._expired_at = float("-inf")
         self.taken = 0
-        """Connections that somebody has or waits for."""
+        """The number of connections that are in use or waited for."""
 
     def acquire(self, *, timeout: float | None = None) -> Any:
-        """All methods of the pool come by here."""
+        """All methods of the pool get their connection here."""
         return _Acquisition(self, super().acquire(timeout=timeout), self._queue_seconds)
 
     async def leave_read_only_server(self) -> None:
-        """Close all connections as they come back. Not more than once a second: requests may be many."""
+        """Expire all connections, but at most once a second, because many requests may ask for it."""
         now = asyncio.get_running_loop().time()
         if now - self._expired_at >= _EXPIRY_SECONDS:
             self._expired_at = now
@@ -140,7 +169,7 @@ class _BoundedPool(asyncpg.Pool):
 
 
 class _Acquisition:
-    """A connection of the pool, waited for no longer than `seconds` (None for ever), and given back as soon."""
+    """Acquires a connection of the pool within `seconds` (None waits forever), and releases it."""
 
     __slots__ = ("_acquisition", "_connection", "_pool", "_seconds")
 
@@ -163,7 +192,7 @@ class _Acquisition:
         try:
             if read_only:
                 await self._pool.leave_read_only_server()
-            # After a failure the server may have to hear of a cancellation first.
+            # After a failure, the driver may first have to cancel the statement on the server.
             await self._pool.release(self._connection, timeout=self._seconds if failure else None)
         finally:
             self._pool.taken -= 1
@@ -171,19 +200,19 @@ class _Acquisition:
             raise DatabaseReadOnlyError from failure
 
     async def _acquire_in_time(self) -> Connection:
-        if self._seconds is None or self._pool.taken <= self._pool.get_max_size():
-            return await self._acquisition  # one is free; a timer would cost more than all of this
+        # While one is free, a timer would cost more than all the rest.
+        bounded = self._seconds is not None and self._pool.taken > self._pool.get_max_size()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds) if bounded else nullcontext():
                 return await self._acquisition
-        except TimeoutError:
-            if self._pool.get_size() == self._pool.get_max_size():
+        except OSError as error:
+            if bounded and isinstance(error, TimeoutError) and self._pool.get_size() == self._pool.get_max_size():
                 raise DatabaseBusyError("all database connections are busy") from None
-            raise
+            raise _unreachable(self._pool.url, error) from error
 
 
 async def _application_role(address: DatabaseAddress, settings: Mapping[str, str]) -> dict[str, str]:
-    """The application's role, where the login may take it; managed servers may know no such role."""
+    """The application's role as a setting, if the login may use it; a managed server may not have the role."""
     connection = await connect(address.direct, settings={} if address.pooled else settings)
     try:
         may_take = await connection.fetchval(
@@ -202,11 +231,11 @@ async def connect(
     settings: Mapping[str, str] = {},
     **options: Any,
 ) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection of its own, tried again until `patience_seconds` are over; `settings` are start-up parameters.
+    """Open a single connection; `settings` are its start-up parameters.
 
     Raises:
-        DatabaseUnreachableError: nobody answered in time.
-        ConfigurationError: somebody answered and refuses this user, password or database, or is a pooler.
+        DatabaseUnreachableError: the server did not answer within `patience_seconds`.
+        ConfigurationError: the server refuses the user, password or database, or it is a pooler.
     """
     parameters = {"application_name": name, **settings}
 
@@ -221,7 +250,7 @@ async def connect(
 
 
 async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_seconds: float) -> Begun:
-    """What `begin` returns, which is tried again while the server does not answer, or ceases to in the middle of it."""
+    """Call `begin` until it succeeds or the time is over; it fails while the server is down or starting."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:
@@ -229,7 +258,7 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: refused by the server: {error}") from error
         except UNREACHABLE as error:
-            # A pooler says most things with this code, also that the server behind it is away.
+            # Poolers use this code for most errors, also if the server behind them is down.
             if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
                 raise ConfigurationError(
                     f"DATABASE_URL: the server at {server_of(url)} is not PostgreSQL itself ({error}): with a "
@@ -238,9 +267,7 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
             if asyncio.get_running_loop().time() >= deadline:
                 if isinstance(error, DatabaseUnreachableError):
                     raise
-                raise DatabaseUnreachableError(
-                    f"PostgreSQL at {server_of(url)} does not answer: {_cause(error)}"
-                ) from error
+                raise _unreachable(url, error) from error
             await asyncio.sleep(0.5)
 
 
@@ -252,12 +279,8 @@ async def _pin(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         raise
 
 
-def _cause(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
 async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """No statement leaves anything behind on a connection; the default reset would cost each of them a round trip."""
+    """Do not reset the connection: no statement changes its state, and a reset costs a round trip."""
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -1,6 +1,6 @@
-"""The fold of whole streams by sets, as `folding.sql` has it: what a rebuild needs to read a long history fast.
+"""Folds many streams in one statement (`folding.sql`), so that a rebuild reads a long history fast.
 
-The functions here are for one connection inside a transaction that `app.store.projections` has opened.
+Call these functions inside a transaction of `app.store.projections`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ AFTER_ALL: Final = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a fold is for.
+class Scope:
+    """What to rebuild.
 
-    `tasks`: the list. `collections`: what is folded over the tasks of each collection. `generation`: the generation of
-    the daily statistics that takes the tasks which ended before transaction `since`; `bucket_width` is the logarithm of
-    the width of its histogram's buckets.
+    Args:
+        tasks: the rows of `tasks`.
+        collections: the projections with one row for each collection or destination.
+        since: asynchronous projections get the tasks that ended before this transaction.
+        generation: that of the daily statistics; None to leave them out.
+        bucket_width: the logarithm of the width of their histogram's buckets.
     """
 
     tasks: bool
     collections: bool
-    generation: int | None
-    bucket_width: float
     since: int
+    generation: int | None = None
+    bucket_width: float = 1.0
 
 
 async def end_of_batch(connection: Connection, after: UUID) -> UUID:
@@ -46,21 +49,21 @@ async def end_of_batch(connection: Connection, after: UUID) -> UUID:
     return task or AFTER_ALL
 
 
-async def fold_streams(connection: Connection, after: UUID, upto: UUID, wanted: Wanted) -> list[asyncpg.Record]:
-    """Fold the streams after one task up to another one and put right what hangs on each of them alone.
+async def fold_streams(connection: Connection, after: UUID, upto: UUID, scope: Scope) -> list[asyncpg.Record]:
+    """Fold the streams after one task up to another, and correct what depends on a single stream.
 
-    Returns rows of kind, task, source, collection, name (a status or a destination) and xid: what has to be looked at
-    further, as `folding.sql` tells it.
+    Returns rows of kind, task, source, collection, name (a status or a destination) and xid: what needs another look,
+    see `folding.sql`.
     """
     await connection.execute(_SQL["plan_folds"])
     return await connection.fetch(
         _SQL["fold_streams"],
         after,
         upto,
-        wanted.tasks,
-        wanted.generation,
-        wanted.bucket_width,
-        wanted.since,
+        scope.tasks,
+        scope.generation,
+        scope.bucket_width,
+        scope.since,
         [type_ for type_, v in UPCASTS if v == 1],
-        wanted.collections,
+        scope.collections,
     )

@@ -17,12 +17,12 @@ def jsonb_text(value: Any) -> str:
         text = orjson.dumps(value).decode()
     except TypeError:  # a lone surrogate, or a number of more than 64 bits
         return _slow_jsonb(value)
-    # Also true of an escaped backslash before u0000, which is well: the slow way is right for every text.
+    # An escaped backslash before u0000 matches too, which is harmless: the slow way is right forevery text.
     return _slow_jsonb(value) if "\\u0000" in text else text
 
 
 def _slow_jsonb(value: Any) -> str:
-    """The same for what orjson refuses; times and UUIDs as PostgreSQL reads them."""
+    """The same for values that orjson refuses; times and UUIDs in the form that PostgreSQL reads."""
     return json.dumps(_storable(value), ensure_ascii=False, default=str)
 
 

@@ -1,4 +1,4 @@
-"""Leases: who is a worker just now, and taking back what the dead have left."""
+"""Leases: which workers are alive, and taking attempts back from those that are not."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ _SQL: Final = load_statements("leases.sql")
 
 
 class Leases:
-    """The workers' leases. The lease of a worker fences all that it writes."""
+    """The leases of all workers. A worker's lease fences everything that it writes."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def register(self, *, host: str, pid: int, release: str, slots: int, length: timedelta) -> UUID:
-        """A new worker; a process that lost its lease registers anew and is another worker."""
+        """Register a new worker. A process that lost its lease registers again, as another worker."""
         worker: UUID = await self._pool.fetchval(_SQL["register_worker"], host, pid, release, slots, length)
         return worker
 
     async def renew(self, worker: UUID, length: timedelta) -> None:
-        """Prolong the lease: it ends `length` from now.
+        """Extend the lease to `length` from now.
 
         Raises:
-            LeaseLostError: the lease is over.
+            LeaseLostError: the lease has expired.
         """
         if await self._pool.fetchval(_SQL["renew_lease"], worker, length) is None:
             raise LeaseLostError("this worker's lease has expired")
 
     async def drain(self, worker: UUID) -> None:
-        """Claim nothing from now on."""
+        """Make the database refuse further claims of this worker."""
         await self._pool.execute(_SQL["drain_worker"], worker)
 
     async def stop(self, worker: UUID) -> None:
-        """The end of a worker that has handed everything back."""
+        """Record the end of a worker that has handed everything back."""
         await self._pool.execute(_SQL["stop_worker"], worker)
 
     async def rescue(self) -> list[dict[str, Any]]:
-        """Take the lease from workers that did not renew it, and their attempts with it.
+        """Take the lease and the attempts away from workers that did not renew in time.
 
-        Returns what was rescued: rows of source, collection, task, attempt, status.
+        Returns the rescued attempts: source, collection, task, attempt, status.
         """
         if not await self._pool.fetchval(_SQL["has_gone_workers"]):
             return []

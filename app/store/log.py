@@ -1,4 +1,4 @@
-"""The log lines of attempts: appended in batches, fenced, numbered by the one worker of the attempt."""
+"""The log lines of attempts: appended in batches, fenced, and numbered by the worker that runs the attempt."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from app.store.database import Pool
 
 _SQL: Final = load_statements("log.sql")
-# No text that PostgreSQL can hold has it in it.
-_BETWEEN: Final = "\0"
-# Lines that a child writes one by one become blocks; their times are true to this.
+# PostgreSQL cannot store this character, so no message contains it.
+_SEPARATOR: Final = "\0"
+# Lines written within this time share a block, and its timestamp.
 _SAME_MOMENT_SECONDS: Final = 0.001
 
 
 class LineBlock(msgspec.Struct, frozen=True, gc=False):
-    """Lines of one log that follow each other and were written together: numbers `first`, `first` + 1, … (`count`).
+    """`count` consecutive lines of one log that were written together, numbered from `first`.
 
-    `written` is as of a `NumberedLine`. `text` is all messages with a NUL between two, which is cheaper to keep and to
-    send than an object for each.
+    `written` is as in `NumberedLine`. `text` has all messages, separated by NUL: cheaper to keep and to send than one
+    object per line.
     """
 
     first: int
@@ -40,24 +40,24 @@ class LineBlock(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, first: int, written: float, level: Level, messages: Sequence[str], *, prefix: str = "") -> LineBlock:
-        """The block of these messages (one or more, none with a NUL), each after `prefix`."""
-        return cls(first, len(messages), written, level, prefix + (_BETWEEN + prefix).join(messages))
+        """Make a block of one or more messages, none with a NUL, each preceded by `prefix`."""
+        return cls(first, len(messages), written, level, prefix + (_SEPARATOR + prefix).join(messages))
 
     @property
     def characters(self) -> int:
-        """Of all messages; the same before and after blocks are joined."""
-        return len(self.text) - len(_BETWEEN) * (self.count - 1)
+        """The length of all messages, without separators."""
+        return len(self.text) - len(_SEPARATOR) * (self.count - 1)
 
     def lines(self) -> list[NumberedLine]:
-        """Each line by itself."""
-        messages = enumerate(self.text.split(_BETWEEN), self.first)
+        """Split the block into its lines."""
+        messages = enumerate(self.text.split(_SEPARATOR), self.first)
         return [NumberedLine(number, self.written, self.level, message) for number, message in messages]
 
 
 def join_blocks(blocks: Iterable[LineBlock]) -> list[LineBlock]:
-    """Blocks of one log that follow each other as few: of one level and written within a millisecond are one.
+    """Join consecutive blocks of one log that have the same level and were written within a millisecond.
 
-    Each block of a statement costs both sides more than a line in it.
+    In a statement, a block costs client and server more than a line in it.
     """
     runs: list[list[LineBlock]] = []
     for block in blocks:
@@ -71,7 +71,7 @@ def join_blocks(blocks: Iterable[LineBlock]) -> list[LineBlock]:
             sum(block.count for block in run),
             run[0].written,
             run[0].level,
-            _BETWEEN.join(block.text for block in run),
+            _SEPARATOR.join(block.text for block in run),
         )
         for run in runs
     ]
@@ -80,12 +80,12 @@ def join_blocks(blocks: Iterable[LineBlock]) -> list[LineBlock]:
 async def append_lines(
     pool: Pool, worker: UUID, logs: Sequence[tuple[Claim, Sequence[LineBlock]]], *, now: float, again: bool = False
 ) -> set[tuple[UUID, int]]:
-    """Append lines of several attempts in one statement; with `again` those that are there already are left alone.
+    """Append lines of several attempts in one statement; with `again`, skip lines that are already stored.
 
-    `now` is the reading of the clock that `written` was read from. Returns the keys of the claims that were refused.
+    `now` is a reading of the same clock as `written`. Returns the keys of the claims that were refused.
     """
     claims = [claim for claim, _ in logs]
-    allowed = await pool.fetch(
+    rows = await pool.fetch(
         _SQL["append_log"],
         worker,
         [claim.source for claim in claims],
@@ -97,35 +97,35 @@ async def append_lines(
         again,
     )
     fail_point("log.appended")
-    written = {row["place"] for row in allowed}
-    return {claim.key for place, claim in enumerate(claims, 1) if place not in written}
+    allowed = {row["ordinal"] for row in rows}
+    return {claim.key for ordinal, claim in enumerate(claims, 1) if ordinal not in allowed}
 
 
 def _block_columns(logs: Sequence[Sequence[LineBlock]], *, now: float) -> list[list[Any]]:
-    """The blocks of several attempts as `append_log` takes them.
+    """The blocks of several attempts as columns of `append_log`.
 
-    Lists of places (from 1), first numbers, last numbers, ages, levels, and texts that are arrays as PostgreSQL writes
-    them: asyncpg looks at each element of an array several times, and at a text once.
+    Lists of ordinals (from 1), first numbers, last numbers, ages, levels, and messages. The messages of a block are one
+    array literal: asyncpg visits each element of an array several times, but a text only once.
     """
     return [
-        [place for place, blocks in enumerate(logs, 1) for _ in blocks],
+        [ordinal for ordinal, blocks in enumerate(logs, 1) for _ in blocks],
         [block.first for blocks in logs for block in blocks],
         [block.first + block.count - 1 for blocks in logs for block in blocks],
         [max(0.0, now - block.written) for blocks in logs for block in blocks],
         [block.level for blocks in logs for block in blocks],
-        [_array(block.text) for blocks in logs for block in blocks],
+        [_array_literal(block.text) for blocks in logs for block in blocks],
     ]
 
 
-def _array(text: str) -> str:
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace(_BETWEEN, '","')
+def _array_literal(text: str) -> str:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace(_SEPARATOR, '","')
     return f'{{"{quoted}"}}'
 
 
 def line_columns(logs: Sequence[Sequence[NumberedLine]], *, now: float) -> list[list[Any]]:
-    """The lines of several attempts as statements take them: lists of places (from 1), numbers, ages, levels, texts."""
+    """The lines of several attempts as columns: ordinals (from 1), line numbers, ages, levels, messages."""
     return [
-        [place for place, lines in enumerate(logs, 1) for _ in lines],
+        [ordinal for ordinal, lines in enumerate(logs, 1) for _ in lines],
         [line.line for lines in logs for line in lines],
         [max(0.0, now - line.written) for lines in logs for line in lines],
         [line.level for lines in logs for line in lines],

@@ -1,7 +1,7 @@
-"""Waking sleepers: one channel, the first notification at once and the next ones at most every few milliseconds.
+"""Wakes idle processes with NOTIFY on one channel: the first notification at once, later ones every few milliseconds.
 
-NOTIFY takes a lock of the whole server at commit, so many are made one; and a listener may miss one or fall silent, so
-whoever waits here polls as well.
+A commit with NOTIFY takes a lock on the whole server, so notifications are coalesced. They may get lost, so listeners
+poll as well.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ if TYPE_CHECKING:
 
 CHANNEL: Final = "syncline"
 _COALESCE_SECONDS: Final = 0.005
-# Nothing is lost when a crash takes a notification with it, so its transaction does not wait for the disk.
+# A notification that is lost in a crash does no harm, so its transaction does not wait for the disk.
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
-# Times the duration of a statement that carried a notification.
-_REST_AFTER_CARRYING: Final = 9
+# How long to wait after a statement with a notification, as a multiple of its duration.
+_PAUSE_FACTOR: Final = 9
 _PROBE_SECONDS: Final = 15.0
+_RECONNECT_SECONDS: Final = 1.0
 
 _logger = structlog.get_logger("syncline.notify")
 
 
 class Notifier:
-    """Tells all listeners that there is something to do. A notification lost costs one poll interval, nothing else."""
+    """Tells all listeners that there is something to do. If a notification is lost, they find it at their next poll."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._pending: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._sent_at = float("-inf")
-        self._carries_from = float("-inf")
+        self._lends_from = float("-inf")
 
     def notify(self) -> None:
-        """Return at once. The notification follows at once too, but a few milliseconds after the one before."""
+        """Send a notification in the background, at least a few milliseconds after the one before."""
         if self._pending is None or self._pending.done():
             self._pending = asyncio.get_running_loop().create_task(self._send())
             self._sending.add(self._pending)
@@ -51,32 +52,32 @@ class Notifier:
 
     @asynccontextmanager
     async def lend_channel(self) -> AsyncIterator[str | None]:
-        """Around a statement: the channel for it to tell, by which a listener hears as soon as it is durable; or None.
+        """Lend the channel to a statement, so that listeners are notified by its own commit; None if it is taken.
 
-        A commit that notifies holds up all others that do until the disk has it, so one carries at a time, and all
-        that carry take a tenth of the time at most.
+        A commit that notifies blocks all other such commits until it is on disk. So only one statement at a time has
+        the channel, and statements with it take at most a tenth of the time.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
-        if self._pending is not None or began < self._carries_from:
+        if self._pending is not None or began < self._lends_from:
             yield None
             return
-        self._carries_from = float("inf")
+        self._lends_from = float("inf")
         try:
             yield CHANNEL
         finally:
             ended = clock()
-            self._carries_from = ended + max(_COALESCE_SECONDS, (ended - began) * _REST_AFTER_CARRYING)
+            self._lends_from = ended + max(_COALESCE_SECONDS, (ended - began) * _PAUSE_FACTOR)
 
     async def aclose(self) -> None:
-        """Wait for the notifications under way."""
+        """Wait for notifications that are being sent."""
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         if (pause := self._sent_at + _COALESCE_SECONDS - loop.time()) > 0:
             await asyncio.sleep(pause)
-        # The slot is free before the statement is sent: what happens from here on is told by the next one.
+        # Cleared before the statement is sent: whatever happens from here on needs another notification.
         self._pending = None
         self._sent_at = loop.time()
         with suppress(*UNREACHABLE, asyncpg.PostgresError):
@@ -84,12 +85,12 @@ class Notifier:
 
 
 async def listen(direct_url: str, wake: Callable[[], None]) -> None:
-    """Call `wake` at every notification, until canceled; a connection that is lost or silent is made anew."""
+    """Call `wake` forevery notification, until canceled. Reconnects if the connection is lost or stops answering."""
     while True:
         with suppress(*UNREACHABLE, asyncpg.PostgresError, SynclineError):
             await _listen_once(direct_url, wake)
-        _logger.warning("the listener lost its connection and comes back; polling goes on meanwhile")
-        await asyncio.sleep(1)
+        _logger.warning("listener.disconnected", again_in_seconds=_RECONNECT_SECONDS)
+        await asyncio.sleep(_RECONNECT_SECONDS)
 
 
 async def _listen_once(direct_url: str, wake: Callable[[], None]) -> None:
@@ -99,7 +100,7 @@ async def _listen_once(direct_url: str, wake: Callable[[], None]) -> None:
         wake()
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
-            # A server that was demoted under the connection hears of no notification any more.
+            # A server that became a standby delivers no more notifications.
             if await connection.fetchval("SELECT pg_is_in_recovery()", timeout=_PROBE_SECONDS):
                 raise DatabaseReadOnlyError
     finally:

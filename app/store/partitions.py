@@ -1,4 +1,4 @@
-"""The partitions that new rows go into: made ahead, and made at once where one is missing after all."""
+"""Partitions for new rows: created ahead of time, and on demand if one is missing after all."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SQL: Final = load_statements("partitions.sql")
 
 
 async def ensure_partitions(pool: Pool) -> None:
-    """Make the partitions of the weeks to come, where they are missing."""
+    """Create the missing partitions of the coming weeks."""
     await pool.execute(_SQL["ensure_partitions"])
 
 
 async def with_partitions(pool: Pool, work: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Do `work`; where a partition was missing for its rows, make it and do the work again.
+    """Do `work`; if a partition was missing for its rows, create it and do the work again.
 
-    `work` is a statement or a transaction of its own. Only the first event of a task and a new fire time can meet a
-    hole: all else that is written of a task goes where its first event went.
+    `work` is one statement or one transaction. Only the first event of a task and a new fire time need this: all other
+    rows of a task go into the same partition as its first event.
     """
     try:
         return await work()
     except asyncpg.CheckViolationError as error:
-        if error.constraint_name is not None:  # a check of ours; a missing partition has no name
+        if error.constraint_name is not None:  # one of our own checks; a missing partition has no name
             raise
     await ensure_partitions(pool)
     return await work()

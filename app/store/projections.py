@@ -1,6 +1,6 @@
 """Projections in PostgreSQL: streams to fold, checkpoints, and the rows that a rebuild replaces.
 
-The functions here are for one connection inside a transaction; who opens it decides what it sees.
+Functions with a connection run inside the caller's transaction, whose isolation decides what they see.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("projections.sql")
 _BATCH_EVENTS: Final = 5000
-# Folded by a process that has tasks to carry out meanwhile: what takes longer would hold these up.
+# Smaller, because a worker folds them between its tasks.
 _BATCH_FOLLOWED: Final = 1000
 _BEFORE_ALL: Final = UUID(int=0)
 _TERMINAL: Final = sorted(TERMINAL)
 
 Row: TypeAlias = dict[str, Any]
-# Projections small enough to be replaced whole, in one statement.
+# Projections that are small enough to be replaced in one statement.
 Replaced: TypeAlias = Literal["task_queue", "collection_status"]
 
 
@@ -48,14 +48,14 @@ class Stream:
 
 
 class Retention(NamedTuple):
-    """`rounds` grows whenever events were retired. Of days before `sealed_before` they may not be complete."""
+    """`rounds` grows whenever events are retired. Days before `sealed_before` may have lost some of their events."""
 
     rounds: int
     sealed_before: date
 
 
 class RetiredFailures(NamedTuple):
-    """Failed tasks after the task `success` (None: before the first success) whose events were retired."""
+    """The number of failures since the task `success` (None: before any success) whose events were retired."""
 
     success: UUID | None
     failures: int
@@ -63,7 +63,7 @@ class RetiredFailures(NamedTuple):
 
 @asynccontextmanager
 async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncIterator[Connection]:
-    """A transaction that reads streams; with `snapshot` it only reads, every statement on one snapshot."""
+    """A transaction that reads streams. With `snapshot` it is read-only, and all statements see the same snapshot."""
     isolation: Literal["repeatable_read", "read_committed"] = "repeatable_read" if snapshot else "read_committed"
     async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=snapshot):
         if snapshot:
@@ -72,108 +72,108 @@ async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncIterator[Co
         yield connection
 
 
-async def stream_batch(connection: Connection, after: UUID | None) -> list[Stream]:
-    """The next whole streams after a task's, or the first ones, in the order of their tasks; none at the end."""
+async def list_next_streams(connection: Connection, after: UUID | None) -> list[Stream]:
+    """The next whole streams after that of a task, or the first ones, in the order of tasks; empty at the end."""
     return _streams(await connection.fetch(_SQL["stream_batch"], after or _BEFORE_ALL, _BATCH_EVENTS))
 
 
-async def streams_of(connection: Connection, tasks: Collection[UUID]) -> list[Stream]:
+async def list_streams(connection: Connection, tasks: Collection[UUID]) -> list[Stream]:
     """The streams of these tasks."""
     return _streams(await connection.fetch(_SQL["streams_of"], tasks))
 
 
-async def horizon(pool: Pool) -> int:
-    """The transaction id below which no event can appear any more."""
+async def get_horizon(pool: Pool) -> int:
+    """The transaction id below which no more events can appear."""
     xid: int = await pool.fetchval(_SQL["horizon"])
     return xid
 
 
-async def tasks_touched_since(connection: Connection, xid: int) -> set[UUID]:
-    """Tasks with events of this transaction or a later one."""
+async def list_tasks_touched_since(connection: Connection, xid: int) -> set[UUID]:
+    """The tasks with events of this transaction or a later one."""
     return {row["task"] for row in await connection.fetch(_SQL["touched_since"], xid)}
 
 
-async def highest_xids(pool: Pool) -> tuple[int, int]:
-    """The newest transaction id among the events (0 without events), and the id that the server gives next."""
+async def get_highest_xids(pool: Pool) -> tuple[int, int]:
+    """The highest transaction id among the events (0 without events), and the server's next one."""
     row = await pool.fetchrow(_SQL["highest_xid"])
     return (row["stored"] or 0, row["own"]) if row else (0, 0)
 
 
 async def hold_events(connection: Connection) -> None:
-    """No events are retired until this transaction ends."""
+    """Prevent events from being retired until this transaction ends."""
     await connection.execute(_SQL["hold_events"])
 
 
-async def retention(on: Pool | Connection) -> Retention:
-    """How far retention has come."""
+async def get_retention(on: Pool | Connection) -> Retention:
+    """The current state of retention."""
     row = await on.fetchrow(_SQL["retention"])
     return Retention(row["rounds"], row["sealed_before"] or date.min) if row else Retention(0, date.min)
 
 
-async def retired_failures(connection: Connection) -> dict[tuple[str, str], RetiredFailures]:
-    """What `consecutive_failures` counts beside the events, by source and collection."""
+async def list_retired_failures(connection: Connection) -> dict[tuple[str, str], RetiredFailures]:
+    """Failures that `consecutive_failures` counts although their events are gone, by source and collection."""
     rows = await connection.fetch(_SQL["retired_failures"])
     return {(row["source"], row["collection"]): RetiredFailures(row["success"], row["failures"]) for row in rows}
 
 
 async def stop_the_queue(connection: Connection) -> None:
-    """No event is appended until this transaction ends."""
+    """Prevent events from being appended until this transaction ends."""
     await connection.execute(_SQL["stop_the_queue"])
 
 
 async def plan_sets(connection: Connection) -> None:
-    """From here to the end of the transaction whole sets of rows are compared, as the planner likes."""
+    """Let the planner choose freely until the end of the transaction, because whole tables are compared."""
     await connection.execute(_SQL["plan_sets"])
 
 
 async def replace_tasks(connection: Connection, rows: Sequence[Row]) -> None:
-    """Make the list's rows of these tasks equal to the given ones; those that are so already are not written."""
+    """Make the rows of these tasks equal to the given ones; equal rows are not written."""
     await plan_sets(connection)
     await connection.execute(_SQL["drop_wrong_tasks"], _plain(rows))
     await connection.execute(_SQL["add_missing_tasks"], _plain(rows))
 
 
 async def count_tasks(pool: Pool) -> int:
-    """How long the list is."""
+    """The number of tasks."""
     count: int = await pool.fetchval(_SQL["count_tasks"])
     return count
 
 
 async def replace_all(connection: Connection, projection: Replaced, rows: Sequence[Row]) -> None:
-    """Make a projection's rows equal to the given ones; those that are so already are not written."""
+    """Make a projection's rows equal to the given ones; equal rows are not written."""
     await plan_sets(connection)
     await connection.execute(_SQL[f"drop_wrong_{projection}"], _plain(rows))
     await connection.execute(_SQL[f"add_missing_{projection}"], _plain(rows))
 
 
 async def cancel_displaced(connection: Connection, tasks: Collection[UUID], error: str) -> None:
-    """End active tasks for which the queue has no place. The queue has to stand still."""
+    """Cancel active tasks that cannot have a row in the queue. The queue must be stopped."""
     await connection.execute(_SQL["cancel_displaced"], tasks, error)
 
 
-async def all_rows(connection: Connection, projection: Replaced) -> list[asyncpg.Record]:
+async def list_all_rows(connection: Connection, projection: Replaced) -> list[asyncpg.Record]:
     """All rows of a projection."""
     return await connection.fetch(_SQL[f"all_{projection}"])
 
 
-async def tasks_between(connection: Connection, after: UUID | None, upto: UUID | None) -> list[asyncpg.Record]:
-    """The list's rows after one task up to another, or from the beginning, or to the end."""
+async def list_tasks_between(connection: Connection, after: UUID | None, upto: UUID | None) -> list[asyncpg.Record]:
+    """The rows of tasks after one task up to another; None is the beginning or the end."""
     return await connection.fetch(_SQL["tasks_between"], after or _BEFORE_ALL, upto)
 
 
-async def expected_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> list[asyncpg.Record]:
-    """The bookmarks' rows that these events (task, version) stand for, void ones left out."""
+async def list_expected_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> list[asyncpg.Record]:
+    """The rows of bookmarks that these events (task, version) saved, without void ones."""
     tasks, versions = _columns(saved, 2)
     return await connection.fetch(_SQL["expected_bookmarks"], tasks, versions)
 
 
-async def found_bookmarks(connection: Connection) -> list[asyncpg.Record]:
-    """The bookmarks' rows, void ones left out."""
+async def list_found_bookmarks(connection: Connection) -> list[asyncpg.Record]:
+    """The stored rows of bookmarks, without void ones."""
     return await connection.fetch(_SQL["found_bookmarks"])
 
 
 async def replace_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, int]]) -> int:
-    """Put the bookmarks in place that these events (task, version) stand for; returns how many."""
+    """Replace all bookmarks with those that these events (task, version) saved; return their number."""
     tasks, versions = _columns(saved, 2)
     await connection.execute(_SQL["drop_bookmarks"])
     written = await connection.execute(
@@ -184,67 +184,67 @@ async def replace_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, 
     return int(written.rpartition(" ")[2])
 
 
-async def generation_behind(pool: Pool, projection: str) -> int | None:
-    """The live generation, if there are events that it has not seen."""
+async def find_generation_behind(pool: Pool, projection: str) -> int | None:
+    """The live generation, if there are events that it has not applied; else None."""
     generation: int | None = await pool.fetchval(_SQL["behind"], projection)
     return generation
 
 
-async def live_checkpoint(connection: Connection, projection: str) -> tuple[int, int] | None:
-    """The live generation and the transaction up to which it has seen the events."""
+async def get_live_checkpoint(connection: Connection, projection: str) -> tuple[int, int] | None:
+    """The live generation, and the last transaction that it has applied."""
     row = await connection.fetchrow(_SQL["live_checkpoint"], projection)
     return (row["generation"], row["xid"]) if row else None
 
 
 async def take_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
-    """Lock a generation's checkpoint: its transaction id; None when another replica holds it, or it is gone."""
+    """Lock a generation's checkpoint: its transaction id; None if another replica holds it, or it is gone."""
     xid: int | None = await connection.fetchval(_SQL["take_checkpoint"], projection, generation)
     return xid
 
 
 async def hold_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
-    """Lock a generation's checkpoint as soon as it is free: its transaction id; None when it is gone."""
+    """Wait for the lock on a generation's checkpoint: its transaction id; None if it is gone."""
     xid: int | None = await connection.fetchval(_SQL["hold_checkpoint"], projection, generation)
     return xid
 
 
 async def share_checkpoint(connection: Connection, projection: str, generation: int) -> int | None:
-    """Keep a generation's checkpoint from being given up: its transaction id; None when it is gone."""
+    """Keep other rebuilds from deleting a generation's checkpoint: its transaction id; None if it is gone."""
     xid: int | None = await connection.fetchval(_SQL["share_checkpoint"], projection, generation)
     return xid
 
 
 async def move_checkpoint(connection: Connection, projection: str, generation: int, xid: int) -> None:
-    """Record that a generation has seen all events up to this transaction."""
+    """Record that a generation has applied all events up to this transaction."""
     await connection.execute(_SQL["move_checkpoint"], projection, generation, xid)
 
 
-async def next_transactions(connection: Connection, after: int) -> tuple[int, int] | None:
-    """The next whole transactions: (the last one's id, how many events they hold); None when there are none."""
+async def find_next_transactions(connection: Connection, after: int) -> tuple[int, int] | None:
+    """The next whole transactions: (id of the last one, number of events); None if there are none."""
     row = await connection.fetchrow(_SQL["next_transactions"], after, _BATCH_FOLLOWED)
     return (row["xid"], row["events"]) if row else None
 
 
-async def streams_that_ended(connection: Connection, after: int, upto: int) -> list[Stream]:
-    """The streams whose terminal event stands in the transactions after `after` up to `upto`."""
+async def list_ended_streams(connection: Connection, after: int, upto: int) -> list[Stream]:
+    """The streams that ended in the transactions after `after` up to `upto`."""
     return _streams(await connection.fetch(_SQL["streams_that_ended"], after, upto, _TERMINAL))
 
 
 async def begin_generation(connection: Connection, projection: str) -> int:
-    """A new generation beside the live one; one that another rebuild was building is given up."""
+    """Add a generation next to the live one; delete one that another rebuild was building."""
     await connection.execute(_SQL["hold_checkpoints"], projection)
     generation: int = await connection.fetchval(_SQL["begin_generation"], projection)
     return generation
 
 
 async def go_live(connection: Connection, projection: str, generation: int) -> None:
-    """Let reports read this generation."""
+    """Make reports read this generation."""
     await connection.execute(_SQL["end_live_generation"], projection)
     await connection.execute(_SQL["go_live"], projection, generation)
 
 
 def _plain(rows: Iterable[Row]) -> list[Row]:
-    """The JSON encoder knows Python's own UUID class, but not the driver's subclass of it."""
+    """Rows with UUIDs as text: the JSON encoder does not know asyncpg's subclass of UUID."""
     return [{name: str(value) if isinstance(value, UUID) else value for name, value in row.items()} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""The queue: a task's way from asked for to ended, each step one statement that appends and projects at once."""
+"""The queue: the steps of a task, from request to end. Each is one statement that appends events and projects them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("queue.sql")
 
-# How often a statement is sent again whose row moved under it. Two rounds were never seen; more means a fault.
-_ROUNDS: Final = 10
+# How often a statement is sent whose row keeps changing. More than one was never seen, so more than these is a bug.
+_TRIES: Final = 10
 
 
 class TaskQueue:
     """The queue as the API, the scheduler and the workers use it."""
 
     def __init__(self, pool: Pool, *, answer_seconds: float | None = None, notifier: Notifier | None = None) -> None:
-        """`answer_seconds` bounds how long `schedule` waits, its place behind others' statement included.
+        """Set up the queue.
 
-        `notifier` tells the workers of tasks that are new and of running ones that are to be canceled.
+        Args:
+            pool: connections to the database.
+            answer_seconds: the longest time that `schedule` takes, including the wait for earlier requests.
+            notifier: wakes the workers for new tasks and for requests to cancel running ones.
         """
         self._pool = pool
         self._notifier = notifier
@@ -49,46 +52,46 @@ class TaskQueue:
         self._scheduling = Batcher(self._schedule_all)
 
     async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
-        """Ask for a task: (its UUID, True), or (the active task's, False). Calls at the same time share a statement.
+        """Request a task: (its UUID, True), or (the active task's UUID, False). Concurrent calls share a statement.
 
         Raises:
-            DatabaseBusyError: no answer within `answer_seconds`; a statement that is under way may still make the task.
+            DatabaseBusyError: no answer within `answer_seconds`; a statement that was already sent may still create the
+                task.
         """
         try:
-            async with asyncio.timeout(self._answer_seconds) as patience:
+            async with asyncio.timeout(self._answer_seconds) as deadline:
                 return await self._scheduling.put(new)
         except TimeoutError:
-            if patience.expired():
+            if deadline.expired():
                 raise DatabaseBusyError("earlier requests are still waiting") from None
             raise
 
-    async def _schedule_all(self, asked: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
+    async def _schedule_all(self, requests: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
         answers: dict[int, tuple[UUID, bool]] = {}
-        for _ in range(_ROUNDS):
-            left = [place for place in range(len(asked)) if place not in answers]
+        for _ in range(_TRIES):
+            left = {position: new for position, new in enumerate(requests) if position not in answers}
             if not left:
                 break
-            wanted = [asked[place] for place in left]
-            scheduled = await self._schedule_and_notify(wanted)
-            for place in left:
-                # Of several that ask for one collection only the first has asked for a new task.
-                if task := scheduled.pop(asked[place].key, None):
-                    answers[place] = task, True
-            # A task that ends before it is found here is no more in the way: the next round makes a new one.
-            busy = [place for place in left if place not in answers]
-            active = await self._active_tasks({asked[place].key for place in busy})
-            answers |= {place: (active[asked[place].key], False) for place in busy if asked[place].key in active}
-        return [answers.get(place) or _unsettled(new) for place, new in enumerate(asked)]
+            scheduled = await self._schedule_and_notify([*left.values()])
+            for position, new in left.items():
+                # The first of several requests for a collection gets the new task.
+                if task := scheduled.pop(new.key, None):
+                    answers[position] = task, True
+            # If the active task ends before this finds it, the next try schedules a new one.
+            busy = {position: new.key for position, new in left.items() if position not in answers}
+            active = await self._list_active_tasks({*busy.values()})
+            answers |= {position: (active[key], False) for position, key in busy.items() if key in active}
+        return [answers.get(position) or _unsettled(new) for position, new in enumerate(requests)]
 
     async def _schedule_and_notify(self, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
         async with self._notifier.lend_channel() if self._notifier else nullcontext() as channel:
             try:
                 scheduled = await self._schedule(new, channel)
-                told = channel is not None
+                notified = channel is not None
             except asyncpg.ProgramLimitExceededError:
-                # A full queue of notifications must not keep tasks away.
-                scheduled, told = await self._schedule(new, None), False
-        if scheduled and not told:
+                # The server's queue of notifications is full, which is no reason to refuse tasks.
+                scheduled, notified = await self._schedule(new, None), False
+        if scheduled and not notified:
             self._notify()
         return scheduled
 
@@ -99,7 +102,7 @@ class TaskQueue:
         if self._notifier:
             self._notifier.notify()
 
-    async def _active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    async def _list_active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
         if not collections:
             return {}
         rows = await self._pool.fetch(_SQL["active_tasks"], *map(list, zip(*collections, strict=True)))
@@ -108,30 +111,30 @@ class TaskQueue:
     async def claim(
         self, worker: UUID, limit: int, *, left: Mapping[tuple[str, str], datetime] | None = None
     ) -> list[Claim]:
-        """Up to `limit` due tasks for this worker; none when its lease is over.
+        """Claim up to `limit` due tasks for this worker; none if its lease has expired.
 
-        `left` are the collections that it leaves to other workers, each until a moment of the database's clock.
+        `left` are the collections that it leaves to other workers, with the time until when, by the database's clock.
         """
         left = left or {}
-        leaves = ([source for source, _ in left], [collection for _, collection in left], list(left.values()))
-        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *leaves)]
+        left_out = ([source for source, _ in left], [collection for _, collection in left], list(left.values()))
+        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *left_out)]
 
-    async def unknown_since(self, claim: Claim) -> datetime:
-        """When the first of the workers took the task that one after the other did not know its collection."""
+    async def get_unknown_since(self, claim: Claim) -> datetime:
+        """Since when no worker that claimed the task has known its collection; `claim.at` if this is the first one."""
         since: datetime | None = await self._pool.fetchval(_SQL["unknown_since"], claim.task)
         return since or claim.at
 
     async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:
-        """End attempts together. Returns those that were refused: the worker has lost them."""
+        """End attempts in one statement. Returns those that were refused, because the worker has lost them."""
         left = list(endings)
         refused: list[Ending] = []
-        for _ in range(_ROUNDS):
+        for _ in range(_TRIES):
             rows = await self._pool.fetch(_SQL["end_attempts"], worker, *ending_columns(left))
-            left = [left[row["place"] - 1] for row in rows]
+            left = [left[row["ordinal"] - 1] for row in rows]
             if not left:
                 return refused
-            # What is still ours was left alone because its row moved meanwhile, or because it is to be canceled.
-            held = {claim.key: claim for claim, _ in await self.held_attempts(worker)}
+            # If the attempt is still ours, its row changed meanwhile, or its cancellation was requested.
+            held = {claim.key: claim for claim, _ in await self.list_held_attempts(worker)}
             refused += [ending for ending in left if ending.claim.key not in held]
             left = [
                 ending.if_canceled if held[ending.claim.key].cancel_requested and ending.if_canceled else ending
@@ -142,15 +145,15 @@ class TaskQueue:
                 return refused
         return refused + left
 
-    async def held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
-        """The attempts that this worker may write for, each with the number of its last log line (0 for none)."""
+    async def list_held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
+        """List the attempts that this worker may write for, each with the number of its last log line (0 for none)."""
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
         return [(Claim(*claim), lines) for *claim, lines in rows]
 
-    async def running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
-        """The keys of the claims that this worker has, and whether somebody wants their attempts to end.
+    async def list_running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
+        """List the keys of this worker's claims, and whether their cancellation was requested.
 
-        Or of these alone that are `to_be_canceled`.
+        With `to_be_canceled`, only those for which it was.
         """
         rows = await self._pool.fetch(_SQL["running_claims"], worker, to_be_canceled)
         return {(row["task"], row["claim"]): row["cancel_requested"] for row in rows}
@@ -158,30 +161,30 @@ class TaskQueue:
     async def save_bookmark(
         self, worker: UUID, claim: Claim, *, commit: int, destination: str, rows: int, bookmark: object
     ) -> None:
-        """Remember what a destination has committed; commits of an attempt are numbered, told twice they count once.
+        """Save what a destination has committed. `commit` numbers the commits of an attempt: saving one again is safe.
 
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
         """
         key = (claim.source, claim.collection, claim.task, claim.number)
-        for _ in range(_ROUNDS):
+        for _ in range(_TRIES):
             head = await self._pool.fetchrow(_SQL["bookmark_head"], worker, *key, commit)
             if head is None:
                 break
             if head["saved"]:
                 return
-            what = (destination, rows, bookmark, claim.generation, commit)
-            if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *what, head["version"]):
+            values = (destination, rows, bookmark, claim.generation, commit)
+            if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *values, head["version"]):
                 return
         raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
 
-    async def saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
-        """What each destination of the collection has committed last, by its id; none of an older generation."""
+    async def get_saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
+        """Get the last bookmark of each destination of the collection, by its id; none of an older generation."""
         rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
         return {row["destination"]: row["bookmark"] for row in rows}
 
     async def report_progress(self, worker: UUID, reports: Sequence[tuple[Claim, Mapping[str, Any]]]) -> int:
-        """Append how far attempts have come: of how many, those that are lost or busy at this moment left out."""
+        """Append the progress of attempts. Returns the number appended: lost attempts and locked rows are skipped."""
         count: int = await self._pool.fetchval(
             _SQL["report_progress"],
             worker,
@@ -189,21 +192,21 @@ class TaskQueue:
             [claim.collection for claim, _ in reports],
             [claim.task for claim, _ in reports],
             [claim.number for claim, _ in reports],
-            [jsonb_text(said) for _, said in reports],
+            [jsonb_text(progress) for _, progress in reports],
         )
         return count
 
     async def cancel(self, task: UUID, last_line: str) -> Status | None:
-        """End a queued task, ask a running one to end; None when it has ended already, or never was.
+        """Cancel a queued task, or request the cancellation of a running one.
 
-        Returns CANCELED, or RUNNING while a worker still has to end it.
+        Returns CANCELED, or RUNNING while a worker still has to end it; None if the task does not exist or has ended.
 
         Raises:
-            UnsettledError: it is active, and is not to be canceled.
+            UnsettledError: the task is active, but could not be canceled.
         """
-        for _ in range(_ROUNDS):
+        for _ in range(_TRIES):
             status: str | None = None
-            # It waited for an attempt that went back into the queue, and has not seen the line that this has written.
+            # The statement waited for an attempt that was queued again, and does not see that attempt's last log line.
             with suppress(asyncpg.UniqueViolationError):
                 status = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
             if status is not None:
@@ -213,13 +216,13 @@ class TaskQueue:
             active = await self._pool.fetch(_SQL["active_task"], task)
             if not active:
                 return None
-        raise _explain_uncanceled(task, younger_server=active[0]["younger_server"])
+        raise _uncanceled(task, is_ahead=active[0]["is_ahead"])
 
 
 async def schedule_tasks(
     on: Pool | Connection, new: Sequence[NewTask], *, channel: str | None = None
 ) -> dict[tuple[str, str], UUID]:
-    """Queue the tasks whose collection has no active one: {(source, collection): task}; tell a channel of new ones."""
+    """Queue the tasks whose collection has no active one: {(source, collection): task}. Notifies `channel` of them."""
     columns = zip(
         *(
             (
@@ -232,7 +235,7 @@ async def schedule_tasks(
                 n.max_attempts,
                 n.backfill,
             )
-            # In one order by all: two replicas with the same collections would wait for each other for ever.
+            # Always in the same order, so that two replicas with the same collections cannot deadlock.
             for n in sorted(new, key=attrgetter("key"))
         ),
         strict=True,
@@ -245,24 +248,27 @@ def _unsettled(new: NewTask) -> UnsettledError:
     return UnsettledError("the queue of {}/{} keeps changing; gave up, try again".format(*new.key))
 
 
-def _explain_uncanceled(task: UUID, *, younger_server: bool | None) -> UnsettledError:
-    match younger_server:
+def _uncanceled(task: UUID, *, is_ahead: bool | None) -> UnsettledError:
+    match is_ahead:
         case None:
             why = "the queue has lost it; run 'syncline projections rebuild task_queue'"
         case True:
-            why = "the database was restored into a younger server; see Backup and restore in docs/operations.md"
+            why = (
+                "the database was restored into a server with lower transaction IDs; see Backup and restore in "
+                "docs/operations.md"
+            )
         case False:
             why = "its row in the queue kept changing; try again"
     return UnsettledError(f"task {task} was not canceled: {why}")
 
 
 async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:
-    """Take back the attempts of workers that are gone: rows of source, collection, task, attempt, status."""
+    """End the attempts of workers that are gone: rows of source, collection, task, attempt, status."""
     return [dict(row) for row in await on.fetch(_SQL["rescue_attempts"])]
 
 
 def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
-    """The values of `end_attempts`: a list for each column of the endings, and of their lines."""
+    """The parameters of `end_attempts`: one list for each column of the endings and of their log lines."""
     return [
         [e.claim.source for e in endings],
         [e.claim.collection for e in endings],

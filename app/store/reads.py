@@ -1,4 +1,4 @@
-"""What people ask for: a task, a list of tasks, a log. Pages by key, so that nothing is held open between them."""
+"""The queries of the API: a task, lists of tasks, logs. Keyset pagination keeps nothing open between pages."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ _DIALECT: Final = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 PAGE: Final = 1000
 BEFORE_ALL_LINES: Final = (-1, 0)
 
-Place: TypeAlias = tuple[datetime, UUID]
+PageKey: TypeAlias = tuple[datetime, UUID]
+"""The last row of a page: when it was created, and its task."""
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
-_SHOWN: Final = tuple(column for column in tasks.columns if column.name != "version")
+_COLUMNS: Final = tuple(column for column in tasks.columns if column.name != "version")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Tasks of `source` created in [start, end]; `limit` takes the newest N of each collection, 0 takes all."""
+    """Tasks of `source` created in [start, end]; with `limit` only the newest N of each collection, 0 for all."""
 
     source: str
     start: datetime
@@ -62,9 +63,9 @@ class TaskFilter:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Lines written in [start, end], after the place `after` (attempt, line).
+    """Lines written in [start, end], after the line `after` (attempt, line).
 
-    `tail` takes the last so many of them, at most `PAGE`; `limit` the first so many of what is left, 0 all.
+    `tail` takes the last N of them, at most `PAGE`; then `limit` takes the first N of the rest, 0 all.
     """
 
     start: datetime
@@ -75,13 +76,16 @@ class LogFilter:
 
 
 class Reader:
-    """The reads of the API."""
+    """The queries of the API.
+
+    `get_…` returns one thing, `list_…` all of a kind, `page_…` an iterator of pages.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def require_writable(self) -> None:
-        """See that the server behind a connection takes writes; one that does not is left.
+        """Check that the server accepts writes; if it does not, the pool leaves it.
 
         Raises:
             DatabaseReadOnlyError: it is a standby, or the database was made read-only.
@@ -90,21 +94,21 @@ class Reader:
             if await connection.fetchval(_SQL["read_only"]):
                 raise DatabaseReadOnlyError
 
-    async def schema_version(self) -> str | None:
-        """The migration that the database is at; None before the first."""
+    async def get_schema_version(self) -> str | None:
+        """The database's migration; None before the first one."""
         try:
             version: str | None = await self._pool.fetchval(_SQL["schema_version"])
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             return None
         return version
 
-    async def projection_lags(self) -> dict[str, float]:
-        """How many seconds each asynchronous projection is behind the events."""
+    async def get_projection_lags(self) -> dict[str, float]:
+        """The lag of each asynchronous projection behind the events, in seconds."""
         rows = await self._pool.fetch(_SQL["projection_lags"])
         return {row["projection"]: row["seconds"] for row in rows}
 
-    async def task(self, task: UUID) -> Row | None:
-        """The task's row of the list."""
+    async def get_task(self, task: UUID) -> Row | None:
+        """The task's row, with `progress` while it runs; None if there is no such task."""
         row = await self._pool.fetchrow(_SQL["task_row"], task)
         return row and (await self._with_progress([row]))[0]
 
@@ -113,41 +117,41 @@ class Reader:
         known: bool = await self._pool.fetchval(_SQL["source_is_known"], source)
         return known
 
-    async def fire_time_waits(self, source: str, collection: str) -> bool:
-        """Whether the collection's schedule is due, and nobody has decided yet what becomes of that."""
+    async def has_due_fire_time(self, source: str, collection: str) -> bool:
+        """Whether the collection's schedule is due and no scheduler has handled that yet."""
         waits: bool = await self._pool.fetchval(_SQL["fire_time_waits"], source, collection)
         return waits
 
-    async def collections(self) -> list[asyncpg.Record]:
-        """Every collection that ever had a task or has a schedule, with its status."""
+    async def list_collections(self) -> list[asyncpg.Record]:
+        """List every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
-    async def tasks(self, wanted: TaskFilter) -> AsyncIterator[list[Row]]:
-        """Pages of the list, ascending by creation."""
-        async for page in self._pages(wanted):
+    async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
+        """Yield pages of tasks, oldest first."""
+        async for page in self._pages(selection):
             yield await self._with_progress(page)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
-        """Rows of tasks that run get `progress`: what their attempt has said last, where it has."""
+        """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""
         running = [row["task"] for row in rows if row["status"] == Status.RUNNING]
         if not running:
             return list(rows)
-        said = {row["task"]: row["data"] for row in await self._pool.fetch(_SQL["progress_of"], running)}
-        return [{**row, "progress": said[row["task"]]} if row["task"] in said else row for row in rows]
+        progress = {row["task"]: row["data"] for row in await self._pool.fetch(_SQL["progress_of"], running)}
+        return [{**row, "progress": progress[row["task"]]} if row["task"] in progress else row for row in rows]
 
-    async def _pages(self, wanted: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
-        values: dict[str, Any] = asdict(wanted) | {"page": PAGE}
-        filters = _Filters(wanted.collection is not None, wanted.status is not None)
-        if filters.collection and 0 < wanted.limit <= PAGE:
+    async def _pages(self, selection: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
+        values: dict[str, Any] = asdict(selection) | {"page": PAGE}
+        filters = _Filters(selection.collection is not None, selection.status is not None)
+        if filters.collection and 0 < selection.limit <= PAGE:
             newest = await self._fetch(_newest_of_one(filters), values)
             if newest:
                 yield newest[::-1]
             return
         windows = None
-        if wanted.limit:
-            values |= {"before_oldest": wanted.limit - 1}
+        if selection.limit:
+            values |= {"before_oldest": selection.limit - 1}
             windows = [_Window(*row) for row in await self._fetch(_newest_of_each_collection(filters), values)]
-        after: Place | None = None
+        after: PageKey | None = None
         while windows is None or windows:
             if windows is not None:
                 values |= zip(_Window._fields, map(list, zip(*windows, strict=True)), strict=True)
@@ -160,14 +164,14 @@ class Reader:
             values |= {"after_at": after[0], "after": after[1]}
             windows = windows and [window.beyond(after) for window in windows if window.reaches_beyond(after)]
 
-    async def log(self, task: UUID, wanted: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
-        """Pages of a task's log, in the order in which it was written, attempt after attempt."""
-        interval = wanted.start, wanted.end
-        if wanted.tail is not None:
-            page = await self._pool.fetch(_SQL["log_tail"], task, *wanted.after, *interval, wanted.tail)
-            yield page[::-1][: wanted.limit or None]
+    async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
+        """Yield pages of a task's log in the order of attempts and lines."""
+        interval = selection.start, selection.end
+        if selection.tail is not None:
+            page = await self._pool.fetch(_SQL["log_tail"], task, *selection.after, *interval, selection.tail)
+            yield page[::-1][: selection.limit or None]
             return
-        after, left = wanted.after, wanted.limit or None
+        after, left = selection.after, selection.limit or None
         while left != 0:
             size = PAGE if left is None else min(PAGE, left)
             page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size)
@@ -179,19 +183,19 @@ class Reader:
             left = None if left is None else left - size
 
     async def _fetch(self, statement: _Statement, values: Mapping[str, Any]) -> list[asyncpg.Record]:
-        given = {**statement.constants, **values}
-        return await self._pool.fetch(statement.text, *(given[name] for name in statement.names))
+        by_name = {**statement.constants, **values}
+        return await self._pool.fetch(statement.text, *(by_name[name] for name in statement.names))
 
 
 class _Filters(NamedTuple):
-    """Which filters a statement has beside source and interval."""
+    """The filters of a statement in addition to source and interval."""
 
     collection: bool
     status: bool
 
 
 class _Window(NamedTuple):
-    """From which to which task a collection's part of the answer goes."""
+    """The first and the last task of a collection's part of the result."""
 
     window_collection: str
     oldest_at: datetime
@@ -199,17 +203,17 @@ class _Window(NamedTuple):
     newest_at: datetime
     newest: UUID
 
-    def reaches_beyond(self, place: Place) -> bool:
-        return (self.newest_at, self.newest) > place
+    def reaches_beyond(self, key: PageKey) -> bool:
+        return (self.newest_at, self.newest) > key
 
-    def beyond(self, place: Place) -> _Window:
-        """The same without what the index would be walked through in vain."""
-        at, task = max((self.oldest_at, self.oldest), place)
+    def beyond(self, key: PageKey) -> _Window:
+        """The window without what earlier pages have returned, so that the index scan does not start there."""
+        at, task = max((self.oldest_at, self.oldest), key)
         return self._replace(oldest_at=at, oldest=task)
 
 
 class _Statement(NamedTuple):
-    """SQL, the names of its values in their order, and those values that are the same each time."""
+    """SQL, the names of its parameters in their order, and the values of those that are constant."""
 
     text: str
     names: Sequence[str]
@@ -223,37 +227,38 @@ def _compile(query: Select[Any]) -> _Statement:
 
 @cache
 def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
-    place = tuple_(tasks.c.created_at, tasks.c.task)
-    query = select(*_SHOWN).order_by(tasks.c.created_at, tasks.c.task).limit(bindparam("page", type_=Integer))
+    key = tuple_(tasks.c.created_at, tasks.c.task)
+    query = select(*_COLUMNS).order_by(tasks.c.created_at, tasks.c.task).limit(bindparam("page", type_=Integer))
     if goes_on:
-        query = query.where(place > tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid)))
+        query = query.where(key > tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid)))
     if not in_windows:
         return _compile(query.where(*_conditions(filters), _interval()))
     window = _windows()
-    # Without the interval, in which the windows lie: of two lower bounds the index might be walked from the wrong one.
-    listed = query.where(
+    # No condition for the interval, which contains the windows: with two lower bounds, the index scan may start at the
+    # wrong one.
+    in_window = query.where(
         *_conditions(filters),
         tasks.c.collection == window.c.window_collection,
-        place >= tuple_(window.c.oldest_at, window.c.oldest),
-        place <= tuple_(window.c.newest_at, window.c.newest),
-    ).lateral("listed")
-    merged = select(listed).select_from(window).join(listed, true())
-    return _compile(merged.order_by(listed.c.created_at, listed.c.task).limit(bindparam("page", type_=Integer)))
+        key >= tuple_(window.c.oldest_at, window.c.oldest),
+        key <= tuple_(window.c.newest_at, window.c.newest),
+    ).lateral("in_window")
+    merged = select(in_window).select_from(window).join(in_window, true())
+    return _compile(merged.order_by(in_window.c.created_at, in_window.c.task).limit(bindparam("page", type_=Integer)))
 
 
 @cache
 def _newest_of_one(filters: _Filters) -> _Statement:
-    """The `limit` newest of one collection, the newest first."""
-    query = select(*_SHOWN).where(*_conditions(filters), _interval())
+    """The `limit` newest tasks of one collection, newest first."""
+    query = select(*_COLUMNS).where(*_conditions(filters), _interval())
     newest_first = query.order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
     return _compile(newest_first.limit(bindparam("limit", type_=Integer)))
 
 
 @cache
 def _newest_of_each_collection(filters: _Filters) -> _Statement:
-    """From which to which task the `limit` newest of each collection go, found by walking back along the index.
+    """The window of the `limit` newest tasks of each collection, found by a backward index scan.
 
-    The windows stand for the whole answer: what is created while its pages are read is not in it.
+    The windows are fixed for the whole result: tasks that are created while its pages are read are not in it.
     """
     known = collection_status
     back = (
@@ -280,7 +285,7 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
 
 
 def _windows() -> TableValuedAlias:
-    """The windows as a table."""
+    """The windows as a table of the query."""
     kinds: tuple[Any, ...] = (Text, INSTANT, Uuid, INSTANT, Uuid)
     columns: list[ColumnClause[Any]] = [column(name, kind) for name, kind in zip(_Window._fields, kinds, strict=True)]
     arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]

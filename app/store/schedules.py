@@ -1,4 +1,8 @@
-"""Schedules as the table keeps them, and the ledger of their fire times."""
+"""The table of schedules, and the ledger of their fire times.
+
+`DuePass` builds the tasks of schedules itself and not in `app.task_requests`, which stands above the store: it starts
+them in the transaction that records their fire times, from the row that it has locked and not from the catalogue.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ScheduleDefinition:
-    """A collection's schedule, as the configuration writes it."""
+    """A collection's schedule, as the catalogue defines it."""
 
     source: str
     collection: str
@@ -53,7 +57,7 @@ class StoredSchedule:
 
 @dataclass(frozen=True, slots=True)
 class DueSchedule:
-    """A schedule that this pass has locked; `busy` tells whether its collection has an active task."""
+    """A schedule that this pass has locked; `busy` if its collection has an active task."""
 
     definition: ScheduleDefinition
     next_fire_at: datetime
@@ -63,7 +67,7 @@ class DueSchedule:
 
 @dataclass(frozen=True, slots=True)
 class FireTime:
-    """A fire time with what the misfire policy decided."""
+    """A fire time of a schedule, with the decision about it."""
 
     definition: ScheduleDefinition
     decision: Decision
@@ -71,7 +75,7 @@ class FireTime:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Where a schedule stands after a pass."""
+    """The fire times of a schedule after a pass."""
 
     source: str
     collection: str
@@ -89,9 +93,9 @@ class Schedules:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def all(self) -> tuple[list[StoredSchedule], int, datetime]:
-        """Every schedule that the table knows, ended ones too, their digest, and the database's now."""
-        # One snapshot: a digest of other rows than those returned would vouch for what nobody has compared.
+    async def list_all(self) -> tuple[list[StoredSchedule], int, datetime]:
+        """List all schedules, including ended ones, with their digest and the database's time."""
+        # One snapshot, so that the digest is that of the returned rows.
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -109,12 +113,12 @@ class Schedules:
         ]
         return schedules, digest, now
 
-    async def digest(self) -> int:
-        """A number that changes with every definition, and with every schedule that ends or comes back."""
+    async def get_digest(self) -> int:
+        """A number that changes if a definition changes, or a schedule ends or comes back."""
         return int(await self._pool.fetchval(_SQL["digest_of_schedules"]))
 
     async def put(self, schedules: Sequence[tuple[ScheduleDefinition, datetime | None]]) -> None:
-        """Add and change schedules; the time given is where a new or changed one begins."""
+        """Add and change schedules; the time is the first fire time of a new or changed one."""
         if not schedules:
             return
         columns = zip(*((*(getattr(d, c) for c in _DEFINITION), begin) for d, begin in schedules), strict=True)
@@ -124,14 +128,14 @@ class Schedules:
         """End the schedules of these (source, collection) pairs."""
         await self._pool.execute(_SQL["end_schedules"], [s for s, _ in keys], [c for _, c in keys])
 
-    async def seconds_until_next(self) -> float:
-        """How long until a schedule is due; not above a day, below zero for one that another replica has locked."""
+    async def get_seconds_until_next(self) -> float:
+        """Seconds until a schedule is due, at most a day; negative if it is due, but locked by another replica."""
         seconds: float | None = await self._pool.fetchval(_SQL["seconds_until_next"], MISFIRE_GRACE)
         return _DAY if seconds is None else min(_DAY, seconds)
 
     @asynccontextmanager
-    async def due(self) -> AsyncIterator[DuePass]:
-        """Lock what is due; the decisions recorded within commit together, or none does."""
+    async def lock_due(self) -> AsyncIterator[DuePass]:
+        """Lock the due schedules. All decisions that are recorded within the block commit together."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_SQL["due_schedules"], MISFIRE_GRACE)
             keys = [[row[column] for row in rows] for column in ("source", "collection")]
@@ -151,7 +155,7 @@ class Schedules:
 
 
 class DuePass:
-    """One pass of a scheduler over the `schedules` that it has locked."""
+    """One pass of a scheduler over the schedules that it has locked."""
 
     def __init__(self, connection: Connection, schedules: list[DueSchedule]) -> None:
         self._connection = connection
@@ -161,7 +165,7 @@ class DuePass:
     async def record(
         self, worker: UUID, fire_times: Sequence[FireTime], advances: Sequence[Advance], *, priority_class: int
     ) -> Counter[str]:
-        """Start the tasks that are to start, write the ledger and move the schedules on: how many of each outcome."""
+        """Start tasks, write the ledger and advance the schedules. Returns the number of each outcome."""
         undecided = await self._find_undecided(fire_times)
         tasks = await self._start(undecided, priority_class)
         entries: list[_Entry] = []
@@ -182,7 +186,7 @@ class DuePass:
         return Counter(entry.outcome for entry in entries)
 
     async def _find_undecided(self, fire_times: Sequence[FireTime]) -> dict[ScheduleDefinition, list[Decision]]:
-        """The decisions that the ledger does not hold yet, by schedule, oldest first."""
+        """The decisions about fire times that are not in the ledger yet, by schedule, oldest first."""
         rows = await self._connection.fetch(
             _SQL["undecided_fire_times"],
             [f.definition.source for f in fire_times],
@@ -190,14 +194,14 @@ class DuePass:
             [f.decision.fire_time for f in fire_times],
         )
         undecided: dict[ScheduleDefinition, list[Decision]] = {}
-        for fire_time in (fire_times[place] for place in sorted(row["place"] - 1 for row in rows)):
+        for fire_time in (fire_times[ordinal - 1] for ordinal in sorted(row["ordinal"] for row in rows)):
             undecided.setdefault(fire_time.definition, []).append(fire_time.decision)
         return undecided
 
     async def _start(
         self, undecided: Mapping[ScheduleDefinition, Sequence[Decision]], priority_class: int
     ) -> dict[tuple[str, str], UUID]:
-        """Ask for a task for the first start of each schedule: those that got one, by collection."""
+        """Request a task for the first start of each schedule. Returns the new tasks by collection."""
         starts = [
             (definition, first.fire_time)
             for definition, decisions in undecided.items()

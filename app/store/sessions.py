@@ -1,4 +1,4 @@
-"""What the sessions of the store are set to, whatever their role, their database or the server says."""
+"""The settings of the store's sessions, which override those of the role, the database and the server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("sessions.sql")
 
-# What each statement was written for. READ COMMITTED: a statement that waited for a row looks at it anew, where others
-# fail. No timeouts of the server's: the client bounds every statement, and maintenance takes as long as it takes.
+# Statements rely on READ COMMITTED: one that has waited for a row reads its new version, where higher levels fail.
+# No server-side timeouts: the client limits each statement, and maintenance may take long.
 PINNED: Final = {
     "default_transaction_isolation": "read committed",
     "statement_timeout": "0",
@@ -25,8 +25,8 @@ PINNED: Final = {
     "idle_session_timeout": "0",
 }
 
-# The queue's hot statements are right only as index scans in order: after churn the planner's own choice (a bitmap scan
-# and a sort over the index's dead entries) is several times slower. See docs/decisions/0003-pinned-plans.md.
+# The queue's statements need ordered index scans. After churn the planner prefers a bitmap scan and a sort over dead
+# index entries, which is several times slower. See docs/decisions/0003-pinned-plans.md.
 PINNED_PLANS: Final = {
     "enable_bitmapscan": "off",
     "enable_seqscan": "off",
@@ -36,8 +36,8 @@ PINNED_PLANS: Final = {
     "jit": "off",
 }
 
-# Where start-up parameters do not pass: with other values of the first, statements fail or commits are forgotten; with
-# other values of the second, long statements are cut off.
+# Checked behind a pooler, which does not pass start-up parameters on. With other values of _NEEDED, statements fail or
+# commits may be lost; with other values of _WANTED, long statements are aborted.
 _NEEDED: Final = {
     "default_transaction_isolation": ("read committed",),
     "synchronous_commit": ("on", "remote_apply"),
@@ -45,36 +45,37 @@ _NEEDED: Final = {
 _WANTED: Final = {"statement_timeout": ("0",), "lock_timeout": ("0",), "transaction_timeout": ("0", None)}
 
 PIN_SESSION: Final = _SQL["pin_session"]
-"""Sets what no start-up parameter can, on a connection used by this session only."""
+"""Sets what a start-up parameter cannot, on a connection that only this session uses."""
 PIN_ALL: Final = "; ".join([*map("SET {0[0]} = '{0[1]}'".format, PINNED.items()), PIN_SESSION])
-"""The same and what is pinned, for connections that a pooler in session mode may lead to: it refuses parameters."""
+"""Sets `PINNED` too, for connections that may go through a pooler in session mode, which refuses the parameters."""
 
-# For people: nothing of it is sent.
+# Shown in messages, never executed.
 _ALTER: Final = "ALTER ROLE {login} IN DATABASE {database} SET {name} = '{value}'"
 
 _logger = structlog.get_logger("syncline.database")
 
 
 async def check_session(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """See that a session is set as the statements need it, and warn of what cuts long ones off.
+    """Check that a session has the settings that statements need, and warn if long statements may be aborted.
 
     Raises:
-        ConfigurationError: it is not, as happens behind a pooler.
+        ConfigurationError: it does not, which happens behind a pooler.
     """
     [row] = await pool.fetch(_SQL["session"])
     session = dict(row)
-    if warned := _differing(session, _WANTED):
-        _logger.warning("database.settings", error=f"long statements are cut off by {_mend(session, warned)}")
-    if refused := _differing(session, _NEEDED):
-        raise ConfigurationError(f"DATABASE_URL: tasks are not safe with {_mend(session, refused)}")
+    if unwanted := _find_wrong(session, _WANTED):
+        _logger.warning("database.misconfigured", error=f"long statements are aborted: {_fix(session, unwanted)}")
+    if unsafe := _find_wrong(session, _NEEDED):
+        raise ConfigurationError(f"DATABASE_URL: tasks are not safe with {_fix(session, unsafe)}")
 
 
-def _differing(session: Mapping[str, Any], right: Mapping[str, Sequence[str | None]]) -> dict[str, str | None]:
-    """The settings that have none of the right values, and the value to give them."""
+def _find_wrong(session: Mapping[str, Any], right: Mapping[str, Sequence[str | None]]) -> dict[str, str | None]:
+    """The settings with a wrong value, and the value that they should have."""
     return {name: values[0] for name, values in right.items() if session[name] not in values}
 
 
-def _mend(session: Mapping[str, Any], settings: Mapping[str, str | None]) -> str:
+def _fix(session: Mapping[str, Any], settings: Mapping[str, str | None]) -> str:
+    """Name the settings as they are, and the statements that correct them."""
     has = " and ".join(f"{name} = '{session[name]}'" for name in settings)
     statements = "; ".join(_ALTER.format(**session, name=name, value=value) for name, value in settings.items())
     return f"{has}: run {statements}; then let the pooler open new connections (pgbouncer: RECONNECT)"

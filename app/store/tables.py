@@ -1,4 +1,4 @@
-"""The tables as they are now; `alembic check` holds this description against the migrations."""
+"""The current tables; `alembic check` compares this description with the migrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make demo`: let the source's rows arrive, then become `syncline dev`."""
+"""`make demo`: adds rows to the source, then becomes `syncline dev`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CONFIG = Path(__file__).with_name("syncline.yaml")
 
 
 def main() -> None:
-    refuse_company()
+    refuse_taken_port()
     source.main()
     syncline = str(Path(sys.executable).with_name("syncline"))
     os.execv(syncline, [syncline, "dev", "--config", str(CONFIG)])  # noqa: S606 - there is nothing to expand
 
 
-def refuse_company() -> None:
-    """Tell of a taken port before rows arrive in the source of the demo that has it."""
+def refuse_taken_port() -> None:
+    """Ends if the port is taken, before rows are added to the source of the demo that uses it."""
     try:
         bind(DEFAULT_HOST, int(os.environ.get("SYNCLINE_PORT") or 8001)).close()
     except (SynclineError, ValueError) as error:

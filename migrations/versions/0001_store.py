@@ -13,7 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Time, and ids in the order of time. The offset is a door for tests: nothing else sets it.
+# The clock, and ids in the order of time. Only tests set the offset.
 FUNCTIONS = """
 CREATE FUNCTION syncline.clock() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT clock_timestamp() + coalesce(nullif(current_setting('syncline.clock_offset', true), '')::interval, interval '0')
@@ -235,8 +235,8 @@ APPEND_ONLY = ("events", "log_events", "fire_times")
 PROJECTED = ("task_queue", "tasks", "collection_status", "bookmarks")
 RECORDED = ("schedules", "workers", "resets", "checkpoints")
 
-# Managed servers may forbid making roles: then the service works with the rights it has, the triggers still refuse
-# changes of events, and docs/operations.md tells what to ask the administrator for.
+# Managed servers may not allow the login to create roles. Then the service works with the login's own rights, triggers
+# still refuse changes of events, and docs/operations.md says what to ask the administrator for.
 ROLES = """
 DO $$
 DECLARE

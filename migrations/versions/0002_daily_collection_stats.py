@@ -13,7 +13,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# `generation`: a rebuild fills a new one beside the one that reports read, then the checkpoint changes places.
+# A rebuild fills a new `generation` next to the one that reports read, and then makes it the live one.
 TABLES = """
 CREATE TABLE syncline.daily_collection_stats (
   generation              integer NOT NULL,

@@ -291,7 +291,7 @@ VIEWS = (
     ),
 )
 
-# Functions are everybody's by default; the report's role is to have none of ours.
+# By default, everyone may execute functions; the role for reports must not execute ours.
 RIGHTS = """
 DO $$
 DECLARE
@@ -316,7 +316,7 @@ BEGIN
 END $$;
 """
 
-# For a login that is this role itself. Another database of the server may be doing the same at this moment.
+# For logins with this role. A migration of another database on the same server may do this at the same time.
 HABITS = """
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_report')
@@ -353,5 +353,5 @@ def downgrade() -> None:
 
 
 def _quoted(text: str) -> str:
-    # Alembic hands the string to SQLAlchemy, for which a colon before a word begins a parameter.
+    # Alembic passes the string to SQLAlchemy, where a colon before a word starts a parameter.
     return "'" + text.replace("'", "''").replace(":", "\\:") + "'"

@@ -27,7 +27,7 @@ CREATE TABLE syncline.api_tokens (
 ) WITH (fillfactor = 50);
 """
 
-# The API reads tokens and notes their use; it cannot make one, nor bring one back that was revoked.
+# The API reads tokens and records their use; it cannot create tokens or restore revoked ones.
 RIGHTS = """
 DO $$ BEGIN
   REVOKE ALL ON syncline.api_tokens FROM PUBLIC;
@@ -70,7 +70,7 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(TABLE)
     op.execute(RIGHTS)
-    # A bookmark may hold what opens the source: a page token, an address that is signed.
+    # A bookmark may contain secrets of the source, such as a page token or a signed URL.
     for view in (TASK_EVENTS, TASK_STORY):
         op.execute(view.format(data="e.data - 'bookmark'"))
     op.execute(

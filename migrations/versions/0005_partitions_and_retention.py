@@ -1,4 +1,4 @@
-"""Partitions of a week, made ahead, and retention, which folds the oldest of them together
+"""Weekly partitions, created ahead of time, and retention, which merges the oldest ones
 
 Revision ID: 0005
 Revises: 0004
@@ -397,9 +397,8 @@ BEGIN
 END $$;
 """
 
-# What was there becomes the first partition, as it is. It ends with the last month that has log lines, or with this week,
-# so that the bounds of events and log lines are equal from there on; later where a clock that was ahead has made later
-# tasks.
+# Existing tables become the first partition. It ends with the last month that has log lines, or with this week, so that
+# events and log lines have equal bounds from there on; or later, if a clock that was ahead has created later tasks.
 PARTITIONED = """
 DO $$
 DECLARE
@@ -449,7 +448,7 @@ BEGIN
 END $$;
 """
 
-# Copies: only rows that are in no partition are a plain table's.
+# Copies all rows into plain tables.
 PLAIN = """
 DO $$
 DECLARE
@@ -536,7 +535,7 @@ BEGIN
 END $$;
 """
 
-# The application may have the partitions made and the old retired, and call nothing that these call.
+# The application may call the functions that create and retire partitions, but none of their helpers.
 OFFERED = """
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
@@ -572,7 +571,7 @@ BEGIN
 END $$;
 """
 
-# A view reads the table that it was made for, whatever that is called now.
+# A view refers to a table by its identity, so it still reads a table that was renamed.
 READERS = """
 SELECT DISTINCT r.ev_class::regclass::text AS view, pg_get_viewdef(r.ev_class) AS query
 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
@@ -583,7 +582,7 @@ WHERE d.classid = 'pg_rewrite'::regclass
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    # In the order in which a scheduler's pass takes them: neither waits for the other.
+    # In the same order as a scheduler's pass, so that they cannot deadlock.
     op.execute("LOCK TABLE syncline.fire_times, syncline.events, syncline.log_events IN ACCESS EXCLUSIVE MODE")
     for statements in (TABLES, BOUNDS, RETENTION):
         op.execute(statements)
@@ -605,7 +604,7 @@ def downgrade() -> None:
         " syncline.bound(text, timestamptz), syncline.partitions_of(text), syncline.uuid7_time(uuid),"
         " syncline.refuse_shifted_clock()"
     )
-    # What is gone stays gone: coming back, statistics and counts of failures begin from what these say.
+    # Retired events are lost, so statistics and failure counts start from these values after another upgrade.
     retired = op.get_bind().exec_driver_sql("SELECT rounds > 0 FROM syncline.retention").scalar_one()
     if not retired:
         op.execute("DROP TABLE syncline.retired_failures, syncline.retention")

@@ -1,8 +1,8 @@
-"""Room in the pages of the task list for the two updates that every task gets
+"""Room in the pages of `tasks` for the two updates of each task
 
-A page that is 80 % full has room for every eighth row's next version; the others went to another page, with an entry in
-each of the three indexes. In a page filled to 45 % both updates stay where they are. Pages written before keep as they
-are; the list takes nearly twice the space in exchange for an eighth of the server's time for a task.
+A page that is 80 % full has room for the next version of every eighth row. The others were moved to another page, with
+new entries in all three indexes. In pages filled to 45 %, both updates stay in the page. Existing pages do not change.
+The table takes nearly twice the space, and a task an eighth less of the server's time.
 
 Revision ID: 0006
 Revises: 0005

@@ -1,8 +1,8 @@
-"""The interval of a backfill beside the task that loads it
+"""The interval of tasks that are backfills
 
-A task with an interval loads only what lies in it and leaves the bookmark where it is. The interval is text, as ISO 8601
-writes it and as the task's first event has it; null for a sync. A release before this one does not know of backfills: it
-would carry out as a sync what it claims of them.
+A task with an interval loads only that interval, and its bookmark does not move. The interval is text in ISO 8601, as in
+the task's first event; null for a sync. Older releases do not know backfills: they would run one that they claim as a
+sync.
 
 Revision ID: 0007
 Revises: 0006

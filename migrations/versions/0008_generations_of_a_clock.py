@@ -1,8 +1,8 @@
-"""Room for generations that are made of the clock
+"""Wider generations, which are derived from the clock
 
-A number that was counted up came again after a restore, and a reset then did nothing at destinations that had seen it.
-A release before this one reads the wider numbers, and orders them rightly; but it cannot save the bookmarks that belong
-to one above 2^31. While such workers live, new ones stay below: see `reset_collection`.
+A counter repeated numbers after a restore, and a reset then had no effect at destinations that had seen the number.
+Older releases read the wider numbers and sort them correctly, but cannot save bookmarks of generations above 2^31. While
+such workers are alive, new generations stay below: see `reset_collection`.
 
 Revision ID: 0008
 Revises: 0007
@@ -17,7 +17,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# A column that a view reads keeps its type, and a view that is replaced keeps its owner, its rights and its comments.
+# The type of a column cannot change while a view uses it. Replacing a view keeps its owner, rights and comments.
 COLLECTIONS = """
 CREATE OR REPLACE VIEW reporting.collections AS
 SELECT k.source, k.collection, k.source || '_' || k.collection || '_' || c.last_task AS last_task_id, c.last_task,
@@ -40,18 +40,18 @@ BOOKMARKS = """
   LEFT JOIN syncline.resets r ON r.source = b.source AND r.collection = b.collection
   WHERE b.source = k.source AND b.collection = k.collection AND b.generation {rule} coalesce(r.generation, 0)
 """
-# Void is what bears another generation, not an older one alone: an attempt asks for its own.
+# Bookmarks of any other generation are void, not only of older ones: an attempt reads those of its own.
 OTHERS_ARE_VOID, OLDER_ARE_VOID = BOOKMARKS.format(rule="="), BOOKMARKS.format(rule=">=")
 NO_BOOKMARKS = "SELECT NULL::text[] AS destinations, NULL::timestamptz AS bookmark_saved_at"
 
-# Back to a number of 31 bits: the second of the reset, which is greater than all that were ever counted.
+# Back to 31 bits: the time of the reset in seconds, which is greater than any counter has been.
 NARROWED = "CASE WHEN generation > 2147483647 THEN generation / 4096 / 1000 ELSE generation END"
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(COLLECTIONS.format(bookmarks=NO_BOOKMARKS))
-    # In the order in which a reset takes them.
+    # In the same order as a reset.
     op.execute("ALTER TABLE syncline.bookmarks ALTER COLUMN generation TYPE bigint")
     op.execute("ALTER TABLE syncline.resets ALTER COLUMN generation TYPE bigint")
     op.execute(COLLECTIONS.format(bookmarks=OTHERS_ARE_VOID))

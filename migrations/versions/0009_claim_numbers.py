@@ -1,8 +1,8 @@
-"""The number of each claim, by which a worker writes
+"""Claim numbers, which fence the writes of workers
 
-The number of an attempt is given out twice when the database forgets a claim, as an asynchronous standby does that is
-promoted. The number of a claim never is. A release before this one claims without one and leaves what is there: none of
-its statements looks at it.
+An attempt number is used twice if the database loses a claim, for example when an asynchronous standby is promoted. A
+claim number is never used twice. Older releases claim without a number and leave the column as it is; none of their
+statements uses it.
 
 Revision ID: 0009
 Revises: 0008
@@ -32,7 +32,7 @@ _NUMBERED = """
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("ALTER TABLE syncline.task_queue ADD COLUMN claim bigint NOT NULL DEFAULT 0")
-    # After a downgrade there are events that have it.
+    # Events from before a downgrade still have the number.
     op.execute(_NUMBERED)
 
 

@@ -1,8 +1,8 @@
-"""No log line outlives its task
+"""Log lines are removed together with their task
 
-A look at the logs was worth 20 hours even if tasks were retired in between, and a partition of lines of which most stay
-was left as it is whatever became of their tasks. Now tasks that go want a new look, and a partition is written anew
-as soon as one line in it has lost its task.
+Logs were checked every 20 hours, even if tasks were retired in between, and a partition was kept if most of its lines
+were kept, even if the tasks of others were gone. Now the logs are checked again after tasks were retired, and a partition
+is rewritten if one of its lines has lost its task.
 
 Revision ID: 0010
 Revises: 0009
@@ -17,7 +17,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# What changes in the functions of 0005, and into what. A function that is replaced keeps its owner and its rights.
+# The changes of the functions of 0005. Replacing a function keeps its owner and rights.
 RETIRE_TASKS = (
     "syncline.retire_tasks(interval)",
     [

@@ -28,7 +28,7 @@ def server(postgres_server_url: str, migrated_template: str) -> Server:
 def test_a_drain_ends_every_task_and_tells_its_rates(server: Server, queue: Queue) -> None:
     # The kernel counts processor time in hundredths of a second: fewer tasks can seem to have taken none.
     drained = drain(server, queue, tasks=1000, processes=2)
-    assert drained.asked > 0
+    assert drained.scheduled > 0
     assert drained.rate > 0
     assert drained.workers > 0
 

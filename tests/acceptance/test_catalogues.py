@@ -86,9 +86,7 @@ def test_the_worker_with_the_newer_catalogue_carries_out_what_the_older_one_does
     environment = {"SYNCLINE_CONFIG": str(newer)}
     older, api = cluster.worker(), cluster.api(environment=environment)
     tasks = [api.run("new", collection) for collection in "abc"]
-    wait_until(
-        "the older one has handed all back", lambda: older.text.count("attempt.unknown_collection") >= len(tasks)
-    )
+    wait_until("the older one has handed all back", lambda: older.text.count("collection.not_found") >= len(tasks))
     cluster.start("worker", environment=environment)
     assert [api.ended(task)["status"] for task in tasks] == ["SUCCESS"] * 3
     with psycopg.connect(database_url) as connection:

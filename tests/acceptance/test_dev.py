@@ -72,8 +72,8 @@ class Dev:
         self._started.append(dev)
         return dev
 
-    def command(self) -> list[str]:
-        options = ["--config", str(self.config), "--port", str(self.port), "--data", str(self.data)]
+    def command(self, *, port: int | None = None) -> list[str]:
+        options = ["--config", str(self.config), "--port", str(port or self.port), "--data", str(self.data)]
         return [sys.executable, "-m", "app.cli", "dev", *options]
 
     def environment(self) -> dict[str, str]:
@@ -129,14 +129,23 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
     running.end()
 
 
+@pytest.fixture(scope="module")
+def running_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """One that runs, and that no test ends."""
+    running = Dev(tmp_path_factory.mktemp("dev"))
+    running.start()
+    running.welcomed()
+    yield running
+    running.end()
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def test_it_says_what_runs_and_its_curl_lines_work(dev: Dev) -> None:
-    dev.start()
-    text = dev.welcomed()
+def test_it_says_what_runs_and_its_curl_lines_work(running_dev: Dev) -> None:
+    text = running_dev.welcomed()
     assert "dev-token" in text
     created, listed, log = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
     task_id = re.search(r'"task_id":"(load_long_[^"]+)"', shell(created))
@@ -192,13 +201,11 @@ def test_a_token_can_be_made_beside_it(dev: Dev) -> None:
     assert a_token(dev)[0] == 2
 
 
-def test_a_dead_worker_is_started_again(dev: Dev) -> None:
-    dev.start()
-    dev.welcomed()
-    before = len(dev.tasks("ticks"))
-    os.kill(int(wait_until("there is a worker", lambda: worker_pid(dev))), signal.SIGKILL)
-    wait_until("it is told", lambda: "child.died" in dev.output())
-    wait_until("the ticks go on", lambda: len(dev.tasks("ticks")) > before + 2)
+def test_a_dead_worker_is_started_again(running_dev: Dev) -> None:
+    before = len(running_dev.tasks("ticks"))
+    os.kill(int(wait_until("there is a worker", lambda: worker_pid(running_dev))), signal.SIGKILL)
+    wait_until("it is told", lambda: "child.died" in running_dev.output())
+    wait_until("the ticks go on", lambda: len(running_dev.tasks("ticks")) > before + 2)
 
 
 def worker_pid(dev: Dev) -> int | None:
@@ -226,23 +233,30 @@ def test_a_taken_port_is_one_line_and_exits_with_2(dev: Dev) -> None:
         code, text = refused(dev)
     assert code == 2, text
     assert not dev.data.exists(), "a database was started for nothing"
-    mend = "choose another with --port or server.port"
+    mend = "choose another port with --port or server.port"
     assert text == f"syncline: cannot listen on 127.0.0.1:{dev.port}: Address already in use; {mend}\n"
 
 
-def test_a_second_one_on_the_same_data_is_refused(dev: Dev) -> None:
-    """It would lose its database when the first one ends."""
-    dev.start()
-    dev.welcomed()
-    dev.port = free_port()
+def test_a_data_directory_that_cannot_be_used_is_one_line_and_exits_with_2(dev: Dev) -> None:
+    dev.data = dev.config / "data"
     code, text = refused(dev)
     assert code == 2, text
+    assert text.startswith(f"syncline: cannot write to the data directory '{dev.data}': Not a directory; set SYNCLINE_")
+    assert text.count("\n") == 1
+
+
+def test_a_second_one_on_the_same_data_is_refused(running_dev: Dev) -> None:
+    """It would lose its database when the first one ends."""
+    code, text = refused(running_dev, port=free_port())
+    assert code == 2, text
     mend = "choose another --data or set DATABASE_URL"
-    assert text == f"syncline: another `syncline dev` is running on {dev.data}: {mend}\n"
+    assert text == f"syncline: another 'syncline dev' is running on {running_dev.data}: {mend}\n"
 
 
-def refused(dev: Dev) -> tuple[int, str]:
-    done = subprocess.run(dev.command(), env=dev.environment(), capture_output=True, text=True, check=False, timeout=60)
+def refused(dev: Dev, *, port: int | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        dev.command(port=port), env=dev.environment(), capture_output=True, text=True, check=False, timeout=60
+    )
     return done.returncode, done.stdout + done.stderr
 
 

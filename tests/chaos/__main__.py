@@ -33,7 +33,9 @@ def main() -> int:
         directory.chmod(0o755)
         keep = True
         try:
-            result = asyncio.run(run(seed, options.faults, directory, only=options.only, taps=taps))
+            result = asyncio.run(
+                run(seed, options.faults, directory, only=options.only, taps=taps, light=options.light)
+            )
             keep = options.keep or not result.holds
         finally:
             if keep:

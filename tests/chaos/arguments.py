@@ -30,6 +30,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--faults", type=_faults, default=FAULTS, help=f"how many each seed injects ({FAULTS})")
     parser.add_argument("--only", type=_words, default=[], help="words in the names of faults, separated by commas")
     parser.add_argument("--tap", action="store_true", help=f"sync with {PACKAGE} too, installed on first use")
+    parser.add_argument("--light", action="store_true", help="with fewer collections, for a small machine")
     parser.add_argument("--page", action="store_true", help="put the tables of a whole run into docs/reliability.md")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
     parser.add_argument("--keep", action="store_true", help="leave the directory with the logs of a run that holds too")
@@ -71,5 +72,6 @@ def left_out(options: argparse.Namespace) -> str:
         f"{FAULTS} faults for each seed": options.faults < FAULTS,
         "every kind of fault (--only)": bool(options.only),
         "the packaged tap (--tap)": not options.tap,
+        "the whole load (--light)": options.light,
     }
     return "; ".join(part for part, is_missing in parts.items() if is_missing)

@@ -44,8 +44,8 @@ MOVING: Final = [f"moving_{number:02}" for number in range(5)]
 CRON: Final = [f"cron_{number:02}" for number in range(5)]
 
 
-def catalogue(data: Path, *, version: int = 0, packaged: bool = False) -> str:
-    """The configuration, with the packaged tap or without.
+def catalogue(data: Path, *, version: int = 0, packaged: bool = False, light: bool = False) -> str:
+    """The configuration, with the packaged tap or without; *light*, with a third of the collections that are many.
 
     Every version gives other schedules to the moving collections, and leaves some of them out.
     """
@@ -57,7 +57,7 @@ def catalogue(data: Path, *, version: int = 0, packaged: bool = False) -> str:
             "sync_tasks": {"pool": {"size": 24}, "stalled": {"last_heartbeat_threshold_seconds": LEASE_SECONDS}},
         },
         "sources": {
-            "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version)},
+            "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version, light=light)},
             **{stream: _tap(stream, TAP_RECORDS, at_once=400) for stream in TAPS},
             FINITE: _tap(FINITE, FINITE_RECORDS, at_once=FINITE_RECORDS),
             **({PACKAGED: _packaged_tap()} if packaged else {}),
@@ -71,10 +71,11 @@ def catalogue(data: Path, *, version: int = 0, packaged: bool = False) -> str:
     return json.dumps(document, indent=1)
 
 
-def _synthetic(version: int) -> list[dict[str, Any]]:
+def _synthetic(version: int, *, light: bool = False) -> list[dict[str, Any]]:
+    many = 30 if light else 90
     collections = [
-        *(_ticking(f"tick_{number:03}", 3 + number % 3, log_lines=3) for number in range(90)),
-        *(_ticking(f"busy_{number:02}", 5, log_lines=5, seconds=2) for number in range(30)),
+        *(_ticking(f"tick_{number:03}", 3 + number % 3, log_lines=3) for number in range(many)),
+        *(_ticking(f"busy_{number:02}", 5, log_lines=5, seconds=2) for number in range(many // 3)),
         *(_ticking(f"all_{number:02}", 4, log_lines=1) | {"misfire": "all"} for number in range(5)),
         *(_ticking(f"skip_{number:02}", 4, log_lines=1) | {"misfire": "skip"} for number in range(5)),
         *(_ticking(f"window_{number:02}", 4, log_lines=1) | {"misfire_window": "15s"} for number in range(5)),

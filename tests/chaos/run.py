@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from app.loops import beside
+from app.loops import running_alongside
 from tests.chaos.copies import all_copied, copied
 from tests.chaos.faults import KINDS, skipped_kinds
 from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unsteady
@@ -72,20 +72,25 @@ class Result:
         return asdict(self)
 
 
-async def run(seed: int, faults: int, directory: Path, *, only: Sequence[str] = (), taps: Path | None = None) -> Result:
-    """Inject `faults` faults as `seed` says, of all kinds or of those that contain a word of `only`."""
+async def run(
+    seed: int, faults: int, directory: Path, *, only: Sequence[str] = (), taps: Path | None = None, light: bool = False
+) -> Result:
+    """Inject `faults` faults as `seed` says, of all kinds or of those that contain a word of `only`.
+
+    `taps` and `light` are for `running_system`.
+    """
     result = Result(seed)
     async with AsyncExitStack() as stack:
         server = ChaosServer(directory)
         stack.callback(server.close)
-        system = await stack.enter_async_context(running_system(directory, server, taps=taps))
+        system = await stack.enter_async_context(running_system(directory, server, taps=taps, light=light))
         result.skipped = skipped_kinds(small_disk=server.has_small_disk, libfaketime=system.clock is not None)
         asked = {name: kind for name, kind in KINDS.items() if not only or any(word in name for word in only)}
         volleys = without(plan(seed, faults, asked), result.skipped)
         print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
         callers = Callers(system.addresses, Random(seed))  # noqa: S311 - no secret
         watch = TransactionWatch(system)
-        async with beside(callers.call_on(), watch.run(), system.grow()):
+        async with running_alongside(callers.call_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
             await watch.calm(_CALM_SECONDS)
             print("everything runs", flush=True)

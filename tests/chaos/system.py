@@ -114,6 +114,7 @@ class System:
     addresses: list[str]
     clock: Path | None
     packaged: bool = False
+    light: bool = False
     version: int = 1
     may_refuse_until: float = 0.0
     problems: list[str] = field(default_factory=list)
@@ -143,7 +144,7 @@ class System:
         """The next version of the configuration, or this text."""
         if text is None:
             self.version += 1
-            text = catalogue(self.directory, version=self.version, packaged=self.packaged)
+            text = catalogue(self.directory, version=self.version, packaged=self.packaged, light=self.light)
         unfinished = self.cluster.config.with_suffix(".unfinished")
         unfinished.write_text(text)
         unfinished.rename(self.cluster.config)
@@ -180,10 +181,12 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(directory: Path, server: ChaosServer, *, taps: Path | None) -> AsyncIterator[System]:
+async def running_system(
+    directory: Path, server: ChaosServer, *, taps: Path | None, light: bool = False
+) -> AsyncIterator[System]:
     """All processes, started on a migrated database; they end with the block.
 
-    `taps` is where the packaged tap is installed; None: without it.
+    `taps` is where the packaged tap is installed; None: without it. `light` is for `catalogue`.
     """
     migrate(server.url)
     with psycopg.connect(server.url, autocommit=True) as connection:
@@ -193,7 +196,7 @@ async def running_system(directory: Path, server: ChaosServer, *, taps: Path | N
     jumping = jumping_environment(library, clock) if library and clock else {}
     async with AsyncExitStack() as stack:
         cluster = stack.enter_context(
-            Cluster(directory, catalogue(directory, version=1, packaged=taps is not None), server.url)
+            Cluster(directory, catalogue(directory, version=1, packaged=taps is not None, light=light), server.url)
         )
         if taps is not None:
             cluster.environment["SYNCLINE_DATA_DIR"] = str(taps)
@@ -222,6 +225,7 @@ async def running_system(directory: Path, server: ChaosServer, *, taps: Path | N
             [f"http://127.0.0.1:{port}" for port in ports],
             clock,
             packaged=taps is not None,
+            light=light,
         )
         for replica in system.replicas:
             replica.start()

@@ -37,6 +37,7 @@ def test_what_cannot_be_done_is_refused(arguments: list[str], told: str, capsys:
         (["--tap", "--seeds", "1,2,3"], "seeds 4, 5, 6, 7, 8, 9, 10"),
         (["--tap", "--faults", str(FAULTS - 1)], f"{FAULTS} faults for each seed"),
         (["--only", "rolling"], "every kind of fault (--only); the packaged tap (--tap)"),
+        (["--tap", "--light"], "the whole load (--light)"),
         (["--tap", "--seeds", "11,10,9,8,7,6,5,4,3,2,1"], ""),
     ],
 )

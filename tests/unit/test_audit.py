@@ -21,9 +21,9 @@ HOLED = {
 def test_a_known_vulnerability_fails_and_is_named_with_its_remedy() -> None:
     assert verdict({"dependencies": [SOUND, HOLED, UNKNOWN]}) == (
         [
-            "holed 2.0: PYSEC-1, mended in 2.1, 3.0",
-            "holed 2.0: PYSEC-2, mended in no version yet",
-            "Not audited, for the database does not know them: unknown.",
+            "holed 2.0: PYSEC-1, fixed in 2.1, 3.0",
+            "holed 2.0: PYSEC-2, fixed in no version yet",
+            "Not audited, because the database does not know them: unknown.",
             "2 packages were audited.",
         ],
         1,

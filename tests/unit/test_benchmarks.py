@@ -67,7 +67,7 @@ def test_a_drain_counts_only_when_every_task_has_started_once(started: list[int]
 def test_a_drain_tells_of_the_queue_and_of_the_worker_each_beside_the_peers() -> None:
     rates = {SIDES["queue"].name: 9000.0, SIDES["worker"].name: 3000.0, "peer": 6000.0}
     runs = {
-        (processes, name): [Drained(asked=1.0, rate=rate, server=60.0, workers=20.0)]
+        (processes, name): [Drained(scheduled=1.0, rate=rate, server=60.0, workers=20.0)]
         for processes in PROCESSES
         for name, rate in rates.items()
     }

@@ -21,7 +21,7 @@ def test_the_catalogue_of_the_examples_can_be_used() -> None:
     catalogue = load_catalogue(DEPLOY / "examples" / "syncline.yaml", {"SYNCLINE_ADMIN_TOKEN": "token"})
     assert catalogue.problems == []
     source = catalogue.sources["flights"]
-    options = validated(PythonOptions, source.config, place="")
+    options = validated(PythonOptions, source.config, key_path="")
     assert options.function == "flights"
     assert all(callable(getattr(example_flights, name)) for name in source.collections)
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.loops import beside
+from app.loops import running_alongside
 
 
 class Beside:
@@ -29,7 +29,7 @@ class Beside:
 
 
 async def block(*others: Beside, failure: Exception | None = None) -> None:
-    async with beside(*(other.run() for other in others)):
+    async with running_alongside(*(other.run() for other in others)):
         for other in others:
             await other.began.wait()
             assert not other.ended.is_set()

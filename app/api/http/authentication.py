@@ -24,11 +24,17 @@ PARAMETER: Final = b"token"
 GRANTED: Final = "syncline.token_scope"
 
 _NO_MATCH: Final = "Admin token does not match"
+_NOT_CONFIGURED: Final = "admin_token must be configured"
+_WHERE: Final = "in the header X-Admin-Token or the query parameter 'token'"
+_HOW: Final = f"send the catalogue's server.admin_token, or a token from 'syncline token create', {_WHERE}"
+_HOW_WITHOUT_ADMIN_TOKEN: Final = (
+    f"set server.admin_token in the catalogue, or create a token with 'syncline token create'; then send it {_WHERE}"
+)
 # Only those who may list the tokens should learn which of the three it is.
 _ENDED: Final = "the token is unknown, revoked or expired: create another with 'syncline token create'"
 
 # One in the header and one in the query: no real client sends more.
-_TOKENS_A_REQUEST: Final = 2
+_TOKENS_PER_REQUEST: Final = 2
 
 
 class Authentication:
@@ -44,7 +50,7 @@ class Authentication:
 
 
 async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> TokenScope:
-    """What the tokens of a request allow; the configuration's own is checked first, as it needs no database.
+    """What the tokens of a request allow; the catalogue's is checked first, as it needs no database.
 
     Raises:
         RefusedError: 401; none of its tokens is valid.
@@ -54,17 +60,19 @@ async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> T
     expected = admin_token.encode()
     if expected and any(hmac.compare_digest(one, expected) for one in given):
         return TokenScope.ADMIN
-    ours = [(id_, one) for one in given if (id_ := token_id(one))]
-    scopes = [await known.scope_of(id_, one) for id_, one in ours[:_TOKENS_A_REQUEST]]
+    with_id = [(id_, one) for one in given if (id_ := token_id(one))]
+    scopes = [await known.scope_of(id_, one) for id_, one in with_id[:_TOKENS_PER_REQUEST]]
     if granted := max(filter(None, scopes), key=attrgetter("rank"), default=None):
         return granted
-    if ours:
+    if with_id:
         raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH, _ENDED)
-    raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH if admin_token else "admin_token must be configured")
+    if not admin_token:
+        raise RefusedError(HTTPStatus.UNAUTHORIZED, _NOT_CONFIGURED, _HOW_WITHOUT_ADMIN_TOKEN)
+    raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH, _HOW)
 
 
 def check_scope(scope: Scope, needed: TokenScope) -> None:
-    """Refuses what the request's token does not allow.
+    """Refuses what the request's tokens do not allow.
 
     Raises:
         RefusedError: 403.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 UVICORN: Final = ">=0.54,<0.55"
-"""The versions in which `RELIES_ON` was found to hold; the requirement in pyproject.toml is the same."""
+"""The versions for which `RELIES_ON` is known to be right; pyproject.toml has the same requirement."""
 
 RELIES_ON: Final = {
     # Overridden; all but the last three call the original.
@@ -54,7 +54,7 @@ REQUEST_SECONDS: Final = 20.0
 """How long a connection's first byte may take, and each request from its first byte to its last."""
 
 UNREAD_SECONDS: Final = 30.0
-"""How long an answer may wait for its client to read any of it."""
+"""How long an answer may wait until its client reads some of it."""
 
 MOST_CONNECTIONS: Final = 4000
 MOST_PIPELINED: Final = 32
@@ -123,7 +123,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self._head_bytes = None
         if len(self.pipeline) > MOST_PIPELINED:
-            raise ValueError("too many pipelined requests")  # the parser makes a 400 of it
+            raise ValueError("too many pipelined requests")  # the parser turns it into a 400
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

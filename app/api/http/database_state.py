@@ -30,8 +30,8 @@ async def look_at_database(reader: Reader) -> DatabaseState:
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
             await reader.require_writable()
-            version = await reader.schema_version()
-            lags = await reader.projection_lags() if version else None
+            version = await reader.get_schema_version()
+            lags = await reader.get_projection_lags() if version else None
             return DatabaseState("ok", version, lags)
     except DatabaseReadOnlyError:
         return DatabaseState("read-only")

@@ -1,4 +1,4 @@
-"""The one mapping from errors to answers: `{"message": …, "error": …}` with a fitting status."""
+"""The one mapping from errors to responses: `{"message": …, "error": …}` with a status."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from app.domain.errors import (
     UnknownSourceError,
     UnsettledError,
 )
+from app.domain.visible import make_visible
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ class RefusedError(SynclineError):
 
 
 def unknown_task(task_id: str) -> RefusedError:
-    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{task_id}] doesn't exist")
+    return RefusedError(HTTPStatus.NOT_FOUND, "Error getting task", f"Task [{make_visible(task_id)}] doesn't exist")
 
 
 def answer_to(error: Exception, request_id: str, redact: Callable[[str], str]) -> Response:
-    """The answer to a request that failed with `error`; `redact` removes secrets from its texts.
+    """The response to a request that failed with `error`; `redact` removes secrets from its texts.
 
-    Nothing of an unexpected error is shown.
+    It says nothing about an unexpected error except the request's id.
     """
     match _refusal(error):
         case None:
@@ -93,7 +94,7 @@ def _configuration_refusal(error: ConfigurationError) -> RefusedError:
             return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", str(error))
         case UnknownCollectionError():
             return RefusedError(HTTPStatus.NOT_FOUND, "Error getting collection", str(error))
-    return RefusedError(HTTPStatus.BAD_REQUEST, "Error in the configuration", str(error))
+    return RefusedError(HTTPStatus.BAD_REQUEST, "Invalid request", str(error))
 
 
 def _router_refusal(error: HTTPException) -> RefusedError:

@@ -1,4 +1,4 @@
-"""The outermost layer: gives every request an id, an answer to its error, and one line in the log."""
+"""The outermost layer: gives every request an id, turns its error into an answer, and writes one line into the log."""
 
 from __future__ import annotations
 

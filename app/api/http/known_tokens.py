@@ -53,6 +53,6 @@ class KnownTokens:
 
     async def _read(self) -> None:
         began = time.monotonic()
-        self._known = await self._tokens.valid()
+        self._known = await self._tokens.list_valid()
         self._until = began + MEMORY_SECONDS
         self._noted = set()

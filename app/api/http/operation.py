@@ -1,4 +1,4 @@
-"""How endpoints describe their methods; the OpenAPI document is generated from it."""
+"""How endpoints describe their methods; the OpenAPI document is generated from these descriptions."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from app.store.reads import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from starlette.requests import Request
 
@@ -94,6 +95,18 @@ class Parameter(Generic[Value]):
         return RefusedError(HTTPStatus.BAD_REQUEST, message, f"'{self.name}' must be {self.form}")
 
 
+def check_order(start: datetime | None, end: datetime | None) -> None:
+    """Refuses an interval that ends before it starts; both may be the same moment, and either may be absent.
+
+    Raises:
+        RefusedError: 400.
+    """
+    if start and end and end < start:
+        raise RefusedError(
+            HTTPStatus.BAD_REQUEST, "Error parsing 'end' query parameter", "'end' must not be before 'start'"
+        )
+
+
 def read_name(text: str) -> str:
     """A name, unchanged.
 
@@ -156,7 +169,7 @@ _TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
 _NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
 _NAME_FORM: Final = "a string without NUL characters"
 
-SOURCE: Final = Parameter("source", "The id of a source in the configuration.", _NAME_FORM, _NAME_SCHEMA, read_name)
+SOURCE: Final = Parameter("source", "The id of a source in the catalogue.", _NAME_FORM, _NAME_SCHEMA, read_name)
 COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
 START: Final = Parameter("start", "The start of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)

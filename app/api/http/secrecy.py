@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from app.domain.api_token import RECOGNISED
+from app.domain.api_token import TOKEN_IN_TEXT
 from app.domain.redaction import REDACTED, Redactor
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Secrecy:
         return self._redact(text) != text
 
     def _redact(self, text: str) -> str:
-        return RECOGNISED.sub(REDACTED, self._redactor.redact(text))
+        return TOKEN_IN_TEXT.sub(REDACTED, self._redactor.redact(text))
 
     def _value(self, value: Any) -> Any:
         match value:
@@ -56,7 +56,7 @@ class Secrecy:
         return value
 
 
-@lru_cache(maxsize=2)  # for the current configuration, and the previous one
+@lru_cache(maxsize=2)  # for the current catalogue, and the previous one
 def secrecy_of(token: str) -> Secrecy:
     """The `Secrecy` of this token; creating one takes longer than many requests."""
     return Secrecy(token)

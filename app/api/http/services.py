@@ -1,11 +1,11 @@
-"""What the endpoints work with."""
+"""Everything that the endpoints use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.api.http.trials import Trials
+from app.api.http.connector_calls import ConnectorCalls
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,29 +24,29 @@ class Services:
     """The parts of Syncline that requests use."""
 
     queue: TaskQueue
-    """Where tasks are asked for and canceled."""
+    """Where tasks are scheduled and canceled."""
     reader: Reader
     """Tasks, logs and collections."""
     known_tokens: KnownTokens
-    """What the database knows of tokens; `server.admin_token` counts beside them, without the database."""
+    """The tokens in the database; `server.admin_token` is valid as well, without the database."""
     database_state: SingleFlight[DatabaseState]
-    """The schema's version and the lags for `/readyz`, by a connection that requests cannot take away."""
+    """The schema's version and the lags for `/readyz`, over a connection of its own that requests cannot use up."""
     catalogue: Callable[[], Catalogue]
-    """The catalogue of this moment; its `server.admin_token` counts from the next request on."""
+    """The current catalogue; a new `server.admin_token` is valid from the next request on."""
     config_problem: Callable[[], str | None]
-    """One line on why the newest configuration is not the running one, or None."""
+    """One line on why the newest version of the catalogue is not in use, or None."""
     reset_collection: Callable[[str, str], Awaitable[object]]
     """`(source, collection)`: forgets a collection's bookmarks."""
     test_source: Callable[[str, str | None], Awaitable[None]]
-    """`(source, collection or None)`: lets the connector try; raises SynclineError with its error, and is canceled when
-    the client leaves."""
+    """`(source, collection or None)`: lets the connector check the collections; raises SynclineError with its
+    error, and is canceled when the client leaves."""
     discover_source: Callable[[str], Awaitable[list[Offered]]]
-    """`(source)`: asks the connector what there is to choose from; errors and cancellation likewise."""
+    """`(source)`: lets the connector list what the source offers; errors and cancellation likewise."""
     schema_version: str
-    """The migration that this release needs, for `/readyz` to tell."""
+    """The migration that this release needs, as `/readyz` reports it."""
     schema_problem: Callable[[str | None], str | None]
-    """One line on why a database at this migration (None: at none) is not ready, or None."""
+    """One line on why a database at this migration (None if it has none) is not ready, or None."""
     draining: Callable[[], bool]
     """Whether a shutdown has begun."""
-    trials: Trials = field(default_factory=Trials)
-    """Who may try a source now."""
+    connector_calls: ConnectorCalls = field(default_factory=ConnectorCalls)
+    """Runs `test_source` and `discover_source`, a few at a time."""

@@ -22,7 +22,7 @@ class SingleFlight(Generic[Result]):
         self._running: asyncio.Task[Result] | None = None
 
     async def __call__(self) -> Result:
-        """The result of the current run, or of a new one. Cancelling one caller does not affect the others."""
+        """The result of the current run, or of a new one. Canceling one caller does not affect the others."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
             self._running.add_done_callback(self._forget)

@@ -11,7 +11,7 @@ from app.api.http.parameters import COLLECTION, FROM, SOURCE, TO
 from app.api.operations.tasks import scheduled_answer
 from app.domain.api_token import TokenScope
 from app.domain.interval import Interval
-from app.task_requests import ask_for_backfill, backfill_task
+from app.task_requests import backfill_task, request_backfill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,8 @@ class Backfill(Endpoint):
         "post": Operation(
             id="backfill",
             scope=TokenScope.RUN,
-            summary="Schedule a task that loads an interval again: 201 if new, 200 if active, 409 if another one is",
+            summary="Schedule a task that loads an interval again: 201 if it is new, 200 if the same one is already "
+            "active, 409 if the collection has another active task",
             body=BackfillRequest,
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error, 409: Error, 413: Error},
         )
@@ -38,5 +39,5 @@ class Backfill(Endpoint):
         source, collection = SOURCE.required_in(body), COLLECTION.required_in(body)
         start, end = FROM.required_in(body), TO.required_in(body)
         new = backfill_task(services.catalogue(), source, collection, Interval.between(start, end))
-        task, is_new = await ask_for_backfill(services.queue, services.reader, new)
+        task, is_new = await request_backfill(services.queue, services.reader, new)
         return scheduled_answer(new, task, is_new=is_new)

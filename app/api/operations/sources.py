@@ -1,4 +1,4 @@
-"""Sources: their state, forgetting a collection's bookmark, testing a source, and what it offers."""
+"""Sources: their state, clearing a collection's bookmark, testing a source, and what it offers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Sources(Endpoint):
 
     async def get(self, _request: Request) -> Response:
         services = self.services
-        rows = {(row["source"], row["collection"]): row for row in await services.reader.collections()}
+        rows = {(row["source"], row["collection"]): row for row in await services.reader.list_collections()}
         catalogue = services.catalogue()
         return JsonAnswer(
             drop_none(
@@ -87,7 +87,7 @@ class ClearCache(Endpoint):
         return JsonAnswer({"status": "ok"})
 
 
-class SourceTrial(Endpoint):
+class SourceTest(Endpoint):
     """`/sources/test`."""
 
     operations: ClassVar[Mapping[str, Operation]] = {
@@ -107,7 +107,7 @@ class SourceTrial(Endpoint):
             services.catalogue().find_source(source)
         else:
             services.catalogue().find(source, collection)
-        await _ask_connector(services, request, lambda: services.test_source(source, collection))
+        await _call_connector(services, request, lambda: services.test_source(source, collection))
         return JsonAnswer({"status": "ok"})
 
 
@@ -128,18 +128,18 @@ class Discovery(Endpoint):
         services, body = self.services, await read_object(request)
         source = services.catalogue().find_source(SOURCE.required_in(body)).id
         return JsonAnswer(
-            offers_document(source, await _ask_connector(services, request, lambda: services.discover_source(source)))
+            offers_document(source, await _call_connector(services, request, lambda: services.discover_source(source)))
         )
 
 
-async def _ask_connector(services: Services, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
-    """The connector's answer.
+async def _call_connector(services: Services, request: Request, call: Callable[[], Awaitable[Result]]) -> Result:
+    """The connector's result.
 
     Raises:
-        RefusedError: 400; the connector's own error.
+        RefusedError: 400, with the connector's own error.
     """
     try:
-        return await services.trials.run(request, ask)
+        return await services.connector_calls.run(request, call)
     except (DatabaseUnreachableError, RefusedError):
         raise
     except SynclineError as error:

@@ -1,4 +1,4 @@
-"""Tasks: scheduling one, listing them, getting one and its log, and canceling one."""
+"""Tasks: schedule one, list them, get one and its log, cancel one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLo
 from app.api.http.answers import JsonAnswer, as_json, list_answer
 from app.api.http.errors import unknown_task
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import AFTER, COLLECTION, END, LIMIT, LINES, SOURCE, START, STATUS, TAIL
+from app.api.http.parameters import AFTER, COLLECTION, END, LIMIT, LINES, SOURCE, START, STATUS, TAIL, check_order
 from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id
@@ -66,22 +66,24 @@ class Tasks(Endpoint):
         return scheduled_answer(new, task, is_new=is_new)
 
     async def get(self, request: Request) -> Response:
+        source, start, end = SOURCE.required(request), START.required(request), END.required(request)
+        check_order(start, end)
         wanted = TaskFilter(
-            source=SOURCE.required(request),
-            start=START.required(request),
-            end=END.required(request),
+            source=source,
+            start=start,
+            end=end,
             collection=COLLECTION.optional(request),
             status=STATUS.optional(request),
             limit=LIMIT.optional(request) or 0,
         )
-        await _check_known(self.services, wanted.source)
-        return await list_answer(request, "tasks", self.services.reader.tasks(wanted), task_document)
+        await _check_known(self.services, source)
+        return await list_answer(request, "tasks", self.services.reader.page_tasks(wanted), task_document)
 
 
-def scheduled_answer(asked: NewTask, task: UUID, *, is_new: bool) -> Response:
+def scheduled_answer(new: NewTask, task: UUID, *, is_new: bool) -> Response:
     """The id of the new task, or of the one that was active already."""
     fail_point("task.scheduled")
-    id_ = task_id(asked.source, asked.collection, task)
+    id_ = task_id(new.source, new.collection, task)
     if not is_new:
         return JsonAnswer({"task_id": id_})
     location = {"Location": f"/api/v1/tasks/{quote(id_)}"}
@@ -123,15 +125,17 @@ class TaskLogs(Endpoint):
     }
 
     async def get(self, request: Request) -> Response:
+        start, end = START.optional(request), END.optional(request)
+        check_order(start, end)
         wanted = LogFilter(
-            start=START.optional(request) or _EPOCH,
-            end=END.optional(request) or _END_OF_TIME,
+            start=start or _EPOCH,
+            end=end or _END_OF_TIME,
             after=AFTER.optional(request) or BEFORE_ALL_LINES,
             tail=TAIL.optional(request),
             limit=LINES.optional(request) or 0,
         )
         row = await _find_task(self.services, request)
-        return await list_answer(request, "logs", self.services.reader.log(row["task"], wanted), log_document)
+        return await list_answer(request, "logs", self.services.reader.page_log(row["task"], wanted), log_document)
 
 
 class TaskCancel(Endpoint):
@@ -168,14 +172,14 @@ async def _find_task(services: Services, request: Request) -> Row:
         task = UUID(given[-_UUID_LENGTH:])
     except ValueError:
         raise unknown_task(given) from None
-    row = await services.reader.task(task)
+    row = await services.reader.get_task(task)
     if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
         raise unknown_task(given)
     return row
 
 
 async def _check_known(services: Services, source: str) -> None:
-    """A source is known if the configuration has it, or if it ever had tasks.
+    """A source is known if the catalogue has it, or if it ever had tasks.
 
     Raises:
         UnknownSourceError: it is not known.

@@ -1,19 +1,19 @@
-"""Keys of Jitsu Classic (v1.44.8) that Syncline accepts without giving them an effect, so that its users' YAML works.
+"""Keys of Jitsu Classic (v1.44.8) that Syncline accepts but ignores, so that the YAML of its users works.
 
-Each of them is answered with a warning. A key that is in no list here is a mistake.
+Each of them gives a warning. A key that is in no list here is a mistake.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.config.problems import PlaceOf, Problem, problem_at
+from app.config.problems import PlaceOf, Problem
+from app.connectors.options.complaints import KeyPath, render_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.config.entry import Entry
-    from app.connectors.options.complaints import KeyPath
 
 _SECTIONS = """
 airbyte-bridge api_keys batch_uploader clickhouse compatibility configurator coordination events experimental geo
@@ -39,32 +39,36 @@ DESTINATION_OPTIONS = {"db": "database", "username": "user"}
 """Options of Classic's `datasource:` and `config:` that have another name here."""
 
 
-def lift_options(written: dict[str, Any]) -> dict[str, Any]:
-    """A destination's options, those of Classic's `datasource:` or `config:` lifted beside `type`."""
-    options = dict(written)
+def lift_options(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, KeyPath]]:
+    """A destination's options, with those of Classic's `datasource:` or `config:`, and the paths of the latter."""
+    options, written_at = dict(written), dict[str, KeyPath]()
     for block in ("datasource", "config"):
         inner = written.get(block)
-        if isinstance(inner, dict):
-            parameters = inner.get("parameters")
-            flat = inner | parameters if isinstance(parameters, dict) else inner
-            options |= {
-                DESTINATION_OPTIONS.get(key, str(key)): value for key, value in flat.items() if key != "parameters"
-            }
-            del options[block]
-    return options
+        if not isinstance(inner, dict):
+            continue
+        del options[block]
+        found: dict[KeyPath, Any] = {(block, key): value for key, value in inner.items() if key != "parameters"}
+        parameters = inner.get("parameters")
+        if isinstance(parameters, dict):
+            found |= {(block, "parameters", key): value for key, value in parameters.items()}
+        for path, value in found.items():
+            key = str(path[-1])
+            option = DESTINATION_OPTIONS.get(key, key)
+            options[option], written_at[option] = value, path
+    return options, written_at
 
 
 def without_classic_keys(
     entry: Entry, value: dict[str, Any], keys: Iterable[str], below: KeyPath = ()
 ) -> dict[str, Any]:
-    """`value`, which stands `below` the entry, without its `keys` of Classic; a warning names those that were there."""
+    """`value`, which is `below` the entry, without Classic's `keys`; a warning names those that were there."""
     kept, ignored = without_ignored(value, keys)
     entry.warnings += ignored_warning(entry.path + below, ignored, entry.place)
     return kept
 
 
 def without_ignored(mapping: dict[str, Any], keys: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """`mapping` without Classic's `keys`, and which of them were there. `log.path` is a key of the section `log`."""
+    """`mapping` without Classic's `keys`, and those that were there. `log.path` belongs to the section `log`."""
     known = frozenset(keys)
     ignored = [key for key in mapping if key in known or key.partition(".")[0] in known]
     return {key: value for key, value in mapping.items() if key not in ignored}, ignored
@@ -75,4 +79,5 @@ def ignored_warning(path: KeyPath, ignored: list[str], place: PlaceOf) -> list[P
     if not ignored:
         return []
     keys = ", ".join(sorted(ignored))
-    return [problem_at(path, f"ignored: keys of Jitsu Classic that have no effect here: {keys}", place)]
+    message = f"ignored: keys of Jitsu Classic that have no effect here: {keys}"
+    return [Problem(render_path(path), message, place((*path, ignored[0])))]

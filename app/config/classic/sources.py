@@ -1,4 +1,4 @@
-"""Sources of types that only Jitsu Classic had: what becomes of them is told when the catalogue is checked."""
+"""Sources of types that only Jitsu Classic had: checking a catalogue reports how they are replaced."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collections: Sequence[Collection]) -> None:
-    """Notes in `entry` which of its `collections` no connector of today can read, and what is different of the others.
+    """Note in `entry` which of its `collections` no current connector can read, and what differs for the others.
 
-    `config` and the parameters of the collections are valid. Other types have nothing to be noted.
+    `config` and the parameters of the collections must be valid. For other source types there is nothing to note.
     """
     mapped_from = DRIVERS.get(source_type)
     if mapped_from is None:
@@ -29,23 +29,23 @@ def check_classic(entry: Entry, source_type: str, config: dict[str, Any], collec
     kind = SOURCES[source_type]
     options = kind.options.model_validate(config)
     for index, written in enumerate(collections):
-        place = ("collections", index)
-        # The day matters to a mapping only as a value that it passes on.
+        path = ("collections", index)
+        # A mapping only passes the day on, so any will do.
         collection = written.for_attempt(dt.datetime.max.replace(tzinfo=dt.UTC))
         try:
             parameters = (kind.parameters or NoParameters).model_validate(collection.parameters)
             mapped = mapped_from(options, parameters, collection)
             _check_target(mapped.source_type, mapped.config, mapped.collection)
         except ConfigurationError as error:
-            entry.refuse(place, str(error))
+            entry.refuse(path, str(error))
         else:
             for warning in mapped.warnings:
-                entry.warn(place, warning)
+                entry.warn(path, warning)
 
 
 def _check_target(source_type: str, config: dict[str, Any], collection: CollectionJob) -> None:
-    """What it becomes may need packages that are not installed."""
+    """The connector that replaces it may need packages that are not installed."""
     kind = SOURCES[source_type]
     for model, given in ((kind.options, config), (kind.parameters, collection.parameters)):
         if model is not None:
-            validated(model, given, place=source_type)
+            validated(model, given, key_path=source_type)

@@ -1,4 +1,4 @@
-"""Errors begin with what they are about: a destination, or a source and its collection."""
+"""Errors begin with their subject: a destination, or a source and its collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a kind of source or destination without importing the code that reads or writes."""
+"""What is known about a kind of source or destination without importing the code that reads or writes."""
 
 from __future__ import annotations
 

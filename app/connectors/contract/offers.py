@@ -29,7 +29,7 @@ class Discovering(Protocol):
 
 
 def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str]) -> list[str]:
-    """Those of the columns `among` that may tell which rows are new; names like a time of change come first."""
+    """Those of the columns `among` that may show which rows are new; names like a time of change come first."""
     names = [name for name in among if columns.get(name) in _ORDER]
 
     def rank(name: str) -> tuple[int, bool]:

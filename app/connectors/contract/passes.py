@@ -25,7 +25,7 @@ class Log(Protocol):
 
 
 @runtime_checkable
-class HearsOfInstalling(Log, Protocol):
+class InstallationLog(Log, Protocol):
     """A log whose reader waits longer while packages are being installed."""
 
     def installing(self, *, done: bool = False) -> None: ...

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from app.domain.numbers import signed_integers
 from app.domain.writing import SchemaPolicy, WriteMode
 
 
@@ -93,8 +94,8 @@ class Table:
     ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
     as far as they are known.
 
-    Of rows with equal keys the last one counts. With `newest_by`, a field or a path into the object in it, the one with
-    the highest value there counts; a row without a value is older than all others.
+    Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
+    the highest value there wins; a row without a value is older than all others.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Table:
         return self.mode is WriteMode.REPLACE or (self.full_refresh and self.mode is not WriteMode.UPSERT)
 
 
+_LONG = signed_integers(64)
 _INTEGERS = {Kind.INTEGER, Kind.BIG_INTEGER}
 _MOMENTS = {Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP}
 # The first group that has all kinds of a column's values decides. A time without a zone is one in UTC among others.
@@ -133,7 +135,8 @@ _COMMON: tuple[tuple[set[Kind], Kind], ...] = (
 
 def integer_kind(value: int) -> Kind:
     """The kind of column that holds `value`: an integer of 64 bits, or a bigger one."""
-    return Kind.INTEGER if -(2**63) <= value < 2**63 else Kind.BIG_INTEGER
+    # Not `in`, which would try every integer of the range for a value of a subclass, such as an enumeration's.
+    return Kind.INTEGER if _LONG.start <= value < _LONG.stop else Kind.BIG_INTEGER
 
 
 def common_kind(kinds: set[Kind]) -> Kind:

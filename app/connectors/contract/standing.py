@@ -36,10 +36,9 @@ class Standing(msgspec.Struct, frozen=True):
             reads = f"{schema}.{reads}"
         if collection.type != ALL:
             return cls(reads, collection.table_name, (collection.table_name,))
-        given = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
-        return cls(
-            reads, collection.table_name + (f" {msgspec.json.encode(given, order='sorted').decode()}" if given else "")
-        )
+        naming = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
+        names = f" {msgspec.json.encode(naming, order='sorted').decode()}" if naming else ""
+        return cls(reads, collection.table_name + names)
 
     @classmethod
     def parse(cls, text: str | None) -> Standing | None:

@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.inherited_environment import attempt_environment
+from app.domain.lines import split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from app.connectors.options.complaints import KeyProblem
 
 _SECONDS: Final = 60
 
 
-def find_problem(module: str, config: dict[str, Any]) -> str | None:
-    """What is wrong with `config`, or None; `module` is the connector's module that checks it."""
+def find_problems(module: str, config: dict[str, Any]) -> tuple[KeyProblem, ...]:
+    """What is wrong with `config`; `module` is the connector's module that checks it."""
     try:
         return _ask_dlt(module, json.dumps(config, default=str))
     except _NoVerdictError as error:
-        return str(error)
+        return (((), str(error)),)
 
 
 class _NoVerdictError(Exception):
@@ -36,7 +39,7 @@ class _NoVerdictError(Exception):
 
 # Catalogues are read again and again, mostly unchanged. Errors are not cached.
 @lru_cache(maxsize=64)
-def _ask_dlt(module: str, text: str) -> str | None:
+def _ask_dlt(module: str, text: str) -> tuple[KeyProblem, ...]:
     try:
         # On standard input, because it has passwords.
         ended = subprocess.run(  # noqa: S603 -- a module of ours
@@ -50,22 +53,24 @@ def _ask_dlt(module: str, text: str) -> str | None:
         )
     except subprocess.TimeoutExpired:
         raise _NoVerdictError(f"dlt did not check the configuration within {_SECONDS} s") from None
-    lines = ended.stdout.splitlines()
+    lines = split_lines(ended.stdout)
     if ended.returncode or not lines:
-        why = (ended.stderr.strip().splitlines() or ["it ended without output"])[-1]
+        why = (split_lines(ended.stderr.strip()) or ["it ended without output"])[-1]
         raise _NoVerdictError(f"dlt could not check the configuration: {why}")
-    complaint = json.loads(lines[-1])
-    return complaint if complaint is None else str(complaint)
+    return tuple((tuple(path), why) for path, why in json.loads(lines[-1]))
 
 
-def examine(complain: Callable[[dict[str, Any], Path], None]) -> None:
-    """The main function of such a module: `complain` raises a `SynclineError`, and gets a directory to work in."""
+def examine(check: Callable[[dict[str, Any], Path], Iterable[KeyProblem]]) -> None:
+    """The main function of such a module: `check` yields what is wrong, and gets a directory to work in.
+
+    A `SynclineError` that it raises is a problem of the whole configuration.
+    """
     from app.domain.errors import SynclineError  # noqa: PLC0415 -- only in the other process
 
-    complaint = None
+    problems: list[KeyProblem] = []
     with tempfile.TemporaryDirectory() as home:
         try:
-            complain(json.loads(sys.stdin.read()), Path(home))
+            problems.extend(check(json.loads(sys.stdin.read()), Path(home)))
         except SynclineError as error:
-            complaint = str(error)
-    sys.stdout.write(f"\n{json.dumps(complaint)}\n")
+            problems.append(((), str(error)))
+    sys.stdout.write(f"\n{json.dumps(problems)}\n")

@@ -7,6 +7,7 @@ vaults; it keeps pipelines in the user's home (as root, in /var/dlt), and sends 
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "disable_adbc_detection": True,
 }
 _LONGEST_MESSAGE: Final = 2000
+# An object of dlt in its messages, of which only the name says anything to a user.
+_RESOLVED_PARAMETER: Final = re.compile(r"ResolvedParam\(param_name='([^']*)', resolve_config=.*?, field_path=.*?\)\)")
 
 
 def isolate(home: Path) -> None:
@@ -63,8 +66,11 @@ def isolate(home: Path) -> None:
 
 
 @contextmanager
-def translate_errors(doing: str, *, config: Any) -> Iterator[None]:
-    """Turns dlt's errors into Syncline's: the innermost message, without the secrets of `config`."""
+def translate_errors(doing: str, *, config: Any, permanent: bool = False) -> Iterator[None]:
+    """Turns dlt's errors into Syncline's: the innermost message, without the secrets of `config`.
+
+    They are a `ConfigurationError` if dlt says so, or all of them if `permanent`.
+    """
     from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415
     from dlt.common.exceptions import MissingDependencyException, TerminalException  # noqa: PLC0415
 
@@ -76,7 +82,9 @@ def translate_errors(doing: str, *, config: Any) -> Iterator[None]:
         needed = ", ".join(f"pip install '{each}'" for each in error.dependencies)
         raise ConfigurationError(f"{doing}: {error.caller} needs packages that are not installed: {needed}") from None
     except Exception as error:  # noqa: BLE001 -- each driver has errors of its own
-        permanent = any(isinstance(each, (ConfigurationException, TerminalException)) for each in chain(error))
+        permanent = permanent or any(
+            isinstance(each, (ConfigurationException, TerminalException)) for each in chain(error)
+        )
         raise (ConfigurationError if permanent else SynclineError)(
             f"{doing}: {describe_error(error, config)}"
         ) from None
@@ -84,10 +92,18 @@ def translate_errors(doing: str, *, config: Any) -> Iterator[None]:
 
 def describe_error(error: BaseException, config: Any) -> str:
     """The innermost error's message, in one line, with secrets masked."""
+    from dlt.common.exceptions import DictValidationException  # noqa: PLC0415 -- dlt takes seconds
+
     *_, innermost = chain(error)
+    if isinstance(innermost, DictValidationException):
+        # It quotes the values, with the first and the last character of secrets.
+        return f"{innermost.path.removeprefix('./')}: the key {innermost.field!r} is not valid"
     message = " ".join(str(innermost).split())
-    # The rest lists everywhere that dlt has looked.
-    text = Redactor(secrets_in(config)).redact(message.partition(" for field `")[0]) or type(innermost).__name__
+    if isinstance(innermost, (AttributeError, LookupError, TypeError)):
+        message = f"{type(innermost).__name__}: {message}"  # these do not say by themselves what went wrong
+    # The rest lists all places where dlt has looked.
+    message = _RESOLVED_PARAMETER.sub(r"\1", message.partition(" for field `")[0])
+    text = Redactor(secrets_in(config)).redact(message) or type(innermost).__name__
     # Truncated only now: half a secret would not be recognised.
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
 

@@ -1,76 +1,92 @@
-"""What pydantic finds wrong with what people write, as sentences."""
+"""Pydantic's validation errors as plain sentences."""
 
 from __future__ import annotations
 
-import difflib
+import re
 import typing
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 
+from app.domain.choices import choose_one, nearest, unknown_key
 from app.domain.secret_values import is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
 KeyPath = tuple[str | int, ...]
+KeyProblem = tuple[KeyPath, str]
+"""A key that is wrong, and why."""
 
-_TEXTS = {
-    "missing": "is missing",
-    "int_type": "must be an integer",
-    "int_parsing": "must be an integer",
-    "int_from_float": "must be an integer",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be a string",
-    "dict_type": "must be a mapping (key: value)",
-    "model_type": "must be a mapping (key: value)",
-    "model_attributes_type": "must be a mapping (key: value)",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
+NOT_QUOTED: Final = "must be a string; put it in quotes"
+"""For a number or a Boolean: to YAML, a password of digits is a number."""
+
+MAPPING: Final = "a mapping (key: value)"
+_EXPECTED: Final = {
+    "int_type": ("an integer",),
+    "int_parsing": ("an integer",),
+    "int_from_float": ("an integer",),
+    "float_type": ("a number",),
+    "float_parsing": ("a number",),
+    "finite_number": ("a finite number",),
+    "bool_type": ("true", "false"),
+    "bool_parsing": ("true", "false"),
+    "string_type": ("a string",),
+    "path_type": ("a path",),
+    "day": ("a day written as YYYY-MM-DD",),
+    "time_delta_type": ("a duration such as 90m",),
+    "string_or_list": ("a string", "a list"),
+    "name_or_mapping": ("a name", MAPPING),
+    "dict_type": (MAPPING,),
+    "model_type": (MAPPING,),
+    "model_attributes_type": (MAPPING,),
+    "list_type": ("a list",),
+    "tuple_type": ("a list",),
 }
+"""What a value had to be, by pydantic's name of the error."""
+_CONTAINERS: Final = ("a list", "a mapping")
+_BOUNDS: Final = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+_TEXTS: Final = {
+    "missing": "is missing",
+    "int_parsing_size": "has too many digits for an integer",
+    "string_unicode": "has a character that is not valid Unicode",
+}
+_LONGEST_SHOWN: Final = 80
+_COLON_WITHOUT_SPACE: Final = re.compile(r"[\w.-]+:[^\s/]")
 
 
-# Where one item or character is enough.
-_EMPTY = {"too_short": "must have at least one item", "string_too_short": "must not be empty"}
-
-
-def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
-    """Each key that is wrong, by its path within `model`, and why; no sentence repeats the value of a secret key."""
+def complaints(error: ValidationError, model: type[BaseModel], given: Any) -> Iterator[KeyProblem]:
+    """Each value that is wrong, by its path in `given`, and why; no sentence repeats the value of a secret key."""
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for one in error.errors(include_url=False):
-        yield tuple(one["loc"]), _message(one, model)
+        by_path.setdefault(_path_in(given, one), []).append(one)
+    for path in [path for path, errors in by_path.items() if errors[0]["type"] == "missing"]:
+        # A misspelled key is one problem, not two.
+        if any(_is_misspelled(path, other, errors) for other, errors in by_path.items()):
+            del by_path[path]
+    for path, errors in by_path.items():
+        # A list with a wrong item is not what the other types of a union expect, either; the item is what matters.
+        if not any(path == other[: len(path)] for other in by_path if len(other) > len(path)):
+            yield path, _message(errors, model)
 
 
 def render_path(path: KeyPath) -> str:
     """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`; a key that misleads is quoted."""
     text = ""
     for part in path:
-        if isinstance(part, int) or not part.isprintable() or part != part.strip():
+        if isinstance(part, int) or not part.isprintable() or part != part.strip() or not part:
             text += f"[{part!r}]"
         else:
             text += f".{part}" if text else part
     return text
-
-
-def unknown_key(name: str, valid: Iterable[str]) -> str:
-    """Say that the key `name` is unknown, which valid one is nearest, and which there are."""
-    return f"unknown key; {_nearest(name, sorted(valid))}"
-
-
-def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
-    """The same for a value that must be one of several names: a type, a destination."""
-    return f"unknown {kind} '{name}'; {_nearest(name, sorted(valid))}"
-
-
-def _nearest(name: str, valid: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, valid, n=1)
-    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-    return f"{hint}valid: {', '.join(valid) or 'none'}"
 
 
 def key_names(model: type[BaseModel]) -> list[str]:
@@ -87,20 +103,96 @@ def key_names(model: type[BaseModel]) -> list[str]:
     return names
 
 
-def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
-    location = error["loc"]
-    if error["type"] == "extra_forbidden":
-        owner = _model_at(model, location[:-1])
-        return unknown_key(str(location[-1]), key_names(owner) if owner else ())
-    text = _TEXTS.get(error["type"])
-    if error["type"] in _EMPTY and error.get("ctx", {}).get("min_length") == 1:
-        text = _EMPTY[error["type"]]
-    if text is None:
-        text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        text = text.replace("Input should be", "must be")
-    if any(is_secret_name(str(part)) for part in location) and str(error.get("input", "")) in text:
-        return "is not valid"
-    return text
+def _path_in(given: Any, error: ErrorDetails) -> KeyPath:
+    """Where `error` is in `given`: pydantic's location without its names for the members of a union."""
+    path: list[str | int] = []
+    value, missing = given, error["type"] == "missing"
+    for part in error["loc"]:
+        if value is error["input"] and not missing:
+            break
+        if part in value if isinstance(value, Mapping) else _is_index(part, value):
+            value = value[part]
+            path.append(part)
+    return (*path, error["loc"][-1]) if missing else tuple(path)
+
+
+def _is_misspelled(missing: KeyPath, path: KeyPath, errors: list[ErrorDetails]) -> bool:
+    return (
+        errors[0]["type"] == "extra_forbidden"
+        and path[:-1] == missing[:-1]
+        and nearest(str(path[-1]), [str(missing[-1])]) is not None
+    )
+
+
+def _is_index(part: str | int, value: Any) -> bool:
+    return isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+
+
+def _message(errors: list[ErrorDetails], model: type[BaseModel]) -> str:
+    """One sentence for one value, which may be wrong for every member of a union."""
+    specific = next((error for error in errors if error["type"] not in _EXPECTED), None)
+    secret = any(is_secret_name(str(part)) for error in errors for part in error["loc"])
+    if specific is None:
+        expected = list(dict.fromkeys(noun for error in errors for noun in _EXPECTED[error["type"]]))
+        return must_be(expected, errors[0]["input"], secret=secret)
+    return _specific_message(specific, model, secret=secret)
+
+
+def must_be(expected: Sequence[str], value: Any, *, secret: bool = False) -> str:
+    """That `value` is none of what was `expected`, such as `MAPPING`; without the value if it is `secret`."""
+    # Among several kinds of value, how a mapping is written would only distract.
+    text = f"must be {_join([noun.removesuffix(' (key: value)') for noun in expected] if expected[1:] else expected)}"
+    if not secret and isinstance(value, str) and all(noun.startswith(_CONTAINERS) for noun in expected):
+        # Without the text, which may hold anything: a key with its password.
+        hint = "; write a space after the colon of each key" if _COLON_WITHOUT_SPACE.match(value) else ""
+        return f"{text}, not a string{hint}"
+    hint = "; put it in quotes" if expected == ["a string"] and isinstance(value, int | float) else ""
+    return _with_value(text, value, secret=secret) + hint
+
+
+def _specific_message(error: ErrorDetails, model: type[BaseModel], *, secret: bool) -> str:
+    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
+    if kind == "extra_forbidden":
+        *above, name = error["loc"]
+        owner = _model_at(model, tuple(above))
+        return unknown_key(str(name), key_names(owner) if owner else ())
+    if kind in ("literal_error", "enum"):
+        return _unknown_value(value, re.findall(r"'([^']*)'", context["expected"]), secret=secret)
+    if kind in _BOUNDS:
+        limit, words = _BOUNDS[kind]
+        return _with_value(f"must be {words} {context[limit]:.12g}", value, secret=secret)
+    if kind in ("too_short", "string_too_short"):
+        least = context["min_length"]
+        return "must not be empty" if least == 1 else f"must have at least {least} parts, not {len(value)}"
+    if kind == "string_too_long":
+        return f"must have at most {context['max_length']} characters, not {len(value)}"
+    text = _TEXTS.get(kind) or error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = text.replace("Input should", "must")
+    return "is not valid" if secret and str(value) in text else text
+
+
+def _unknown_value(value: Any, valid: list[str], *, secret: bool) -> str:
+    if secret or value is None or isinstance(value, list | dict):
+        return _with_value(f"must be one of {', '.join(valid)}", value, secret=secret)
+    return f"unknown value {_describe(value)}; {choose_one(str(value), valid)}"
+
+
+def _with_value(text: str, value: Any, *, secret: bool) -> str:
+    return text if secret else f"{text}, not {_describe(value)}"
+
+
+def _describe(value: Any) -> str:
+    """A value as a catalogue writes it; of what is long, and of what holds other values, only the kind."""
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= _LONGEST_SHOWN else f"a string of {len(value)} characters"
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "empty" if value is None else str(value).lower()
+
+
+def _join(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _model_at(model: type[BaseModel], location: KeyPath) -> type[BaseModel] | None:
@@ -111,7 +203,7 @@ def _model_at(model: type[BaseModel], location: KeyPath) -> type[BaseModel] | No
         if isinstance(part, str):
             by_name = {name: field for name, field in current.model_fields.items() if part in (name, field.alias)}
             field = next(iter(by_name.values()), None)
-            # A part that is no field is the tag of a union or the key of a mapping: the model stays.
+            # A part that is not a field is the tag of a union or the key of a mapping: still the same model.
             current = _model_in(field.annotation) if field else current
     return current
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.connectors.options.complaints import KeyProblem
 
 
 class Options(BaseModel):
     """Options of one kind: unknown keys are refused, values are frozen, defaults are validated like any value."""
 
-    # Built when used: an attempt needs only two or three of these models.
+    # Built on first use: an attempt needs only two or three of these models.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=True)
 
-    def find_problem(self) -> str | None:
+    def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
-        return None
+        return ()
 
-    def collection_problem(self, name: str) -> str | None:  # noqa: ARG002 -- most cannot tell without the network
-        """Why a collection of this type is impossible; None if it is possible, or not known yet."""
+    def collection_problem(self, name: str) -> str | None:  # noqa: ARG002 -- most kinds would need the network
+        """Why a collection of this type cannot exist; None if it can, or if that is not known yet."""
         return None
 
 
@@ -31,22 +37,37 @@ class NoParameters(Options):
 def check_one_address(options: Options, *parts: str) -> None:
     """Raises ValueError unless there is either a `url` or its `parts`, of which the first is the host."""
     values = options.model_dump(include={"url", *parts}, exclude_unset=True, exclude_none=True)
-    given = [key for key in parts if key in values]
-    if "url" in values and given:
-        raise ValueError(f"'url' cannot be combined with {', '.join(map(repr, given))}: use one or the other")
+    present = [key for key in parts if key in values]
+    if "url" in values and present:
+        raise ValueError(f"'url' cannot be combined with {', '.join(map(repr, present))}: use one or the other")
     host, *others = parts
     if not {"url", host} & values.keys():
         raise ValueError(f"set 'url', or {host!r} (with {', '.join(others)})")
 
 
+def matching(pattern: str, form: str) -> AfterValidator:
+    """For a string that matches `pattern` as a whole; `form` says in plain words what to write."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not valid; write {form}")
+        return value
+
+    return AfterValidator(check)
+
+
 PINNED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w., -]+\])?==[\w.!+-]+|[A-Za-z0-9][\w.-]*@\S+\.(whl|tar\.gz|zip)")
 
 
-def _words(value: Any) -> Any:
+def _parse_requirements(value: Any) -> Any:
     """Requirements, separated by spaces or as a list; spaces around `==` and `@` are ignored."""
     if isinstance(value, list):
         return [_join_pin(each) if isinstance(each, str) else each for each in value]
-    return _join_pin(value).split() if isinstance(value, str) else value
+    if value is None or isinstance(value, tuple):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_or_list", "must be a string or a list")
+    return _join_pin(value).split()
 
 
 def _join_pin(text: str) -> str:
@@ -60,8 +81,10 @@ def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
     return package
 
 
-Pinned = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_check_pinned)]
-"""Packages with their versions; the first one has the command."""
+Pinned = Annotated[
+    tuple[str, ...], BeforeValidator(_parse_requirements), Field(min_length=1), AfterValidator(_check_pinned)
+]
+"""Packages with their versions; the first one provides the command."""
 
 
 def _check_quotes(command: Any) -> Any:

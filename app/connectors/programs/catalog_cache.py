@@ -1,4 +1,4 @@
-"""Discovered catalogs, cached in files: some programs take minutes to discover what there is."""
+"""Discovered catalogs, cached in files: some programs take minutes to discover their streams."""
 
 from __future__ import annotations
 

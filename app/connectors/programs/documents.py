@@ -11,15 +11,15 @@ from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 
-def read_document(given: dict[str, Any] | str, key: str) -> dict[str, Any]:
-    """The object that is `given` as a mapping, as JSON text, or as the path of a file.
+def read_document(document: dict[str, Any] | str, key: str) -> dict[str, Any]:
+    """`document` as an object: it is a mapping, JSON text, or the path of a file.
 
     Raises:
-        ConfigurationError: it is none of these; `key` is the option that the error names.
+        ConfigurationError: it is something else; `key` is the option that the error names.
     """
-    if isinstance(given, dict):
-        return given
-    text = given if given.lstrip().startswith("{") else read_text(given, key, "a JSON object")
+    if isinstance(document, dict):
+        return document
+    text = document if document.lstrip().startswith("{") else read_text(document, key, "a JSON object")
     try:
         return check_object(jsontext.decode(text))
     except (msgspec.MsgspecError, TypeError) as error:

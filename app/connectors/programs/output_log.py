@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.domain.flood import Allowance, Bounded
+from app.domain.lines import split_lines
 
 if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
@@ -20,9 +21,9 @@ class OutputLog:
         self._bounded = Bounded(Allowance(time.monotonic()))
 
     def write(self, text: str, level: Level = "info") -> None:
-        given = f"{text}\n".encode(errors="replace")
-        taken = self._bounded.feed(given, time.monotonic())
-        if taken == given:
+        written = f"{text}\n".encode(errors="replace")
+        taken = self._bounded.feed(written, time.monotonic())
+        if taken == written:
             self._log(level, text)
         else:
             self._log_lines(taken, level)
@@ -32,5 +33,5 @@ class OutputLog:
         self._log_lines(self._bounded.rest(), "info")
 
     def _log_lines(self, lines: bytes, level: Level) -> None:
-        for line in lines.decode(errors="replace").splitlines():
+        for line in split_lines(lines.decode(errors="replace")):
             self._log(level, line)

@@ -1,6 +1,6 @@
 """A virtual environment for each pinned set of packages, created once and shared by all attempts.
 
-`uv` creates it if it is installed, on PATH or beside this Python, and pip has no settings that uv would ignore;
+`uv` creates it if it is installed, on PATH or next to this Python, and pip has no settings that uv would ignore;
 otherwise `venv` and `pip` do.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -19,9 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from app.connectors.contract.passes import HearsOfInstalling
+from app.connectors.contract.passes import InstallationLog
 from app.connectors.programs.indexes import installers
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.inherited_environment import program_environment
 from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
 @contextmanager
 def _announce(log: Log) -> Iterator[None]:
     """Reports the start and the end of an installation, if `log` wants to know."""
-    announce = log.installing if isinstance(log, HearsOfInstalling) else None
+    announce = log.installing if isinstance(log, InstallationLog) else None
     if announce:
         announce()
     yield
@@ -119,7 +121,10 @@ def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
     python = str(home / "bin" / "python")
     with _announce(log):
         _install(home, python, requirements, log)
-    inventory = subprocess.run([python, "-c", _INVENTORY], check=True, capture_output=True, text=True)  # noqa: S603 -- ours
+    environment = program_environment(os.environ)
+    inventory = subprocess.run(  # noqa: S603 -- ours
+        [python, "-c", _INVENTORY], check=True, capture_output=True, text=True, env=environment
+    )
     packages: dict[str, dict[str, list[str]]] = json.loads(inventory.stdout)
     log("info", f"installed {len(packages)} packages")
     (home / "finished.json").write_text(json.dumps({"home": str(home), "packages": packages}))
@@ -165,7 +170,10 @@ def _install_failure(requirements: tuple[str, ...]) -> str:
 def _run(command: list[str], failure: str) -> None:
     # A build must end with its parent, which has only one thread here.
     follow = end_with_parent(signal.SIGKILL)
-    ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, preexec_fn=follow)  # noqa: S603 -- an installer
+    # All that an attempt has: where packages come from, and the credentials for it.
+    ended = subprocess.run(  # noqa: S603 -- an installer
+        command, check=False, stdin=subprocess.DEVNULL, env=os.environ, preexec_fn=follow
+    )
     if code := ended.returncode:
         raise SynclineError(f"{failure}: the command ended with code {code}; its output is in the log")
 

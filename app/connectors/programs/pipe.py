@@ -46,7 +46,7 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
 
 
 def deepen(pipe: int) -> None:
-    """Enlarges the pipe, so that its program can go on while a batch is loaded: the usual 64 KB fill up too early.
+    """Enlarges the pipe, so that its program can continue while a batch is loaded: the usual 64 KiB fill up too early.
 
     If the system does not support that, or has no room left, the pipe stays as it is.
     """
@@ -61,7 +61,7 @@ class Lines:
     lines that have ended so far, `within` says whether another one has begun. Errors name the `program`.
 
     Raises:
-        ConfigurationError: during iteration, for a message longer than 16 MB.
+        ConfigurationError: during iteration, for a message longer than 16 MiB.
     """
 
     def __init__(self, chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> None:
@@ -108,7 +108,7 @@ class Lines:
         if length > _LONGEST_MESSAGE_MEGABYTES << 20:
             self._splitter.take()
             line = f"line {self.number + 1} of {self._program}'s output"
-            raise ConfigurationError(f"{line} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MB")
+            raise ConfigurationError(f"{line} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MiB")
 
 
 def _is_object(line: bytes) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
+# Docker and many other programs end their errors with such a line, which says nothing of the reason.
+_POINTS_TO_HELP = re.compile(r"(See|Run|Try) .*--help\b.*", re.IGNORECASE)
 _GRACE_SECONDS = 2
 # A program that has closed its output has sent everything; some still clean up.
 _SECONDS_AFTER_CLOSING = 10
@@ -33,7 +35,7 @@ _LONGEST_OUTPUT_MEGABYTES = 32
 
 
 class Input:
-    """A program's standard input: a pipe, of which the program gets one end."""
+    """A program's standard input: a pipe, whose other end the program gets."""
 
     def __init__(self) -> None:
         self.receiving, sending = os.pipe()
@@ -106,13 +108,13 @@ class Program:
         return iter(self._lines)
 
     def output(self, *arguments: str) -> bytes:
-        """All of its standard output, at most 32 MB; raises as `lines` does."""
+        """All of its standard output, at most 32 MiB; raises as `lines` does."""
         output = bytearray()
         for chunk in self._output(*arguments):
             output += chunk
             if len(output) > _LONGEST_OUTPUT_MEGABYTES << 20:
                 raise ConfigurationError(
-                    f"{self._name} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MB for {arguments[-1]!r}"
+                    f"{self._name} wrote more than {_LONGEST_OUTPUT_MEGABYTES} MiB for {arguments[-1]!r}"
                 )
         return bytes(output)
 
@@ -204,7 +206,7 @@ class Program:
         """Keeps the last line for an error message, preferably one that names an error: frameworks add footnotes."""
         words = " ".join(text.split())[:_HINT_CHARACTERS]
         names_error = names_error or bool(_ERROR.search(words))
-        if words and (names_error or not self._heard_error):
+        if words and not _POINTS_TO_HELP.fullmatch(words) and (names_error or not self._heard_error):
             self._last_words = words
             self._heard_error = names_error
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.errors import ConfigurationError
 
-# A value of two bytes takes up to a hundred as an object: this many fit into an attempt's memory beside all else.
+# A value of two bytes takes up to a hundred as an object: an attempt's memory has room for this many.
 _MOST_VALUES: Final = 250_000
 _FEW_BYTES: Final = 2 * _MOST_VALUES
 _LONGEST_STATE_MEGABYTES: Final = 16
@@ -33,7 +33,7 @@ def check_state(value: bytes, *, program: str) -> None:
         ConfigurationError: the JSON text `value`, which `program` sent, is too long, nested too deep, or not UTF-8.
     """
     if len(value) > _LONGEST_STATE_MEGABYTES << 20:
-        raise ConfigurationError(f"{program} sent a STATE of more than {_LONGEST_STATE_MEGABYTES} MB")
+        raise ConfigurationError(f"{program} sent a STATE of more than {_LONGEST_STATE_MEGABYTES} MiB")
     try:
         value.decode()
     except UnicodeDecodeError as error:

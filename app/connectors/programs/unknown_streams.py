@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from app.connectors.programs.excerpts import join_names
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class UnknownStreams:
 
         Raises:
             SynclineError: rows would be lost.
-            ConfigurationError: likewise, and a retry would not help.
+            ConfigurationError: the same, and a retry would not help.
         """
         lost = list(self._lost())
         if not lost:
@@ -68,8 +69,9 @@ class UnknownStreams:
         came, wanted = (dict.fromkeys(names) for names in zip(*lost, strict=True))
         program = self._program
         what = (
-            f"{program} sent records of {_name_list(came)}, which its catalog does not have, and none of "
-            f"{_name_list(wanted)}, which the collection needs; they would be lost.{''.join(differences[:_SHOWN])} "
+            f"{program} sent records of {join_names(came, limit=_SHOWN)}, which its catalog does not have, and none of "
+            f"{join_names(wanted, limit=_SHOWN)}, which the collection needs; they would be lost."
+            f"{''.join(differences[:_SHOWN])} "
             f"Set 'catalog' to one with the stream names that {program} uses, and set the collection's 'type' to one "
             "of these names"
         )
@@ -89,9 +91,3 @@ def _difference(one: str, other: str) -> str:
     if one.casefold() == other.casefold():
         return "case"
     return "the namespace" if _bare(one) == _bare(other) else "the namespace and case"
-
-
-def _name_list(streams: Iterable[str]) -> str:
-    names = [repr(stream) for stream in streams]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -18,6 +18,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from app.connectors.values import jsontext
 from app.connectors.values.floats import single_text
+from app.domain.numbers import EXACT_IN_A_DOUBLE, signed_integers, unsigned_integers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,6 @@ _HALF = "it contains half of a surrogate pair, which is not valid text"
 _DOUBLE_DIGITS = 400
 # Every integer with this many digits fits into 64 bits.
 _LONG_DIGITS = 18
-_EXACT_IN_A_DOUBLE = 2**53
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
 _MICROSECONDS = 6
 _FIRST_MOMENT, _LAST_MOMENT = (
@@ -79,6 +79,22 @@ class Boolean:
 class Integer:
     low: int
     high: int
+
+    @classmethod
+    def signed(cls, bits: int) -> Integer:
+        return cls.within(signed_integers(bits))
+
+    @classmethod
+    def unsigned(cls, bits: int) -> Integer:
+        return cls.within(unsigned_integers(bits))
+
+    @classmethod
+    def decimal(cls, digits: int) -> Integer:
+        return cls(1 - 10**digits, 10**digits - 1)
+
+    @classmethod
+    def within(cls, values: range) -> Integer:
+        return cls(values.start, values.stop - 1)
 
     def fits(self, array: pa.Array) -> pa.Array | None:
         return array if pa.types.is_integer(array.type) and _is_within(array, self.low, self.high) else None
@@ -136,6 +152,13 @@ class Number:
         return exact or 0  # 0E+50 is zero as well, but not every column accepts it
 
 
+# https://www.postgresql.org/docs/current/datatype-numeric.html
+_NUMERIC_DIGITS, _NUMERIC_SCALE = 131_072, 16_383
+NUMERIC = Number(precision=_NUMERIC_DIGITS + _NUMERIC_SCALE, scale=_NUMERIC_SCALE)
+"""Every number that PostgreSQL's `numeric` can hold."""
+NUMERIC_INTEGER = Number(precision=_NUMERIC_DIGITS, scale=0)
+
+
 def _exponent(number: Decimal) -> int:
     return int(number.as_tuple().exponent)
 
@@ -155,7 +178,7 @@ class Floating:
         if self.bits != 64:  # noqa: PLR2004
             return None
         if pa.types.is_integer(array.type):
-            fits = _is_within(array, -_EXACT_IN_A_DOUBLE, _EXACT_IN_A_DOUBLE)
+            fits = _is_within(array, -EXACT_IN_A_DOUBLE, EXACT_IN_A_DOUBLE)
         else:
             fits = pa.types.is_float64(array.type) and (self.non_finite or _is_finite(array))
         return array if fits else None
@@ -414,7 +437,7 @@ def _non_finite(value: Any) -> str | None:
 
 def _exact(value: float) -> int | Decimal:
     """An integer is the same whether it came as 5 or as 5.0, as it is to Arrow; -0.0 keeps its sign."""
-    whole = value.is_integer() and abs(value) < _EXACT_IN_A_DOUBLE
+    whole = value.is_integer() and abs(value) < EXACT_IN_A_DOUBLE
     return int(value) if whole and repr(value) != "-0.0" else Decimal(repr(value))
 
 

@@ -1,4 +1,4 @@
-"""The bookmark table, beside the rows: how far each collection is, and which attempt may write."""
+"""The bookmark table in the destination: how far each collection is, and which attempt may write."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Bookmark(abc.ABC):
         self._standing: Standing | None = None
 
     def make_table(self) -> None:
-        """Creates or upgrades the table, in a transaction in which nobody else changes the schema."""
+        """Creates or upgrades the table, in a transaction in which no other process changes the schema."""
         present = self._columns()
         if not present:
             self._session.run(f"CREATE TABLE {self._table} ({_SHAPE.format(bookmark=self._kind)})")

@@ -43,7 +43,7 @@ class Tables(abc.ABC):
         self._names: dict[str, str] = {}
 
     def make_room(self, table: Table) -> Target:
-        """Creates the table or adds what it lacks, in a transaction in which nobody else changes the schema.
+        """Creates the table or adds what it lacks, in a transaction in which no other process changes the schema.
 
         Raises:
             ConfigurationError: a name is not possible, the schema policy forbids a new column, or existing rows

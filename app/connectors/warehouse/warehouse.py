@@ -93,7 +93,7 @@ class Warehouse(abc.ABC):
 
     @abc.abstractmethod
     def _changing_schema(self) -> AbstractContextManager[None]:
-        """A transaction in which nobody else creates or widens tables."""
+        """A transaction in which no other process creates or widens tables."""
 
     @abc.abstractmethod
     def _translate_errors(self, doing: str) -> AbstractContextManager[None]:

@@ -1,8 +1,9 @@
 -- name: reset_collection
--- Forgets the bookmarks of a collection; what destinations have kept is void, for it bears another generation. The new
--- one is the clock's millisecond and 12 random bits: greater than all before it, and not given out again after a
--- restore. Workers of release 0.1.0 can save bookmarks of 31 bits only: while one lives, it is the clock's second, which
--- is greater than all that they have counted. Either is a number that a double holds, until 2039.
+-- Deletes the bookmarks of a collection. The destinations' own copies become void, because they have an older generation.
+-- The new generation is the clock's milliseconds and 12 random bits: greater than all before it, and not used again after
+-- a restore. Workers of release 0.1.0 can only save bookmarks of 31 bits. While one of them is alive, the generation is
+-- the clock's seconds, which is greater than anything they have counted to. Until 2039 both fit into a double without
+-- loss.
 WITH forgotten AS (
   DELETE FROM syncline.bookmarks WHERE source = $1 AND collection = $2
 ), now AS MATERIALIZED (

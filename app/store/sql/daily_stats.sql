@@ -1,7 +1,7 @@
--- The daily statistics of collections: their totals and histograms, by generation.
+-- The daily statistics of collections: totals and histograms for each generation.
 
 -- name: add_daily_stats
--- Adds to the days' totals.
+-- Adds to the totals of days.
 INSERT INTO syncline.daily_collection_stats AS s
 SELECT * FROM jsonb_populate_recordset(NULL::syncline.daily_collection_stats, $1)
 ON CONFLICT (generation, source, collection, day) DO UPDATE
@@ -10,52 +10,52 @@ SET success = s.success + excluded.success, failed = s.failed + excluded.failed,
     queue_wait_microseconds = s.queue_wait_microseconds + excluded.queue_wait_microseconds
 
 -- name: add_daily_histogram
--- Adds to the days' histograms.
+-- Adds to the histograms of days.
 INSERT INTO syncline.daily_collection_histogram AS h
 SELECT * FROM jsonb_populate_recordset(NULL::syncline.daily_collection_histogram, $1)
 ON CONFLICT (generation, source, collection, day, measure, bucket) DO UPDATE SET tasks = h.tasks + excluded.tasks
 
 -- name: daily_stats_rows
--- The days' totals of a generation.
+-- The totals of a generation.
 SELECT * FROM syncline.daily_collection_stats WHERE generation = $1
 
 -- name: daily_histogram_rows
--- The days' histograms of a generation.
+-- The histograms of a generation.
 SELECT * FROM syncline.daily_collection_histogram WHERE generation = $1
 
 -- name: count_daily_stats
--- How many days' totals a generation has.
+-- Counts the rows of totals of a generation.
 SELECT count(*) FROM syncline.daily_collection_stats WHERE generation = $1
 
 -- name: sweep_daily_stats
--- Totals of generations without a checkpoint: replaced ones, and what a rebuild that died has left.
+-- Deletes the totals of generations without a checkpoint: replaced ones, and those of a rebuild that did not finish.
 DELETE FROM syncline.daily_collection_stats WHERE generation NOT IN (
   SELECT generation FROM syncline.checkpoints WHERE projection = 'daily_collection_stats'
 )
 
 -- name: sweep_daily_histogram
--- Histograms of generations without a checkpoint.
+-- Deletes the histograms of generations without a checkpoint.
 DELETE FROM syncline.daily_collection_histogram WHERE generation NOT IN (
   SELECT generation FROM syncline.checkpoints WHERE projection = 'daily_collection_stats'
 )
 
 -- name: drop_sealed_stats
--- Totals of days before $2: there are no longer all the events to count them from.
+-- Deletes totals of days before $2: some events of these days are gone, so they cannot be counted again.
 DELETE FROM syncline.daily_collection_stats WHERE generation = $1 AND day < $2
 
 -- name: drop_sealed_histogram
--- Histograms of days before $2.
+-- Deletes histograms of days before $2.
 DELETE FROM syncline.daily_collection_histogram WHERE generation = $1 AND day < $2
 
 -- name: keep_sealed_stats
--- Takes the totals of days before $3 from generation $2 over into generation $1.
+-- Copies the totals of days before $3 from generation $2 to generation $1.
 INSERT INTO syncline.daily_collection_stats
   (generation, day, source, collection, success, failed, canceled, rows, duration_microseconds, queue_wait_microseconds)
 SELECT $1, day, source, collection, success, failed, canceled, rows, duration_microseconds, queue_wait_microseconds
 FROM syncline.daily_collection_stats WHERE generation = $2 AND day < $3
 
 -- name: keep_sealed_histogram
--- Takes the histograms of days before $3 from generation $2 over into generation $1.
+-- Copies the histograms of days before $3 from generation $2 to generation $1.
 INSERT INTO syncline.daily_collection_histogram (generation, day, source, collection, measure, bucket, tasks)
 SELECT $1, day, source, collection, measure, bucket, tasks
 FROM syncline.daily_collection_histogram WHERE generation = $2 AND day < $3

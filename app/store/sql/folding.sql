@@ -1,24 +1,25 @@
--- The fold of whole streams by sets, for rebuilds. What `app.domain.task.evolve` says is said here once more, for streams
--- that have ended and hold nothing but what this release writes itself; all others are left to `evolve`.
+-- Folds many streams in one statement, for rebuilds. It repeats the rules of `app.domain.task.evolve` in SQL, for streams
+-- that have ended and contain only events that this release writes. All other streams are left to `evolve`.
 
 -- name: plan_folds
--- From here to the end of the transaction the rows of a batch are joined and sorted in memory.
+-- Until the end of the transaction, joins and sorts of a batch run in memory.
 SELECT set_config('enable_hashjoin', 'on', true), set_config('work_mem', '64MB', true)
 
 -- name: end_of_batch
--- The task up to which the streams after task $1 hold about $2 events; nothing when they hold fewer.
+-- The last task of a batch of about $2 events that starts after task $1; no row if fewer events are left.
 SELECT task FROM syncline.events WHERE task > $1 ORDER BY task OFFSET $2::bigint - 1 LIMIT 1
 
 -- name: fold_streams
--- Folds the streams after task $1 up to task $2 and puts right what hangs on each of them alone:
--- if $3, the rows of the list, of which those that differ are written and those without events dropped;
--- if $4 is a generation, the days' totals and histograms ($5: the logarithm of a bucket's width) of tasks that ended before
--- transaction $6.
--- Events of the types $7, or in another version than the first, are not read here.
+-- Folds the streams after task $1 up to task $2, and corrects what depends on a single stream:
+-- If $3: the rows of `tasks`. Rows that differ are written, rows without events are deleted.
+-- If generation $4 is not null: the totals and histograms of tasks that ended before transaction $6 ($5 is the logarithm
+-- of the bucket width).
+-- Streams with events of the types $7, or with an event schema version other than 1, are not folded.
 --
--- Returns what has to be looked at further: `left` streams that are not folded; tasks that ended in transaction $6 or later
--- (`recent`); if $8, of each collection the tasks of which one may be its last, its last success, its last failure or one of
--- the failures since (`collection`), and of each destination of it those that may have saved its bookmark (`bookmark`).
+-- Returns what needs another look: `left`, streams that were not folded; `recent`, tasks that ended in transaction $6 or
+-- later; and, if $8, for each collection the tasks that may be its last one, its last success, its last failure or a
+-- failure since then (`collection`), and for each of its destinations the tasks that may have saved its bookmark
+-- (`bookmark`).
 WITH lives AS MATERIALIZED (
   SELECT task, count(*) AS events, max(version) AS version,
          string_agg(CASE
@@ -34,7 +35,7 @@ WITH lives AS MATERIALIZED (
            WHEN type = 'TaskFailed' AND status = 'FAILED' THEN 'F'
            WHEN type = 'TaskCanceled' AND status = 'CANCELED' THEN 'C'
            ELSE '?' END, '' ORDER BY version) AS life,
-         (array_agg(data) FILTER (WHERE version = 1))[1] AS asked,
+         (array_agg(data) FILTER (WHERE version = 1))[1] AS request,
          max(at) FILTER (WHERE version = 1) AS created_at,
          max(at) FILTER (WHERE version = 2 AND type = 'TaskStarted') AS started_at,
          max(at) FILTER (WHERE type IN ('TaskSucceeded', 'TaskFailed', 'TaskCanceled')) AS finished_at,
@@ -50,17 +51,17 @@ WITH lives AS MATERIALIZED (
   WHERE task > $1 AND task <= $2
   GROUP BY task
 ), ended AS MATERIALIZED (
-  SELECT task, asked ->> 'source' AS source, asked ->> 'collection' AS collection, asked ->> 'source_type' AS source_type,
-         asked ->> 'trigger' AS trigger, nullif(asked ->> 'fire_time', '')::timestamptz AS fire_time,
-         (asked ->> 'priority')::bigint AS priority, (asked ->> 'max_attempts')::smallint AS max_attempts,
+  SELECT task, request ->> 'source' AS source, request ->> 'collection' AS collection, request ->> 'source_type' AS source_type,
+         request ->> 'trigger' AS trigger, nullif(request ->> 'fire_time', '')::timestamptz AS fire_time,
+         (request ->> 'priority')::bigint AS priority, (request ->> 'max_attempts')::smallint AS max_attempts,
          CASE right(life, 1) WHEN 'S' THEN 'SUCCESS' WHEN 'F' THEN 'FAILED' ELSE 'CANCELED' END AS status,
          coalesce(attempt, 0)::smallint AS attempt, (length(life) - length(translate(life, 'fF', '')))::smallint AS failures,
          coalesce(rows, 0)::bigint AS rows,
          CASE right(life, 1) WHEN 'S' THEN NULL ELSE errors[cardinality(errors)] END AS error,
-         created_at, started_at, finished_at, version, asked ->> 'backfill' AS backfill, xid, destinations, saved
+         created_at, started_at, finished_at, version, request ->> 'backfill' AS backfill, xid, destinations, saved
   FROM lives
-  -- Written as CASE, of which the planner believes that it is true for half of all: it is for nearly all of them, and joins
-  -- that are planned for one row are nested loops.
+  -- The condition holds for nearly all rows. As a CASE the planner expects half of them; without it, it expects one row
+  -- and plans nested loops.
   WHERE CASE WHEN version = events THEN life ~ '^q(s[bcp]*[fh])*(s[bcp]*[SFC]|C)$' ELSE false END
 ), stray AS (
   DELETE FROM syncline.tasks t

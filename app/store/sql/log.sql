@@ -1,22 +1,24 @@
 -- name: append_log
--- Appends log lines of attempts of worker $1 ($2–$6: its attempts; $7–$12: blocks of lines, $7 says whose), if its lease
--- stands and the attempts are still its own. Returns the places of the attempts that may write. With $13, for what was
--- sent before, lines that are there already are left alone; to look for each of them (or ON CONFLICT) costs as much as to
--- add it. A block is numbers from … to …, and an array of as many messages, written as text.
+-- Appends log lines if the lease of worker $1 is valid and the attempts still belong to it. $2–$6 are the attempts,
+-- $7–$12 are blocks of lines; $7 is the ordinal of the block's attempt. Returns the ordinals of the attempts that may
+-- write.
+-- A block has consecutive line numbers ($8 to $9) and as many messages, in an array written as text.
+-- With $13, for lines that may have been sent before, existing lines are skipped. It is optional because a look-up of
+-- each line, like ON CONFLICT, costs as much as the insert.
 WITH fence AS MATERIALIZED (
   SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), writer AS MATERIALIZED (
-  SELECT a.place
-  FROM unnest($2::text[], $3::text[], $4::uuid[], $6::bigint[]) WITH ORDINALITY AS a (source, collection, task, claim, place)
+  SELECT a.ordinal
+  FROM unnest($2::text[], $3::text[], $4::uuid[], $6::bigint[]) WITH ORDINALITY AS a (source, collection, task, claim, ordinal)
   JOIN syncline.task_queue q ON q.source = a.source AND q.collection = a.collection
   WHERE q.task = a.task AND q.claim = a.claim AND q.worker = $1 AND EXISTS (SELECT FROM fence)
 ), block AS MATERIALIZED (
-  SELECT ($4::uuid[])[place] AS task, ($5::smallint[])[place] AS attempt, first, last,
+  SELECT ($4::uuid[])[ordinal] AS task, ($5::smallint[])[ordinal] AS attempt, first, last,
          (SELECT at FROM fence) - age * interval '1 s' AS at, level, messages
   FROM unnest($7::integer[], $8::integer[], $9::integer[], $10::float8[], $11::text[], $12::text[])
-    AS b (place, first, last, age, level, messages)
-  WHERE (place IN (SELECT place FROM writer)) IS TRUE
+    AS b (ordinal, first, last, age, level, messages)
+  WHERE (ordinal IN (SELECT ordinal FROM writer)) IS TRUE
 ), line AS (
   SELECT task, attempt, generate_series(first, last) AS line, at, level, unnest(messages::text[]) AS message FROM block
 ), appended AS (
@@ -26,4 +28,4 @@ WITH fence AS MATERIALIZED (
     SELECT true FROM syncline.log_events e WHERE e.task = line.task AND e.attempt = line.attempt AND e.line = line.line
   ) IS NULL
 )
-SELECT place::integer FROM writer
+SELECT ordinal::integer FROM writer

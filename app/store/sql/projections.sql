@@ -1,17 +1,18 @@
--- Projections: the streams of events they are folded from, their checkpoints, and the rows that a rebuild puts right.
+-- Projections: the event streams they are folded from, their checkpoints, and the rows that a rebuild corrects.
 
 -- name: plan_streams
--- Streams are read in the order of an index, whatever the planner thinks of it; behind a pooler nobody else has told it.
+-- Makes the planner read streams in index order, also behind a pooler, where the session's settings are missing.
 SELECT set_config(setting, 'off', true)
 FROM unnest(ARRAY['enable_bitmapscan', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS s (setting)
 
 -- name: plan_sets
--- From here to the end of the transaction whole sets of rows are compared: as the planner likes.
+-- From here to the end of the transaction the planner is free to choose: whole tables are compared.
 SELECT set_config(setting, 'on', true)
 FROM unnest(ARRAY['enable_bitmapscan', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS s (setting)
 
 -- name: stream_batch
--- Whole streams after task $1, in the order of their tasks: about $2 events. Bookmarks may be large, and no fold needs them.
+-- Whole streams after task $1 in the order of the tasks, about $2 events. Bookmarks are left out: they may be large, and
+-- no fold needs them.
 SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, xid
 FROM (
   SELECT * FROM syncline.events WHERE task > $1 ORDER BY task FETCH FIRST ($2::bigint) ROWS WITH TIES
@@ -19,13 +20,13 @@ FROM (
 ORDER BY task, version
 
 -- name: streams_of
--- The streams of the given tasks. Joined, for each task is then looked for in its own partition only.
+-- The streams of the given tasks. As a join, so that each task is searched in its own partition only.
 SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, xid
 FROM (SELECT DISTINCT unnest($1::uuid[]) AS task) AS wanted JOIN syncline.events USING (task)
 ORDER BY task, version
 
 -- name: horizon
--- All transactions below this id have ended: whatever one of them appended is visible, or never will be.
+-- All transactions below this id have ended: their events are visible now, or never will be.
 SELECT pg_snapshot_xmin(pg_current_snapshot())
 
 -- name: touched_since
@@ -33,38 +34,38 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())
 SELECT DISTINCT task FROM syncline.events WHERE xid >= $1
 
 -- name: highest_xid
--- The newest transaction id in the events, and the server's own.
+-- The highest transaction id among the events, and the server's next one.
 SELECT (SELECT xid FROM syncline.events ORDER BY xid DESC LIMIT 1) AS stored, pg_snapshot_xmax(pg_current_snapshot()) AS own
 
 -- name: behind
--- The live generation of projection $1, if there are events for it: a look that writes nothing.
+-- The live generation of projection $1 if it has events to apply; writes nothing.
 SELECT c.generation FROM syncline.checkpoints c
 WHERE c.projection = $1 AND c.state = 'live' AND EXISTS (
   SELECT FROM syncline.events e WHERE e.xid > c.xid AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
 )
 
 -- name: take_checkpoint
--- The checkpoint of generation $2 of projection $1, locked; nothing while another replica holds it.
+-- Locks the checkpoint of generation $2 of projection $1; no row if another replica holds it.
 SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 FOR UPDATE SKIP LOCKED
 
 -- name: hold_checkpoint
--- The checkpoint of generation $2 of projection $1, locked, whoever has to be waited for.
+-- Locks the checkpoint of generation $2 of projection $1, and waits for the lock.
 SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 FOR UPDATE
 
 -- name: share_checkpoint
--- The checkpoint of generation $2 of projection $1, kept from being given up by another rebuild.
+-- Locks the checkpoint of generation $2 of projection $1 so that no other rebuild can delete it.
 SELECT xid FROM syncline.checkpoints WHERE projection = $1 AND generation = $2 FOR SHARE
 
 -- name: live_checkpoint
--- What reports read of projection $1, and up to which transaction.
+-- The live generation of projection $1, which reports read, and its last transaction.
 SELECT generation, xid FROM syncline.checkpoints WHERE projection = $1 AND state = 'live'
 
 -- name: next_transactions
--- The last transaction of the next whole transactions after $1, and how many events they hold: about $2, or all.
+-- The last of the next whole transactions after $1, and how many events they have: about $2, or all that there are.
 --
--- The line with pg_snapshot_xmin is the vital one. A transaction takes its id before it commits, so a lower id can become
--- visible after a higher one was read, and a reader that goes on from the highest id it saw loses those events for good.
--- Below the oldest transaction still under way nothing can appear any more.
+-- The line with pg_snapshot_xmin is essential. A transaction takes its id before it commits, so a lower id can become
+-- visible after a higher one was read. A reader that continues after the highest id it has seen loses those events for
+-- good. Below the oldest running transaction, nothing new can appear.
 SELECT xid, count(*) OVER () AS events
 FROM (
   SELECT xid FROM syncline.events
@@ -76,23 +77,23 @@ ORDER BY xid DESC
 LIMIT 1
 
 -- name: streams_that_ended
--- The streams that ended in the transactions after $1 up to $2. Their last event is the terminal one ($3 lists the types).
+-- The streams that ended in the transactions after $1 up to $2. $3 lists the types of terminal events.
 SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, xid
 FROM syncline.events
 WHERE task IN (SELECT task FROM syncline.events WHERE xid > $1 AND xid <= $2 AND type = ANY ($3::text[]))
 ORDER BY task, version
 
 -- name: move_checkpoint
--- Generation $2 of projection $1 has seen all up to transaction $3.
+-- Generation $2 of projection $1 has applied everything up to transaction $3.
 UPDATE syncline.checkpoints SET xid = $3, updated_at = syncline.clock() WHERE projection = $1 AND generation = $2
 
 -- name: hold_checkpoints
--- All checkpoints of projection $1, locked.
+-- Locks all checkpoints of projection $1.
 SELECT FROM syncline.checkpoints WHERE projection = $1 FOR UPDATE
 
 -- name: begin_generation
--- A new generation of projection $1, to be built from the first event; its number was never used before. What another
--- rebuild was building ends here.
+-- Adds a generation of projection $1, to be built from the first event, under a number that was never used. Deletes the
+-- generation that another rebuild was building.
 WITH given_up AS (
   DELETE FROM syncline.checkpoints WHERE projection = $1 AND state = 'building'
 )
@@ -101,7 +102,7 @@ SELECT $1, 1 + coalesce(max(generation), 0), 'building', '0', syncline.clock() F
 RETURNING generation
 
 -- name: end_live_generation
--- Reports read no generation of projection $1 until the next one goes live, in the same transaction.
+-- Reports read no generation of projection $1 until the next one goes live in the same transaction.
 DELETE FROM syncline.checkpoints WHERE projection = $1 AND state = 'live'
 
 -- name: go_live
@@ -109,52 +110,52 @@ DELETE FROM syncline.checkpoints WHERE projection = $1 AND state = 'live'
 UPDATE syncline.checkpoints SET state = 'live', updated_at = syncline.clock() WHERE projection = $1 AND generation = $2
 
 -- name: hold_events
--- Until the end of the transaction no partition of the events is retired. A lock is no snapshot: the transaction that
--- begins with it reads what is there once it has it.
+-- Until the end of the transaction no partition of events is retired. LOCK takes no snapshot, so the statements after it
+-- see the state once the lock is held.
 LOCK TABLE syncline.events IN ACCESS SHARE MODE
 
 -- name: retention
--- How often tasks were retired; the day before which statistics are final, for events of earlier days may be gone.
+-- How often tasks were retired, and the first day whose statistics are not final: events of earlier days may be gone.
 SELECT rounds, sealed_before FROM syncline.retention
 
 -- name: retired_failures
--- The failures without events that collections still count, as long as the last success is this one.
+-- Failures whose events were retired, but which still count, as long as the collection's last success is the given task.
 SELECT source, collection, success, failures FROM syncline.retired_failures
 
 -- name: stop_the_queue
--- Until the end of the transaction no event is appended. A table's lock, not the heads' row locks: a statement that waits
--- for a row goes on with the snapshot from before, and would not see rows that were put back meanwhile; one that waits
--- for the table takes its snapshot after.
+-- Until the end of the transaction no event is appended. A table lock instead of row locks: a statement that waits for a
+-- row keeps its old snapshot and would not see rows that were restored meanwhile; one that waits for the table takes its
+-- snapshot afterwards.
 LOCK TABLE syncline.task_queue IN SHARE ROW EXCLUSIVE MODE
 
 -- name: drop_wrong_tasks
--- Rows of the given tasks that differ from what they ought to be.
+-- Deletes the rows of the given tasks that differ from the expected ones.
 DELETE FROM syncline.tasks t USING jsonb_populate_recordset(NULL::syncline.tasks, $1) w
 WHERE t.task = w.task AND t IS DISTINCT FROM w
 
 -- name: add_missing_tasks
--- Rows of the given tasks that are not there.
+-- Adds the rows of the given tasks that are missing.
 INSERT INTO syncline.tasks SELECT * FROM jsonb_populate_recordset(NULL::syncline.tasks, $1) ON CONFLICT DO NOTHING
 
 -- name: count_tasks
--- How long the list is.
+-- Counts all tasks.
 SELECT count(*) FROM syncline.tasks
 
 -- name: drop_wrong_task_queue
--- Rows of the queue that ought not to be there, or differ.
+-- Deletes the rows of the queue that are not expected, or differ.
 DELETE FROM syncline.task_queue t WHERE NOT EXISTS (
   SELECT FROM jsonb_populate_recordset(NULL::syncline.task_queue, $1) w
   WHERE w.source = t.source AND w.collection = t.collection AND w IS NOT DISTINCT FROM t
 )
 
 -- name: add_missing_task_queue
--- Rows of the queue that are not there.
+-- Adds the rows of the queue that are missing.
 INSERT INTO syncline.task_queue
 SELECT * FROM jsonb_populate_recordset(NULL::syncline.task_queue, $1) ON CONFLICT DO NOTHING
 
 -- name: cancel_displaced
--- Cancels active tasks that no row of the queue can stand for, because their collection has another one: the queue had
--- lost their row when that one was asked for. Runs while the queue stands still.
+-- Cancels active tasks that cannot get a row in the queue, because their collection has a newer task: the queue had lost
+-- their row when that one was requested. Runs while the queue is locked.
 WITH displaced AS (
   SELECT DISTINCT ON (task) task, version + 1 AS version, attempt, syncline.clock() AS at, $2::text AS error
   FROM syncline.events WHERE task = ANY ($1::uuid[])
@@ -162,7 +163,7 @@ WITH displaced AS (
 ), listed AS (
   UPDATE syncline.tasks t SET status = 'CANCELED', error = d.error, finished_at = d.at, version = d.version
   FROM displaced d WHERE t.task = d.task
-), told AS (
+), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT d.task, d.attempt,
          1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = d.task AND l.attempt = d.attempt), 0),
@@ -173,20 +174,20 @@ INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
 SELECT task, version, 'TaskCanceled', at, 'CANCELED', attempt, jsonb_build_object('error', error) FROM displaced
 
 -- name: drop_wrong_collection_status
--- Rows of collections that ought not to be there, or differ.
+-- Deletes the rows of collections that are not expected, or differ.
 DELETE FROM syncline.collection_status t WHERE NOT EXISTS (
   SELECT FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) w
   WHERE w.source = t.source AND w.collection = t.collection AND w IS NOT DISTINCT FROM t
 )
 
 -- name: add_missing_collection_status
--- Rows of collections that are not there.
+-- Adds the rows of collections that are missing.
 INSERT INTO syncline.collection_status
 SELECT * FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) ON CONFLICT DO NOTHING
 
 -- name: expected_bookmarks
--- The bookmarks that the given events (task, version) saved, but not the void ones: an attempt starts only from those of
--- the collection's own generation, not of an older one, nor of a newer one that a restore has forgotten.
+-- The bookmarks that the given events (task, version) saved, without void ones: an attempt starts only from a bookmark of
+-- the collection's own generation, not from an older one, nor from a newer one that a restore has lost.
 SELECT s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, e.data ->> 'destination' AS destination,
        nullif(e.data -> 'bookmark', 'null') AS bookmark, (e.data ->> 'generation')::bigint AS generation, e.task, e.attempt,
        e.at AS saved_at
@@ -197,21 +198,21 @@ LEFT JOIN syncline.resets r ON r.source = s.data ->> 'source' AND r.collection =
 WHERE (e.data ->> 'generation')::bigint = coalesce(r.generation, 0)
 
 -- name: drop_bookmarks
--- Forgets all bookmarks; they are put back in the same transaction.
+-- Deletes all bookmarks; the same transaction writes them again.
 DELETE FROM syncline.bookmarks
 
 -- name: found_bookmarks
--- The bookmarks that are there, but not the void ones: an attempt from before a reset may still have saved one.
+-- The stored bookmarks, without void ones, which attempts from before a reset may have saved.
 SELECT b.* FROM syncline.bookmarks b
 LEFT JOIN syncline.resets r ON r.source = b.source AND r.collection = b.collection
 WHERE b.generation = coalesce(r.generation, 0)
 
 -- name: tasks_between
--- Rows of the list after task $1 up to task $2, or to the end.
+-- The rows of tasks after $1 up to $2, or to the end.
 SELECT * FROM syncline.tasks WHERE task > $1 AND ($2::uuid IS NULL OR task <= $2)
 
 -- name: all_task_queue
--- The queue.
+-- All rows of the queue.
 SELECT * FROM syncline.task_queue
 
 -- name: all_collection_status

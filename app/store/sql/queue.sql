@@ -1,22 +1,22 @@
--- The queue holds one row for each active task, keyed by (source, collection); it is the head of the task's stream.
--- Every statement locks that row, moves its version, appends the event and projects it: one statement, one transaction.
+-- The queue has one row for each active task, with the key (source, collection); this row is the head of the task's
+-- stream. Every statement locks the row, increments its version, appends the event and updates the projections: one
+-- statement, one transaction.
 --
--- `q.xid <= pg_current_xact_id()`: a statement that waited for the row's lock may hold an older transaction id than the
--- writer it waited for. Appending then would turn the stream round for readers that go by transaction id; the statement
--- leaves the row alone instead and is sent again.
+-- `q.xid <= pg_current_xact_id()`: a statement that waited for the row lock may have a lower transaction id than the
+-- writer it waited for. If it appended now, readers that go by transaction id would see the events in the wrong order. So
+-- the statement leaves the row alone and is sent again.
 --
--- A worker writes for a claim, by the claim's number. The number of the attempt would not do: a database that was promoted
--- from a standby, or that lost its last commits in a crash, may have forgotten a claim whose worker lives on, and gives
--- the same attempt out once more.
+-- Writes are fenced by the claim number, not by the attempt number. A database that was promoted from a standby, or that
+-- lost its last commits in a crash, may have lost a claim while its worker lives on, and hand out the same attempt again.
 --
--- `(x IN (SELECT …)) IS TRUE` is looked up in a hash. As a join it would compare every row with every other one: the
--- hot statements' plans know no hash join.
+-- `(x IN (SELECT …)) IS TRUE` becomes a hashed subplan. A join would compare every pair of rows, because hash joins are
+-- disabled for these statements.
 
 -- name: schedule_tasks
--- Puts tasks into the queue, unless their collection has an active one: returns the tasks that are new, of which the
--- channel $9 is told where it is given: once, and only where there is one, for a subquery of its own is not evaluated
--- for each row, nor for none.
--- Destinations fence with the ids of a collection's tasks, so these grow even where the clock has stepped back.
+-- Queues tasks unless their collection has an active one; returns the new tasks. If channel $9 is given, it is notified
+-- once, and only if there is a new task: an uncorrelated subquery is evaluated once for all rows, and not at all without
+-- rows.
+-- Destinations fence with the ids of a collection's tasks, so ids increase even if the clock was set back.
 WITH named AS MATERIALIZED (
   SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, backfill, syncline.clock() AS at,
          (SELECT last_task FROM syncline.collection_status s WHERE s.source = w.source AND s.collection = w.collection) AS last_task
@@ -33,17 +33,17 @@ WITH named AS MATERIALIZED (
   FROM wanted
   ON CONFLICT (source, collection) DO NOTHING
   RETURNING source, collection, task
-), asked AS (
+), added AS (
   SELECT * FROM wanted WHERE (task IN (SELECT task FROM queued)) IS TRUE
 ), listed AS (
   INSERT INTO syncline.tasks
     (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, created_at, version,
      backfill)
   SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, 'SCHEDULED', 0, 0, 0, at, 1, backfill
-  FROM asked
+  FROM added
 ), reported AS (
   INSERT INTO syncline.collection_status AS s (source, collection, last_task, last_status, consecutive_failures)
-  SELECT source, collection, task, 'SCHEDULED', 0 FROM asked
+  SELECT source, collection, task, 'SCHEDULED', 0 FROM added
   ON CONFLICT (source, collection) DO UPDATE SET last_task = excluded.last_task, last_status = excluded.last_status
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
@@ -51,22 +51,22 @@ WITH named AS MATERIALIZED (
          jsonb_build_object('source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger,
                             'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
            || CASE WHEN backfill IS NULL THEN '{}' ELSE jsonb_build_object('backfill', backfill) END
-  FROM asked
+  FROM added
 )
 SELECT source, collection, task, (SELECT pg_notify($9::text, '') WHERE $9::text IS NOT NULL) FROM queued
 
 -- name: active_tasks
--- The tasks that keep collections busy.
+-- The active tasks of the given collections.
 SELECT w.source, w.collection, q.task
 FROM unnest($1::text[], $2::text[]) AS w (source, collection)
 JOIN syncline.task_queue q ON q.source = w.source AND q.collection = w.collection
 
 -- name: claim_tasks
--- Gives up to $2 due tasks, highest priority first, to worker $1, if its lease stands; other workers' rows are skipped, and
--- those of the collections ($3, $4) that the worker leaves to others until $5.
--- Where nothing is due for the worker nothing is locked: an empty claim burns no transaction id.
--- Each claim has a number of its own, whatever the database may have forgotten: milliseconds since 1970, above 20 random
--- bits. It grows with each claim of a task, even where the clock has stepped back.
+-- Assigns up to $2 due tasks to worker $1, highest priority first, if its lease is valid. Rows that other workers have
+-- locked are skipped, and so are the collections ($3, $4) that this worker leaves to others until $5.
+-- If nothing is due, nothing is locked and no transaction id is used.
+-- The claim number is milliseconds since 1970, followed by 20 random bits. So it is unique even if the database has lost
+-- a claim, and greater than the task's earlier ones even if the clock was set back.
 WITH left_out AS MATERIALIZED (
   SELECT l.source, l.collection FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS l (source, collection, until)
   WHERE l.until > (SELECT syncline.clock())
@@ -112,7 +112,7 @@ SELECT c.source, c.collection, c.task, c.attempt, c.claim, c.failures, c.max_att
 FROM claimed c
 
 -- name: held_attempts
--- The attempts that worker $1 may write for, and how many lines their logs have.
+-- The attempts that worker $1 may write for, and how many log lines they have.
 SELECT q.source, q.collection, q.task, q.attempt, q.claim, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = q.source AND r.collection = q.collection), 0)
          AS generation, q.backfill,
@@ -124,35 +124,36 @@ WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
 )
 
 -- name: running_claims
--- The claims that the queue knows worker $1 to have, and whether somebody wants their attempts to end; with $2 these alone.
+-- The running claims of worker $1, and whether their cancellation was requested; with $2 only those.
 SELECT task, claim, cancel_requested FROM syncline.task_queue
 WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolean)
 
 -- name: active_task
--- A task that has not ended, and whether its row in the queue bears the id of a transaction that this server has yet to
--- begin, as after a restore into a younger one: no statement moves it then. Null without a row.
-SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS younger_server
+-- A task that has not ended, and whether the transaction id in its queue row is higher than any that this server has
+-- used, as after a restore into a new server. No statement can change such a row. Null if the row is missing.
+SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead
 FROM syncline.tasks t
 LEFT JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection AND q.task = t.task
 WHERE t.task = $1 AND t.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: unknown_since
--- Since when every worker that took task $1 has found its collection unknown; NULL when the last one did not. The event
--- that led back into the queue last tells: any other beginning, failure or return begins anew.
+-- Since when every worker that claimed task $1 has not known its collection; null if the last one did. The latest event
+-- that queued the task decides: a start, failure or hand-back for another reason starts the time again.
 SELECT (data ->> 'unknown_since')::timestamptz FROM syncline.events
 WHERE task = $1 AND status = 'SCHEDULED' ORDER BY version DESC LIMIT 1
 
 -- name: end_attempts
--- Ends attempts of worker $1 ($2–$11), if its lease stands and they are still its own, with the last lines of their logs
--- ($12–$16, $12 says whose): so a finished task's log always tells how it ended. Returns the places of those that have
--- not moved. A task that is to be canceled does not go back into the queue: such an ending is left alone.
+-- Ends attempts of worker $1 ($2–$11) if its lease is valid and they still belong to it, together with their last log
+-- lines ($12–$16; $12 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
+-- the ordinals of the attempts that were not ended. An attempt whose cancellation was requested is not queued again; it
+-- is left as it is.
 WITH fence AS MATERIALIZED (
   SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
                        $10::interval[], $11::text[]) WITH ORDINALITY
-    AS o (source, collection, task, attempt, claim, type, status, error, delay, details, place)
+    AS o (source, collection, task, attempt, claim, type, status, error, delay, details, ordinal)
 ), requeued AS (
   UPDATE syncline.task_queue q
   SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock() + o.delay,
@@ -189,17 +190,17 @@ WITH fence AS MATERIALIZED (
   SELECT task, version, type, at, status, attempt, $1,
          details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
   FROM moved
-), told AS (
+), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT ($4::uuid[])[place], ($5::smallint[])[place], line, (SELECT at FROM fence) - age * interval '1 s', level, message
-  FROM unnest($12::integer[], $13::integer[], $14::float8[], $15::text[], $16::text[]) AS l (place, line, age, level, message)
-  WHERE (place IN (SELECT place FROM moved)) IS TRUE
+  SELECT ($4::uuid[])[ordinal], ($5::smallint[])[ordinal], line, (SELECT at FROM fence) - age * interval '1 s', level, message
+  FROM unnest($12::integer[], $13::integer[], $14::float8[], $15::text[], $16::text[]) AS l (ordinal, line, age, level, message)
+  WHERE (ordinal IN (SELECT ordinal FROM moved)) IS TRUE
 )
-SELECT place::integer FROM outcome WHERE (place IN (SELECT place FROM moved)) IS NOT TRUE
+SELECT ordinal::integer FROM outcome WHERE (ordinal IN (SELECT ordinal FROM moved)) IS NOT TRUE
 
 -- name: bookmark_head
--- The version of a stream that worker $1 may append to, and whether commit $6 of the attempt is in it already.
--- By $4 and not by the queue's row: so that the other partitions are left out before the plan begins.
+-- The version of a stream that worker $1 may append to, and whether it already has commit $6 of the attempt. The subquery
+-- uses $4 and not the column of the queue, so that other partitions are excluded before planning.
 SELECT q.version, EXISTS (
   SELECT FROM syncline.events e
   WHERE e.task = $4 AND e.attempt = q.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
@@ -208,9 +209,9 @@ FROM syncline.task_queue q
 WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
 
 -- name: save_bookmark
--- Remembers commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9. Returns nothing
--- without the lease, or when the stream is not at version $11 any more: a commit whose acknowledgement was lost may be
--- in it already.
+-- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9. Returns no row if the
+-- lease has expired, or if the stream is no longer at version $11: it may already have this commit, if the answer to an
+-- earlier try was lost.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
@@ -238,21 +239,21 @@ WITH fence AS MATERIALIZED (
 SELECT version FROM moved
 
 -- name: saved_bookmarks
--- What the destinations of a collection have committed last in generation $3.
+-- The last bookmark of generation $3 for each destination of a collection.
 SELECT destination, bookmark FROM syncline.bookmarks
 WHERE source = $1 AND collection = $2 AND generation = $3 AND bookmark IS NOT NULL
 
 -- name: report_progress
--- Appends how far attempts have come: collections ($2, $3), tasks $4, claims $5 and what each has to say, $6. Only of those
--- that are worker $1's, and whose row nobody holds at this moment: nobody waits for progress, it is told again.
+-- Appends the progress $6 of attempts: collections ($2, $3), tasks $4, claims $5. Attempts that no longer belong to
+-- worker $1, or whose row is locked, are skipped: more progress will follow.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), told AS MATERIALIZED (
-  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[]) AS p (source, collection, task, claim, said)
+), report AS MATERIALIZED (
+  SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[]) AS p (source, collection, task, claim, progress)
 ), head AS MATERIALIZED (
-  SELECT q.source, q.collection, p.said
-  FROM syncline.task_queue q JOIN told p ON p.source = q.source AND p.collection = q.collection
+  SELECT q.source, q.collection, p.progress
+  FROM syncline.task_queue q JOIN report p ON p.source = q.source AND p.collection = q.collection
   WHERE q.task = p.task AND q.claim = p.claim AND q.worker = $1 AND q.xid <= pg_current_xact_id()
     AND EXISTS (SELECT FROM fence)
   FOR UPDATE OF q SKIP LOCKED
@@ -261,18 +262,18 @@ WITH fence AS MATERIALIZED (
   SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM head h
   WHERE q.source = h.source AND q.collection = h.collection
-  RETURNING q.task, q.attempt, q.version, q.changed_at AS at, h.said
+  RETURNING q.task, q.attempt, q.version, q.changed_at AS at, h.progress
 ), listed AS (
   UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
-  SELECT task, version, 'ProgressReported', at, 'RUNNING', attempt, $1, said::jsonb FROM moved
+  SELECT task, version, 'ProgressReported', at, 'RUNNING', attempt, $1, progress::jsonb FROM moved
 )
 SELECT count(*) FROM moved
 
 -- name: cancel_task
--- A queued task ends at once, a running one is asked to end. Returns the status that the task has now, or nothing when
--- it is not active, or when the row moved meanwhile.
+-- Cancels a queued task, or requests the cancellation of a running one. Returns the new status, or no row if the task is
+-- not active or its row changed meanwhile.
 WITH listed AS (
   SELECT source, collection FROM syncline.tasks WHERE task = $1
 ), head AS MATERIALIZED (
@@ -284,7 +285,7 @@ WITH listed AS (
   DELETE FROM syncline.task_queue q USING head h
   WHERE q.source = h.source AND q.collection = h.collection AND h.status = 'SCHEDULED'
   RETURNING q.task, q.source, q.collection, q.attempt, q.version + 1 AS version, syncline.clock() AS at
-), asked AS (
+), requested AS (
   UPDATE syncline.task_queue q
   SET cancel_requested = true, version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
   FROM head h
@@ -293,7 +294,7 @@ WITH listed AS (
 ), listed_end AS (
   UPDATE syncline.tasks t SET status = 'CANCELED', finished_at = e.at, version = e.version FROM ended e WHERE t.task = e.task
 ), listed_request AS (
-  UPDATE syncline.tasks t SET version = a.version FROM asked a WHERE t.task = a.task
+  UPDATE syncline.tasks t SET version = a.version FROM requested a WHERE t.task = a.task
 ), reported AS (
   UPDATE syncline.collection_status s SET last_status = 'CANCELED'
   FROM ended e WHERE s.source = e.source AND s.collection = e.collection
@@ -302,8 +303,8 @@ WITH listed AS (
   SELECT task, version, 'TaskCanceled', at, 'CANCELED', attempt FROM ended
 ), appended_request AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
-  SELECT task, version, 'CancelRequested', at, 'RUNNING', attempt, worker FROM asked
-), told AS (
+  SELECT task, version, 'CancelRequested', at, 'RUNNING', attempt, worker FROM requested
+), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT e.task, e.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = $1 AND l.attempt = e.attempt), 0),
          e.at, 'warn', $2
@@ -312,8 +313,9 @@ WITH listed AS (
 SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS status FROM head h
 
 -- name: rescue_attempts
--- Takes back the attempts of workers that are gone: canceled when that was asked for, failed when it was the last try,
--- else queued again. Runs after `mark_lost_workers` in one transaction: only then are the dead worker's log lines final.
+-- Ends the attempts of workers that are gone. The task is canceled if that was requested, fails if it was the last
+-- attempt, and is queued again otherwise. Runs in one transaction after `mark_lost_workers`: only then can the lost
+-- worker write no more log lines.
 WITH gone AS MATERIALIZED (
   SELECT q.source, q.collection,
          CASE WHEN q.cancel_requested THEN 'CANCELED' WHEN q.failures + 1 >= q.max_attempts THEN 'FAILED' ELSE 'SCHEDULED' END AS status,
@@ -352,7 +354,7 @@ WITH gone AS MATERIALIZED (
          CASE status WHEN 'SCHEDULED' THEN 'AttemptRescued' WHEN 'FAILED' THEN 'TaskFailed' ELSE 'TaskCanceled' END,
          at, status, attempt, jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
   FROM moved
-), told AS (
+), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT task, attempt,
          1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = m.task AND l.attempt = m.attempt), 0),

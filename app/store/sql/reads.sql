@@ -1,44 +1,44 @@
 -- name: read_only
--- Whether no statement may write here: also true of every statement on a standby.
+-- Whether writes are refused; always true on a standby.
 SELECT current_setting('transaction_read_only')::boolean
 
 -- name: schema_version
--- The migration that the database is at.
+-- The database's migration.
 SELECT version_num FROM syncline.alembic_version
 
 -- name: task_row
--- One task of the list.
+-- One task.
 SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
        error, created_at, started_at, finished_at, backfill
 FROM syncline.tasks WHERE task = $1
 
 -- name: progress_of
--- What the running attempts of tasks $1 have said last of how far they are.
-SELECT t.task, said.data
+-- The latest progress of the running attempts of tasks $1.
+SELECT t.task, latest.data
 FROM syncline.tasks t
 CROSS JOIN LATERAL (
   SELECT e.data FROM syncline.events e
   WHERE e.task = t.task AND e.type = 'ProgressReported' AND e.attempt = t.attempt
   ORDER BY e.version DESC LIMIT 1
-) AS said
+) AS latest
 WHERE t.task = ANY ($1::uuid[])
 
 -- name: log_page
--- A page of a task's log after (attempt $2, line $3), written from $4 to $5, in order.
+-- A page of a task's log after (attempt $2, line $3), written between $4 and $5, in order.
 SELECT attempt, line, at, level, message FROM syncline.log_events
 WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
 ORDER BY attempt, line
 LIMIT $6
 
 -- name: log_tail
--- The last $6 lines of a task's log after (attempt $2, line $3), written from $4 to $5, the last one first.
+-- The last $6 lines of a task's log after (attempt $2, line $3), written between $4 and $5, last line first.
 SELECT attempt, line, at, level, message FROM syncline.log_events
 WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
 ORDER BY attempt DESC, line DESC
 LIMIT $6
 
 -- name: collection_rows
--- What is known of collections: the last task's status, success and failure, and the next fire time.
+-- All collections: the last task and its status, the last success and failure, and the next fire time.
 SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collection) AS collection,
        c.last_task, c.last_status, c.last_success_at, c.last_failure_at, coalesce(c.consecutive_failures, 0) AS consecutive_failures,
        s.next_fire_at
@@ -51,14 +51,14 @@ SELECT EXISTS (SELECT FROM syncline.collection_status WHERE source = $1)
     OR EXISTS (SELECT FROM syncline.schedules WHERE source = $1 AND active)
 
 -- name: projection_lags
--- For each asynchronous projection the seconds since the oldest event was appended that it has not seen; 0 for none.
+-- For each asynchronous projection the age in seconds of the oldest event that it has not applied; 0 if there is none.
 SELECT c.projection, coalesce(extract(epoch FROM syncline.clock() - (
   SELECT e.at FROM syncline.events e WHERE e.xid > c.xid ORDER BY e.xid LIMIT 1
 )), 0)::float8 AS seconds
 FROM syncline.checkpoints c WHERE c.state = 'live'
 
 -- name: fire_time_waits
--- Whether a fire time of collection $2 of source $1 has come that is not decided yet.
+-- Whether the schedule of source $1, collection $2 is due and its fire time not decided yet.
 SELECT EXISTS (
   SELECT FROM syncline.schedules WHERE source = $1 AND collection = $2 AND active AND next_fire_at <= syncline.clock()
 )

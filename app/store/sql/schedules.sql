@@ -1,22 +1,23 @@
 -- name: now
--- The clock that decides.
+-- The database's clock, which decides what is due.
 SELECT syncline.clock()
 
 -- name: all_schedules
--- Every schedule, ended ones too.
+-- All schedules, including ended ones.
 SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, last_fire_at, active
 FROM syncline.schedules
 
 -- name: digest_of_schedules
--- One number for all of the above but the times, whatever the order of the rows.
+-- One number for all definitions and whether they are active, independent of the order of the rows.
 SELECT coalesce(sum(hash_record_extended(
   (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, active), 0
 )), 0)
 FROM syncline.schedules
 
 -- name: put_schedules
--- Adds schedules and changes those that differ. A new, changed or re-added one begins at its next fire time: the past
--- never fires. One that is unchanged keeps its place, so that what a downtime missed is caught up.
+-- Adds schedules and updates those that differ. A new, changed or re-added schedule starts with its next fire time, so
+-- that nothing in the past fires. An unchanged one keeps its next fire time, so that those missed in a downtime are
+-- caught up.
 INSERT INTO syncline.schedules AS s
   (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, next_fire_at, active, updated_at)
 SELECT w.*, true, syncline.clock()
@@ -31,8 +32,7 @@ SET source_type = excluded.source_type, max_attempts = excluded.max_attempts, mi
                         THEN s.next_fire_at ELSE excluded.next_fire_at END
 
 -- name: end_schedules
--- Schedules that the configuration names no more.
--- Locked in the order in which others put them.
+-- Ends schedules that the catalogue no longer has. Locks them in the same order as other statements.
 WITH gone AS MATERIALIZED (
   SELECT s.source, s.collection FROM syncline.schedules s
   WHERE s.active AND (s.source, s.collection) IN (SELECT * FROM unnest($1::text[], $2::text[]))
@@ -43,7 +43,7 @@ UPDATE syncline.schedules s SET active = false, next_fire_at = NULL, updated_at 
 FROM gone WHERE s.source = gone.source AND s.collection = gone.collection
 
 -- name: seconds_until_next
--- How long until the next schedule is due; those that wait for their collection's active task do not count.
+-- Seconds until the next schedule is due, ignoring those that wait for their collection's active task.
 SELECT extract(epoch FROM s.next_fire_at - syncline.clock())::float8
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at IS NOT NULL AND (
@@ -54,9 +54,9 @@ ORDER BY s.next_fire_at
 LIMIT 1
 
 -- name: due_schedules
--- Locks up to 1,000 due schedules, those due longest first; other replicas' are skipped, and so are those that wait for
--- their collection's active task to end: misfires (later than $1) under the policy `all` start one after the other, and
--- whatever the policy, a backfill is waited for.
+-- Locks up to 1,000 due schedules, longest due first. Skips those that another replica has locked, and those that wait
+-- for their collection's active task: under the policy `all` misfires (later than $1) run one after the other, and under
+-- any policy a backfill runs first.
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window,
        s.next_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
@@ -69,32 +69,32 @@ LIMIT 1000
 FOR NO KEY UPDATE OF s SKIP LOCKED
 
 -- name: busy_collections
--- Which collections have an active task. A statement of its own: the one that locks the schedules may have waited, and
--- would see the queue as it was before.
--- The scalar subquery is a look-up for each pair; a join could walk through the whole queue.
+-- The collections with an active task. A separate statement: the one that locks the schedules may have waited, and would
+-- see an old state of the queue. The scalar subquery is an index look-up for each pair; a join might scan the whole
+-- queue.
 SELECT c.source, c.collection
 FROM unnest($1::text[], $2::text[]) AS c (source, collection)
 WHERE (SELECT true FROM syncline.task_queue q WHERE q.source = c.source AND q.collection = c.collection)
 
 -- name: undecided_fire_times
--- Of the given fire times those that the ledger does not hold yet: none is decided twice, whatever the clock did.
--- A scalar subquery for the reason above.
-SELECT place::integer
-FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS d (source, collection, fire_time, place)
+-- The ordinals of those fire times that are not in the ledger yet: none is decided twice, even if the clock was set back.
+-- A scalar subquery for the same reason as above.
+SELECT ordinal::integer
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS d (source, collection, fire_time, ordinal)
 WHERE (
   SELECT true FROM syncline.fire_times f
   WHERE f.source = d.source AND f.collection = d.collection AND f.fire_time = d.fire_time
 ) IS NULL
 
 -- name: record_fire_times
--- Writes outcomes into the ledger; worker $1 has decided them.
+-- Records the outcomes that worker $1 has decided in the ledger.
 INSERT INTO syncline.fire_times (worker, source, collection, fire_time, outcome, misfire, reason, task, decided_at)
 SELECT $1, source, collection, fire_time, outcome, misfire, reason, task, syncline.clock()
 FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::uuid[])
   AS d (source, collection, fire_time, outcome, misfire, reason, task)
 
 -- name: advance_schedules
--- Moves schedules to the first fire time that is not decided yet.
+-- Moves schedules to their first undecided fire time.
 UPDATE syncline.schedules s SET next_fire_at = a.next_fire_at, last_fire_at = coalesce(a.last_fire_at, s.last_fire_at)
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS a (source, collection, next_fire_at, last_fire_at)
 WHERE s.source = a.source AND s.collection = a.collection

@@ -1,6 +1,6 @@
 -- name: pin_session
--- Settings that can only be mended knowing the server's own: a commit waits for the disk at least, a standby that it is to
--- wait for stays; and a setting that servers before PostgreSQL 17 do not have.
+-- Settings whose right value depends on the current one. A commit waits at least for the disk; if it is to wait for a
+-- standby, that stays. `transaction_timeout` does not exist before PostgreSQL 17.
 SELECT set_config(name, needed, false)
 FROM (VALUES ('synchronous_commit', 'on', current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')),
              ('transaction_timeout', '0', current_setting('transaction_timeout', true) <> '0'))
@@ -8,7 +8,7 @@ FROM (VALUES ('synchronous_commit', 'on', current_setting('synchronous_commit') 
 WHERE differs
 
 -- name: session
--- What a session is set to, and whose it is, as SQL writes their names.
+-- The settings of a session, and its login and database as quoted identifiers.
 SELECT quote_ident(session_user) AS login, quote_ident(current_database()) AS database,
        current_setting('default_transaction_isolation') AS default_transaction_isolation,
        current_setting('synchronous_commit') AS synchronous_commit,

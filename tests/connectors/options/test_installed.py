@@ -66,4 +66,4 @@ def test_an_attempt_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         assert model is not None
         with pytest.raises(ConfigurationError, match=r"pip install 'syncline\["):
-            validated(model, given, place="here")
+            validated(model, given, key_path="here")

@@ -16,7 +16,7 @@ from app.domain.errors import ConfigurationError
 
 def refusal(model: Any, given: dict[str, Any]) -> str:
     with pytest.raises(ConfigurationError) as refused:
-        validated(model, given, place="here")
+        validated(model, given, key_path="here")
     return str(refused.value)
 
 
@@ -32,6 +32,9 @@ def refusal(model: Any, given: dict[str, Any]) -> str:
         ({"tap": "--editable"}, "is not a package name"),
         ({"command": "tap", "catalog": {}, "properties": {}}, "give either 'catalog' or 'properties', not both"),
         ({"comand": "tap"}, "here.comand"),
+        ({"tap": 5}, "here.tap: must be a string; put it in quotes"),
+        ({"tap": True}, "here.tap: must be a string; put it in quotes"),
+        ({"tap": ["a"]}, "here.tap: must be a string"),
     ],
 )
 def test_wrong_singer_options_are_refused(given: dict[str, Any], complaint: str) -> None:
@@ -49,7 +52,7 @@ def test_wrong_singer_options_are_refused(given: dict[str, Any], complaint: str)
     ],
 )
 def test_singer_options_of_both_manners_are_understood(given: dict[str, Any]) -> None:
-    assert validated(SingerOptions, given, place="here")
+    assert validated(SingerOptions, given, key_path="here")
 
 
 @pytest.mark.parametrize("path", ["", " ", "http://h/lake", "memory://lake", "zip::s3://b/a.zip", "s3://", "gs:///a"])
@@ -61,7 +64,7 @@ def test_a_place_where_no_files_can_be_written_is_refused(path: str) -> None:
 def test_the_name_of_a_protocol_may_be_in_capitals(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(addresses, "check_installed", lambda *_: None)
     protocol, _, rest = path.partition("://")
-    options = validated(DESTINATIONS["parquet"].options, {"path": path}, place="here").model_dump()
+    options = validated(DESTINATIONS["parquet"].options, {"path": path}, key_path="here").model_dump()
     assert options["path"] == f"{protocol.lower()}://{rest}"
 
 
@@ -80,7 +83,7 @@ def test_parameters_are_refused_where_collections_have_none(kind: str) -> None:
 def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
     assert f"set 'url', or 'host' (with {others})" in refusal(model, {})
     assert "'url' cannot be combined with 'host', 'port'" in refusal(model, {"url": url, "host": "b", "port": 1})
-    assert "less than or equal to 65535" in refusal(model, {"host": "b", "port": 65536})
+    assert "must be at most 65535, not 65536" in refusal(model, {"host": "b", "port": 65536})
 
 
 @pytest.mark.parametrize(
@@ -97,10 +100,10 @@ def test_a_server_has_one_address(model: Any, url: str, others: str) -> None:
     ],
 )
 def test_an_address_that_can_never_work_is_refused_and_not_shown(url: str, complaint: str) -> None:
-    said = refusal(DESTINATIONS["postgres"].options, {"url": url})
-    assert complaint in said
-    assert "here.url" in said
-    assert "hunter2" not in said
+    message = refusal(DESTINATIONS["postgres"].options, {"url": url})
+    assert complaint in message
+    assert "here.url" in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_an_address_that_can_never_work_is_refused_and_not_shown(url: str, compl
     ],
 )
 def test_every_form_of_address_that_postgresql_knows_is_accepted(url: str) -> None:
-    assert validated(PostgresDestinationOptions, {"url": url}, place="here").url
+    assert validated(PostgresDestinationOptions, {"url": url}, key_path="here").url
 
 
 def test_a_refused_value_is_not_shown() -> None:
@@ -132,13 +135,13 @@ def test_what_only_an_attempt_needs_is_loaded_by_nobody_else(part: str) -> None:
         (SOURCES["singer"].options, {"command": "'tap"}, """here.command: "'tap" is not a command line: no closing"""),
         (SOURCES["airbyte"].options, {"command": "'tap"}, "here.command: "),
         (DESTINATIONS["singer"].options, {"command": "target '"}, "here.command: "),
-        (SOURCES["files"].parameters, {"path": []}, "here.path: must have at least one item"),
+        (SOURCES["files"].parameters, {"path": []}, "here.path: must not be empty"),
         (DESTINATIONS["postgres"].options, {"host": "a", "schema": ""}, "here.schema: must not be empty"),
         (SOURCES["redis"].options, {"host": "a", "po\u200brt": 1}, "here['po\\u200brt']: unknown key"),
         (SOURCES["redis"].options, {"host": "a", "port ": 1}, "here['port ']: unknown key"),
     ],
 )
-def test_what_a_reader_could_not_see_or_a_shell_could_not_read_is_told(
+def test_what_a_reader_cannot_see_or_a_shell_cannot_parse_is_reported(
     model: Any, given: dict[str, Any], complaint: str
 ) -> None:
     assert complaint in refusal(model, given)

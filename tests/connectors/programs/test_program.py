@@ -65,3 +65,12 @@ def test_what_a_program_says_is_made_readable_without_its_secrets(
     )
     assert list(program.lines()) == []
     assert capfd.readouterr().err == "THE PASSWORD IS ***, OR ***\n"
+
+
+def test_a_line_that_points_to_help_is_not_the_reason(tmp_path: Path) -> None:
+    reason = "docker: Cannot connect to the Docker daemon. Is the docker daemon running?"
+    script = f"import sys; sys.exit({reason!r} + '\\n\\nRun \\'docker run --help\\' for more information')"
+    program = Program([sys.executable, "-c", script], name="the connector", home=tmp_path / "home", secrets=[])
+    with pytest.raises(SynclineError) as refused:
+        program.output()
+    assert str(refused.value) == f"the connector ended with code 1: {reason}"

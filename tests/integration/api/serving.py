@@ -106,9 +106,9 @@ class CountingTokens(Tokens):
     read = 0
     noted = 0
 
-    async def valid(self) -> dict[str, asyncpg.Record]:
+    async def list_valid(self) -> dict[str, asyncpg.Record]:
         self.read += 1
-        return await super().valid()
+        return await super().list_valid()
 
     async def note_use(self, id_: str) -> None:
         self.noted += 1

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 TASKS = "/api/v1/tasks"
 
 
+REFUSED = {
+    "message": "Admin token does not match",
+    "error": "send the catalogue's server.admin_token, or a token from 'syncline token create', in the header "
+    "X-Admin-Token or the query parameter 'token'",
+}
+
+
 @pytest.fixture
 def stranger(client: httpx.AsyncClient) -> httpx.AsyncClient:
     """A client that sends no token of its own accord."""
@@ -39,7 +46,7 @@ async def test_everything_below_the_base_asks_for_the_token_first(
     answer = await stranger.request(method, path)
     assert answer.status_code == 401
     if method != "HEAD":
-        assert answer.json() == {"message": "Admin token does not match"}
+        assert answer.json() == REFUSED
 
 
 @pytest.mark.parametrize("given", [b"", b"wrong", TOKEN.encode() + b"x", "ключ".encode(), b"\xff\xfe", b"\xe9"])
@@ -49,7 +56,7 @@ async def test_a_wrong_token_is_401_whatever_its_bytes(stranger: httpx.AsyncClie
         await stranger.get("/api/v1/sources", headers={b"X-Admin-Token": given}),
         await stranger.get(f"/api/v1/sources?token={quoted}"),
     ):
-        assert (answer.status_code, answer.json()) == (401, {"message": "Admin token does not match"})
+        assert (answer.status_code, answer.json()) == (401, REFUSED)
 
 
 async def test_header_or_query_alone_is_enough(stranger: httpx.AsyncClient) -> None:
@@ -64,7 +71,8 @@ async def test_without_a_configured_token_nobody_may_ask(client: httpx.AsyncClie
     api.surroundings.catalogue = load_catalogue("{}", {})
     for headers in ({}, {"X-Admin-Token": ""}, {"X-Admin-Token": TOKEN}):
         answer = await client.get("/api/v1/sources?token=", headers=headers)
-        assert (answer.status_code, answer.json()) == (401, {"message": "admin_token must be configured"})
+        assert (answer.status_code, answer.json()["message"]) == (401, "admin_token must be configured")
+        assert answer.json()["error"].startswith("set server.admin_token in the catalogue, or create a token with ")
 
 
 async def test_a_new_token_counts_from_the_next_request_on(client: httpx.AsyncClient, api: OpenedApi) -> None:

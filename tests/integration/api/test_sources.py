@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.api.http.trials import MOST_AT_ONCE
+from app.api.http.connector_calls import MOST_AT_ONCE
 from app.config.reader import load_catalogue
 from app.domain.attempt_protocol import Offered
 from app.domain.errors import SynclineError

@@ -223,6 +223,19 @@ async def test_a_malformed_parameter_is_named_with_the_form_that_is_accepted(
     assert answer.json()["error"].startswith(f"'{name}' must be ")
 
 
+async def test_an_end_before_the_start_is_refused(client: httpx.AsyncClient) -> None:
+    task = (await client.post("/api/v1/tasks", params={"source": "load", "collection": "quick"})).json()["task_id"]
+    moment, earlier = "2021-03-10T00:00:01Z", "2021-03-10T00:00:00Z"
+    for path in ("/api/v1/tasks", f"/api/v1/tasks/{task}/logs"):
+        same = await client.get(path, params={"source": "load", "start": moment, "end": moment})
+        assert same.status_code == 200
+        refused = await client.get(path, params={"source": "load", "start": moment, "end": earlier})
+        assert (refused.status_code, refused.json()) == (
+            400,
+            {"message": "Error parsing 'end' query parameter", "error": "'end' must not be before 'start'"},
+        )
+
+
 @pytest.mark.parametrize("name", ["source", "start", "end"])
 async def test_a_missing_parameter_of_the_list_is_named(client: httpx.AsyncClient, name: str) -> None:
     query = {key: value for key, value in ({"source": "load"} | ALWAYS).items() if key != name}
@@ -248,7 +261,7 @@ async def test_a_cancel_that_does_not_get_through_is_not_ok(client: httpx.AsyncC
     answer = await client.post(f"/api/v1/tasks/{id_}/cancel")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json()["message"] == "Queue is busy"
-    assert "restored into a younger server" in answer.json()["error"]
+    assert "restored into a server with lower transaction IDs" in answer.json()["error"]
     await api.pool.execute("UPDATE syncline.task_queue SET xid = pg_current_xact_id()")
     assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).json() == {"status": "ok"}
     assert (await client.get(f"/api/v1/tasks/{id_}")).json()["status"] == "CANCELED"

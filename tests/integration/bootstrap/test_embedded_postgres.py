@@ -302,6 +302,12 @@ def test_a_server_that_does_not_start_says_why_in_one_line(home: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_home_that_takes_no_files_is_one_line(home: Path) -> None:
+    (home / "owner.lock").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=rf"^The directory {home} .*: Is a directory; choose another"):
+        EmbeddedPostgres(home, durable=False).start()
+
+
 def test_a_large_log_is_put_aside(home: Path) -> None:
     with EmbeddedPostgres(home, durable=False):
         pass

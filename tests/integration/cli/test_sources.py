@@ -72,7 +72,8 @@ def test_a_source_is_tried_without_a_database(config: Path) -> None:
     assert (works.returncode, works.stdout) == (0, "load.made works.\n")
     broken = syncline(config, "test", "broken", "--config", str(config))
     assert (broken.returncode, broken.stdout) == (1, "")
-    assert broken.stderr.startswith("syncline: source 'broken', collection 'one': cannot connect")
+    assert f"{config}:" in broken.stderr
+    assert ": sources.broken.collections[0]: source 'broken', collection 'one': cannot connect" in broken.stderr
     assert "very-secret" not in broken.stderr
 
 
@@ -83,12 +84,20 @@ def test_every_collection_of_a_source_is_tried(config: Path) -> None:
         config.write_text(text.replace('shop.db"}\n', f'shop.db"}}\n    collections: {collections}\n', 1))
 
     name("[users, {name: yes_no, type: yes/no}]")
-    assert syncline(config, "test", "shop").stdout == "shop works.\n"
-    name("[users, userz]")
+    good = syncline(config, "test", "shop")
+    assert (good.returncode, good.stdout) == (0, "shop.users works.\nshop.yes_no works.\n")
+    name("[userz, users, {name: no, type: yes/yes}, {name: yes_no, type: yes/no}]")
     wrong = syncline(config, "test", "shop")
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr.startswith("syncline: source 'shop', collection 'userz': ")
-    assert syncline(config, "test", "shop", "users").stdout == "shop.users works.\n"
+    assert (wrong.returncode, wrong.stdout) == (1, "shop.users works.\nshop.yes_no works.\n")
+    line = 1 + config.read_text().splitlines().index(
+        next(each for each in config.read_text().splitlines() if "userz" in each)
+    )
+    first, second, last = wrong.stderr.splitlines()
+    assert first.startswith(f"{config}:{line}: sources.shop.collections[0]: source 'shop', collection 'userz': ")
+    assert second.startswith(f"{config}:{line}: sources.shop.collections[2]: source 'shop', collection 'no': ")
+    assert last == "2 of 4 collections failed."
+    only = syncline(config, "test", "shop", "users")
+    assert (only.returncode, only.stdout) == (0, "shop.users works.\n")
 
 
 def test_what_a_source_offers_is_listed_before_it_has_collections(config: Path) -> None:
@@ -137,7 +146,7 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
     [
         (
             ["discover", "cache"],
-            "a source of type 'redis' cannot be discovered: list its collections in the configuration",
+            "a source of type 'redis' cannot be discovered: list its collections in the catalogue",
         ),
         (["discover", "load", "--yaml"], "a source of type 'synthetic' offers only the collections that are"),
         (["discover", "missing"], "Source [missing] doesn't exist"),
@@ -153,7 +162,15 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
             ["backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-01-01"],
             "must be after the start (2024-01-01",
         ),
-        (["backfill", "load", "made", "--from", "yesterday", "--to", "2024-01-01"], "Invalid value for --from: a day"),
+        (
+            ["backfill", "load", "made", "--from", "yesterday", "--to", "2024-01-01"],
+            "Invalid value for '--from': 'yesterday'",
+        ),
+        (
+            ["backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-01-02", "--slice", "x"],
+            "Invalid value for '--slice': duration 'x' is not valid",
+        ),
+        (["discover", "load", "--yaml", "--json"], "--yaml and --json cannot be combined"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(config: Path, arguments: list[str], complaint: str) -> None:

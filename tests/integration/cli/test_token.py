@@ -8,7 +8,7 @@ import sys
 
 import psycopg
 
-from app.domain.api_token import WRITTEN
+from app.domain.api_token import TOKEN_FORMAT
 
 
 def syncline(url: str, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
@@ -21,7 +21,7 @@ def syncline(url: str, *arguments: str | bytes) -> subprocess.CompletedProcess[s
 def test_a_token_is_made_listed_and_revoked(database_url: str) -> None:
     made = syncline(database_url, "create", "--scope", "run", "--name", "the büro's", "--expires", "90d")
     token = made.stdout.removesuffix("\n")
-    found = WRITTEN.fullmatch(token)
+    found = TOKEN_FORMAT.fullmatch(token)
     assert found, made
     assert f"'syncline token revoke {found[1]}'" in made.stderr
     assert token not in made.stderr
@@ -46,12 +46,12 @@ def test_what_cannot_be_done_is_one_clear_line(database_url: str) -> None:
     for wrong in ("nobody", b"\xff"):
         refused = syncline(database_url, "revoke", wrong)
         assert refused.returncode == 2
-        assert "Invalid value for ID: 16 hexadecimal digits" in refused.stderr
+        assert "Invalid value for 'ID': expected 16 hexadecimal digits" in refused.stderr
         assert "Traceback" not in refused.stderr
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP TABLE syncline.api_tokens")
     old = syncline(database_url, "list")
     assert (old.returncode, old.stderr) == (
         2,
-        "syncline: the database schema has no tokens yet: run `syncline migrate`\n",
+        "syncline: the database schema has no tokens yet: run 'syncline migrate'\n",
     )

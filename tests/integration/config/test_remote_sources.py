@@ -6,11 +6,14 @@ import gzip
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
+import httpx
 import pytest
 
 from app.config import reader
 from app.config.check import examine_config
+from app.config.remote import RemoteText
 from app.config.watch import CatalogueWatcher
 from tests.servers.web import answering
 
@@ -168,3 +171,13 @@ def test_a_place_in_the_remote_text_names_its_url(path: Path, site: Site) -> Non
     site.body = b"\ns:\n  type: synthetic\n  destinations: nowhere\n  collections: [a]\n  tipe: x\n"
     (problem,) = examine_config(path, {}).problems
     assert (problem.place, problem.path) == (f"{site.url}:6", "sources.s.tipe")
+
+
+def test_the_authorities_are_read_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_them = Mock(wraps=httpx.create_ssl_context)
+    monkeypatch.setattr(httpx, "create_ssl_context", read_them)
+    site.say("one")
+    text = RemoteText(site.url, largest=1000)
+    assert text.read() == text.read() == site.body.decode()
+    assert len(site.asked) == 2
+    read_them.assert_called_once()

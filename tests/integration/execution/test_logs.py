@@ -189,7 +189,7 @@ async def test_lines_written_one_by_one_travel_together(store: Store, monkeypatc
     own = log.open(await store.claimed(worker), str)
     for number in range(1000):
         await own.write("info", f"line {number}")
-    [batch] = log._take()
+    [batch] = log._take_batch()
     assert len(batch.under_way) == 1
     storing = asyncio.create_task(log.run())
     await asyncio.wait_for(own.all_stored.wait(), PATIENCE_SECONDS)

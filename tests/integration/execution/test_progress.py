@@ -35,7 +35,9 @@ async def test_what_an_attempt_has_read_is_told_while_it_runs(store: Store, data
 
     async with running_worker(database_url, config):
         document = await until(progressing)
-        listed = [row async for page in reader.tasks(TaskFilter("s", now().replace(year=2020), now())) for row in page]
+        listed = [
+            row async for page in reader.page_tasks(TaskFilter("s", now().replace(year=2020), now())) for row in page
+        ]
         await store.queue.cancel(task, "unused")
         await store.notify()
         assert await store.ended(task) == "CANCELED"
@@ -51,7 +53,7 @@ async def test_what_an_attempt_has_read_is_told_while_it_runs(store: Store, data
 
 
 async def document_of(reader: Reader, task: UUID) -> dict[str, Any]:
-    row = await reader.task(task)
+    row = await reader.get_task(task)
     assert row is not None
     return dict(task_document(row))
 

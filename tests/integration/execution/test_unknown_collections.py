@@ -81,7 +81,7 @@ async def test_a_worker_leaves_a_task_that_it_does_not_know_to_others_and_says_w
         assert await store.types(task) == ["TaskScheduled", "TaskStarted", ATTEMPT_HANDED_BACK]
     assert " seconds: worker " in line
     assert line.endswith(
-        ") does not have it in its configuration: Source [fresh] doesn't exist. Other workers may take it for another "
+        ") does not have it in its catalogue: Source [fresh] doesn't exist. Other workers may claim it for another "
         "120 seconds"
     )
 
@@ -106,10 +106,10 @@ async def test_it_fails_when_nobody_has_known_it_for_two_minutes(store: Store, d
         assert await store.ended(task) == "FAILED"
     error = str((await store.folded(task)).error)
     assert error.startswith(
-        "Source [fresh] doesn't exist. For 120 seconds no worker that took the task had it in its configuration "
+        "Source [fresh] doesn't exist. For 120 seconds no worker that claimed the task had it in its catalogue "
         "(last: worker "
     )
-    assert error.endswith(")). Give all workers the same configuration, then request the task again")
+    assert error.endswith(")). Give all workers the same catalogue, then request the task again")
     assert await store.schedule("c0", "fresh") != task, "the collection is free again"
 
 
@@ -160,7 +160,7 @@ async def test_with_a_newest_version_that_is_refused_the_line_says_so(
         old.unlink()  # noqa: ASYNC240 - it does not block
         assert not await running.watcher.refresh()
         task = await store.schedule("c0", "fresh")
-        assert ") does not have it in its configuration, whose newest version is refused: Source [fresh]" in (
+        assert ") does not have it in its catalogue, whose newest version it has refused: Source [fresh]" in (
             await store.logged(task, "was handed back")
         )
 
@@ -171,7 +171,7 @@ async def test_an_outage_while_it_asks_since_when_is_no_failed_attempt(
     async def away(_queue: TaskQueue, _claim: Claim) -> NoReturn:
         raise ConnectionResetError
 
-    monkeypatch.setattr(TaskQueue, "unknown_since", away)
+    monkeypatch.setattr(TaskQueue, "get_unknown_since", away)
     async with running_worker(database_url, old):
         task = await store.schedule("c0", "fresh", max_attempts=1)
         await handed_back(store, task)

@@ -63,6 +63,9 @@ class EventCounts:
         )
         return count
 
+    def survey(self, generation: int) -> None:
+        """Apply all events afterwards."""
+
     def expectation(self) -> Expected:
         return Expected()
 
@@ -96,10 +99,10 @@ async def test_a_second_projection_follows_the_events_and_is_verified_up_to_its_
     await service.history()
     await _follow(service, both)
     assert await verify(service.pool, asynchronous=both) == []
-    assert await Reader(service.pool).projection_lags() == {DAILY: 0, "event_counts": 0}
+    assert await Reader(service.pool).get_projection_lags() == {DAILY: 0, "event_counts": 0}
     await service.live("parcels")
     assert await verify(service.pool, asynchronous=both) == []
-    lags = await Reader(service.pool).projection_lags()
+    lags = await Reader(service.pool).get_projection_lags()
     assert all(seconds > 0 for seconds in lags.values())
 
 
@@ -149,7 +152,7 @@ async def _follow(service: Service, projections: tuple[AsyncProjection, ...]) ->
 
     async def seen() -> bool:
         await runner.run_once()
-        lags = await Reader(service.pool).projection_lags()
+        lags = await Reader(service.pool).get_projection_lags()
         return not any(lags.values())
 
     await until(seen)

@@ -82,7 +82,7 @@ async def test_an_append_that_waited_for_the_rebuild_finds_the_rows_that_were_pu
         claim = asyncio.create_task(service.claim())
         while not await service.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        histories = [History.of(stream) for stream in await store.streams_of(connection, [task])]
+        histories = [History.of(stream) for stream in await store.list_streams(connection, [task])]
         await store.replace_tasks(connection, [history.tasks_row() for history in histories])
     assert [claimed.task for claimed in await claim] == [task]
     assert await verify(service.pool) == []

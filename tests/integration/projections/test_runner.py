@@ -101,10 +101,10 @@ async def test_a_poll_without_events_writes_nothing(service: Service) -> None:
     runner = ProjectionRunner(service.pool)
     await service.live("orders")
     await _drain(runner)
-    _, before = await store.highest_xids(service.pool)
+    _, before = await store.get_highest_xids(service.pool)
     for _ in range(5):
         assert await runner.run_once() == 0
-    _, after = await store.highest_xids(service.pool)
+    _, after = await store.get_highest_xids(service.pool)
     assert after == before
 
 
@@ -121,7 +121,9 @@ async def test_days_are_those_of_utc_and_a_queued_tasks_end_has_no_duration(serv
     assert await service.pool.fetchval("SELECT count(*) FROM syncline.daily_collection_histogram") == 0
 
 
-async def test_a_server_that_is_younger_than_the_events_is_refused(service: Service, database_url: str) -> None:
+async def test_a_server_with_lower_transaction_ids_than_the_events_is_refused(
+    service: Service, database_url: str
+) -> None:
     runner = ProjectionRunner(service.pool)
     await service.schedule("orders")
     await runner.check()
@@ -130,7 +132,7 @@ async def test_a_server_that_is_younger_than_the_events_is_refused(service: Serv
             "INSERT INTO syncline.events (task, version, type, at, status, attempt, xid)"
             " SELECT task, 2, 'TaskCanceled', now(), 'CANCELED', 0, '12884901888' FROM syncline.tasks"
         )
-    with pytest.raises(ConfigurationError, match=r"younger server.*pg_resetwal --epoch=4"):
+    with pytest.raises(ConfigurationError, match=r"server with lower transaction IDs.*pg_resetwal --epoch=4"):
         await runner.check()
 
 

@@ -120,10 +120,10 @@ async def test_a_row_that_somebody_has_changed_is_put_right(
 ) -> None:
     await catalogues.write("*/5 * * * *", misfire_window="1h")
     await catalogues.step()
-    [before] = (await scheduling.schedules.all())[0]
+    [before] = (await scheduling.schedules.list_all())[0]
     await scheduling.store.admin.execute(change)
     await catalogues.step()
-    schedules, *_ = await scheduling.schedules.all()
+    schedules, *_ = await scheduling.schedules.list_all()
     assert [schedule for schedule in schedules if schedule.active] == [before]
 
 

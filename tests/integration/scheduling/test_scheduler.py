@@ -64,7 +64,7 @@ async def test_fire_times_wait_for_a_backfill_and_the_last_one_starts_at_its_end
     await scheduling.put(begin, a_schedule())
     assert await scheduling.decide() == 0
     assert await scheduling.ledger() == []
-    assert await scheduling.schedules.seconds_until_next() > 0, "what waits is no reason to hurry"
+    assert await scheduling.schedules.get_seconds_until_next() > 0, "what waits is no reason to hurry"
     worker = await store.worker()
     [claim] = await store.queue.claim(worker, 1)
     assert await store.queue.end_attempts(worker, [ending(claim)]) == []
@@ -137,7 +137,7 @@ async def test_a_schedule_that_another_replica_has_locked_does_not_make_a_schedu
     scheduling: Scheduling,
 ) -> None:
     await scheduling.put(await scheduling.now() - timedelta(seconds=1), a_schedule())
-    async with scheduling.schedules.due() as due:
+    async with scheduling.schedules.lock_due() as due:
         assert len(due.schedules) == 1
         assert await scheduling.scheduler.step() >= 0.05
 
@@ -168,7 +168,7 @@ async def test_all_keeps_a_fire_time_whose_collection_was_taken_after_the_look(s
     definition = a_schedule(expression="@every 1h", misfire="all")
     due_at = await scheduling.now() - 3 * HOUR
     await scheduling.put(due_at, definition)
-    async with scheduling.schedules.due() as due:
+    async with scheduling.schedules.lock_due() as due:
         await scheduling.store.schedule("c")
         fire_time = FireTime(definition, Decision(due_at))
         outcomes = await due.record(NOBODY, [fire_time], [Advance("s", "c", due_at + HOUR, due_at)], priority_class=200)

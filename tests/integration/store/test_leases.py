@@ -48,7 +48,7 @@ async def test_a_worker_without_its_lease_changes_nothing(store: Store, how: str
     assert await append_lines(store.pool, worker, [(claim, numbered(1))], now=0) == {claim.key}
     with pytest.raises(LeaseLostError):
         await store.leases.renew(worker, FOREVER)
-    assert await store.queue.held_attempts(worker) == []
+    assert await store.queue.list_held_attempts(worker) == []
 
     assert await store.everything() == before
 
@@ -91,7 +91,7 @@ async def test_a_claim_that_the_database_has_forgotten_can_write_nothing(store: 
     with pytest.raises(LeaseLostError):
         await store.queue.save_bookmark(worker, forgotten, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.queue.report_progress(worker, [(forgotten, {"records_read": 1})]) == 0
-    assert await store.queue.running_claims(worker) == {again.key: False}
+    assert await store.queue.list_running_claims(worker) == {again.key: False}
 
     assert await store.everything() == before
     assert await append_lines(store.pool, worker, [(again, numbered(1))], now=0) == set()

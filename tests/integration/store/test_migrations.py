@@ -128,7 +128,7 @@ async def test_the_release_before_wide_generations_goes_on_while_they_come(empty
         what = ("d", 1, {"at": 1}, claim.generation, 1)
         attempt = (claim.source, claim.collection, claim.task, claim.attempt)
         assert await store.pool.fetchval(OLD_SAVE, old, *attempt, *what, 2)
-        assert await store.queue.saved_bookmarks(claim) == {"d": {"at": 1}}
+        assert await store.queue.get_saved_bookmarks(claim) == {"d": {"at": 1}}
 
 
 async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:

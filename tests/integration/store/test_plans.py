@@ -164,7 +164,7 @@ async def test_the_pages_of_the_task_list_are_read_in_the_order_of_an_index(
         await schedule_tasks(store.pool, [a_task(f"c{part}{number}") for number in range(1000)])
     await store.admin.execute("ANALYZE")
     explaining = _Explaining(store)
-    pages = [page async for page in Reader(explaining).tasks(wanted)]  # type: ignore[arg-type]
+    pages = [page async for page in Reader(explaining).page_tasks(wanted)]  # type: ignore[arg-type]
     assert len(explaining.plans) >= len(pages)
     for plan in explaining.plans:
         assert bad_nodes(plan, sort=wanted.limit > 0) == []
@@ -193,4 +193,4 @@ async def test_the_newest_of_each_collection_are_read_from_where_they_begin(stor
 
 
 async def listed(reader: Reader, *, limit: int = 0) -> list[Any]:
-    return [row async for page in reader.tasks(TaskFilter("s", LONG_AGO, LATER, limit=limit)) for row in page]
+    return [row async for page in reader.page_tasks(TaskFilter("s", LONG_AGO, LATER, limit=limit)) for row in page]

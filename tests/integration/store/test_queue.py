@@ -123,7 +123,7 @@ async def test_a_collection_that_does_not_come_to_rest_fails_alone(store: Store)
 
 
 async def test_what_the_last_round_has_answered_is_answered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.store.queue._ROUNDS", 1)
+    monkeypatch.setattr("app.store.queue._TRIES", 1)
     task, new = await store.queue.schedule(a_task())
     assert new
     assert await store.queue.schedule(a_task()) == (task, False)
@@ -307,7 +307,7 @@ async def test_a_running_task_is_asked_once(store: Store) -> None:
     for _ in range(3):
         assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested"]
-    assert await store.queue.running_claims(worker) == {claim.key: True}
+    assert await store.queue.list_running_claims(worker) == {claim.key: True}
 
 
 async def test_an_unknown_task_is_not_canceled_into_being(store: Store) -> None:
@@ -335,15 +335,18 @@ async def test_a_cancel_whose_task_moves_each_time_is_tried_again_and_then_not_c
     assert pool.asked > 1
 
 
-# What a dump has that went into a younger server: no statement touches the row before that has caught up.
+# A row of a dump in a server with lower transaction ids: no statement touches it before the server has caught up.
 AHEAD = "UPDATE syncline.task_queue SET xid = (pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
 @pytest.mark.parametrize(
     ("change", "why"),
-    [(AHEAD, "restored into a younger server"), ("DELETE FROM syncline.task_queue", "the queue has lost it")],
-    ids=["younger server", "lost"],
+    [
+        (AHEAD, "restored into a server with lower transaction IDs"),
+        ("DELETE FROM syncline.task_queue", "the queue has lost it"),
+    ],
+    ids=["lower ids", "lost"],
 )
 async def test_a_cancel_that_does_not_get_through_says_so(
     store: Store, change: str, why: str, *, is_running: bool

@@ -51,10 +51,10 @@ async def test_a_wide_number_reaches_attempts_and_bookmarks_as_it_is(store: Stor
     worker, number = await store.worker(), await reset(store)
     claim = await store.claimed(worker)
     assert claim.generation == number
-    [(held, _)] = await store.queue.held_attempts(worker)
+    [(held, _)] = await store.queue.list_held_attempts(worker)
     assert held.generation == number
     await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
-    assert await store.queue.saved_bookmarks(claim) == {"d": {"at": 1}}
+    assert await store.queue.get_saved_bookmarks(claim) == {"d": {"at": 1}}
     assert (await store.events(claim.task))[-1].data["generation"] == number
     await reset(store)
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.bookmarks") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from app.store.database import connect, open_pool
 from app.store.sessions import check_session
 from tests.harness import opened
 from tests.servers.postgres import database_name, migrate
+from tests.servers.proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,8 +158,8 @@ async def test_a_pooler_s_sessions_that_cut_long_statements_off_are_told(databas
         async with open_pool(pooled(database_url), name="test") as pool:
             assert await pool.fetchval("SELECT 1") == 1
     [warning] = logs
-    assert (warning["event"], warning["log_level"]) == ("database.settings", "warning")
-    assert warning["error"].startswith("long statements are cut off by statement_timeout = '30s': run ALTER ROLE ")
+    assert (warning["event"], warning["log_level"]) == ("database.misconfigured", "warning")
+    assert warning["error"].startswith("long statements are aborted: statement_timeout = '30s': run ALTER ROLE ")
 
 
 @asynccontextmanager
@@ -211,7 +212,7 @@ async def test_a_pooler_whose_server_is_away_is_asked_again() -> None:
         with pytest.raises(DatabaseUnreachableError) as raised:
             await connect(url)
     assert str(raised.value) == (
-        f"PostgreSQL at {server_of(url)} does not answer: server login has been failing, try again later "
+        f"cannot connect to PostgreSQL at {server_of(url)}: server login has been failing, try again later "
         "(server_login_retry)"
     )
 
@@ -239,6 +240,21 @@ async def test_of_several_servers_in_the_url_s_own_part_every_driver_finds_the_o
             assert await pool.fetchval("SELECT current_database()") == name
         async with await psycopg.AsyncConnection.connect(address.url) as connection:
             assert connection.info.dbname == name
+
+
+async def test_a_refused_connection_is_named_in_plain_words(database_url: str, tcp_postgres: TcpServer) -> None:
+    async with AsyncExitStack() as stack:
+        async with proxied(database_url, tcp_postgres) as (url, proxy):
+            pool = await stack.enter_async_context(open_pool(DatabaseAddress.of(url), name="test"))
+            proxy.cut()
+        refused = f"cannot connect to PostgreSQL at {server_of(url)}: connection refused"
+        with pytest.raises(DatabaseUnreachableError) as raised:
+            await connect(url)
+        assert str(raised.value) == refused
+        await pool.expire_connections()
+        with pytest.raises(DatabaseUnreachableError) as raised:
+            await pool.fetchval("SELECT 1")
+        assert str(raised.value) == refused
 
 
 async def test_a_server_that_goes_away_while_a_pool_is_opened_is_asked_again(

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 async def test_any_other_way_back_into_the_queue_begins_the_two_minutes_anew(store: Store) -> None:
     worker = await store.worker()
     first = await store.claimed(worker)
-    assert await store.queue.unknown_since(first) == first.at
+    assert await store.queue.get_unknown_since(first) == first.at
     again: dict[str, Any] = {"type_": ATTEMPT_HANDED_BACK, "status": Status.SCHEDULED}
     assert await store.end(worker, first, **again, details={"unknown_since": first.at})
     second = await store.claim(worker)
-    assert await store.queue.unknown_since(second) == first.at
+    assert await store.queue.get_unknown_since(second) == first.at
     assert await store.end(worker, second, **again)
     third = await store.claim(worker)
-    assert await store.queue.unknown_since(third) == third.at
+    assert await store.queue.get_unknown_since(third) == third.at
 
 
 async def test_a_collection_is_left_to_others_until_its_moment(store: Store) -> None:

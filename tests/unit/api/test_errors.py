@@ -64,8 +64,26 @@ def test_a_value_that_the_driver_cannot_send_is_our_fault_and_not_the_databases(
 
 
 def test_what_no_utf8_can_write_is_still_answered() -> None:
-    document = orjson.loads(answer_to(unknown_task("\ud800"), "id", str).body)
-    assert document["error"] == "Task [?] doesn't exist"
+    document = orjson.loads(answer_to(RefusedError(400, "No", "\ud800 is wrong"), "id", str).body)
+    assert document["error"] == "? is wrong"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (unknown_task("a\u200bb"), r"Task [a\u200bb] doesn't exist"),
+        (unknown_task("\ud800"), r"Task [\ud800] doesn't exist"),
+        (UnknownSourceError("büro\x1b"), r"Source [büro\x1b] doesn't exist"),
+        (UnknownCollectionError("s\n", "c\u202e"), r"Collection [c\u202e] doesn't exist in source [s\n]"),
+    ],
+)
+def test_what_cannot_be_seen_in_a_name_is_escaped(error: Exception, text: str) -> None:
+    assert orjson.loads(answer_to(error, "id", str).body)["error"] == text
+
+
+def test_a_request_that_cannot_work_is_not_called_a_fault_of_the_catalogue() -> None:
+    document = orjson.loads(answer_to(ConfigurationError("the end must be after the start"), "id", str).body)
+    assert document == {"message": "Invalid request", "error": "the end must be after the start"}
 
 
 def test_a_queue_that_is_not_settled_is_called_so_whatever_was_asked() -> None:

@@ -40,7 +40,7 @@ def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) ->
 def test_without_any_file_it_says_how_to_name_one() -> None:
     result = check()
     assert result.exit_code == 2
-    assert result.stderr == "syncline: no configuration file: use FILE or set SYNCLINE_CONFIG\n"
+    assert result.stderr == "syncline: no catalogue: use the argument FILE or set SYNCLINE_CONFIG\n"
 
 
 def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_database_url_that_is_not_one_is_one_error(path: Path, monkeypatch: py
     result = check(str(path))
     assert (result.exit_code, result.stderr) == (
         2,
-        "syncline: DATABASE_URL: not a URL; expected postgresql://user:password@host:port/database\n",
+        "syncline: DATABASE_URL: the port must be a number from 1 to 65535; in a password, write '@' as %40\n",
     )
 
 

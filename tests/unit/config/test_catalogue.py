@@ -103,7 +103,7 @@ def test_a_collection_s_own_keys_reach_the_attempt() -> None:
     )
 
 
-def test_how_rows_arrive_is_said_for_a_collection_or_for_all_of_its_source() -> None:
+def test_a_write_mode_is_set_for_a_collection_or_for_its_source() -> None:
     source = one_source(
         "type: synthetic, write_mode: history, schema_policy: freeze,"
         "collections: [a, {name: b, write_mode: upsert, schema_policy: discard}]"
@@ -112,8 +112,8 @@ def test_how_rows_arrive_is_said_for_a_collection_or_for_all_of_its_source() -> 
         collection.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) for collection in source.collections.values()
     ]
     assert [(job.write_mode, job.schema_policy) for job in jobs] == [("history", "freeze"), ("upsert", "discard")]
-    (said_nothing,) = one_source("type: synthetic, collections: [a]").collections.values()
-    job = said_nothing.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    (without_mode,) = one_source("type: synthetic, collections: [a]").collections.values()
+    job = without_mode.for_attempt(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     assert (job.write_mode, job.schema_policy) == (None, "evolve")
 
 
@@ -136,7 +136,7 @@ def test_a_write_mode_that_a_destination_does_not_have_is_refused() -> None:
     ):
         (problem,) = load_catalogue(text % source, {}).problems
         assert problem.message == (
-            f"destination 'd' of type parquet does not support write_mode '{mode}'; choose one of: append, replace"
+            f"destination 'd' of type parquet does not support write_mode '{mode}'; choose one of append, replace"
         )
     possible = "type: synthetic, collections: [{name: a, write_mode: append}, {name: b, write_mode: replace}, c]"
     assert load_catalogue(text % possible, {}).problems == []
@@ -149,7 +149,7 @@ def test_a_singer_source_without_collections_has_the_one_collection_all() -> Non
     assert source.collections["all"].table_name == "s_all"
 
 
-def test_the_type_of_a_source_is_its_id_when_nothing_else_is_said() -> None:
+def test_the_type_of_a_source_is_its_id_by_default() -> None:
     catalogue = load_catalogue("sources: {synthetic: {destinations: nowhere, collections: [a]}}" + DESTINATIONS, {})
     assert catalogue.sources["synthetic"].type == "synthetic"
 
@@ -206,9 +206,9 @@ def test_two_collections_that_write_to_one_table_are_warned_of() -> None:
         "sources:\n  a: {type: synthetic, destinations: [nowhere], collections: [b_c]}\n"
         "  a_b: {type: synthetic, destinations: [nowhere], collections: [c]}" + DESTINATIONS
     )
-    assert [str(warning) for warning in load_catalogue(text, {}).warnings] == [
-        "sources.a_b.collections.c: table 'a_b_c' of destination 'nowhere' is also written by sources.a.collections.b_c"
-    ]
+    (warning,) = load_catalogue(text, {}).warnings
+    assert (warning.place, warning.path) == ("catalogue:3", "sources.a_b.collections[0]")
+    assert warning.message == "table 'a_b_c' of destination 'nowhere' is also written by sources.a.collections[0]"
 
 
 def test_where_a_late_row_replaces_a_newer_one_is_warned_of() -> None:
@@ -308,7 +308,10 @@ def test_a_collection_in_windows_of_time_tells_the_attempt_which() -> None:
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
-        ("type: synthetic, collections: [{name: a, interval: fortnight}]", "'hour', 'day', 'week', 'month', 'quarter'"),
+        (
+            "type: synthetic, collections: [{name: a, interval: fortnight}]",
+            "unknown value 'fortnight'; choose one of hour, day, week, month, quarter",
+        ),
         ("type: synthetic, collections: [{name: a, refresh_window: 3d}]", "has no effect without 'interval'"),
         (
             "type: singer, config: {command: tap}, collections: [{name: a, interval: day}]",

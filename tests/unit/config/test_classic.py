@@ -89,6 +89,11 @@ def test_it_loads_with_a_warning_for_all_that_has_no_meaning_here() -> None:
     ]
 
 
+def test_a_warning_is_placed_at_the_first_key_that_has_no_meaning() -> None:
+    (warning,) = load_catalogue("server:\n  port: 8001\n  name: event-us-01\n", {}).warnings
+    assert warning.place == "catalogue:3"
+
+
 def test_its_sources_and_collections_mean_what_they_meant() -> None:
     sources = load_catalogue(CLASSIC, {}).sources
     assert list(sources["github"].collections) == ["all"]

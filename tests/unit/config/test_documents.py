@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from app.config.documents import parse_document
 from app.config.problems import CatalogueError
 
-CANNOT_START = "while scanning for the next token found character that cannot start any token"
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -81,25 +80,20 @@ def test_anchors_and_merges_are_understood_and_own_keys_win() -> None:
         ("", "syncline.yaml: is empty"),
         ("  \n", "syncline.yaml: is empty"),
         ("# only a comment", "syncline.yaml: is empty"),
-        ("a: 1\nb: 2\na: 3", "syncline.yaml:3: key 'a' is duplicated; first on line 1"),
-        ('{"a": 1,\n "a": 2}', "syncline.yaml:2: key 'a' is duplicated; first on line 1"),
+        ("a: 1\nb: 2\na: 3", "syncline.yaml:3: key 'a' is already on line 1; remove or rename one of them"),
+        ('{"a": 1,\n "a": 2}', "syncline.yaml:2: key 'a' is already on line 1; remove or rename one of them"),
         ("a: 1\n---\nb: 2", "syncline.yaml:2: a second document starts here; a file must hold one document"),
-        ("a: *hunter22", "syncline.yaml:1: an alias refers to no anchor; quote strings that start with '*'"),
-        ("a: &x [*x]", "syncline.yaml:1: an alias refers to no anchor; quote strings that start with '*'"),
-        ("\na: !hunter22", "syncline.yaml:2: tags are not supported; quote strings that start with '!'"),
+        ("a: *hunter22", "syncline.yaml:1: '*' refers to no anchor; put a value that begins with '*' in quotes"),
+        ("a: &x [*x]", "syncline.yaml:1: '*' refers to no anchor; put a value that begins with '*' in quotes"),
+        ("\na: !hunter22", "syncline.yaml:2: tags are not supported; put a value that begins with '!' in quotes"),
         (
             "a: !!python/name:os.system",
-            "syncline.yaml:1: tags are not supported; quote strings that start with '!'",
+            "syncline.yaml:1: tags are not supported; put a value that begins with '!' in quotes",
         ),
         ("? [a]\n: b", "syncline.yaml:1: a key must be a string"),
         ("a: {<<: 1}", "syncline.yaml:1: '<<' merges mappings only"),
-        (
-            "a: @b",
-            "syncline.yaml:1: not valid YAML: " + CANNOT_START,
-        ),
-        ("a: b: c", "syncline.yaml:1: not valid YAML: mapping values are not allowed in this context"),
-        ("a: \x00", "syncline.yaml: not valid YAML: it has characters that YAML does not allow"),
-        ("a: \ud800", "syncline.yaml: not valid YAML: it has characters that YAML does not allow"),
+        ("b: 1\na: \x00", "syncline.yaml:2: not valid YAML: the character U+0000 is not allowed; remove it"),
+        ("a: \ud800", "syncline.yaml:1: not valid YAML: the character U+D800 is not allowed; remove it"),
     ],
 )
 def test_what_is_not_clear_is_refused_in_one_line_with_its_place(text: str, message: str) -> None:

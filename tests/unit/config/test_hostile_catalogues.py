@@ -74,7 +74,7 @@ def findings(text: str) -> tuple[Problem, ...]:
     return (*catalogue.problems, *catalogue.warnings)
 
 
-def assert_told(problems: tuple[Problem, ...]) -> None:
+def assert_each_has_its_place(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         assert problem.message
         assert "unexpected error" not in problem.message, problem
@@ -114,19 +114,21 @@ def mutated(draw: st.DrawFn) -> Any:
 
 @given(st.text(max_size=200) | WORDS)
 def test_any_text_is_a_catalogue_or_tells_what_is_wrong_and_where(text: str) -> None:
-    assert_told(findings(text))
+    assert_each_has_its_place(findings(text))
 
 
 @given(document=mutated(), flow=st.booleans())
 def test_a_valid_document_that_was_changed_is_one_or_tells_what_is_wrong_and_where(
     document: Any, *, flow: bool
 ) -> None:
-    assert_told(findings(yaml.safe_dump(document, default_flow_style=flow, allow_unicode=True, sort_keys=False)))
+    assert_each_has_its_place(
+        findings(yaml.safe_dump(document, default_flow_style=flow, allow_unicode=True, sort_keys=False))
+    )
 
 
 @given(document=mutated())
 def test_the_same_in_json(document: Any) -> None:
-    assert_told(findings(json.dumps(document)))
+    assert_each_has_its_place(findings(json.dumps(document)))
 
 
 def test_the_document_that_is_changed_is_valid() -> None:

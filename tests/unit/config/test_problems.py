@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError, field_validator
 
 from app.config.check import examine_config
-from app.config.problems import CatalogueError, model_problems
+from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
 from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
+from app.connectors.options.complaints import complaints
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +28,8 @@ COLLECTION_KEYS = (
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
-TYPES = ", ".join(sorted(SOURCE_TYPES))
-PLACES = ", ".join(sorted(DESTINATION_TYPES))
-BY_HAND = "'none' disables it"
+TYPES = ", ".join(SOURCE_TYPES)
+DESTINATIONS = ", ".join(DESTINATION_TYPES)
 DURATIONS = "use days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 
 
@@ -43,38 +43,41 @@ def all_problems(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("servr: {}", "servr: unknown key; did you mean 'server'? valid: destinations, notifications, server, sources"),
-        ("zzz: {}", "zzz: unknown key; valid: destinations, notifications, server, sources"),
-        ("[]", "must be a mapping with 'server', 'sources' and 'destinations'"),
-        ("server: 1", "server: must be a mapping (key: value)"),
+        (
+            "servr: {}",
+            "servr: unknown key; did you mean 'server'? choose one of destinations, notifications, server, sources",
+        ),
+        ("zzz: {}", "zzz: unknown key; choose one of destinations, notifications, server, sources"),
+        ("[]", "must be a mapping with 'server', 'sources' and 'destinations', not a list"),
+        ("server: 1", "server: must be a mapping (key: value), not 1"),
         ("sources: [a]", "sources: must be a mapping (id: …)"),
         ("destinations: http://x/y", "destinations: must be a mapping (id: …); only 'sources' may be a URL or a file"),
-        ("server: {prt: 1}", f"server.prt: unknown key; did you mean 'port'? valid: {SERVER_KEYS}"),
-        ("server: {port: x}", "server.port: must be an integer"),
-        ("server: {port: '1_000'}", "server.port: must be an integer"),
-        ("server: {port: true}", "server.port: must be an integer"),
-        ("server: {drain_seconds: '1_0'}", "server.drain_seconds: must be a number"),
-        ("server: {drain_seconds: true}", "server.drain_seconds: must be a number"),
+        ("server: {prt: 1}", f"server.prt: unknown key; did you mean 'port'? choose one of {SERVER_KEYS}"),
+        ("server: {port: x}", "server.port: must be an integer, not 'x'"),
+        ("server: {port: '1_000'}", "server.port: must be an integer, not '1_000'"),
+        ("server: {port: true}", "server.port: must be an integer, not true"),
+        ("server: {drain_seconds: '1_0'}", "server.drain_seconds: must be a number, not '1_0'"),
+        ("server: {drain_seconds: true}", "server.drain_seconds: must be a number, not true"),
         ("server: {retention: {days: null}}", f"server.retention.days: {EMPTY}"),
         ("server: {retention: {statistics_days: }}", f"server.retention.statistics_days: {EMPTY}"),
         (
             "server: {sync_tasks: {store_logs: {last_runs: }}}",
             f"server.sync_tasks.store_logs.last_runs: {EMPTY}",
         ),
-        ("server: {port: 70000}", "server.port: must be less than or equal to 65535"),
-        ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0"),
+        ("server: {port: 70000}", "server.port: must be at most 65535, not 70000"),
+        ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0, not 0"),
         ("server: {admin_token: [hunter22]}", "server.admin_token: must be a string"),
-        ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be greater than or equal to 0"),
+        ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be at least 0, not -1"),
         (
             "server: {sync_tasks: {pol: {}}}",
-            "server.sync_tasks.pol: unknown key; did you mean 'pool'? valid: pool, stalled, store_logs",
+            "server.sync_tasks.pol: unknown key; did you mean 'pool'? choose one of pool, stalled, store_logs",
         ),
         (
             "sources: '${env.X}'",
             "sources: environment variable X is not set; set it, or give a default: ${env.NAME|default}",
         ),
         ("sources: /does/not/exist", "sources: file /does/not/exist cannot be read: no such file or directory"),
-        ("notifications: {slak: {}}", "notifications.slak: unknown key; did you mean 'slack'? valid: slack"),
+        ("notifications: {slak: {}}", "notifications.slak: unknown key; did you mean 'slack'?"),
     ],
 )
 def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: str) -> None:
@@ -87,62 +90,71 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ("colections: []", f".colections: unknown key; did you mean 'collections'? valid: {SOURCE_KEYS}"),
-        ("type: singr", f".type: unknown type 'singr'; did you mean 'singer'? valid: {TYPES}"),
-        ("type: [singer]", f".type: must be a string; valid: {TYPES}"),
-        ("destinations: []", ".destinations: needs at least one destination; defined: broken, nowhere"),
+        ("colections: []", f".colections: unknown key; did you mean 'collections'? choose one of {SOURCE_KEYS}"),
+        ("type: singr", f".type: unknown source type 'singr'; did you mean 'singer'? choose one of {TYPES}"),
+        ("type: [singer]", ".type: must be a string, not a list"),
+        ("destinations: []", ".destinations: needs at least one destination; choose one of broken, nowhere"),
         (
             "destinations: [nwhere]",
-            ".destinations[0]: unknown destination 'nwhere'; did you mean 'nowhere'? valid: broken, nowhere",
+            ".destinations[0]: unknown destination 'nwhere'; did you mean 'nowhere'? choose one of broken, nowhere",
         ),
-        ("destinations: broken", ".destinations[0]: destination 'broken' is not valid itself"),
-        ("destinations: {a: b}", ".destinations: must be a list"),
+        ("destinations: broken", ".destinations: destination 'broken' cannot be used: correct destinations.broken"),
+        ("destinations: {a: b}", ".destinations: must be a string or a list, not a mapping"),
         ("collections: []", ".collections: needs at least one collection"),
-        ("collections: {a: b}", ".collections: must be a list"),
-        ("collections: [[a]]", ".collections[0]: must be a name or a mapping with a 'name'"),
+        ("collections: {a: b}", ".collections: must be a list, not a mapping"),
+        ("collections: [[a]]", ".collections[0]: must be a name or a mapping, not a list"),
         ("collections: [{type: a}]", ".collections[0].name: is missing"),
+        (
+            "collections: [{nam: a}]",
+            f".collections[0].nam: unknown key; did you mean 'name'? choose one of {COLLECTION_KEYS}",
+        ),
+        ("collections: [a, null]", ".collections[1]: must be a name or a mapping, not empty"),
+        ("misfire_window: never", ".misfire_window: 'never' is not a duration; for no window write 'none'"),
         ("collections: [a, b, a]", ".collections[2]: collection 'a' already exists; names must be unique"),
         ("collections: [a, {name: a}]", ".collections[1]: collection 'a' already exists; names must be unique"),
-        ("collections: ['']", ".collections[0].name: a name must not be empty"),
-        ("collections: [a/b]", ".collections[0].name: a name must not contain '/'"),
-        ("collections: [' a']", ".collections[0].name: a name must not begin or end with a space"),
-        ('collections: ["a\\nb"]', ".collections[0].name: a name must not contain control characters"),
-        (f"collections: [{'x' * 256}]", ".collections[0].name: a name must not be longer than 255 bytes (it has 256)"),
+        ("collections: ['']", ".collections[0]: a name must not be empty"),
+        ("collections: [a/b]", ".collections[0]: a name must not contain '/'"),
+        ("collections: [' a']", ".collections[0]: a name must not begin or end with a space"),
+        (
+            'collections: ["a\\nb"]',
+            ".collections[0]: the name 'a\\nb' has a character that cannot be seen: replace U+000A",
+        ),
+        (f"collections: [{'x' * 256}]", ".collections[0]: a name must not be longer than 255 bytes (it has 256)"),
         (
             f"collections: ['{'ü' * 128}']",
-            ".collections[0].name: a name must not be longer than 255 bytes (it has 256)",
+            ".collections[0]: a name must not be longer than 255 bytes (it has 256)",
         ),
         (
             "collections: [{name: a, tabel_name: b}]",
-            f".collections[0].tabel_name: unknown key; did you mean 'table_name'? valid: {COLLECTION_KEYS}",
+            f".collections[0].tabel_name: unknown key; did you mean 'table_name'? choose one of {COLLECTION_KEYS}",
         ),
         (
             "collections: [{name: a, start_date: soon}]",
-            '.collections[0].start_date: must be a day written as "YYYY-MM-DD"',
+            ".collections[0].start_date: must be a day written as YYYY-MM-DD, not 'soon'",
         ),
         (
             "collections: [{name: a, start_date: 20200601}]",
-            '.collections[0].start_date: must be a day written as "YYYY-MM-DD"',
+            ".collections[0].start_date: must be a day written as YYYY-MM-DD, not 20200601",
         ),
         (
             "collections: [{name: a, sync_mode: full}]",
-            ".collections[0].sync_mode: must be 'full_refresh' or 'incremental'",
+            ".collections[0].sync_mode: unknown value 'full'; choose one of full_refresh, incremental",
         ),
         (
             "collections: [{name: a, schedule: '61 * * * *'}]",
-            ".collections[0].schedule: schedule '61 * * * *': minute: '61' is out of range; use 0-59; " + BY_HAND,
+            ".collections[0].schedule: schedule '61 * * * *': minute: '61' is out of range; use 0-59",
         ),
         (
             "collections: [{name: a, parameters: {fail_rate: 2}}]",
-            ".collections[0].parameters.fail_rate: must be less than or equal to 1",
+            ".collections[0].parameters.fail_rate: must be at most 1, not 2",
         ),
         ("timezone: Europe/Berln", ".timezone: unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
-        ("misfire: newest", ".misfire: must be 'skip', 'latest' or 'all'"),
+        ("misfire: newest", ".misfire: unknown value 'newest'; choose one of skip, latest, all"),
         ("misfire_window: soon", f".misfire_window: duration 'soon' is not valid; {DURATIONS}"),
         ("timeout: 90", f".timeout: duration '90' is not valid; {DURATIONS}"),
         ("timeout: 0s", ".timeout: must be greater than zero"),
-        ("max_attempts: 0", ".max_attempts: must be greater than or equal to 1"),
-        ("config: {tap: a}", ".config.tap: unknown key; valid: none"),
+        ("max_attempts: 0", ".max_attempts: must be at least 1, not 0"),
+        ("config: {tap: a}", ".config.tap: unknown key; no keys can be set here"),
         (
             "config: '${env.X}'",
             ".config: environment variable X is not set; set it, or give a default: ${env.NAME|default}",
@@ -161,11 +173,17 @@ def test_a_mistake_in_a_source_rejects_the_source(keys: str, problem: str) -> No
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ("[]", ": must be a mapping (key: value)"),
-        ("{type: postgre}", f".type: unknown type 'postgre'; did you mean 'postgres'? valid: {PLACES}"),
-        ("{}", f".type: unknown type 'd'; valid: {PLACES}"),
+        ("[]", ": must be a mapping (key: value), not a list"),
+        (
+            "{type: postgre}",
+            f".type: unknown destination type 'postgre'; did you mean 'postgres'? choose one of {DESTINATIONS}",
+        ),
+        ("{}", f".type: is missing; choose one of {DESTINATIONS}"),
         ("{type: duckdb}", ".path: is missing"),
-        ("{type: duckdb, path: x, shema: y}", ".shema: unknown key; did you mean 'schema'? valid: path, schema, type"),
+        (
+            "{type: duckdb, path: x, shema: y}",
+            ".shema: unknown key; did you mean 'schema'? choose one of path, schema, type",
+        ),
         ("{type: postgres, host: h, password: {hunter22: x}}", ".password: must be a string"),
     ],
 )
@@ -180,7 +198,7 @@ def test_a_source_s_id_must_be_able_to_stand_in_a_url(source_id: str) -> None:
     assert "a name must" in problem
 
 
-def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "syncline.yaml"
     path.write_text(
         "server:\n  port: x\n  prt: 1\n"
@@ -191,16 +209,112 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     )
     places = [(problem.place.rpartition(":")[2], problem.path) for problem in examine_config(path, {}).problems]
     assert places == [
-        ("13", "sevrer"),
         ("2", "server.port"),
         ("3", "server.prt"),
-        ("12", "destinations.d.path"),
         ("7", "sources.one.destinations[0]"),
-        ("9", "sources.one.collections[1]"),
         ("8", "sources.one.schedule"),
+        ("9", "sources.one.collections[1]"),
         ("10", "sources.two.config.catalogue"),
         ("10", "sources.two.destinations[0]"),
+        ("12", "destinations.d.path"),
+        ("13", "sevrer"),
     ]
+
+
+def test_a_separate_file_and_its_catalogue_are_not_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("\nsources: b.yaml\ndestinations:\n  d: {type: duckdb}\n")
+    (tmp_path / "b.yaml").write_text("s: {type: synthetic, destinations: d, collections: a, x: 1}")
+    places = [problem.place.rpartition("/")[2] for problem in examine_config(path, {}).problems]
+    assert places == ["a.yaml:4", "b.yaml:1", "b.yaml:1", "b.yaml:1"]
+
+
+def test_collections_without_a_name_are_not_taken_for_the_same_one() -> None:
+    source = "{type: synthetic, destinations: d, collections: [null, {type: a}]}"
+    assert all_problems(f"destinations: {{d: {{type: none}}}}\nsources: {{s: {source}}}") == [
+        "catalogue:2: sources.s.collections[0]: must be a name or a mapping, not empty",
+        "catalogue:2: sources.s.collections[1].name: is missing",
+    ]
+
+
+def test_a_problem_with_a_lifted_option_has_the_key_that_was_written() -> None:
+    options = "{type: postgres, config: {host: h, prot: 1, parameters: {sslmode: x}}}"
+    assert [problem.partition("; ")[0] for problem in all_problems(f"destinations: {{d: {options}}}")] == [
+        "catalogue:1: destinations.d.config.parameters.sslmode: unknown value 'x'",
+        "catalogue:1: destinations.d.config.prot: unknown key",
+    ]
+
+
+@pytest.mark.parametrize("key", ["typ", "Type", "tipe"])
+@pytest.mark.parametrize("section", ["sources", "destinations"])
+def test_a_misspelled_type_is_one_problem_of_that_key(section: str, key: str) -> None:
+    collections = ", destinations: d, collections: [a]" if section == "sources" else ""
+    text = f"destinations: {{d: {{type: none}}}}\n{section}: {{x: {{{key}: postgres{collections}}}}}"
+    if section == "destinations":
+        text = text.partition("\n")[2]
+    (problem,) = all_problems(text)
+    assert problem.endswith(f"{section}.x.{key}: unknown key; did you mean 'type'?")
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("destinations: {d: {type: postgres, host: '${env.X}'}}", ["destinations.d.host"]),
+        ("destinations: {d: {type: '${env.X}', host: h}}", ["destinations.d.type"]),
+        ("sources: {s: {type: rest, config: '${env.X}'}}", ["sources.s.config", "sources.s.destinations"]),
+        ("destinations: {postgres: {type: '${env.X}', path: h}}", ["destinations.postgres.type"]),
+        ("destinations: {d: {type: singer, command: '${env.X}'}}", ["destinations.d.command"]),
+        (
+            "destinations: {d: {type: singer, command: '${env.X}', a: 1}}",
+            ["destinations.d.command", "destinations.d.a"],
+        ),
+        ("destinations: {d: {type: postgres, host: h, port: '${env.X}'}}", ["destinations.d.port"]),
+        ("destinations: {d: {type: postgres, datasource: {host: '${env.X}'}}}", ["destinations.d.datasource.host"]),
+        (
+            "sources: {s: {type: rest, destinations: d, config: {client: {base_url: '${env.X}'}, resources: [a]}}}",
+            ["sources.s.config.client.base_url", "sources.s.destinations"],
+        ),
+        (
+            "sources: {s: {type: synthetic, destinations: ['${env.X}'], collections: a}}",
+            ["sources.s.destinations[0]", "sources.s.collections"],
+        ),
+    ],
+)
+def test_a_placeholder_without_a_value_is_the_only_problem_of_its_value(text: str, paths: list[str]) -> None:
+    try:
+        problems = load_catalogue(text, {}).problems
+    except CatalogueError as error:
+        problems = list(error.problems)
+    assert [problem.path for problem in problems] == paths
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hint"),
+    [("never", True), ("'off'", True), ("Disabled", True), ("61 * * * *", False), ("often", False)],
+)
+def test_only_who_wants_no_schedule_reads_how_to_have_none(schedule: str, *, hint: bool) -> None:
+    (problem,) = all_problems(
+        f"destinations: {{d: {{type: none}}}}\n"
+        f"sources: {{s: {{type: synthetic, destinations: d, collections: [a], schedule: {schedule}}}}}"
+    )
+    assert ("for no schedule write 'none'" in problem) == hint
+
+
+def test_a_value_that_cannot_be_seen_is_shown_escaped() -> None:
+    source = '{type: synthetic, destinations: d, misfire: "skip\u200b", collections: ["new\u00a0york"]}'
+    problems = all_problems(f"destinations: {{d: {{type: none}}}}\nsources: {{s: {source}}}")
+    assert [problem.removeprefix("catalogue:2: sources.s") for problem in problems] == [
+        r".misfire: unknown value 'skip\u200b'; did you mean 'skip'? choose one of skip, latest, all",
+        r".collections[0]: the name 'new\xa0york' has a character that cannot be seen: replace U+00A0 (no-break space)",
+    ]
+
+
+def test_a_catalogue_that_cannot_be_used_has_warnings_too(tmp_path: Path) -> None:
+    path = tmp_path / "syncline.yaml"
+    path.write_text("server: {port: '${PORT}'}\n")
+    findings = examine_config(path, {})
+    assert [problem.message for problem in findings.problems] == ["must be an integer, not '${PORT}'"]
+    assert ["write ${env.PORT}" in warning.message for warning in findings.warnings] == [True]
 
 
 def test_a_good_catalogue_is_counted(tmp_path: Path) -> None:
@@ -238,12 +352,12 @@ class Login(BaseModel):
 
 
 def test_a_validator_that_repeats_a_secret_is_not_quoted_however_short_the_secret_is() -> None:
+    given = {"token": "ab", "user": "cd"}
     with pytest.raises(ValidationError) as caught:
-        Login.model_validate({"token": "ab", "user": "cd"})
-    problems = model_problems(caught.value, Login, ("sources", "s"))
-    assert [str(problem) for problem in problems] == [
-        "sources.s.token: is not valid",
-        "sources.s.user: 'cd' is not known",
+        Login.model_validate(given)
+    assert list(complaints(caught.value, Login, given)) == [
+        (("token",), "is not valid"),
+        (("user",), "'cd' is not known"),
     ]
 
 
@@ -260,6 +374,19 @@ MISUSES = [
     "password: *{secret}",
     "password: !{secret} x",
 ]
+
+
+def test_a_wrong_value_is_shown_unless_it_is_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter22")
+    secret = f"${{file.{tmp_path}/secret}}"
+    text = f"server: {{port: '${{env.PORT}}', drain_seconds: '${{env.MY_TOKEN}}', retention: '{secret}'}}"
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(text, {"PORT": "eighty", "MY_TOKEN": "t-12345"})
+    assert [problem.message for problem in caught.value.problems] == [
+        "must be an integer, not 'eighty'",
+        "must be a number, not '***'",
+        "must be a mapping (key: value), not a string",
+    ]
 
 
 @given(st.from_regex(r"[a-z]{2}[0-9]{4,12}", fullmatch=True), st.sampled_from(MISUSES))

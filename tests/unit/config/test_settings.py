@@ -50,6 +50,14 @@ def test_everything_wrong_is_one_line_without_passwords(monkeypatch: pytest.Monk
     with pytest.raises(ConfigurationError) as caught:
         read_settings()
     assert str(caught.value) == (
-        "DATABASE_URL: must be a URL such as postgresql://user:password@host:5432/database; "
-        "SYNCLINE_LOG_LEVEL: must be 'debug', 'info', 'warn' or 'error'"
+        "DATABASE_URL: must begin with postgresql://, not mysql://; "
+        "SYNCLINE_LOG_LEVEL: unknown value 'loud'; choose one of debug, info, warn, error"
     )
+
+
+@pytest.mark.parametrize("url", ["me:hunter22@db/app", "db/app", "hunter22"])
+def test_a_missing_scheme_is_named_without_the_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert str(caught.value) == ("DATABASE_URL: has no scheme; expected postgresql://user:password@host:5432/database")

@@ -99,8 +99,8 @@ def test_what_a_file_holds_is_put_in_and_is_secret(tmp_path: Path) -> None:
         ("${env.A|file./none}", "environment variable A is not set, and file /none cannot be read: No such"),
         ("${file.password}", "a placeholder has a relative file path; write ${file./path/of/the.file}"),
         ("${file./dev/null}", "file /dev/null is empty; write"),
-        ("${file./dev/zero}", "file /dev/zero is larger than 1 MB; write"),
-        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MB"),
+        ("${file./dev/zero}", "file /dev/zero is larger than 1 MiB; write"),
+        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MiB"),
         ("${file./a\0b}", "cannot be read"),
     ],
 )
@@ -116,3 +116,46 @@ def test_the_value_of_a_variable_with_a_secret_name_is_secret_wherever_it_is_use
     substitution = Substitution({"PG_PASSWORD": "hunter22", "PG_HOST": "db.internal"})
     substitution.apply("host=${env.PG_HOST} x=${env.PG_PASSWORD}")
     assert substitution.secrets == {"hunter22"}
+
+
+@pytest.mark.parametrize(
+    ("written", "warning"),
+    [
+        ("${HOST}", "'${HOST}' is not a placeholder and stays as it is; if it should be replaced, write ${env.HOST}"),
+        ("a${Env.X}b", "'${Env.X}' is not a placeholder and stays as it is; if it should be replaced, write ${env.X}"),
+        ("${ENV.X|y}", "'${ENV.X}' is not a placeholder and stays as it is; if it should be replaced, write ${env.X}"),
+        (
+            "${HOST:-x}",
+            "'${HOST}' is not a placeholder and stays as it is; if it should be replaced, write ${env.HOST}",
+        ),
+        ("${ env.X }", "'${env.X}' is not a placeholder and stays as it is; if it should be replaced, write ${env.X}"),
+        (
+            "${File./run/a}",
+            "'${File./run/a}' is not a placeholder and stays as it is; if it should be replaced, write ${file./run/a}",
+        ),
+        (
+            "postgresql://me:${hunter22}@host/db",
+            "'${…}' is not a placeholder and stays as it is; if it should be replaced, write ${env.NAME}",
+        ),
+    ],
+)
+def test_a_placeholder_of_another_form_stays_and_is_warned_of(written: str, warning: str) -> None:
+    substitution = Substitution({"HOST": "h", "X": "x"})
+    assert substitution.apply(written, ("host",)) == written
+    assert [str(found) for found in substitution.warnings] == [f"host: {warning}"]
+    assert substitution.problems == []
+
+
+@pytest.mark.parametrize("written", ["${env.X}", "${env.NONE|HOST}", "$HOST", "{HOST}", "${}", "$${env.X}", "${1}"])
+def test_what_is_no_placeholder_by_mistake_gives_no_warning(written: str) -> None:
+    substitution = Substitution({"X": "x"})
+    substitution.apply(written)
+    assert substitution.warnings == []
+
+
+def test_what_looks_like_a_placeholder_in_a_secret_is_not_shown() -> None:
+    substitution = Substitution({})
+    substitution.apply({"password": "${hunter22}"})
+    [warning] = substitution.warnings
+    assert warning.path == "password"
+    assert "hunter22" not in warning.message

@@ -205,7 +205,10 @@ async def test_a_source_that_breaks_goes_on_in_its_previous_version(path: Path) 
     assert watcher.current.sources["one"] == before
     assert set(watcher.current.sources) == {"one", "two"}
     assert watcher.problem is None
-    assert str(watcher.current.rejected["one"][-1]) == "sources.one: rejected; the previous version stays in use"
+    assert (
+        str(watcher.current.rejected["one"][-1])
+        == f"{path}:4: sources.one: rejected; the previous version stays in use"
+    )
     assert "the previous version" not in str(watcher.current.rejected["three"])
     write(path, catalogue_text("two"))
     await watcher.refresh()

@@ -45,14 +45,14 @@ def test_none_takes_back_what_the_source_says(key: str) -> None:
     assert getattr(own.within("s", source), key) is None
 
 
-def test_a_type_is_the_name_and_a_table_is_named_after_source_and_collection_if_nothing_is_said() -> None:
+def test_a_type_is_the_name_and_a_table_is_named_after_source_and_collection_by_default() -> None:
     made = Collection(name="orders").within("shop", Inherited())
     assert (made.type, made.table_name) == ("orders", "shop_orders")
     made = Collection(name="orders", type="public/orders", table_name="mine").within("shop", Inherited())
     assert (made.type, made.table_name) == ("public/orders", "mine")
 
 
-def test_an_attempt_is_told_every_key_of_its_job() -> None:
+def test_an_attempt_gets_every_key_of_its_job() -> None:
     made = Collection.model_validate(
         {
             "name": "orders",
@@ -85,5 +85,5 @@ def test_an_attempt_is_told_every_key_of_its_job() -> None:
 
 
 def test_without_a_start_date_a_year_before_the_attempt_is_read() -> None:
-    told = Collection(name="orders").within("shop", Inherited()).for_attempt(NOW)
-    assert (told.start_date, told.windows) == ("2023-05-02", None)
+    job = Collection(name="orders").within("shop", Inherited()).for_attempt(NOW)
+    assert (job.start_date, job.windows) == ("2023-05-02", None)

@@ -11,7 +11,7 @@ from app.domain.flood import BURST_BYTES, BYTES_A_SECOND, Allowance, Bounded
 
 LINE = b"%010d " + b"x" * 1012 + b"\n"
 LEFT_OUT = re.compile(
-    rb"\[(\d+) lines with (\d+) bytes were dropped here: a log takes 32 MB at once .* 16 KB a second\]\n"
+    rb"\[(\d+) lines with (\d+) bytes were dropped here: a log takes 32 MiB at once .* 16 KiB a second\]\n"
 )
 
 

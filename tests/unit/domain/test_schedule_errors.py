@@ -37,15 +37,17 @@ from app.domain.schedule import parse_schedule
         ("0 0 30 2 *", "day of month: '30' never comes in month '2'; use 1-29"),
         ("0 0 31 4,6,9,11 *", "day of month: '31' never comes in month '4,6,9,11'; use 1-30"),
         ("0 0 31 2-2 */2", "day of month: '31' never comes in month '2-2'; use 1-29"),
-        ("@reboot", "unknown '@reboot'; use @yearly, @annually"),
-        ("@daily 5", "unknown '@daily 5'; use @yearly"),
+        ("daily", "1 field; write 5"),
+        ("@reboot", "unknown macro '@reboot'; choose one of @yearly, @annually"),
+        ("@evry 5m", "unknown macro '@evry'; did you mean '@every'? choose one of @yearly"),
+        ("@daily 5", "'@daily' stands alone; remove '5'"),
         ("@every", "duration '' is not valid"),
         ("@every 5", "duration '5' is not valid"),
         ("@every 0.9s", "period '0.9s' is too short; use 1s or more"),
         ("@every 0s", "period '0s' is too short; use 1s or more"),
     ],
 )
-def test_a_wrong_expression_is_told_what_is_wrong_and_what_is_valid(expression: str, complaint: str) -> None:
+def test_the_error_of_a_wrong_expression_has_what_is_wrong_and_what_is_valid(expression: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(f"schedule {expression!r}: {complaint}")) as caught:
         parse_schedule(expression)
     assert "\n" not in str(caught.value)

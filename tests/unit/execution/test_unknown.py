@@ -22,7 +22,7 @@ class Catalogue:
 
 
 @pytest.mark.parametrize(
-    ("problem", "whose"), [(None, ""), ("config.yaml: is empty", ", whose newest configuration is refused")]
+    ("problem", "whose"), [(None, ""), ("config.yaml: is empty", ", which has refused the newest version of it")]
 )
 def test_the_last_worker_tells_how_to_go_on(problem: str | None, whose: str) -> None:
     others = LeftToOthers(SimpleNamespace(current=Catalogue(), problem=problem))  # type: ignore[arg-type]
@@ -30,12 +30,12 @@ def test_the_last_worker_tells_how_to_go_on(problem: str | None, whose: str) -> 
     failure = others.outcome_of(CLAIM, wrong, since=NOW - PATIENCE)
     first, last = str(failure.error).split("(last: worker ")
     assert first == (
-        "Source [s] doesn't exist. For 120 seconds no worker that took the task had it in its configuration "
+        "Source [s] doesn't exist. For 120 seconds no worker that claimed the task had it in its catalogue "
     )
-    assert last.endswith(f"){whose}). Give all workers the same configuration, then request the task again")
+    assert last.endswith(f"){whose}). Give all workers the same catalogue, then request the task again")
     again = others.outcome_of(CLAIM, wrong, since=NOW - timedelta(seconds=20))
-    version = whose.replace("configuration", "version")
+    version = whose and ", whose newest version it has refused"
     assert str(again.reason).endswith(
-        f" does not have it in its configuration{version}: Source [s] doesn't exist. Other workers may take it for "
+        f" does not have it in its catalogue{version}: Source [s] doesn't exist. Other workers may claim it for "
         "another 100 seconds"
     )

@@ -30,19 +30,24 @@ def test_every_common_form_becomes_one_that_all_drivers_take(given: str, plain: 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("postgresql://u:secret@h:port/d", "not a URL; expected postgresql://user:password@host:port/database"),
-        ("mysql://u:secret@h/d", "'mysql' is not PostgreSQL"),
-        ("postgresql://u:secret@a:1,b:99999/d", "port 99999 is out of range; use 1 to 65535"),
-        ("postgresql://u:secret@a:1,b:port/d", "port port is out of range; use 1 to 65535"),
+        ("postgresql://u:secret@h:port/d", "the port must be a number from 1 to 65535"),
+        ("postgresql://u:p@secret@h/d", "the host must not contain '@'; in a password, write '@' as %40"),
+        ("postgresql://u:p@secret:secret@h/d", "1 to 65535; in a password, write '@' as %40"),
+        ("mysql://u:secret@h/d", "must begin with postgresql://, not mysql://"),
+        ("postgresql://u:secret@a:1,b:99999/d", "the port must be a number from 1 to 65535"),
+        ("postgresql://u:secret@a:1,b:port/d", "the port must be a number from 1 to 65535"),
+        ("postgresql://", "has no host and no database; expected postgresql://user:password@host:5432/database"),
+        ("postgresql://u:secret@", "has no host and no database"),
+        ("u:secret@h/d", "has no scheme; expected postgresql://user:password@host:5432/database"),
         ("postgresql://u:secret@a,b,c/d?port=1,2", "2 ports for 3 hosts; give one port for each host"),
         ("postgresql://u:secret@a,/d", "with several hosts, each must be a name or an IPv4 address"),
         ("postgresql://u:secret@[::1]:1,[::2]:2/d", "with several hosts, each must be a name or an IPv4 address"),
-        ("postgresql://u:secret@h:99999/d", "port 99999 is out of range; use 1 to 65535"),
+        ("postgresql://u:secret@h:99999/d", "the port must be a number from 1 to 65535"),
         (
             "postgresql://u:secret@h/d?nosuch=1",
             "option 'nosuch' is unknown; choose one of application_name, dbname, host",
         ),
-        ("secret", "not a URL"),
+        ("secret", "has no scheme"),
     ],
 )
 def test_a_mistake_is_one_line_without_the_url(given: str, message: str) -> None:
@@ -53,7 +58,7 @@ def test_a_mistake_is_one_line_without_the_url(given: str, message: str) -> None
     assert "secret" not in str(raised.value)
 
 
-def test_a_place_names_the_port_wherever_it_stands() -> None:
+def test_the_port_of_a_server_is_shown_wherever_the_url_has_it() -> None:
     assert server_of("postgresql://u:secret@/d?host=/run/pg&port=6000") == "/run/pg:6000/d"
     assert server_of("postgresql://u:secret@h/d") == "h:5432/d"
 

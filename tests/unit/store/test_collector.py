@@ -8,7 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from app.domain.claim import Claim
-from app.execution.outcome import NEVER_BEGUN, ending_of
+from app.execution.outcome import NEVER_STARTED, ending_of
 from app.store.log import LineBlock
 
 # Py_TPFLAGS_HAVE_GC: the collector counts what is made of such a type, even where it has no need to track it.
@@ -17,6 +17,6 @@ _COUNTED: Final = 1 << 14
 
 def test_claims_endings_and_lines_are_not_counted() -> None:
     claim = Claim("s", "c", uuid4(), 1, 1, 0, 3, False, datetime.now(UTC), 0)  # noqa: FBT003 - in the order of the columns
-    ending = ending_of(claim, NEVER_BEGUN, line=1, seconds=0, rng=Random())  # noqa: S311 - jitter
+    ending = ending_of(claim, NEVER_STARTED, line=1, seconds=0, rng=Random())  # noqa: S311 - jitter
     block = LineBlock.of(1, 0.0, "info", ["x"])
     assert not any(type(made).__flags__ & _COUNTED for made in (claim, ending, ending.lines[0], block))

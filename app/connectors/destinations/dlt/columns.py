@@ -71,8 +71,7 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
         # In a column of JSON 1 and "1" stay different.
         return casting.Json(canonical=True) if kind is Kind.JSON else casting.Text(limit=precision)
     if data_type == "bigint":
-        bits = (precision or 64) - 1
-        return casting.Integer(-(2**bits), 2**bits - 1)
+        return casting.Integer.signed(precision or 64)
     if data_type in ("decimal", "wei"):
         number = _number(described, capabilities)
         return _OfSqlite(number) if capabilities.sqlglot_dialect == "sqlite" else number

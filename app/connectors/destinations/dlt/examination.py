@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.destinations.dlt.options import DltDestinationOptions
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.dlt.examination import examine
-from app.domain.errors import ConfigurationError
+from app.connectors.options.complaints import NOT_QUOTED
+from app.connectors.options.validation import validated
+from app.domain.choices import unknown_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.options.complaints import KeyPath, KeyProblem
 
-def complain(config: dict[str, Any], home: Path) -> None:
-    """Raises `ConfigurationError` for a key that dlt does not know, and for incomplete credentials."""
-    options = DltDestinationOptions.model_validate(config)
+
+def check(config: dict[str, Any], home: Path) -> Iterator[KeyProblem]:
+    """Yields keys that dlt does not know, and numbers for strings; raises `ConfigurationError` for what dlt refuses."""
+    options = validated(DltDestinationOptions, config, key_path="destination")
     warehouse = Warehouse(options, home=home, locks=home)
-    for prefix, factory, given in (
-        ("", warehouse.factory, options.settings),
-        ("staging.", warehouse.staging, options.staging or {}),
-    ):
-        if factory is None:
-            continue
-        valid = {*factory.spec.get_resolvable_fields()} - _OURS
-        if unknown := sorted(given.keys() - valid):
-            raise ConfigurationError(f"{prefix}{unknown[0]}: unknown key; choose one of {', '.join(sorted(valid))}")
+    problems = [
+        *_unknown_keys(warehouse.factory, options.settings, ()),
+        *_unknown_keys(warehouse.staging, options.staging or {}, ("staging",)),
+        *_numbers_for_strings(warehouse.factory.spec, options.settings, ()),
+        *_numbers_for_strings(warehouse.staging and warehouse.staging.spec, options.staging or {}, ("staging",)),
+    ]
+    yield from problems
+    if problems:
+        return
     with warehouse.translate_errors("dlt does not accept the configuration"):
         factory = warehouse.factory
         resolved = factory.configuration(factory.spec()._bind_dataset_name(options.dataset))  # noqa: SLF001 -- as dlt does
@@ -33,7 +38,26 @@ def complain(config: dict[str, Any], home: Path) -> None:
         with warehouse.translate_errors("credentials"):
             resolved.get_dialect_class().import_dbapi()
     if warehouse.is_of_files and "{load_id}" not in resolved.layout:
-        raise ConfigurationError("layout: must contain {load_id}, which identifies the files of a load")
+        yield ("layout",), "must contain {load_id}, which identifies the files of a load"
+
+
+def _unknown_keys(factory: Any, written: dict[str, Any], path: KeyPath) -> Iterator[KeyProblem]:
+    if factory is not None:
+        valid = {*factory.spec.get_resolvable_fields()} - _OURS
+        for key in sorted(written.keys() - valid):
+            yield (*path, key), unknown_key(key, valid)
+
+
+def _numbers_for_strings(spec: Any, written: dict[str, Any], path: KeyPath) -> Iterator[KeyProblem]:
+    """A password of digits, for example, at which dlt fails; it only turns strings into numbers."""
+    from dlt.common.typing import extract_inner_type  # noqa: PLC0415 -- dlt takes seconds
+
+    for key, hint in (spec.get_resolvable_fields() if spec else {}).items():
+        inner, value = extract_inner_type(hint), written.get(key)
+        if inner is str and isinstance(value, int | float):
+            yield (*path, key), NOT_QUOTED
+        elif isinstance(value, dict) and hasattr(inner, "get_resolvable_fields"):
+            yield from _numbers_for_strings(inner, value, (*path, key))
 
 
 _OURS = frozenset({
@@ -44,4 +68,4 @@ _OURS = frozenset({
 
 
 if __name__ == "__main__":
-    examine(complain)
+    examine(check)

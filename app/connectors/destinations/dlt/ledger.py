@@ -1,6 +1,6 @@
-"""A destination's record of a collection, beside its rows: how far it is, who may write, which load is under way.
+"""A destination's own record of a collection: how far it is, who may write, which load is under way.
 
-No transaction spans dlt's load and this. So entries are never changed: each step adds one, and the newest counts, in
+No transaction spans dlt's load and this. So entries are never changed: each step adds one, and the newest is valid, in
 the order of (task, claim, step). Whatever an overtaken attempt still writes is older than its successor's first entry.
 Every warehouse and every bucket can do this.
 """

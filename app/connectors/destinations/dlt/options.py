@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from app.connectors.contract.kind import DestinationKind
-from app.connectors.dlt.examination import find_problem
+from app.connectors.dlt.examination import find_problems
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.writing import WriteMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.connectors.options.complaints import KeyProblem
 
 # The modules that each needs besides dlt; dlt has an extra of the same name that installs them.
 _DRIVERS: Final[dict[str, tuple[str, ...]]] = {
@@ -60,11 +65,11 @@ class DltDestinationOptions(Options):
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments for dlt's destination."""
-        given = {} if self.credentials is None else {"credentials": self.credentials}
-        return given | (self.model_extra or {})
+        credentials = {} if self.credentials is None else {"credentials": self.credentials}
+        return credentials | (self.model_extra or {})
 
     @model_validator(mode="after")
-    def _can_be_written(self) -> Self:
+    def _check_packages(self) -> Self:
         check_installed(f"type '{self.type}'", "dlt", "dlt")
         missing = [module for module in _DRIVERS[self.name] if not _is_there(module)]
         if missing:
@@ -81,8 +86,8 @@ class DltDestinationOptions(Options):
             raise ValueError("set 'credentials' to a connection URL, or to a mapping as dlt documents it")
         return self
 
-    def find_problem(self) -> str | None:
-        return find_problem("app.connectors.destinations.dlt.examination", self.model_dump(exclude_unset=True))
+    def find_problems(self) -> Iterable[KeyProblem]:
+        return find_problems("app.connectors.destinations.dlt.examination", self.model_dump(exclude_unset=True))
 
 
 def _missing(what: str, extra: str) -> str:

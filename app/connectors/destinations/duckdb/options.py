@@ -19,7 +19,7 @@ class DuckdbDestinationOptions(Options):
     schema_: str = Field(default="main", alias="schema", min_length=1)
 
     @model_validator(mode="after")
-    def _can_be_written(self) -> Self:
+    def _check_packages(self) -> Self:
         check_installed("type 'duckdb'", "duckdb", "duckdb")
         return self
 

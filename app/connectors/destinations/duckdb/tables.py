@@ -44,18 +44,18 @@ def _escape(value: bytes) -> str:
     return "".join(f"\\x{byte:02X}" for byte in value)
 
 
-_HUGE = casting.Integer(-(2**127), 2**127 - 1)
+_HUGE = casting.Integer.signed(128)
 # What a column holds, and the Arrow type of its values; JSON and types that only DuckDB knows are sent as strings.
 _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "BOOLEAN": (casting.Boolean(), pa.bool_()),
-    "TINYINT": (casting.Integer(-(2**7), 2**7 - 1), pa.int8()),
-    "SMALLINT": (casting.Integer(-(2**15), 2**15 - 1), pa.int16()),
-    "INTEGER": (casting.Integer(-(2**31), 2**31 - 1), pa.int32()),
-    "BIGINT": (casting.Integer(-(2**63), 2**63 - 1), pa.int64()),
-    "UTINYINT": (casting.Integer(0, 2**8 - 1), pa.uint8()),
-    "USMALLINT": (casting.Integer(0, 2**16 - 1), pa.uint16()),
-    "UINTEGER": (casting.Integer(0, 2**32 - 1), pa.uint32()),
-    "UBIGINT": (casting.Integer(0, 2**64 - 1), pa.uint64()),
+    "TINYINT": (casting.Integer.signed(8), pa.int8()),
+    "SMALLINT": (casting.Integer.signed(16), pa.int16()),
+    "INTEGER": (casting.Integer.signed(32), pa.int32()),
+    "BIGINT": (casting.Integer.signed(64), pa.int64()),
+    "UTINYINT": (casting.Integer.unsigned(8), pa.uint8()),
+    "USMALLINT": (casting.Integer.unsigned(16), pa.uint16()),
+    "UINTEGER": (casting.Integer.unsigned(32), pa.uint32()),
+    "UBIGINT": (casting.Integer.unsigned(64), pa.uint64()),
     "HUGEINT": (_HUGE, pa.string()),
     "FLOAT": (casting.Floating(32, non_finite=True), pa.float32()),
     "DOUBLE": (casting.Floating(64, non_finite=True), pa.float64()),

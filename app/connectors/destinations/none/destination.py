@@ -1,4 +1,4 @@
-"""A destination that keeps nothing: for load, for trying a source."""
+"""A destination that discards all rows, to generate load or to try a source."""
 
 from __future__ import annotations
 

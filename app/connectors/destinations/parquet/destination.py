@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class ParquetDestination:
-    """The manifest decides: a file that it does not name does not count, and the next attempt removes it."""
+    """The manifest decides: a file that it does not name is ignored, and the next attempt removes it."""
 
     def __init__(
         self, options: ParquetDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log

@@ -1,6 +1,6 @@
 """The manifest of a collection: the files of its tables, how far it is, and which attempt may write.
 
-Each change is a new file with the next number, which only one attempt can create; the highest number counts.
+Each change is a new file with the next number, which only one attempt can create; the highest number is valid.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class ParquetDestinationOptions(Options):
 
     @field_validator("path")
     @classmethod
-    def _can_be_reached(cls, path: str) -> str:
+    def _parse_address(cls, path: str) -> str:
         check_installed("type 'parquet'", "files", "fsspec")
         return normalize_address(path, WRITABLE)
 

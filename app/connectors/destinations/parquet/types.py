@@ -23,8 +23,8 @@ _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 # scale. UUIDs become strings, because some readers refuse a whole file with a column of Parquet's own type.
 _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.BOOLEAN: (pa.bool_(), casting.Boolean()),
-    Kind.INTEGER: (pa.int64(), casting.Integer(-(2**63), 2**63 - 1)),
-    Kind.BIG_INTEGER: (pa.decimal128(MOST_DIGITS, 0), casting.Integer(-(10**MOST_DIGITS) + 1, 10**MOST_DIGITS - 1)),
+    Kind.INTEGER: (pa.int64(), casting.Integer.signed(64)),
+    Kind.BIG_INTEGER: (pa.decimal128(MOST_DIGITS, 0), casting.Integer.decimal(MOST_DIGITS)),
     Kind.NUMBER: (pa.float64(), casting.Floating(64, non_finite=True)),
     Kind.FLOAT: (pa.float64(), casting.Floating(64, non_finite=True)),
     Kind.TEXT: (pa.string(), casting.Text(nul=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -40,10 +41,10 @@ NEW_TYPES: dict[Kind, str] = {
 _MOST_DIGITS = 1000
 _HOLDS: dict[str, Holds] = {
     "boolean": casting.Boolean(),
-    "smallint": casting.Integer(-(2**15), 2**15 - 1),
-    "integer": casting.Integer(-(2**31), 2**31 - 1),
-    "bigint": casting.Integer(-(2**63), 2**63 - 1),
-    "numeric": casting.Number(precision=131_072 + 16_383, scale=16_383, others=casting.NON_FINITE),
+    "smallint": casting.Integer.signed(16),
+    "integer": casting.Integer.signed(32),
+    "bigint": casting.Integer.signed(64),
+    "numeric": dataclasses.replace(casting.NUMERIC, others=casting.NON_FINITE),
     "real": casting.Floating(32, non_finite=True),
     "double precision": casting.Floating(64, non_finite=True),
     "text": casting.Text(),

@@ -29,7 +29,7 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
         ConfigurationError: the address or the credentials are wrong.
         DatabaseUnreachableError: the server does not answer.
     """
-    given: dict[str, str | int | None] = {
+    parts: dict[str, str | int | None] = {
         "host": options.host,
         "port": options.port,
         "user": options.user,
@@ -40,7 +40,7 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
     try:
         conninfo = make_conninfo(
             options.url.get_secret_value() if options.url else "",
-            **{key: value for key, value in given.items() if value is not None},
+            **{key: value for key, value in parts.items() if value is not None},
             application_name=application_name,
             connect_timeout=_CONNECT_SECONDS,
             keepalives_idle=30,

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.types import Options, check_one_address
-from app.domain.numbers import HIGHEST_PORT, Port
+from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
+from app.domain.ports import HIGHEST_PORT
 
 
 class PostgresDestinationOptions(Options):
@@ -26,18 +27,18 @@ class PostgresDestinationOptions(Options):
 
     @field_validator("url")
     @classmethod
-    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            _check_address(url.get_secret_value())
+            _check_libpq_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
-    def _has_one_address(self) -> Self:
+    def _check_parts(self) -> Self:
         check_one_address(self, "host", "port", "user", "password", "database")
         return self
 
 
-def _check_address(url: str) -> None:
+def _check_libpq_url(url: str) -> None:
     """Raises ValueError if libpq does not understand `url`; without quoting it, as it holds a password."""
     # Only libpq knows all of its options. Imported here: it is needed only for catalogues with a URL.
     from psycopg import ProgrammingError  # noqa: PLC0415

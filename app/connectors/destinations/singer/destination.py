@@ -1,7 +1,7 @@
 """Singer targets as destinations, the last resort: any `target-*`, at least once.
 
 One run of the target is one commit: it gets the rows, its input is closed, and it has to echo the last STATE and to end
-with exit code 0. Nobody knows what a killed target has written, so after a crash those rows are sent again.
+with exit code 0. What a killed target has written is unknown, so its rows are sent again after a crash.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class TargetOptions(Options):
     settings: Document = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Self:
+    def _check_origin(self) -> Self:
         if bool(self.package) == bool(self.command):
             raise ValueError("set exactly one of 'package' and 'command'")
         if self.executable and self.command:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.json_schema import columns_of, digits_of
+from app.connectors.programs.excerpts import join_names
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
     from app.connectors.sources.airbyte.options import SelectedStream
     from app.domain.collection import CollectionJob
 
-_SHOWN_STREAMS: Final = 20
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One chosen stream and how its rows arrive. `cursor_field` and `key` are columns; both may be missing.
 
-    `newest_by` is the path to the cursor, if that tells which of several rows with the same key is the newest.
+    `newest_by` is the path to the cursor, if it decides which of several rows with the same key is the newest.
     """
 
     descriptor: Descriptor
@@ -153,8 +152,8 @@ def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choi
 
 def _cursor(offer: Offer, collection: CollectionJob, columns: dict[str, Kind]) -> list[str]:
     """The path to the cursor, which may be inside an object; empty if unknown."""
-    if (given := collection.cursor_field) is not None:
-        return [given] if given in columns else given.split(".")
+    if (field := collection.cursor_field) is not None:
+        return [field] if field in columns else field.split(".")
     return path_of(offer.configured.get("cursor_field") or offer.stream.get("default_cursor_field"))
 
 
@@ -181,19 +180,17 @@ def _key(offer: Offer, collection: CollectionJob) -> list[list[str]]:
     return paths_of(offer.configured.get("primary_key") or offer.stream.get("source_defined_primary_key"))
 
 
-def paths_of(given: Any) -> list[list[str]]:
+def paths_of(value: Any) -> list[list[str]]:
     """The parts of a key, each as `path_of` has it."""
-    return [path_of(path) for path in given] if isinstance(given, list) else []
+    return [path_of(path) for path in value] if isinstance(value, list) else []
 
 
-def path_of(given: Any) -> list[str]:
-    """The path to a value in a record; empty if none is given."""
-    if isinstance(given, str):
-        return [given]
-    return [str(part) for part in given] if isinstance(given, list) else []
+def path_of(value: Any) -> list[str]:
+    """The path to a value in a record; empty if there is none."""
+    if isinstance(value, str):
+        return [value]
+    return [str(part) for part in value] if isinstance(value, list) else []
 
 
 def _join_names(offers: list[Offer]) -> str:
-    names = sorted(str(offer.descriptor) for offer in offers)
-    more = f" and {len(names) - _SHOWN_STREAMS} more" if len(names) > _SHOWN_STREAMS else ""
-    return ", ".join(map(repr, names[:_SHOWN_STREAMS])) + more
+    return join_names(sorted(str(offer.descriptor) for offer in offers))

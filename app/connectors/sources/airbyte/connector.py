@@ -63,7 +63,7 @@ class Connector:
         self._seen_at = seen_at
         self._arguments = arguments
         self._log = log
-        self._spoken = OutputLog(log)
+        self._output_log = OutputLog(log)
         self._failure: ErrorTrace | None = None
         self._write("config.json", config)
 
@@ -133,7 +133,7 @@ class Connector:
             if isinstance(error, ConfigurationError) or self._failure is None:
                 raise
         finally:
-            self._spoken.end()
+            self._output_log.end()
         if self._failure is not None:
             self._fail(self._failure)
 
@@ -164,12 +164,12 @@ class Connector:
         level = _LEVELS.get(message.level, "info")
         text = self._mask(message.message if not message.stack_trace else f"{message.message}\n{message.stack_trace}")
         self._program.remember(text, names_error=level == "error")
-        self._spoken.write(text, level)
+        self._output_log.write(text, level)
 
     def _log_text(self, line: bytes) -> None:
         if text := self._program.text(line).strip():
             self._program.remember(text)
-            self._spoken.write(text)
+            self._output_log.write(text)
 
     def _take_config(self, control: Control) -> None:
         """Keeps a new configuration, with a new token perhaps, for the connector's next start in this attempt."""

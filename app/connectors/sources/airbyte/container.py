@@ -21,7 +21,7 @@ SEEN_AT: Final = Path("/syncline")
 """Where the container finds the directory of its attempt."""
 
 _GRACE_SECONDS: Final = 10
-# Waits until the attempt closes the pipe or ends in whatever way: only the engine can end a container.
+# Waits until the attempt closes the pipe or ends for any reason: only the engine can end a container.
 _GUARD: Final = 'cat >/dev/null; exec docker rm --force "$0" >/dev/null 2>&1'
 # Removes containers that the guard left behind because it was killed as well.
 _REMOVE_LEFTOVERS: Final = 'docker ps --all --quiet --filter "label=$0" | xargs -r docker rm --force >/dev/null 2>&1'
@@ -30,7 +30,7 @@ _REMOVE_LEFTOVERS: Final = 'docker ps --all --quiet --filter "label=$0" | xargs 
 class Container:
     """Runs of `image`, one at a time, all under one name.
 
-    An `owner` has only one: what a killed attempt left behind is removed. None: others may run beside it.
+    An `owner` has only one: what a killed attempt left behind is removed. None: others may run at the same time.
     """
 
     def __init__(

@@ -10,15 +10,15 @@ from app.connectors.programs.documents import read_text
 from app.domain.errors import ConfigurationError
 
 
-def load_manifest(given: dict[str, Any] | str) -> dict[str, Any]:
+def load_manifest(manifest: dict[str, Any] | str) -> dict[str, Any]:
     """The manifest as an object.
 
     Raises:
         ConfigurationError: the file does not exist or does not hold a manifest.
     """
-    if isinstance(given, dict):
-        return given
-    text = given if "\n" in given else read_text(given, "manifest", "a mapping")
+    if isinstance(manifest, dict):
+        return manifest
+    text = manifest if "\n" in manifest else read_text(manifest, "manifest", "a mapping")
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

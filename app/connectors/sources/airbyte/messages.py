@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
+from app.connectors.programs.excerpts import excerpt
 from app.connectors.programs.lost_messages import check_text, check_type, holds_values, parse_unread, text_in
 from app.connectors.programs.sizes import check_values
 from app.domain.errors import ConfigurationError, SynclineError
 
 NULL: Final = msgspec.Raw(b"null")
-_SHOWN_BYTES: Final = 200
 # It comes once, and a connector with thousands of streams describes all their columns.
 _CATALOG: Final = re.compile(rb'\s*\{\s*"type"\s*:\s*"CATALOG"')
 
@@ -161,9 +161,10 @@ def parse_message(line: bytes) -> Message | None:
         if _is_something_else(line):
             _check_unread(line)
             return None
-        shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
         why = "number out of range" if isinstance(error, ArithmeticError) else error
-        raise SynclineError(f"the connector wrote a line that is not an Airbyte message: {why}: {shown}") from None
+        raise SynclineError(
+            f"the connector wrote a line that is not an Airbyte message: {why}: {excerpt(line)}"
+        ) from None
     except RecursionError:
         raise ConfigurationError("the connector sent a message whose values are nested too deeply") from None
     if message.type not in _FIELDS:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned
+from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned, matching
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
 
@@ -23,12 +24,12 @@ _REPOSITORY: Final = re.compile(_NAME)
 _TAG: Final = re.compile(r"\w[\w.-]*")
 
 
-def _with_name(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _as_path(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def _parse_name(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict | SelectedStream):
+        raise PydanticCustomError("name_or_mapping", "must be a name or a mapping")
+    return value
 
 
 class SelectedStream(Options):
@@ -37,7 +38,7 @@ class SelectedStream(Options):
     name: str = Field(min_length=1)
     namespace: str | None = None
     sync_mode: Literal["full_refresh", "incremental"] | None = None
-    cursor_field: Annotated[tuple[str, ...], BeforeValidator(_as_path)] = ()
+    cursor_field: Annotated[tuple[str, ...], Several] = ()
 
 
 class AirbyteOptions(Options):
@@ -54,51 +55,51 @@ class AirbyteOptions(Options):
     image: str | None = None
     docker_image: str | None = None
     image_version: str | None = None
-    network: str | None = Field(default=None, pattern=r"^\w[\w.:-]*$")
+    network: Annotated[str, matching(r"\w[\w.:-]*", "the name of a Docker network, such as bridge")] | None = None
     docker_options: Annotated[tuple[str, ...], Several] = ()
     config: Document = Field(default_factory=dict)
     catalog: Document | None = None
     discovery_max_age: Duration = timedelta(hours=1)
     state: dict[str, Any] | list[Any] | str | None = None
     initial_state: dict[str, Any] | list[Any] | str | None = None
-    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_with_name)], ...] = ()
+    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_parse_name)], ...] = ()
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
 
     @field_validator("image")
     @classmethod
-    def _is_pinned(cls, image: str | None) -> str | None:
+    def _check_pinned(cls, image: str | None) -> str | None:
         if image is not None and not _IMAGE.fullmatch(image):
             raise ValueError(f"{image!r} is not an image with a version; write airbyte/source-name:1.2.3")
         return image
 
     @field_validator("docker_image")
     @classmethod
-    def _is_an_image(cls, image: str | None) -> str | None:
+    def _check_image_name(cls, image: str | None) -> str | None:
         if image is not None and not (_REPOSITORY.fullmatch(image) or _IMAGE.fullmatch(image)):
             raise ValueError(f"{image!r} is not an image name; write airbyte/source-name")
         return image
 
     @field_validator("image_version")
     @classmethod
-    def _is_a_version(cls, version: str | None) -> str | None:
+    def _check_image_version(cls, version: str | None) -> str | None:
         if version and not _TAG.fullmatch(version):
             raise ValueError(f"{version!r} is not an image version; write one such as 1.2.3")
         return version
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Self:
-        given = [key for key in _ORIGINS if getattr(self, key)]
-        # A package beside a manifest is what runs it.
-        if len(given) != 1 and given != ["package", "manifest"]:
-            found = " and ".join(f"'{key}'" for key in given) or "none"
+    def _check_origin(self) -> Self:
+        present = [key for key in _ORIGINS if getattr(self, key)]
+        # With a manifest, the package is what runs it.
+        if len(present) != 1 and present != ["package", "manifest"]:
+            found = " and ".join(f"'{key}'" for key in present) or "none"
             raise ValueError(f"give exactly one of {', '.join(map(repr, _ORIGINS))}; found {found}")
         if self.state is not None and self.initial_state is not None:
             raise ValueError("give either 'state' or 'initial_state', not both")
         return self
 
     @model_validator(mode="after")
-    def _has_only_what_its_origin_takes(self) -> Self:
+    def _check_keys_of_origin(self) -> Self:
         for keys, origins in (
             (("executable",), ("package",)),
             (("components",), ("manifest",)),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Reading:
     """Turns a connector's messages into tables, rows and checkpoints; `offers` are the streams that its catalog has.
 
-    `hear` takes its connection status, and raises if it says that it cannot connect.
+    `check_status` gets its connection status, and raises if it says that it cannot connect.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Reading:
         late: LateFields,
         *,
         offers: Sequence[Descriptor],
-        hear: Callable[[ConnectionStatus], None],
+        check_status: Callable[[ConnectionStatus], None],
         log: Log,
     ) -> None:
         self._choices = choices
@@ -60,7 +60,7 @@ class Reading:
         self._states = states
         self._late = late
         self._offers = offers
-        self._hear = hear
+        self._check_status = check_status
         self._strangers = UnknownStreams(map(str, choices), program="the connector")
         self._collection = collection
         self._log = log
@@ -87,7 +87,7 @@ class Reading:
             elif message.trace is not None:
                 self._take_trace(message.trace.stream_status, message.trace.estimate)
             elif message.connection_status is not None:
-                self._hear(message.connection_status)
+                self._check_status(message.connection_status)
         yield from self._rows()
         self._check_complete()
         yield Checkpoint(self._bookmark())
@@ -182,7 +182,7 @@ class Reading:
             yield Checkpoint(self._bookmark())
 
     def _bookmark(self) -> str | None:
-        """None if everything is read anew each time, which an old connector's state would not show."""
+        """None if everything is read again each time, which an old connector's state would not show."""
         anew = all(choice.full_refresh for choice in self._choices.values())
         return None if anew else self._states.bookmark()
 
@@ -229,9 +229,9 @@ def _table_names(
     often = Counter(descriptor.name for descriptor in choices)
     names: dict[Descriptor, str] = {}
     for descriptor in choices:
-        given = options.stream_table_names.get(str(descriptor)) or options.stream_table_names.get(descriptor.name)
+        configured = options.stream_table_names.get(str(descriptor)) or options.stream_table_names.get(descriptor.name)
         shown = str(descriptor) if often[descriptor.name] > 1 else descriptor.name
-        names[descriptor] = given or table_name(shown, collection, prefix=options.stream_table_name_prefix)
+        names[descriptor] = configured or table_name(shown, collection, prefix=options.stream_table_name_prefix)
     for name, count in Counter(names.values()).items():
         if count > 1:
             raise shared_table_error(name)

@@ -96,7 +96,7 @@ class AirbyteSource:
             states,
             late,
             offers=[offer.descriptor for offer in offers_of(known)],
-            hear=connector.check_status,
+            check_status=connector.check_status,
             log=self._log,
         )
         self._reading = reading
@@ -113,7 +113,7 @@ class AirbyteSource:
         config = read_document(self._options.config, "config")
         if self._options.manifest is not None:
             config = config | {MANIFEST: load_manifest(self._options.manifest)}
-        # Checks and discoveries run beside a sync, and beside each other.
+        # Checks and discoveries may run at the same time as a sync, and as each other.
         alone = isinstance(self._job, Sync)
         owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if alone else None
         connector = self._connector(config, owner=owner)
@@ -149,7 +149,7 @@ class AirbyteSource:
         return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)
 
     def _specification(self, connector: Connector, config: dict[str, Any]) -> Any:
-        """It tells which values are secret. A manifest holds its own; that of a program is remembered."""
+        """The specification, which names the secret values. A manifest contains its own; a program's is cached."""
         if MANIFEST in config:
             spec = config[MANIFEST].get("spec")
             return spec.get("connection_specification") if isinstance(spec, dict) else None
@@ -197,7 +197,7 @@ class AirbyteSource:
     def _choose_streams(self, connector: Connector) -> tuple[dict[str, Any], dict[str, Any], dict[Descriptor, Choice]]:
         """The catalog, and what is chosen from it.
 
-        A remembered catalog may lack what is asked for now, or may be why the last attempt failed.
+        A cached catalog may lack what is wanted now, or may be why the last attempt failed.
         """
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
         earlier = self._catalog_cache(connector).recall() if first and self._options.catalog is None else None
@@ -211,9 +211,9 @@ class AirbyteSource:
         return choose(catalog, self._collection, self._options.selected_streams)
 
     def _catalog(self, connector: Connector) -> dict[str, Any]:
-        """The given catalog, or the one that the connector discovers now."""
-        if (given := self._options.catalog) is not None:
-            return read_document(given, "catalog")
+        """The configured catalog, or the one that the connector discovers now."""
+        if (document := self._options.catalog) is not None:
+            return read_document(document, "catalog")
         known = self._catalog_cache(connector)
         catalog = connector.catalog()
         known.remember(catalog)
@@ -235,9 +235,8 @@ class AirbyteSource:
 
     def _initial_bookmark(self) -> str | None:
         for key in ("state", "initial_state"):
-            given = getattr(self._options, key)
-            if given is not None:
-                return _state(given, key)
+            if (state := getattr(self._options, key)) is not None:
+                return _state(state, key)
         return None
 
 
@@ -245,14 +244,14 @@ def _columns(choices: dict[Descriptor, Choice]) -> dict[str, dict[str, Kind]]:
     return {str(stream): choice.columns for stream, choice in choices.items()}
 
 
-def _state(given: dict[str, Any] | list[Any] | str, key: str) -> str:
-    """The JSON text of a state that is given as an object, as JSON text or as the path of a file."""
-    if isinstance(given, str):
-        text = given if given.lstrip().startswith(("{", "[")) else read_text(given, key, "JSON")
+def _state(state: dict[str, Any] | list[Any] | str, key: str) -> str:
+    """The JSON text of `state`, which is an object or a list, JSON text, or the path of a file."""
+    if isinstance(state, str):
+        text = state if state.lstrip().startswith(("{", "[")) else read_text(state, key, "JSON")
         try:
-            given = jsontext.decode(text)
+            state = jsontext.decode(text)
         except msgspec.MsgspecError as error:
             raise ConfigurationError(f"'{key}' is not valid JSON: {error}") from None
-    if not isinstance(given, dict | list):
+    if not isinstance(state, dict | list):
         raise ConfigurationError(f"'{key}' must be a JSON object or a list")
-    return jsontext.encode(given)
+    return jsontext.encode(state)

@@ -29,10 +29,10 @@ def translated(job: SourceJob) -> SourceJob:
     if mapped_from is None:
         return job
     kind = KINDS[job.source_type]
-    place = f"sources.{job.source}"
-    options = validated(kind.options, job.source_config, place=f"{place}.config")
-    parameters_place = f"{place}.collections.{job.collection.name}.parameters"
-    parameters = validated(kind.parameters or NoParameters, job.collection.parameters, place=parameters_place)
+    key_path = f"sources.{job.source}"
+    options = validated(kind.options, job.source_config, key_path=f"{key_path}.config")
+    parameters_path = f"{key_path}.collections.{job.collection.name}.parameters"
+    parameters = validated(kind.parameters or NoParameters, job.collection.parameters, key_path=parameters_path)
     mapped = mapped_from(_load_key(options), parameters, job.collection)
     return msgspec.structs.replace(
         job, source_type=mapped.source_type, source_config=mapped.config, collection=mapped.collection

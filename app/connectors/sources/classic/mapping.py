@@ -90,7 +90,7 @@ def google_analytics(
     config |= {
         "property_ids": [options.property_id],
         "date_ranges_start_date": collection.start_date,
-        # It tells rows of several days apart.
+        # Without it, rows of several days would look the same.
         "custom_reports_array": [
             {"name": _REPORT, "dimensions": list(dict.fromkeys(["date", *dimensions])), "metrics": metrics}
         ],

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import NoParameters, Options
+from app.connectors.options.types import NoParameters, Options, matching
 from app.domain.keys import Several
 
 UNMAPPED: Final = {
@@ -20,7 +20,11 @@ UNMAPPED: Final = {
 }
 """Types of Classic's that nothing here replaces, and what to use instead."""
 
-_DIGITS: Final = r"^[0-9]+$"
+_Digits = Annotated[str, matching(r"[0-9]+", "digits only")]
+_CustomerId = Annotated[str, matching(r"[0-9]{10}", "10 digits, such as 123-456-7890")]
+_FieldName = Annotated[str, matching(r"[a-z0-9_.]+", "the name of a field in GAQL, such as campaign.id")]
+_Day = Annotated[str, matching(r"\d{4}-\d{2}-\d{2}", "a day as YYYY-MM-DD")]
+_Account = Annotated[str, matching(r"\w+", "the number in the name of the bucket, pubsite_prod_rev_…")]
 
 
 class ClassicOptions(Options):
@@ -44,7 +48,7 @@ class GoogleAuth(ClassicOptions):
         return self.type == "OAuth" or not self.service_account_key
 
     @model_validator(mode="after")
-    def _is_complete(self) -> Self:
+    def _check_complete(self) -> Self:
         missing = [key for key in ("client_id", "client_secret", "refresh_token") if not getattr(self, key)]
         if self.is_oauth and missing:
             alternative = "" if self.type == "OAuth" else "; give that, or 'service_account_key'"
@@ -55,12 +59,12 @@ class GoogleAuth(ClassicOptions):
 class GoogleAnalyticsOptions(ClassicOptions):
     """A `property_id` of Google Analytics 4, or Classic's `view_id` of the Universal Analytics before it."""
 
-    property_id: str | None = Field(default=None, pattern=_DIGITS)
-    view_id: str | None = Field(default=None, pattern=_DIGITS)
+    property_id: _Digits | None = None
+    view_id: _Digits | None = None
     auth: GoogleAuth
 
     @model_validator(mode="after")
-    def _names_one(self) -> Self:
+    def _check_one_id(self) -> Self:
         if bool(self.property_id) == bool(self.view_id):
             raise ValueError("give either 'property_id' or 'view_id'")
         return self
@@ -72,7 +76,7 @@ class GoogleAnalyticsParameters(ClassicOptions):
 
 
 class FacebookMarketingOptions(ClassicOptions):
-    account_id: str = Field(pattern=_DIGITS)
+    account_id: _Digits
     access_token: str = Field(min_length=1)
 
 
@@ -82,18 +86,18 @@ class FacebookMarketingParameters(ClassicOptions):
 
 
 class GoogleAdsOptions(ClassicOptions):
-    customer_id: str = Field(pattern=r"^[0-9]{10}$")
+    customer_id: _CustomerId
     manager_customer_id: str | None = None
     developer_token: str = Field(min_length=1)
     auth: GoogleAuth
 
     @field_validator("customer_id", mode="before")
     @classmethod
-    def _without_dashes(cls, customer: Any) -> Any:
+    def _remove_dashes(cls, customer: Any) -> Any:
         return customer.replace("-", "") if isinstance(customer, str) else customer
 
     @model_validator(mode="after")
-    def _signs_in_with_oauth(self) -> Self:
+    def _check_oauth(self) -> Self:
         if not self.auth.is_oauth:
             raise ValueError(
                 "Airbyte's connector does not accept a service account in 'auth'; "
@@ -109,16 +113,14 @@ def _split(value: Any) -> Any:
 class GoogleAdsParameters(ClassicOptions):
     """`fields` as GAQL names them, a list or a string with commas."""
 
-    fields: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")], ...], BeforeValidator(_split), Field(min_length=1)
-    ]
-    start_date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    fields: Annotated[tuple[_FieldName, ...], Several, BeforeValidator(_split), Field(min_length=1)]
+    start_date: _Day | None = None
 
 
 class GooglePlayOptions(ClassicOptions):
     """`account_id` is the number in the name of the bucket, pubsite_prod_rev_…."""
 
-    account_id: str = Field(pattern=r"^\w+$")
+    account_id: _Account
     auth: GoogleAuth
 
 

@@ -11,6 +11,7 @@ from app.connectors.values import casting, jsontext
 from app.connectors.values.casting import Unfit
 from app.connectors.values.inference import kind_of_json
 from app.domain.errors import ConfigurationError
+from app.domain.numbers import EXACT_IN_A_DOUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,13 +28,12 @@ _NATIVE: Final[dict[Kind, frozenset[type]]] = {
     Kind.TEXT: frozenset({str}),
     Kind.JSON: frozenset({bool, int, Decimal, str, dict, list}),
 }
-_EXACT: Final = casting.Number(precision=131_072 + 16_383, scale=16_383)
 _HOLDS: Final[dict[Kind, Holds]] = {
     Kind.BOOLEAN: casting.Boolean(),
-    Kind.INTEGER: casting.Integer(-(2**63), 2**63 - 1),
-    Kind.BIG_INTEGER: casting.Number(precision=131_072, scale=0),
-    Kind.NUMBER: _EXACT,
-    Kind.DECIMAL: _EXACT,
+    Kind.INTEGER: casting.Integer.signed(64),
+    Kind.BIG_INTEGER: casting.NUMERIC_INTEGER,
+    Kind.NUMBER: casting.NUMERIC,
+    Kind.DECIMAL: casting.NUMERIC,
     Kind.FLOAT: casting.Floating(64, non_finite=True),
     Kind.TEXT: casting.Text(nul=True),
     Kind.TIMESTAMP: casting.Timestamp(zone=True, infinite=True),
@@ -48,7 +48,6 @@ _HOLDS: Final[dict[Kind, Holds]] = {
 _NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL, Kind.FLOAT})
 _MOMENTS: Final = frozenset({Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP})
 _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
-_EXACT_IN_A_FLOAT: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class Columns:
             # Prices often begin as integers and get fractions later. Identities never do, and must not become doubles,
             # as numbers do in some destinations.
             numbers = [record[field] for record in batch.records if record.get(field) is not None]
-            identity = field in self._key or max(map(abs, numbers)) > _EXACT_IN_A_FLOAT
+            identity = field in self._key or max(map(abs, numbers)) > EXACT_IN_A_DOUBLE
             is_bigint = common_kind(set(map(integer_kind, numbers))) is Kind.INTEGER
             return Kind.INTEGER if identity and is_bigint else Kind.NUMBER
         return fitting[0] if fitting else Kind.JSON

@@ -166,7 +166,7 @@ def _names(first: list[str], header: bool | tuple[str, ...], *, place: str) -> l
 
 
 def first_flaw(text: str, *, delimiter: str, quote: str | None, escape: str | None) -> tuple[int, str]:
-    """The index where the text of a row is malformed, and why: Python's parser does not tell the position."""
+    """The index where the text of a row is malformed, and why: Python's parser does not report the position."""
     escaped = f"|{re.escape(escape)}." if escape else ""
     mark, special = re.escape(quote or ""), re.escape((quote or "") + (escape or ""))
     plain = re.compile(rf"(?:[^{re.escape(delimiter + (escape or ''))}\n]++{escaped})*+", re.DOTALL)

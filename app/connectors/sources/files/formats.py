@@ -30,7 +30,7 @@ def format_of(name: str, parameters: FilesParameters) -> Format:
     """The format of a file or of a member.
 
     Raises:
-        ConfigurationError: neither the options nor its name tell it.
+        ConfigurationError: neither the options nor its name say it.
     """
     found = parameters.format or _FORMATS.get(_plain_suffix(name))
     if found is None:

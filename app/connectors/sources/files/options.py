@@ -14,6 +14,7 @@ from app.connectors.options.addresses import READABLE, normalize_address, protoc
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.keys import Several
+from app.domain.ports import HIGHEST_PORT
 
 _CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
 _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
@@ -54,7 +55,7 @@ def _check_url(address: str) -> None:
     except ValueError:
         wrong = True
     if wrong:
-        raise ValueError("a URL has no host, or no port from 1 to 65535; write https://host:port/path")
+        raise ValueError(f"a URL has no host, or no port from 1 to {HIGHEST_PORT}; write https://host:port/path")
 
 
 class FilesOptions(Options):
@@ -82,7 +83,7 @@ class FilesParameters(Options):
 
     @field_validator("path")
     @classmethod
-    def _can_be_reached(cls, path: tuple[str, ...]) -> tuple[str, ...]:
+    def _parse_addresses(cls, path: tuple[str, ...]) -> tuple[str, ...]:
         check_installed("type 'files'", "files", "fsspec")
         checked = tuple(normalize_address(address, READABLE) for address in path)
         for address in checked:
@@ -92,17 +93,17 @@ class FilesParameters(Options):
 
     @field_validator("delimiter", "escape")
     @classmethod
-    def _is_one_character(cls, value: str | None) -> str | None:
+    def _check_character(cls, value: str | None) -> str | None:
         return _one_character(value)
 
     @field_validator("quote")
     @classmethod
-    def _is_one_character_or_none(cls, value: str) -> str:
+    def _check_quote(cls, value: str) -> str:
         return value if value == "none" else str(_one_character(value))
 
     @field_validator("encoding")
     @classmethod
-    def _is_known(cls, encoding: str) -> str:
+    def _parse_encoding(cls, encoding: str) -> str:
         try:
             name = codecs.lookup(encoding).name
             "".encode(encoding)
@@ -115,16 +116,16 @@ class FilesParameters(Options):
 
     @field_validator("header")
     @classmethod
-    def _has_different_names(cls, header: bool | tuple[str, ...]) -> bool | tuple[str, ...]:  # noqa: FBT001 -- an option
+    def _check_header(cls, header: bool | tuple[str, ...]) -> bool | tuple[str, ...]:  # noqa: FBT001 -- an option
         if isinstance(header, tuple) and len(set(header)) < len(header):
             raise ValueError("names a column twice")
         return header
 
     @model_validator(mode="after")
-    def _fits_the_format(self) -> Self:
+    def _check_format(self) -> Self:
         needless = {"csv": (), "jsonl": _CSV_ONLY, "parquet": _TEXT_ONLY, None: ()}[self.format]
-        if given := sorted(self.model_fields_set & set(needless)):
-            raise ValueError(f"{', '.join(map(repr, given))} cannot be used with format {self.format!r}")
+        if present := sorted(self.model_fields_set & set(needless)):
+            raise ValueError(f"{', '.join(map(repr, present))} cannot be used with format {self.format!r}")
         if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
         return self

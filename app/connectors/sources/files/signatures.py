@@ -1,4 +1,4 @@
-"""Signatures, which tell whether a file has changed, and the bookmark, which remembers them."""
+"""Signatures, which show whether a file has changed, and the bookmark, which keeps them."""
 
 from __future__ import annotations
 

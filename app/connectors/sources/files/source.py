@@ -81,7 +81,7 @@ class FilesSource:
                 yield from self._read_new(found, loaded)
 
     def progress(self) -> float | None:
-        """By bytes of the files, and within a file by bytes of its rows, of which compressed files have more."""
+        """By bytes of the files, and within a file by those of its rows, which are more if it is compressed."""
         total, within = self._total_bytes, min(self._within_bytes, self._file_bytes)
         return (self._done_bytes + within) / total if total else None
 
@@ -124,7 +124,7 @@ class FilesSource:
         for file in found:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
-            # Files without rows tell no columns, and yet the earlier rows must go.
+            # Files without rows have no columns, but the earlier rows must still be removed.
             yield Table(self._table_name, loaded.columns, self._key, full_refresh=True, digits=loaded.digits)
         self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds, digits=table.columns.digits).text())

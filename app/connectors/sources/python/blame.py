@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 2000
 _OURS = Path(app.__file__).resolve().parent
-# Neither GeneratorExit nor what stops an attempt: those are nobody's fault.
+# Neither GeneratorExit nor what stops an attempt: these are not errors.
 _THEIR_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
 
@@ -56,7 +56,7 @@ class Blame:
         except GeneratorExit:
             raise
         except BaseException as stop:
-            # The attempt is stopped, perhaps because the code hangs: the log should tell where.
+            # The attempt is stopped, perhaps because the code hangs: the log should say where.
             if place := self.place_of(stop):
                 sys.stderr.write(f"{self._message('stopped here', place)}\n")
                 sys.stderr.flush()

@@ -26,7 +26,7 @@ class PythonOptions(Options):
 
     @field_validator("function")
     @classmethod
-    def _is_an_import_path(cls, function: str) -> str:
+    def _check_import_path(cls, function: str) -> str:
         if not _IMPORT_PATH.fullmatch(function):
             raise ValueError(f"{function!r} is not an import path; write package.module:name or package.module")
         if (top := re.split("[.:]", function)[0]) in {"app", "syncline"}:

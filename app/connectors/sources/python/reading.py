@@ -67,7 +67,7 @@ class Reading:
         self._settings = Settings.of(collection, declared)
         self._iterator: Any = None
         self._announced: Table | None = None
-        self._given: list[Mapping[str, Any]] = []
+        self._raw_records: list[Mapping[str, Any]] = []
         self._records: list[dict[str, Any]] = []
         self._size = 0
         self._uncovered = 0
@@ -94,21 +94,21 @@ class Reading:
 
     def _start(self, bookmark_text: str | None) -> Iterator[Any]:
         """What the function yields after its schema. A full refresh must not pass it a bookmark."""
-        given = None if bookmark_text is None else json.loads(bookmark_text)
-        items = self._run(given)
+        bookmark = None if bookmark_text is None else json.loads(bookmark_text)
+        items = self._run(bookmark)
         first = next(items, _END)
         if isinstance(first, Schema):
             self._settings = Settings.of(self._collection, first)
             first = next(items, _END)
-        if self._settings.full_refresh and given is not None:
+        if self._settings.full_refresh and bookmark is not None:
             items.close()
             return self._start(None)
-        self._goes_on = given is not None
+        self._goes_on = bookmark is not None
         return items if first is _END else chain([first], items)
 
-    def _run(self, given: Any) -> Generator[Any, None, None]:
+    def _run(self, bookmark: Any) -> Generator[Any, None, None]:
         with self._blame.at():
-            returned = self._call(given)
+            returned = self._call(bookmark)
         if not isinstance(returned, Iterable) or isinstance(returned, (str, bytes, Mapping)):
             raise self._blame.refusal(
                 f"the function returned {_describe(returned)}; it must yield records (dicts) or return a list of them"
@@ -133,9 +133,9 @@ class Reading:
             if fields.get(name) is None:
                 raise self._refusal(f"a record has no value for the key field {name!r}")
         if size > _LARGEST_RECORD_MEGABYTES << 20:
-            raise self._refusal(f"a record is larger than {_LARGEST_RECORD_MEGABYTES} MB")
+            raise self._refusal(f"a record is larger than {_LARGEST_RECORD_MEGABYTES} MiB")
         # A copy: some functions yield the same dict again and again.
-        self._given.append(dict(record))
+        self._raw_records.append(dict(record))
         self._records.append(fields)
         self._size += size
         self._uncovered += 1
@@ -148,14 +148,14 @@ class Reading:
         if table is None or not self._records:
             return
         yield Rows(table.name, self._records, self._size)
-        self._given, self._records, self._size = [], [], 0
+        self._raw_records, self._records, self._size = [], [], 0
 
     def _table(self) -> Table | None:
         """The table with a column for every field that had a value; None while there is none."""
         settings = self._settings
         columns = settings.columns if self._announced is None else self._announced.columns
-        if not set().union(*self._given) <= columns.keys():
-            columns = columns | infer_kinds(self._given, known=columns)
+        if not set().union(*self._raw_records) <= columns.keys():
+            columns = columns | infer_kinds(self._raw_records, known=columns)
         if not columns and not self._records:
             return self._announced
         if missing := [name for name in settings.key if name not in columns]:
@@ -190,7 +190,7 @@ class Reading:
         settings = self._settings
         if settings.full_refresh:
             if self._announced is None:
-                # Without rows and columns, earlier rows must go all the same.
+                # Without rows and columns, earlier rows must still be removed.
                 yield Table(name=self._collection.table_name, columns={}, full_refresh=True)
             yield Checkpoint(None)
         elif self._goes_on and self._uncovered and not settings.key and not settings.cursor_field:

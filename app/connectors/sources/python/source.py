@@ -1,4 +1,4 @@
-"""A function of the user's own as a source, written with `syncline`."""
+"""A user's own function as a source, written with `syncline`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
 from app.connectors.sources.python.reading import Reading
 from app.domain.attempt_protocol import Offered
+from app.domain.lines import split_lines
 from app.domain.secret_values import secrets_in
 from syncline import Context, Schema
 
@@ -66,14 +67,14 @@ class PythonSource:
             yield item
         self._refuse_without_intervals(reading)
         if not announced and not reading.settings.key:
-            # Without rows and columns, what the interval held before must go all the same.
+            # Without rows and columns, the interval's earlier rows must still be removed.
             yield Table(self._job.collection.table_name, {})
 
     def _reading(self, interval: syncline.Interval | None = None) -> Reading:
         function, declared = self._find_function()
 
-        def call(given: Any) -> Any:
-            return function(self._context(given, interval))
+        def call(bookmark: Any) -> Any:
+            return function(self._context(bookmark, interval))
 
         return Reading(call, declared, self._job.collection, blame=self._blame)
 
@@ -131,7 +132,7 @@ class _Forwarding(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            lines = self.format(record).splitlines()
+            lines = split_lines(self.format(record))
         except Exception:  # noqa: BLE001 -- as logging itself does: a wrong format must not end the program
             self.handleError(record)
             return

@@ -88,7 +88,7 @@ class Keys:
                     "narrow 'redis_key'"
                 )
             if type_ == "string" and length > _LARGEST_VALUE_MEGABYTES << 20:
-                raise ConfigurationError(f"key {_show_key(name)} is larger than {_LARGEST_VALUE_MEGABYTES} MB")
+                raise ConfigurationError(f"key {_show_key(name)} is larger than {_LARGEST_VALUE_MEGABYTES} MiB")
             yield name, type_, length if type_ == "string" else 0
 
     def _strings(self, names: list[bytes]) -> Iterator[tuple[dict[str, Any], int]]:

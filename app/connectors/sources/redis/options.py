@@ -26,18 +26,18 @@ class RedisOptions(Options):
 
     @field_validator("url")
     @classmethod
-    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("not a Redis URL; write redis://user:password@host:6379/0, or rediss:// for TLS")
         return url
 
     @model_validator(mode="after")
-    def _has_one_address(self) -> Self:
+    def _check_address(self) -> Self:
         check_one_address(self, "host", "port", "username", "password", "database", "tls")
         return self
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> Self:
+    def _check_packages(self) -> Self:
         check_installed("type 'redis'", "redis", "redis")
         return self
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RedisSource:
-    """All keys that match a pattern, every time: Redis cannot tell what has changed."""
+    """All keys that match a pattern, every time: Redis does not know what has changed."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class RedisSource:
                 yield table
             yield Rows(name, waiting, size)
         if not table.columns:
-            # Without rows, earlier ones must go all the same.
+            # Without rows, earlier ones must still be removed.
             yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
 
 

@@ -177,7 +177,7 @@ def _have_identity(rows: Any) -> bool:
 
 
 def _is_graphql_error(document: dict[str, Any]) -> bool:
-    """Data that GraphQL returns beside errors is incomplete."""
+    """Data that GraphQL returns together with errors is incomplete."""
     errors = document.get("errors")
     if "data" not in document or not isinstance(errors, list) or not errors:
         return False

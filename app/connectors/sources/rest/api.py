@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.dlt.runtime import chain, describe_error, isolate, translate_errors
+from app.connectors.sources.rest.validation import check_config
 from app.domain.errors import ConfigurationError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -29,6 +30,7 @@ class Api:
     """`resources` by name, parents before their children.
 
     Raises:
+        InvalidConfigError: `config` has a wrong key or value.
         ConfigurationError: dlt cannot make resources of `config`; in its words, with secrets masked.
     """
 
@@ -36,7 +38,8 @@ class Api:
         # Below, dlt's objects replace secrets.
         self._written = copy.deepcopy(config)
         isolate(home)
-        with translate_errors("dlt does not accept the configuration", config=config):
+        check_config(config)
+        with translate_errors("dlt does not accept the configuration", config=config, permanent=True):
             self._source = self._make_source(config, log)
         self.resources: dict[str, DltResource] = dict(self._source.resources)
 

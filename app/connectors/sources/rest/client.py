@@ -254,7 +254,7 @@ def _is_of_row(paginator: BasePaginator, selector: str) -> bool:
 
 
 def _fingerprint(request: Request) -> bytes:
-    """What tells two requests apart."""
+    """Equal for requests that are the same."""
     return _digest(repr((request.method, _address(request), request.json, request.data)))
 
 

@@ -25,7 +25,7 @@ _HERE: Final = re.compile(r"(current)?page(number|index|no)?")
 _PAGES: Final = re.compile(r"(total|num|numberof)?pages|(total|last)page|pagecount|pagetotal")
 _TOTAL: Final = re.compile(r"total(count|results|items|records|elements|hits)?|count|itemcount|recordcount")
 _SIZE: Final = re.compile(r"limit|(items|results|records)?perpage|pagesize|maxresults|pagelimit|returned")
-# Not beside `total`, which may be a sum of money: there it counts what is on the page.
+# Not next to `total`, which may be a sum of money: there it counts what is on the page.
 _COUNT: Final = re.compile(r"count|size")
 _NEXT_LINK: Final = re.compile(r"""rel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
 # Objects about pages; in others, such as `settings` or `user`, the same names mean something else.
@@ -42,8 +42,8 @@ _COUNTS_OF_ALL: Final = {f"total{each}" for each in ("count", "items", "results"
     "odatacount"
 }
 _PAGING: Final = re.compile(r"page|paging|pageinfo|pagination|paginator|pager|meta|metadata|resultinfo|listinfo")
-# What stands beside the rows and their total if that is not a sum.
-_BESIDE_ROWS: Final = re.compile(
+# Siblings of the rows and their total, if that is not a sum.
+_SIBLINGS_OF_ROWS: Final = re.compile(
     rf"{_HERE.pattern}|{_PAGES.pattern}|{_TOTAL.pattern}|{_SIZE.pattern}|size|offset|skip|start|startat|from|to|"
     r"success|ok|status|code|message|msg|errors?|next\w*|prev\w*|lastpage|requestid|timestamp"
 )
@@ -52,13 +52,13 @@ _DEEPEST: Final = 5
 
 
 class _Field(NamedTuple):
-    """A field outside lists; beside it stand `numbers` and other scalars."""
+    """A field outside lists; `siblings` are the names of its object's scalars, `numbers` the integers among them."""
 
     name: str
     path: str
     value: Any
     numbers: dict[str, int]
-    beside: frozenset[str]
+    siblings: frozenset[str]
 
 
 def sign_of_more(
@@ -142,7 +142,7 @@ def _is_count_of_all(field: _Field, count: int) -> bool:
     if _PAGING.fullmatch(container) or (field.name == "count" and "." not in field.path):
         return field.name in {"count", "total"}
     looks_full = count % _USUAL_SIZES == 0
-    return field.path == "total" and looks_full and all(map(_BESIDE_ROWS.fullmatch, field.beside))
+    return field.path == "total" and looks_full and all(map(_SIBLINGS_OF_ROWS.fullmatch, field.siblings))
 
 
 def _header_goes_on(header: str, value: str) -> bool:
@@ -164,11 +164,11 @@ def _fields(
     if not isinstance(document, dict) or depth > _DEEPEST:
         return
     numbers = {letters_of(name): value for name, value in document.items() if type(value) is int}
-    beside = frozenset(letters_of(name) for name, value in document.items() if not isinstance(value, dict | list))
+    siblings = frozenset(letters_of(name) for name, value in document.items() if not isinstance(value, dict | list))
     for name, value in document.items():
         letters, inner = letters_of(name), f"{path}{name}."
         if about_pages:
-            yield _Field(letters, f"{path}{name}", value, numbers, beside)
+            yield _Field(letters, f"{path}{name}", value, numbers, siblings)
         inner_too = (
             bool(about_pages and _CONTAINERS.fullmatch(letters)) or letters == _ANYWHERE or selector.startswith(inner)
         )

@@ -24,6 +24,6 @@ def offers(api: Api) -> Iterator[Offered]:
             columns=column_types(kinds_of(columns), digits_of(columns)),
             key=list(key),
             cursor_fields=[cursor] if cursor else [],
-            # With a key, repeated rows are recognised even if nothing tells which are new.
+            # With a key, repeated rows are recognised even if nothing shows which are new.
             sync_modes=["full_refresh", "incremental"] if key or api.is_incremental(name) else ["full_refresh"],
         )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.dlt.examination import find_problem
+from app.connectors.dlt.examination import find_problems
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import NoParameters, Options
 from app.domain.collection import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.connectors.options.complaints import KeyProblem
 
 
 class RestOptions(Options):
@@ -23,20 +28,20 @@ class RestOptions(Options):
 
     @field_validator("client")
     @classmethod
-    def _has_an_address(cls, client: dict[str, Any]) -> dict[str, Any]:
+    def _check_base_url(cls, client: dict[str, Any]) -> dict[str, Any]:
         if not str(client.get("base_url", "")).startswith(("http://", "https://")):
             raise ValueError("'base_url' is required and must start with http:// or https://")
         return client
 
     @field_validator("resources")
     @classmethod
-    def _have_names(cls, resources: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
+    def _check_resource_names(cls, resources: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
         if not all(_name(resource) for resource in resources):
             raise ValueError("each resource must be a name or a mapping with the key 'name'")
         return resources
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> Self:
+    def _check_packages(self) -> Self:
         check_installed("type 'rest'", "rest", "dlt")
         return self
 
@@ -54,12 +59,12 @@ class RestOptions(Options):
         return list(map(_name, self.resources))
 
     def resource_config(self, name: str) -> dict[str, Any]:
-        """The configuration of a resource with defaults, common_kind by top-level keys."""
+        """The configuration of a resource with the defaults for keys that it lacks."""
         own = next(each for each in self.resources if _name(each) == name)
         return self.resource_defaults | (own if isinstance(own, dict) else {})
 
-    def find_problem(self) -> str | None:
-        return find_problem("app.connectors.sources.rest.examination", self.config())
+    def find_problems(self) -> Iterable[KeyProblem]:
+        return find_problems("app.connectors.sources.rest.examination", self.config())
 
     def collection_problem(self, name: str) -> str | None:
         names = self.names()

@@ -99,16 +99,16 @@ def _kind_of(column: dict[str, Any]) -> Kind | None:
     return _KINDS.get(column.get("data_type", ""))
 
 
-def _disposition(given: Any, name: str) -> Any:
+def _disposition(configured: Any, name: str) -> Any:
     """What to do with earlier rows: merge, append or replace; None if not configured."""
-    if not isinstance(given, dict):
-        return given
-    if given.get("strategy") not in (None, "delete-insert", "upsert"):
+    if not isinstance(configured, dict):
+        return configured
+    if configured.get("strategy") not in (None, "delete-insert", "upsert"):
         raise ConfigurationError(
-            f"resource {name!r}: write_disposition strategy {given['strategy']!r} is not supported; "
+            f"resource {name!r}: write_disposition strategy {configured['strategy']!r} is not supported; "
             "choose one of delete-insert, upsert"
         )
-    return given.get("disposition")
+    return configured.get("disposition")
 
 
 class Reading:
@@ -142,7 +142,7 @@ class Reading:
     def end(self) -> Iterator[Table | Rows]:
         yield from self.flush()
         if self._table is None and self._plan.full_refresh:
-            # Without rows, earlier ones must go all the same.
+            # Without rows, earlier ones must still be removed.
             yield self._announce(self._plan.declared)
 
     def _announce(self, columns: dict[str, Kind]) -> Table:

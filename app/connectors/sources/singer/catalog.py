@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.contract.json_schema import columns_of
+from app.connectors.programs.excerpts import join_names
 from app.connectors.sources.singer.fields import Fields
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from app.connectors.contract.schema import Kind
     from app.domain.collection import CollectionJob
 
-_SHOWN_NAMES = 20
 _SEPARATORS = re.compile(r"[-./]")
 REMEMBERING = {"INCREMENTAL", "LOG_BASED"}
 EVERYTHING = Fields()
@@ -30,7 +28,7 @@ EVERYTHING = Fields()
 class Choice:
     """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it says nothing.
 
-    `fields` are those that were asked for; the key and the cursor are always read. `columns` are all that the catalog
+    `fields` are those that are wanted; the key and the cursor are always read. `columns` are all that the catalog
     describes.
     """
 
@@ -76,7 +74,7 @@ def choose(
             choices[id_of(stream)] = choices[_name(stream)] = choice
     if not choices and streams:
         raise ConfigurationError(
-            f"'select' matches none of the tap's streams; choose from {_join_names(map(id_of, streams))}"
+            f"'select' matches none of the tap's streams; choose from {join_names(sorted(map(id_of, streams)))}"
         )
     return chosen, choices
 
@@ -140,11 +138,13 @@ def _find_stream(streams: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
             return found[0]
         if found:
             raise ConfigurationError(
-                f"the tap has several streams like {wanted!r}; choose one of {_join_names(map(id_of, found))}"
+                f"the tap has several streams like {wanted!r}; choose one of {join_names(sorted(map(id_of, found)))}"
             )
     if not streams:
         raise ConfigurationError(f"the tap has no stream {wanted!r}, nor any other")
-    raise ConfigurationError(f"the tap has no stream {wanted!r}; choose one of {_join_names(map(id_of, streams))}")
+    raise ConfigurationError(
+        f"the tap has no stream {wanted!r}; choose one of {join_names(sorted(map(id_of, streams)))}"
+    )
 
 
 def _own_fields(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> Fields | None:
@@ -190,7 +190,7 @@ def _select(stream: dict[str, Any], choice: Choice) -> None:
     if known and (missing := choice.fields.missing(known)):
         raise ConfigurationError(
             f"'select' names {', '.join(map(repr, missing))}, which stream {choice.stream!r} does not have; "
-            f"choose from {_join_names(known)}"
+            f"choose from {join_names(sorted(known))}"
         )
     needed = {*(choice.key or ()), choice.cursor_field}
     for name in known:
@@ -271,17 +271,11 @@ def id_of(stream: dict[str, Any]) -> str:
     return str(stream.get("tap_stream_id") or stream.get("stream") or "")
 
 
-def _names(given: Any) -> list[str]:
+def _names(value: Any) -> list[str]:
     """Taps write one name or a list of them."""
-    names = [given] if isinstance(given, str) else given
+    names = [value] if isinstance(value, str) else value
     return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
 
 
 def _name(stream: dict[str, Any]) -> str:
     return str(stream.get("stream") or id_of(stream))
-
-
-def _join_names(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _SHOWN_NAMES} more" if len(ordered) > _SHOWN_NAMES else ""
-    return ", ".join(map(repr, ordered[:_SHOWN_NAMES])) + more

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
+from app.connectors.programs.excerpts import excerpt
 from app.connectors.programs.lost_messages import CARRYING, check_text, check_type
 from app.connectors.programs.sizes import check_state, check_values
 from app.connectors.sources.singer.unread import BATCH
 from app.domain.errors import ConfigurationError, SynclineError
-
-_SHOWN_BYTES = 200
 
 
 class Message(msgspec.Struct):
@@ -52,9 +51,8 @@ def parse_message(line: bytes) -> Message | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
         if _is_something_else(line):
             return None
-        shown = line[:_SHOWN_BYTES].decode(errors="replace").strip()
         why = "number out of range" if isinstance(error, ArithmeticError) else error
-        raise SynclineError(f"not a Singer message: {why}: {shown}") from None
+        raise SynclineError(f"not a Singer message: {why}: {excerpt(line)}") from None
     except RecursionError:
         raise ConfigurationError("the tap sent a message whose values are nested too deeply") from None
     if message.type == "STATE":

@@ -38,16 +38,16 @@ class SingerOptions(Options):
 
     @field_validator("tap")
     @classmethod
-    def _is_a_package(cls, tap: str | None) -> str | None:
+    def _check_package_name(cls, tap: str | None) -> str | None:
         if tap is not None and not (_NAMED.fullmatch(tap) or PINNED.fullmatch(tap)):
             raise ValueError(f"{tap!r} is not a package name; write name or name==version")
         return tap
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Self:
-        given = [key for key in ("package", "command", "tap") if getattr(self, key)]
-        if len(given) != 1:
-            found = " and ".join(f"'{key}'" for key in given) or "none"
+    def _check_origin(self) -> Self:
+        present = [key for key in ("package", "command", "tap") if getattr(self, key)]
+        if len(present) != 1:
+            found = " and ".join(f"'{key}'" for key in present) or "none"
             raise ValueError(f"give exactly one of 'package', 'command' and 'tap'; found {found}")
         if self.executable and self.command:
             raise ValueError("'executable' is valid only with 'package' or 'tap'")
@@ -64,7 +64,7 @@ class SingerParameters(Options):
 
     @field_validator("select")
     @classmethod
-    def _names_something(cls, select: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_patterns(cls, select: tuple[str, ...]) -> tuple[str, ...]:
         if not all(each.removeprefix("!") for each in select):
             raise ValueError("empty pattern; write a field name, a pattern such as 'address_*', or '!name'")
         return select

@@ -60,11 +60,11 @@ class Wanted:
         if self._collection.type != ALL:
             return self._collection.table_name
         options = self._options
-        given = options.stream_table_names.get(stream)
-        return given or table_name(stream, self._collection, prefix=options.stream_table_name_prefix)
+        configured = options.stream_table_names.get(stream)
+        return configured or table_name(stream, self._collection, prefix=options.stream_table_name_prefix)
 
     def choice(self, stream: str, *, key: tuple[str, ...], replication_key: str | None) -> Choice | None:
-        """The choice for `stream`; None if nobody asked for it: taps also send parents of wanted streams.
+        """The choice for `stream`; None if it is not wanted: taps also send parents of wanted streams.
 
         `key` and `replication_key` are what its SCHEMA says.
         """
@@ -119,7 +119,7 @@ class Reading:
         self._tables: dict[str, Table | None] = {}
         self._fields: dict[str, Fields] = {}
         self._reached = False
-        self._spoken = OutputLog(log)
+        self._output_log = OutputLog(log)
 
     def items(self, lines: Iterable[bytes]) -> Iterator[Table | Rows | Checkpoint]:
         stream: str | None = None
@@ -151,7 +151,7 @@ class Reading:
             except SynclineError as error:
                 raise type(error)(f"line {number} of the tap's output: {error}") from error
         yield from self._rows(stream, records, size)
-        self._spoken.end()
+        self._output_log.end()
         if first_text and not (messages or self._tables or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, but none of them is a Singer message: {first_text}")
         self._wanted.strangers.refuse(may_be_outdated=self._late.may_be_outdated)
@@ -169,7 +169,7 @@ class Reading:
         """Logs free text, up to a limit."""
         if _NOT_TEXT.search(line):
             raise SynclineError("neither a Singer message nor text")
-        self._spoken.write(self._text(line).strip())
+        self._output_log.write(self._text(line).strip())
 
     def _check_has_schema(self, stream: str) -> None:
         if stream not in self._tables:
@@ -240,7 +240,7 @@ class Reading:
 
 
 def _drop_unwanted(records: list[dict[str, Any]], fields: Fields, table: Table) -> None:
-    """Older taps send fields that nobody selected."""
+    """Older taps send fields that were not selected."""
     for record in records:
         for field in record.keys() - table.columns.keys():
             if not fields.takes(field):

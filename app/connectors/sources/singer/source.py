@@ -96,9 +96,9 @@ class SingerSource:
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _choose_streams(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:
-        """A remembered catalog may lack what is asked for now, or may be why the last attempt failed."""
+        """A cached catalog may lack what is wanted now, or may be why the last attempt failed."""
         first = isinstance(self._job, CopyJob) and self._job.attempt == 1
-        earlier = self._catalog_cache(tap).recall() if first and self._given_catalog() is None else None
+        earlier = self._catalog_cache(tap).recall() if first and self._configured_catalog() is None else None
         if earlier is not None:
             with suppress(ConfigurationError):
                 return self._choose_from(earlier)
@@ -113,9 +113,9 @@ class SingerSource:
         return _columns(self._choose_from(self._catalog(tap))[1])
 
     def _catalog(self, tap: Program) -> dict[str, Any]:
-        """The given catalog, or the one that the tap discovers now."""
-        if (given := self._given_catalog()) is not None:
-            return given
+        """The configured catalog, or the one that the tap discovers now."""
+        if (catalog := self._configured_catalog()) is not None:
+            return catalog
         text = tap.output("--config", str(self._config), "--discover")
         begin = text.find(b"{")
         try:
@@ -125,10 +125,10 @@ class SingerSource:
         self._catalog_cache(tap).remember(catalog)
         return catalog
 
-    def _given_catalog(self) -> dict[str, Any] | None:
+    def _configured_catalog(self) -> dict[str, Any] | None:
         for key in ("catalog", "properties"):
-            if (given := getattr(self._options, key)) is not None:
-                return read_document(given, key)
+            if (document := getattr(self._options, key)) is not None:
+                return read_document(document, key)
         return None
 
     def _catalog_cache(self, tap: Program) -> DiscoveredCatalog:
@@ -156,8 +156,8 @@ class SingerSource:
 
     def _initial_bookmark(self) -> str | None:
         for key in ("state", "initial_state"):
-            if (given := getattr(self._options, key)) is not None:
-                return jsontext.encode(read_document(given, key))
+            if (document := getattr(self._options, key)) is not None:
+                return jsontext.encode(read_document(document, key))
         return None
 
     def _write(self, name: str, text: str) -> str:

@@ -61,7 +61,7 @@ def session_time(bookmark: str | None, begin: Any) -> datetime | None:
     if not isinstance(begin, datetime) or begin.tzinfo:
         return None
     fields = jsontext.decode(bookmark or "{}")
-    # A development version wrote `"zone": "UTC"` beside the old type.
+    # A development version wrote `"zone": "UTC"` with the old type.
     return None if fields["type"] == _IN_UTC or "zone" in fields else begin
 
 

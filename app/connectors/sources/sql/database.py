@@ -39,9 +39,9 @@ _PERMANENT = (
 
 class Database:
     def __init__(self, options: SqlOptions, *, work_dir: Path) -> None:
-        given = options.url.get_secret_value()
-        self._redact = Redactor(secrets_in(given)).redact
-        url = make_url(driver_url(given))
+        url_text = options.url.get_secret_value()
+        self._redact = Redactor(secrets_in(url_text)).redact
+        url = make_url(driver_url(url_text))
         self.dialect = _dialect(url)
         arguments = self.dialect.arguments(url, work_dir)
         self._engine = create_engine(

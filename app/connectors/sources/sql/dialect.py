@@ -135,7 +135,7 @@ class Dialect:
         return None
 
     def compares_days_only(self, column: SourceColumn) -> bool:
-        """Whether times of one day cannot be told apart by comparing."""
+        """Whether comparing cannot distinguish times of one day."""
         return column.kind is Kind.DATE
 
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:

@@ -24,7 +24,7 @@ class SqlOptions(Options):
 
     @field_validator("url")
     @classmethod
-    def _has_a_driver(cls, url: SecretStr) -> SecretStr:
+    def _check_driver(cls, url: SecretStr) -> SecretStr:
         _check_url(url.get_secret_value())
         return url
 
@@ -42,7 +42,7 @@ class SqlParameters(Options):
     mode: Literal["full_refresh", "incremental"] | None = None
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Self:
+    def _check_origin(self) -> Self:
         if self.table is not None and self.query is not None:
             raise ValueError("give either 'table' or 'query', not both")
         if self.table is not None and ("" in self.table.split(".") or self.table.count(".") > 1):

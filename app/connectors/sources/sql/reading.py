@@ -104,7 +104,7 @@ class Reading:
         return bookmarks.encode(cursor.name, _cursor_value(cursor, value), in_utc=in_utc)
 
     def _expected_rows(self) -> int | None:
-        """Only of a whole table: nothing tells how many rows are new."""
+        """Only of a whole table: nothing says how many rows are new."""
         selection = self._selection
         if selection.query is not None or selection.cursor_field is not None:
             return None
@@ -182,7 +182,7 @@ class Reading:
         return self._database.dialect.bind(cursor, bindparam(name, value, type_=NullType()))
 
     def _refuse_other_cursors(self, cursor: SourceColumn) -> None:
-        """Only times can lie in an interval; where the database tells no types, look at a value."""
+        """Only times can lie in an interval; where the database reports no types, look at a value."""
         expression = self._from([cursor.name]).c[cursor.name]
         one = select(expression).where(expression.is_not(None)).limit(1)
         strange = self._database.dialect.strange_time_condition(expression)
@@ -261,7 +261,7 @@ class Reading:
 
 
 class Announcement:
-    """The table as far as its columns are known: where a database tells no types, the first values decide."""
+    """The table as far as its columns are known: where a database reports no types, the first values decide."""
 
     def __init__(self, name: str, columns: list[SourceColumn], selection: Selection) -> None:
         self._name = name

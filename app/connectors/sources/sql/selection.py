@@ -59,9 +59,9 @@ class Selection:
                 raise ConfigurationError(f"{key} names the unknown column {unknown}; choose from {known}")
 
 
-def _only_value(parameter: str, given: Value | None, key: str, general: Value | None) -> Value | None:
-    if given is not None and general is not None and given != general:
+def _only_value(parameter: str, own: Value | None, key: str, general: Value | None) -> Value | None:
+    if own is not None and general is not None and own != general:
         raise ConfigurationError(
-            f"the collection's {key} is {general!r}, but its parameters.{parameter} is {given!r}; remove one of them"
+            f"the collection's {key} is {general!r}, but its parameters.{parameter} is {own!r}; remove one of them"
         )
-    return general if given is None else given
+    return general if own is None else own

@@ -52,7 +52,7 @@ class SqlSource:
             yield from self._items(bookmark)
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
-        """Rows whose cursor value lies in it; where only days can be told apart, of whole days."""
+        """Rows whose cursor value lies in it; where only days can be distinguished, of whole days."""
         with prefix_errors(self._subject):
             yield from self._items(None, interval)
 

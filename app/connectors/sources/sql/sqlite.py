@@ -75,15 +75,15 @@ class Sqlite(Dialect):
         """SQLite sorts numbers before text and text before bytes, and text by its characters."""
         if not isinstance(bookmark, str):
             return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
-        # Values whose form alone tells their order are skipped: there may be millions.
+        # Values whose form alone shows their order are skipped: there may be millions.
         if _DATED.match(bookmark) and (day := _day_before(bookmark)):
-            asked = or_(expression >= day, not_(expression.op("GLOB")(_DATED_FORM)))
+            candidates = or_(expression >= day, not_(expression.op("GLOB")(_DATED_FORM)))
         elif _HAS_NO_ORDER.search(bookmark):
-            asked = true()
+            candidates = true()
         else:
             form = re.sub("[0-9]", "[0-9]", re.sub(r"[*?\[]", r"[\g<0>]", bookmark))
-            asked = or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form)))
-        return and_(expression < bookmark, asked, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1)
+            candidates = or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form)))
+        return and_(expression < bookmark, candidates, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1)
 
     def compares_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
         """Some times have a space between day and time, and some a T."""

@@ -28,8 +28,8 @@ from app.domain.errors import ConfigurationError, LeaseLostError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.connectors.attempts import Scene
 from tests.connectors.destinations.parquet.lake import Lake
-from tests.connectors.models import APPEND, PASSES, REPLACE, WAYS, checked_passes
 from tests.connectors.passing import COLUMNS, Collection, Crash, Killer, Origin, Sent
+from tests.connectors.warehouse.models import APPEND, PASSES, REPLACE, WAYS, checked_passes
 from tests.deploy_files import ROOT
 from tests.properties import examples
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.lifeline import end_descendants
+from tests.connectors.discovering import discovered, offers
 from tests.connectors.sources.airbyte.connecting import Connection, message, new_config
-from tests.connectors.test_discovery import discovered, offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -151,7 +151,7 @@ def test_what_is_no_known_message_is_passed_over(line: bytes) -> None:
 )
 def test_wrong_options_are_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
-        validated(AirbyteOptions, given, place="here")
+        validated(AirbyteOptions, given, key_path="here")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ destinations:
 
 def refusal(**given: Any) -> str:
     with pytest.raises(ConfigurationError) as refused:
-        validated(FilesParameters, {"path": "a.csv"} | given, place="here")
+        validated(FilesParameters, {"path": "a.csv"} | given, key_path="here")
     return str(refused.value)
 
 
@@ -80,7 +80,7 @@ def test_wrong_options_are_refused(given: dict[str, Any], complaint: str) -> Non
     ],
 )
 def test_what_people_write_is_understood(given: dict[str, Any]) -> None:
-    assert validated(FilesParameters, given, place="here")
+    assert validated(FilesParameters, given, key_path="here")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
             ),
             data_dir="",
         )
-        options = validated(PythonOptions, given, place="sources.shop.config")
+        options = validated(PythonOptions, given, key_path="sources.shop.config")
         return PythonSource(options, None, job, work_dir=tmp_path, log=print)
 
     yield make
@@ -299,5 +299,5 @@ def test_a_secret_is_masked_and_a_message_is_cut(made: Made) -> None:
 )
 def test_wrong_options_are_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        validated(PythonOptions, given, place="sources.shop.config")
+        validated(PythonOptions, given, key_path="sources.shop.config")
     assert complaint in str(refused.value)

@@ -58,16 +58,16 @@ def test_each_object_is_a_record_under_its_own_key(objects: list[dict[str, int]]
 )
 def test_wrong_options_are_refused_and_not_shown(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        validated(RedisOptions, given, place="here")
+        validated(RedisOptions, given, key_path="here")
     assert complaint in str(refused.value)
     assert "hunter22" not in str(refused.value)
 
 
 def test_the_options_of_classic_are_understood() -> None:
     given = {"host": "a", "port": "6380", "password": "p", "tls_skip_verify": "false"}
-    assert validated(RedisOptions, given, place="here").port == 6380
+    assert validated(RedisOptions, given, key_path="here").port == 6380
     with pytest.raises(ConfigurationError, match="redis_key: is missing"):
-        validated(RedisParameters, {}, place="here")
+        validated(RedisParameters, {}, key_path="here")
 
 
 def made(**collection: Any) -> None:

@@ -205,7 +205,7 @@ def test_what_is_nested_too_deep_or_too_large_is_refused_for_good() -> None:
         (b'{"type":"RECORD","stream":"s","record":{"a":%s}}' % deep, "nested too deeply"),
         (b'{"type":"STATE","value":%s}' % deep, "nested too deeply"),
         (b'{"type":"STATE","value":%s}' % deep[49_800:-49_800], "a STATE that is nested more than 100"),
-        (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MB"),
+        (b'{"type":"STATE","value":"%s"}' % bytes(17 << 20).replace(b"\0", b"x"), "a STATE of more than 16 MiB"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):
             parse_message(line)
@@ -393,4 +393,4 @@ def test_what_a_catalog_lacks_is_remembered_with_it_and_makes_it_no_younger(tmp_
 def test_what_a_command_would_ignore_is_refused(model: Any, origins: str) -> None:
     assert model.model_validate({"package": "made==1.0", "executable": "made"}).executable == "made"
     with pytest.raises(ConfigurationError, match=f"'executable' .* {origins}$"):
-        validated(model, {"command": "made", "executable": "other"}, place="here")
+        validated(model, {"command": "made", "executable": "other"}, key_path="here")

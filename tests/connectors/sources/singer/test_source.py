@@ -172,7 +172,7 @@ def test_a_line_of_text_is_cut(job: dict[str, Any], tmp_path: Path, capfd: pytes
 def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "tap.py").write_text("while True: print('x' * 10_000_000)")
     failed = run(job).failed
-    assert failed.error.endswith(": the tap wrote more than 32 MB for '--discover'")
+    assert failed.error.endswith(": the tap wrote more than 32 MiB for '--discover'")
     assert not failed.retryable
 
 

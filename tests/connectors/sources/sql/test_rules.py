@@ -48,7 +48,7 @@ def selection(parameters: dict[str, Any], schema: str | None = None, **collectio
     ],
 )
 def test_addresses_of_databases_are_understood(url: str) -> None:
-    assert validated(SqlOptions, {"url": url}, place="here").url.get_secret_value() == url
+    assert validated(SqlOptions, {"url": url}, key_path="here").url.get_secret_value() == url
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_addresses_of_databases_are_understood(url: str) -> None:
 )
 def test_wrong_options_are_refused_without_the_password(given_options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        validated(SqlOptions, given_options, place="here")
+        validated(SqlOptions, given_options, key_path="here")
     assert complaint in str(refused.value)
     assert "s3cret" not in str(refused.value)
 
@@ -87,7 +87,7 @@ def test_wrong_parameters_are_refused(wrong: dict[str, Any], complaint: str) -> 
     assert model is SqlParameters
     assert SOURCES["sql"].options is SqlOptions
     with pytest.raises(ConfigurationError, match=complaint):
-        validated(model, wrong, place="parameters")
+        validated(model, wrong, key_path="parameters")
 
 
 def test_a_collection_is_the_table_of_its_type_unless_it_says_otherwise() -> None:

@@ -1,4 +1,4 @@
-"""The source of an attempt, as its collection is to be read."""
+"""Opens the source of an attempt."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 
 def open_source(job: SourceJob, *, work_dir: Path, log: Log) -> closing[Source]:
-    """Reads windows of time if the collection says so; closed at the end of the block."""
+    """The source of `job`, closed at the end of the block; with an `interval` it reads windows of time."""
     return closing(read_by_windows(make_source(job, work_dir=work_dir, log=log), job, log=log))

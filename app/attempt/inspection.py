@@ -1,12 +1,12 @@
-"""Asking a source whether it works, and what it offers; copies nothing."""
+"""Checks a source, or discovers what it offers, without copying anything."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from app.attempt.open_source import open_source
 from app.attempt.report import WorkerLog
-from app.attempt.source import open_source
 from app.connectors.contract.offers import Discovering
 from app.connectors.kinds import no_discovery_error
 from app.connectors.making import make_source
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 def check(job: Check, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    """Tells each collection that can be read as configured; raises the source's own error for the first that cannot."""
-    for asked in job.each():
-        with open_source(asked, work_dir=work_dir, log=WorkerLog(pipe)) as source:
+    """Reports each collection that can be read as configured; raises the source's error for the first that cannot."""
+    for source_job in job.each():
+        with open_source(source_job, work_dir=work_dir, log=WorkerLog(pipe)) as source:
             source.check()
-        pipe.send(Checked(asked.collection.name))
+        pipe.send(Checked(source_job.collection.name))
     return Finished(records_read=0, rows_written=0)
 
 
 def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    """Tells each thing that there is once.
+    """Reports everything that the source offers, each name once.
 
     Raises:
-        ConfigurationError: the source cannot tell.
+        ConfigurationError: sources of this type cannot be discovered.
     """
     seen: set[str] = set()
-    for asked in job.each():
-        with closing(make_source(asked, work_dir=work_dir, log=WorkerLog(pipe))) as source:
+    for source_job in job.each():
+        with closing(make_source(source_job, work_dir=work_dir, log=WorkerLog(pipe))) as source:
             if not isinstance(source, Discovering):
                 raise no_discovery_error(job.source_type)
-            for offered in rename_offers(asked, source.discover()):
+            for offered in rename_offers(source_job, source.discover()):
                 if offered.name not in seen:
                     pipe.send(offered)
                 seen.add(offered.name)

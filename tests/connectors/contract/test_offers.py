@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.attempt_protocol import Offered
-from tests.connectors.attempts import Attempt, Told
+from tests.connectors.discovering import discovered, offers
 from tests.connectors.sources.airbyte.connecting import Connection, stream
 from tests.connectors.sources.sql.origins import Copying, Origin
 
@@ -16,31 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BOTH: list[Any] = ["full_refresh", "incremental"]
-
-
-def discovered(directory: Path, type_: str, config: dict[str, Any], *collections: dict[str, Any]) -> Told:
-    """An attempt in the mode `discover`; without collections the source is asked by itself."""
-    jobs = [
-        {"name": "all", "type": "all", "table_name": "t", "start_date": "2020-01-01"} | each
-        for each in collections or [{}]
-    ]
-    return Told.by(
-        Attempt(
-            {
-                "source": "asked",
-                "source_type": type_,
-                "source_config": config,
-                "collections": jobs,
-                "data_dir": str(directory / "state"),
-                "mode": "discover",
-            }
-        )
-    )
-
-
-def offers(told: Told) -> list[Offered]:
-    assert told.finished
-    return [message for message in told.messages if isinstance(message, Offered)]
 
 
 @pytest.mark.parametrize("origin", ["postgres", "sqlite", "duckdb"], indirect=True)
@@ -245,5 +220,5 @@ def test_made_up_records_are_offered_too(tmp_path: Path) -> None:
 def test_a_source_that_cannot_tell_says_so(tmp_path: Path) -> None:
     config = {"host": "127.0.0.1"}
     failed = discovered(tmp_path, "redis", config, {"name": "a", "parameters": {"redis_key": "*"}}).failed
-    assert failed.error == "a source of type 'redis' cannot be discovered: list its collections in the configuration"
+    assert failed.error == "a source of type 'redis' cannot be discovered: list its collections in the catalogue"
     assert not failed.retryable

@@ -15,8 +15,8 @@ from app.connectors.contract.schema import Kind, Table
 from app.domain.attempt_protocol import LogLine
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
-from tests.connectors.models import APPEND, HISTORY, PASSES, UPSERT, WAYS, checked_passes
 from tests.connectors.passing import COLUMNS, Collection, Crash, Killer, Origin, Sent
+from tests.connectors.warehouse.models import APPEND, HISTORY, PASSES, UPSERT, WAYS, checked_passes
 from tests.properties import examples
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Tests and discovery of sources: a few at a time, and each only while its client waits for it."""
+"""Calls of connectors that a client waits for, to test or discover a source: a few at a time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MOST_AT_ONCE: Final = 4
-"""In one API process: each trial runs as a separate process."""
+"""In one API process: each call runs as a process of its own."""
 
 _RETRY_LATER: Final = {"Retry-After": "5"}
 
 
-class Trials:
-    """Runs trials, which stop what they have started when they are canceled."""
+class ConnectorCalls:
+    """Runs calls, each only while its client waits. A call that is canceled must stop what it has started."""
 
     def __init__(self) -> None:
         self._running = 0
 
-    async def run(self, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """The result of `ask`; the request's body must have been read.
+    async def run(self, request: Request, call: Callable[[], Awaitable[Result]]) -> Result:
+        """The result of `call`; the request's body must have been read.
 
         Raises:
             RefusedError: 429; `MOST_AT_ONCE` are running already.
-            ClientDisconnect: the client has left, and the trial was stopped.
+            ClientDisconnect: the client has left, and the call was stopped.
             SynclineError: the connector's own error.
         """
         if self._running >= MOST_AT_ONCE:
@@ -42,22 +42,22 @@ class Trials:
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many source tests at once", why, headers=_RETRY_LATER)
         self._running += 1
         try:
-            return await _run_while_connected(request, ask())
+            return await _run_while_connected(request, call())
         finally:
             self._running -= 1
 
 
 async def _run_while_connected(request: Request, work: Awaitable[Result]) -> Result:
-    trial, departure = asyncio.ensure_future(work), asyncio.ensure_future(_disconnect(request))
+    call, departure = asyncio.ensure_future(work), asyncio.ensure_future(_disconnect(request))
     try:
-        await asyncio.wait([trial, departure], return_when=asyncio.FIRST_COMPLETED)
-        if not trial.done():
+        await asyncio.wait([call, departure], return_when=asyncio.FIRST_COMPLETED)
+        if not call.done():
             raise ClientDisconnect
-        return trial.result()
+        return call.result()
     finally:
-        trial.cancel()
+        call.cancel()
         departure.cancel()
-        await asyncio.gather(trial, departure, return_exceptions=True)
+        await asyncio.gather(call, departure, return_exceptions=True)
 
 
 async def _disconnect(request: Request) -> None:

@@ -1,0 +1,76 @@
+"""What options and arguments hold: each type reads its text and says what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from app.domain.api_token import id_in, name_problem
+from app.domain.duration import parse_duration
+from app.domain.errors import ConfigurationError
+from app.domain.timestamp import read_time
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from click import Context, Parameter
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class _DurationType(click.ParamType["dt.timedelta"]):
+    name = "duration"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> dt.timedelta:
+        try:
+            duration = parse_duration(value)
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+        if not duration:
+            self.fail("must be greater than zero", param, ctx)
+        return duration
+
+
+class _TimeType(click.ParamType["dt.datetime"]):
+    name = "time"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> dt.datetime:
+        try:
+            return read_time(f"{value}T00:00:00Z" if _DAY.fullmatch(value) else value)
+        except (ValueError, OverflowError):
+            expected = "use a day such as 2024-01-31, or a time such as 2024-01-31T12:00:00Z"
+            self.fail(f"{value!r} is not a time; {expected}", param, ctx)
+
+
+class _TokenNameType(click.ParamType[str]):
+    name = "text"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> str:
+        if problem := name_problem(value):
+            self.fail(problem, param, ctx)
+        return str(value)
+
+
+class _TokenIdType(click.ParamType[str]):
+    name = "id"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> str:
+        if (id_ := id_in(value)) is None:
+            # The value is not shown: it may be a secret that was pasted by mistake.
+            self.fail("expected 16 hexadecimal digits, as 'syncline token list' shows them", param, ctx)
+        return id_
+
+
+DURATION: Final = _DurationType()
+"""A duration such as `90m`, greater than zero."""
+
+TIME: Final = _TimeType()
+"""A time in RFC 3339, or a day, which begins at midnight UTC."""
+
+TOKEN_NAME: Final = _TokenNameType()
+"""A name that can stand in the list of tokens."""
+
+TOKEN_ID: Final = _TokenIdType()
+"""The id of a token, also as part of the token itself."""

@@ -1,0 +1,66 @@
+"""Nothing is retired that an asynchronous projection has still to apply, whichever that is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+
+from tests.integration.retention.lives import KEEP, running_era
+from tests.servers.postgres import ROOT
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from tests.integration.retention.lives import Era
+
+ADD = """
+INSERT INTO syncline.checkpoints (projection, generation, state, xid, updated_at)
+VALUES ('another', 1, $1, '0', syncline.clock())
+"""
+CATCH_UP = "UPDATE syncline.checkpoints SET xid = pg_current_xact_id(), state = 'live' WHERE projection = 'another'"
+
+
+async def test_retention_waits_for_every_projection(era: Era) -> None:
+    before = await _old_and_new(era)
+    for state in ("live", "building"):
+        await era.admin.execute(ADD, state)
+        assert await era.retire()
+        assert await era.tasks() == before
+        await era.admin.execute("DELETE FROM syncline.checkpoints WHERE projection = 'another'")
+    await era.admin.execute(ADD, "live")
+    await era.admin.execute(CATCH_UP)
+    assert await era.retire()
+    assert len(await era.tasks()) == 1
+
+
+async def test_a_filled_database_goes_back_to_the_one_projection_and_forth(database_url: str) -> None:
+    async with running_era(database_url) as era:
+        before = await _old_and_new(era)
+        await era.admin.execute(ADD, "live")
+    _alembic(database_url, "downgrade", "0010")
+    _alembic(database_url, "upgrade", "head")
+    async with running_era(database_url, prepared=False) as era:
+        assert await era.retire()
+        assert await era.tasks() == before
+    _alembic(database_url, "downgrade", "0010")
+    async with running_era(database_url, prepared=False) as era:
+        assert await era.retire()
+        assert len(await era.tasks()) == 1
+
+
+async def _old_and_new(era: Era) -> set[UUID]:
+    """Two tasks of a collection, of which the first is old enough to go."""
+    await era.lived("orders")
+    await era.go(KEEP + timedelta(days=7))
+    await era.lived("orders")
+    await era.service.project()
+    return await era.tasks()
+
+
+def _alembic(url: str, direction: str, revision: str) -> None:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    getattr(command, direction)(config, revision)
