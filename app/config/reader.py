@@ -101,7 +101,7 @@ class CatalogueReader:
         try:
             path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
         except ValueError:
-            raise _refusal(main, "is not a valid URL: write file:///path/of/the.file") from None
+            raise _refusal(main, "is not a valid URL: write file:///path/to/file") from None
         if isinstance(self._source, Path):
             path = self._source.parent / path
         try:
