@@ -75,8 +75,10 @@ def test_a_wrong_paginator_is_refused_with_those_there_are(tmp_path: Path) -> No
 
 def test_a_collection_that_is_no_resource_is_refused_with_those_there_are(tmp_path: Path) -> None:
     assert complaints(tmp_path, collection="ordres") == [
-        "syncline.yaml:13: sources.shop.collections[0]: unknown resource 'ordres'; did you mean 'orders'? "
-        "choose one of orders, customers, all"
+        (
+            "syncline.yaml:13: sources.shop.collections[0]: unknown resource 'ordres'; did you mean 'orders'? "
+            "choose one of orders, customers, all"
+        )
     ]
 
 
