@@ -1,1 +1,1 @@
-"""Syncline: collections kept in sync on schedule, every step remembered in PostgreSQL."""
+"""Syncline: copies collections on a schedule and records every step in PostgreSQL."""

@@ -1,9 +1,8 @@
 """Named places where a test makes a process die or fail: free, and without effect, unless the environment arms them.
 
-`SYNCLINE_FAIL_POINTS=queue.claimed=kill:0.05,log.appended=error:0.1` names points, each with what happens there and how
-probable it is whenever a process comes by (from 0 to 1; left out: 1). With `child.staged=kill@2` it happens the second
-time that the process comes by, and only then. It is for tests alone: a process that was not started for one refuses to
-start with it.
+`SYNCLINE_FAIL_POINTS=queue.claimed=kill:0.05,log.appended=error:0.1` names points, each with an action and its
+probability each time the point is reached (0 to 1, default 1). With `child.staged=kill@2` it happens the second time
+only. This is for tests alone: a process that was not started for a test refuses to start with it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from app.domain.choices import choose_one
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ ACTIONS: Final = ("kill", "error")
 
 
 class FailPointError(Exception):
-    """A fail point was reached: no error that anything knows how to treat, as a fault of our own would be."""
+    """A fail point was reached. Deliberately a type that nothing handles, like a bug."""
 
 
 class _Armed(NamedTuple):
@@ -100,17 +100,17 @@ def _parse_entry(entry: str) -> tuple[str, _Armed]:
     what, _, nth = what.partition("@")
     action, _, probability = what.partition(":")
     if name not in POINTS:
-        raise ConfigurationError(f"{VARIABLE}: fail point {name!r} is unknown, valid are {', '.join(sorted(POINTS))}")
+        raise ConfigurationError(f"{VARIABLE}: unknown fail point {name!r}; {choose_one(name, sorted(POINTS))}")
     if action not in ACTIONS:
-        raise ConfigurationError(f"{VARIABLE}: {name}: action {action!r} is unknown, valid are {', '.join(ACTIONS)}")
+        raise ConfigurationError(f"{VARIABLE}: {name}: unknown action {action!r}; {choose_one(action, ACTIONS)}")
     try:
         chance = float(probability or 1)
     except ValueError:
         chance = -1.0
     if not 0 <= chance <= 1:
-        raise ConfigurationError(f"{VARIABLE}: {name}: probability {probability!r} is none, valid is 0 to 1")
+        raise ConfigurationError(f"{VARIABLE}: {name}: probability {probability!r} must be a number from 0 to 1")
     if nth and not (nth.isdecimal() and int(nth[:6])):
-        raise ConfigurationError(f"{VARIABLE}: {name}: time {nth!r} is none, valid is 1 and more")
+        raise ConfigurationError(f"{VARIABLE}: {name}: time {nth!r} must be an integer, 1 or greater")
     return name, _Armed(action, chance, int(nth) if nth else None)
 
 

@@ -1,6 +1,7 @@
 """Processes that cannot outlive the one that started them.
 
-On Linux the kernel sees to it, even when that one is killed. Elsewhere it cleans up itself, or the next worker does.
+On Linux the kernel enforces this, even if the parent is killed. Elsewhere the parent cleans up on exit, or the next
+worker does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MARK_VARIABLE: Final = "SYNCLINE_ATTEMPT"
 """In the environment of an attempt and of what it starts: who has started it."""
 
 GUARD_VARIABLE: Final = "SYNCLINE_GUARD"
-"""In the environment of what waits for an attempt's end to clean up after it, and then ends: it is left to itself."""
+"""Set in the environment of a helper that cleans up after an attempt; it is not killed, because it exits by itself."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -44,9 +45,9 @@ def end_with_parent(number: Signals) -> Callable[[], None] | None:
 
 
 def follow_parent(number: Signals) -> None:
-    """The same, asked for by the started process itself.
+    """The same, called by the started process itself.
 
-    A parent that ended before this call is not noticed: look for it afterwards.
+    A parent that ended before this call is not noticed: check for it afterwards.
     """
     if _libc:
         _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
@@ -61,7 +62,7 @@ def adopt_orphans() -> None:
 def end_own_descendants() -> None:
     """Kill everything that this process has started or adopted, and wait for it."""
     with suppress(ChildProcessError):
-        # Mostly there is nothing, which costs one system call.
+        # Usually there are no children, and this costs one system call.
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         end_descendants(os.getpid())
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
@@ -84,13 +85,13 @@ def end_marked(mark: str) -> None:
 
 
 def end_abandoned() -> None:
-    """Kill the marked processes whose starter is gone, for it was killed itself."""
+    """Kill the marked processes whose starter is gone, because it was killed too."""
     _kill_until_none(lambda: [pid for pid, found in _marks() if _is_abandoned(found)])
 
 
 def _follow(parent: int, number: Signals) -> None:
     follow_parent(number)
-    if os.getppid() != parent:  # it was gone before the kernel was asked
+    if os.getppid() != parent:  # the parent ended before the kernel knew
         os._exit(1)
 
 

@@ -29,7 +29,7 @@ async def repeat(
     """Do `step` again and again until `stop` is set.
 
     A step returns how many seconds the next one may wait; `wake` ends the wait early. A step that fails is logged and
-    tried again after a pause that grows: no loop of a worker dies of one bad answer.
+    tried again after a growing pause, so that one error does not end the loop.
     """
     wake = wake or asyncio.Event()
     pause = 0.0
@@ -60,7 +60,7 @@ async def first_of(*signals: asyncio.Event, timeout: float | None) -> None:  # n
 
 @asynccontextmanager
 async def running_alongside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let coroutines go on beside a block and end with it; one that failed meanwhile fails the end of the block."""
+    """Run coroutines while the block runs; if one failed, raise its error when the block ends."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         yield

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="small sizes, to see that everything works; no page")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
-        parser.error(f"{unknown[0]} is unknown; valid are {', '.join(BENCHMARKS)}")
+        parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
     with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory:
         os.environ.setdefault(DIRECTORY_VARIABLE, directory)  # long histories are made once for all of them
         failed = [name for name in arguments.names or BENCHMARKS if not run(name, small=arguments.small)]

@@ -79,7 +79,7 @@ def _check(table: Table, sinks: list[Sink], mode: WriteMode | None) -> None:
         _refuse_before_the_first_sync(sinks)
     elif not table.key:
         raise ConfigurationError(
-            f"table {table.name!r} has no key to recognize existing rows by: "
+            f"table {table.name!r} has no key to recognise existing rows by: "
             "a backfill needs a 'primary_key' or windows of time ('interval')"
         )
 

@@ -129,7 +129,7 @@ def _mark_rows(table: Table) -> Table:
     if table.key:
         return table
     columns = table.columns | {INTERVAL_COLUMN: Kind.TIMESTAMP}
-    # Rows that are sent again are recognized by their window, not by their cursor.
+    # Rows that are sent again are recognised by their window, not by their cursor.
     return replace(table, columns=columns, cursor_field=None)
 
 

@@ -38,7 +38,7 @@ class Writing:
         """`table` as a destination at `position` is to take it.
 
         After a void or lost bookmark the source sends all rows again. So appended rows are replaced, because rows that
-        are sent again could not be recognized; after a void one an upsert starts with an empty table. Snapshots stay as
+        are sent again could not be recognised; after a void one an upsert starts with an empty table. Snapshots stay as
         they are, and so does a history, in which rows that are not sent again end.
 
         Raises:

@@ -27,11 +27,11 @@ from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.errors import ConfigurationError
 from app.execution.source_check import check_source, discover_source
-from app.store.bookmarks import reset_collection
 from app.store.database import open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
+from app.store.resets import reset_collection
 from app.store.tokens import Tokens
 
 if TYPE_CHECKING:

@@ -138,7 +138,7 @@ class EmbeddedPostgres:
 
     def _running(self) -> _Address:
         if self._address is None:
-            raise RuntimeError("The embedded PostgreSQL has not been started")
+            raise RuntimeError("the embedded PostgreSQL has not been started")
         return self._address
 
     def _own_or_attach(self, programs: PostgresPrograms) -> bool:
@@ -149,7 +149,7 @@ class EmbeddedPostgres:
                 return False
             if time.monotonic() > deadline:
                 raise DatabaseUnreachableError(
-                    f"Another process holds {self._home / 'owner.lock'}, but its PostgreSQL was not ready "
+                    f"another process holds {self._home / 'owner.lock'}, but its PostgreSQL was not ready "
                     f"within {START_SECONDS:.0f} s: see {self._home / 'postgres.log'}"
                 )
             time.sleep(_POLL_SECONDS)
@@ -273,13 +273,13 @@ def _make_private(home: Path) -> None:
     except OSError as error:
         raise _unusable(home, error) from error
     raise ConfigurationError(
-        f"The directory {home} of the embedded PostgreSQL belongs to user {owner}, not to {os.geteuid()}: "
+        f"the directory {home} of the embedded PostgreSQL belongs to user {owner}, not to {os.geteuid()}: "
         f"run as that user, choose another directory, {INSTEAD}"
     )
 
 
 def _unusable(home: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
-        f"The directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
+        f"the directory {home} of the embedded PostgreSQL cannot be used: {error.strerror}; "
         f"choose another directory {INSTEAD}"
     )

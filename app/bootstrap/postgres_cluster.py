@@ -90,7 +90,7 @@ class Cluster:
         end_server(server)
         messages = log.read_bytes()[log_start:].decode(errors="replace")
         if "could not create any TCP/IP sockets" in messages:
-            raise PortTakenError(f"Port {port} on {LOOPBACK} is taken")
+            raise PortTakenError(f"port {port} on {LOOPBACK} is taken")
         raise DatabaseUnreachableError(f"PostgreSQL failed to start: {_last_lines(messages)} (more in {log})")
 
     @property

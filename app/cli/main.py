@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,11 @@ from app.cli.running import (
 )
 from app.cli.sources import sources
 from app.cli.tokens import token
+from app.cli.values import PATH
 from app.domain.ports import HIGHEST_PORT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _host = click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 _fail_points = click.option("--with-fail-points", is_flag=True, hidden=True)
@@ -79,7 +83,7 @@ def worker(config: Path | None, *, with_fail_points: bool) -> None:
 @click.option(
     "--data",
     metavar="DIRECTORY",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The directory for all data.  [default: environment variable SYNCLINE_DATA_DIR, else .syncline]",
 )
 @_fail_points
@@ -110,7 +114,7 @@ def migrate() -> None:
 
 
 @cli.command(short_help="Check a catalogue for mistakes.")
-@click.argument("config", metavar="[FILE]", type=click.Path(path_type=Path), required=False)
+@click.argument("config", metavar="[FILE]", type=PATH, required=False)
 @reports_errors
 def check(config: Path | None) -> None:
     """Report everything that is wrong with the catalogue in FILE (default: environment variable SYNCLINE_CONFIG)."""

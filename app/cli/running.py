@@ -8,11 +8,11 @@ import os
 import sys
 from contextlib import contextmanager, suppress
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
+from app.cli.values import PATH
 from app.domain.errors import (
     ConfigurationError,
     DatabaseUnreachableError,
@@ -44,7 +44,7 @@ def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, Non
         "--config",
         "config",
         metavar="FILE",
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="The catalogue's YAML file.  [default: environment variable SYNCLINE_CONFIG]",
     )
     return option(command)

@@ -104,7 +104,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
 def reset(config: Path | None, source: str, collection: str) -> None:
     """Forget the bookmark of SOURCE's COLLECTION: its next task reloads everything (POST /sources/clear_cache)."""
     from app.bootstrap.sources import catalogue_of
-    from app.store.bookmarks import reset_collection
+    from app.store.resets import reset_collection
 
     settings = start()
     catalogue_of(settings, config).find(source, collection)

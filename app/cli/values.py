@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -44,6 +45,17 @@ class _TimeType(click.ParamType["dt.datetime"]):
             self.fail(f"{value!r} is not a time; {expected}", param, ctx)
 
 
+class _PathType(click.ParamType[Path]):
+    """Whether it can be read is said where it is read."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> Path:
+        if not str(value):
+            self.fail("must not be empty", param, ctx)
+        return Path(value)
+
+
 class _TokenNameType(click.ParamType[str]):
     name = "text"
 
@@ -68,6 +80,9 @@ DURATION: Final = _DurationType()
 
 TIME: Final = _TimeType()
 """A time in RFC 3339, or a day, which begins at midnight UTC."""
+
+PATH: Final = _PathType()
+"""The path of a file or directory."""
 
 TOKEN_NAME: Final = _TokenNameType()
 """A name that can stand in the list of tokens."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.options.complaints import KeyPath, render_path
 from app.domain.errors import ConfigurationError
+from app.domain.redaction import mask_urls
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Problem:
     message: str
     place: str = ""
     trace: str = ""
+
+    def __post_init__(self) -> None:
+        # A URL with a password may stand anywhere, even in the place of a name.
+        object.__setattr__(self, "path", mask_urls(self.path))
+        object.__setattr__(self, "message", mask_urls(self.message))
 
     def __str__(self) -> str:
         """Always one line: line breaks, terminal commands and invisible characters are escaped."""

@@ -84,7 +84,7 @@ class CatalogueReader:
         if not isinstance(location, str):
             return None
         substitution = Substitution(self._environment)
-        location = substitution.apply(location, ("sources",)).strip()
+        written, location = location, substitution.apply(location, ("sources",)).strip()
         if substitution.problems or not location:
             return None
         if location.startswith("{"):
@@ -95,19 +95,21 @@ class CatalogueReader:
         if "://" in location and not location.startswith("file://"):
             # Without the address, which may hold a password.
             raise _refusal(main, "must be a file, or a URL that begins with http://, https:// or file://")
-        return self._from_file(main, location)
+        return self._from_file(main, location, written)
 
-    def _from_file(self, main: Document, location: str) -> Document:
+    def _from_file(self, main: Document, location: str, written: str) -> Document:
+        """`written` is the location with its placeholders: a variable that is there by mistake may be a password."""
         try:
             path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
         except ValueError:
-            raise _refusal(main, "is not a valid URL: write file:///path/of/the.file") from None
+            raise _refusal(main, "is not a valid URL: write file:///path/to/file") from None
         if isinstance(self._source, Path):
             path = self._source.parent / path
         try:
             text = read_text(path)
         except (OSError, ValueError) as error:
-            raise _refusal(main, f"file {path} cannot be read: {_reason(error)}") from None
+            named = str(path) if written.strip() == location else written
+            raise _refusal(main, f"file {named} cannot be read: {_reason(error)}") from None
         return self._parse(text, str(path))
 
     def _from_url(self, main: Document, location: str) -> Document:

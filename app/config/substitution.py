@@ -60,7 +60,7 @@ class Substitution:
             return ""
         rest, missing = found["alternatives"], []
         if rest.startswith("file.") and not rest.startswith("file./"):
-            self._refuse(path, "a placeholder has a relative file path; write ${file./path/of/the.file}")
+            self._refuse(path, "a placeholder has a relative file path; write ${file./path/to/file}")
             return ""
         while alternative := _ALTERNATIVE.fullmatch(rest):
             name, rest = alternative["name"], alternative["rest"]

@@ -1,4 +1,4 @@
-"""Limits the free text of an attempt: enough forevery normal log, but not so much that it fills the database."""
+"""Limits the free text of an attempt: enough for every normal log, but not so much that it fills the database."""
 
 from __future__ import annotations
 

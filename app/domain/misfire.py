@@ -107,7 +107,7 @@ def settle(
     whether it had an active task when the pass decided.
     """
     first = first_start(decisions)
-    # ALL guarantees a task forevery fire time, and another task was started after this pass had checked.
+    # ALL guarantees a task for every fire time, and another task was started after this pass had checked.
     waits = first is not None and not started and policy is MisfirePolicy.ALL and not collection_active
     settled: list[Settled] = []
     for decision in decisions:

@@ -24,6 +24,7 @@ _ORDINARY_NAME = re.compile(
     r"|max_tokens|token_(count|limit)|page_token_option",
 )
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_USERINFO = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 _KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
 
 
@@ -68,6 +69,10 @@ def _walk_text(text: str, *, secret: bool) -> Iterator[str]:
 
 
 def _url_secrets(text: str) -> Iterator[str]:
+    # Also of a URL inside a longer text, such as an option of pip.
+    for password in _USERINFO.findall(text):
+        yield password
+        yield unquote(password)
     try:
         url = urlsplit(text)
         password = url.password

@@ -139,6 +139,7 @@ class Attempt:
             await asyncio.wait([self._work])
             if not self._work.cancelled():
                 return self._work.result()
+        # A lost lease comes out as canceled too, but its ending is never written: the task has another claim by now.
         return HANDED_BACK if self._stopped is StopReason.DRAINED else CANCELED
 
     async def _find(self) -> Catalogue:

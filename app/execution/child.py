@@ -54,7 +54,7 @@ class AttemptProcess:
     @classmethod
     async def start(cls, job: AttemptJob, environment: Mapping[str, str]) -> AttemptProcess:
         """Start the child and send it its job."""
-        # Our own pipes: asyncio regards its own as part of the process, and waits foreveryone who has inherited them.
+        # Our own pipes: asyncio regards its own as part of the process, and waits for everyone who has inherited them.
         mark = new_mark()
         async with AsyncExitStack() as stack:
             events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]

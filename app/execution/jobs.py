@@ -51,6 +51,6 @@ def is_made_load(catalogue: Catalogue, source: Source) -> bool:
 
 
 def made_load_parameters(job: Sync) -> SyntheticParameters:
-    """What an attempt of made load is to do; raises `ConfigurationError` as its child process would."""
-    place = f"sources.{job.source}.collections.{job.collection.name}.parameters"
-    return validated(SyntheticParameters, job.collection.parameters, key_path=place)
+    """The parameters of an attempt of made load; raises `ConfigurationError` as its child process would."""
+    key_path = f"sources.{job.source}.collections.{job.collection.name}.parameters"
+    return validated(SyntheticParameters, job.collection.parameters, key_path=key_path)

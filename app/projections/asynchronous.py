@@ -1,6 +1,6 @@
 """The asynchronous projections, which are updated after the events have committed.
 
-The runner, rebuilds and verification use this list; retention waits forevery checkpoint. To add a projection, create
+The runner, rebuilds and verification use this list; retention waits for every checkpoint. To add a projection, create
 its tables and its first live checkpoint in a migration, and add its object to the list.
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError, SynclineError
 from app.projections.asynchronous import ASYNCHRONOUS
 from app.projections.collections import Collections
@@ -39,8 +40,8 @@ async def rebuild(pool: Pool, name: str, *, asynchronous: Sequence[AsyncProjecti
     """
     wanted = [projection for projection in asynchronous if projection.name == name]
     if name not in SYNCHRONOUS and not wanted:
-        valid = ", ".join((*SYNCHRONOUS, *(projection.name for projection in asynchronous), ALL))
-        raise ConfigurationError(f"unknown projection '{name}'; choose one of {valid}")
+        valid = (*SYNCHRONOUS, *(projection.name for projection in asynchronous), ALL)
+        raise ConfigurationError(unknown_name("projection", name, valid))
     return (await _rebuild(pool, {name} & {*SYNCHRONOUS}, wanted))[name]
 
 

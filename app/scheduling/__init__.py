@@ -1,1 +1,1 @@
-"""Schedules that are due become tasks, each fire time exactly once, whoever looks first."""
+"""Turns due schedules into tasks, with exactly one outcome per fire time, on any number of replicas."""

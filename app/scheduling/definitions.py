@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.store.schedules import Schedules, StoredSchedule
 
-# How often the catalogue is looked at, and how often the table.
+# How often the catalogue is checked, and how often the table.
 _CATALOGUE_SECONDS: Final = 0.5
 _TABLE_SECONDS: Final = 60.0
 
@@ -25,12 +25,12 @@ _logger = structlog.get_logger("syncline.scheduler")
 
 
 async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> int | None:
-    """Add, change and end schedules so that the table says what the catalogue says.
+    """Add, change and end schedules, so that the table matches the catalogue.
 
-    The past never fires: a schedule that is new, changed or back again begins at its next fire time; one that is as
-    it was keeps its place, and what a downtime missed is decided by its misfire policy.
+    Fire times in the past are never started: a new, changed or restored schedule begins at its next fire time. An
+    unchanged one continues, and its misfire policy decides about fire times that a downtime missed.
 
-    Returns the digest of the table where there was nothing to do, else None.
+    Returns the digest of the table if there was nothing to do, else None.
     """
     written = {definition.key: definition for definition in definitions_of(catalogue)}
     stored, digest, now = await schedules.list_all()
@@ -81,11 +81,11 @@ def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now:
 
 
 class Definitions:
-    """Brings each new version of the catalogue into the table, and looks now and then whether it is still there.
+    """Writes each new version of the catalogue into the table, and checks from time to time that it is still there.
 
-    A replica that was started with an older file may have ended what this one's names. To compare every definition
-    takes a second of the loop's time where there are 100,000, so it is done only when the table's digest is another
-    than at the last comparison that found nothing to do.
+    A replica with an older file may have ended schedules that this file defines. Comparing 100,000 definitions takes a
+    second of the loop's time, so it is done only if the table's digest differs from that of the last comparison that
+    found nothing to do.
     """
 
     def __init__(self, schedules: Schedules, watcher: CatalogueWatcher) -> None:

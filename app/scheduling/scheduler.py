@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from app.store.schedules import DueSchedule
 
 _POLL_SECONDS: Final = 1.0
-# A schedule that is due and yet not ours is one that another replica decides just now.
+# A due schedule that we could not lock is being decided by another replica.
 _TURN_SECONDS: Final = 0.05
-# After a long downtime: what one pass decides fits into memory, and the lease is renewed between two of them.
+# After a long downtime: one pass must fit into memory, and the lease is renewed between two passes.
 _MOST_FIRE_TIMES: Final = 5 * FIRE_TIMES_PER_PASS
 
 _logger = structlog.get_logger("syncline.scheduler")
 
 
 class Scheduler:
-    """Runs in every worker; the row locks share the schedules out, the ledger makes every fire time unique."""
+    """Runs in every worker: row locks distribute the schedules, and the ledger makes every fire time unique."""
 
     def __init__(self, pool: Pool, notifier: Notifier, worker: Callable[[], UUID | None]) -> None:
         self._pool = pool
@@ -44,21 +44,21 @@ class Scheduler:
         self._unknown: set[tuple[str, str]] = set()
 
     async def step(self) -> float:
-        """One pass; the seconds until the next."""
+        """Run one pass; returns the seconds until the next."""
         worker = self._worker()
         if worker is None:
             return _POLL_SECONDS
-        # One look while nothing is due, the transaction that locks only then.
+        # Poll without a lock; open the locking transaction only if something is due.
         if (seconds := await self._schedules.get_seconds_until_next()) > 0:
             return min(_POLL_SECONDS, seconds)
         decided = await self.decide_due(worker)
         if decided is None:
             return _TURN_SECONDS
-        # What is due and cannot be decided, for this release does not understand it, is no reason to hurry.
+        # Schedules that this release cannot parse stay due; do not spin on them.
         return 0 if decided else _POLL_SECONDS
 
     async def decide_due(self, worker: UUID) -> int | None:
-        """Decide what is due now: how many fire times were decided, None where no schedule was due."""
+        """Decide what is due now. Returns the number of decided fire times, or None if no schedule was due."""
         return await with_partitions(self._pool, lambda: self._decide_due(worker))
 
     async def _decide_due(self, worker: UUID) -> int | None:

@@ -1,4 +1,4 @@
-"""The address of the database: one form of URL for all drivers, one line forevery mistake."""
+"""The address of the database: one form of URL for all drivers, one line for every mistake."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.ports import HIGHEST_PORT
 
@@ -71,8 +72,7 @@ def plain_url(name: str, url: str) -> str:
     if "@" in (parsed.host or ""):
         raise ConfigurationError(f"{name}: {_WRONG_HOST}")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
-        valid = ", ".join(sorted(_URL_OPTIONS))
-        raise ConfigurationError(f"{name}: option '{unknown[0]}' is unknown; choose one of {valid}")
+        raise ConfigurationError(f"{name}: {unknown_name('option', unknown[0], sorted(_URL_OPTIONS))}")
     for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
         if not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
             raise ConfigurationError(f"{name}: {_WRONG_PORT}")

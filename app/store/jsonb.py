@@ -17,7 +17,7 @@ def jsonb_text(value: Any) -> str:
         text = orjson.dumps(value).decode()
     except TypeError:  # a lone surrogate, or a number of more than 64 bits
         return _slow_jsonb(value)
-    # An escaped backslash before u0000 matches too, which is harmless: the slow way is right forevery text.
+    # An escaped backslash before u0000 matches too, which is harmless: the slow way is right for every text.
     return _slow_jsonb(value) if "\\u0000" in text else text
 
 

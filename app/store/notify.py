@@ -85,7 +85,7 @@ class Notifier:
 
 
 async def listen(direct_url: str, wake: Callable[[], None]) -> None:
-    """Call `wake` forevery notification, until canceled. Reconnects if the connection is lost or stops answering."""
+    """Call `wake` for every notification, until canceled. Reconnects if the connection is lost or stops answering."""
     while True:
         with suppress(*UNREACHABLE, asyncpg.PostgresError, SynclineError):
             await _listen_once(direct_url, wake)

@@ -41,16 +41,16 @@ def _seeds(text: str) -> list[int]:
     words = text.split(",")
     for word in words:
         if not (word.isascii() and word.isdigit()):
-            raise argparse.ArgumentTypeError(f"{word!r} is no seed; valid are whole numbers, separated by commas")
+            raise argparse.ArgumentTypeError(f"{word!r} is not a seed; write integers, separated by commas")
     seeds = [int(word) for word in words]
     if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
-        raise argparse.ArgumentTypeError(f"seed {twice[0]} is there twice, and means the same faults each time")
+        raise argparse.ArgumentTypeError(f"seed {twice[0]} is given twice, and means the same faults each time")
     return seeds
 
 
 def _faults(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of faults; valid are whole numbers from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of faults; write an integer, 1 or greater")
     return int(text)
 
 

@@ -14,12 +14,12 @@ from tests.chaos.arguments import FAULTS, SEEDS, left_out, parse
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--seeds", "0,abc"], "--seeds: 'abc' is no seed; valid are whole numbers, separated by commas"),
-        (["--seeds", ""], "--seeds: '' is no seed"),
-        (["--seeds=-1"], "--seeds: '-1' is no seed"),
-        (["--seeds", "1,2,1"], "--seeds: seed 1 is there twice"),
-        (["--faults", "0"], "--faults: '0' is no number of faults; valid are whole numbers from 1"),
-        (["--faults", "many"], "--faults: 'many' is no number of faults"),
+        (["--seeds", "0,abc"], "--seeds: 'abc' is not a seed; write integers, separated by commas"),
+        (["--seeds", ""], "--seeds: '' is not a seed"),
+        (["--seeds=-1"], "--seeds: '-1' is not a seed"),
+        (["--seeds", "1,2,1"], "--seeds: seed 1 is given twice"),
+        (["--faults", "0"], "--faults: '0' is not a number of faults; write an integer, 1 or greater"),
+        (["--faults", "many"], "--faults: 'many' is not a number of faults"),
         (["--only", "nosuch"], "--only: no fault has 'nosuch' in its name; valid are words of: "),
         (["--only", "rolling,"], "--only: no fault has '' in its name"),
     ],

@@ -73,14 +73,14 @@ def test_a_process_is_killed_at_its_point() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nowhere=kill", f"fail point 'nowhere' is unknown, valid are {', '.join(sorted(POINTS))}"),
-        ("log.appended=explode", f"log.appended: action 'explode' is unknown, valid are {', '.join(ACTIONS)}"),
-        ("log.appended", "log.appended: action '' is unknown"),
-        ("log.appended=kill:2", "log.appended: probability '2' is none, valid is 0 to 1"),
-        ("log.appended=kill:often", "log.appended: probability 'often' is none"),
-        ("log.appended=kill:0.5,", "fail point '' is unknown"),
-        ("log.appended=kill@0", "log.appended: time '0' is none, valid is 1 and more"),
-        ("log.appended=kill@-1", "log.appended: time '-1' is none"),
+        ("nowhere=kill", f"unknown fail point 'nowhere'; choose one of {', '.join(sorted(POINTS))}"),
+        ("log.appended=explode", f"log.appended: unknown action 'explode'; choose one of {', '.join(ACTIONS)}"),
+        ("log.appended", "log.appended: unknown action ''"),
+        ("log.appended=kill:2", "log.appended: probability '2' must be a number from 0 to 1"),
+        ("log.appended=kill:often", "log.appended: probability 'often' must be a number from 0 to 1"),
+        ("log.appended=kill:0.5,", "unknown fail point ''"),
+        ("log.appended=kill@0", "log.appended: time '0' must be an integer, 1 or greater"),
+        ("log.appended=kill@-1", "log.appended: time '-1' must be an integer, 1 or greater"),
     ],
 )
 def test_what_is_no_fail_point_is_one_clear_error(text: str, message: str) -> None:

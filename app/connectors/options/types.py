@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from app.domain.redaction import mask_urls
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -77,7 +79,8 @@ def _join_pin(text: str) -> str:
 def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
     for requirement in package:
         if not PINNED.fullmatch(requirement):
-            raise ValueError(f"{requirement!r} is not pinned: write name==version, e.g. tap-name==1.2.3")
+            shown = mask_urls(requirement)
+            raise ValueError(f"{shown!r} is not pinned: write name==version, such as tap-name==1.2.3")
     return package
 
 

@@ -26,11 +26,11 @@ from app.api.http.single_flight import SingleFlight
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.address import DatabaseAddress
-from app.store.bookmarks import reset_collection
 from app.store.database import Pool, open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
+from app.store.resets import reset_collection
 from app.store.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -70,16 +70,16 @@ class Surroundings:
     config_problem: str | None = None
     draining: bool = False
     tried: list[tuple[str, str | None]] = field(default_factory=list)
-    trial: Callable[[str, str | None], Awaitable[None]] | None = None
-    trial_error: Exception | None = None
+    source_test: Callable[[str, str | None], Awaitable[None]] | None = None
+    source_test_error: Exception | None = None
     offered: list[Offered] = field(default_factory=list)
 
     async def test_source(self, source: str, collection: str | None) -> None:
         self.tried.append((source, collection))
-        if self.trial:
-            await self.trial(source, collection)
-        if self.trial_error:
-            raise self.trial_error
+        if self.source_test:
+            await self.source_test(source, collection)
+        if self.source_test_error:
+            raise self.source_test_error
 
     async def discover_source(self, source: str) -> list[Offered]:
         await self.test_source(source, None)

@@ -90,7 +90,7 @@ async def test_the_token_is_in_no_log_and_no_answer(client: httpx.AsyncClient, a
             await client.get(f"/api/v1/unknown?%74oken={TOKEN}"),
             await client.get(f"{TASKS}?source=load&start={TOKEN}&token={TOKEN}"),
         ]
-        api.surroundings.trial_error = ZeroDivisionError(f"a fault of the program over {TOKEN}")
+        api.surroundings.source_test_error = ZeroDivisionError(f"a fault of the program over {TOKEN}")
         answers.append(await client.post(f"/api/v1/sources/test?token={TOKEN}", json={"source": "load"}))
     assert [answer.status_code for answer in answers] == [200, 404, 400, 500]
     assert all(TOKEN not in answer.text for answer in answers)
@@ -152,7 +152,7 @@ def is_within(token: str, text: str) -> bool:
 
 
 async def test_a_500_has_an_id_that_is_in_the_log_and_nothing_else(client: httpx.AsyncClient, api: OpenedApi) -> None:
-    api.surroundings.trial_error = ZeroDivisionError("secret")
+    api.surroundings.source_test_error = ZeroDivisionError("secret")
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         answer = await client.post("/api/v1/sources/test", json={"source": "load"})
     id_ = answer.headers["X-Request-Id"]
@@ -215,11 +215,11 @@ async def test_requests_that_are_too_large_are_refused(client: httpx.AsyncClient
         for _ in range(70):
             yield b" " * 1024
 
-    trial = "/api/v1/sources/test"
+    address = "/api/v1/sources/test"
     assert (await client.get(f"{TASKS}?source={'x' * 9000}")).status_code == 414
     assert (await client.get(TASKS, headers={"X-Long": "x" * 20_000})).status_code == 431
-    assert (await client.post(trial, content=b" " * 70_000)).status_code == 413
-    assert (await client.post(trial, content=chunks())).status_code == 413
+    assert (await client.post(address, content=b" " * 70_000)).status_code == 413
+    assert (await client.post(address, content=chunks())).status_code == 413
     answer = await client.post(TASKS, content=b" " * 70_000)
     assert (answer.status_code, answer.json()) == (
         413,

@@ -77,7 +77,7 @@ async def test_a_client_that_leaves_while_it_sends_is_no_failure_of_ours(api: Op
     assert client.answer == []
 
 
-async def test_the_child_of_a_trial_ends_when_the_client_leaves(api: OpenedApi, tmp_path: Path) -> None:
+async def test_the_child_of_a_source_test_ends_when_the_client_leaves(api: OpenedApi, tmp_path: Path) -> None:
     connected, ended = asyncio.Event(), asyncio.Event()
 
     async def listen_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,7 +92,7 @@ async def test_the_child_of_a_trial_ends_when_the_client_leaves(api: OpenedApi, 
         command = json.dumps([sys.executable, "-c", SILENT_TAP.format(port=port)])
         catalogue = load_catalogue(SILENT.format(command=command, token=TOKEN), {})
         api.surroundings.catalogue = catalogue
-        api.surroundings.trial = lambda source, collection: check_source(
+        api.surroundings.source_test = lambda source, collection: check_source(
             catalogue, source, collection, data_dir=tmp_path, now=datetime.now(UTC)
         )
         client = LeavingClient("/api/v1/sources/test", b'{"source": "silent"}', whole=True)

@@ -142,7 +142,7 @@ async def test_trying_a_source_says_what_the_connector_says(client: httpx.AsyncC
         answer = await client.post("/api/v1/sources/test", json=body)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert api.surroundings.tried == [("load", None), ("load", "slow")]
-    api.surroundings.trial_error = SynclineError("password authentication failed")
+    api.surroundings.source_test_error = SynclineError("password authentication failed")
     answer = await client.post("/api/v1/sources/test", json={"source": "load"})
     assert (answer.status_code, answer.json()) == (
         400,
@@ -159,14 +159,14 @@ async def test_a_client_does_not_hear_a_secret_that_the_connector_tells(
     catalogue = load_catalogue(TELLING.format(command=command, token=TOKEN, file=tmp_path / "phrase"), {})
     api.surroundings.catalogue = catalogue
 
-    async def trial(source: str, collection: str | None) -> None:
+    async def source_test(source: str, collection: str | None) -> None:
         now = datetime.now(UTC)
         if action == "test":
             await check_source(catalogue, source, collection, data_dir=tmp_path, now=now)
         else:
             await discover_source(catalogue, source, data_dir=tmp_path, now=now)
 
-    api.surroundings.trial = trial
+    api.surroundings.source_test = source_test
     answer = await client.post(f"/api/v1/sources/{action}", json={"source": "telling"})
     assert answer.status_code == 400
     assert "the phrase is ***" in answer.json()["error"]
@@ -176,14 +176,14 @@ async def test_a_client_does_not_hear_a_secret_that_the_connector_tells(
 async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, api: OpenedApi) -> None:
     begun, goes_on = asyncio.Semaphore(0), asyncio.Event()
 
-    async def trial(_source: str, _collection: str | None) -> None:
+    async def source_test(_source: str, _collection: str | None) -> None:
         begun.release()
         await goes_on.wait()
 
     async def post() -> httpx.Response:
         return await client.post("/api/v1/sources/test", json={"source": "load"})
 
-    api.surroundings.trial = trial
+    api.surroundings.source_test = source_test
     posts = [asyncio.create_task(post()) for _ in range(MOST_AT_ONCE)]
     for _ in posts:
         await begun.acquire()
@@ -225,7 +225,7 @@ async def test_a_source_tells_what_it_offers(client: httpx.AsyncClient, api: Ope
             ],
         },
     )
-    api.surroundings.trial_error = SynclineError("no such host")
+    api.surroundings.source_test_error = SynclineError("no such host")
     answer = await client.post("/api/v1/sources/discover", json={"source": "load"})
     assert (answer.status_code, answer.json()["error"]) == (400, "no such host")
 

@@ -243,7 +243,7 @@ async def test_a_token_of_the_database_is_in_no_log_no_answer_and_no_table(
             await stranger.get(SOURCES, headers=bearing(token) | {"X-Request-Id": token[:64]}),
             await stranger.get(f"/api/v1/tasks?source={quoted}&start=2020-01-01T00:00:00Z&end={quoted}"),
         ]
-        api.surroundings.trial_error = ZeroDivisionError(f"a fault of the program over {token}")
+        api.surroundings.source_test_error = ZeroDivisionError(f"a fault of the program over {token}")
         answers.append(await stranger.post("/api/v1/sources/test", json=QUICK, headers=bearing(token)))
     assert [answer.status_code for answer in answers] == [200, 404, 404, 400, 200, 401, 500]
     texts = [*(answer.text for answer in answers), json.dumps(logs, default=str)]

@@ -304,7 +304,7 @@ def test_a_server_that_does_not_start_says_why_in_one_line(home: Path) -> None:
 
 def test_a_home_that_takes_no_files_is_one_line(home: Path) -> None:
     (home / "owner.lock").mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match=rf"^The directory {home} .*: Is a directory; choose another"):
+    with pytest.raises(ConfigurationError, match=rf"^the directory {home} .*: Is a directory; choose another"):
         EmbeddedPostgres(home, durable=False).start()
 
 

@@ -154,7 +154,10 @@ async def test_what_a_rebuild_left_that_died_is_swept_away(service: Service) -> 
 
 
 async def test_an_unknown_name_is_answered_with_the_valid_ones(service: Service) -> None:
-    with pytest.raises(ConfigurationError, match=f"unknown projection 'task'; choose one of {', '.join(PROJECTIONS)}"):
+    with pytest.raises(
+        ConfigurationError,
+        match=rf"unknown projection 'task'; did you mean 'tasks'\? choose one of {', '.join(PROJECTIONS)}",
+    ):
         await rebuild(service.pool, "task")
 
 

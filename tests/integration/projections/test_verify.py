@@ -9,7 +9,7 @@ import pytest
 
 from app.projections import PROJECTIONS, rebuild, verify
 from app.projections.verify import Drift
-from app.store.bookmarks import reset_collection
+from app.store.resets import reset_collection
 from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:

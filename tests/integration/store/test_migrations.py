@@ -21,8 +21,8 @@ from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import verify
-from app.store.bookmarks import reset_collection
 from app.store.queries import load_statements
+from app.store.resets import reset_collection
 from tests.harness import FOREVER, opened_store
 from tests.integration.projections.service import running_service
 from tests.servers.postgres import ROOT, create_database, database_name, drop_database, lent_columns, migrate

@@ -11,7 +11,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.projections.histogram import RELATIVE_ERROR
-from app.store.bookmarks import reset_collection
+from app.store.resets import reset_collection
 from tests.integration.projections.service import running_service
 from tests.servers.postgres import ROOT, create_database, drop_database
 

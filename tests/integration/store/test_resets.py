@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.store.bookmarks import reset_collection
+from app.store.resets import reset_collection
 from tests.harness import FOREVER
 
 if TYPE_CHECKING:

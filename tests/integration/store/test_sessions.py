@@ -183,7 +183,7 @@ async def pooler(*answers: bytes) -> AsyncIterator[str]:
         yield f"postgresql://u:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/d"
 
 
-async def test_a_pooler_in_place_of_the_server_is_recognized_and_the_way_round_it_is_named() -> None:
+async def test_a_pooler_in_place_of_the_server_is_recognised_and_the_way_round_it_is_named() -> None:
     async with pooler() as url:
         with pytest.raises(ConfigurationError) as refused:
             async with open_pool(DatabaseAddress.of(url), name="test"):

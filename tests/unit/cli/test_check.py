@@ -43,6 +43,35 @@ def test_without_any_file_it_says_how_to_name_one() -> None:
     assert result.stderr == "syncline: no catalogue: use the argument FILE or set SYNCLINE_CONFIG\n"
 
 
+def test_an_empty_file_name_is_refused_by_its_argument(path: Path) -> None:
+    result = check("", config=path)
+    assert result.exit_code == 2
+    assert "Invalid value for '[FILE]': must not be empty" in result.stderr
+
+
+def test_a_variable_that_names_no_file_is_not_shown(path: Path) -> None:
+    path.write_text('sources: "${env.MY_PASSWORD}"\ndestinations: {d: {type: none}}\n')
+    runner = CliRunner(env={"SYNCLINE_CONFIG": str(path), "MY_PASSWORD": "hunter22"})
+    result = runner.invoke(cli, ["check"])
+    assert f"{path}:1: sources: file ${{env.MY_PASSWORD}} cannot be read" in result.stderr
+    assert "hunter22" not in result.output
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        '"postgresql://u:hunter22@h/db": {type: none}',
+        'd: {type: none, "--url=http://u:hunter22@h/simple": 1}',
+    ],
+)
+def test_a_password_in_a_url_is_not_shown_wherever_it_stands(path: Path, destination: str) -> None:
+    path.write_text(GOOD.replace("d: {type: none}", destination))
+    result = check(config=path)
+    assert result.exit_code == 2
+    assert "u:***@h" in result.stderr
+    assert "hunter22" not in result.output
+
+
 def test_every_problem_has_its_line_and_the_last_one_names_the_file(path: Path) -> None:
     path.write_text(GOOD.replace("synthetic", "synthetik") + "servr: {}\n")
     result = check(str(path))

@@ -58,6 +58,8 @@ def test_these_names_are_not(name: str) -> None:
         ({"config": '{"password": "hunter22", "user": "someone"}'}, {"hunter22"}),
         ({"key": '{"id": "abcd"}'}, {'{"id": "abcd"}', "abcd"}),
         ({"url": "http://[broken"}, set()),
+        (["a==1.0", "--index-url=http://u:hunter22@h/simple"], {"hunter22"}),
+        ("see https://me:hunter22@h/x, or ask", {"hunter22"}),
         ({"config": "[" * 900 + "]" * 900}, set()),
         ({"primary_key": ["user_id"]}, set()),
     ],

@@ -97,7 +97,7 @@ def test_what_a_file_holds_is_put_in_and_is_secret(tmp_path: Path) -> None:
     [
         ("${file./none}", "file /none cannot be read: No such file or directory; write"),
         ("${env.A|file./none}", "environment variable A is not set, and file /none cannot be read: No such"),
-        ("${file.password}", "a placeholder has a relative file path; write ${file./path/of/the.file}"),
+        ("${file.password}", "a placeholder has a relative file path; write ${file./path/to/file}"),
         ("${file./dev/null}", "file /dev/null is empty; write"),
         ("${file./dev/zero}", "file /dev/zero is larger than 1 MiB; write"),
         (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MiB"),

@@ -31,4 +31,4 @@ def test_made_load_names_the_parameter_that_is_wrong() -> None:
     )
     with pytest.raises(ConfigurationError) as raised:
         made_load_parameters(job)
-    assert str(raised.value) == "sources.load.collections.orders.parameters.records: must be an integer"
+    assert str(raised.value) == "sources.load.collections.orders.parameters.records: must be an integer, not 'many'"

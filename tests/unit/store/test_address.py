@@ -45,7 +45,7 @@ def test_every_common_form_becomes_one_that_all_drivers_take(given: str, plain: 
         ("postgresql://u:secret@h:99999/d", "the port must be a number from 1 to 65535"),
         (
             "postgresql://u:secret@h/d?nosuch=1",
-            "option 'nosuch' is unknown; choose one of application_name, dbname, host",
+            "unknown option 'nosuch'; choose one of application_name, dbname, host",
         ),
         ("secret", "has no scheme"),
     ],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.connectors.values import jsontext
+from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _airbyte(package: str, config: dict[str, Any], collection: CollectionJob, st
 
 def _check_type(collection: CollectionJob, valid: tuple[str, ...]) -> None:
     if collection.type not in valid:
-        raise ConfigurationError(f"unknown collection type {collection.type!r}; choose one of {', '.join(valid)}")
+        raise ConfigurationError(unknown_name("collection type", collection.type, valid))
 
 
 def _google_credentials(auth: GoogleAuth) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.connectors.contract.kind import SourceKind
 from app.connectors.dlt.examination import find_problems
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import NoParameters, Options
+from app.domain.choices import unknown_name
 from app.domain.collection import ALL
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class RestOptions(Options):
         names = self.names()
         if name in names or name == ALL:
             return None
-        return f"unknown resource {name!r}; choose one of {', '.join([*names, ALL])}"
+        return unknown_name("resource", name, [*names, ALL])
 
 
 def _name(resource: str | dict[str, Any]) -> str:

@@ -51,13 +51,13 @@ def test_wrong_options_of_a_destination_are_refused(destination: str, complaint:
 def test_dlt_examines_a_destination() -> None:
     destination = "{type: 'dlt:filesystem', dataset: a, bucket_url: /srv/lake, layuot: x}"
     messages = dict(complaints(destination))
-    assert messages["destinations.there.layuot"].startswith("unknown key; did you mean 'layout'? valid: ")
+    assert messages["destinations.there.layuot"].startswith("unknown key; did you mean 'layout'? choose one of ")
     assert "bucket_url" in messages["destinations.there.layuot"]
 
 
 def test_a_password_of_digits_is_refused() -> None:
     credentials = "{drivername: sqlite, database: a.db, password: 1234567}"
-    assert complaints(f"{{type: 'dlt:sqlalchemy', dataset: a, credentials: {credentials}}}")[:1] == [
+    assert complaints(f"{{type: 'dlt:sqlalchemy', dataset: a, credentials: {credentials}}}")[1:] == [
         ("destinations.there.credentials.password", "must be a string; put it in quotes")
     ]
 

@@ -75,7 +75,10 @@ def test_a_wrong_paginator_is_refused_with_those_there_are(tmp_path: Path) -> No
 
 def test_a_collection_that_is_no_resource_is_refused_with_those_there_are(tmp_path: Path) -> None:
     assert complaints(tmp_path, collection="ordres") == [
-        "syncline.yaml:13: sources.shop.collections[0]: unknown resource 'ordres'; choose one of orders, customers, all"
+        (
+            "syncline.yaml:13: sources.shop.collections[0]: unknown resource 'ordres'; did you mean 'orders'? "
+            "choose one of orders, customers, all"
+        )
     ]
 
 
@@ -106,7 +109,7 @@ def test_a_wrong_auth_is_refused_without_its_secrets(auth: Any, complaint: str) 
     ("endpoint", "complaint"),
     [
         (5, "resources[1].endpoint: must be a string or a mapping (key: value)"),
-        ({"pth": "orders"}, "resources[1].endpoint.pth: unknown key; did you mean 'path'? valid: auth, data, "),
+        ({"pth": "orders"}, "resources[1].endpoint.pth: unknown key; did you mean 'path'? choose one of auth, data, "),
         ({"path": 5}, "resources[1].endpoint.path: must be a string; put it in quotes"),
         ({"method": "PUT"}, "resources[1].endpoint.method: must be one of GET, POST"),
         ({"headers": ["a"]}, "resources[1].endpoint.headers: must be a mapping (key: value)"),
@@ -118,7 +121,7 @@ def test_a_wrong_auth_is_refused_without_its_secrets(auth: Any, complaint: str) 
         ),
         (
             {"response_actions": [{"status": 404}]},
-            "resources[1].endpoint.response_actions[0].status: unknown key; did you mean 'status_code'? valid: ",
+            "resources[1].endpoint.response_actions[0].status: unknown key; did you mean 'status_code'? choose one of ",
         ),
         (
             {"path": "of/{shop}", "params": {"shop": {"type": "resolve", "resource": "shop", "field": "id"}}},

@@ -248,7 +248,7 @@ def test_secrets_come_from_the_catalogue_alone(web: Web, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("resource", "collection", "complaint"),
     [
-        ({}, {"type": "ordres"}, "unknown resource 'ordres'; choose one of orders, all"),
+        ({}, {"type": "ordres"}, "unknown resource 'ordres'; did you mean 'orders'? choose one of orders, all"),
         ({"primary_key": None}, {"sync_mode": "incremental"}, "needs 'incremental' or a primary key"),
         ({}, {"primary_key": ["nothing"]}, "the primary key names 'nothing', which no record has"),
         ({"write_disposition": {"disposition": "merge", "strategy": "scd2"}}, {}, "'scd2' is not supported"),

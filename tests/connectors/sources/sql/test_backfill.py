@@ -82,7 +82,7 @@ def test_a_backfill_may_be_the_first_to_load_and_the_sync_still_loads_everything
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"cursor_field": "moved"}, "table 'made' has no key to recognize existing rows by"),
+        ({"cursor_field": "moved"}, "table 'made' has no key to recognise existing rows by"),
         ({"key": "id"}, "reading an interval needs a 'cursor_field', and the collection has none"),
         ({"cursor_field": "id", "key": "id"}, "needs a cursor_field of times or dates, but 'id' has the type integer"),
     ],

@@ -1,4 +1,4 @@
-"""The store's copy of bookmarks. The destination's own copy, which commits together with the rows, is authoritative."""
+"""Resets: a collection forgets how far its destinations are, and is loaded again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.store.queries import load_statements
 if TYPE_CHECKING:
     from app.store.database import Pool
 
-_SQL: Final = load_statements("bookmarks.sql")
+_SQL: Final = load_statements("resets.sql")
 
 
 async def reset_collection(pool: Pool, source: str, collection: str) -> int:
