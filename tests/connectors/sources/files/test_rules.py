@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,43 +13,21 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.connectors.contract.schema import Kind
-from app.connectors.sources.files.columns import Batch, Columns
+from app.connectors.sources.files.columns import Columns
 from app.connectors.sources.files.delimited import first_flaw, read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
 from app.connectors.sources.files.options import FilesParameters
 from app.connectors.sources.files.signatures import Bookmark, signature_of
 from app.connectors.sources.files.storage import Storage, mask_address
-from app.connectors.sources.files.unpacking import Part
 from app.domain.errors import ConfigurationError, SynclineError
+from tests.connectors.sources.files.texts import objects_of, part, rows_of
 from tests.properties import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FIELDS = st.text(st.sampled_from('ab",;\n\\ é\t'), max_size=6)
-
-
-def part(content: bytes, name: str = "a.csv") -> Part:
-    @contextmanager
-    def stream() -> Iterator[Any]:
-        yield io.BytesIO(content)
-
-    return Part(name, "csv", stream=stream, on_disk=lambda: pytest.fail("it is text"))
-
-
-def rows_of(content: bytes, **options: Any) -> list[dict[str, Any]]:
-    parameters = FilesParameters.model_validate({"path": "a.csv"} | options)
-    columns = Columns(parameters.types, key=(), known={}, digits={})
-    return [record for batch in read_csv(part(content), parameters, columns) for record in batch.records]
-
-
-def objects_of(content: bytes, **options: Any) -> list[Batch]:
-    parameters = FilesParameters.model_validate({"path": "a.jsonl"} | options)
-    return list(
-        read_jsonl(part(content, "a.jsonl"), parameters, Columns(parameters.types, key=(), known={}, digits={}))
-    )
 
 
 @given(st.lists(st.tuples(FIELDS, FIELDS), max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]))
