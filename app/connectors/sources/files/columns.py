@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +48,10 @@ _HOLDS: Final[dict[Kind, Holds]] = {
 # Kinds of columns of one name in different files that are one column.
 _NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL, Kind.FLOAT})
 _MOMENTS: Final = frozenset({Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP})
+# What other programs write: ` 5`, `+5`, `.5`, `5.`.
+_UNUSUAL_NUMBER: Final = re.compile(
+    r"[ \t]*(?:\+|(?P<minus>-)?)(?P<whole>\d*)(?:\.(?P<fraction>\d*))?(?P<exponent>[eE][+-]?\d+)?[ \t]*", re.ASCII
+)
 _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
 
 
@@ -170,10 +175,25 @@ def parser(kind: Kind, digits: Digits | None = None) -> Callable[[str], Any] | N
 
     def check(text: str) -> str:
         # The destination converts the value; only here is the line known.
-        cast(text)
+        try:
+            cast(text)
+        except Unfit:
+            if kind not in _NUMBERS or (number := _plain_number(text)) is None:
+                raise
+            cast(number)
+            return number
         return text
 
     return check
+
+
+def _plain_number(text: str) -> str | None:
+    """A number that is written in an unusual form, in the usual one; None if it is not the unusual form of one."""
+    found = _UNUSUAL_NUMBER.fullmatch(text)
+    if found is None or not (found["whole"] or found["fraction"]):
+        return None
+    fraction = f".{found['fraction']}" if found["fraction"] else ""
+    return f"{found['minus'] or ''}{found['whole'] or '0'}{fraction}{found['exponent'] or ''}"
 
 
 def _boolean(text: str) -> bool:

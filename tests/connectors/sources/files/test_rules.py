@@ -149,6 +149,58 @@ def test_options_of_csv() -> None:
     assert rows_of(b"a,b\n,NA\n", nulls=["NA"]) == [{"a": "", "b": None}]
 
 
+NUMBERS = ("integer", "number", "decimal", "decimal(18,2)", "float")
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        (" 5", "5"),
+        ("5  ", "5"),
+        ("\t5", "5"),
+        ("+5", "5"),
+        ("5.", "5"),
+        ("-5.", "-5"),
+        ("007", "007"),
+        (" +5.e1", "5e1"),
+    ],
+)
+def test_numbers_are_read_as_other_programs_write_them(kind: str, written: str, number: str) -> None:
+    assert rows_of(f'n\n"{written}"\n'.encode(), types={"n": kind}) == [{"n": number}]
+
+
+@pytest.mark.parametrize("kind", NUMBERS[1:])
+@pytest.mark.parametrize(
+    ("written", "number"), [(".5", "0.5"), ("-.5", "-0.5"), ("+.5", "0.5"), (" .5e0", "0.5e0"), ("0.50", "0.50")]
+)
+def test_fractions_need_no_digit_before_the_point(kind: str, written: str, number: str) -> None:
+    assert rows_of(f"n\n{written}\n".encode(), types={"n": kind}) == [{"n": number}]
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize(
+    "written", ["1,234.5", "1 234", "12%", "\u22125", "--5", "+-5", "- 5", ".", "+", "e5", " ", "5-", "0x5"]
+)
+def test_what_is_no_number_for_sure_is_refused(kind: str, written: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"a\.csv, line 2, column 'n': .* is not a valid .*: it is not a number"
+    ):
+        rows_of(f'n\n"{written}"\n'.encode(), types={"n": kind})
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"), [("integer", "+99999999999999999999"), ("integer", ".5"), ("decimal(3,2)", " 12.5")]
+)
+def test_a_number_in_another_form_must_fit_as_well(kind: str, written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"a\.csv, line 2, column 'n': .* it (is out of range|has a fraction)"):
+        rows_of(f"n\n{written}\n".encode(), types={"n": kind})
+
+
+def test_text_keeps_its_spaces_and_signs() -> None:
+    assert rows_of(b"a,b\n +5,.5\n", types={"b": "text"}) == [{"a": " +5", "b": ".5"}]
+
+
 def test_lines_of_rows_are_where_they_begin() -> None:
     parameters = FilesParameters(path=("a.csv",))
     (batch,) = read_csv(part(b'a\n"x\ny"\n\nz\n'), parameters, Columns({}, key=(), known={}, digits={}))
