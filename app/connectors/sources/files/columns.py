@@ -11,6 +11,7 @@ from app.connectors.contract.schema import Digits, Kind, common_kind, integer_ki
 from app.connectors.values import casting, jsontext
 from app.connectors.values.casting import Unfit
 from app.connectors.values.inference import kind_of_json
+from app.connectors.values.repeats import may_repeat_names, repeated_name
 from app.domain.errors import ConfigurationError
 from app.domain.numbers import EXACT_IN_A_DOUBLE
 
@@ -204,6 +205,9 @@ def _boolean(text: str) -> bool:
 
 def _json(text: str) -> Any:
     try:
-        return jsontext.decode(text)
+        value = jsontext.decode(text)
     except ValueError as error:
         raise Unfit(str(error)) from None
+    if may_repeat_names(text, value) and (name := repeated_name(text)) is not None:
+        raise Unfit(f"the name {jsontext.preview(name)} stands twice in one object")
+    return value
