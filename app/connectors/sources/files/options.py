@@ -21,6 +21,7 @@ _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
+Order = Literal["name", "modified"]
 _TYPES: Final = (
     *("boolean", "integer", "number", "decimal", "float", "text", "timestamp", "local timestamp", "date", "time"),
     *("interval", "uuid", "json"),
@@ -68,6 +69,7 @@ class FilesParameters(Options):
     """The files of one collection. None: from the file's name."""
 
     path: Annotated[tuple[str, ...], Several, Field(min_length=1, repr=False)]
+    order: Order = "name"
     format: Format | None = None
     compression: Compression | None = None
     members: str = Field(default="*", min_length=1)

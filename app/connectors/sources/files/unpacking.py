@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.formats import compression_of, format_of
+from app.connectors.sources.files.ordering import by_name
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
             members = [each for each in archive.infolist() if _is_wanted(each, parameters.members)]
             if not members:
                 raise ConfigurationError(f"no member of {file.name} matches {parameters.members!r}")
+            members.sort(key=lambda each: by_name(each.filename))
+            if parameters.order == "modified":
+                members.sort(key=lambda each: each.date_time)
             for member in members:
                 name = f"{file.name}/{member.filename}"
                 if member.flag_bits & _ENCRYPTED:

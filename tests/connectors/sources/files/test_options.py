@@ -50,6 +50,7 @@ def refusal(**given: Any) -> str:
         ({"delimiter": "\n"}, "must be a single character, but not a line end"),
         ({"quote": ""}, "here.quote: must be a single character"),
         ({"delimiter": '"'}, "'delimiter' must differ from 'quote' and 'escape'"),
+        ({"order": "size"}, "here.order"),
         ({"encoding": "utf-9"}, "unknown text encoding 'utf-9'"),
         ({"encoding": "base64"}, "unknown text encoding 'base64'"),
         ({"header": ["a", "a"]}, "names a column twice"),
