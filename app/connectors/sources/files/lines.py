@@ -31,6 +31,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, ("utf-16", "utf-16-be")),
 )
 _LONGEST_MARK: Final = max(len(mark) for mark, _ in _MARKS)
+# Some encodings take any byte for a character.
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip"}
 
 
 class Lines:
@@ -83,6 +85,10 @@ class Lines:
         found = b""
         while len(found) < _LONGEST_MARK and (chunk := self._chunk(0)):
             found += chunk
+        for magic, compression in _COMPRESSED.items():
+            if found.startswith(magic):
+                problem = f"the file is compressed with {compression}; set 'compression: {compression}'"
+                raise self.flaw(problem, line=1, column=1)
         for mark, encodings in _MARKS:
             if found.startswith(mark):
                 if self._encoding not in encodings:

@@ -36,7 +36,8 @@ _SILENT_SECONDS: Final = 60.0
 class Found:
     """A file: `address` for its file system, `name` for people and bookmarks, without secrets.
 
-    `copy` is the local copy if it had to be fetched for its signature; `size` is in bytes, None if unknown.
+    `copy` is the local copy if it had to be fetched for its signature; `size` is in bytes and `modified` in nanoseconds
+    since 1970, None if unknown. `decoded`: the copy is without the `Content-Encoding` that the server sent it with.
     """
 
     address: str
@@ -45,6 +46,7 @@ class Found:
     copy: Path | None = None
     size: int | None = None
     modified: int | None = None
+    decoded: bool = False
 
     def forget(self) -> None:
         """Removes the copy, which takes as much disk as the file."""
@@ -106,10 +108,10 @@ class Storage:
         return described is not None and signature_of(described) == file.signature
 
     @contextmanager
-    def stream(self, file: Found) -> Iterator[Readable]:
+    def stream(self, file: Found) -> Iterator[StoredStream]:
         """A stream of its bytes from the beginning."""
         with self._open(file) as opened:
-            yield _TranslatingStream(opened, self, file.name)
+            yield StoredStream(opened, self, file.name, decoded=file.decoded or _is_decoded(opened))
 
     @contextmanager
     def on_disk(self, file: Found) -> Iterator[Path]:
@@ -204,7 +206,8 @@ class Storage:
             return Found(address, name, signature, size=size, modified=modified_of(described))
         with self.stream(Found(address, name, "")) as stream:
             copy, digest = self.save_copy(stream)
-        return Found(address, name, f"sha256 {digest}", copy, size=copy.stat().st_size)
+        size = copy.stat().st_size
+        return Found(address, name, f"sha256 {digest}", copy, size=size, decoded=stream.decoded)
 
     @contextmanager
     def _open(self, file: Found) -> Iterator[IO[bytes]]:
@@ -244,10 +247,11 @@ class Storage:
         return mask_address(address)
 
 
-class _TranslatingStream:
-    """A stream whose errors name the file."""
+class StoredStream:
+    """A stream whose errors name the file; `decoded` as in `Found`."""
 
-    def __init__(self, stream: IO[bytes], storage: Storage, name: str) -> None:
+    def __init__(self, stream: IO[bytes], storage: Storage, name: str, *, decoded: bool) -> None:
+        self.decoded = decoded
         self._stream = stream
         self._storage = storage
         self._name = name
@@ -255,6 +259,12 @@ class _TranslatingStream:
     def read(self, size: int = _CHUNK_BYTES, /) -> bytes:
         with self._storage.translate_errors(self._name):
             return self._stream.read(size)
+
+
+def _is_decoded(stream: IO[bytes]) -> bool:
+    """Whether aiohttp has taken off a `Content-Encoding`: some servers compress what nobody wants compressed."""
+    response = getattr(stream, "r", None)
+    return response is not None and response.headers.get("Content-Encoding", "identity") != "identity"
 
 
 def _modified(file: Found) -> int:

@@ -68,6 +68,7 @@ def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, enco
 
     assume(encoding == "utf-8" or not content.startswith(codecs.BOM_UTF8))
     assume(encoding == "utf-16-le" or not content.startswith(codecs.BOM_UTF16_LE))
+    assume(not content.startswith((b"\x1f\x8b", b"PK\x03\x04")))
     assume(not content.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)))
     try:
         expected = io.StringIO(content.decode(encoding).lstrip("\ufeff"), newline="\n").readlines()
@@ -199,6 +200,13 @@ def test_a_number_in_another_form_must_fit_as_well(kind: str, written: str) -> N
 
 def test_text_keeps_its_spaces_and_signs() -> None:
     assert rows_of(b"a,b\n +5,.5\n", types={"b": "text"}) == [{"a": " +5", "b": ".5"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize(("magic", "compression"), [(b"\x1f\x8b\x08\0", "gzip"), (b"PK\x03\x04", "zip")])
+def test_compressed_bytes_are_no_text(encoding: str, magic: bytes, compression: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"compressed with {compression}; set 'compression: {compression}'"):
+        rows_of(magic + b"rest", encoding=encoding)
 
 
 def test_lines_of_rows_are_where_they_begin() -> None:
