@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.unpacking import BrokenFileError
@@ -47,7 +48,7 @@ class Lines:
         self._stream = stream
         self._name = name
         self._encoding = encoding
-        self._lines = self._read()
+        self._lines: Iterator[str] = self._read()
 
     def __iter__(self) -> Lines:
         return self
@@ -57,6 +58,12 @@ class Lines:
         self.number += 1
         self.size += len(line)
         return line
+
+    def peek(self, count: int) -> list[str]:
+        """The next lines, at most `count`, which are still to come."""
+        ahead = list(islice(self._lines, count))
+        self._lines = chain(ahead, self._lines)
+        return ahead
 
     def flaw(self, problem: str, *, line: int, column: int) -> ConfigurationError:
         """The error for malformed text; `line` and `column` count from 1, `column` in characters."""

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from app.connectors.contract.schema import Kind
 from app.connectors.sources.files.columns import Columns
-from app.connectors.sources.files.delimited import first_flaw, read_csv
+from app.connectors.sources.files.delimited import read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
 from app.connectors.sources.files.options import FilesParameters
+from app.connectors.sources.files.plain_rows import first_flaw
 from app.connectors.sources.files.signatures import Bookmark, signature_of
 from app.connectors.sources.files.storage import Storage, mask_address
 from app.domain.errors import ConfigurationError, SynclineError
@@ -47,13 +48,13 @@ def test_a_flaw_is_found_where_the_parser_stops_and_nowhere_else(text: str) -> N
         flawed = False
     except csv.Error:
         flawed = True
-    at, problem = first_flaw(text, delimiter=",", quote='"', escape=None)
+    at, problem = first_flaw(text, delimiter=",", quote='"')
     assert bool(problem) == flawed
     assert 0 <= at <= len(text)
 
 
 def test_a_quote_that_never_ends_is_found_in_time() -> None:
-    assert first_flaw('"' + "a" * 1_000_000, delimiter=",", quote='"', escape="\\")[0] == 0
+    assert first_flaw('"' + "a" * 1_000_000, delimiter=",", quote='"')[0] == 0
 
 
 @given(st.binary(max_size=40), st.sampled_from(["utf-8", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
