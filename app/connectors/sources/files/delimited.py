@@ -108,8 +108,9 @@ class _Values:
             return ConfigurationError(
                 f"{place}, column {self._names[found]!r}: the value is missing; the line has {found} of {expected}"
             )
+        hint = "; set 'skip_lines' or 'comment' if the header comes after other lines" if expected == 1 else ""
         return ConfigurationError(
-            f"{place}, column {expected + 1}: too many values; the line has {found} and the header {expected}"
+            f"{place}, column {expected + 1}: too many values; the line has {found} and the header {expected}{hint}"
         )
 
 

@@ -51,6 +51,14 @@ def test_lines_before_the_header_are_skipped_and_counted() -> None:
     assert rows_of(b"x\n", skip_lines=2) == []
 
 
+@pytest.mark.parametrize("before", ["Report of 2024\n\n", "# by hand\n"])
+def test_lines_before_the_header_that_nobody_skips_are_told(before: str) -> None:
+    said = refusal_of(f"{before}id,name\n1,a\n".encode())
+    assert said.endswith(
+        "the line has 2 and the header 1; set 'skip_lines' or 'comment' if the header comes after other lines"
+    )
+
+
 def test_a_skipped_line_of_excel_names_the_delimiter_all_the_same() -> None:
     assert rows_of(b"sep=;\nid;name\n1;a,b\n", skip_lines=1) == ROWS
 
