@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,7 @@ from app.connectors.contract.schema import Digits, Kind, common_kind, integer_ki
 from app.connectors.values import casting, jsontext
 from app.connectors.values.casting import Unfit
 from app.connectors.values.inference import kind_of_json
+from app.connectors.values.repeats import may_repeat_names, repeated_name
 from app.domain.errors import ConfigurationError
 from app.domain.numbers import EXACT_IN_A_DOUBLE
 
@@ -47,6 +49,10 @@ _HOLDS: Final[dict[Kind, Holds]] = {
 # Kinds of columns of one name in different files that are one column.
 _NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL, Kind.FLOAT})
 _MOMENTS: Final = frozenset({Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP})
+# What other programs write: ` 5`, `+5`, `.5`, `5.`.
+_UNUSUAL_NUMBER: Final = re.compile(
+    r"[ \t]*(?:\+|(?P<minus>-)?)(?P<whole>\d*)(?:\.(?P<fraction>\d*))?(?P<exponent>[eE][+-]?\d+)?[ \t]*", re.ASCII
+)
 _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
 
 
@@ -170,10 +176,25 @@ def parser(kind: Kind, digits: Digits | None = None) -> Callable[[str], Any] | N
 
     def check(text: str) -> str:
         # The destination converts the value; only here is the line known.
-        cast(text)
+        try:
+            cast(text)
+        except Unfit:
+            if kind not in _NUMBERS or (number := _plain_number(text)) is None:
+                raise
+            cast(number)
+            return number
         return text
 
     return check
+
+
+def _plain_number(text: str) -> str | None:
+    """A number that is written in an unusual form, in the usual one; None if it is not the unusual form of one."""
+    found = _UNUSUAL_NUMBER.fullmatch(text)
+    if found is None or not (found["whole"] or found["fraction"]):
+        return None
+    fraction = f".{found['fraction']}" if found["fraction"] else ""
+    return f"{found['minus'] or ''}{found['whole'] or '0'}{fraction}{found['exponent'] or ''}"
 
 
 def _boolean(text: str) -> bool:
@@ -184,6 +205,9 @@ def _boolean(text: str) -> bool:
 
 def _json(text: str) -> Any:
     try:
-        return jsontext.decode(text)
+        value = jsontext.decode(text)
     except ValueError as error:
         raise Unfit(str(error)) from None
+    if may_repeat_names(text, value) and (name := repeated_name(text)) is not None:
+        raise Unfit(f"the name {jsontext.preview(name)} stands twice in one object")
+    return value

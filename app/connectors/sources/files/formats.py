@@ -32,18 +32,14 @@ def format_of(name: str, parameters: FilesParameters) -> Format:
     Raises:
         ConfigurationError: neither the options nor its name say it.
     """
-    found = parameters.format or _FORMATS.get(_plain_suffix(name))
+    found = parameters.format or _FORMATS.get(plain_suffix(name))
     if found is None:
         known = ", ".join(_FORMATS)
         raise ConfigurationError(f"cannot tell the format of {name} from its name (known: {known}); set 'format'")
     return found
 
 
-def delimiter_of(name: str, parameters: FilesParameters) -> str:
-    return parameters.delimiter or ("\t" if _plain_suffix(name) == ".tsv" else ",")
-
-
-def _plain_suffix(name: str) -> str:
+def plain_suffix(name: str) -> str:
     """`.csv` of `a.csv` and of `a.csv.gz`."""
     *before, last = _suffixes(name)
     return before[-1] if last in _COMPRESSIONS and before else last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.unpacking import BrokenFileError
@@ -31,6 +32,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, ("utf-16", "utf-16-be")),
 )
 _LONGEST_MARK: Final = max(len(mark) for mark, _ in _MARKS)
+# Some encodings take any byte for a character.
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip"}
 
 
 class Lines:
@@ -45,7 +48,7 @@ class Lines:
         self._stream = stream
         self._name = name
         self._encoding = encoding
-        self._lines = self._read()
+        self._lines: Iterator[str] = self._read()
 
     def __iter__(self) -> Lines:
         return self
@@ -55,6 +58,12 @@ class Lines:
         self.number += 1
         self.size += len(line)
         return line
+
+    def peek(self, count: int) -> list[str]:
+        """The next lines, at most `count`, which are still to come."""
+        ahead = list(islice(self._lines, count))
+        self._lines = chain(ahead, self._lines)
+        return ahead
 
     def flaw(self, problem: str, *, line: int, column: int) -> ConfigurationError:
         """The error for malformed text; `line` and `column` count from 1, `column` in characters."""
@@ -83,6 +92,10 @@ class Lines:
         found = b""
         while len(found) < _LONGEST_MARK and (chunk := self._chunk(0)):
             found += chunk
+        for magic, compression in _COMPRESSED.items():
+            if found.startswith(magic):
+                problem = f"the file is compressed with {compression}; set 'compression: {compression}'"
+                raise self.flaw(problem, line=1, column=1)
         for mark, encodings in _MARKS:
             if found.startswith(mark):
                 if self._encoding not in encodings:

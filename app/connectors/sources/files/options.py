@@ -16,11 +16,13 @@ from app.connectors.options.types import Options
 from app.domain.keys import Several
 from app.domain.ports import HIGHEST_PORT
 
-_CSV_ONLY: Final = ("header", "delimiter", "quote", "escape", "nulls")
+_CSV_ONLY: Final = ("dialect", "header", "skip_lines", "comment", "delimiter", "quote", "escape", "nulls")
 _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
+DialectName = Literal["postgres_csv", "postgres_text", "mysql"]
+Order = Literal["name", "modified"]
 _TYPES: Final = (
     *("boolean", "integer", "number", "decimal", "float", "text", "timestamp", "local timestamp", "date", "time"),
     *("interval", "uuid", "json"),
@@ -65,19 +67,23 @@ class FilesOptions(Options):
 
 
 class FilesParameters(Options):
-    """The files of one collection. None: from the file's name."""
+    """The files of one collection. None: from the file's name, or from `dialect`."""
 
     path: Annotated[tuple[str, ...], Several, Field(min_length=1, repr=False)]
+    order: Order = "name"
     format: Format | None = None
     compression: Compression | None = None
     members: str = Field(default="*", min_length=1)
     encoding: str = "utf-8"
     empty: Literal["refuse", "allow"] = "refuse"
+    dialect: DialectName | None = None
     header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
+    skip_lines: int = Field(default=0, ge=0)
+    comment: str | None = None
     delimiter: str | None = None
-    quote: str = '"'
+    quote: str | None = None
     escape: str | None = None
-    nulls: tuple[str, ...] = ()
+    nulls: tuple[str, ...] | None = None
     types: dict[str, TypeName] = Field(default_factory=dict)
     add_columns: tuple[Literal["_file", "_line"], ...] = ()
 
@@ -91,15 +97,15 @@ class FilesParameters(Options):
                 _check_url(address)
         return checked
 
-    @field_validator("delimiter", "escape")
+    @field_validator("delimiter", "comment")
     @classmethod
     def _check_character(cls, value: str | None) -> str | None:
         return _one_character(value)
 
-    @field_validator("quote")
+    @field_validator("quote", "escape")
     @classmethod
-    def _check_quote(cls, value: str) -> str:
-        return value if value == "none" else str(_one_character(value))
+    def _check_character_or_none(cls, value: str | None) -> str | None:
+        return value if value == "none" else _one_character(value)
 
     @field_validator("encoding")
     @classmethod
@@ -126,8 +132,20 @@ class FilesParameters(Options):
         needless = {"csv": (), "jsonl": _CSV_ONLY, "parquet": _TEXT_ONLY, None: ()}[self.format]
         if present := sorted(self.model_fields_set & set(needless)):
             raise ValueError(f"{', '.join(map(repr, present))} cannot be used with format {self.format!r}")
-        if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
+        if self.dialect is not None and "header" not in self.model_fields_set:
+            raise ValueError(
+                f"'dialect: {self.dialect}' needs 'header', as most exports of a database have no header: "
+                "set it to the list of column names, or to true if the first line has them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_characters(self) -> Self:
+        quote = '"' if self.quote is None and self.dialect is None else self.quote
+        if self.delimiter is not None and self.delimiter in (quote, self.escape):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
+        if self.comment is not None and self.comment in (self.delimiter, quote, self.escape):
+            raise ValueError("'comment' must differ from 'delimiter', 'quote' and 'escape'")
         return self
 
 

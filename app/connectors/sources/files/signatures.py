@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ETAGS: Final = ("ETag", "etag")
-_TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime")
+TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime")
+"""Where file systems tell when a file was modified."""
 
 
 def signature_of(described: Mapping[str, Any]) -> str | None:
@@ -26,7 +27,7 @@ def signature_of(described: Mapping[str, Any]) -> str | None:
     for key in _ETAGS:
         if tag := described.get(key):
             return f"etag {tag} {size}"
-    for key in _TIMES:
+    for key in TIMES:
         if (moment := described.get(key)) is not None:
             return f"time {moment.isoformat() if isinstance(moment, datetime) else moment} {size}"
     return None

@@ -42,7 +42,7 @@ class FilesSource:
         self._table_name = collection.table_name
         self._key = tuple(collection.primary_key or ())
         self._full_refresh = collection.sync_mode == "full_refresh"
-        self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir)
+        self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir, order=parameters.order)
         self._log = log
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
         if collection.cursor_field is not None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import fsspec  # type: ignore[import-untyped]
 
 from app.connectors.options.addresses import protocol_of
+from app.connectors.sources.files.ordering import by_name, modified_of
 from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
@@ -22,6 +23,8 @@ from app.domain.secret_values import is_secret_name, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from app.connectors.sources.files.options import Order
 
 _CHUNK_BYTES: Final = 1 << 20
 _MAGIC: Final = frozenset("*?[")
@@ -33,7 +36,8 @@ _SILENT_SECONDS: Final = 60.0
 class Found:
     """A file: `address` for its file system, `name` for people and bookmarks, without secrets.
 
-    `copy` is the local copy if it had to be fetched for its signature; `size` is in bytes, None if unknown.
+    `copy` is the local copy if it had to be fetched for its signature; `size` is in bytes and `modified` in nanoseconds
+    since 1970, None if unknown. `decoded`: the copy is without the `Content-Encoding` that the server sent it with.
     """
 
     address: str
@@ -41,6 +45,8 @@ class Found:
     signature: str
     copy: Path | None = None
     size: int | None = None
+    modified: int | None = None
+    decoded: bool = False
 
     def forget(self) -> None:
         """Removes the copy, which takes as much disk as the file."""
@@ -57,22 +63,26 @@ class Readable(Protocol):
 class Storage:
     """All files of one collection; `work_dir` holds what must be on disk to be read."""
 
-    def __init__(self, addresses: Iterable[str], options: dict[str, Any], *, work_dir: Path) -> None:
+    def __init__(
+        self, addresses: Iterable[str], options: dict[str, Any], *, work_dir: Path, order: Order = "name"
+    ) -> None:
         self._addresses = tuple(addresses)
+        self._order = order
         self._options = options
         self._work_dir = work_dir
         self._systems: dict[str, Any] = {}
         self._redact = Redactor(secrets_in(options) | secrets_in(list(self._addresses))).redact
 
     def find_files(self, *, loaded: Iterable[str] = ()) -> list[Found]:
-        """The files that exist now: addresses in the given order, matches of a pattern by name.
+        """The files that exist now: addresses in the given order, matches of a pattern by name; or all by their time.
 
         Raises:
-            ConfigurationError: an address without a pattern has no file, and is not among `loaded`.
+            ConfigurationError: an address without a pattern has no file, and is not among `loaded`; or the order is by
+                time, and a file system does not tell it.
             SynclineError: the storage does not respond.
         """
         earlier = set(loaded)
-        by_name: dict[str, Found] = {}
+        files: dict[str, Found] = {}
         for system in self._systems.values():
             system.invalidate_cache()
         for address in self._addresses:
@@ -81,13 +91,13 @@ class Storage:
                 described = listed or self._describe(each, missing_ok=name in earlier)
                 if described is None:
                     continue
-                if (other := by_name.get(name)) is None:
-                    by_name[name] = self._sign(each, described)
+                if (other := files.get(name)) is None:
+                    files[name] = self._sign(each, described)
                 elif other.address != each and protocol_of(each) != "file":
                     raise ConfigurationError(
                         f"two addresses differ only in their secrets, and both are {name}; remove one of them"
                     )
-        return list(by_name.values())
+        return list(files.values()) if self._order == "name" else sorted(files.values(), key=_modified)
 
     def is_as_found(self, file: Found) -> bool:
         """Whether it has not changed since it was found."""
@@ -98,10 +108,10 @@ class Storage:
         return described is not None and signature_of(described) == file.signature
 
     @contextmanager
-    def stream(self, file: Found) -> Iterator[Readable]:
+    def stream(self, file: Found) -> Iterator[StoredStream]:
         """A stream of its bytes from the beginning."""
         with self._open(file) as opened:
-            yield _TranslatingStream(opened, self, file.name)
+            yield StoredStream(opened, self, file.name, decoded=file.decoded or _is_decoded(opened))
 
     @contextmanager
     def on_disk(self, file: Found) -> Iterator[Path]:
@@ -163,7 +173,7 @@ class Storage:
                 _look_into(system, address)
             return [
                 (system.unstrip_protocol(path), self._add_exact_time(path, each, protocol))
-                for path, each in sorted(found.items())
+                for path, each in sorted(found.items(), key=lambda item: by_name(item[0]))
                 if each["type"] == "file"
             ]
 
@@ -192,10 +202,12 @@ class Storage:
         name, signature = self._name(address), signature_of(described)
         if signature is not None:
             size = described.get("size")
-            return Found(address, name, signature, size=size if isinstance(size, int) else None)
+            size = size if isinstance(size, int) else None
+            return Found(address, name, signature, size=size, modified=modified_of(described))
         with self.stream(Found(address, name, "")) as stream:
             copy, digest = self.save_copy(stream)
-        return Found(address, name, f"sha256 {digest}", copy, size=copy.stat().st_size)
+        size = copy.stat().st_size
+        return Found(address, name, f"sha256 {digest}", copy, size=size, decoded=stream.decoded)
 
     @contextmanager
     def _open(self, file: Found) -> Iterator[IO[bytes]]:
@@ -235,10 +247,11 @@ class Storage:
         return mask_address(address)
 
 
-class _TranslatingStream:
-    """A stream whose errors name the file."""
+class StoredStream:
+    """A stream whose errors name the file; `decoded` as in `Found`."""
 
-    def __init__(self, stream: IO[bytes], storage: Storage, name: str) -> None:
+    def __init__(self, stream: IO[bytes], storage: Storage, name: str, *, decoded: bool) -> None:
+        self.decoded = decoded
         self._stream = stream
         self._storage = storage
         self._name = name
@@ -246,6 +259,21 @@ class _TranslatingStream:
     def read(self, size: int = _CHUNK_BYTES, /) -> bytes:
         with self._storage.translate_errors(self._name):
             return self._stream.read(size)
+
+
+def _is_decoded(stream: IO[bytes]) -> bool:
+    """Whether aiohttp has taken off a `Content-Encoding`: some servers compress what nobody wants compressed."""
+    response = getattr(stream, "r", None)
+    return response is not None and response.headers.get("Content-Encoding", "identity") != "identity"
+
+
+def _modified(file: Found) -> int:
+    if file.modified is None:
+        raise ConfigurationError(
+            f"'order: modified' does not work for {file.name}, as its storage does not tell when it was modified; "
+            "use 'order: name', and list the files in 'path' in the order that you need"
+        )
+    return file.modified
 
 
 def mask_address(address: str) -> str:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.formats import compression_of, format_of
+from app.connectors.sources.files.ordering import by_name
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _BROKEN: Final = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
 _ENCRYPTED: Final = 0x1
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_PIECE_BYTES: Final = 64 << 10
 
 
 class BrokenFileError(Exception):
@@ -72,6 +75,9 @@ def _members(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
             members = [each for each in archive.infolist() if _is_wanted(each, parameters.members)]
             if not members:
                 raise ConfigurationError(f"no member of {file.name} matches {parameters.members!r}")
+            members.sort(key=lambda each: by_name(each.filename))
+            if parameters.order == "modified":
+                members.sort(key=lambda each: each.date_time)
             for member in members:
                 name = f"{file.name}/{member.filename}"
                 if member.flag_bits & _ENCRYPTED:
@@ -91,8 +97,38 @@ def _is_wanted(member: zipfile.ZipInfo, pattern: str) -> bool:
 
 @contextmanager
 def _gunzip(file: Found, storage: Storage) -> Iterator[Readable]:
-    with storage.stream(file) as stream, gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:  # type: ignore[call-overload]
-        yield unpacked
+    with storage.stream(file) as stream:
+        beginning = _beginning(stream)
+        whole = _Joined(beginning, stream)
+        if stream.decoded and not beginning.startswith(_GZIP_MAGIC):
+            # The server means by `Content-Encoding: gzip` the compression that the file has anyway.
+            yield whole
+        else:
+            with gzip.GzipFile(fileobj=whole, mode="rb") as unpacked:  # type: ignore[call-overload]
+                yield unpacked
+
+
+def _beginning(stream: Readable) -> bytes:
+    """The first two bytes or more, if there are as many."""
+    found = b""
+    while len(found) < len(_GZIP_MAGIC) and (piece := stream.read(_PIECE_BYTES)):
+        found += piece
+    return found
+
+
+class _Joined:
+    """A stream of `beginning` and what `rest` has left."""
+
+    def __init__(self, beginning: bytes, rest: Readable) -> None:
+        self._beginning = beginning
+        self._rest = rest
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._beginning:
+            return self._rest.read(size)
+        end = len(self._beginning) if size < 0 else size
+        piece, self._beginning = self._beginning[:end], self._beginning[end:]
+        return piece
 
 
 class _Unpacked:

@@ -130,7 +130,8 @@ gzip_of = functools.partial(gzip.compress, mtime=0)
 class Server(http.server.ThreadingHTTPServer):
     """Gives a directory away. `validators` is what it says of a file's version; `status` what it answers instead.
 
-    It breaks off after `cut` bytes.
+    It breaks off after `cut` bytes. `encoded`: it compresses what it sends, though nobody has asked for it.
+    `labels`: it calls the compression of the files themselves their `Content-Encoding`, as Apache's `AddEncoding` does.
     """
 
     validators: str = "modified"
@@ -138,6 +139,8 @@ class Server(http.server.ThreadingHTTPServer):
     gets: int = 0
     authorization: str | None = None
     cut: int | None = None
+    encoded: bool = False
+    labels: bool = False
 
     @property
     def url(self) -> str:
@@ -159,7 +162,13 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(self.server.status)
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        outputfile.write(source.read(self.server.cut))
+        content = source.read(self.server.cut)
+        outputfile.write(gzip_of(content) if self.server.encoded else content)
+
+    def end_headers(self) -> None:
+        if self.server.encoded or self.server.labels:
+            super().send_header("Content-Encoding", "gzip")
+        super().end_headers()
 
     def do_HEAD(self) -> None:
         if self.server.status is None:
@@ -168,6 +177,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(self.server.status)
 
     def send_header(self, keyword: str, value: str) -> None:
+        if keyword == "Content-Length" and self.server.encoded:
+            return  # of the content as it was
         if keyword != "Last-Modified" or self.server.validators == "modified":
             super().send_header(keyword, value)
         if keyword == "Content-Length" and self.server.validators == "etag":

@@ -269,6 +269,29 @@ def test_options_that_a_storage_does_not_take_are_named(shelf: Filing) -> None:
     assert "'nosuch'" in str(failed)
 
 
+@pytest.mark.parametrize("validators", ["modified", "none"])
+def test_a_content_encoding_of_the_server_is_taken_off_once(shelf: Filing, validators: str) -> None:
+    shelf.write("a.csv", csv_of(range(10)))
+    shelf.write("b.csv.gz", gzip_of(csv_of(range(10, 20)).encode()))
+    shelf.write("c.zip", zip_of(in_csv=csv_of(range(20, 30))))
+    with serving(shelf.inbox) as server:
+        server.validators = validators
+        for encoded, labels, wanted in (
+            (False, True, ["b.csv.gz"]),
+            (True, False, ["a.csv", "b.csv.gz", "c.zip"]),
+        ):
+            server.encoded, server.labels = encoded, labels
+            records, _ = shelf.read(path=[f"{server.url}/{name}" for name in wanted])
+            assert len(records) == 10 * len(wanted)
+            assert {record["text"] for record in records} == {f"row {record['id']}" for record in records}
+
+
+def test_a_page_that_is_no_gzip_is_refused_over_http(shelf: Filing) -> None:
+    shelf.write("a.csv.gz", "<html>\n")
+    with serving(shelf.inbox) as server:
+        assert "not a gzip file" in str(shelf.failure(path=f"{server.url}/a.csv.gz"))
+
+
 def test_a_download_that_breaks_off_may_be_tried_again(shelf: Filing) -> None:
     shelf.write("a.csv", csv_of(range(100_000)))
     with serving(shelf.inbox) as server:

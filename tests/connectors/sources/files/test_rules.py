@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,43 +13,22 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.connectors.contract.schema import Kind
-from app.connectors.sources.files.columns import Batch, Columns
-from app.connectors.sources.files.delimited import first_flaw, read_csv
+from app.connectors.sources.files.columns import Columns
+from app.connectors.sources.files.delimited import read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
 from app.connectors.sources.files.lines import Lines
 from app.connectors.sources.files.options import FilesParameters
+from app.connectors.sources.files.plain_rows import first_flaw
 from app.connectors.sources.files.signatures import Bookmark, signature_of
 from app.connectors.sources.files.storage import Storage, mask_address
-from app.connectors.sources.files.unpacking import Part
 from app.domain.errors import ConfigurationError, SynclineError
+from tests.connectors.sources.files.texts import objects_of, part, rows_of
 from tests.properties import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FIELDS = st.text(st.sampled_from('ab",;\n\\ é\t'), max_size=6)
-
-
-def part(content: bytes, name: str = "a.csv") -> Part:
-    @contextmanager
-    def stream() -> Iterator[Any]:
-        yield io.BytesIO(content)
-
-    return Part(name, "csv", stream=stream, on_disk=lambda: pytest.fail("it is text"))
-
-
-def rows_of(content: bytes, **options: Any) -> list[dict[str, Any]]:
-    parameters = FilesParameters.model_validate({"path": "a.csv"} | options)
-    columns = Columns(parameters.types, key=(), known={}, digits={})
-    return [record for batch in read_csv(part(content), parameters, columns) for record in batch.records]
-
-
-def objects_of(content: bytes, **options: Any) -> list[Batch]:
-    parameters = FilesParameters.model_validate({"path": "a.jsonl"} | options)
-    return list(
-        read_jsonl(part(content, "a.jsonl"), parameters, Columns(parameters.types, key=(), known={}, digits={}))
-    )
 
 
 @given(st.lists(st.tuples(FIELDS, FIELDS), max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]))
@@ -70,13 +48,13 @@ def test_a_flaw_is_found_where_the_parser_stops_and_nowhere_else(text: str) -> N
         flawed = False
     except csv.Error:
         flawed = True
-    at, problem = first_flaw(text, delimiter=",", quote='"', escape=None)
+    at, problem = first_flaw(text, delimiter=",", quote='"')
     assert bool(problem) == flawed
     assert 0 <= at <= len(text)
 
 
 def test_a_quote_that_never_ends_is_found_in_time() -> None:
-    assert first_flaw('"' + "a" * 1_000_000, delimiter=",", quote='"', escape="\\")[0] == 0
+    assert first_flaw('"' + "a" * 1_000_000, delimiter=",", quote='"')[0] == 0
 
 
 @given(st.binary(max_size=40), st.sampled_from(["utf-8", "utf-16-le", "cp1252", "shift_jis"]), st.integers(1, 5))
@@ -91,6 +69,7 @@ def test_lines_are_those_of_the_whole_text_however_it_comes(content: bytes, enco
 
     assume(encoding == "utf-8" or not content.startswith(codecs.BOM_UTF8))
     assume(encoding == "utf-16-le" or not content.startswith(codecs.BOM_UTF16_LE))
+    assume(not content.startswith((b"\x1f\x8b", b"PK\x03\x04")))
     assume(not content.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)))
     try:
         expected = io.StringIO(content.decode(encoding).lstrip("\ufeff"), newline="\n").readlines()
@@ -170,6 +149,65 @@ def test_options_of_csv() -> None:
     assert rows_of(b'a,b\n"x,1\n', quote="none") == [{"a": '"x', "b": "1"}]
     assert rows_of("a\né\n".encode("cp1252"), encoding="windows-1252") == [{"a": "é"}]
     assert rows_of(b"a,b\n,NA\n", nulls=["NA"]) == [{"a": "", "b": None}]
+
+
+NUMBERS = ("integer", "number", "decimal", "decimal(18,2)", "float")
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        (" 5", "5"),
+        ("5  ", "5"),
+        ("\t5", "5"),
+        ("+5", "5"),
+        ("5.", "5"),
+        ("-5.", "-5"),
+        ("007", "007"),
+        (" +5.e1", "5e1"),
+    ],
+)
+def test_numbers_are_read_as_other_programs_write_them(kind: str, written: str, number: str) -> None:
+    assert rows_of(f'n\n"{written}"\n'.encode(), types={"n": kind}) == [{"n": number}]
+
+
+@pytest.mark.parametrize("kind", NUMBERS[1:])
+@pytest.mark.parametrize(
+    ("written", "number"), [(".5", "0.5"), ("-.5", "-0.5"), ("+.5", "0.5"), (" .5e0", "0.5e0"), ("0.50", "0.50")]
+)
+def test_fractions_need_no_digit_before_the_point(kind: str, written: str, number: str) -> None:
+    assert rows_of(f"n\n{written}\n".encode(), types={"n": kind}) == [{"n": number}]
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize(
+    "written", ["1,234.5", "1 234", "12%", "\u22125", "--5", "+-5", "- 5", ".", "+", "e5", " ", "5-", "0x5"]
+)
+def test_what_is_no_number_for_sure_is_refused(kind: str, written: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"a\.csv, line 2, column 'n': .* is not a valid .*: it is not a number"
+    ):
+        rows_of(f'n\n"{written}"\n'.encode(), types={"n": kind})
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"), [("integer", "+99999999999999999999"), ("integer", ".5"), ("decimal(3,2)", " 12.5")]
+)
+def test_a_number_in_another_form_must_fit_as_well(kind: str, written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"a\.csv, line 2, column 'n': .* it (is out of range|has a fraction)"):
+        rows_of(f"n\n{written}\n".encode(), types={"n": kind})
+
+
+def test_text_keeps_its_spaces_and_signs() -> None:
+    assert rows_of(b"a,b\n +5,.5\n", types={"b": "text"}) == [{"a": " +5", "b": ".5"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize(("magic", "compression"), [(b"\x1f\x8b\x08\0", "gzip"), (b"PK\x03\x04", "zip")])
+def test_compressed_bytes_are_no_text(encoding: str, magic: bytes, compression: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"compressed with {compression}; set 'compression: {compression}'"):
+        rows_of(magic + b"rest", encoding=encoding)
 
 
 def test_lines_of_rows_are_where_they_begin() -> None:

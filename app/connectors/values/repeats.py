@@ -1,0 +1,35 @@
+"""Names that stand twice in one JSON object: decoders keep the last value and drop the others in silence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+
+def may_repeat_names(text: str, decoded: Any) -> bool:
+    r"""Whether JSON may have lost values when it was decoded; quick, and rarely true in vain.
+
+    Every name has a colon, and every value that was dropped has taken its name along. Only an escaped colon
+    (`\u003a`) changes the number otherwise.
+    """
+    return text.count(":") != _encode(decoded).count(b":") or "\\u003" in text
+
+
+def repeated_name(text: str) -> str | None:
+    """The first name that stands twice in one object of `text`, which is valid JSON; slow."""
+    found: list[str] = []
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found.append(name)
+            seen.add(name)
+
+    # Numbers do not matter here, and Python refuses the longest ones.
+    json.loads(text, object_pairs_hook=check, parse_int=str, parse_float=str)
+    return found[0] if found else None
