@@ -127,6 +127,10 @@ class Dialect:
         """`moment`, an earlier release's bookmark in the zone of its session, in UTC."""
         return moment
 
+    def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002
+        """Whether `column` may hold binary floats of 32 bits, which are compared with a parameter as doubles."""
+        return True
+
     def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
         """The condition for cursor values that the database sorts before `bookmark` although they are not earlier.
 

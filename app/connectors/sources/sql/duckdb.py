@@ -104,6 +104,9 @@ class Duckdb(Dialect):
     def bind(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(parameter, _NamedType(column.type))
 
+    def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- `bind` makes it the column's own type
+        return False
+
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         start, end = super().bounds(column, interval)
         zone = "+00" if "TIME ZONE" in column.type else ""

@@ -86,6 +86,9 @@ class Postgres(Dialect):
         found: float | None = connection.execute(known.where(column("oid") == func.to_regclass(name))).scalar()
         return int(found) if found is not None and found > 0 else None
 
+    def may_be_single(self, column: SourceColumn) -> bool:
+        return column.type == "float4"
+
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         # A column without a zone is in UTC: for it PostgreSQL ignores the offset.
         if column.kind is Kind.DATE:
@@ -98,4 +101,4 @@ def _column(name: str, code: int, info: Any, digits: Digits | None) -> SourceCol
     if info is None:
         return SourceColumn(name, Kind.TEXT)
     kind = Kind.JSON if code == info.array_oid else _KINDS.get(info.name, Kind.TEXT)
-    return SourceColumn(name, kind, digits=digits if info.name == "numeric" else None)
+    return SourceColumn(name, kind, type=info.name, digits=digits if info.name == "numeric" else None)

@@ -19,6 +19,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.sql import bookmark as bookmarks
 from app.connectors.sources.sql.dialect import EVERYTHING
 from app.connectors.sources.sql.values import kind_of, plain_values, size
+from app.connectors.values.floats import lowest_as_single
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ class Reading:
         return self._whole.c[column_.name]
 
     def _bind(self, name: str, cursor: SourceColumn, value: Any) -> ColumnElement[Any]:
+        if isinstance(value, float) and self._database.dialect.may_be_single(cursor):
+            value = lowest_as_single(value)
         # Untyped, so that the database compares the value as the column's own type.
         return self._database.dialect.bind(cursor, bindparam(name, value, type_=NullType()))
 

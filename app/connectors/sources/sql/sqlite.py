@@ -71,6 +71,9 @@ class Sqlite(Dialect):
         names = [name for name, *_ in describe_columns(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
+    def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are doubles
+        return False
+
     def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:
         """SQLite sorts numbers before text and text before bytes, and text by its characters."""
         if not isinstance(bookmark, str):

@@ -179,3 +179,19 @@ def test_zero_dates_become_null_and_are_told(copying: Copying, mariadb: Mariadb,
     ]
     refused = copying.run(key="id", cursor_field="noted").failed
     assert "has rows where cursor_field 'noted' is NULL" in refused.error
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [("FLOAT", "0.7"), ("FLOAT", "0.1"), ("FLOAT", "1234567.89"), ("DOUBLE", "0.7"), ("DECIMAL(20, 4)", "0.7"),
+     ("DATETIME(6)", "'2024-05-01 10:00:00.123456'"), ("TIMESTAMP(6)", "'2024-05-01 10:00:00.123456'"),
+     ("DATE", "'2024-05-01'"), ("VARCHAR(20)", "'b'")],
+)  # fmt: skip
+def test_a_row_at_the_bookmark_of_any_type_is_not_lost(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb, type_: str, value: str
+) -> None:
+    mariadb.execute(f"CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq {type_} NOT NULL)")
+    for number in (1, 2):
+        mariadb.execute(f"INSERT INTO shop.made VALUES ({number}, {value})")
+        copying.run(cursor_field="seq")
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
