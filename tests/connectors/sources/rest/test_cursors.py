@@ -101,6 +101,7 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
         ("13/05/2024", "02/06/2024", "strings that begin with the day or the month"),
         ("12:30:00 PM", "01:30:00 PM", "strings with AM or PM do not sort by time"),
         ("2024-9-1", "2024-10-1", "they sort differently as strings and as numbers"),
+        ("INV-999", "INV-1000", "they sort differently as strings and as numbers"),
     ],
 )
 def test_values_without_an_order_fail_and_move_no_bookmark(

@@ -58,3 +58,78 @@ def test_a_row_at_the_bookmark_of_any_type_is_not_lost(
     assert new_rows(copying, origin, type_, [value], [value]).finished.rows_written == 1
     assert copying.run(cursor_field="seq").finished.rows_written == 0
     assert duckdb.execute(IDS) == [(0,), (1,)]
+
+
+LATER_BUT_SORTED_BEFORE = [
+    ("9", "10"),
+    ("999", "1000"),
+    ("9.25", "12.5"),
+    ("-5", "-3"),
+    ("9e5", "1e6"),
+    ("INV-999", "INV-1000"),
+    ("2-1000", "10-1"),
+    ("v1.9.0", "v1.10.0"),
+    ("2024-05-01T09:00:00", "2024-05-01 10:00:00"),
+    ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.500Z"),
+    ("2024-10-27T02:30:00+02:00", "2024-10-27T02:10:00+01:00"),
+    ("20241027T023000+0200", "20241027T021000+0100"),
+    ("2024-9-10", "2024-10-1"),
+    ("30.04.2024", "01.05.2024"),
+    ("Wed, 01 May 2024 10:00:00 GMT", "Fri, 03 May 2024 10:00:00 GMT"),
+    ("2024-05-01 12:30 PM", "2024-05-01 01:30 PM"),
+    ("pending", "2024-05-01"),
+]
+
+
+@OF_TYPES
+@pytest.mark.parametrize(("before", "after"), LATER_BUT_SORTED_BEFORE)
+def test_a_string_that_is_later_and_would_never_come_fails_the_attempt(
+    copying: Copying, origin: Origin, before: str, after: str
+) -> None:
+    failed = new_rows(copying, origin, "TEXT", [f"'{before}'"], [f"'{after}'"]).failed
+    assert not failed.retryable
+    assert "cursor_field 'seq' of table 'made' has values in several formats" in failed.error
+    assert f"'{after}' sorts before '{before}'" in failed.error
+
+
+@OF_POSTGRES
+def test_digits_in_a_column_that_adds_blanks_are_compared_without_them(copying: Copying, origin: Origin) -> None:
+    failed = new_rows(copying, origin, "CHAR(10)", ["'9'"], ["'10'"]).failed
+    assert "'10 ' sorts before '9 '" in failed.error
+
+
+@OF_TYPES
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["998", "999"], ["999"]),
+        (["01", "09"], ["10"]),
+        (["a", "B"], ["c"]),
+        (["01HXA0000A", "01HXA0000Z"], ["01HXB00000"]),
+        (["2024-05-01T10:00:00.250Z"], ["2024-05-01T10:00:00.500Z"]),
+        (["2023-01-01 10:00:00", "2024-05-01T09:00:00"], ["2024-05-01T10:00:00"]),
+        (["", "0000-00-00", "2024-05-01"], ["2024-05-02"]),
+        (["a_%/1"], ["a_%/2"]),
+    ],
+)
+def test_strings_in_one_order_are_read_as_ever(
+    copying: Copying, origin: Origin, before: list[str], after: list[str]
+) -> None:
+    quoted = [[f"'{value}'" for value in values] for values in (before, after)]
+    assert new_rows(copying, origin, "TEXT", *quoted).finished.rows_written == len(after)
+
+
+@OF_POSTGRES
+def test_words_are_in_the_order_of_the_database(copying: Copying, origin: Origin, duckdb: Duckdb) -> None:
+    """Here `B` is after `a` and `é` before `z`; in Python it is the other way round."""
+    origin.execute("CREATE TYPE word AS ENUM ('a', 'é', 'B', 'z')")
+    new_rows(copying, origin, "word", ["'a'", "'é'", "'B'"], ["'z'"])
+    assert duckdb.execute(IDS) == [(0,), (1,), (2,), (3,)]
+
+
+@OF_TYPES
+def test_random_uuids_as_a_cursor_are_warned_of(copying: Copying, origin: Origin) -> None:
+    random, growing = "'f0000000-0000-4000-8000-000000000000'", "'f18f0000-0000-7000-8000-000000000000'"
+    warned = new_rows(copying, origin, "UUID", [random], [growing])
+    assert any(line.startswith("cursor_field 'seq' has UUIDs such as 'f0000000-") for line in warned.lines)
+    assert not any("UUIDs" in line for line in copying.run(cursor_field="seq").lines)

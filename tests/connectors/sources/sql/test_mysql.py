@@ -195,3 +195,26 @@ def test_a_row_at_the_bookmark_of_any_type_is_not_lost(
         mariadb.execute(f"INSERT INTO shop.made VALUES ({number}, {value})")
         copying.run(cursor_field="seq")
     assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("9", "10"), ("INV-999", "INV-1000"), ("2024-05-01T09:00:00", "2024-05-01 10:00:00"), ("2024-9-10", "2024-10-1")],
+)
+def test_a_string_that_is_later_and_would_never_come_fails_the_attempt(
+    copying: Copying, mariadb: Mariadb, before: str, after: str
+) -> None:
+    mariadb.execute("CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq VARCHAR(30) NOT NULL)")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (1, '{before}')")
+    copying.run(cursor_field="seq")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (2, '{after}')")
+    assert f"'{after}' sorts before '{before}'" in copying.run(cursor_field="seq").failed.error
+
+
+def test_words_are_in_the_order_of_the_databases_collation(copying: Copying, mariadb: Mariadb, duckdb: Duckdb) -> None:
+    mariadb.execute("CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq VARCHAR(30) NOT NULL)")
+    mariadb.execute("INSERT INTO shop.made VALUES (1, 'a'), (2, 'B')")
+    copying.run(cursor_field="seq")
+    mariadb.execute("INSERT INTO shop.made VALUES (3, 'b'), (4, 'C')")
+    copying.run(cursor_field="seq")
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,), (3,), (4,)]
