@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.connectors.destinations.parquet.lake import Lake
 from tests.connectors.sources.sql.origins import Copying, Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.connectors.attempts import Duckdb, Told
+    from tests.connectors.attempts import Duckdb, Postgres, Told
 
 IDS = "SELECT id FROM loaded.made ORDER BY id"
 OF_TYPES = pytest.mark.parametrize("origin", ["postgres", "duckdb"], indirect=True)
@@ -133,3 +135,65 @@ def test_random_uuids_as_a_cursor_are_warned_of(copying: Copying, origin: Origin
     warned = new_rows(copying, origin, "UUID", [random], [growing])
     assert any(line.startswith("cursor_field 'seq' has UUIDs such as 'f0000000-") for line in warned.lines)
     assert not any("UUIDs" in line for line in copying.run(cursor_field="seq").lines)
+
+
+KINDS_OF_CURSORS = {
+    "DOUBLE PRECISION": "n + 0.1",
+    "NUMERIC(12, 3)": "n + 0.125",
+    "TIMESTAMP": "TIMESTAMP '2024-05-01' + n * INTERVAL '1 minute'",
+    "TIMESTAMPTZ": "TIMESTAMPTZ '2024-05-01 00:00:00+00' + n * INTERVAL '1 minute'",
+    "DATE": "DATE '2024-05-01' + n",
+    "UUID": "('018f0000-0000-7000-8000-00000000000' || n)::uuid",
+    "INTERVAL": "n * INTERVAL '30 days'",
+    "TEXT": "'2024-05-01T00:0' || n || ':00Z'",
+}
+
+
+@dataclass
+class Everywhere:
+    """A collection on its way to each kind of destination that recognises rows without a key."""
+
+    origin: Origin
+    first: Postgres
+    second: Duckdb
+    third: Lake
+    copying: Copying
+
+    def add(self, type_: str, id_: str, first: int, last: int) -> None:
+        cursor = KINDS_OF_CURSORS[type_]
+        rows = f"SELECT {id_}, n, {cursor} FROM generate_series({first}, {last}) AS n"
+        self.origin.execute(f"INSERT INTO made {rows}")
+
+    def written(self, cursor_field: str = "seq") -> int:
+        return self.copying.run(cursor_field=cursor_field).finished.rows_written
+
+    def ids(self) -> list[list[int]]:
+        found = [self.first.execute(IDS), self.second.execute(IDS), self.third.select("id", table="made")]
+        return [[number for (number,) in rows] for rows in found]
+
+
+@pytest.fixture
+def everywhere(origin: Origin, postgres: Postgres, duckdb: Duckdb, tmp_path: Path) -> Everywhere:
+    lake = Lake(tmp_path / "lake")
+    destinations = {"first": postgres.options(), "second": duckdb.options(), "third": lake.options}
+    copying = Copying(origin.url, tmp_path, destinations, chunk_rows=3)
+    return Everywhere(origin, postgres, duckdb, lake, copying)
+
+
+@OF_POSTGRES
+@pytest.mark.parametrize("type_", KINDS_OF_CURSORS)
+def test_rows_without_a_key_that_all_come_again_are_recognised_by_a_cursor_of_any_kind(
+    everywhere: Everywhere, origin: Origin, type_: str
+) -> None:
+    origin.execute(f"CREATE TABLE made (id INTEGER, number INTEGER, seq {type_})")
+    everywhere.add(type_, "n / 2", 1, 6)
+    everywhere.add(type_, "n / 2", 2, 4)
+    assert everywhere.written() == 27
+    # With another cursor field everything is read again.
+    assert everywhere.written("number") == 0
+    everywhere.add(type_, "n + 100", 3, 6)
+    everywhere.add(type_, "n / 2", 5, 7)
+    assert everywhere.written() == 21
+    assert everywhere.written() == 0
+    expected = [number for (number,) in origin.execute("SELECT id FROM made ORDER BY id")]
+    assert everywhere.ids() == [expected] * 3
