@@ -21,6 +21,7 @@ from app.connectors.sources.sql.dialect import EVERYTHING
 from app.connectors.sources.sql.suspects import does_not_grow, is_misplaced
 from app.connectors.sources.sql.values import kind_of, plain_values, size
 from app.connectors.values.floats import lowest_as_single
+from app.connectors.values.lookback import earlier
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Reading:
         if cursor_field is None:
             return statement
         cursor = self._column(cursor_field)
+        self.check_lookback()
         self._refuse_null_cursors(cursor)
         begin = self._begin(bookmark, cursor)
         if begin is not None:
@@ -145,7 +147,20 @@ class Reading:
         if moment and self._database.dialect.is_session_time(cursor):
             with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
                 begin = self._database.dialect.in_utc(self._connection, moment)
-        return begin
+        if begin is None or not self._selection.lookback:
+            return begin
+        try:
+            return earlier(begin, self._selection.lookback)
+        except ValueError:
+            raise _lookback_error(cursor, f"has the value {begin!r}") from None
+
+    def check_lookback(self) -> None:
+        """Raises `ConfigurationError` if there is a lookback, and the type of the cursor shows that it is no time."""
+        if self._selection.cursor_field is None or not self._selection.lookback:
+            return
+        cursor = self._column(self._selection.cursor_field)
+        if cursor.kind not in (*_TIMES, Kind.TEXT, None):
+            raise _lookback_error(cursor, f"has the type {cursor.kind.value}")
 
     def check_cursor(self, *, all_rows: bool) -> None:
         """Raises `ConfigurationError` if the cursor is not a time; with `all_rows` also if a row is in no interval."""
@@ -350,6 +365,13 @@ def _origin(selection: Selection) -> str:
     if selection.query is not None:
         return "the query"
     return f"table {'.'.join(filter(None, [selection.schema, selection.table]))!r}"
+
+
+def _lookback_error(cursor: SourceColumn, found: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a 'lookback' needs a cursor_field of times or dates, but {cursor.name!r} {found}: choose another field, or "
+        "remove 'lookback'"
+    )
 
 
 def _cursor_value(cursor: SourceColumn, value: Any) -> Any:

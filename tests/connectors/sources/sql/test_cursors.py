@@ -1,10 +1,11 @@
-"""Cursors of PostgreSQL and DuckDB are compared as what they are, or refused."""
+"""Cursors of PostgreSQL, DuckDB and SQLite are compared as what they are, or refused; late commits arrive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from tests.connectors.destinations.parquet.lake import Lake
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 IDS = "SELECT id FROM loaded.made ORDER BY id"
 OF_TYPES = pytest.mark.parametrize("origin", ["postgres", "duckdb"], indirect=True)
 OF_POSTGRES = pytest.mark.parametrize("origin", ["postgres"], indirect=True)
+EVERY = pytest.mark.parametrize("origin", ["postgres", "duckdb", "sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -137,6 +139,74 @@ def test_random_uuids_as_a_cursor_are_warned_of(copying: Copying, origin: Origin
     assert not any("UUIDs" in line for line in copying.run(cursor_field="seq").lines)
 
 
+LATE = {
+    "TIMESTAMP": ("'2024-05-01 10:00:00.5'", "'2024-05-01 09:50:00.5'", "'2024-05-01 09:50:00.4'"),
+    "TIMESTAMP WITH TIME ZONE": ("'2024-05-01 10:00:00+00'", "'2024-05-01 11:50:00+02'", "'2024-05-01 11:49:59+02'"),
+    "DATE": ("'2024-03-01'", "'2024-02-29'", "'2024-02-28'"),
+    "TEXT": ("'2024-05-01T10:00:00Z'", "'2024-05-01T09:50:00Z'", "'2024-05-01T09:49:59Z'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("origin", "type_"),
+    [(origin, type_) for origin in ("postgres", "duckdb") for type_ in LATE] + [("sqlite", "DATETIME")],
+    indirect=["origin"],
+)
+@pytest.mark.parametrize("key", [{"key": "id"}, {}])
+def test_rows_within_the_lookback_arrive_late_and_those_before_it_do_not(
+    copying: Copying, origin: Origin, duckdb: Duckdb, type_: str, key: dict[str, Any]
+) -> None:
+    copying.collection = {"lookback": "PT10M"}
+    newest, late, too_late = LATE.get(type_, LATE["TEXT"])
+    new_rows(copying, origin, type_, [newest], [late, too_late], **key)
+    assert duckdb.execute(IDS) == [(0,), (1,)]
+    assert copying.run(cursor_field="seq", **key).finished.rows_written == 0
+
+
+@OF_POSTGRES
+@pytest.mark.parametrize(("lookback", "ids"), [("PT0S", [2]), ("PT10M", [1, 2])])
+def test_a_transaction_that_commits_after_a_later_one_was_read_is_lost_without_a_lookback(
+    copying: Copying, origin: Origin, duckdb: Duckdb, lookback: str, ids: list[int]
+) -> None:
+    origin.execute("CREATE TABLE made (id INTEGER PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())")
+    copying.collection = {"lookback": lookback}
+    with psycopg.connect(origin.url) as slow:
+        slow.execute("INSERT INTO made (id) VALUES (1)")
+        origin.execute("INSERT INTO made (id) VALUES (2)")
+        copying.run(cursor_field="at", key="id")
+        assert duckdb.execute(IDS) == [(2,)]
+    copying.run(cursor_field="at", key="id")
+    assert duckdb.execute(IDS) == [(number,) for number in ids]
+
+
+@EVERY
+def test_a_lookback_is_refused_where_the_cursor_is_no_time(copying: Copying, origin: Origin) -> None:
+    copying.collection = {"lookback": "PT10M"}
+    failed = new_rows(copying, origin, "INTEGER", ["1"], ["2"]).failed
+    assert "a 'lookback' needs a cursor_field of times or dates, but 'seq' has the type integer" in failed.error
+    origin.execute("DROP TABLE made")
+    failed = new_rows(copying, origin, "TEXT", ["'a'"], ["'b'"]).failed
+    assert "a 'lookback' needs a cursor_field of times or dates, but 'seq' has the value 'a'" in failed.error
+    assert not failed.retryable
+
+
+@OF_POSTGRES
+def test_a_test_of_the_source_refuses_a_lookback_that_cannot_be(origin: Origin, tmp_path: Path) -> None:
+    origin.execute("CREATE TABLE made (id INTEGER PRIMARY KEY)")
+    checking = Copying(origin.url, tmp_path, {}, mode="check")
+    checking.collection = {"lookback": "PT10M", "cursor_field": "id"}
+    assert "a 'lookback' needs a cursor_field of times or dates" in str(checking.run().messages[-1])
+
+
+@OF_POSTGRES
+def test_all_rows_are_read_where_the_lookback_reaches_before_the_first_year(
+    copying: Copying, origin: Origin, duckdb: Duckdb
+) -> None:
+    copying.collection = {"lookback": "PT10M"}
+    new_rows(copying, origin, "DATE", ["'0001-01-01'"], ["'0001-01-01'"])
+    assert duckdb.execute(IDS) == [(0,), (1,)]
+
+
 KINDS_OF_CURSORS = {
     "DOUBLE PRECISION": "n + 0.1",
     "NUMERIC(12, 3)": "n + 0.125",
@@ -194,6 +264,24 @@ def test_rows_without_a_key_that_all_come_again_are_recognised_by_a_cursor_of_an
     everywhere.add(type_, "n + 100", 3, 6)
     everywhere.add(type_, "n / 2", 5, 7)
     assert everywhere.written() == 21
+    assert everywhere.written() == 0
+    expected = [number for (number,) in origin.execute("SELECT id FROM made ORDER BY id")]
+    assert everywhere.ids() == [expected] * 3
+
+
+@OF_POSTGRES
+@pytest.mark.parametrize("type_", ["TIMESTAMP", "TIMESTAMPTZ", "DATE", "TEXT"])
+def test_rows_without_a_key_within_the_lookback_are_in_each_destination_once(
+    everywhere: Everywhere, origin: Origin, type_: str
+) -> None:
+    everywhere.copying.collection = {"lookback": "P3D"}
+    origin.execute(f"CREATE TABLE made (id INTEGER, number INTEGER, seq {type_})")
+    everywhere.add(type_, "n / 2", 1, 6)
+    everywhere.add(type_, "n / 2", 2, 4)
+    assert everywhere.written() == 27
+    everywhere.add(type_, "n + 100", 3, 6)
+    everywhere.add(type_, "n / 2", 5, 6)
+    assert everywhere.written() == 18
     assert everywhere.written() == 0
     expected = [number for (number,) in origin.execute("SELECT id FROM made ORDER BY id")]
     assert everywhere.ids() == [expected] * 3

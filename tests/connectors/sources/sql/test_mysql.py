@@ -218,3 +218,25 @@ def test_words_are_in_the_order_of_the_databases_collation(copying: Copying, mar
     mariadb.execute("INSERT INTO shop.made VALUES (3, 'b'), (4, 'C')")
     copying.run(cursor_field="seq")
     assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,), (3,), (4,)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("DATETIME(3)", ["2024-05-01 10:00:00.5", "2024-05-01 09:50:00.5", "2024-05-01 09:50:00.4"]),
+        ("TIMESTAMP", ["2024-10-27 01:05:00", "2024-10-27 00:55:00", "2024-10-27 00:54:59"]),
+        ("DATE", ["2024-03-01", "2024-02-29", "2024-02-28"]),
+        ("VARCHAR(30)", ["2024-05-01T10:00:00Z", "2024-05-01T09:50:00Z", "2024-05-01T09:49:59Z"]),
+    ],
+)
+def test_rows_within_the_lookback_arrive_late_and_those_before_it_do_not(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb, type_: str, values: list[str]
+) -> None:
+    newest, late, too_late = values
+    copying.collection = {"lookback": "PT10M"}
+    mariadb.execute(f"CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq {type_} NOT NULL)")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (1, '{newest}')")
+    copying.run(cursor_field="seq")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (2, '{late}'), (3, '{too_late}')")
+    copying.run(cursor_field="seq")
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
