@@ -208,6 +208,7 @@ def test_all_rows_are_read_where_the_lookback_reaches_before_the_first_year(
 
 
 KINDS_OF_CURSORS = {
+    "INTEGER": "n - 100",
     "DOUBLE PRECISION": "n + 0.1",
     "NUMERIC(12, 3)": "n + 0.125",
     "TIMESTAMP": "TIMESTAMP '2024-05-01' + n * INTERVAL '1 minute'",
