@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, bindparam, column, select, table, text
@@ -135,6 +136,9 @@ class Reading:
     def _begin(self, bookmark: str | None, cursor: SourceColumn) -> Any | None:
         """The cursor value to begin at; None to read all rows."""
         begin = bookmarks.decode(bookmark, cursor_field=cursor.name)
+        if cursor.kind is Kind.TEXT and isinstance(begin, int | float | Decimal):
+            # The column had numbers: as strings, those after the bookmark may sort before it.
+            begin = None
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark does not belong to cursor_field {cursor.name!r}: reading all rows")
         if does_not_grow(begin):
