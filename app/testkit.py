@@ -79,17 +79,25 @@ def run(
     sync_mode: Mode | None = None,
     collection: str | None = None,
     interval: tuple[dt.datetime, dt.datetime] | None = None,
+    lookback: dt.timedelta = dt.timedelta(),
 ) -> Reading:
     """Everything that `function` yields from `bookmark` on.
 
-    `sync_mode` is the catalogue's key of that name; `collection` defaults to the function's name. With an `interval`,
-    whose ends are aware, the function runs as in a backfill.
+    `sync_mode` and `lookback` are the catalogue's keys of these names; `collection` defaults to the function's name.
+    With an `interval`, whose ends are aware, the function runs as in a backfill.
 
     Raises:
         SourceError: as in an attempt, with the place in the function's file.
     """
     name = collection or str(getattr(function, "__name__", "collection"))
-    job = CollectionJob(name=name, type=name, table_name=name, start_date=start_date.isoformat(), sync_mode=sync_mode)
+    job = CollectionJob(
+        name=name,
+        type=name,
+        table_name=name,
+        start_date=start_date.isoformat(),
+        sync_mode=sync_mode,
+        lookback=lookback,
+    )
     given = copy.deepcopy(dict(config or {})), copy.deepcopy(dict(parameters or {}))
     blame = Blame("test", name, roots=_homes(function), secrets=secrets_in(list(given)))
     lines: list[str] = []
@@ -106,6 +114,7 @@ def run(
                 start_date=start_date,
                 log=logger,
                 interval=None if interval is None else Interval(*interval),
+                lookback=lookback,
             )
         )
 

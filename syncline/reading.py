@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 -- users' tools read the annotations
+import datetime as dt
 import logging  # noqa: TC003 -- likewise
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,8 @@ class Context:
     `config` is the source's, `parameters` the collection's, with placeholders replaced; the function may change both.
     `bookmark` is the value of the last committed `Bookmark`: None the first time, after a reset, and whenever
     everything is read again. `start_date` is the collection's, by default a year before today. Whatever is logged to
-    `log` or printed goes to the task's log.
+    `log` or printed goes to the task's log. With a `lookback`, the function begins that much before the bookmark:
+    records that it yields again are recognised.
 
     In a backfill, `interval` is what to read, and there is no bookmark. Only functions whose `Schema` has
     `intervals=True` get backfills.
@@ -39,6 +40,7 @@ class Context:
     start_date: dt.date
     log: logging.Logger = field(repr=False)
     interval: Interval | None = None
+    lookback: dt.timedelta = dt.timedelta()
 
 
 @dataclass(frozen=True, slots=True)

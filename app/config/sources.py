@@ -10,7 +10,7 @@ from app.config.classic.sources import check_classic
 from app.config.problems import PlaceOf, Problem, problem_at
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
-from app.connectors.kinds import DESTINATIONS, READ_INTERVALS, SOURCE_TYPES, SOURCES
+from app.connectors.kinds import DESTINATIONS, LOOK_BACK, READ_INTERVALS, SOURCE_TYPES, SOURCES
 from app.connectors.options.complaints import MAPPING, must_be, render_path
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
@@ -76,6 +76,7 @@ def read_source(
         return None
     collections = [each.within(entry.id, source) for each in source.collections or [Collection(name=ALL)]]
     _check_write_modes(entry, source, collections, destinations)
+    _check_lookback(entry, source, collections, type_)
     if kind is not None and kind.tells_versions:
         _warn_of_late_versions(entry, source, collections, destinations)
     if not entry.problems:
@@ -202,6 +203,33 @@ def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: An
         entry.refuse(path, f"a source of type '{type_}' cannot be read in intervals; these can: {kinds}")
     if settings.get("sync_mode") == "full_refresh":
         entry.refuse(path, "cannot be combined with 'sync_mode: full_refresh', which replaces the whole table")
+
+
+def _check_lookback(entry: Entry, source: WrittenSource, collections: list[Collection], type_: Any) -> None:
+    """A full refresh needs none: it reads everything, so it may inherit one."""
+    if type_ not in SOURCE_TYPES:
+        return
+    written = source.collections or []
+    if source.lookback and type_ not in LOOK_BACK:
+        entry.refuse(("lookback",), _no_lookback(type_))
+    for index, collection in enumerate(collections):
+        own = index < len(written) and "lookback" in written[index].model_fields_set
+        path: KeyPath = ("collections", index, "lookback" if own else "interval")
+        if not collection.lookback:
+            continue
+        if own and type_ not in LOOK_BACK:
+            entry.refuse(path, _no_lookback(type_))
+        elif own and collection.sync_mode == "full_refresh":
+            entry.refuse(path, "has no effect with 'sync_mode: full_refresh', which reads everything again")
+        elif collection.interval is not None:
+            entry.refuse(
+                path, "'lookback' and 'interval' cannot be combined: set 'refresh_window' to read windows again"
+            )
+
+
+def _no_lookback(type_: str) -> str:
+    kinds = ", ".join(sorted(LOOK_BACK))
+    return f"a source of type '{type_}' cannot begin before its bookmark; these can: {kinds}"
 
 
 def table_clashes(sources: Mapping[str, Source], place: PlaceOf) -> list[Problem]:

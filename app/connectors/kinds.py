@@ -56,6 +56,9 @@ BY_COLLECTION: Final = frozenset(name for name, kind in SOURCES.items() if kind.
 READ_INTERVALS: Final = frozenset(name for name, kind in SOURCES.items() if kind.reads_intervals)
 """Kinds that can read an interval of some collections; each decides itself which."""
 
+LOOK_BACK: Final = frozenset(name for name, kind in SOURCES.items() if kind.looks_back)
+"""Kinds that can begin a `lookback` before their bookmark."""
+
 
 def can_discover(source_type: str) -> bool:
     """Whether sources of this type can be discovered."""

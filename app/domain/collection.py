@@ -27,7 +27,10 @@ DAYS_BACK: Final = 365
 
 
 class Inherited(Section):
-    """Keys of a source that a collection may override. `write_mode` None: depends on how the source reads."""
+    """Keys of a source that a collection may override. `write_mode` None: depends on how the source reads.
+
+    An incremental read begins `lookback` before its bookmark, so that rows which were committed late arrive.
+    """
 
     schedule: Schedule = None
     timezone: Timezone = "UTC"
@@ -37,6 +40,7 @@ class Inherited(Section):
     max_attempts: Attempts = 3
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    lookback: Duration = dt.timedelta()
 
     @model_validator(mode="before")
     @classmethod
@@ -109,3 +113,4 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     windows: Windows | None = None
+    lookback: dt.timedelta = dt.timedelta()

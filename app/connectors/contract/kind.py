@@ -18,8 +18,8 @@ class SourceKind:
     `where` names the class that reads it, `module:Class`, called as (options, parameters, job, *, work_dir, log); types
     of Jitsu Classic have none: `classic.jobs` turns them into other kinds. `offers` says whether it can be discovered
     by itself, or only for the collections that are named. `instead_of_intervals` says why intervals cannot be read, or
-    what to do instead. One that `tells_versions` may send an older row after a newer one of the same key, and says
-    which value orders them.
+    what to do instead. One that `looks_back` can begin a `lookback` before its bookmark. One that `tells_versions` may
+    send an older row after a newer one of the same key, and says which value orders them.
     """
 
     options: type[Options]
@@ -28,6 +28,7 @@ class SourceKind:
     offers: Literal["by itself", "by collection"] | None = None
     reads_intervals: bool = False
     instead_of_intervals: str = ""
+    looks_back: bool = False
     finds_its_collections: bool = False
     tells_versions: bool = False
 

@@ -42,7 +42,7 @@ _UNPADDED: Final = re.compile(r"\d{4}([./-])\d{1,2}\1\d{1,2}(?!\d).*", re.DOTALL
 _EXPONENT: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,4})?", re.IGNORECASE)
 # Placeholders for a missing date.
 _NO_DATE: Final = re.compile(r"\s*|0000-00-00([T ]00:00(:00([.,]0+)?)?)?(Z|[+-]00:?00)?", re.IGNORECASE)
-_DIGITS: Final = re.compile(r"\d*")
+_DIGITS: Final = re.compile(r"\d+")
 _DAY: Final = 86400
 _FIRST_OF_1970: Final = date(1970, 1, 1).toordinal()
 
@@ -62,6 +62,24 @@ class _Moment(NamedTuple):
 def is_earlier(value: str, than: str) -> bool:
     """Raises `UnorderedError`."""
     return _compare(value, than) < 0
+
+
+def is_misplaced(value: str, before: str) -> bool:
+    """Whether `value`, which a database sorts before `before`, means something that is not earlier, or not clearly.
+
+    For strings that mean no more than their characters, the database's own collation decides.
+    """
+    if _meaning(value) is None and _meaning(before) is None:
+        return _misordering(value, before, -1) is not None
+    try:
+        return not is_earlier(value, before)
+    except UnorderedError:
+        return True
+
+
+def is_time_or_number(text: str) -> bool:
+    """Times may be of one day, and without zeros, such as `2024-9-1`."""
+    return _meaning(text) is not None or _UNPADDED.fullmatch(text) is not None
 
 
 class CursorText(str):
@@ -131,18 +149,25 @@ def _misordering(value: str, other: str, as_texts: int) -> str | None:
 
 
 def _numbers_differ(value: str, other: str, as_texts: int) -> bool:
-    """Whether the parts of dates, or numbers with exponents, sort differently from the strings."""
+    """Whether numbers in the strings, the parts of dates among them, sort differently from the strings."""
     if _UNPADDED.fullmatch(value) and _UNPADDED.fullmatch(other):
-        one, two = ([int(part) for part in re.findall(r"\d+", text)] for text in (value, other))
-        return one != two and _sign(one, two) != as_texts
+        return _parts_differ(value, other, as_texts)
     if _EXPONENT.fullmatch(value) and _EXPONENT.fullmatch(other):
         return _sign(Decimal(value), Decimal(other)) != as_texts
+    if len(value) != len(other) and _DIGITS.sub("0", value) == _DIGITS.sub("0", other):
+        # `INV-999` and `INV-1000`, `v1.9` and `v1.10`. Of one length, they may be hexadecimal.
+        return _parts_differ(value, other, as_texts)
     return False
+
+
+def _parts_differ(value: str, other: str, as_texts: int) -> bool:
+    one, two = ([Decimal(part) for part in _DIGITS.findall(text)] for text in (value, other))
+    return one != two and _sign(one, two) != as_texts
 
 
 def _check_digits(value: str, other: str, as_texts: int) -> None:
     """Refuses a number and a non-number whose order as strings is not that of their leading numbers."""
-    begins = [found[0] for text in (value, other) if (found := _DIGITS.match(text)) and found[0]]
+    begins = [found[0] for text in (value, other) if (found := _DIGITS.match(text))]
     if len(value) != len(other) and len(begins) == 2 and _sign(*map(Decimal, begins)) == -as_texts:  # noqa: PLR2004 -- both
         raise _unordered_error(value, other, "one is a number and the other is not")
 

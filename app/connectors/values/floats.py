@@ -20,3 +20,15 @@ def single_text(number: float) -> str:
     (single,) = struct.unpack("f", packed)
     texts = (f"{single:.{digits}g}" for digits in range(6, 10))
     return next((text for text in texts if struct.pack("f", float(text)) == packed), repr(single))
+
+
+def lowest_as_single(number: float) -> float:
+    """`number`, or the single nearest to it if that is less: what a column of singles compares as.
+
+    Databases compare the single 0.7, which is 0.699999988, with the double 0.7 as two doubles.
+    """
+    try:
+        single: float = struct.unpack("f", struct.pack("f", number))[0]
+    except OverflowError:
+        return number
+    return min(number, single)

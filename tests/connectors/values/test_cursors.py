@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.connectors.values.cursors import CursorText, UnorderedError
+from app.connectors.values.cursors import CursorText, UnorderedError, is_misplaced
 
 
 def is_later(value: str, than: str) -> bool:
@@ -38,6 +38,9 @@ def is_later(value: str, than: str) -> bool:
         ["2024/05/01", "2024/06/01", "2024/10/01"],
         ["2024-9-1", "2024-9-2"],
         ["1e5", "9e5"],
+        ["INV-0998", "INV-0999", "INV-1000"],
+        ["0a12f", "12a3f", "1a23f"],
+        ["a-9", "b-10"],
     ],
 )
 def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
@@ -69,6 +72,9 @@ def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
         ("Sun Oct 27 02:10:00 2024", "Mon Oct 28 02:10:00 2024"),
         ("Sunday, 27-Oct-24 02:10:00 GMT", "Monday, 28-Oct-24 02:10:00 GMT"),
         ("1" + "0" * 5000 + "a", "2"),
+        ("INV-1000", "INV-999"),
+        ("v1.10.0", "v1.9.0"),
+        ("a1" + "0" * 5000, "a2"),
     ],
 )
 def test_what_has_no_order_is_refused(value: str, other: str) -> None:
@@ -77,6 +83,28 @@ def test_what_has_no_order_is_refused(value: str, other: str) -> None:
     with pytest.raises(UnorderedError):
         max(CursorText(value), other)
     assert CursorText(value) != other
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "expected"),
+    [
+        ("10", "9", True),
+        ("INV-1000", "INV-999", True),
+        ("2024-05-01 10:00:00", "2024-05-01T09:00:00", True),
+        ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00+00:00", True),
+        ("2024-05-01T10:00:00Z", "pending", True),
+        ("01/06/2024", "02/05/2024", True),
+        ("8", "9", False),
+        ("2024-05-01T09:00:00Z", "2024-05-01T10:00:00.5Z", False),
+        ("B", "a", False),
+        ("é", "z", False),
+        ("INV-998", "INV-999", False),
+    ],
+)
+def test_a_collation_decides_where_the_meaning_does_not_contradict_it(
+    value: str, before: str, *, expected: bool
+) -> None:
+    assert is_misplaced(value, before) is expected
 
 
 def test_texts_that_begin_with_a_day_of_the_week_may_be_equal() -> None:

@@ -334,3 +334,48 @@ def test_a_collection_in_windows_of_time_tells_the_attempt_which() -> None:
 def test_windows_that_cannot_be_are_refused(source: str, problem: str) -> None:
     catalogue = load_catalogue(f"sources: {{s: {{destinations: [nowhere], {source}}}}}{DESTINATIONS}", {})
     assert problem in str(catalogue.problems[0])
+
+
+def test_a_lookback_is_the_collections_own_or_its_sources() -> None:
+    config = "config: {url: 'sqlite:////db'}"
+    source = one_source(f"type: sql, lookback: 10m, {config}, collections: [a, {{name: b, lookback: 2h}}]")
+    now = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+    jobs = [source.collections[name].for_attempt(now) for name in "ab"]
+    assert [job.lookback for job in jobs] == [dt.timedelta(minutes=10), dt.timedelta(hours=2)]
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (
+            "type: synthetic, collections: [{name: a, lookback: 10m}]",
+            "collections[0].lookback: a source of type 'synthetic' cannot begin before its bookmark; these can: python",
+        ),
+        (
+            "type: singer, lookback: 10m, config: {command: tap}",
+            "lookback: a source of type 'singer' cannot begin before its bookmark; these can: python, rest, sql",
+        ),
+        (
+            "type: python, config: {function: shop}, collections: [{name: a, lookback: 1h, sync_mode: full_refresh}]",
+            "collections[0].lookback: has no effect with 'sync_mode: full_refresh', which reads everything again",
+        ),
+        (
+            "type: python, lookback: 1h, config: {function: shop}, collections: [{name: a, interval: day}]",
+            "collections[0].interval: 'lookback' and 'interval' cannot be combined: set 'refresh_window'",
+        ),
+        (
+            "type: python, config: {function: shop}, collections: [{name: a, lookback: 10}]",
+            "collections[0].lookback: duration '10' is not valid",
+        ),
+    ],
+)
+def test_a_lookback_that_cannot_be_is_refused(source: str, problem: str) -> None:
+    catalogue = load_catalogue(f"sources: {{s: {{destinations: [nowhere], {source}}}}}{DESTINATIONS}", {})
+    assert [problem in str(each) for each in catalogue.problems] == [True], list(map(str, catalogue.problems))
+
+
+def test_a_full_refresh_may_inherit_a_lookback_that_it_does_not_need() -> None:
+    made = one_source(
+        "type: python, lookback: 1h, config: {function: f}, collections: [{name: a, sync_mode: full_refresh}]"
+    )
+    assert made.collections["a"].sync_mode == "full_refresh"

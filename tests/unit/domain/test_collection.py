@@ -20,6 +20,7 @@ SAID = {
     "max_attempts": 7,
     "write_mode": WriteMode.UPSERT,
     "schema_policy": SchemaPolicy.FREEZE,
+    "lookback": timedelta(minutes=10),
 }
 
 
@@ -66,6 +67,7 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
             "schema_policy": "discard",
             "interval": "day",
             "refresh_window": "2h",
+            "lookback": "10m",
             "parameters": {"a": 1},
         }
     )
@@ -81,6 +83,7 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
         write_mode=WriteMode.HISTORY,
         schema_policy=SchemaPolicy.DISCARD,
         windows=Windows("day", date(2024, 1, 1), NOW, 7200.0),
+        lookback=timedelta(minutes=10),
     )
 
 

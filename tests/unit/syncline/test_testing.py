@@ -82,6 +82,14 @@ def test_a_run_is_told_what_it_asks_for_and_tells_what_it_was() -> None:
     assert run(function, config={"a": "x"}, parameters={"b": "y"}, sync_mode="full_refresh").mode == "full_refresh"
 
 
+def test_a_function_gets_the_lookback_of_its_run() -> None:
+    @Schema(key="a", mode="incremental")
+    def function(context: Context) -> Records:
+        yield {"a": context.bookmark - context.lookback.total_seconds()}
+
+    assert run(function, bookmark=700, lookback=dt.timedelta(minutes=10)).records == [{"a": 100.0}]
+
+
 def test_values_and_fields_are_held_against_the_schema() -> None:
     def check(**record: object) -> None:
         @Schema(columns={"id": int, "on": "date"}, key="id")

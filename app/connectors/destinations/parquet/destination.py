@@ -159,14 +159,14 @@ class ParquetDestination:
                 before = self._before.get(name)
                 self._resent[name] = Resent(self._storage, stage, before.files if before else ())
             staged = [self._resent[name].drop(each) for each in staged]
-        return [self._put(name, each) for each in staged if each.rows or empty]
+        return [self._put(name, each, cursor=stage.target.cursor) for each in staged if each.rows or empty]
 
-    def _put(self, table: str, staged: Staged) -> DataFile:
+    def _put(self, table: str, staged: Staged, *, cursor: str | None) -> DataFile:
         self._numbers += 1
         name = f"{escape(table)}/{self._prefix}{self._fence.name}-{self._numbers}.parquet"
         self._storage.put(staged.path, name)
         lowest, highest = (None if each is None else types.to_text(each) for each in (staged.lowest, staged.highest))
-        return DataFile(name, staged.rows, lowest, highest)
+        return DataFile(name, staged.rows, lowest, highest, cursor)
 
     def _state(self, target: Target, files: list[DataFile], *, final: bool) -> TableState:
         known = self._manifest.tables.get(target.table.name) or TableState({})

@@ -32,12 +32,16 @@ _TRIES = 20
 
 
 class DataFile(msgspec.Struct, frozen=True):
-    """`name` is relative to the destination's path; its cursor values range from `lowest` to `highest`."""
+    """`name` is relative to the destination's path; the values of its column `cursor` range from `lowest` to `highest`.
+
+    Releases up to 0.1.1 did not write the name of the column.
+    """
 
     name: str
     rows: int
     lowest: str | None = None
     highest: str | None = None
+    cursor: str | None = None
 
 
 class TableState(msgspec.Struct, frozen=True):

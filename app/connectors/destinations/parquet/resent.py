@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind
 from app.connectors.destinations.parquet import types
 from app.connectors.warehouse.layout import SYNCED_COLUMN, TASK_COLUMN
 
@@ -34,12 +35,9 @@ class Resent:
         self._stage = stage
         self._cursor = stage.target.cursor or ""
         field = stage.target.table.cursor_field
-        type_ = stage.target.columns[field].type if field in stage.target.columns else Kind.TEXT.value
-        self._files = [
-            (file.name, types.from_text(file.lowest, type_), types.from_text(file.highest, type_))
-            for file in files
-            if file.lowest is not None and file.highest is not None
-        ]
+        self._type = stage.target.columns[field].type if field in stage.target.columns else ""
+        ranges = [(file.name, self._range(file)) for file in files] if self._type else []
+        self._files = [(name, *found) for name, found in ranges if found]
         self._end = max((highest for _, _, highest in self._files), default=None)
         self._begin: Any = None
         self._left_over: Counter[bytes] = Counter()
@@ -60,6 +58,22 @@ class Resent:
                 rows += sum(kept)
         staged.path.unlink()
         return dataclasses.replace(staged, path=path, rows=rows)
+
+    def _range(self, file: DataFile) -> tuple[Any, Any] | None:
+        """The lowest and the highest cursor value in `file`, whose range may be that of an earlier cursor."""
+        if file.lowest is None or file.highest is None:
+            return self._range_within(file.name) if file.cursor != self._cursor else None
+        if file.cursor in (None, self._cursor):
+            with suppress(ValueError, ArithmeticError):
+                return types.from_text(file.lowest, self._type), types.from_text(file.highest, self._type)
+        return self._range_within(file.name)
+
+    def _range_within(self, name: str) -> tuple[Any, Any] | None:
+        with self._storage.open(name) as opened, pq.ParquetFile(opened) as file:
+            if self._cursor not in file.schema_arrow.names:
+                return None
+            lowest, highest = pc.min_max(file.read([self._cursor])[self._cursor]).as_py().values()
+            return None if lowest is None else (lowest, highest)
 
     def _was_there(self, row: dict[str, Any]) -> bool:
         if row[self._cursor] is None or row[self._cursor] > self._end:

@@ -95,8 +95,9 @@ class SingerDestination:
             raise ConfigurationError(
                 "schema_policy must be 'evolve': a Singer target does not say which columns it has"
             )
-        if (warning := late_versions_warning(table)) and table.name not in self._tables:
-            self._log("warn", warning)
+        if table.name not in self._tables:
+            for warning in filter(None, [late_versions_warning(table), _repeats_warning(table)]):
+                self._log("warn", warning)
         if self._tables.get(table.name) != table:
             self._tables[table.name] = table
             if self._running is not None:
@@ -147,3 +148,13 @@ class SingerDestination:
         options = self._options
         package, executable = options.package or (), options.executable
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
+
+
+def _repeats_warning(table: Table) -> str | None:
+    if table.mode is not WriteMode.APPEND or table.cursor_field is None or table.full_refresh:
+        return None
+    return (
+        f"table {table.name!r}: its source may read the rows at the last value of {table.cursor_field!r} again, or all "
+        "those within its 'lookback'. A Singer target does not recognise them without a key, so they are loaded twice: "
+        "set 'primary_key' or 'sync_mode: full_refresh'"
+    )

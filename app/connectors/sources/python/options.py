@@ -40,5 +40,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         where="app.connectors.sources.python.source:PythonSource",
         offers="by itself",
         reads_intervals=True,
+        looks_back=True,
     ),
 }

@@ -104,7 +104,16 @@ class Reading:
             items.close()
             return self._start(None)
         self._goes_on = bookmark is not None
+        self._refuse_to_double()
         return items if first is _END else chain([first], items)
+
+    def _refuse_to_double(self) -> None:
+        settings = self._settings
+        if self._collection.lookback and not (settings.full_refresh or settings.key or settings.cursor_field):
+            raise self._blame.refusal(
+                "'lookback' reads records again, and without a key or a cursor_field they would be loaded twice: "
+                "declare a key"
+            )
 
     def _run(self, bookmark: Any) -> Generator[Any, None, None]:
         with self._blame.at():

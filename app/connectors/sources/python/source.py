@@ -103,6 +103,7 @@ class PythonSource:
             start_date=dt.date.fromisoformat(collection.start_date),
             log=self._logger,
             interval=interval,
+            lookback=collection.lookback,
         )
 
 

@@ -15,6 +15,7 @@ from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
     from pathlib import Path
 
     from dlt.extract import DltResource, DltSource
@@ -110,6 +111,21 @@ class Api:
         incremental = _incremental(self.resources[name])
         return None if incremental is None else incremental.lag
 
+    def look_back(self, name: str, lookback: timedelta) -> None:
+        """Begins before the last cursor value of the resource and its parents; raises `ConfigurationError`."""
+        from app.connectors.sources.rest.incremental import Lookback  # noqa: PLC0415 -- dlt takes seconds
+
+        resource: Any = self.resources[name]
+        while resource is not None:
+            incremental = _incremental(resource)
+            if incremental is not None and incremental.lag and not isinstance(incremental.lag, Lookback):
+                raise ConfigurationError(
+                    f"resource {resource.name!r}: 'lookback' and dlt's 'lag' say the same: remove one of them"
+                )
+            if incremental is not None:
+                incremental.lag = Lookback(lookback.total_seconds())
+            resource = self._parent(resource)
+
     @contextmanager
     def _mark_permanent(self) -> Iterator[None]:
         """Turns what trying again cannot help into a `ConfigurationError`."""
@@ -133,7 +149,7 @@ class Api:
         from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials  # noqa: PLC0415
 
         from app.connectors.sources.rest.client import Client  # noqa: PLC0415
-        from app.connectors.sources.rest.incremental import Incremental  # noqa: PLC0415
+        from app.connectors.sources.rest.incremental import Incremental, apply_lag  # noqa: PLC0415
         from app.connectors.sources.rest.session import make_session  # noqa: PLC0415
 
         # Before secrets become objects, which dlt would not mask.
@@ -143,7 +159,7 @@ class Api:
         config["client"]["session"] = make_session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
         # dlt offers no way to choose these classes.
         vars(rest_api)["RESTClient"] = partial(Client, log=log)
-        vars(incremental)["JsonIncremental"] = Incremental
+        vars(incremental).update(JsonIncremental=Incremental, apply_lag_with_suppression=apply_lag)
         return DltSource(Schema(_STATE_KEY), _STATE_KEY, rest_api.rest_api_resources(config))
 
 

@@ -86,5 +86,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.rest.source:RestSource",
         offers="by itself",
         finds_its_collections=True,
+        looks_back=True,
     ),
 }

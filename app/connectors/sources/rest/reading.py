@@ -65,6 +65,10 @@ class Plan:
             )
         if mode == "incremental" and api.lag(name) and not key:
             raise ConfigurationError(f"resource {name!r}: 'lag' reads rows again, so the resource needs a primary key")
+        if mode == "incremental" and collection.lookback and not key and not collection.cursor_field:
+            raise ConfigurationError(
+                f"resource {name!r}: 'lookback' reads rows again, so the resource needs a primary key"
+            )
         return cls(
             table_name=table_name,
             key=key,

@@ -41,9 +41,8 @@ class RestSource:
     def check(self) -> None:
         """Reads the first page."""
         with prefix_errors(self._subject):
-            api = self._api()
-            names = list(self._plans(api))
-            for _ in itertools.islice(api.pages(names, {}), 1):
+            api, plans = self._prepare()
+            for _ in itertools.islice(api.pages(list(plans), {}), 1):
                 pass
 
     def discover(self) -> Iterator[Offered]:
@@ -60,8 +59,7 @@ class RestSource:
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         # A new one each time: dlt's paginators remember their page.
-        api = self._api()
-        plans = self._plans(api)
+        api, plans = self._prepare()
         remembering = any(plan.incremental for plan in plans.values())
         state = self._state(bookmark)
         for name, plan in plans.items():
@@ -81,6 +79,16 @@ class RestSource:
     def _api(self) -> Api:
         self._home.mkdir(exist_ok=True)
         return Api(self._options.config(), home=self._home, log=self._log)
+
+    def _prepare(self) -> tuple[Api, dict[str, Plan]]:
+        """The API, with everything that the collection says of its resources."""
+        api = self._api()
+        plans = self._plans(api)
+        if lookback := self._collection.lookback:
+            for name, plan in plans.items():
+                if plan.incremental:
+                    api.look_back(name, lookback)
+        return api, plans
 
     def _plans(self, api: Api) -> dict[str, Plan]:
         """How each resource of the collection is read."""

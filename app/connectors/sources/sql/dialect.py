@@ -10,6 +10,7 @@ from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.engine.reflection import ObjectKind
 
 from app.connectors.contract.schema import Digits, Kind
+from app.connectors.sources.sql.suspects import suspicious_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,12 +128,19 @@ class Dialect:
         """`moment`, an earlier release's bookmark in the zone of its session, in UTC."""
         return moment
 
-    def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:  # noqa: ARG002
-        """The condition for cursor values that the database sorts before `bookmark` although they are not earlier.
+    def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002
+        """Whether `column` may hold binary floats of 32 bits, which are compared with a parameter as doubles."""
+        return True
+
+    def suspects(
+        self, column: SourceColumn, expression: ColumnElement[Any], bookmark: Any
+    ) -> ColumnElement[bool] | None:
+        """The condition for cursor values that may not be earlier than `bookmark` although the database sorts them so.
 
         None: there are none.
         """
-        return None
+        is_text = isinstance(bookmark, str) and column.kind in (None, Kind.TEXT)
+        return suspicious_texts(expression, bookmark) if is_text else None
 
     def compares_days_only(self, column: SourceColumn) -> bool:
         """Whether comparing cannot distinguish times of one day."""

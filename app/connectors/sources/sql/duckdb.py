@@ -104,6 +104,15 @@ class Duckdb(Dialect):
     def bind(self, column: SourceColumn, parameter: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(parameter, _NamedType(column.type))
 
+    def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- `bind` makes it the column's own type
+        return False
+
+    def suspects(
+        self, column: SourceColumn, expression: ColumnElement[Any], bookmark: Any
+    ) -> ColumnElement[bool] | None:
+        """Many types come as text, but are compared as what they are."""
+        return super().suspects(column, expression, bookmark) if column.type == "VARCHAR" else None
+
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         start, end = super().bounds(column, interval)
         zone = "+00" if "TIME ZONE" in column.type else ""

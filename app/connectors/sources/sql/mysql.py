@@ -57,6 +57,9 @@ class Mysql(Reflected):
         missing = super().missing_condition(column, expression)
         return or_(missing, expression == literal_column("0")) if column.type in _DAYS else missing
 
+    def may_be_single(self, column: SourceColumn) -> bool:
+        return column.type == "FLOAT"
+
     def is_session_time(self, column: SourceColumn) -> bool:
         return column.type == "TIMESTAMP"
 

@@ -94,5 +94,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.sql.source:SqlSource",
         offers="by itself",
         reads_intervals=True,
+        looks_back=True,
     ),
 }

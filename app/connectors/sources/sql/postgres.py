@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
-from sqlalchemy import column, func, select, table
+from sqlalchemy import Text, cast, column, func, select, table
 
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, describe_columns
@@ -15,7 +15,7 @@ from app.connectors.values import jsontext
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy import URL, Connection, Select
+    from sqlalchemy import URL, ColumnElement, Connection, Select
 
     from app.domain.interval import Interval
 
@@ -39,6 +39,8 @@ _KINDS = {
     "interval": Kind.INTERVAL,
     "uuid": Kind.UUID,
 }
+# Without a name: those that psycopg does not know, citext for one.
+_STRINGS = ("text", "varchar", "bpchar", "")
 # Python's dates end in the year 9999 and have no infinity, its intervals no months.
 _AS_TEXT = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
 _SETTINGS = (
@@ -86,6 +88,18 @@ class Postgres(Dialect):
         found: float | None = connection.execute(known.where(column("oid") == func.to_regclass(name))).scalar()
         return int(found) if found is not None and found > 0 else None
 
+    def may_be_single(self, column: SourceColumn) -> bool:
+        return column.type == "float4"
+
+    def suspects(
+        self, column: SourceColumn, expression: ColumnElement[Any], bookmark: Any
+    ) -> ColumnElement[bool] | None:
+        """Other types that come as text have an order of their own, and some collations do not know LIKE."""
+        if column.type not in _STRINGS or not isinstance(bookmark, str):
+            return None
+        # The cast takes the blanks away that CHAR adds.
+        return super().suspects(column, cast(expression, Text).collate("C"), bookmark.rstrip())
+
     def bounds(self, column: SourceColumn, interval: Interval) -> tuple[Any, Any]:
         # A column without a zone is in UTC: for it PostgreSQL ignores the offset.
         if column.kind is Kind.DATE:
@@ -98,4 +112,4 @@ def _column(name: str, code: int, info: Any, digits: Digits | None) -> SourceCol
     if info is None:
         return SourceColumn(name, Kind.TEXT)
     kind = Kind.JSON if code == info.array_oid else _KINDS.get(info.name, Kind.TEXT)
-    return SourceColumn(name, kind, digits=digits if info.name == "numeric" else None)
+    return SourceColumn(name, kind, type=info.name, digits=digits if info.name == "numeric" else None)

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, bindparam, column, select, table, text
@@ -18,11 +19,14 @@ from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.sql import bookmark as bookmarks
 from app.connectors.sources.sql.dialect import EVERYTHING
+from app.connectors.sources.sql.suspects import does_not_grow, is_misplaced
 from app.connectors.sources.sql.values import kind_of, plain_values, size
+from app.connectors.values.floats import lowest_as_single
+from app.connectors.values.lookback import earlier
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     import pyarrow as pa  # type: ignore[import-untyped]
     from sqlalchemy import ColumnClause, ColumnElement, Connection, CursorResult, FromClause
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 _FIRST_ROWS = 100
 _CHUNK_BYTES = 4 << 20
 _ALMOST = 0.99
+_VALUES = 1000
 _ALIAS = "syncline_source"
 _TIMES = (Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP, Kind.DATE)
 
@@ -120,18 +125,46 @@ class Reading:
         if cursor_field is None:
             return statement
         cursor = self._column(cursor_field)
+        self.check_lookback()
         self._refuse_null_cursors(cursor)
-        begin = bookmarks.decode(bookmark, cursor_field=cursor_field)
+        begin = self._begin(bookmark, cursor)
+        if begin is not None:
+            self._refuse_misplaced_cursors(cursor, begin)
+            statement = statement.where(self._expression(cursor) >= self._bind("syncline_cursor", cursor, begin))
+        return statement.order_by(self._expression(cursor))
+
+    def _begin(self, bookmark: str | None, cursor: SourceColumn) -> Any | None:
+        """The cursor value to begin at; None to read all rows."""
+        begin = bookmarks.decode(bookmark, cursor_field=cursor.name)
+        if cursor.kind is Kind.TEXT and isinstance(begin, int | float | Decimal):
+            # The column had numbers: as strings, those after the bookmark may sort before it.
+            begin = None
         if begin is None and bookmark is not None:
-            self._log("info", f"the bookmark does not belong to cursor_field {cursor_field!r}: reading all rows")
+            self._log("info", f"the bookmark does not belong to cursor_field {cursor.name!r}: reading all rows")
+        if does_not_grow(begin):
+            self._log(
+                "warn",
+                f"cursor_field {cursor.name!r} has UUIDs such as '{begin}', which do not grow: new rows with a lower "
+                "one are not loaded. Choose another field; UUIDs of version 7 would grow",
+            )
         moment = bookmarks.session_time(bookmark, begin)
         if moment and self._database.dialect.is_session_time(cursor):
             with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
                 begin = self._database.dialect.in_utc(self._connection, moment)
-        if begin is not None:
-            self._refuse_unordered_cursors(cursor, begin)
-            statement = statement.where(self._expression(cursor) >= self._bind("syncline_cursor", cursor, begin))
-        return statement.order_by(self._expression(cursor))
+        if begin is None or not self._selection.lookback:
+            return begin
+        try:
+            return earlier(begin, self._selection.lookback)
+        except ValueError:
+            raise _lookback_error(cursor, f"has the value {begin!r}") from None
+
+    def check_lookback(self) -> None:
+        """Raises `ConfigurationError` if there is a lookback, and the type of the cursor shows that it is no time."""
+        if self._selection.cursor_field is None or not self._selection.lookback:
+            return
+        cursor = self._column(self._selection.cursor_field)
+        if cursor.kind not in (*_TIMES, Kind.TEXT, None):
+            raise _lookback_error(cursor, f"has the type {cursor.kind.value}")
 
     def check_cursor(self, *, all_rows: bool) -> None:
         """Raises `ConfigurationError` if the cursor is not a time; with `all_rows` also if a row is in no interval."""
@@ -178,6 +211,8 @@ class Reading:
         return self._whole.c[column_.name]
 
     def _bind(self, name: str, cursor: SourceColumn, value: Any) -> ColumnElement[Any]:
+        if isinstance(value, float) and self._database.dialect.may_be_single(cursor):
+            value = lowest_as_single(value)
         # Untyped, so that the database compares the value as the column's own type.
         return self._database.dialect.bind(cursor, bindparam(name, value, type_=NullType()))
 
@@ -215,17 +250,28 @@ class Reading:
                 "field, or use mode 'full_refresh'"
             )
 
-    def _refuse_unordered_cursors(self, cursor: SourceColumn, begin: Any) -> None:
+    def _refuse_misplaced_cursors(self, cursor: SourceColumn, begin: Any) -> None:
         """A row that is later than the bookmark, but sorted before it, would never be read."""
         expression = self._from([cursor.name]).c[cursor.name]
-        condition = self._database.dialect.misplaced_condition(expression, begin)
-        found = None if condition is None else self._first(select(expression).where(condition).limit(1))
-        if found:
+        suspects = self._database.dialect.suspects(cursor, expression, begin)
+        if suspects is None:
+            return
+        before = expression < self._bind("syncline_cursor", cursor, begin)
+        values = self._values(select(expression).where(before).where(suspects))
+        with closing(values):
+            found = next((value for value in values if is_misplaced(value, begin)), None)
+        if found is not None:
             raise ConfigurationError(
                 f"cursor_field {cursor.name!r} of {_origin(self._selection)} has values in several formats, so their "
-                f"order in the database does not tell what is new: {found[0]!r} sorts before {begin!r}. "
+                f"order in the database does not tell what is new: {found!r} sorts before {begin!r}. "
                 "Choose another field, or write a 'query' that converts all of them to one format"
             )
+
+    def _values(self, statement: Select[Any]) -> Generator[Any, None, None]:
+        """Those of its only column."""
+        with closing(self._execute(statement)) as result:
+            while rows := self._fetch(result, _VALUES):
+                yield from (value for (value,) in rows)
 
     def _from(self, names: list[str]) -> FromClause:
         return _from(self._selection, names, quoted=self._database.dialect.quoted)
@@ -323,6 +369,13 @@ def _origin(selection: Selection) -> str:
     if selection.query is not None:
         return "the query"
     return f"table {'.'.join(filter(None, [selection.schema, selection.table]))!r}"
+
+
+def _lookback_error(cursor: SourceColumn, found: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a 'lookback' needs a cursor_field of times or dates, but {cursor.name!r} {found}: choose another field, or "
+        "remove 'lookback'"
+    )
 
 
 def _cursor_value(cursor: SourceColumn, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from app.domain.errors import ConfigurationError
@@ -18,7 +19,8 @@ Value = TypeVar("Value")
 class Selection:
     """A `table` (in `schema`, None for the database's own default) or a `query`, never both.
 
-    `cursor_field` None: all rows each time. `key` is empty where nothing identifies a row.
+    `cursor_field` None: all rows each time. `key` is empty where nothing identifies a row. An incremental read begins
+    `lookback` before its bookmark.
     """
 
     table: str | None
@@ -26,6 +28,7 @@ class Selection:
     query: str | None
     cursor_field: str | None
     key: tuple[str, ...]
+    lookback: timedelta = timedelta()
 
     @classmethod
     def of(cls, options: SqlOptions, parameters: SqlParameters, collection: CollectionJob) -> Selection:
@@ -43,6 +46,7 @@ class Selection:
             query=None if parameters.query is None else parameters.query.strip().rstrip("; \t\n"),
             cursor_field=None if mode == "full_refresh" else cursor_field,
             key=key or (),
+            lookback=collection.lookback,
         )
 
     def check(self, columns: list[str]) -> None:

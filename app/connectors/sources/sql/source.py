@@ -40,7 +40,7 @@ class SqlSource:
 
     def check(self) -> None:
         with prefix_errors(self._subject), self._database.snapshot() as connection:
-            Reading(self._database, connection, self._selection, log=self._log)
+            Reading(self._database, connection, self._selection, log=self._log).check_lookback()
 
     def discover(self) -> Iterator[Offered]:
         with prefix_errors(f"source {self._source!r}"), self._database.snapshot() as connection:

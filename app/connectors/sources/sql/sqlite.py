@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, not_, or_, true
+from sqlalchemy import func, or_
 from sqlalchemy.schema import CreateView
 
 from app.connectors.contract.schema import Kind
 from app.connectors.sources.sql.dialect import Dialect, SourceColumn, describe_columns
-from app.connectors.values.cursors import UnorderedError, is_earlier
+from app.connectors.sources.sql.suspects import suspicious_texts
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,17 +35,6 @@ _KINDS = (
     ("TIME", Kind.TIME),
 )
 
-_IS_MISPLACED = "syncline_is_misplaced"
-_DATED = re.compile(r"\d{4}-\d\d-\d\d")
-_DATED_FORM = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
-_FARTHEST_ZONES = 2  # days; no two zones differ by more
-# Formats whose order is not that of their characters: zone offsets, day first, AM and PM, names of days, exponents, and
-# negative numbers.
-_HAS_NO_ORDER = re.compile(
-    r"\d[+-]\d\d:?\d\d$|^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\d ?[AaPp]\.?[Mm]\b|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)|"
-    r"^-?\d+(\.\d+)?[Ee]|^-"
-)
-
 
 class Sqlite(Dialect):
     quoted = True
@@ -56,8 +43,6 @@ class Sqlite(Dialect):
         return require_file(url, "sqlite:////path/to/the.file")
 
     def begin(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        driver.create_function(_IS_MISPLACED, 2, _is_misplaced, deterministic=True)
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.exec_driver_sql("BEGIN")
 
@@ -71,19 +56,22 @@ class Sqlite(Dialect):
         names = [name for name, *_ in describe_columns(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
-    def misplaced_condition(self, expression: ColumnElement[Any], bookmark: Any) -> ColumnElement[bool] | None:
-        """SQLite sorts numbers before text and text before bytes, and text by its characters."""
+    def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are doubles
+        return False
+
+    def suspects(
+        self,
+        column: SourceColumn,  # noqa: ARG002 -- any may hold text
+        expression: ColumnElement[Any],
+        bookmark: Any,
+    ) -> ColumnElement[bool] | None:
+        """SQLite sorts numbers before text and text before bytes."""
+        if isinstance(bookmark, bytes):
+            return func.typeof(expression) != "blob"
         if not isinstance(bookmark, str):
-            return func.typeof(expression) != "blob" if isinstance(bookmark, bytes) else None
-        # Values whose form alone shows their order are skipped: there may be millions.
-        if _DATED.match(bookmark) and (day := _day_before(bookmark)):
-            candidates = or_(expression >= day, not_(expression.op("GLOB")(_DATED_FORM)))
-        elif _HAS_NO_ORDER.search(bookmark):
-            candidates = true()
-        else:
-            form = re.sub("[0-9]", "[0-9]", re.sub(r"[*?\[]", r"[\g<0>]", bookmark))
-            candidates = or_(func.typeof(expression) != "text", not_(expression.op("GLOB")(form)))
-        return and_(expression < bookmark, candidates, getattr(func, _IS_MISPLACED)(expression, bookmark) == 1)
+            return None
+        numbers, texts = func.typeof(expression) != "text", suspicious_texts(expression, bookmark)
+        return numbers if texts is None else or_(numbers, texts)
 
     def compares_days_only(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are texts
         """Some times have a space between day and time, and some a T."""
@@ -91,25 +79,6 @@ class Sqlite(Dialect):
 
     def strange_time_condition(self, expression: ColumnElement[Any]) -> ColumnElement[bool]:
         return func.typeof(expression) != "text"
-
-
-def _day_before(moment: str) -> str | None:
-    """A day that ended before `moment` in every zone, so that any text before it is an earlier time."""
-    try:
-        return (date.fromisoformat(moment[:10]) - timedelta(days=_FARTHEST_ZONES)).isoformat()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _is_misplaced(value: Any, bookmark: str) -> bool:
-    """Whether `value`, which SQLite sorts before `bookmark`, is not earlier, or of another kind.
-
-    A row with the same moment in another form may have come after the bookmark, and would not be read.
-    """
-    try:
-        return not isinstance(value, str) or not is_earlier(value, bookmark)
-    except UnorderedError:
-        return True
 
 
 def require_file(url: URL, form: str) -> URL:

@@ -76,6 +76,16 @@ def test_a_target_gets_schemas_records_and_a_state_and_answers_for_them(tmp_path
     assert messages[-1]["value"] == {"bookmark": {"at": 2}}
 
 
+@pytest.mark.parametrize(("key", "warned"), [([], True), (["id"], False)])
+def test_rows_that_come_again_and_are_not_recognised_are_warned_of(
+    tmp_path: Path, key: list[str], *, warned: bool
+) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    told = scene.load(schema(key, id="integer", at="integer"), record(id=1, at=1), state({"at": 1}))
+    found = [line for line in told.lines if "its source may read the rows at the last value of 'at' again" in line]
+    assert bool(found) is warned
+
+
 def test_rows_that_replace_others_have_a_version_that_grows(tmp_path: Path) -> None:
     scene = Scene(tmp_path, {"target": target(tmp_path)}, collection={"sync_mode": "full_refresh"})
     for _ in range(2):

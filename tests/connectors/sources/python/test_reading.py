@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -269,6 +270,17 @@ def test_records_after_the_last_bookmark_that_would_come_twice_are_refused(made:
     assert "1 records come after the last Bookmark" in str(failure(made(code)))
     for told in ({"primary_key": ["a"]}, {"cursor_field": "a"}):
         assert isinstance(items(made(code, **told))[-1], Rows)
+
+
+def test_the_function_gets_the_lookback_and_needs_a_key_or_a_cursor_for_it(made: Made) -> None:
+    code = "@Schema(mode='incremental')\ndef orders(context):\n  yield {'a': context.lookback.total_seconds()}"
+    lookback = dt.timedelta(minutes=10)
+    refused = str(failure(made(code, lookback=lookback)))
+    assert "'lookback' reads records again, and without a key or a cursor_field they would be loaded twice" in refused
+    for told in ({"primary_key": ["a"]}, {"cursor_field": "a"}, {"sync_mode": "full_refresh"}):
+        rows = items(made(code, lookback=lookback, **told))[1]
+        assert isinstance(rows, Rows)
+        assert rows.records == [{"a": 600.0}]
 
 
 def test_missing_modules_and_directories_are_named(made: Made, tmp_path: Path) -> None:

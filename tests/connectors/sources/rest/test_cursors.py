@@ -91,6 +91,77 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cursors", "begin"),
+    [
+        (["2024-05-01T10:00:00.5Z", "2024-05-01T11:50:00.5+02:00", "2024-05-01T09:50:00Z"], "2024-05-01T09:50:00.5Z"),
+        (["2024-05-01 10:00:00", "2024-05-01 09:50:00", "2024-05-01 09:49:59"], "2024-05-01+09:50:00"),
+        (["2024-05-02", "2024-05-01", "2024-04-30"], "2024-05-01"),
+    ],
+)
+@pytest.mark.parametrize("initial", [{}, {"initial_value": "2024-01-01"}])
+def test_rows_within_the_lookback_arrive_late_and_the_bookmark_stays_at_the_latest(
+    web: Web, duckdb: Duckdb, cursors: list[str], begin: str, initial: dict[str, str]
+) -> None:
+    last, late, too_late = cursors
+    web.collection = {"lookback": "PT10M"}
+    has(web, last, **initial)
+    web.run()
+    has(web, last, late, too_late, **initial)
+    assert web.run().finished.rows_written == 1
+    assert since(web) == begin
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(0,), (1,)]
+    has(web, **initial)
+    web.run()
+    assert since(web) == begin
+
+
+def test_a_lookback_does_not_begin_before_the_initial_value(web: Web) -> None:
+    web.collection = {"lookback": "P30D"}
+    has(web, "2024-05-01T10:00:00Z", initial_value="2024-04-30T00:00:00Z")
+    web.run()
+    web.run()
+    assert since(web) == "2024-04-30T00:00:00Z"
+
+
+def test_a_lookback_of_a_parent_reads_its_children_again(web: Web) -> None:
+    web.collection = {"lookback": "PT10M"}
+    has(web, "2024-05-01T10:00:00Z")
+    web.resources[0]["name"] = "parents"
+    child = {"path": "lines/{id}", "params": {"id": {"type": "resolve", "resource": "parents", "field": "id"}}}
+    web.resources.append({"name": "orders", "primary_key": ["order", "line"], "endpoint": child})
+    web.run()
+    web.server.asked.clear()
+    web.run()
+    assert any("since=2024-05-01T09%3A50%3A00Z" in asked for asked in web.server.asked)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "resource", "incremental", "complaint"),
+    [
+        (
+            7,
+            {},
+            {},
+            "a 'lookback' needs times or dates, but the cursor has the value 7: remove 'lookback', or set dlt's",
+        ),
+        ("a", {}, {}, 'the cursor has the value "a"'),
+        ("2024-05-01", {}, {"lag": 1}, "'lookback' and dlt's 'lag' say the same: remove one of them"),
+        ("2024-05-01", {"primary_key": []}, {}, "'lookback' reads rows again, so the resource needs a primary key"),
+    ],
+)
+def test_a_lookback_that_cannot_be_is_refused(
+    web: Web, cursor: Any, resource: dict[str, Any], incremental: dict[str, Any], complaint: str
+) -> None:
+    web.collection = {"lookback": "PT10M"}
+    has(web, cursor, **incremental)
+    web.resources[0] |= resource
+    web.run()
+    failed = web.run().failed
+    assert complaint in failed.error
+    assert not failed.retryable
+
+
+@pytest.mark.parametrize(
     ("before", "after", "why"),
     [
         ("2024-05-01T10:00:00Z", "pending", "one is a time and the other is not"),
@@ -101,6 +172,7 @@ def test_a_lag_is_counted_from_the_latest(web: Web) -> None:
         ("13/05/2024", "02/06/2024", "strings that begin with the day or the month"),
         ("12:30:00 PM", "01:30:00 PM", "strings with AM or PM do not sort by time"),
         ("2024-9-1", "2024-10-1", "they sort differently as strings and as numbers"),
+        ("INV-999", "INV-1000", "they sort differently as strings and as numbers"),
     ],
 )
 def test_values_without_an_order_fail_and_move_no_bookmark(

@@ -179,3 +179,64 @@ def test_zero_dates_become_null_and_are_told(copying: Copying, mariadb: Mariadb,
     ]
     refused = copying.run(key="id", cursor_field="noted").failed
     assert "has rows where cursor_field 'noted' is NULL" in refused.error
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [("FLOAT", "0.7"), ("FLOAT", "0.1"), ("FLOAT", "1234567.89"), ("DOUBLE", "0.7"), ("DECIMAL(20, 4)", "0.7"),
+     ("DATETIME(6)", "'2024-05-01 10:00:00.123456'"), ("TIMESTAMP(6)", "'2024-05-01 10:00:00.123456'"),
+     ("DATE", "'2024-05-01'"), ("VARCHAR(20)", "'b'")],
+)  # fmt: skip
+def test_a_row_at_the_bookmark_of_any_type_is_not_lost(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb, type_: str, value: str
+) -> None:
+    mariadb.execute(f"CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq {type_} NOT NULL)")
+    for number in (1, 2):
+        mariadb.execute(f"INSERT INTO shop.made VALUES ({number}, {value})")
+        copying.run(cursor_field="seq")
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("9", "10"), ("INV-999", "INV-1000"), ("2024-05-01T09:00:00", "2024-05-01 10:00:00"), ("2024-9-10", "2024-10-1")],
+)
+def test_a_string_that_is_later_and_would_never_come_fails_the_attempt(
+    copying: Copying, mariadb: Mariadb, before: str, after: str
+) -> None:
+    mariadb.execute("CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq VARCHAR(30) NOT NULL)")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (1, '{before}')")
+    copying.run(cursor_field="seq")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (2, '{after}')")
+    assert f"'{after}' sorts before '{before}'" in copying.run(cursor_field="seq").failed.error
+
+
+def test_words_are_in_the_order_of_the_databases_collation(copying: Copying, mariadb: Mariadb, duckdb: Duckdb) -> None:
+    mariadb.execute("CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq VARCHAR(30) NOT NULL)")
+    mariadb.execute("INSERT INTO shop.made VALUES (1, 'a'), (2, 'B')")
+    copying.run(cursor_field="seq")
+    mariadb.execute("INSERT INTO shop.made VALUES (3, 'b'), (4, 'C')")
+    copying.run(cursor_field="seq")
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,), (3,), (4,)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("DATETIME(3)", ["2024-05-01 10:00:00.5", "2024-05-01 09:50:00.5", "2024-05-01 09:50:00.4"]),
+        ("TIMESTAMP", ["2024-10-27 01:05:00", "2024-10-27 00:55:00", "2024-10-27 00:54:59"]),
+        ("DATE", ["2024-03-01", "2024-02-29", "2024-02-28"]),
+        ("VARCHAR(30)", ["2024-05-01T10:00:00Z", "2024-05-01T09:50:00Z", "2024-05-01T09:49:59Z"]),
+    ],
+)
+def test_rows_within_the_lookback_arrive_late_and_those_before_it_do_not(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb, type_: str, values: list[str]
+) -> None:
+    newest, late, too_late = values
+    copying.collection = {"lookback": "PT10M"}
+    mariadb.execute(f"CREATE OR REPLACE TABLE shop.made (id INT PRIMARY KEY, seq {type_} NOT NULL)")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (1, '{newest}')")
+    copying.run(cursor_field="seq")
+    mariadb.execute(f"INSERT INTO shop.made VALUES (2, '{late}'), (3, '{too_late}')")
+    copying.run(cursor_field="seq")
+    assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]

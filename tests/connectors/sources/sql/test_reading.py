@@ -13,6 +13,7 @@ import pytest
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.making import make_source
+from app.connectors.sources.sql.bookmark import encode
 from app.domain.attempt_protocol import SourceJob
 from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
@@ -162,6 +163,14 @@ def test_cursors_of_other_types_go_on_where_they_were(origin: Origin, tmp_path: 
         later = items(origin, tmp_path, bookmarks[1], table="Made %:x", cursor_field=cursor_field)
         rows = [record["the group"] for item in later if isinstance(item, Rows) for record in item.records]
         assert rows == ["g4", "g5"], cursor_field
+
+
+@pytest.mark.parametrize("origin", ["postgres", "duckdb"], indirect=True)
+def test_all_rows_are_read_after_a_column_of_numbers_has_become_one_of_strings(origin: Origin, tmp_path: Path) -> None:
+    origin.execute("CREATE TABLE made (id INTEGER, seq TEXT)")
+    origin.execute("INSERT INTO made VALUES (0, '9'), (1, '10')")
+    found = items(origin, tmp_path, encode("seq", 9), cursor_field="seq")
+    assert [len(item.records) for item in found if isinstance(item, Rows)] == [2]
 
 
 @EVERY
