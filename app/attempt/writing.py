@@ -54,15 +54,21 @@ class Writing:
         return dataclasses.replace(table, mode=mode, schema_policy=self.policy, full_refresh=whole)
 
     def _check(self, mode: WriteMode, table: Table) -> None:
-        if mode in _KEYED and not table.key:
-            raise ConfigurationError(
-                f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
-                "set 'primary_key'"
-            )
+        if table.columns:  # otherwise there are no rows yet, and the key may still come
+            self.check_key(table)
         if mode is WriteMode.REPLACE and not table.full_refresh:
             raise ConfigurationError(
                 f"{self.subject}: write_mode 'replace' needs all rows each time, but the source reads only new rows "
                 f"of table {table.name!r}: set 'sync_mode: full_refresh' or another write_mode"
+            )
+
+    def check_key(self, table: Table) -> None:
+        """Raises `ConfigurationError` if rows of the table need a key and have none."""
+        mode = self.mode or _usual(table)
+        if mode in _KEYED and not table.key:
+            raise ConfigurationError(
+                f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
+                "set 'primary_key'"
             )
 
 

@@ -90,9 +90,9 @@ def parse_type(name: str) -> tuple[Kind, Digits | None]:
 class Table:
     """A table of the source and how it is written to the destination.
 
-    `key` is empty if rows have no identity. With `full_refresh` this pass has all rows of the source, otherwise the new
-    ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
-    as far as they are known.
+    `key` is empty if rows have no identity; without `columns` there are no rows that could have one. With
+    `full_refresh` this pass has all rows of the source, otherwise the new ones. The attempt sets `mode` and
+    `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known.
 
     Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
     the highest value there wins; a row without a value is older than all others.

@@ -18,7 +18,7 @@ def add_versions(session: Session, stage: Staged, *, task_id: str) -> int:
     send are removed.
     """
     target = stage.target
-    matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key)
+    matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key) or "TRUE"
     counts = f"kept.{VALID_TO_COLUMN} IS NULL"
     newest = f"{stage.newest()} AS staged"
     rest = [name for name in stage.columns if name not in target.key]

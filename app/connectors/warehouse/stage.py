@@ -114,7 +114,7 @@ class Stage(Staged):
     def _move_rows(self) -> int:
         match self.target.table.mode:
             case WriteMode.UPSERT:
-                return self._upsert()
+                return self._upsert() if self.target.key else 0
             case WriteMode.HISTORY:
                 return add_versions(self._session, self, task_id=self._task_id)
             case WriteMode.REPLACE:

@@ -76,6 +76,12 @@ def test_without_a_bookmark_only_what_was_appended_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("mode", [UPSERT, HISTORY])
+def test_a_reading_of_no_rows_needs_no_key(mode: WriteMode) -> None:
+    writing = Writing(mode, SchemaPolicy.EVOLVE, "source 's'")
+    assert writing.arriving(Table("t", {}, full_refresh=True), LATER).mode is mode
+
+
+@pytest.mark.parametrize("mode", [UPSERT, HISTORY])
 def test_a_mode_that_needs_a_key_is_refused_without_one(mode: WriteMode) -> None:
     complaint = f"source 's', collection 'c': write_mode '{mode}' needs a key, and the source has none for table 't'"
     with pytest.raises(ConfigurationError, match=re.escape(complaint)):
