@@ -74,6 +74,7 @@ class Pass:
         self._report = report
         self._bookmark = bookmark
         self._bookmarks_stay = bookmarks_stay
+        self._tables: dict[str, Table] = {}
         self._waiting: dict[str, list[dict[str, Any]]] = {}
         self._waiting_records = 0
         self._waiting_bytes = 0
@@ -98,6 +99,7 @@ class Pass:
 
     def _begin(self, table: Table) -> None:
         self._flush()
+        self._tables[table.name] = table
         for sink in self._sinks:
             arriving = self._writing.arriving(table, sink.position)
             # After a crash, a bookmark that covers rows which are not moved before the end would hide their loss.
@@ -109,6 +111,7 @@ class Pass:
             sink.empty(emptied)
 
     def _take(self, rows: Rows) -> None:
+        self._writing.check_key(self._tables[rows.table])
         self._uncommitted += len(rows.batch)
         self._report.count(len(rows.batch), rows.size)
         if isinstance(rows.batch, Columns):

@@ -13,21 +13,34 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Position
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import SourceJob
+    from app.domain.writing import Empty
 
 _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Writing:
-    """The collection's `write_mode` (None: as the source reads) and `schema_policy`; `subject` begins every error."""
+    """The collection's `write_mode` (None: as the source reads), `schema_policy`, `empty` and `max_shrink` (percent).
+
+    `subject` begins every error.
+    """
 
     mode: WriteMode | None
     policy: SchemaPolicy
     subject: str
+    empty: Empty | None = None
+    max_shrink: float | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Writing:
-        return cls(mode=job.collection.write_mode, policy=job.collection.schema_policy, subject=subject_of(job))
+        collection = job.collection
+        return cls(
+            mode=collection.write_mode,
+            policy=collection.schema_policy,
+            subject=subject_of(job),
+            empty=collection.empty,
+            max_shrink=collection.max_shrink,
+        )
 
     @property
     def all_or_nothing(self) -> bool:
@@ -39,7 +52,8 @@ class Writing:
 
         After a void or lost bookmark the source sends all rows again. So appended rows are replaced, because rows that
         are sent again could not be recognised; after a void one an upsert starts with an empty table. Snapshots stay as
-        they are, and so does a history, in which rows that are not sent again end.
+        they are, and so does a history, in which rows that are not sent again end. A void bookmark is what the user
+        asked for, so the table may shrink then.
 
         Raises:
             ConfigurationError: the mode contradicts what the source reads, or needs a key that it does not have.
@@ -51,18 +65,31 @@ class Writing:
         if (appended and lost) or (mode is WriteMode.UPSERT and position.void):
             mode = WriteMode.REPLACE
         whole = table.full_refresh or (mode is WriteMode.HISTORY and position.void)
-        return dataclasses.replace(table, mode=mode, schema_policy=self.policy, full_refresh=whole)
+        return dataclasses.replace(
+            table,
+            mode=mode,
+            schema_policy=self.policy,
+            full_refresh=whole,
+            empty=None if position.void else table.empty or self.empty,
+            max_shrink=None if position.void else self.max_shrink,
+        )
 
     def _check(self, mode: WriteMode, table: Table) -> None:
-        if mode in _KEYED and not table.key:
-            raise ConfigurationError(
-                f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
-                "set 'primary_key'"
-            )
+        if table.columns:  # otherwise there are no rows yet, and the key may still come
+            self.check_key(table)
         if mode is WriteMode.REPLACE and not table.full_refresh:
             raise ConfigurationError(
                 f"{self.subject}: write_mode 'replace' needs all rows each time, but the source reads only new rows "
                 f"of table {table.name!r}: set 'sync_mode: full_refresh' or another write_mode"
+            )
+
+    def check_key(self, table: Table) -> None:
+        """Raises `ConfigurationError` if rows of the table need a key and have none."""
+        mode = self.mode or _usual(table)
+        if mode in _KEYED and not table.key:
+            raise ConfigurationError(
+                f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
+                "set 'primary_key'"
             )
 
 

@@ -13,9 +13,21 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
-from app.domain.keys import Attempts, Day, Name, Names, OfferedName, Schedule, Section, Timeout, Timezone, Window
+from app.domain.keys import (
+    Attempts,
+    Day,
+    Name,
+    Names,
+    OfferedName,
+    Percentage,
+    Schedule,
+    Section,
+    Timeout,
+    Timezone,
+    Window,
+)
 from app.domain.windows import Length, Windows
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import MAX_SHRINK, Empty, SchemaPolicy, WriteMode
 
 Misfire = Literal["skip", "latest", "all"]
 SyncMode = Literal["full_refresh", "incremental"]
@@ -41,6 +53,8 @@ class Inherited(Section):
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     lookback: Duration = dt.timedelta()
+    empty: Empty = "refuse"
+    max_shrink: Percentage = f"{MAX_SHRINK:g}%"  # type: ignore[assignment] # validated like a written one
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +113,8 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The collection that an attempt copies, with all defaults applied.
 
     `sync_mode`, `cursor_field` and `primary_key` are None if the source decides; `write_mode` is None if it depends on
-    how the source reads. With `windows` the collection is read in time windows; those in sync are not read again.
+    how the source reads. `max_shrink` is in percent. With `windows` the collection is read in time windows; those in
+    sync are not read again.
     """
 
     name: str
@@ -112,5 +127,7 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     primary_key: list[str] | None = None
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    empty: Empty = "refuse"
+    max_shrink: float | None = MAX_SHRINK
     windows: Windows | None = None
     lookback: dt.timedelta = dt.timedelta()

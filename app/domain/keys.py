@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,6 +13,8 @@ from app.domain.duration import Duration
 from app.domain.errors import ConfigurationError
 from app.domain.numbers import Whole
 from app.domain.visible import make_visible, name_character
+
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
 
 LONGEST_NAME = 255
 """In bytes of UTF-8: three names together must fit into an index row (2,704 bytes)."""
@@ -97,6 +100,15 @@ def _parse_window(value: Any) -> Any:
     return None if value == NOTHING else value
 
 
+def _parse_percentage(value: Any) -> Any:
+    if value == NOTHING:
+        return None
+    found = _PERCENTAGE.fullmatch(str(value).strip())
+    if not found or float(found[1]) > 100:  # noqa: PLR2004 -- per cent
+        raise ValueError(f"must be a percentage from 0% to 100%, such as 50%; for no limit write '{NOTHING}'")
+    return float(found[1])
+
+
 def _parse_list(value: Any) -> Any:
     if isinstance(value, str):
         return [value]
@@ -118,6 +130,8 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
 Window = Annotated[Duration | None, BeforeValidator(_parse_window)]
 """None: unlimited."""
+Percentage = Annotated[float | None, BeforeValidator(_parse_percentage)]
+"""Written with its sign, because 0.5 may mean two things. None: no limit."""
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Final, Literal
 
 
 class WriteMode(enum.StrEnum):
@@ -24,3 +25,10 @@ class SchemaPolicy(enum.StrEnum):
     EVOLVE = "evolve"
     FREEZE = "freeze"
     DISCARD = "discard"
+
+
+Empty = Literal["refuse", "allow"]
+"""Whether a reading of all rows may find none, although the table has some."""
+
+MAX_SHRINK: Final = 50.0
+"""The usual share of a table's rows, in percent, that a reading of all rows may lack."""

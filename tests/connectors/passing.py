@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Destination
     from app.domain.attempt_protocol import AttemptMessage
+    from app.domain.writing import Empty
 
 COLUMNS = {"id": Kind.INTEGER, "at": Kind.INTEGER, "v": Kind.TEXT}
 
@@ -95,6 +96,8 @@ class Collection:
     directory: Path
     mode: WriteMode | None = None
     policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    empty: Empty | None = None
+    max_shrink: float | None = None
     generation: int = 0
     tasks: int = 0
     told: list[AttemptMessage] = dataclasses.field(default_factory=list)
@@ -122,7 +125,8 @@ class Collection:
             sink = Sink("d", destination, destination.open())
             report = Report(self)  # type: ignore[arg-type]
             if not sink.position.completed:
-                writing = Writing(self.mode, self.policy, subject="source 'source', collection 'collection'")
+                subject = "source 'source', collection 'collection'"
+                writing = Writing(self.mode, self.policy, subject, empty=self.empty, max_shrink=self.max_shrink)
                 bookmark = sink.position.bookmark
                 Pass([sink], bookmark=bookmark, writing=writing, report=report).run(source.read(bookmark))
             close([sink])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from app.domain.numbers import signed_integers
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Empty, SchemaPolicy, WriteMode
 
 
 class Kind(enum.Enum):
@@ -90,9 +90,12 @@ def parse_type(name: str) -> tuple[Kind, Digits | None]:
 class Table:
     """A table of the source and how it is written to the destination.
 
-    `key` is empty if rows have no identity. With `full_refresh` this pass has all rows of the source, otherwise the new
-    ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
-    as far as they are known.
+    `key` is empty if rows have no identity; without `columns` there are no rows that could have one. With
+    `full_refresh` this pass has all rows of the source, otherwise the new ones. The attempt sets `mode` and
+    `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known.
+
+    `empty` and `max_shrink` (percent) say how far a reading of all rows may shrink the table; None: as far as it likes.
+    The attempt sets them; a source with an option of its own may set `empty`.
 
     Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
     the highest value there wins; a row without a value is older than all others.
@@ -107,6 +110,8 @@ class Table:
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     digits: dict[str, Digits] = field(default_factory=dict)
+    empty: Empty | None = None
+    max_shrink: float | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.connectors.warehouse.layout import VALID_FROM_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
+from app.connectors.warehouse.shrinkage import check_shrinkage
 
 if TYPE_CHECKING:
     from app.connectors.warehouse.session import Session
@@ -16,16 +17,20 @@ def add_versions(session: Session, stage: Staged, *, task_id: str) -> int:
 
     Each key has one current row (`VALID_TO_COLUMN` is NULL). If the source sent all of its rows, those that it did not
     send are removed.
+
+    Raises:
+        SynclineError: too many rows would be removed.
     """
     target = stage.target
-    matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key)
+    # Without a key there are no staged rows to match.
+    matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key) or "TRUE"
     counts = f"kept.{VALID_TO_COLUMN} IS NULL"
     newest = f"{stage.newest()} AS staged"
     rest = [name for name in stage.columns if name not in target.key]
     ending = f"UPDATE {target.qualified} AS kept SET {VALID_TO_COLUMN} = now()"  # noqa: S608 -- quoted identifiers
+    changed = ended = 0
     if rest:
-        session.run(f"{ending} FROM {newest} WHERE {counts} AND {matching} AND {stage.differs(rest)}")
-    ended = 0
+        changed = session.run(f"{ending} FROM {newest} WHERE {counts} AND {matching} AND {stage.differs(rest)}")
     if target.table.full_refresh:
         gone = f"NOT EXISTS (SELECT 1 FROM {newest} WHERE {matching})"  # noqa: S608 -- quoted identifiers
         ended = session.run(f"{ending} WHERE {counts} AND {gone}")
@@ -38,4 +43,8 @@ def add_versions(session: Session, stage: Staged, *, task_id: str) -> int:
         """,  # noqa: S608 -- quoted identifiers
         task_id,
     )
+    new = began - changed
+    if ended > new:
+        ((current,),) = session.rows(f"SELECT count(*) FROM {target.qualified} AS kept WHERE {counts}")  # noqa: S608 -- quoted identifiers
+        check_shrinkage(target.table, had=lambda: current + ended - new, sent=current, rows="current rows")
     return ended + began

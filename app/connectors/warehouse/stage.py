@@ -10,6 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from app.connectors.warehouse.history import add_versions
 from app.connectors.warehouse.layout import ROW_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.resent import Resent
+from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.connectors.warehouse.staged import Staged
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -70,10 +71,17 @@ class Stage(Staged):
         self._emptied.setdefault(emptied.column, []).append(emptied.value)
 
     def move(self) -> int:
-        """Moves the rows into the target in the caller's transaction; returns how many were inserted or changed."""
-        self._empty_target()
+        """Moves the rows into the target in the caller's transaction; returns how many were inserted or changed.
+
+        Raises:
+            SynclineError: too many rows of the target would go.
+        """
+        emptied = self._empty_target()
         self._drop_older()
         moved = self._move_rows()
+        if emptied:
+            rows = "rows in the windows of time that were read again"
+            check_shrinkage(self.target.table, had=lambda: emptied, sent=moved, rows=rows)
         self._session.run(f"TRUNCATE {self.name}")
         return moved
 
@@ -81,7 +89,9 @@ class Stage(Staged):
     def _upsert(self) -> int:
         """The newest row of each key wins; an equal existing row stays untouched."""
 
-    def _empty_target(self) -> None:
+    def _empty_target(self) -> int:
+        """Deletes the noted rows; returns how many they were."""
+        deleted = 0
         for field, values in self._emptied.items():
             column = self.target.columns[field].name
             # Many at once, as each statement scans the table, but not more than a statement may have parameters.
@@ -90,11 +100,12 @@ class Stage(Staged):
                 listed_values = ", ".join(
                     f"CAST(${number} AS {self.columns[column]})" for number in range(1, len(some) + 1)
                 )
-                self._session.run(
+                deleted += self._session.run(
                     f"DELETE FROM {self.target.qualified} WHERE {quoted(column)} IN ({listed_values})",  # noqa: S608 -- quoted identifiers
                     *some,
                 )
         self._emptied.clear()
+        return deleted
 
     def _drop_older(self) -> None:
         """Removes staged rows of which the target has a newer version; a snapshot replaces even that."""
@@ -114,15 +125,21 @@ class Stage(Staged):
     def _move_rows(self) -> int:
         match self.target.table.mode:
             case WriteMode.UPSERT:
-                return self._upsert()
+                return self._upsert() if self.target.key else 0
             case WriteMode.HISTORY:
                 return add_versions(self._session, self, task_id=self._task_id)
             case WriteMode.REPLACE:
-                # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
-                self._session.run(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+                return self._replace()
             case WriteMode.APPEND if not self.target.table.full_refresh:
                 self._resent.drop()
         return self._append()
+
+    def _replace(self) -> int:
+        # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
+        deleted = self._session.run(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+        added = self._append()
+        check_shrinkage(self.target.table, had=lambda: deleted, sent=added)
+        return added
 
     def _append(self) -> int:
         names = column_list(self.columns)

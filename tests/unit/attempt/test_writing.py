@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,28 @@ def test_without_a_bookmark_only_what_was_appended_is_replaced() -> None:
     assert arriving(UPSERT, FORGOTTEN).mode is UPSERT
     history = arriving(HISTORY, FORGOTTEN)
     assert (history.mode, history.full_refresh) == (HISTORY, False)
+
+
+@pytest.mark.parametrize("position", [FIRST, LATER, FORGOTTEN])
+def test_the_collection_says_how_far_a_table_may_shrink_and_its_source_whether_it_may_be_empty(
+    position: Position,
+) -> None:
+    writing = Writing(None, SchemaPolicy.EVOLVE, "source 's'", empty="refuse", max_shrink=80)
+    told = table(full_refresh=True, keyed=False)
+    arrived = [writing.arriving(replace(told, empty=empty), position) for empty in (None, "allow")]
+    assert [(each.empty, each.max_shrink) for each in arrived] == [("refuse", 80), ("allow", 80)]
+
+
+def test_a_reload_that_was_asked_for_may_shrink_a_table_to_nothing() -> None:
+    writing = Writing(None, SchemaPolicy.EVOLVE, "source 's'", empty="refuse", max_shrink=80)
+    arrived = writing.arriving(replace(table(full_refresh=True, keyed=False), empty="refuse"), VOID)
+    assert (arrived.empty, arrived.max_shrink) == (None, None)
+
+
+@pytest.mark.parametrize("mode", [UPSERT, HISTORY])
+def test_a_reading_of_no_rows_needs_no_key(mode: WriteMode) -> None:
+    writing = Writing(mode, SchemaPolicy.EVOLVE, "source 's'")
+    assert writing.arriving(Table("t", {}, full_refresh=True), LATER).mode is mode
 
 
 @pytest.mark.parametrize("mode", [UPSERT, HISTORY])

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE_KEYS = (
-    "collections, config, destinations, lookback, max_attempts, misfire, misfire_window, schedule, schema_policy, "
-    "timeout, timezone, type, write_mode"
+    "collections, config, destinations, empty, lookback, max_attempts, max_shrink, misfire, misfire_window, schedule, "
+    "schema_policy, timeout, timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
-    "cursor_field, interval, lookback, max_attempts, misfire, misfire_window, name, parameters, primary_key, "
+    "cursor_field, empty, interval, lookback, max_attempts, max_shrink, misfire, misfire_window, name, parameters, primary_key, "
     "refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
 TYPES = ", ".join(SOURCE_TYPES)
 DESTINATIONS = ", ".join(DESTINATION_TYPES)
+PERCENTAGES = "must be a percentage from 0% to 100%, such as 50%; for no limit write 'none'"
 DURATIONS = "use days, hours, minutes and seconds in this order, such as 45s, 90m, 1h30m, 24h or 7d"
 
 
@@ -151,6 +152,13 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ("timezone: Europe/Berln", ".timezone: unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
         ("misfire: newest", ".misfire: unknown value 'newest'; choose one of skip, latest, all"),
         ("misfire_window: soon", f".misfire_window: duration 'soon' is not valid; {DURATIONS}"),
+        ("empty: yes", ".empty: unknown value 'yes'; choose one of refuse, allow"),
+        ("max_shrink: 50", f".max_shrink: {PERCENTAGES}"),
+        ("max_shrink: 0.5", f".max_shrink: {PERCENTAGES}"),
+        ("max_shrink: 101%", f".max_shrink: {PERCENTAGES}"),
+        ("max_shrink: -1%", f".max_shrink: {PERCENTAGES}"),
+        ("max_shrink: half", f".max_shrink: {PERCENTAGES}"),
+        ("max_shrink: [50%]", f".max_shrink: {PERCENTAGES}"),
         ("timeout: 90", f".timeout: duration '90' is not valid; {DURATIONS}"),
         ("timeout: 0s", ".timeout: must be greater than zero"),
         ("max_attempts: 0", ".max_attempts: must be at least 1, not 0"),

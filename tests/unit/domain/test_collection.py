@@ -21,7 +21,10 @@ SAID = {
     "write_mode": WriteMode.UPSERT,
     "schema_policy": SchemaPolicy.FREEZE,
     "lookback": timedelta(minutes=10),
+    "empty": "allow",
+    "max_shrink": 80.0,
 }
+WRITTEN = SAID | {"max_shrink": "80%"}
 
 
 def test_the_keys_that_a_source_can_have_for_its_collections_are_all_tried_here() -> None:
@@ -32,16 +35,16 @@ def test_the_keys_that_a_source_can_have_for_its_collections_are_all_tried_here(
 @pytest.mark.parametrize("key", SAID)
 def test_a_key_is_the_collections_own_else_its_sources_else_the_default(key: str) -> None:
     usual = getattr(Inherited(), key)
-    source = Inherited.model_validate({key: SAID[key]})
+    source = Inherited.model_validate({key: WRITTEN[key]})
     assert getattr(Collection(name="c").within("s", Inherited()), key) == usual
     assert getattr(Collection(name="c").within("s", source), key) == SAID[key]
-    own = Collection.model_validate({"name": "c", key: SAID[key]})
+    own = Collection.model_validate({"name": "c", key: WRITTEN[key]})
     assert getattr(own.within("s", Inherited()), key) == SAID[key]
 
 
-@pytest.mark.parametrize("key", ["schedule", "misfire_window"])
+@pytest.mark.parametrize("key", ["schedule", "misfire_window", "max_shrink"])
 def test_none_takes_back_what_the_source_says(key: str) -> None:
-    source = Inherited.model_validate({key: SAID[key]})
+    source = Inherited.model_validate({key: WRITTEN[key]})
     own = Collection.model_validate({"name": "c", key: "none"})
     assert getattr(own.within("s", source), key) is None
 
@@ -65,6 +68,8 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
             "primary_key": "id",
             "write_mode": "history",
             "schema_policy": "discard",
+            "empty": "allow",
+            "max_shrink": "12.5 %",
             "interval": "day",
             "refresh_window": "2h",
             "lookback": "10m",
@@ -82,6 +87,8 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
         primary_key=["id"],
         write_mode=WriteMode.HISTORY,
         schema_policy=SchemaPolicy.DISCARD,
+        empty="allow",
+        max_shrink=12.5,
         windows=Windows("day", date(2024, 1, 1), NOW, 7200.0),
         lookback=timedelta(minutes=10),
     )

@@ -20,6 +20,7 @@ from app.connectors.warehouse.layout import (
     left_out_warning,
     widen,
 )
+from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Fence, Log, Position
     from app.connectors.contract.schema import Table
     from app.connectors.destinations.dlt.options import DltDestinationOptions
+    from app.connectors.destinations.dlt.stage import Stage
 
 
 class DltDestination:
@@ -84,9 +86,12 @@ class DltDestination:
         empty = [stage for stage in moving if not stage.rows and stage.target.how == "replace"]
         with self._warehouse.translate_errors("cannot commit"), self._warehouse.loading():
             self._bookmark.verify()
+            load_id = self._loader.package(full) if full else ""
+            for stage in moving:
+                self._check_shrinkage(stage)
             prepared = Prepared(
                 task=self._fence.task,
-                load_id=self._loader.package(full) if full else "",
+                load_id=load_id,
                 tables={stage.target.qualified: stage.target.how for stage in full}
                 | {stage.target.qualified: "empty" for stage in empty},
                 bookmark=bookmark,
@@ -107,6 +112,11 @@ class DltDestination:
         for stage in full:
             stage.clear()
         return rows
+
+    def _check_shrinkage(self, stage: Stage) -> None:
+        target = stage.target
+        if target.how == "replace":
+            check_shrinkage(target.table, had=lambda: self._loader.count_rows(target.qualified), sent=stage.moved)
 
     def _inexact_warning(self, table: str) -> str | None:
         return inexact_warning(self._tables.stages[table].target)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from dlt.common.schema import Schema
 from dlt.extract import DltSource
 
@@ -93,8 +94,13 @@ class Loader:
         with self._client() as client:
             if self._warehouse.is_of_files:
                 return bool(_files(client, table, bool))
-            qualified = client.sql_client.make_qualified_table_name(table)
-            return bool(client.sql_client.execute_sql(f"SELECT count(*) FROM {qualified}")[0][0])  # noqa: S608 -- a quoted identifier
+            return bool(_count(client, table))
+
+    def count_rows(self, table: str) -> int:
+        with self._client() as client:
+            if self._warehouse.is_of_files:
+                return sum(_rows_in(client, path) for path in _files(client, table, _is_parquet))
+            return _count(client, table)
 
     def _is_there(self, client: Any, table: str) -> bool:
         name = client.schema.naming.normalize_tables_path(table)
@@ -183,6 +189,21 @@ def _files(client: Any, table: str, which: Callable[[str], bool]) -> list[str]:
     if not client.fs_client.exists(client.get_table_dir(table)):
         return []
     return [path for path in client.list_table_files(table) if which(client.pathlib.basename(path))]
+
+
+def _is_parquet(name: str) -> bool:
+    return name.endswith(".parquet")
+
+
+def _rows_in(client: Any, path: str) -> int:
+    """Reads only the end of the Parquet file."""
+    with client.fs_client.open(path, "rb") as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
+
+
+def _count(client: Any, table: str) -> int:
+    qualified = client.sql_client.make_qualified_table_name(table)
+    return int(client.sql_client.execute_sql(f"SELECT count(*) FROM {qualified}")[0][0])  # noqa: S608 -- a quoted identifier
 
 
 def _remove(client: Any, paths: list[str]) -> None:

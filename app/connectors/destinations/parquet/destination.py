@@ -24,6 +24,7 @@ from app.connectors.warehouse.layout import (
     left_out_warning,
     widen,
 )
+from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.domain.errors import ConfigurationError
 from app.domain.writing import SchemaPolicy, WriteMode
 from app.failpoints import fail_point
@@ -55,6 +56,7 @@ class ParquetDestination:
         self._prefix = f"{hashlib.sha256(identity).hexdigest()[:12]}-"
         self._manifest: Manifest
         self._before: dict[str, TableState] = {}
+        self._found: set[str] = set()
         self._reload_reason = ""
         self._standing: Standing | None = None
         self._numbers = 0
@@ -63,10 +65,10 @@ class ParquetDestination:
 
     def open(self) -> Position:
         self._manifest = self._manifests.claim()
-        found = self._sweep()
-        position = self._manifest.position(self._fence, found)
+        self._found = self._sweep()
+        position = self._manifest.position(self._fence, self._found)
         if position.reload is Reload.MISSING:
-            self._manifest = self._manifest.without_missing(found)
+            self._manifest = self._manifest.without_missing(self._found)
         self._before = self._manifest.tables
         self._reload_reason = position.reason
         self._standing = position.standing
@@ -154,12 +156,19 @@ class ParquetDestination:
         table = stage.target.table
         empty = table.mode is WriteMode.REPLACE or not self._manifest.tables.get(name)
         staged = stage.finish(even_if_empty=empty)
+        if table.mode is WriteMode.REPLACE:
+            check_shrinkage(table, had=lambda: self._rows_before(name), sent=sum(each.rows for each in staged))
         if table.mode is WriteMode.APPEND and not table.full_refresh:
             if name not in self._resent:
                 before = self._before.get(name)
                 self._resent[name] = Resent(self._storage, stage, before.files if before else ())
             staged = [self._resent[name].drop(each) for each in staged]
         return [self._put(name, each, cursor=stage.target.cursor) for each in staged if each.rows or empty]
+
+    def _rows_before(self, table: str) -> int:
+        """Without those in files that somebody has removed."""
+        before = self._before.get(table)
+        return sum(file.rows for file in before.files if file.name in self._found) if before else 0
 
     def _put(self, table: str, staged: Staged, *, cursor: str | None) -> DataFile:
         self._numbers += 1

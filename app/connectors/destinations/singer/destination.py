@@ -66,6 +66,7 @@ class SingerDestination:
         self._program: Program | None = None
         self._running: RunningTarget | None = None
         self._tables: dict[str, Table] = {}
+        self._told_of_shrinking = False
         self._rows = 0
         # Rows of a replaced table have a version; activating it removes the rows of other versions.
         self._version = time.time_ns() // 1_000_000
@@ -98,6 +99,8 @@ class SingerDestination:
         if table.name not in self._tables:
             for warning in filter(None, [late_versions_warning(table), _repeats_warning(table)]):
                 self._log("warn", warning)
+        if table.mode is WriteMode.REPLACE:
+            self._warn_of_shrinking(table)
         if self._tables.get(table.name) != table:
             self._tables[table.name] = table
             if self._running is not None:
@@ -133,6 +136,15 @@ class SingerDestination:
         running, self._running = self._running, None
         if running is not None:
             running.stop()
+
+    def _warn_of_shrinking(self, table: Table) -> None:
+        if not self._told_of_shrinking and (table.empty == "refuse" or table.max_shrink is not None):
+            self._told_of_shrinking = True
+            self._log(
+                "warn",
+                f"destination {self._name!r} is a Singer target, which does not say how many rows it has: 'empty' and "
+                "'max_shrink' do not protect the tables that are replaced there",
+            )
 
     def _running_target(self) -> RunningTarget:
         """The running target, started with the schemas of all tables if there is none."""

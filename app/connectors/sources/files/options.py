@@ -15,6 +15,7 @@ from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.keys import Several
 from app.domain.ports import HIGHEST_PORT
+from app.domain.writing import Empty  # noqa: TC001 - pydantic reads the annotations
 
 _CSV_ONLY: Final = ("dialect", "header", "skip_lines", "comment", "delimiter", "quote", "escape", "nulls")
 _TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
@@ -67,7 +68,7 @@ class FilesOptions(Options):
 
 
 class FilesParameters(Options):
-    """The files of one collection. None: from the file's name, or from `dialect`."""
+    """The files of one collection. None: from the file's name, or from `dialect`; `empty` None: the collection's."""
 
     path: Annotated[tuple[str, ...], Several, Field(min_length=1, repr=False)]
     order: Order = "name"
@@ -75,7 +76,7 @@ class FilesParameters(Options):
     compression: Compression | None = None
     members: str = Field(default="*", min_length=1)
     encoding: str = "utf-8"
-    empty: Literal["refuse", "allow"] = "refuse"
+    empty: Empty | None = None
     dialect: DialectName | None = None
     header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
     skip_lines: int = Field(default=0, ge=0)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.options import FilesOptions, FilesParameters
     from app.connectors.sources.files.storage import Found
     from app.domain.attempt_protocol import SourceJob
+    from app.domain.writing import Empty
 
 _ADDED = {"_file": Kind.TEXT, "_line": Kind.INTEGER}
 
@@ -42,6 +43,7 @@ class FilesSource:
         self._table_name = collection.table_name
         self._key = tuple(collection.primary_key or ())
         self._full_refresh = collection.sync_mode == "full_refresh"
+        self._empty = parameters.empty or collection.empty
         self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir, order=parameters.order)
         self._log = log
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
@@ -118,14 +120,20 @@ class FilesSource:
             raise self._no_files()
         self._log("info", f"reading all {len(found)} files")
         table = _GrowingTable(
-            self._parameters, name=self._table_name, key=self._key, known=Bookmark(), full_refresh=True
+            self._parameters,
+            name=self._table_name,
+            key=self._key,
+            known=Bookmark(),
+            full_refresh=True,
+            empty=self._empty,
         )
         self._measure(found)
         for file in found:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
             # Files without rows have no columns, but the earlier rows must still be removed.
-            yield Table(self._table_name, loaded.columns, self._key, full_refresh=True, digits=loaded.digits)
+            earlier, digits = loaded.columns, loaded.digits
+            yield Table(self._table_name, earlier, self._key, full_refresh=True, digits=digits, empty=self._empty)
         self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds, digits=table.columns.digits).text())
 
@@ -167,7 +175,7 @@ class FilesSource:
                 if records:
                     self._within_bytes += batch.size
                     yield Rows(self._table_name, records, batch.size)
-            if is_empty and self._full_refresh and self._parameters.empty == "refuse":
+            if is_empty and self._full_refresh and self._empty == "refuse":
                 # It may still be being written, so another try is worth it.
                 raise SynclineError(
                     f"{part.name} is empty, as if its export had failed; the table stays as it is. "
@@ -204,11 +212,13 @@ class _GrowingTable:
         key: tuple[str, ...],
         known: Bookmark,
         full_refresh: bool = False,
+        empty: Empty | None = None,
     ) -> None:
         self.columns = Columns(parameters.types, key=key, known=known.columns, digits=known.digits)
         self._name = name
         self._key = key
         self._full_refresh = full_refresh
+        self._empty = empty
         self._announced: tuple[dict[str, Kind], dict[str, Digits]] | None = None
 
     @property
@@ -223,7 +233,7 @@ class _GrowingTable:
             wanted, columns = (", ".join(map(repr, names)) for names in (missing, self.kinds))
             raise ConfigurationError(f"{file} has no column {wanted} for 'primary_key'; choose from {columns}")
         kinds, digits = self._announced = dict(self.kinds), dict(self.columns.digits)
-        return Table(self._name, kinds, self._key, full_refresh=self._full_refresh, digits=digits)
+        return Table(self._name, kinds, self._key, full_refresh=self._full_refresh, digits=digits, empty=self._empty)
 
 
 def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:

@@ -68,7 +68,8 @@ class RedisSource:
             yield Rows(name, waiting, size)
         if not table.columns:
             # Without rows, earlier ones must still be removed.
-            yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
+            columns = {"redis_key": Kind.TEXT} if set(table.key) <= {"redis_key"} else {}
+            yield replace(table, columns=columns, key=table.key if columns else ())
 
 
 def _batches(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:

@@ -147,7 +147,7 @@ class Reading:
         yield from self.flush()
         if self._table is None and self._plan.full_refresh:
             # Without rows, earlier ones must still be removed.
-            yield self._announce(self._plan.declared)
+            yield self._announce(self._plan.declared if set(self._plan.key) <= self._plan.declared.keys() else {})
 
     def _announce(self, columns: dict[str, Kind]) -> Table:
         plan = self._plan

@@ -85,6 +85,11 @@ class Wanted:
     def __contains__(self, stream: str) -> bool:
         return stream in self._choices
 
+    def without_schema(self) -> Iterator[Table]:
+        """The table of a full refresh for which not even a SCHEMA came: earlier rows must still be removed."""
+        if self._collection.type != ALL and all(choice.full_refresh for choice in self._choices.values()):
+            yield Table(self._collection.table_name, {}, full_refresh=True)
+
     def note_loaded(self, stream: str) -> None:
         """Records of `stream` came, and are loaded."""
         if found := self._choices.get(stream):
@@ -155,6 +160,8 @@ class Reading:
         if first_text and not (messages or self._tables or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, but none of them is a Singer message: {first_text}")
         self._wanted.strangers.refuse(may_be_outdated=self._late.may_be_outdated)
+        if not any(self._tables.values()):
+            yield from self._wanted.without_schema()
         yield from self._state.finish()
 
     def _check_unread(self, line: bytes) -> None:

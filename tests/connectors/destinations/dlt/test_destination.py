@@ -274,6 +274,33 @@ def test_replaced_rows_stay_until_the_new_ones_are_complete(target: DltTarget) -
 
 
 @every
+def test_replaced_rows_stay_if_a_reading_suddenly_brings_nothing_or_far_less(target: DltTarget) -> None:
+    guarded = replace(REPLACED, empty="refuse", max_shrink=50)
+    target.begun(guarded, range(2000)).commit("1", final=True)
+    for few, complaint in ((range(0), "sent none: the table"), (range(999), "sent only 999, and 'max_shrink' is 50%")):
+        with pytest.raises(SynclineError, match=f"table 'made' has 2,000 rows, but the source {complaint}") as refused:
+            target.begun(guarded, few).commit("2", final=True)
+        assert not isinstance(refused.value, ConfigurationError)
+        assert len(target.ids()) == 2000
+    assert target.attempt()[1].bookmark == "1"
+    target.begun(guarded, range(1000)).commit("2", final=True)
+    assert len(target.ids()) == 1000
+    target.begun(replace(guarded, empty="allow"), range(0)).commit("3", final=True)
+    target.begun(guarded, range(0)).commit("4", final=True)
+    assert target.ids() == []
+
+
+@every
+def test_rows_of_one_key_are_counted_once_when_they_replace_others(target: DltTarget) -> None:
+    guarded = replace(REPLACED, key=("id",), max_shrink=50)
+    target.begun(guarded, range(2000)).commit("1", final=True)
+    destination = target.begun(guarded, range(999))
+    destination.write("made", records(range(999), "again"))
+    with pytest.raises(SynclineError, match="sent only 999"):
+        destination.commit("2", final=True)
+
+
+@every
 def test_every_kind_arrives_as_it_is(target: DltTarget) -> None:
     table = Table(
         "made",

@@ -24,7 +24,7 @@ from app.connectors.destinations.parquet import destination as parquet
 from app.connectors.destinations.parquet.manifest import escape
 from app.connectors.destinations.parquet.storage import LocalStorage, ObjectStorage
 from app.domain.attempt_protocol import LogLine
-from app.domain.errors import ConfigurationError, LeaseLostError
+from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.connectors.attempts import Scene
 from tests.connectors.destinations.parquet.lake import Lake
@@ -229,6 +229,39 @@ def test_a_replaced_table_without_rows_can_be_read(lake: Lake, tmp_path: Path) -
     collection.load(origin)
     (file,) = lake.manifest["tables"]["t"]["files"]
     assert pq.read_table(lake.path / file["name"]).column_names[:3] == list(COLUMNS)
+
+
+def test_replaced_files_stay_if_a_reading_suddenly_brings_nothing_or_far_less(lake: Lake, tmp_path: Path) -> None:
+    collection = Collection(lake.options, tmp_path / "work", empty="refuse", max_shrink=50)
+    table = Table("t", COLUMNS, full_refresh=True)
+
+    def sent(rows: int) -> Sent:
+        return Sent(table, Rows("t", [{"id": number} for number in range(rows)], 1), Checkpoint(str(rows)))
+
+    collection.load(sent(2000))
+    before = lake.manifest
+    with pytest.raises(SynclineError, match="table 't' has 2,000 rows, but the source sent none: the table stays as"):
+        collection.load(sent(0))
+    with pytest.raises(SynclineError, match="table 't' has 2,000 rows, but the source sent only 999, and 'max_shrink'"):
+        collection.load(sent(999))
+    assert (lake.manifest["tables"], lake.manifest["bookmark"]) == (before["tables"], "2000")
+    collection.load(sent(1000))
+    assert lake.rows().total() == 1000
+    collection.empty = "allow"
+    collection.load(sent(0))
+    collection.empty = "refuse"
+    collection.load(sent(0))
+    assert lake.rows().total() == 0
+
+
+def test_files_that_somebody_has_removed_do_not_count(lake: Lake, tmp_path: Path) -> None:
+    collection = Collection(lake.options, tmp_path / "work", empty="refuse")
+    table = Table("t", {"id": Kind.INTEGER}, full_refresh=True)
+    collection.load(Sent(table, Rows("t", [{"id": 1}], 1)))
+    for name in lake.files:
+        (lake.path / name).unlink()
+    collection.load(Sent(table))
+    assert collection.load(Sent(table, Rows("t", [{"id": 1}], 1))) == 1
 
 
 @pytest.mark.parametrize("mode", [WriteMode.UPSERT, WriteMode.HISTORY, None])

@@ -96,6 +96,18 @@ def test_rows_that_replace_others_have_a_version_that_grows(tmp_path: Path) -> N
     assert versions[0] == versions[1] < versions[2] == versions[3]
 
 
+def test_the_log_tells_once_that_a_target_cannot_be_asked_how_many_rows_it_has(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)}, collection={"sync_mode": "full_refresh"})
+    warning = (
+        "destination 'target' is a Singer target, which does not say how many rows it has: 'empty' and 'max_shrink' do "
+        "not protect the tables that are replaced there"
+    )
+    told = scene.load(schema(id="integer"), record(id=1), schema(id="integer", more="string"), record(id=2))
+    assert told.lines.count(warning) == 1
+    scene.collection |= {"empty": "allow", "max_shrink": None}
+    assert warning not in scene.load(schema(id="integer"), record(id=1)).lines
+
+
 def test_of_a_flood_of_words_a_log_gets_as_much_as_it_takes(tmp_path: Path) -> None:
     scene = Scene(tmp_path, {"target": target(tmp_path, words=2 * BURST_BYTES // 10_000)})
     told = scene.load(schema(id="integer"), record(id=1), state({"at": 1}))

@@ -85,6 +85,38 @@ def test_a_full_refresh_keeps_the_table_when_a_file_is_empty_unless_that_is_allo
 
 
 @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "id,text\n"), ("a.parquet", parquet_of(range(0)))])
+def test_files_without_rows_empty_no_table_unless_that_is_allowed(
+    filing: Filing, warehouse: Warehouse, name: str, content: str | bytes
+) -> None:
+    filing.collection["sync_mode"] = "full_refresh"
+    filing.write(name, parquet_of(range(3)) if name == "a.parquet" else csv_of(range(3)))
+    filing.run()
+    filing.write(name, content)
+    for _ in range(2):
+        failed = filing.run().failed
+        assert "table 'made' has 3 rows, but the source sent none" in failed.error
+        assert failed.retryable
+    assert warehouse.execute(ROWS) == [(3, 3)]
+    filing.collection["empty"] = "allow"
+    assert filing.run().finished.records_read == 0
+    assert warehouse.execute(ROWS) == [(0, 0)]
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("place", ["collection", "parameters"])
+def test_one_key_allows_an_empty_file_and_an_empty_table(filing: Filing, warehouse: Warehouse, place: str) -> None:
+    filing.collection["sync_mode"] = "full_refresh"
+    filing.write("a.jsonl", jsonl_of(range(3)))
+    filing.run()
+    filing.write("a.jsonl", "")
+    assert "is empty" in filing.run().failed.error
+    getattr(filing, place)["empty"] = "allow"
+    assert filing.run().finished.records_read == 0
+    assert warehouse.execute(ROWS) == [(0, 0)]
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_every_format_comes_plain_as_gzip_and_as_zip(filing: Filing, warehouse: Warehouse) -> None:
     contents: dict[str, Any] = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of}
     for number, (kind, made) in enumerate(contents.items()):

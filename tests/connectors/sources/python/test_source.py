@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,6 +45,7 @@ class Shop:
 
     directory: Path
     warehouse: Warehouse
+    collection: dict[str, Any] = field(default_factory=dict)
     tasks: int = 0
 
     def start(self, function: str, rows: int = 20, *, again: bool = False, code: str = SHOP) -> Attempt:
@@ -68,7 +69,8 @@ class Shop:
                     "table_name": "orders",
                     "start_date": "2024-01-01",
                     "parameters": {"rows": rows},
-                },
+                }
+                | self.collection,
                 "destinations": {"warehouse": self.warehouse.options()},
                 "generation": 0,
                 "data_dir": str(self.directory / "state"),
@@ -103,10 +105,29 @@ def test_only_what_is_new_is_loaded(shop: Shop, warehouse: Warehouse, function: 
 
 
 @pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
-def test_a_whole_table_is_replaced_each_time_down_to_nothing(shop: Shop, warehouse: Warehouse) -> None:
-    for rows in (20, 0):
+def test_a_whole_table_is_replaced_each_time_down_to_nothing_if_that_is_allowed(
+    shop: Shop, warehouse: Warehouse
+) -> None:
+    for rows in (20, 10):
         shop.run("replaced", rows)
         assert warehouse.execute("SELECT count(*) FROM loaded.orders") == [(rows,)]
+    assert "table 'orders' has 10 rows, but the source sent none" in shop.run("replaced", 0).failed.error
+    assert warehouse.execute("SELECT count(*) FROM loaded.orders") == [(10,)]
+    shop.collection["empty"] = "allow"
+    assert shop.run("replaced", 0).finished.rows_written == 0
+    assert warehouse.execute("SELECT count(*) FROM loaded.orders") == [(0,)]
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("mode", ["upsert", "history"])
+def test_a_function_that_yields_nothing_needs_no_field_for_the_key(shop: Shop, warehouse: Warehouse, mode: str) -> None:
+    shop.collection |= {"write_mode": mode, "primary_key": ["id"], "empty": "allow"}
+    current = "SELECT count(*) FROM loaded.orders"
+    if mode == "history":
+        current += " WHERE _syncline_valid_to IS NULL"
+    for rows, there in ((0, 0), (20, 20), (0, 20 if mode == "upsert" else 0)):
+        assert shop.run("replaced", rows).finished.records_read == rows
+        assert warehouse.execute(current) == [(there,)]
 
 
 def test_a_failure_in_the_middle_leaves_what_was_there(corner_shop: Shop) -> None:

@@ -101,7 +101,7 @@ def test_every_type_of_key_becomes_rows(server: redis.Redis, job: dict[str, Any]
 
 
 @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
-def test_the_rows_are_replaced_each_time_down_to_nothing(
+def test_the_rows_are_replaced_each_time_down_to_nothing_if_that_is_allowed(
     server: redis.Redis, job: dict[str, Any], warehouse: Warehouse
 ) -> None:
     fill(server, 2500)
@@ -109,8 +109,25 @@ def test_the_rows_are_replaced_each_time_down_to_nothing(
     server.delete("user:7")
     assert run(job).finished.records_read == 2499
     server.flushall()
+    assert "table 'users' has 2,499 rows, but the source sent none" in run(job).failed.error
+    job["collection"]["empty"] = "allow"
     assert run(job).finished.records_read == 0
     assert warehouse.execute("SELECT count(*) FROM loaded.users") == [(0,)]
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("key", ["redis_key", "id"])
+def test_a_pattern_that_matches_nothing_ends_a_history_if_that_is_allowed(
+    server: redis.Redis, job: dict[str, Any], warehouse: Warehouse, key: str
+) -> None:
+    job["collection"] |= {"primary_key": [key], "write_mode": "history"}
+    server.set("user:1", '{"id": 1}')
+    assert run(job).finished.rows_written == 1
+    server.flushall()
+    assert "table 'users' has 1 current row, but the source sent none" in run(job).failed.error
+    job["collection"]["empty"] = "allow"
+    assert run(job).finished.records_read == 0
+    assert warehouse.execute("SELECT count(*) FROM loaded.users WHERE _syncline_valid_to IS NULL") == [(0,)]
 
 
 def test_large_collections_come_in_pieces_each_element_once(

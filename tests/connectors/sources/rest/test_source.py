@@ -74,6 +74,23 @@ def test_numbers_and_declared_decimals_are_exact_in_the_warehouse(web: Web, duck
     assert sums == [(3 * exact, Decimal("0.30"))]
 
 
+@pytest.mark.parametrize("mode", [None, "upsert", "history"])
+def test_an_api_that_suddenly_lists_nothing_empties_no_table_unless_that_is_allowed(
+    web: Web, duckdb: Duckdb, mode: str | None
+) -> None:
+    web.destinations = {"warehouse": duckdb.options()}
+    web.collection |= {"sync_mode": "full_refresh", "write_mode": mode}
+    assert web.run().finished.rows_written == 10
+    web.server.orders = []
+    current = "SELECT count(*) FROM loaded.made" + (" WHERE _syncline_valid_to IS NULL" if mode == "history" else "")
+    if mode != "upsert":
+        assert "rows, but the source sent none" in web.run().failed.error
+        assert duckdb.execute(current) == [(10,)]
+    web.collection["empty"] = "allow"
+    assert web.run().finished.records_read == 0
+    assert duckdb.execute(current) == [(10 if mode == "upsert" else 0,)]
+
+
 def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(
     web: Web, duckdb: Duckdb, tmp_path: Path
 ) -> None:

@@ -84,6 +84,22 @@ def test_a_stream_that_the_catalog_lacks_keeps_the_rows_of_earlier_runs(
     assert postgres.execute("SELECT id FROM loaded.source_new ORDER BY 1") == [(1,), (2,), (3,)]
 
 
+@pytest.mark.parametrize("said", ["", '{"type": "STATE", "value": {}}'], ids=["nothing", "a state"])
+def test_a_full_refresh_without_so_much_as_a_schema_empties_no_table_unless_that_is_allowed(
+    job: dict[str, Any], tmp_path: Path, postgres: Postgres, said: str
+) -> None:
+    job["collection"] |= {"name": "a", "type": "a", "sync_mode": "full_refresh"}
+    known = {"streams": [{"tap_stream_id": "a", "stream": "a"}]}
+    assert run(job, catalog=known).finished.rows_written == 1
+    (tmp_path / "tap.py").write_text(f"print({said!r})")
+    job["task"] = job["task"][:-1] + "2"
+    assert "table 'source_all' has 1 row, but the source sent none" in run(job, catalog=known).failed.error
+    assert postgres.execute("SELECT id FROM loaded.source_all") == [(1,)]
+    job["collection"]["empty"] = "allow"
+    assert run(job, attempt=2, catalog=known).finished.records_read == 0
+    assert postgres.execute("SELECT id FROM loaded.source_all") == []
+
+
 def test_streams_of_all_can_be_given_their_tables(job: dict[str, Any], postgres: Postgres) -> None:
     run(job, stream_table_names={"a": "first"}, stream_table_name_prefix="x_")
     assert postgres.execute("SELECT (SELECT id FROM loaded.first), (SELECT id FROM loaded.x_b)") == [(1, 1)]

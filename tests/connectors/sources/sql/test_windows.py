@@ -136,10 +136,18 @@ def test_one_window_that_begins_later_each_day_is_not_there_twice(
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
-def test_a_window_that_has_become_empty_loses_its_rows(copying: Copying, origin: Origin, duckdb: Duckdb) -> None:
+def test_a_window_that_has_become_empty_loses_its_rows_if_that_is_allowed(
+    copying: Copying, origin: Origin, duckdb: Duckdb
+) -> None:
     copying.destinations = {"warehouse": duckdb.options()}
     assert copying.run(**KEYLESS).finished
     origin.execute("DELETE FROM made WHERE id >= 30")
+    failed = copying.run(**KEYLESS).failed
+    assert (
+        "table 'made' has 10 rows in the windows of time that were read again, but the source sent none" in failed.error
+    )
+    assert duckdb.execute(COUNTS) == [(40, 40)]
+    copying.collection["empty"] = "allow"
     assert copying.run(**KEYLESS).finished
     assert duckdb.execute(COUNTS) == [(30, 30)]
 
