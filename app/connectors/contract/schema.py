@@ -92,7 +92,7 @@ class Table:
 
     `key` is empty if rows have no identity. With `full_refresh` this pass has all rows of the source, otherwise the new
     ones. The attempt sets `mode` and `schema_policy`, whatever the source says. `digits` are those of decimal columns,
-    as far as they are known.
+    as far as they are known. Columns are `inferred` if the source says nothing about them: values have shown them.
 
     Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
     the highest value there wins; a row without a value is older than all others.
@@ -107,6 +107,7 @@ class Table:
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     digits: dict[str, Digits] = field(default_factory=dict)
+    inferred: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Fence, Log, Position
+    from app.connectors.contract.passes import DescribedTable, Fence, Log, Position
     from app.connectors.contract.schema import Table
     from app.connectors.destinations.dlt.options import DltDestinationOptions
 
@@ -107,6 +107,9 @@ class DltDestination:
         for stage in full:
             stage.clear()
         return rows
+
+    def describe_tables(self) -> list[DescribedTable]:
+        return [stage.target.description() for stage in self._tables.stages.values()]
 
     def _inexact_warning(self, table: str) -> str | None:
         return inexact_warning(self._tables.stages[table].target)

@@ -125,7 +125,14 @@ class FilesSource:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
             # Files without rows have no columns, but the earlier rows must still be removed.
-            yield Table(self._table_name, loaded.columns, self._key, full_refresh=True, digits=loaded.digits)
+            yield Table(
+                self._table_name,
+                loaded.columns,
+                self._key,
+                full_refresh=True,
+                digits=loaded.digits,
+                inferred=frozenset(loaded.columns),
+            )
         self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds, digits=table.columns.digits).text())
 
@@ -209,6 +216,7 @@ class _GrowingTable:
         self._name = name
         self._key = key
         self._full_refresh = full_refresh
+        self._declared = parameters.types.keys()
         self._announced: tuple[dict[str, Kind], dict[str, Digits]] | None = None
 
     @property
@@ -223,7 +231,14 @@ class _GrowingTable:
             wanted, columns = (", ".join(map(repr, names)) for names in (missing, self.kinds))
             raise ConfigurationError(f"{file} has no column {wanted} for 'primary_key'; choose from {columns}")
         kinds, digits = self._announced = dict(self.kinds), dict(self.columns.digits)
-        return Table(self._name, kinds, self._key, full_refresh=self._full_refresh, digits=digits)
+        return Table(
+            self._name,
+            kinds,
+            self._key,
+            full_refresh=self._full_refresh,
+            digits=digits,
+            inferred=frozenset(kinds.keys() - self._declared),
+        )
 
 
 def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:

@@ -63,12 +63,13 @@ class RedisSource:
         table = Table(name, {}, key=tuple(self._collection.primary_key or ()), full_refresh=True)
         for waiting, size in _batches(records):
             if more := infer_kinds(waiting, known=table.columns, json=True):
-                table = replace(table, columns=table.columns | more)
+                columns = table.columns | more
+                table = replace(table, columns=columns, inferred=frozenset(columns))
                 yield table
             yield Rows(name, waiting, size)
         if not table.columns:
             # Without rows, earlier ones must still be removed.
-            yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True)
+            yield Table(name, {"redis_key": Kind.TEXT}, full_refresh=True, inferred=frozenset({"redis_key"}))
 
 
 def _batches(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:

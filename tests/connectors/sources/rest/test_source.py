@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Table
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import VARIABLE
 from tests.connectors.sources.rest.web import Server, Web, order
@@ -72,6 +73,14 @@ def test_numbers_and_declared_decimals_are_exact_in_the_warehouse(web: Web, duck
     assert duckdb.execute(found) == [("DECIMAL(38,18)", "DECIMAL(18,2)", "DOUBLE", "TIMESTAMP")]
     sums = duckdb.execute("SELECT sum(total), sum(price) FROM loaded.made")
     assert sums == [(3 * exact, Decimal("0.30"))]
+
+
+def test_columns_that_only_records_show_are_inferred(web: Web) -> None:
+    web.server.orders = [order(1) | {"total": 1}]
+    web.resources = [orders() | {"columns": {"total": {"data_type": "decimal"}, "absent": {"data_type": "text"}}}]
+    [table] = [item for item in web.source().read(None) if isinstance(item, Table)]
+    assert "id" in table.inferred
+    assert table.inferred == table.columns.keys() - {"total", "absent"}
 
 
 def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(
