@@ -197,6 +197,26 @@ class Offers(TypedDict):
     collections: list[OfferedCollection]
 
 
+class LoadedColumn(TypedDict):
+    """A field of the source, and the destination's column for it.
+
+    There is no `column` if the destination does not have one or, like a Singer target, does not tell.
+    """
+
+    field: str
+    field_type: OfferedType
+    column: NotRequired[str]
+    column_type: NotRequired[Annotated[str, Field(description="as the destination names it")]]
+
+
+class LoadedTable(TypedDict):
+    """A table as the last load of its collection found it."""
+
+    destination: str
+    table: str
+    columns: list[LoadedColumn]
+
+
 class Collection(TypedDict):
     """A collection and its state; without a schedule it runs only on request."""
 
@@ -209,6 +229,7 @@ class Collection(TypedDict):
     last_success_at: NotRequired[Time]
     last_failure_at: NotRequired[Time]
     consecutive_failures: int
+    tables: NotRequired[list[LoadedTable]]
 
 
 class Source(TypedDict):

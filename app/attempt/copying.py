@@ -78,6 +78,7 @@ class Pass:
         self._waiting: dict[str, list[dict[str, Any]]] = {}
         self._waiting_records = 0
         self._waiting_bytes = 0
+        self._with_rows: set[str] = set()
         self._uncommitted = 0
         self._committed_at = time.monotonic()
         self._commits_midway = not writing.all_or_nothing
@@ -113,6 +114,7 @@ class Pass:
     def _take(self, rows: Rows) -> None:
         self._writing.check_key(self._tables[rows.table])
         self._uncommitted += len(rows.batch)
+        self._with_rows.add(rows.table)
         self._report.count(len(rows.batch), rows.size)
         if isinstance(rows.batch, Columns):
             # Such a batch already has the right size.
@@ -156,6 +158,8 @@ class Pass:
         if rows is not None and not (self._bookmarks_stay and sink.position.indifferent):
             fail_point("child.committed")
             self._report.report_commit(sink, rows=rows, bookmark=bookmark)
+        if final:
+            self._report.report_tables(sink, with_rows=self._with_rows)
 
 
 def _by_bookmark(sinks: list[Sink]) -> dict[str | None, list[Sink]]:

@@ -1,4 +1,4 @@
-"""Reports to the worker: log lines, progress and commits."""
+"""Reports to the worker: log lines, progress, commits and columns."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.passes import Measured
-from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress
+from app.connectors.contract.schema import type_name
+from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress, TableDescribed
+from app.domain.table_columns import TableColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from app.attempt.sink import Sink
     from app.attempt.worker_pipe import WorkerPipe
-    from app.connectors.contract.passes import Source
+    from app.connectors.contract.passes import DescribedTable, Source
     from app.domain.attempt_protocol import Level
 
 _PROGRESS_SECONDS: Final = 1.0
@@ -47,6 +52,14 @@ class Report:
         self.rows_written += rows
         self._pipe.send(Committed(destination=sink.name, rows=rows, bookmark=_as_json(bookmark)))
 
+    def report_tables(self, sink: Sink, *, with_rows: Collection[str]) -> None:
+        """Reports the columns of the tables that the sink has committed; `with_rows` are those that got rows."""
+        for described in sink.describe_tables():
+            filled = described.table.name in with_rows
+            if columns := _columns(described, filled=filled):
+                whole = filled and described.table.full_refresh
+                self._pipe.send(TableDescribed(sink.name, _storable(described.table.name), columns, whole=whole))
+
     def report_completed(self, sink: Sink) -> None:
         """Reports a commit of an earlier attempt of this task, which the worker may have missed."""
         self._pipe.send(LogLine("info", f"destination {sink.name!r} already has all rows of this task"))
@@ -64,6 +77,31 @@ class WorkerLog:
 
     def installing(self, *, done: bool = False) -> None:
         self._pipe.send(Installing(done=done))
+
+
+def _columns(described: DescribedTable, *, filled: bool) -> list[TableColumn]:
+    """The source's fields; without rows, the kinds of those that values have to show are not known."""
+    table = described.table
+    columns: list[TableColumn] = []
+    for field, kind in table.columns.items():
+        if field == INTERVAL_COLUMN or (field in table.inferred and not filled):
+            continue
+        name, type_ = described.columns.get(field, (None, None))
+        columns.append(
+            TableColumn(
+                field=_storable(field),
+                field_type=type_name(kind, table.digits.get(field)),
+                column=name,
+                column_type=type_,
+                inferred=field in table.inferred,
+            )
+        )
+    return columns
+
+
+def _storable(name: str) -> str:
+    """`name`; NUL and lone surrogates, which a Singer target may accept, would change in the store."""
+    return name.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _as_json(bookmark: str | None) -> Any:

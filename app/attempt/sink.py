@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.contract.blame import destination_subject, prefix_errors
-from app.connectors.contract.passes import Emptying, Fence, Position
+from app.connectors.contract.passes import Describing, Emptying, Fence, Position
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Destination, Emptied, Log
+    from app.connectors.contract.passes import DescribedTable, Destination, Emptied, Log
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import CopyJob
 
@@ -95,6 +95,14 @@ class Sink:
     def commit(self, bookmark: str | None, *, final: bool) -> int | None:
         """The number of rows inserted or changed; None if the destination has failed."""
         return self._call(lambda destination: destination.commit(bookmark, final=final))
+
+    def describe_tables(self) -> list[DescribedTable]:
+        """The tables of this attempt; none if the destination has failed or keeps nothing."""
+
+        def describe(destination: Destination) -> list[DescribedTable]:
+            return destination.describe_tables() if isinstance(destination, Describing) else []
+
+        return self._call(describe) or []
 
     def close(self) -> None:
         destination, self._destination = self._destination, None

@@ -13,6 +13,7 @@ import msgspec
 
 from app.domain.collection import CollectionJob, SyncMode
 from app.domain.interval import Interval  # noqa: TC001 - msgspec reads the annotations
+from app.domain.table_columns import TableColumn  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +131,18 @@ class Committed(msgspec.Struct, frozen=True, tag="committed"):
     bookmark: Any = None
 
 
+class TableDescribed(msgspec.Struct, frozen=True, tag="table_described"):
+    """The columns of a table whose rows were committed.
+
+    `whole`: all rows of the source were read, and there were some.
+    """
+
+    destination: str
+    table: str
+    columns: list[TableColumn]
+    whole: bool = False
+
+
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
     """This collection can be read from the source."""
 
@@ -164,4 +177,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     retryable: bool = True
 
 
-AttemptMessage = LogLine | Installing | Progress | Committed | Checked | Offered | Finished | Failed
+AttemptMessage = LogLine | Installing | Progress | Committed | TableDescribed | Checked | Offered | Finished | Failed

@@ -22,6 +22,8 @@ TASK_STARTED: Final = "TaskStarted"
 BOOKMARK_SAVED: Final = "BookmarkSaved"
 # How much a running attempt has read so far: `records_read`, `bytes_read` and, if known, the fraction `share`.
 PROGRESS_REPORTED: Final = "ProgressReported"
+# The columns of a table that the task loads are known for the first time, or have changed since its last load.
+SCHEMA_CHANGED: Final = "SchemaChanged"
 # The cancellation of a running task was requested.
 CANCEL_REQUESTED: Final = "CancelRequested"
 # The attempt failed and the task will be tried again at `run_at`.

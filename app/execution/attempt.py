@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 from msgspec import structs
@@ -27,6 +27,7 @@ from app.domain.attempt_protocol import (
     Offered,
     Progress,
     Sync,
+    TableDescribed,
 )
 from app.domain.duration import format_duration
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
@@ -35,12 +36,13 @@ from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
+from app.execution.schema_changes import describe_changes, revise
 from app.failpoints import fail_point
 from app.loops import finish_uninterrupted
 from app.store.database import UNREACHABLE, describe_error, is_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from pathlib import Path
     from typing import Any
     from uuid import UUID
@@ -49,11 +51,14 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptMessage, Backfill
     from app.domain.claim import Claim
+    from app.domain.table_columns import SchemaRevision
     from app.execution.endings import Endings
     from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
     from app.execution.unknown import LeftToOthers
     from app.store.queue import TaskQueue
+
+T = TypeVar("T")
 
 _FIRST_LINE: Final = "Running task..."
 _SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
@@ -98,6 +103,7 @@ class Attempt:
         self._child: AttemptProcess | None = None
         self._progress_logged_at = self._began
         self._commits = 0
+        self._schemas: dict[tuple[str, str], SchemaRevision] | None = None
         self._records_read = 0
         self.is_ending = False
 
@@ -215,33 +221,65 @@ class Attempt:
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
+            case TableDescribed():
+                await self._note_schema(message)
             case Installing() | Checked() | Finished() | Failed() | Offered():
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:
-        """Save the bookmark of a commit, and try again during an outage.
+        """Save the bookmark of a commit.
 
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
         """
         self._commits += 1
         fail_point("bookmark.saving")
+        save = partial(
+            self._context.queue.save_bookmark,
+            self._context.worker,
+            self.claim,
+            commit=self._commits,
+            destination=committed.destination,
+            rows=committed.rows,
+            bookmark=committed.bookmark,
+        )
+        await self._until_answered(save, delayed="bookmark.delayed")
+
+    async def _note_schema(self, found: TableDescribed) -> None:
+        """Save the columns of a table if they are new or have changed, and log the changes.
+
+        Raises:
+            LeaseLostError: the attempt no longer belongs to this worker.
+        """
+        queue, delayed = self._context.queue, "schema.delayed"
+        if self._schemas is None:
+            known = await self._until_answered(partial(queue.list_schemas, self.claim), delayed=delayed)
+            self._schemas = {(each.destination, each.table): each for each in known}
+        key = found.destination, found.table
+        revision = revise(self._schemas.get(key), found)
+        if revision is None:
+            return
+        if line := describe_changes(revision):
+            await self._log.write(*line)
+        save = partial(queue.revise_schema, self._context.worker, self.claim, revision)
+        await self._until_answered(save, delayed=delayed)
+        self._schemas[key] = revision
+
+    async def _until_answered(self, call: Callable[[], Awaitable[T]], *, delayed: str) -> T:
+        """Call the database, and try again during an outage, with a line `delayed` in the worker's log.
+
+        Raises:
+            LeaseLostError: the attempt no longer belongs to this worker.
+        """
         while not self._has_lost_lease():
             try:
-                return await self._context.queue.save_bookmark(
-                    self._context.worker,
-                    self.claim,
-                    commit=self._commits,
-                    destination=committed.destination,
-                    rows=committed.rows,
-                    bookmark=committed.bookmark,
-                )
+                return await call()
             except LeaseLostError:
                 raise
             except Exception as error:
                 if is_refusal(error):
                     raise
-                _logger.warning("bookmark.delayed", task=self.claim.task_id, error=describe_error(error))
+                _logger.warning(delayed, task=self.claim.task_id, error=describe_error(error))
                 await asyncio.sleep(PAUSE_SECONDS)
         raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} no longer belongs to this worker")
 

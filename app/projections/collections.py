@@ -27,6 +27,7 @@ class _Collection:
     failure: History | None = None
     failures_since_success: list[Order] = field(default_factory=list)
     saved: dict[str, Saved] = field(default_factory=dict)
+    schemas: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, history: History) -> None:
         self.last = _later(self.last, history)
@@ -40,6 +41,7 @@ class _Collection:
                 self.failures_since_success.append(history.order)
         for destination, saved in history.bookmarks():
             self.saved[destination] = max(saved, self.saved.get(destination, saved))
+        self.schemas += history.schema_rows()
 
 
 class Collections:
@@ -62,6 +64,10 @@ class Collections:
     def status_rows(self) -> list[dict[str, Any]]:
         """The rows of `collection_status`."""
         return [_status_row(key, c.last, c, self.retired.get(key)) for key, c in self._collections.items() if c.last]
+
+    def schema_rows(self) -> list[dict[str, Any]]:
+        """The rows of `table_schemas`."""
+        return [row for collection in self._collections.values() for row in collection.schemas]
 
     def saving_events(self) -> Iterator[tuple[UUID, int]]:
         """The events (task, version) that saved the current bookmarks."""

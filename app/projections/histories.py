@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.domain.events import BOOKMARK_SAVED
+from app.domain.events import BOOKMARK_SAVED, SCHEMA_CHANGED
 from app.domain.task import TERMINAL, IllegalTransitionError, Task, fold
 
 if TYPE_CHECKING:
@@ -69,6 +69,23 @@ class History:
         for event, xid in zip(self.stream.events, self.stream.xids, strict=True):
             if event.type == BOOKMARK_SAVED:
                 yield event.data["destination"], Saved(xid, event.version, event.task)
+
+    def schema_rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of `table_schemas` that the task has added."""
+        for event in self.stream.events:
+            if event.type == SCHEMA_CHANGED:
+                yield {
+                    "source": self.task.source,
+                    "collection": self.task.collection,
+                    "destination": event.data["destination"],
+                    "table_name": event.data["table"],
+                    "revision": event.data["revision"],
+                    "columns": event.data["columns"],
+                    "changes": event.data["changes"],
+                    "task": event.task,
+                    "attempt": event.attempt,
+                    "changed_at": event.at,
+                }
 
     def tasks_row(self) -> dict[str, Any]:
         """The row of `tasks`."""

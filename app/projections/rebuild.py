@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
 
 # Updated in the same transaction as the events.
-SYNCHRONOUS: Final = ("tasks", "task_queue", "collection_status", "bookmarks")
+SYNCHRONOUS: Final = ("tasks", "task_queue", "collection_status", "bookmarks", "table_schemas")
 PROJECTIONS: Final = (*SYNCHRONOUS, *(projection.name for projection in ASYNCHRONOUS))
 ALL: Final = "all"
 
@@ -103,6 +103,10 @@ async def _replace_rows_of_collections(
         rows = collections.status_rows()
         await store.replace_all(connection, "collection_status", rows)
         counts["collection_status"] = len(rows)
+    if "table_schemas" in names:
+        rows = collections.schema_rows()
+        await store.replace_all(connection, "table_schemas", rows)
+        counts["table_schemas"] = len(rows)
     if "bookmarks" in names:
         counts["bookmarks"] = await store.replace_bookmarks(connection, collections.saving_events())
     return counts

@@ -79,8 +79,8 @@ class _Verification:
         self._followings = [await self._following(projection) for projection in self._asynchronous]
         async for drift in self._streams_and_tasks():
             yield drift
-        for drifts in (await self._task_queue(), await self._collection_status(), await self._bookmarks()):
-            for drift in drifts:
+        for compare in (self._task_queue, self._collection_status, self._bookmarks, self._table_schemas):
+            for drift in await compare():
                 yield drift
         for following in self._followings:
             async for drift in self._asynchronous_rows(following):
@@ -141,6 +141,14 @@ class _Verification:
             ("source", "collection", "destination"),
             await store.list_expected_bookmarks(self._connection, self._collections.saving_events()),
             await store.list_found_bookmarks(self._connection),
+        )
+
+    async def _table_schemas(self) -> Iterator[Drift]:
+        return _compare(
+            "table_schemas",
+            ("source", "collection", "destination", "table_name", "revision"),
+            self._collections.schema_rows(),
+            await store.list_all_rows(self._connection, "table_schemas"),
         )
 
     async def _asynchronous_rows(self, following: _Following) -> AsyncIterator[Drift]:

@@ -32,7 +32,7 @@ _TERMINAL: Final = sorted(TERMINAL)
 
 Row: TypeAlias = dict[str, Any]
 # Projections that are small enough to be replaced in one statement.
-Replaced: TypeAlias = Literal["task_queue", "collection_status"]
+Replaced: TypeAlias = Literal["task_queue", "collection_status", "table_schemas"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
+import msgspec
 
 from app.domain.claim import Claim
 from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
+from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import Status
 from app.store.batcher import Batcher
 from app.store.jsonb import jsonb_text
@@ -176,12 +178,44 @@ class TaskQueue:
             values = (destination, rows, bookmark, claim.generation, commit)
             if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *values, head["version"]):
                 return
-        raise LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
+        raise _lease_lost(claim)
 
     async def get_saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
         """Get the last bookmark of each destination of the collection, by its id; none of an older generation."""
         rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
         return {row["destination"]: row["bookmark"] for row in rows}
+
+    async def list_schemas(self, claim: Claim) -> list[SchemaRevision]:
+        """List the newest revision of each table that the collection has loaded, without its changes."""
+        rows = await self._pool.fetch(_SQL["known_schemas"], claim.source, claim.collection)
+        return [
+            SchemaRevision(
+                destination=row["destination"],
+                table=row["table_name"],
+                revision=row["revision"],
+                columns=msgspec.convert(row["columns"], tuple[TableColumn, ...]),
+            )
+            for row in rows
+        ]
+
+    async def revise_schema(self, worker: UUID, claim: Claim, revision: SchemaRevision) -> None:
+        """Save the new columns of a table; saving the same revision again is safe.
+
+        Raises:
+            LeaseLostError: the attempt no longer belongs to this worker.
+        """
+        key = (claim.source, claim.collection, claim.task, claim.number)
+        what = (revision.destination, revision.table, revision.revision)
+        for _ in range(_TRIES):
+            head = await self._pool.fetchrow(_SQL["schema_head"], worker, *key, *what)
+            if head is None:
+                break
+            if head["saved"]:
+                return
+            data = msgspec.to_builtins(revision)
+            if await self._pool.fetchval(_SQL["revise_schema"], worker, *key, *what, data, head["version"]):
+                return
+        raise _lease_lost(claim)
 
     async def report_progress(self, worker: UUID, reports: Sequence[tuple[Claim, Mapping[str, Any]]]) -> int:
         """Append the progress of attempts. Returns the number appended: lost attempts and locked rows are skipped."""
@@ -242,6 +276,10 @@ async def schedule_tasks(
     )
     rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns), channel)
     return {(row["source"], row["collection"]): row["task"] for row in rows}
+
+
+def _lease_lost(claim: Claim) -> LeaseLostError:
+    return LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
 
 
 def _unsettled(new: NewTask) -> UnsettledError:

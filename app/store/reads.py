@@ -126,6 +126,10 @@ class Reader:
         """List every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
+    async def list_tables(self) -> list[asyncpg.Record]:
+        """List every table that a collection has loaded into a destination, with its current columns."""
+        return await self._pool.fetch(_SQL["current_tables"])
+
     async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
         """Yield pages of tasks, oldest first."""
         async for page in self._pages(selection):

@@ -160,6 +160,22 @@ bookmarks = Table(
     PrimaryKeyConstraint("source", "collection", "destination", name="bookmarks_pkey"),
 )
 
+table_schemas = Table(
+    "table_schemas",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("destination", Text),
+    _required("table_name", Text),
+    _required("revision", Integer),
+    _required("columns", JSONB),
+    _required("changes", JSONB),
+    _required("task", Uuid),
+    _required("attempt", SmallInteger),
+    _required("changed_at", INSTANT),
+    PrimaryKeyConstraint("source", "collection", "destination", "table_name", "revision", name="table_schemas_pkey"),
+)
+
 schedules = Table(
     "schedules",
     metadata,

@@ -18,6 +18,7 @@ _TABLES: Final = (
     "task_queue",
     "collection_status",
     "bookmarks",
+    "table_schemas",
     "schedules",
     "workers",
 )

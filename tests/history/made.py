@@ -83,6 +83,13 @@ class Maker:
         bookmark = {"destination": "d", "rows": 10, "bookmark": number, "generation": 0, "commit": 1}
         self._append(task, events.BOOKMARK_SAVED, "RUNNING", last.attempt, last.worker, bookmark)
 
+    def revised(self, task: UUID, revision: int) -> None:
+        self.now += SECOND
+        last = self._last(task)
+        columns = [{"field": f"f{number}", "field_type": "text"} for number in range(revision)]
+        schema = {"destination": "d", "table": "t", "revision": revision, "columns": columns, "changes": []}
+        self._append(task, events.SCHEMA_CHANGED, "RUNNING", last.attempt, last.worker, schema)
+
     def ended(self, task: UUID, type_: str = events.TASK_SUCCEEDED, **more: Any) -> None:
         """The end of an attempt, or of a task; a rescue is nobody's, and so is the cancellation of a waiting task."""
         last = self._last(task)
@@ -133,6 +140,7 @@ def projected(history: History) -> Projections:
         tasks=[life.tasks_row() for life in lives],
         task_queue=[life.queue_row() for life in collections.active()],
         collection_status=collections.status_rows(),
+        table_schemas=collections.schema_rows(),
         bookmarks=[_bookmark(history, task, version) for task, version in collections.saving_events()],
     )
 
@@ -164,6 +172,7 @@ def a_history() -> History:
         task = made.scheduled(fire_time=fire_time)
         made.started(task)
         made.saved(task, 10 * (number + 1))
+        made.revised(task, number + 1)
         if number == 1:
             made.skipped("c", fire_time + 10 * SECOND)
             made.ended(task, events.ATTEMPT_RESCUED, error="gone")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from app.domain.events import BOOKMARK_SAVED
+from app.domain.events import BOOKMARK_SAVED, SCHEMA_CHANGED
 from app.domain.task import TERMINAL, Status, Task
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ _LISTED: tuple[str, ...] = (
 
 
 def wrong_projections(history: History, found: Projections) -> Iterator[tuple[str, str]]:
-    """(row, what is wrong with it) of `tasks`, `task_queue`, `collection_status` and `bookmarks`."""
+    """(row, what is wrong with it) of the inline projections."""
     tasks = history.tasks.values()
     active = [task for task in tasks if task.status not in TERMINAL]
     yield from _compared("tasks", ("task",), [_row(task, _LISTED) for task in tasks], found.tasks)
     yield from _compared("task_queue", ("source", "collection"), [_row(t, _HEAD) for t in active], found.task_queue)
     yield from _compared("bookmarks", ("source", "collection", "destination"), _bookmarks(history), found.bookmarks)
+    schema_key = ("source", "collection", "destination", "table_name", "revision")
+    yield from _compared("table_schemas", schema_key, _schemas(history), found.table_schemas)
     if history.kept_since is None:  # what is counted over all tasks outlives those that were dropped
         key = ("source", "collection")
         yield from _compared("collection_status", key, _statuses(history), found.collection_status)
@@ -107,6 +109,26 @@ def _bookmarks(history: History) -> list[Row]:
                     "saved_at": event.at,
                 }
     return list(rows.values())
+
+
+def _schemas(history: History) -> list[Row]:
+    return [
+        {
+            "source": task.source,
+            "collection": task.collection,
+            "destination": event.data["destination"],
+            "table_name": event.data["table"],
+            "revision": event.data["revision"],
+            "columns": event.data["columns"],
+            "changes": event.data["changes"],
+            "task": id_,
+            "attempt": event.attempt,
+            "changed_at": event.at,
+        }
+        for id_, task in history.tasks.items()
+        for event in history.streams[id_]
+        if event.type == SCHEMA_CHANGED
+    ]
 
 
 def _compared(

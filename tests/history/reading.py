@@ -55,7 +55,10 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
                 WorkerRow(*row) for row in _rows(connection, "worker, pid, state, lease_until", "workers", "worker")
             ],
             projections=Projections(
-                *(_table(connection, name) for name in ("tasks", "task_queue", "collection_status", "bookmarks"))
+                *(
+                    _table(connection, name)
+                    for name in ("tasks", "task_queue", "collection_status", "bookmarks", "table_schemas")
+                )
             ),
             changed=changed,
             **more,

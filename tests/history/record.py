@@ -91,6 +91,7 @@ class Projections:
     task_queue: Sequence[Mapping[str, Any]] = ()
     collection_status: Sequence[Mapping[str, Any]] = ()
     bookmarks: Sequence[Mapping[str, Any]] = ()
+    table_schemas: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,12 @@ def a_bookmark_is_old(history: History) -> History:
     return history.with_(projections=replace(projected(history), bookmarks=rows))
 
 
+@breaks("projections_equal_the_fold")
+def columns_are_old(history: History) -> History:
+    rows = [dict(row) | {"columns": []} for row in projected(history).table_schemas]
+    return history.with_(projections=replace(projected(history), table_schemas=rows))
+
+
 @breaks("destinations_equal_their_sources")
 def a_record_is_there_twice(history: History) -> History:
     return _copied(history, found={**history.copied[0].found, 3: 2})

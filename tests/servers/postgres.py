@@ -38,6 +38,12 @@ _LATER_COLUMNS = (
     ("0007", "task_queue", "backfill text"),
     ("0009", "task_queue", "claim bigint NOT NULL DEFAULT 0"),
 )
+# The revision that brings a table, and the table as it is declared, without its key.
+_SCHEMAS = """table_schemas (
+    source text, collection text, destination text, table_name text, revision integer, columns jsonb, changes jsonb,
+    task uuid, attempt smallint, changed_at timestamptz
+)"""
+_LATER_TABLES = (("0012", _SCHEMAS),)
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 # Deletes the directory when its standard input ends, as it does whatever way the test session goes, and the server
@@ -115,12 +121,18 @@ def migrate(url: str) -> None:
 
 @contextmanager
 def lent_columns(url: str, revision: str) -> Iterator[None]:
-    """Tables of an older revision have the columns that the statements of this release write, while they are filled."""
+    """An older revision has the tables and columns that the statements of this release write, while it is filled."""
     lent = [(table, column) for since, table, column in _LATER_COLUMNS if revision < since]
+    tables = [table for since, table in _LATER_TABLES if revision < since]
     with psycopg.connect(url, autocommit=True) as connection:
         for table, column in lent:
             connection.execute(f"ALTER TABLE syncline.{table} ADD COLUMN {column}".encode())
+        for table in tables:
+            connection.execute(f"CREATE TABLE syncline.{table}".encode())
+            connection.execute(f"GRANT ALL ON syncline.{table.partition(' ')[0]} TO PUBLIC".encode())
         yield
+        for table in tables:
+            connection.execute(f"DROP TABLE syncline.{table.partition(' ')[0]}".encode())
         for table, column in lent:
             connection.execute(f"ALTER TABLE syncline.{table} DROP COLUMN {column.partition(' ')[0]}".encode())
 

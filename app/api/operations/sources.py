@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from app.api.documents import (
     Collection,
@@ -11,6 +12,7 @@ from app.api.documents import (
     DiscoveryRequest,
     Done,
     Error,
+    LoadedTable,
     Offers,
     Source,
     SourceChoice,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Rows = dict[tuple[str, str], Any]
+Tables = dict[tuple[str, str], list[Any]]
+_COLUMN_FIELDS: Final = ("field", "field_type", "column", "column_type")
 
 
 class Sources(Endpoint):
@@ -57,10 +61,13 @@ class Sources(Endpoint):
     async def get(self, _request: Request) -> Response:
         services = self.services
         rows = {(row["source"], row["collection"]): row for row in await services.reader.list_collections()}
+        tables: Tables = defaultdict(list)
+        for row in await services.reader.list_tables():
+            tables[row["source"], row["collection"]].append(row)
         catalogue = services.catalogue()
         return JsonAnswer(
             drop_none(
-                sources=[_source_document(source, rows) for source in catalogue.sources.values()],
+                sources=[_source_document(source, rows, tables) for source in catalogue.sources.values()],
                 rejected=rejected_documents(catalogue),
                 config_problem=services.config_problem(),
             )
@@ -146,19 +153,35 @@ async def _call_connector(services: Services, request: Request, call: Callable[[
         raise RefusedError(HTTPStatus.BAD_REQUEST, "Source failed", str(error)) from error
 
 
-def _source_document(source: config.Source, rows: Rows) -> Source:
+def _source_document(source: config.Source, rows: Rows, tables: Tables) -> Source:
     return {
         "id": source.id,
         "type": source.type,
         "destinations": list(source.destinations),
         "collections": [
-            _collection_document(source.id, collection, rows.get((source.id, collection.name)))
+            _collection_document(
+                source.id,
+                collection,
+                rows.get((source.id, collection.name)),
+                [
+                    _table_document(row)
+                    for row in tables.get((source.id, collection.name), ())
+                    if row["destination"] in source.destinations
+                ],
+            )
             for collection in source.collections.values()
         ],
     }
 
 
-def _collection_document(source: str, collection: domain.Collection, row: Mapping[str, Any] | None) -> Collection:
+def _table_document(row: Mapping[str, Any]) -> LoadedTable:
+    columns = [drop_none(**{name: each.get(name) for name in _COLUMN_FIELDS}) for each in row["columns"]]
+    return cast("LoadedTable", {"destination": row["destination"], "table": row["table_name"], "columns": columns})
+
+
+def _collection_document(
+    source: str, collection: domain.Collection, row: Mapping[str, Any] | None, tables: list[LoadedTable]
+) -> Collection:
     scheduled = collection.schedule is not None
     known = row or {}
     last_task = known.get("last_task")
@@ -174,5 +197,6 @@ def _collection_document(source: str, collection: domain.Collection, row: Mappin
             last_success_at=known.get("last_success_at"),
             last_failure_at=known.get("last_failure_at"),
             consecutive_failures=known.get("consecutive_failures", 0),
+            tables=tables or None,
         ),
     )

@@ -63,6 +63,14 @@ class Emptied:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class DescribedTable:
+    """A table and its columns in the destination: field → (name, type). Fields without a column are left out."""
+
+    table: Table
+    columns: dict[str, tuple[str, str]]
+
+
 def void_generation(generation: int) -> int:
     """The generation of a void bookmark, one whose table was dropped. Stored before the table is created again."""
     return min(generation, -generation - 1)
@@ -191,6 +199,14 @@ class Emptying(Protocol):
 
     def empty(self, emptied: Emptied) -> None:
         """The next commit removes these rows."""
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A destination that can tell which tables it has begun."""
+
+    def describe_tables(self) -> list[DescribedTable]:
+        """All tables of this attempt, as they are now; asks no server."""
 
 
 class Destination(Protocol):

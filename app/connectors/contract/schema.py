@@ -92,7 +92,8 @@ class Table:
 
     `key` is empty if rows have no identity; without `columns` there are no rows that could have one. With
     `full_refresh` this pass has all rows of the source, otherwise the new ones. The attempt sets `mode` and
-    `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known.
+    `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known. Columns
+    are `inferred` if the source says nothing about them: values have shown them.
 
     `empty` and `max_shrink` (percent) say how far a reading of all rows may shrink the table; None: as far as it likes.
     The attempt sets them; a source with an option of its own may set `empty`.
@@ -112,6 +113,7 @@ class Table:
     digits: dict[str, Digits] = field(default_factory=dict)
     empty: Empty | None = None
     max_shrink: float | None = None
+    inferred: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -40,7 +40,9 @@ class LateFields:
     def with_found_fields(self, stream: str, table: Table) -> Table:
         """`table`, which its stream has just announced, with the fields that were found before."""
         found = self._found.get(stream)
-        return dataclasses.replace(table, columns=found | table.columns) if found else table
+        if not found:
+            return table
+        return dataclasses.replace(table, columns=found | table.columns, inferred=table.inferred.union(found))
 
     def with_late_fields(self, stream: str, table: Table, records: list[dict[str, Any]]) -> Table | None:
         """`table` with the fields of `records` that it lacks; None if there are none, or their kind is not known.
@@ -57,7 +59,9 @@ class LateFields:
         self._known.note_missing_fields(stream, late - kinds.keys())
         new = {field: kinds[field] for field in sorted(late & kinds.keys())}
         self._found.setdefault(stream, {}).update(new)
-        return dataclasses.replace(table, columns=table.columns | new) if new else None
+        if not new:
+            return None
+        return dataclasses.replace(table, columns=table.columns | new, inferred=table.inferred.union(new))
 
     def _kinds(self, stream: str, late: set[str]) -> Mapping[str, Kind]:
         unknown = late - self._columns.get(stream, {}).keys()

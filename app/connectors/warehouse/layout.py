@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import fields_of, has_values
+from app.connectors.contract.passes import DescribedTable
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values.casting import Floating
 from app.connectors.values.fitting import ValueRefusedError, fit
@@ -57,6 +58,9 @@ class Target:
         """The column, and the path in its object, of the value that decides which row of a key is the newest."""
         field, *path = self.table.newest_by or ("",)
         return (self.columns[field].name, tuple(path)) if field and self.table.identity else None
+
+    def description(self) -> DescribedTable:
+        return DescribedTable(self.table, {field: (each.name, each.type) for field, each in self.columns.items()})
 
     def fit(self, batch: Batch) -> dict[str, pa.Array]:
         """The values by the names of `columns`, in their order.
@@ -199,7 +203,10 @@ def widen(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambda 
     new = [
         field for field in sorted(fields_of(batch) - table.columns.keys()) if has_values(batch, field) or vacant(field)
     ]
-    return dataclasses.replace(table, columns=table.columns | dict.fromkeys(new, Kind.JSON)) if new else None
+    if not new:
+        return None
+    columns = table.columns | dict.fromkeys(new, Kind.JSON)
+    return dataclasses.replace(table, columns=columns, inferred=table.inferred.union(new))
 
 
 def quoted(*names: str) -> str:

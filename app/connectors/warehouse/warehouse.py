@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Emptied, Log, Position
+    from app.connectors.contract.passes import DescribedTable, Emptied, Log, Position
     from app.connectors.contract.schema import Table
     from app.connectors.warehouse.bookmarks import Bookmark
     from app.connectors.warehouse.layout import Target
@@ -82,6 +82,9 @@ class Warehouse(abc.ABC):
         if final:
             self._warn_of_left_out()
         return rows
+
+    def describe_tables(self) -> list[DescribedTable]:
+        return [stage.target.description() for stage in self._stages.values()]
 
     @abc.abstractmethod
     def close(self) -> None:

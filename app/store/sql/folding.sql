@@ -1,5 +1,6 @@
 -- Folds many streams in one statement, for rebuilds. It repeats the rules of `app.domain.task.evolve` in SQL, for streams
--- that have ended and contain only events that this release writes. All other streams are left to `evolve`.
+-- that have ended and contain only events that this release writes. All other streams are left to `evolve`, and so are
+-- the few with a `SchemaChanged`, whose data becomes rows.
 
 -- name: plan_folds
 -- Until the end of the transaction, joins and sorts of a batch run in memory.

@@ -185,6 +185,19 @@ DELETE FROM syncline.collection_status t WHERE NOT EXISTS (
 INSERT INTO syncline.collection_status
 SELECT * FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) ON CONFLICT DO NOTHING
 
+-- name: drop_wrong_table_schemas
+-- Deletes the revisions of tables that are not expected, or differ.
+DELETE FROM syncline.table_schemas t WHERE NOT EXISTS (
+  SELECT FROM jsonb_populate_recordset(NULL::syncline.table_schemas, $1) w
+  WHERE w.source = t.source AND w.collection = t.collection AND w.destination = t.destination
+    AND w.table_name = t.table_name AND w.revision = t.revision AND w IS NOT DISTINCT FROM t
+)
+
+-- name: add_missing_table_schemas
+-- Adds the revisions of tables that are missing.
+INSERT INTO syncline.table_schemas
+SELECT * FROM jsonb_populate_recordset(NULL::syncline.table_schemas, $1) ON CONFLICT DO NOTHING
+
 -- name: expected_bookmarks
 -- The bookmarks that the given events (task, version) saved, without void ones: an attempt starts only from a bookmark of
 -- the collection's own generation, not from an older one, nor from a newer one that a restore has lost.
@@ -218,3 +231,7 @@ SELECT * FROM syncline.task_queue
 -- name: all_collection_status
 -- The status of every collection.
 SELECT * FROM syncline.collection_status
+
+-- name: all_table_schemas
+-- All revisions of all tables.
+SELECT * FROM syncline.table_schemas

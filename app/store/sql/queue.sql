@@ -243,6 +243,46 @@ SELECT version FROM moved
 SELECT destination, bookmark FROM syncline.bookmarks
 WHERE source = $1 AND collection = $2 AND generation = $3 AND bookmark IS NOT NULL
 
+-- name: known_schemas
+-- The newest revision of each table that a collection has loaded.
+SELECT DISTINCT ON (destination, table_name) destination, table_name, revision, columns
+FROM syncline.table_schemas WHERE source = $1 AND collection = $2
+ORDER BY destination, table_name, revision DESC
+
+-- name: schema_head
+-- The version of a stream that worker $1 may append to, and whether the table already has revision $8.
+SELECT q.version, EXISTS (
+  SELECT FROM syncline.table_schemas s
+  WHERE s.source = $2 AND s.collection = $3 AND s.destination = $6 AND s.table_name = $7 AND s.revision = $8
+) AS saved
+FROM syncline.task_queue q
+WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+
+-- name: revise_schema
+-- Adds revision $8 of the columns of a table, with the columns and changes in $9. Returns no row if the lease has
+-- expired, or if the stream is no longer at version $10, as in `save_bookmark`.
+WITH fence AS MATERIALIZED (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
+), moved AS (
+  UPDATE syncline.task_queue q
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+    AND q.version = $10 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+  RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
+), listed AS (
+  UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
+), revised AS (
+  INSERT INTO syncline.table_schemas
+    (source, collection, destination, table_name, revision, columns, changes, task, attempt, changed_at)
+  SELECT source, collection, $6::text, $7::text, $8::integer, $9::jsonb -> 'columns', $9::jsonb -> 'changes', task, attempt, at
+  FROM moved
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  SELECT task, version, 'SchemaChanged', at, 'RUNNING', attempt, $1, $9::jsonb FROM moved
+)
+SELECT version FROM moved
+
 -- name: report_progress
 -- Appends the progress $6 of attempts: collections ($2, $3), tasks $4, claims $5. Attempts that no longer belong to
 -- worker $1, or whose row is locked, are skipped: more progress will follow.

@@ -45,6 +45,12 @@ SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collecti
 FROM syncline.collection_status c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
 
+-- name: current_tables
+-- The current columns of every table that was loaded.
+SELECT DISTINCT ON (source, collection, destination, table_name) source, collection, destination, table_name, columns
+FROM syncline.table_schemas
+ORDER BY source, collection, destination, table_name, revision DESC
+
 -- name: source_is_known
 -- Whether a collection of source $1 ever had a task or has a schedule.
 SELECT EXISTS (SELECT FROM syncline.collection_status WHERE source = $1)

@@ -77,6 +77,39 @@ async def test_sources_tell_how_each_collection_fares(client: httpx.AsyncClient,
     assert [source["id"] for source in document["sources"]] == ["load", "a", "a_b"]
 
 
+async def test_sources_tell_the_columns_of_the_tables_that_were_loaded(
+    client: httpx.AsyncClient, api: OpenedApi
+) -> None:
+    columns = [
+        [{"field": "id", "field_type": "integer"}],
+        [
+            {"field": "id", "field_type": "integer", "column": "id", "column_type": "BIGINT"},
+            {"field": "Total", "field_type": "decimal(18,2)", "inferred": True},
+        ],
+    ]
+    for destination, revision in (("nowhere", 1), ("nowhere", 2), ("elsewhere", 1)):
+        await api.pool.execute(
+            "INSERT INTO syncline.table_schemas VALUES"
+            " ('load', 'quick', $1, 'quick', $2, $3, '[]', syncline.uuid7(now()), 1, now())",
+            destination,
+            revision,
+            columns[revision - 1],
+        )
+    load = (await client.get("/api/v1/sources")).json()["sources"][0]
+    quick, slow = load["collections"]
+    assert quick["tables"] == [
+        {
+            "destination": "nowhere",
+            "table": "quick",
+            "columns": [
+                {"field": "id", "field_type": "integer", "column": "id", "column_type": "BIGINT"},
+                {"field": "Total", "field_type": "decimal(18,2)"},
+            ],
+        }
+    ]
+    assert "tables" not in slow
+
+
 async def test_rejected_sources_are_told_with_their_problems(client: httpx.AsyncClient, api: OpenedApi) -> None:
     document = (await client.get("/api/v1/sources")).json()
     assert [one["id"] for one in document["rejected"]] == ["broken"]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.domain.claim import Claim, Ending, NewTask, NumberedLine
+from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import Status
 from app.projections import ProjectionRunner
 from app.store.address import DatabaseAddress
@@ -79,6 +80,14 @@ class Service:
             self.worker, claim, commit=next(COMMITS), destination=destination, rows=rows, bookmark=bookmark
         )
 
+    async def revise(self, claim: Claim, *fields: str, revision: int = 1) -> None:
+        """From now on the table of this claim has these fields."""
+        columns = tuple(TableColumn(field=field, field_type="text") for field in fields)
+        schema = SchemaRevision(
+            destination="lake", table=claim.collection, revision=revision, columns=columns, changes=()
+        )
+        await self.queue.revise_schema(self.worker, claim, schema)
+
     async def end(self, *claims: Claim, status: Status = Status.SUCCESS) -> list[Ending]:
         """End the attempts; returns those that were refused."""
         return await self.queue.end_attempts(self.worker, [ending(claim, status) for claim in claims])
@@ -98,8 +107,11 @@ class Service:
         await self.live("users")
         await self.live("items", Status.FAILED)
         (retried,) = [c for c in await self._claimed("items") if c.collection == "items"]
+        await self.revise(retried, "id")
         await self.end(retried, status=Status.SCHEDULED)
         (running,) = await self._claimed("orders")
+        await self.revise(running, "id")
+        await self.revise(running, "id", "total", revision=2)
         await self.save(running, 7, {"id": 7})
         await self.save(running, 3, None, destination="lake")
         await self.queue.cancel(running.task, "canceled")

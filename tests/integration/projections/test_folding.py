@@ -108,6 +108,7 @@ async def test_streams_of_a_newer_release_are_folded_by_the_one_definition(servi
         "task_queue": 0,
         "collection_status": 2,
         "bookmarks": 0,
+        "table_schemas": 0,
         "daily_collection_stats": 2,
     }
     assert await verify(service.pool) == []

@@ -28,7 +28,7 @@ OUTCOMES = (Status.SUCCESS, Status.FAILED, Status.CANCELED)
 
 
 @pytest.mark.parametrize("garble", ["TRUNCATE syncline.{0}", "DELETE FROM syncline.{0} WHERE collection < 'c5'"])
-@pytest.mark.parametrize("name", ["tasks", "collection_status", "bookmarks"])
+@pytest.mark.parametrize("name", ["tasks", "collection_status", "bookmarks", "table_schemas"])
 async def test_lost_rows_come_back_under_load(service: Service, database_url: str, name: str, garble: str) -> None:
     async with _load(service):
         _execute(database_url, garble.format(name))
@@ -42,6 +42,8 @@ async def test_odd_names_are_ordinary_text(service: Service, name: str) -> None:
     for collection in (r"a\u0000b", r"a\\u0000b", "50 %s", 'quote " and \U0001f600'):
         await service.live(collection)
         await service.schedule(collection)
+    for claim in await service.claim():
+        await service.revise(claim, claim.collection)
     await service.project()
     assert await rebuild(service.pool, name) > 0
     assert await verify(service.pool) == []

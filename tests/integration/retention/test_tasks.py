@@ -56,6 +56,22 @@ async def test_the_last_task_success_and_failure_and_the_bookmarks_task_stay(era
     await era.is_sound()
 
 
+async def test_the_task_of_a_tables_current_columns_stays_and_older_changes_go(era: Era) -> None:
+    tasks = []
+    for number in (1, 2):
+        claim = await era.claimed("orders")
+        await era.service.revise(claim, f"field {number}", revision=number)
+        assert await era.service.end(claim) == []
+        tasks.append(claim.task)
+        await era.lived("orders")
+    await era.go(KEEP + WEEK)
+    last = await era.lived("orders")
+    assert await era.retire()
+    assert await era.tasks() == await era.streams() == {tasks[1], last}
+    assert await era.pool.fetchval("SELECT array_agg(revision) FROM syncline.table_schemas") == [2]
+    await era.is_sound()
+
+
 async def test_a_week_with_an_active_task_stays_until_it_has_ended(era: Era) -> None:
     long = await era.claimed("long")
     await era.lived("orders")
@@ -223,7 +239,7 @@ async def test_a_comparison_sees_events_before_or_after_never_between(era: Era, 
     assert await verify(era.pool) == []
 
 
-@pytest.mark.parametrize("name", ["collection_status", "task_queue", "bookmarks"])
+@pytest.mark.parametrize("name", ["collection_status", "task_queue", "bookmarks", "table_schemas"])
 async def test_a_rebuild_begins_again_when_events_went_meanwhile(
     era: Era, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,8 @@ VIEWS = {
     "fire_times",
     "daily_collection_stats",
     "workers",
+    "columns",
+    "schema_changes",
 }
 
 

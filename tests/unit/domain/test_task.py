@@ -29,6 +29,7 @@ SCHEDULED = Event(TASK, 1, events.TASK_SCHEDULED, AT, "SCHEDULED", 0, data=ASKED
 FOLLOWING: dict[str, tuple[str, dict[str, Any]]] = {
     events.TASK_STARTED: ("RUNNING", {}),
     events.BOOKMARK_SAVED: ("RUNNING", {"rows": 4}),
+    events.SCHEMA_CHANGED: ("RUNNING", {"destination": "d", "table": "t", "revision": 1, "columns": [], "changes": []}),
     events.CANCEL_REQUESTED: ("RUNNING", {}),
     events.ATTEMPT_FAILED: ("SCHEDULED", AGAIN | {"error": "broken"}),
     events.ATTEMPT_RESCUED: ("SCHEDULED", AGAIN | {"error": "gone"}),

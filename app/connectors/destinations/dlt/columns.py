@@ -114,6 +114,13 @@ class _OfSqlite:
         return number
 
 
+def stable_type_name(described: Described) -> str:
+    """The same for a new column and for one that exists. Some databases report a decimal without a scale as `wei`."""
+    if described["data_type"] == "wei":
+        described = NEW_TYPES[Kind.BIG_INTEGER]
+    return _type_name(described) if described["data_type"] == "decimal" else str(described["data_type"])
+
+
 def _type_name(described: Described) -> str:
     size = [str(described[part]) for part in ("precision", "scale") if described.get(part) is not None]
     return str(described["data_type"]) + (f"({', '.join(size)})" if size else "")

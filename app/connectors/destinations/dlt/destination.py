@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Fence, Log, Position
+    from app.connectors.contract.passes import DescribedTable, Fence, Log, Position
     from app.connectors.contract.schema import Table
     from app.connectors.destinations.dlt.options import DltDestinationOptions
     from app.connectors.destinations.dlt.stage import Stage
@@ -117,6 +117,9 @@ class DltDestination:
         target = stage.target
         if target.how == "replace":
             check_shrinkage(target.table, had=lambda: self._loader.count_rows(target.qualified), sent=stage.moved)
+
+    def describe_tables(self) -> list[DescribedTable]:
+        return [stage.target.description() for stage in self._tables.stages.values()]
 
     def _inexact_warning(self, table: str) -> str | None:
         return inexact_warning(self._tables.stages[table].target)

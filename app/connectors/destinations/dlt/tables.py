@@ -48,7 +48,9 @@ class Tables:
         stage = self.stages.get(table.name)
         if stage:
             # Staged rows may have values in columns that are no longer announced.
-            table = dataclasses.replace(table, columns=stage.target.table.columns | table.columns)
+            earlier = stage.target.table.columns
+            inferred = table.inferred.union(earlier.keys() - table.columns.keys())
+            table = dataclasses.replace(table, columns=earlier | table.columns, inferred=inferred)
         target = self._make_target(table, {} if stage is None else stage.target.described)
         if stage:
             stage.widen(target)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from app.connectors.contract.passes import DescribedTable
 from app.connectors.destinations.dlt import columns as types
 from app.connectors.warehouse import layout
 from app.connectors.warehouse.layout import OWN_COLUMNS, admit_columns, column_names, own_columns
@@ -47,6 +48,14 @@ class Target(layout.Target):
     @property
     def key(self) -> list[str]:
         return [NAME_COLUMN] if self.named else [self.columns[field].name for field in self.table.identity]
+
+    def description(self) -> DescribedTable:
+        """Sizes are told of decimals only: dlt reports others of existing columns that new ones do not have."""
+        columns = {
+            field: (each.name, types.stable_type_name(self.described[each.name]))
+            for field, each in self.columns.items()
+        }
+        return DescribedTable(self.table, columns)
 
     @property
     def how(self) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Fence, Log, Position
+    from app.connectors.contract.passes import DescribedTable, Fence, Log, Position
     from app.connectors.contract.schema import Table
     from app.connectors.contract.standing import Standing
     from app.connectors.destinations.parquet.options import ParquetDestinationOptions
@@ -118,6 +118,9 @@ class ParquetDestination:
                 if warning := left_out_warning(name, stage.target):
                     self._log("warn", warning)
         return rows
+
+    def describe_tables(self) -> list[DescribedTable]:
+        return [stage.target.description() for stage in self._stages.values()]
 
     def close(self) -> None:
         """Nothing to do: the next attempt removes files that no manifest names."""

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import records_of
-from app.connectors.contract.passes import Position, Reload
+from app.connectors.contract.passes import DescribedTable, Position, Reload
 from app.connectors.destinations.singer.messages import (
     check_finite,
     record_lines,
@@ -131,6 +131,10 @@ class SingerDestination:
         target.finish(bookmark)
         rows, self._rows = self._rows, 0
         return rows
+
+    def describe_tables(self) -> list[DescribedTable]:
+        """A target does not say which columns it makes."""
+        return [DescribedTable(table, {}) for table in self._tables.values()]
 
     def close(self) -> None:
         running, self._running = self._running, None

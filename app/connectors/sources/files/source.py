@@ -132,8 +132,15 @@ class FilesSource:
             yield from self._read_file(file, table)
         if not table.kinds and loaded.columns:
             # Files without rows have no columns, but the earlier rows must still be removed.
-            earlier, digits = loaded.columns, loaded.digits
-            yield Table(self._table_name, earlier, self._key, full_refresh=True, digits=digits, empty=self._empty)
+            yield Table(
+                self._table_name,
+                loaded.columns,
+                self._key,
+                full_refresh=True,
+                digits=loaded.digits,
+                empty=self._empty,
+                inferred=frozenset(loaded.columns),
+            )
         self._warn_of_types(table)
         yield Checkpoint(Bookmark(files=present, columns=table.kinds, digits=table.columns.digits).text())
 
@@ -219,6 +226,7 @@ class _GrowingTable:
         self._key = key
         self._full_refresh = full_refresh
         self._empty = empty
+        self._declared = parameters.types.keys()
         self._announced: tuple[dict[str, Kind], dict[str, Digits]] | None = None
 
     @property
@@ -233,7 +241,15 @@ class _GrowingTable:
             wanted, columns = (", ".join(map(repr, names)) for names in (missing, self.kinds))
             raise ConfigurationError(f"{file} has no column {wanted} for 'primary_key'; choose from {columns}")
         kinds, digits = self._announced = dict(self.kinds), dict(self.columns.digits)
-        return Table(self._name, kinds, self._key, full_refresh=self._full_refresh, digits=digits, empty=self._empty)
+        return Table(
+            self._name,
+            kinds,
+            self._key,
+            full_refresh=self._full_refresh,
+            digits=digits,
+            empty=self._empty,
+            inferred=frozenset(kinds.keys() - self._declared),
+        )
 
 
 def _batches(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:

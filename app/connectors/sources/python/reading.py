@@ -177,6 +177,7 @@ class Reading:
             cursor_field=settings.cursor_field,
             full_refresh=settings.full_refresh,
             digits=settings.digits,
+            inferred=frozenset(columns.keys() - settings.columns.keys()),
         )
 
     def _checkpoint(self, reached: Bookmark) -> Iterator[Checkpoint]:

@@ -63,13 +63,15 @@ class RedisSource:
         table = Table(name, {}, key=tuple(self._collection.primary_key or ()), full_refresh=True)
         for waiting, size in _batches(records):
             if more := infer_kinds(waiting, known=table.columns, json=True):
-                table = replace(table, columns=table.columns | more)
+                columns = table.columns | more
+                table = replace(table, columns=columns, inferred=frozenset(columns))
                 yield table
             yield Rows(name, waiting, size)
         if not table.columns:
             # Without rows, earlier ones must still be removed.
             columns = {"redis_key": Kind.TEXT} if set(table.key) <= {"redis_key"} else {}
-            yield replace(table, columns=columns, key=table.key if columns else ())
+            inferred = frozenset(columns)
+            yield replace(table, columns=columns, key=table.key if columns else (), inferred=inferred)
 
 
 def _batches(records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[tuple[list[dict[str, Any]], int]]:

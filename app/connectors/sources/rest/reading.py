@@ -164,5 +164,6 @@ class Reading:
             cursor_field=plan.cursor_field if plan.cursor_field in columns else None,
             full_refresh=plan.full_refresh,
             digits=plan.digits,
+            inferred=frozenset(columns.keys() - plan.declared.keys()),
         )
         return self._table

@@ -313,6 +313,7 @@ class Announcement:
         self._name = name
         self._kinds = {each.name: each.kind for each in columns}
         self._digits = {each.name: each.digits for each in columns if each.digits}
+        self._untyped = {each.name for each in columns if each.kind is None}
         self._selection = selection
         self._announced: set[str] | None = None
 
@@ -351,6 +352,7 @@ class Announcement:
             cursor_field=self._selection.cursor_field,
             full_refresh=self._selection.cursor_field is None,
             digits=self._digits,
+            inferred=frozenset(names & self._untyped),
         )
 
 

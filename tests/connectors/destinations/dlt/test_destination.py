@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy
 
 from app.connectors.contract.passes import Fence
-from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.schema import Digits, Kind, Table
 from app.connectors.contract.standing import Standing
 from app.connectors.destinations.dlt.load import Loader
 from app.connectors.making import make_destination
@@ -610,3 +610,20 @@ def run_attempt(job: dict[str, Any], *, killed: bool = False, armed: str = "") -
     for _ in attempt.messages():
         pass
     return attempt.close()
+
+
+@every
+def test_an_unchanged_table_is_described_in_the_same_way(target: DltTarget) -> None:
+    """What dlt reports of a new column and of one that exists differs in sizes."""
+    columns = {f"a {kind.value}": kind for kind in Kind} | {"price": Kind.DECIMAL}
+    table = Table("made", columns, digits={"price": Digits(18, 2)})
+    described = []
+    for task in (TASK, NEXT_TASK):
+        destination, _ = target.attempt(task=task)
+        destination.begin(table)
+        destination.write("made", [{"price": 1}])
+        destination.commit(None, final=True)
+        described.append([each.columns for each in destination.describe_tables()])
+        destination.close()
+    assert described[0] == described[1]
+    assert described[0][0]["price"] == ("price", "decimal(18, 2)")

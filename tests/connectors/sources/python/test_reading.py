@@ -114,8 +114,9 @@ def test_columns_that_nobody_declares_come_with_their_first_values(made: Made) -
             yield {"id": 2, "more": 1.5}
     """)
     first, rows, _, second, more = items(source)
-    assert first == Table("t", {"id": Kind.INTEGER}, cursor_field="id")
-    assert second == Table("t", {"id": Kind.INTEGER, "more": Kind.FLOAT}, cursor_field="id")
+    assert first == Table("t", {"id": Kind.INTEGER}, cursor_field="id", inferred=frozenset({"id"}))
+    columns = {"id": Kind.INTEGER, "more": Kind.FLOAT}
+    assert second == Table("t", columns, cursor_field="id", inferred=frozenset(columns))
     assert [each.records for each in (rows, more) if isinstance(each, Rows)] == [
         [{"id": 1, "more": None}],
         [{"id": 2, "more": 1.5}],
@@ -131,7 +132,8 @@ def test_a_record_that_is_filled_again_and_again_counts_each_time(made: Made) ->
     """)
     table, rows, _ = items(source)
     assert isinstance(rows, Rows)
-    assert (table, rows.records) == (Table("t", {"id": Kind.NUMBER}, full_refresh=True), [{"id": 1.5}, {"id": 2}])
+    assert table == Table("t", {"id": Kind.NUMBER}, full_refresh=True, inferred=frozenset({"id"}))
+    assert rows.records == [{"id": 1.5}, {"id": 2}]
 
 
 def test_everything_anew_is_read_without_the_bookmark_of_earlier_times(made: Made) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.schema import Table
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import VARIABLE
 from tests.connectors.sources.rest.web import Server, Web, order
@@ -89,6 +90,14 @@ def test_an_api_that_suddenly_lists_nothing_empties_no_table_unless_that_is_allo
     web.collection["empty"] = "allow"
     assert web.run().finished.records_read == 0
     assert duckdb.execute(current) == [(10 if mode == "upsert" else 0,)]
+
+
+def test_columns_that_only_records_show_are_inferred(web: Web) -> None:
+    web.server.orders = [order(1) | {"total": 1}]
+    web.resources = [orders() | {"columns": {"total": {"data_type": "decimal"}, "absent": {"data_type": "text"}}}]
+    [table] = [item for item in web.source().read(None) if isinstance(item, Table)]
+    assert "id" in table.inferred
+    assert table.inferred == table.columns.keys() - {"total", "absent"}
 
 
 def test_a_second_run_loads_nothing_and_a_third_what_is_new_and_changed(
