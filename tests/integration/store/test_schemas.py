@@ -11,7 +11,7 @@ from msgspec import structs
 from app.domain.errors import LeaseLostError
 from app.domain.table_columns import ColumnChange, SchemaRevision, TableColumn
 from app.projections import rebuild, verify
-from app.store.bookmarks import reset_collection
+from app.store.resets import reset_collection
 
 if TYPE_CHECKING:
     from tests.harness import Store
