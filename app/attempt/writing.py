@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.blame import subject_of
 from app.domain.errors import ConfigurationError
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from app.connectors.contract.passes import Position
@@ -19,15 +19,25 @@ _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Writing:
-    """The collection's `write_mode` (None: as the source reads) and `schema_policy`; `subject` begins every error."""
+    """The collection's `write_mode` (None: as the source reads), `schema_policy` and `deletes` (None: not set).
+
+    `subject` begins every error.
+    """
 
     mode: WriteMode | None
     policy: SchemaPolicy
     subject: str
+    deletes: Deletes | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Writing:
-        return cls(mode=job.collection.write_mode, policy=job.collection.schema_policy, subject=subject_of(job))
+        collection = job.collection
+        return cls(
+            mode=collection.write_mode,
+            policy=collection.schema_policy,
+            subject=subject_of(job),
+            deletes=collection.deletes,
+        )
 
     @property
     def all_or_nothing(self) -> bool:
@@ -46,12 +56,21 @@ class Writing:
         """
         mode = self.mode or _usual(table)
         self._check(mode, table)
+        if mode is WriteMode.APPEND:
+            # Each record is a row of its own, whatever it lacks or says of others.
+            table = dataclasses.replace(table, partial=False, delete_marker=None)
         lost = position.void or (position.loaded and position.bookmark is None)
         appended = mode is WriteMode.APPEND and not table.full_refresh
         if (appended and lost) or (mode is WriteMode.UPSERT and position.void):
             mode = WriteMode.REPLACE
         whole = table.full_refresh or (mode is WriteMode.HISTORY and position.void)
-        return dataclasses.replace(table, mode=mode, schema_policy=self.policy, full_refresh=whole)
+        return dataclasses.replace(
+            table,
+            mode=mode,
+            schema_policy=self.policy,
+            full_refresh=whole,
+            deletes=self.deletes or Deletes.MARK,
+        )
 
     def _check(self, mode: WriteMode, table: Table) -> None:
         if mode in _KEYED and not table.key:

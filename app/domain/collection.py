@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Attempts, Day, Name, Names, OfferedName, Schedule, Section, Timeout, Timezone, Window
 from app.domain.windows import Length, Windows
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 Misfire = Literal["skip", "latest", "all"]
 SyncMode = Literal["full_refresh", "incremental"]
@@ -27,7 +27,10 @@ DAYS_BACK: Final = 365
 
 
 class Inherited(Section):
-    """Keys of a source that a collection may override. `write_mode` None: depends on how the source reads."""
+    """Keys of a source that a collection may override.
+
+    `write_mode` None: depends on how the source reads. `deletes` None: `mark` where records say that a row was deleted.
+    """
 
     schedule: Schedule = None
     timezone: Timezone = "UTC"
@@ -37,6 +40,7 @@ class Inherited(Section):
     max_attempts: Attempts = 3
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    deletes: Deletes | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -95,7 +99,8 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The collection that an attempt copies, with all defaults applied.
 
     `sync_mode`, `cursor_field` and `primary_key` are None if the source decides; `write_mode` is None if it depends on
-    how the source reads. With `windows` the collection is read in time windows; those in sync are not read again.
+    how the source reads, `deletes` if it was not set. With `windows` the collection is read in time windows; those in
+    sync are not read again.
     """
 
     name: str
@@ -108,4 +113,5 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     primary_key: list[str] | None = None
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    deletes: Deletes | None = None
     windows: Windows | None = None

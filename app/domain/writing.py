@@ -24,3 +24,14 @@ class SchemaPolicy(enum.StrEnum):
     EVOLVE = "evolve"
     FREEZE = "freeze"
     DISCARD = "discard"
+
+
+class Deletes(enum.StrEnum):
+    """What happens to rows that the source has deleted."""
+
+    IGNORE = "ignore"
+    """Nothing: records that say so are left out."""
+    MARK = "mark"
+    """They stay, with a mark."""
+    REMOVE = "remove"
+    """They are removed; in a history they end."""

@@ -16,7 +16,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.attempt_protocol import LogLine
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +95,7 @@ class Collection:
     directory: Path
     mode: WriteMode | None = None
     policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    deletes: Deletes | None = None
     generation: int = 0
     tasks: int = 0
     told: list[AttemptMessage] = dataclasses.field(default_factory=list)
@@ -122,7 +123,8 @@ class Collection:
             sink = Sink("d", destination, destination.open())
             report = Report(self)  # type: ignore[arg-type]
             if not sink.position.completed:
-                writing = Writing(self.mode, self.policy, subject="source 'source', collection 'collection'")
+                subject = "source 'source', collection 'collection'"
+                writing = Writing(self.mode, self.policy, subject=subject, deletes=self.deletes)
                 bookmark = sink.position.bookmark
                 Pass([sink], bookmark=bookmark, writing=writing, report=report).run(source.read(bookmark))
             close([sink])
@@ -143,6 +145,9 @@ class Killer:
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(copying, "_COMMIT_RECORDS", 3)
         monkeypatch.setattr(copying, "fail_point", self._pass)
+
+    def commit_each(self, records: int) -> None:
+        self._monkeypatch.setattr(copying, "_COMMIT_RECORDS", records)
 
     def after(self, points: int) -> None:
         """0: never."""

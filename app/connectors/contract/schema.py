@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from app.domain.numbers import signed_integers
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 
 class Kind(enum.Enum):
@@ -96,6 +96,10 @@ class Table:
 
     Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
     the highest value there wins; a row without a value is older than all others.
+
+    With `partial`, a record that lacks a field leaves that column of its row as it is; otherwise it makes it NULL. A
+    record with a value for the field `delete_marker` says that its row was deleted; the attempt also sets `deletes`,
+    which decides what happens then.
     """
 
     name: str
@@ -107,6 +111,9 @@ class Table:
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     digits: dict[str, Digits] = field(default_factory=dict)
+    partial: bool = False
+    delete_marker: str | None = None
+    deletes: Deletes = Deletes.MARK
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from app.connectors.warehouse.deleted import remove_deleted
 from app.connectors.warehouse.history import add_versions
-from app.connectors.warehouse.layout import ROW_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
+from app.connectors.warehouse.layout import (
+    PRESENT_COLUMN,
+    ROW_COLUMN,
+    VALID_TO_COLUMN,
+    column_list,
+    quoted,
+    with_own,
+)
+from app.connectors.warehouse.partial import Partial
 from app.connectors.warehouse.resent import Resent
 from app.connectors.warehouse.staged import Staged
 from app.domain.errors import ConfigurationError
-from app.domain.writing import WriteMode
+from app.domain.writing import Deletes, WriteMode
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Emptied
     from app.connectors.warehouse.layout import Target
@@ -36,6 +47,7 @@ class Stage(Staged):
         self._session = session
         self._task_id = task_id
         self._resent = Resent(session, self, number=number)
+        self._partial = Partial(session, self, number=number)
         self._emptied: dict[str, list[str]] = {}
         self._rows = 0
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
@@ -48,17 +60,20 @@ class Stage(Staged):
             if column.name not in self.columns:
                 self._session.run(f"ALTER TABLE {self.name} ADD COLUMN {quoted(column.name)} {column.type}")
                 self.columns[column.name] = column.type
+        self._partial.widen({column.name: field for field, column in target.columns.items()})
 
     @abc.abstractmethod
-    def add(self, batch: Batch) -> None:
-        """Fits and stages; raises `ValueRefusedError`."""
+    def add(self, batch: Batch, fields: AbstractSet[str]) -> None:
+        """Fits and stages rows with these fields; raises `ValueRefusedError`."""
 
-    def _number_rows(self, batch: Batch) -> pa.RecordBatch:
+    def _number_rows(self, batch: Batch, fields: AbstractSet[str]) -> pa.RecordBatch:
         """The rows of `batch` as the target needs them, with their numbers first; raises `ValueRefusedError`."""
         arrays = self.target.fit(batch)
         numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
         self._rows += len(batch)
-        return pa.record_batch({ROW_COLUMN: numbers} | arrays)
+        presence = self._partial.presence(batch, fields)
+        own = {ROW_COLUMN: numbers} | ({} if presence is None else {PRESENT_COLUMN: presence})
+        return pa.record_batch(own | arrays)
 
     def empty(self, emptied: Emptied) -> None:
         """Notes rows that are to be deleted from the target before the staged ones move."""
@@ -73,7 +88,9 @@ class Stage(Staged):
         """Moves the rows into the target in the caller's transaction; returns how many were inserted or changed."""
         self._empty_target()
         self._drop_older()
-        moved = self._move_rows()
+        self._rows += self._partial.complete(first_number=self._rows)
+        removed = remove_deleted(self._session, self) if self.target.table.deletes is Deletes.REMOVE else 0
+        moved = removed + self._move_rows()
         self._session.run(f"TRUNCATE {self.name}")
         return moved
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import abc
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from app.connectors.contract.batches import fields_of
+from app.connectors.warehouse.deleted import deleted_message, settle_deleted
 from app.connectors.warehouse.layout import check_is_empty, inexact_warning, left_out_warning, widen
 from app.failpoints import fail_point
 
@@ -30,6 +33,7 @@ class Warehouse(abc.ABC):
         self._log = log
         self._stages: dict[str, Stage] = {}
         self._reload_reason = ""
+        self._deleted = Counter[str]()
 
     def open(self) -> Position:
         with self._translate_errors("cannot prepare the bookmark table"):
@@ -49,6 +53,8 @@ class Warehouse(abc.ABC):
                 if first and self._tables.missing_tables([table.name]):
                     self._bookmark.void_others(table.name)
                 target = self._tables.make_room(table)
+                if (with_marker := target.with_unannounced_marker) is not None:
+                    target = self._tables.make_room(with_marker)
                 if first and self._reload_reason:
                     has_rows = partial(self._tables.has_rows, target.qualified)
                     check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
@@ -61,10 +67,16 @@ class Warehouse(abc.ABC):
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
-        if wider := widen(stage.target.table, batch, vacant=stage.target.vacant):
+        fields = fields_of(batch)
+        if stage.target.table.delete_marker in fields:
+            batch, deleted = settle_deleted(stage.target.table, batch)
+            self._deleted[table] += deleted
+            if not len(batch):
+                return
+        if wider := widen(stage.target.table, batch, fields=fields, vacant=stage.target.vacant):
             self.begin(wider)
         with self._translate_errors(f"cannot stage rows of table {table!r}"):
-            stage.add(batch)
+            stage.add(batch, fields)
 
     def empty(self, emptied: Emptied) -> None:
         self._stages[emptied.table].empty(emptied)
@@ -81,6 +93,7 @@ class Warehouse(abc.ABC):
             fail_point("destination.bookmarked")
         if final:
             self._warn_of_left_out()
+            self._tell_deleted()
         return rows
 
     @abc.abstractmethod
@@ -110,3 +123,8 @@ class Warehouse(abc.ABC):
         for name, stage in self._stages.items():
             if warning := left_out_warning(name, stage.target):
                 self._log("warn", warning)
+
+    def _tell_deleted(self) -> None:
+        for name, count in self._deleted.items():
+            if count:
+                self._log("info", deleted_message(self._stages[name].target.table, count))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -95,6 +96,16 @@ def test_rows_wait_for_the_end_where_a_part_of_them_would_mean_something_else() 
 
 def _waits(mode: WriteMode, *, whole: bool) -> bool:
     return (mode is not REPLACE or whole) and arriving(mode, full_refresh=whole).comes_at_once
+
+
+@pytest.mark.parametrize("position", [FIRST, LATER, VOID, FORGOTTEN])
+def test_a_record_of_part_of_a_row_or_of_a_deleted_one_is_a_row_like_any_other_where_rows_are_added(
+    position: Position,
+) -> None:
+    said = dataclasses.replace(table(full_refresh=False, keyed=True), partial=True, delete_marker="gone")
+    for mode, is_a_row in ((APPEND, True), (UPSERT, False), (HISTORY, False)):
+        taken = Writing(mode, SchemaPolicy.EVOLVE, subject="").arriving(said, position)
+        assert (taken.partial, taken.delete_marker) == ((False, None) if is_a_row else (True, "gone"))
 
 
 def test_only_a_frozen_pass_is_all_or_nothing() -> None:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE_KEYS = (
-    "collections, config, destinations, max_attempts, misfire, misfire_window, schedule, schema_policy, timeout, "
-    "timezone, type, write_mode"
+    "collections, config, deletes, destinations, max_attempts, misfire, misfire_window, schedule, schema_policy, "
+    "timeout, timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
-    "cursor_field, interval, max_attempts, misfire, misfire_window, name, parameters, primary_key, refresh_window, "
-    "schedule, schema_policy, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
+    "cursor_field, deletes, interval, max_attempts, misfire, misfire_window, name, parameters, primary_key, "
+    "refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.collection import Collection, CollectionJob, Inherited
 from app.domain.windows import Windows
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 SAID = {
@@ -20,6 +20,7 @@ SAID = {
     "max_attempts": 7,
     "write_mode": WriteMode.UPSERT,
     "schema_policy": SchemaPolicy.FREEZE,
+    "deletes": Deletes.REMOVE,
 }
 
 
@@ -64,6 +65,7 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
             "primary_key": "id",
             "write_mode": "history",
             "schema_policy": "discard",
+            "deletes": "ignore",
             "interval": "day",
             "refresh_window": "2h",
             "parameters": {"a": 1},
@@ -80,6 +82,7 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
         primary_key=["id"],
         write_mode=WriteMode.HISTORY,
         schema_policy=SchemaPolicy.DISCARD,
+        deletes=Deletes.IGNORE,
         windows=Windows("day", date(2024, 1, 1), NOW, 7200.0),
     )
 
