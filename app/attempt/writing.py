@@ -54,7 +54,7 @@ class Writing:
         Raises:
             ConfigurationError: the mode contradicts what the source reads, or needs a key that it does not have.
         """
-        mode = self.mode or _usual(table)
+        mode, gone = self._with_gone_rows(self.mode or _usual(table), table)
         self._check(mode, table)
         if mode is WriteMode.APPEND:
             # Each record is a row of its own, whatever it lacks or says of others.
@@ -70,7 +70,27 @@ class Writing:
             schema_policy=self.policy,
             full_refresh=whole,
             deletes=self.deletes or Deletes.MARK,
+            gone=gone,
         )
+
+    def _with_gone_rows(self, mode: WriteMode, table: Table) -> tuple[WriteMode, Deletes]:
+        """The mode, and what happens to rows that a reading of all rows does not bring, if the user says so.
+
+        Marked rows stay, so that a replacement becomes an upsert.
+
+        Raises:
+            ConfigurationError: rows are to be marked that nothing identifies.
+        """
+        if not table.full_refresh or self.deletes in (None, Deletes.IGNORE):
+            return mode, Deletes.IGNORE
+        if mode is WriteMode.REPLACE and self.deletes is Deletes.MARK:
+            if not table.key:
+                raise ConfigurationError(
+                    f"{self.subject}: 'deletes: mark' needs a key that tells which rows are gone, and the source has "
+                    f"none for table {table.name!r}: set 'primary_key', or 'deletes: remove'"
+                )
+            mode = WriteMode.UPSERT
+        return mode, self.deletes if mode is WriteMode.UPSERT and self.deletes else Deletes.IGNORE
 
     def _check(self, mode: WriteMode, table: Table) -> None:
         if mode in _KEYED and not table.key:

@@ -25,17 +25,27 @@ TASK_COLUMN = "_syncline_task_id"
 SYNCED_COLUMN = "_syncline_synced_at"
 ROW_COLUMN = "_syncline_row"
 PRESENT_COLUMN = "_syncline_present"
+DELETED_COLUMN = "_syncline_deleted_at"
 VALID_FROM_COLUMN = "_syncline_valid_from"
 VALID_TO_COLUMN = "_syncline_valid_to"
-OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN, PRESENT_COLUMN, VALID_FROM_COLUMN, VALID_TO_COLUMN}
+OWN_COLUMNS = {
+    TASK_COLUMN,
+    SYNCED_COLUMN,
+    ROW_COLUMN,
+    PRESENT_COLUMN,
+    DELETED_COLUMN,
+    VALID_FROM_COLUMN,
+    VALID_TO_COLUMN,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """A table of the destination: `qualified` is its quoted name; `columns` maps the source's fields to its columns.
 
-    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete. `vacant` says
-    whether a field's column already exists and is not among `columns`.
+    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete; it `has_marks`
+    if it has the column that marks rows which are gone. `vacant` says whether a field's column already exists and is
+    not among `columns`.
     """
 
     table: Table
@@ -43,6 +53,7 @@ class Target:
     columns: dict[str, Column]
     left_out: tuple[str, ...] = ()
     unfinished: bool = False
+    has_marks: bool = False
     vacant: Callable[[str], bool] = lambda _field: False
 
     @property
@@ -131,6 +142,8 @@ def own_columns(table: Table) -> dict[str, Kind]:
     own = {TASK_COLUMN: Kind.TEXT, SYNCED_COLUMN: Kind.TIMESTAMP}
     if table.mode is WriteMode.HISTORY:
         own |= {VALID_FROM_COLUMN: Kind.TIMESTAMP, VALID_TO_COLUMN: Kind.TIMESTAMP}
+    if table.gone is Deletes.MARK:
+        own |= {DELETED_COLUMN: Kind.TIMESTAMP}
     return own
 
 
@@ -215,6 +228,19 @@ def late_versions_warning(table: Table) -> str | None:
         f"table {table.name!r}: this destination does not compare {cursor!r} with that of the row it already has, so "
         "a row in a later commit replaces a newer version; 'postgres' and 'duckdb' keep the newest"
     )
+
+
+def refuse_gone(table: Table) -> None:
+    """For destinations that do not know which rows they have.
+
+    Raises:
+        ConfigurationError: rows would have to be marked or removed because the source no longer has them.
+    """
+    if table.gone is not Deletes.IGNORE:
+        raise ConfigurationError(
+            f"table {table.name!r}: 'deletes: {table.gone}' with a full refresh needs a destination that finds the "
+            "rows which the source no longer has, 'postgres' or 'duckdb': set 'deletes: ignore'"
+        )
 
 
 def partial_warning(table: Table, batch: Batch) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.warehouse.deleted import remove_deleted
+from app.connectors.warehouse.gone import clear_marks, settle_gone
 from app.connectors.warehouse.history import add_versions
 from app.connectors.warehouse.layout import (
     PRESENT_COLUMN,
@@ -36,7 +37,7 @@ _MOST_VALUES: Final = 1000
 
 
 class Stage(Staged):
-    """The staged rows of one table, numbered as they arrived.
+    """The staged rows of one table, numbered as they arrived; `gone` counts rows that the source no longer has.
 
     They are moved without sorting, which keeps the order in which they arrived: sorting a million rows would take a
     quarter of the time of moving them, and more memory than an attempt has.
@@ -49,6 +50,7 @@ class Stage(Staged):
         self._resent = Resent(session, self, number=number)
         self._partial = Partial(session, self, number=number)
         self._emptied: dict[str, list[str]] = {}
+        self.gone = 0
         self._rows = 0
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
         self.widen(target)
@@ -131,7 +133,7 @@ class Stage(Staged):
     def _move_rows(self) -> int:
         match self.target.table.mode:
             case WriteMode.UPSERT:
-                return self._upsert()
+                return self._upsert() + self._settle_the_rest()
             case WriteMode.HISTORY:
                 return add_versions(self._session, self, task_id=self._task_id)
             case WriteMode.REPLACE:
@@ -140,6 +142,12 @@ class Stage(Staged):
             case WriteMode.APPEND if not self.target.table.full_refresh:
                 self._resent.drop()
         return self._append()
+
+    def _settle_the_rest(self) -> int:
+        """What an upsert leaves to do: marks to clear, and rows that are gone."""
+        cleared = clear_marks(self._session, self, task_id=self._task_id)
+        self.gone += (gone := settle_gone(self._session, self, task_id=self._task_id))
+        return cleared + gone
 
     def _append(self) -> int:
         names = column_list(self.columns)

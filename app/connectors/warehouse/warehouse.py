@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import fields_of
 from app.connectors.warehouse.deleted import deleted_message, settle_deleted
+from app.connectors.warehouse.gone import gone_message
 from app.connectors.warehouse.layout import check_is_empty, inexact_warning, left_out_warning, widen
 from app.failpoints import fail_point
 
@@ -128,3 +129,6 @@ class Warehouse(abc.ABC):
         for name, count in self._deleted.items():
             if count:
                 self._log("info", deleted_message(self._stages[name].target.table, count))
+        for stage in self._stages.values():
+            if stage.gone:
+                self._log("info", gone_message(stage.target.table, stage.gone))

@@ -21,6 +21,7 @@ from app.connectors.warehouse.layout import (
     late_versions_warning,
     left_out_warning,
     partial_warning,
+    refuse_gone,
     widen,
 )
 from app.failpoints import fail_point
@@ -63,6 +64,7 @@ class DltDestination:
         return position
 
     def begin(self, table: Table) -> None:
+        refuse_gone(table)
         with (
             self._warehouse.translate_errors(f"cannot prepare table {table.name!r}"),
             self._warehouse.changing_schema(),

@@ -24,6 +24,7 @@ from app.connectors.warehouse.layout import (
     column_names,
     inexact_warning,
     left_out_warning,
+    refuse_gone,
     widen,
 )
 from app.domain.errors import ConfigurationError
@@ -141,6 +142,7 @@ class ParquetDestination:
         return found
 
     def _target(self, table: Table) -> Target:
+        refuse_gone(table)
         if table.mode not in WRITE_MODES:
             raise ConfigurationError(
                 f"table {table.name!r}: write_mode '{table.mode}' changes single rows, which files cannot do: "
