@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.blame import subject_of
 from app.domain.errors import ConfigurationError
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from app.connectors.contract.passes import Position
@@ -20,9 +20,9 @@ _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Writing:
-    """The collection's `write_mode` (None: as the source reads), `schema_policy`, `empty` and `max_shrink` (percent).
+    """How the collection is written; `subject` begins every error.
 
-    `subject` begins every error.
+    `mode` None: as the source reads; `max_shrink` is in percent; `deletes` None: not set.
     """
 
     mode: WriteMode | None
@@ -30,6 +30,7 @@ class Writing:
     subject: str
     empty: Empty | None = None
     max_shrink: float | None = None
+    deletes: Deletes | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Writing:
@@ -40,6 +41,7 @@ class Writing:
             subject=subject_of(job),
             empty=collection.empty,
             max_shrink=collection.max_shrink,
+            deletes=collection.deletes,
         )
 
     @property
@@ -58,8 +60,11 @@ class Writing:
         Raises:
             ConfigurationError: the mode contradicts what the source reads, or needs a key that it does not have.
         """
-        mode = self.mode or _usual(table)
+        mode, gone = self._with_gone_rows(self.mode or _usual(table), table)
         self._check(mode, table)
+        if mode is WriteMode.APPEND:
+            # Each record is a row of its own, whatever it lacks or says of others.
+            table = dataclasses.replace(table, partial=False, delete_marker=None)
         lost = position.void or (position.loaded and position.bookmark is None)
         appended = mode is WriteMode.APPEND and not table.full_refresh
         if (appended and lost) or (mode is WriteMode.UPSERT and position.void):
@@ -72,7 +77,28 @@ class Writing:
             full_refresh=whole,
             empty=None if position.void else table.empty or self.empty,
             max_shrink=None if position.void else self.max_shrink,
+            deletes=self.deletes or Deletes.MARK,
+            gone=gone,
         )
+
+    def _with_gone_rows(self, mode: WriteMode, table: Table) -> tuple[WriteMode, Deletes]:
+        """The mode, and what happens to rows that a reading of all rows does not bring, if the user says so.
+
+        Marked rows stay, so that a replacement becomes an upsert.
+
+        Raises:
+            ConfigurationError: rows are to be marked that nothing identifies.
+        """
+        if not table.full_refresh or self.deletes in (None, Deletes.IGNORE):
+            return mode, Deletes.IGNORE
+        if mode is WriteMode.REPLACE and self.deletes is Deletes.MARK:
+            if not table.key:
+                raise ConfigurationError(
+                    f"{self.subject}: 'deletes: mark' needs a key that tells which rows are gone, and the source has "
+                    f"none for table {table.name!r}: set 'primary_key', or 'deletes: remove'"
+                )
+            mode = WriteMode.UPSERT
+        return mode, self.deletes if mode is WriteMode.UPSERT and self.deletes else Deletes.IGNORE
 
     def _check(self, mode: WriteMode, table: Table) -> None:
         if table.columns:  # otherwise there are no rows yet, and the key may still come

@@ -27,7 +27,7 @@ from app.domain.keys import (
     Window,
 )
 from app.domain.windows import Length, Windows
-from app.domain.writing import MAX_SHRINK, Empty, SchemaPolicy, WriteMode
+from app.domain.writing import MAX_SHRINK, Deletes, Empty, SchemaPolicy, WriteMode
 
 Misfire = Literal["skip", "latest", "all"]
 SyncMode = Literal["full_refresh", "incremental"]
@@ -39,8 +39,9 @@ DAYS_BACK: Final = 365
 
 
 class Inherited(Section):
-    """Keys of a source that a collection may override. `write_mode` None: depends on how the source reads.
+    """Keys of a source that a collection may override.
 
+    `write_mode` None: depends on how the source reads. `deletes` None: `mark` where records say that a row was deleted.
     An incremental read begins `lookback` before its bookmark, so that rows which were committed late arrive.
     """
 
@@ -55,6 +56,7 @@ class Inherited(Section):
     lookback: Duration = dt.timedelta()
     empty: Empty = "refuse"
     max_shrink: Percentage = f"{MAX_SHRINK:g}%"  # type: ignore[assignment] # validated like a written one
+    deletes: Deletes | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -113,8 +115,8 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The collection that an attempt copies, with all defaults applied.
 
     `sync_mode`, `cursor_field` and `primary_key` are None if the source decides; `write_mode` is None if it depends on
-    how the source reads. `max_shrink` is in percent. With `windows` the collection is read in time windows; those in
-    sync are not read again.
+    how the source reads, `deletes` if it was not set. `max_shrink` is in percent. With `windows` the collection is read
+    in time windows; those in sync are not read again.
     """
 
     name: str
@@ -129,5 +131,6 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     empty: Empty = "refuse"
     max_shrink: float | None = MAX_SHRINK
+    deletes: Deletes | None = None
     windows: Windows | None = None
     lookback: dt.timedelta = dt.timedelta()

@@ -32,3 +32,14 @@ Empty = Literal["refuse", "allow"]
 
 MAX_SHRINK: Final = 50.0
 """The usual share of a table's rows, in percent, that a reading of all rows may lack."""
+
+
+class Deletes(enum.StrEnum):
+    """What happens to rows that the source has deleted."""
+
+    IGNORE = "ignore"
+    """Nothing: records that say so are left out."""
+    MARK = "mark"
+    """They stay, with a mark."""
+    REMOVE = "remove"
+    """They are removed; in a history they end."""

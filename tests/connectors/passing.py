@@ -16,7 +16,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.attempt_protocol import LogLine
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +98,7 @@ class Collection:
     policy: SchemaPolicy = SchemaPolicy.EVOLVE
     empty: Empty | None = None
     max_shrink: float | None = None
+    deletes: Deletes | None = None
     generation: int = 0
     tasks: int = 0
     told: list[AttemptMessage] = dataclasses.field(default_factory=list)
@@ -126,7 +127,14 @@ class Collection:
             report = Report(self)  # type: ignore[arg-type]
             if not sink.position.completed:
                 subject = "source 'source', collection 'collection'"
-                writing = Writing(self.mode, self.policy, subject, empty=self.empty, max_shrink=self.max_shrink)
+                writing = Writing(
+                    self.mode,
+                    self.policy,
+                    subject,
+                    empty=self.empty,
+                    max_shrink=self.max_shrink,
+                    deletes=self.deletes,
+                )
                 bookmark = sink.position.bookmark
                 Pass([sink], bookmark=bookmark, writing=writing, report=report).run(source.read(bookmark))
             close([sink])
@@ -147,6 +155,9 @@ class Killer:
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(copying, "_COMMIT_RECORDS", 3)
         monkeypatch.setattr(copying, "fail_point", self._pass)
+
+    def commit_each(self, records: int) -> None:
+        self._monkeypatch.setattr(copying, "_COMMIT_RECORDS", records)
 
     def after(self, points: int) -> None:
         """0: never."""

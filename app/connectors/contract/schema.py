@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from app.domain.numbers import signed_integers
-from app.domain.writing import Empty, SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, Empty, SchemaPolicy, WriteMode
 
 
 class Kind(enum.Enum):
@@ -100,6 +100,11 @@ class Table:
 
     Of rows with equal keys the last one wins. With `newest_by`, a field or a path into the object in it, the one with
     the highest value there wins; a row without a value is older than all others.
+
+    With `partial`, a record that lacks a field leaves that column of its row as it is; otherwise it makes it NULL. A
+    record with a value for the field `delete_marker` says that its row was deleted; the attempt also sets `deletes`,
+    which decides what happens then, and `gone`, which decides what an upsert does to rows that a full refresh did not
+    bring.
     """
 
     name: str
@@ -114,6 +119,10 @@ class Table:
     empty: Empty | None = None
     max_shrink: float | None = None
     inferred: frozenset[str] = frozenset()
+    partial: bool = False
+    delete_marker: str | None = None
+    deletes: Deletes = Deletes.MARK
+    gone: Deletes = Deletes.IGNORE
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -122,8 +131,13 @@ class Table:
 
     @property
     def comes_at_once(self) -> bool:
-        """Whether rows may move only when all have arrived: they replace others, or the pass is one snapshot."""
-        return self.mode is WriteMode.REPLACE or (self.full_refresh and self.mode is not WriteMode.UPSERT)
+        """Whether rows may move only when all have arrived.
+
+        They replace others, the pass is one snapshot, or only then it is known which rows are gone.
+        """
+        if self.mode is WriteMode.UPSERT:
+            return self.gone is not Deletes.IGNORE
+        return self.mode is WriteMode.REPLACE or self.full_refresh
 
 
 _LONG = signed_integers(64)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.batches import fields_of, has_values
+from app.connectors.contract.batches import Columns, fields_of, has_values
 from app.connectors.contract.passes import DescribedTable
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values.casting import Floating
 from app.connectors.values.fitting import ValueRefusedError, fit
 from app.domain.errors import ConfigurationError
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
     import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -24,17 +25,28 @@ if TYPE_CHECKING:
 TASK_COLUMN = "_syncline_task_id"
 SYNCED_COLUMN = "_syncline_synced_at"
 ROW_COLUMN = "_syncline_row"
+PRESENT_COLUMN = "_syncline_present"
+DELETED_COLUMN = "_syncline_deleted_at"
 VALID_FROM_COLUMN = "_syncline_valid_from"
 VALID_TO_COLUMN = "_syncline_valid_to"
-OWN_COLUMNS = {TASK_COLUMN, SYNCED_COLUMN, ROW_COLUMN, VALID_FROM_COLUMN, VALID_TO_COLUMN}
+OWN_COLUMNS = {
+    TASK_COLUMN,
+    SYNCED_COLUMN,
+    ROW_COLUMN,
+    PRESENT_COLUMN,
+    DELETED_COLUMN,
+    VALID_FROM_COLUMN,
+    VALID_TO_COLUMN,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """A table of the destination: `qualified` is its quoted name; `columns` maps the source's fields to its columns.
 
-    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete. `vacant` says
-    whether a field's column already exists and is not among `columns`.
+    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete; it `has_marks`
+    if it has the column that marks rows which are gone. `vacant` says whether a field's column already exists and is
+    not among `columns`.
     """
 
     table: Table
@@ -42,6 +54,7 @@ class Target:
     columns: dict[str, Column]
     left_out: tuple[str, ...] = ()
     unfinished: bool = False
+    has_marks: bool = False
     vacant: Callable[[str], bool] = lambda _field: False
 
     @property
@@ -61,6 +74,25 @@ class Target:
 
     def description(self) -> DescribedTable:
         return DescribedTable(self.table, {field: (each.name, each.type) for field, each in self.columns.items()})
+
+    @property
+    def keeps_absent(self) -> bool:
+        """Whether a record that lacks a field leaves that column of its row as it is."""
+        return self.table.partial and bool(self.table.identity)
+
+    @property
+    def delete_marker(self) -> str | None:
+        """The column in which a row with an identity has a value if it was deleted."""
+        field = self.table.delete_marker
+        return self.columns[field].name if field in self.columns and self.table.identity else None
+
+    @property
+    def with_unannounced_marker(self) -> Table | None:
+        """The table with the delete marker that only its column still knows: a row without one is not deleted."""
+        field = self.table.delete_marker
+        if field is None or not self.table.identity or field in self.table.columns or not self.vacant(field):
+            return None
+        return dataclasses.replace(self.table, columns=self.table.columns | {field: Kind.JSON})
 
     def fit(self, batch: Batch) -> dict[str, pa.Array]:
         """The values by the names of `columns`, in their order.
@@ -114,6 +146,8 @@ def own_columns(table: Table) -> dict[str, Kind]:
     own = {TASK_COLUMN: Kind.TEXT, SYNCED_COLUMN: Kind.TIMESTAMP}
     if table.mode is WriteMode.HISTORY:
         own |= {VALID_FROM_COLUMN: Kind.TIMESTAMP, VALID_TO_COLUMN: Kind.TIMESTAMP}
+    if table.gone is Deletes.MARK:
+        own |= {DELETED_COLUMN: Kind.TIMESTAMP}
     return own
 
 
@@ -141,6 +175,11 @@ def admit_columns(
         raise ConfigurationError(
             f"table {table.name!r} has no column for {', '.join(map(repr, kept))}, which identifies its rows and "
             "cannot be discarded: add the column, or set 'schema_policy: evolve'"
+        )
+    if table.identity and table.delete_marker in missing and table.deletes is not Deletes.IGNORE:
+        raise ConfigurationError(
+            f"table {table.name!r} has no column for {table.delete_marker!r}, which says that a row was deleted and "
+            "cannot be discarded: add the column, or set 'schema_policy: evolve' or 'deletes: ignore'"
         )
     return {field: name for field, name in names.items() if field not in missing}, missing
 
@@ -195,14 +234,47 @@ def late_versions_warning(table: Table) -> str | None:
     )
 
 
-def widen(table: Table, batch: Batch, *, vacant: Callable[[str], bool] = lambda _field: False) -> Table | None:
+def refuse_gone(table: Table) -> None:
+    """For destinations that do not know which rows they have.
+
+    Raises:
+        ConfigurationError: rows would have to be marked or removed because the source no longer has them.
+    """
+    if table.gone is not Deletes.IGNORE:
+        raise ConfigurationError(
+            f"table {table.name!r}: 'deletes: {table.gone}' with a full refresh needs a destination that finds the "
+            "rows which the source no longer has, 'postgres' or 'duckdb': set 'deletes: ignore'"
+        )
+
+
+def partial_warning(table: Table, batch: Batch) -> str | None:
+    """For destinations that replace rows as a whole."""
+    if not table.partial or table.mode is not WriteMode.UPSERT or isinstance(batch, Columns):
+        return None
+    marker = table.delete_marker
+    needed = table.columns.keys() - {marker}
+    if len(needed) <= min(map(len, batch), default=0) and (marker is None or not has_values(batch, marker)):
+        return None
+    return (
+        f"table {table.name!r}: some records lack fields or say that their row was deleted, and this destination keeps "
+        "nothing of the row that it already has: other columns become NULL; 'postgres' and 'duckdb' keep them"
+    )
+
+
+def widen(
+    table: Table,
+    batch: Batch,
+    *,
+    fields: AbstractSet[str] | None = None,
+    vacant: Callable[[str], bool] = lambda _field: False,
+) -> Table | None:
     """`table` with JSON columns for the fields of `batch` that its source did not announce; None if there are none.
 
     A field that is only NULL gets no new column, but is written to a `vacant` one, where an old value would stay.
+    `fields` are those of `batch`, for callers that know them.
     """
-    new = [
-        field for field in sorted(fields_of(batch) - table.columns.keys()) if has_values(batch, field) or vacant(field)
-    ]
+    known = fields_of(batch) if fields is None else fields
+    new = [field for field in sorted(known - table.columns.keys()) if has_values(batch, field) or vacant(field)]
     if not new:
         return None
     columns = table.columns | dict.fromkeys(new, Kind.JSON)

@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from app.connectors.warehouse.deleted import remove_deleted
+from app.connectors.warehouse.gone import clear_marks, count_left, settle_gone
 from app.connectors.warehouse.history import add_versions
-from app.connectors.warehouse.layout import ROW_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
+from app.connectors.warehouse.layout import (
+    PRESENT_COLUMN,
+    ROW_COLUMN,
+    VALID_TO_COLUMN,
+    column_list,
+    quoted,
+    with_own,
+)
+from app.connectors.warehouse.partial import Partial
 from app.connectors.warehouse.resent import Resent
 from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.connectors.warehouse.staged import Staged
 from app.domain.errors import ConfigurationError
-from app.domain.writing import WriteMode
+from app.domain.writing import Deletes, WriteMode
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Emptied
     from app.connectors.warehouse.layout import Target
@@ -26,7 +38,7 @@ _MOST_VALUES: Final = 1000
 
 
 class Stage(Staged):
-    """The staged rows of one table, numbered as they arrived.
+    """The staged rows of one table, numbered as they arrived; `gone` counts rows that the source no longer has.
 
     They are moved without sorting, which keeps the order in which they arrived: sorting a million rows would take a
     quarter of the time of moving them, and more memory than an attempt has.
@@ -37,7 +49,9 @@ class Stage(Staged):
         self._session = session
         self._task_id = task_id
         self._resent = Resent(session, self, number=number)
+        self._partial = Partial(session, self, number=number)
         self._emptied: dict[str, list[str]] = {}
+        self.gone = 0
         self._rows = 0
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
         self.widen(target)
@@ -49,17 +63,20 @@ class Stage(Staged):
             if column.name not in self.columns:
                 self._session.run(f"ALTER TABLE {self.name} ADD COLUMN {quoted(column.name)} {column.type}")
                 self.columns[column.name] = column.type
+        self._partial.widen({column.name: field for field, column in target.columns.items()})
 
     @abc.abstractmethod
-    def add(self, batch: Batch) -> None:
-        """Fits and stages; raises `ValueRefusedError`."""
+    def add(self, batch: Batch, fields: AbstractSet[str]) -> None:
+        """Fits and stages rows with these fields; raises `ValueRefusedError`."""
 
-    def _number_rows(self, batch: Batch) -> pa.RecordBatch:
+    def _number_rows(self, batch: Batch, fields: AbstractSet[str]) -> pa.RecordBatch:
         """The rows of `batch` as the target needs them, with their numbers first; raises `ValueRefusedError`."""
         arrays = self.target.fit(batch)
         numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
         self._rows += len(batch)
-        return pa.record_batch({ROW_COLUMN: numbers} | arrays)
+        presence = self._partial.presence(batch, fields)
+        own = {ROW_COLUMN: numbers} | ({} if presence is None else {PRESENT_COLUMN: presence})
+        return pa.record_batch(own | arrays)
 
     def empty(self, emptied: Emptied) -> None:
         """Notes rows that are to be deleted from the target before the staged ones move."""
@@ -78,7 +95,9 @@ class Stage(Staged):
         """
         emptied = self._empty_target()
         self._drop_older()
-        moved = self._move_rows()
+        self._rows += self._partial.complete(first_number=self._rows)
+        removed = remove_deleted(self._session, self) if self.target.table.deletes is Deletes.REMOVE else 0
+        moved = removed + self._move_rows()
         if emptied:
             rows = "rows in the windows of time that were read again"
             check_shrinkage(self.target.table, had=lambda: emptied, sent=moved, rows=rows)
@@ -125,7 +144,7 @@ class Stage(Staged):
     def _move_rows(self) -> int:
         match self.target.table.mode:
             case WriteMode.UPSERT:
-                return self._upsert() if self.target.key else 0
+                return (self._upsert() if self.target.key else 0) + self._settle_the_rest()
             case WriteMode.HISTORY:
                 return add_versions(self._session, self, task_id=self._task_id)
             case WriteMode.REPLACE:
@@ -140,6 +159,15 @@ class Stage(Staged):
         added = self._append()
         check_shrinkage(self.target.table, had=lambda: deleted, sent=added)
         return added
+
+    def _settle_the_rest(self) -> int:
+        """What an upsert leaves to do: marks to clear, and rows that are gone."""
+        cleared = clear_marks(self._session, self, task_id=self._task_id)
+        self.gone += (gone := settle_gone(self._session, self, task_id=self._task_id))
+        if gone:
+            left = count_left(self._session, self)
+            check_shrinkage(self.target.table, had=lambda: left + gone, sent=left)
+        return cleared + gone
 
     def _append(self) -> int:
         names = column_list(self.columns)

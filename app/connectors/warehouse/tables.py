@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.values.casting import Floating, Number
 from app.connectors.warehouse.layout import (
+    DELETED_COLUMN,
     OWN_COLUMNS,
     SYNCED_COLUMN,
     VALID_FROM_COLUMN,
@@ -77,6 +78,7 @@ class Tables(abc.ABC):
             described,
             left_out=left_out,
             unfinished=marked,
+            has_marks=self.name_key(DELETED_COLUMN) in present,
             vacant=lambda field: self.name_key(self.column_name(field)) in free,
         )
 

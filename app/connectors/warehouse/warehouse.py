@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import abc
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from app.connectors.contract.batches import fields_of
+from app.connectors.warehouse.deleted import deleted_message, settle_deleted
+from app.connectors.warehouse.gone import gone_message
 from app.connectors.warehouse.layout import check_is_empty, inexact_warning, left_out_warning, widen
 from app.failpoints import fail_point
 
@@ -30,6 +34,7 @@ class Warehouse(abc.ABC):
         self._log = log
         self._stages: dict[str, Stage] = {}
         self._reload_reason = ""
+        self._deleted = Counter[str]()
 
     def open(self) -> Position:
         with self._translate_errors("cannot prepare the bookmark table"):
@@ -49,6 +54,8 @@ class Warehouse(abc.ABC):
                 if first and self._tables.missing_tables([table.name]):
                     self._bookmark.void_others(table.name)
                 target = self._tables.make_room(table)
+                if (with_marker := target.with_unannounced_marker) is not None:
+                    target = self._tables.make_room(with_marker)
                 if first and self._reload_reason:
                     has_rows = partial(self._tables.has_rows, target.qualified)
                     check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
@@ -61,10 +68,16 @@ class Warehouse(abc.ABC):
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
-        if wider := widen(stage.target.table, batch, vacant=stage.target.vacant):
+        fields = fields_of(batch)
+        if stage.target.table.delete_marker in fields:
+            batch, deleted = settle_deleted(stage.target.table, batch)
+            self._deleted[table] += deleted
+            if not len(batch):
+                return
+        if wider := widen(stage.target.table, batch, fields=fields, vacant=stage.target.vacant):
             self.begin(wider)
         with self._translate_errors(f"cannot stage rows of table {table!r}"):
-            stage.add(batch)
+            stage.add(batch, fields)
 
     def empty(self, emptied: Emptied) -> None:
         self._stages[emptied.table].empty(emptied)
@@ -81,6 +94,7 @@ class Warehouse(abc.ABC):
             fail_point("destination.bookmarked")
         if final:
             self._warn_of_left_out()
+            self._tell_deleted()
         return rows
 
     def describe_tables(self) -> list[DescribedTable]:
@@ -113,3 +127,11 @@ class Warehouse(abc.ABC):
         for name, stage in self._stages.items():
             if warning := left_out_warning(name, stage.target):
                 self._log("warn", warning)
+
+    def _tell_deleted(self) -> None:
+        for name, count in self._deleted.items():
+            if count:
+                self._log("info", deleted_message(self._stages[name].target.table, count))
+        for stage in self._stages.values():
+            if stage.gone:
+                self._log("info", gone_message(stage.target.table, stage.gone))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import replace
 
@@ -9,10 +10,11 @@ from app.attempt.writing import Writing
 from app.connectors.contract.passes import Position, Reload
 from app.connectors.contract.schema import Kind, Table
 from app.domain.errors import ConfigurationError
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 from tests.deploy_files import ROOT
 
 APPEND, UPSERT, REPLACE, HISTORY = WriteMode
+IGNORE, MARK, REMOVE = Deletes
 FIRST, LATER, VOID = Position(), Position(bookmark="5", loaded=True), Position(loaded=True, reload=Reload.RESET)
 FORGOTTEN = Position(loaded=True)
 """Loaded, but the source has left no bookmark."""
@@ -118,6 +120,50 @@ def test_rows_wait_for_the_end_where_a_part_of_them_would_mean_something_else() 
 
 def _waits(mode: WriteMode, *, whole: bool) -> bool:
     return (mode is not REPLACE or whole) and arriving(mode, full_refresh=whole).comes_at_once
+
+
+@pytest.mark.parametrize("position", [FIRST, LATER, VOID, FORGOTTEN])
+def test_a_record_of_part_of_a_row_or_of_a_deleted_one_is_a_row_like_any_other_where_rows_are_added(
+    position: Position,
+) -> None:
+    said = dataclasses.replace(table(full_refresh=False, keyed=True), partial=True, delete_marker="gone")
+    for mode, is_a_row in ((APPEND, True), (UPSERT, False), (HISTORY, False)):
+        taken = Writing(mode, SchemaPolicy.EVOLVE, subject="").arriving(said, position)
+        assert (taken.partial, taken.delete_marker) == ((False, None) if is_a_row else (True, "gone"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "deletes", "taken", "gone"),
+    [
+        (UPSERT, None, UPSERT, IGNORE),
+        (UPSERT, IGNORE, UPSERT, IGNORE),
+        (UPSERT, MARK, UPSERT, MARK),
+        (UPSERT, REMOVE, UPSERT, REMOVE),
+        (REPLACE, MARK, UPSERT, MARK),
+        (None, MARK, UPSERT, MARK),
+        (REPLACE, REMOVE, REPLACE, IGNORE),
+        (HISTORY, MARK, HISTORY, IGNORE),
+        (APPEND, REMOVE, APPEND, IGNORE),
+    ],
+)
+def test_rows_that_a_full_refresh_does_not_bring_are_settled_only_if_the_user_says_how(
+    mode: WriteMode | None, deletes: Deletes | None, taken: WriteMode, gone: Deletes
+) -> None:
+    writing = Writing(mode, SchemaPolicy.EVOLVE, subject="", deletes=deletes)
+    arrived = writing.arriving(table(full_refresh=True, keyed=True), LATER)
+    assert (arrived.mode, arrived.gone) == (taken, gone)
+    assert arrived.comes_at_once or gone is IGNORE
+    if mode is not REPLACE:
+        assert writing.arriving(table(full_refresh=False, keyed=True), LATER).gone is IGNORE
+    assert writing.arriving(table(full_refresh=True, keyed=True), VOID).mode is (REPLACE if taken is UPSERT else taken)
+
+
+def test_rows_without_a_key_cannot_be_marked_as_gone() -> None:
+    writing = Writing(None, SchemaPolicy.EVOLVE, subject="source 's', collection 'c'", deletes=MARK)
+    with pytest.raises(
+        ConfigurationError, match=r"collection 'c': 'deletes: mark' needs a key .* set 'primary_key', or"
+    ):
+        writing.arriving(table(full_refresh=True, keyed=False), LATER)
 
 
 def test_only_a_frozen_pass_is_all_or_nothing() -> None:

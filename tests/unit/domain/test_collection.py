@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.collection import Collection, CollectionJob, Inherited
 from app.domain.windows import Windows
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 SAID = {
@@ -23,6 +23,7 @@ SAID = {
     "lookback": timedelta(minutes=10),
     "empty": "allow",
     "max_shrink": 80.0,
+    "deletes": Deletes.REMOVE,
 }
 WRITTEN = SAID | {"max_shrink": "80%"}
 
@@ -70,6 +71,7 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
             "schema_policy": "discard",
             "empty": "allow",
             "max_shrink": "12.5 %",
+            "deletes": "ignore",
             "interval": "day",
             "refresh_window": "2h",
             "lookback": "10m",
@@ -89,6 +91,7 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
         schema_policy=SchemaPolicy.DISCARD,
         empty="allow",
         max_shrink=12.5,
+        deletes=Deletes.IGNORE,
         windows=Windows("day", date(2024, 1, 1), NOW, 7200.0),
         lookback=timedelta(minutes=10),
     )

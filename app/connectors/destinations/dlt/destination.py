@@ -7,17 +7,21 @@ attempt that finds such a note asks the destination whether it knows the load, a
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
 from app.connectors.destinations.dlt.warehouse import Warehouse
+from app.connectors.warehouse.deleted import deleted_message, leave_out_deleted
 from app.connectors.warehouse.layout import (
     check_is_empty,
     inexact_warning,
     late_versions_warning,
     left_out_warning,
+    partial_warning,
+    refuse_gone,
     widen,
 )
 from app.connectors.warehouse.shrinkage import check_shrinkage
@@ -40,6 +44,8 @@ class DltDestination:
         self._fence = fence
         self._log = log
         self._reload_reason = ""
+        self._deleted = Counter[str]()
+        self._partial = set[str]()
         self._warehouse = Warehouse(options, home=self._home, locks=work_dir.parent)
         # Only now, after dlt is isolated.
         from app.connectors.destinations.dlt.load import Loader, schema_name  # noqa: PLC0415
@@ -60,6 +66,7 @@ class DltDestination:
         return position
 
     def begin(self, table: Table) -> None:
+        refuse_gone(table)
         with (
             self._warehouse.translate_errors(f"cannot prepare table {table.name!r}"),
             self._warehouse.changing_schema(),
@@ -76,6 +83,11 @@ class DltDestination:
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._tables.stages[table]
+        batch, left_out = leave_out_deleted(stage.target.table, batch)
+        self._deleted[table] += left_out
+        if not len(batch):
+            return
+        self._warn_of_partial(stage.target.table, batch)
         if wider := widen(stage.target.table, batch, vacant=stage.target.vacant):
             self.begin(wider)
         stage.add(batch)
@@ -128,6 +140,13 @@ class DltDestination:
         for name, stage in self._tables.stages.items():
             if warning := left_out_warning(name, stage.target):
                 self._log("warn", warning)
+            if deleted := self._deleted[name]:
+                self._log("info", deleted_message(stage.target.table, deleted))
+
+    def _warn_of_partial(self, table: Table, batch: Batch) -> None:
+        if table.name not in self._partial and (warning := partial_warning(table, batch)):
+            self._partial.add(table.name)
+            self._log("warn", warning)
 
     def close(self) -> None:
         """The files are removed with the attempt's directory; connections to the destination are never kept."""

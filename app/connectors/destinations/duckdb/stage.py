@@ -14,6 +14,8 @@ from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLU
 from app.connectors.warehouse.stage import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from app.connectors.contract.batches import Batch
     from app.connectors.destinations.duckdb.file import TargetFile
     from app.connectors.warehouse.layout import Target
@@ -36,8 +38,8 @@ class DuckdbStage(Stage):
         self._file.make_room(more_columns=len(target.columns) - len(self.columns))
         super().widen(target)
 
-    def add(self, batch: Batch) -> None:
-        rows = self._number_rows(batch)
+    def add(self, batch: Batch, fields: AbstractSet[str]) -> None:
+        rows = self._number_rows(batch, fields)
         self._file.make_room(batch_bytes=rows.nbytes)
         self._connection.register(_BATCH, pa.Table.from_batches([rows]))
         try:

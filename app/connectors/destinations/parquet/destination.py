@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from app.connectors.destinations.parquet.options import WRITE_MODES
 from app.connectors.destinations.parquet.resent import Resent
 from app.connectors.destinations.parquet.stage import Stage
 from app.connectors.destinations.parquet.storage import make_storage
+from app.connectors.warehouse.deleted import deleted_message, leave_out_deleted
 from app.connectors.warehouse.layout import (
     Target,
     admit_columns,
@@ -22,6 +24,7 @@ from app.connectors.warehouse.layout import (
     column_names,
     inexact_warning,
     left_out_warning,
+    refuse_gone,
     widen,
 )
 from app.connectors.warehouse.shrinkage import check_shrinkage
@@ -62,6 +65,7 @@ class ParquetDestination:
         self._numbers = 0
         self._stages: dict[str, Stage] = {}
         self._resent: dict[str, Resent] = {}
+        self._deleted = Counter[str]()
 
     def open(self) -> Position:
         self._manifest = self._manifests.claim()
@@ -89,6 +93,10 @@ class ParquetDestination:
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
+        batch, left_out = leave_out_deleted(stage.target.table, batch)
+        self._deleted[table] += left_out
+        if not len(batch):
+            return
         if wider := widen(stage.target.table, batch):
             self.begin(wider)
         stage.add(batch)
@@ -117,6 +125,8 @@ class ParquetDestination:
             for name, stage in self._stages.items():
                 if warning := left_out_warning(name, stage.target):
                     self._log("warn", warning)
+                if deleted := self._deleted[name]:
+                    self._log("info", deleted_message(stage.target.table, deleted))
         return rows
 
     def describe_tables(self) -> list[DescribedTable]:
@@ -137,6 +147,7 @@ class ParquetDestination:
         return found
 
     def _target(self, table: Table) -> Target:
+        refuse_gone(table)
         if table.mode not in WRITE_MODES:
             raise ConfigurationError(
                 f"table {table.name!r}: write_mode '{table.mode}' changes single rows, which files cannot do: "

@@ -12,6 +12,8 @@ from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLU
 from app.connectors.warehouse.stage import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from psycopg import Copy
     from typing_extensions import Buffer
 
@@ -28,9 +30,9 @@ class PostgresStage(Stage):
         super().__init__(session, target, number=number, task_id=task_id)
         self._connection = session.connection
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch, fields: AbstractSet[str]) -> None:
         """Copies the rows as CSV, with strings in quotes and nothing for NULL, as PostgreSQL expects it."""
-        rows = self._number_rows(batch)
+        rows = self._number_rows(batch, fields)
         statement = f"COPY {self.name} ({column_list(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
         with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             csv.write_csv(rows, _CopyFile(copy), _WITHOUT_NAMES)

@@ -25,7 +25,7 @@ from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.values import jsontext
-from app.connectors.warehouse.layout import late_versions_warning, widen
+from app.connectors.warehouse.layout import late_versions_warning, refuse_gone, widen
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 from app.domain.writing import SchemaPolicy, WriteMode
@@ -96,6 +96,7 @@ class SingerDestination:
             raise ConfigurationError(
                 "schema_policy must be 'evolve': a Singer target does not say which columns it has"
             )
+        refuse_gone(table)
         if table.name not in self._tables:
             for warning in filter(None, [late_versions_warning(table), _repeats_warning(table)]):
                 self._log("warn", warning)

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from app.domain.collection import CollectionJob
 
 
+DELETE_MARKER = "_ab_cdc_deleted_at"
+"""Connectors that read a database's log give it a value in the RECORD of a deleted row."""
+
+
 class Reading:
     """Turns a connector's messages into tables, rows and checkpoints; `offers` are the streams that its catalog has.
 
@@ -210,6 +214,8 @@ def _table(choice: Choice, name: str) -> Table:
         full_refresh=choice.full_refresh,
         newest_by=_newest_by(choice),
         digits=choice.digits,
+        partial=True,
+        delete_marker=DELETE_MARKER,
     )
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from app.connectors.sources.singer.state import State
     from app.domain.collection import CollectionJob
 
+DELETE_MARKER = "_sdc_deleted_at"
+"""Log-based taps give it a value in the RECORD of a deleted row."""
 _SHOWN_CHARACTERS = 80
 # Control characters that text does not have, unlike those of colours, tabs and overwritten lines.
 _NOT_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
@@ -233,7 +235,7 @@ class Reading:
         columns = columns_of(message.schema or {})
         if choice.fields:
             self._fields[message.stream] = choice.fields
-            needed = {*key, cursor_field}
+            needed = {*key, cursor_field, DELETE_MARKER}
             columns = {field: kind for field, kind in columns.items() if field in needed or choice.fields.takes(field)}
         table = Table(
             name=name,
@@ -242,6 +244,8 @@ class Reading:
             cursor_field=cursor_field,
             full_refresh=choice.full_refresh,
             digits=digits_of(message.schema or {}),
+            partial=True,
+            delete_marker=DELETE_MARKER,
         )
         return self._late.with_found_fields(message.stream, table)
 
@@ -250,5 +254,5 @@ def _drop_unwanted(records: list[dict[str, Any]], fields: Fields, table: Table) 
     """Older taps send fields that were not selected."""
     for record in records:
         for field in record.keys() - table.columns.keys():
-            if not fields.takes(field):
+            if field != DELETE_MARKER and not fields.takes(field):
                 del record[field]

@@ -361,3 +361,24 @@ def test_a_kill_loses_and_doubles_nothing(
     told = connection.run(**rows | {"rows": 25})
     assert told.finished.rows_written == 5
     assert warehouse.execute(ROWS) == [(25, 25)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "left"),
+    [({}, [(1, "Ada", True), (2, "Bo", False)]), ({"deletes": "remove"}, [(2, "Bo", False)])],
+)
+def test_a_row_that_was_deleted_is_marked_or_removed_though_its_record_has_only_nulls(
+    tmp_path: Path, warehouse: Warehouse, keys: dict[str, Any], left: list[tuple[Any, ...]]
+) -> None:
+    described = stream(source_defined_primary_key=[["id"]], default_cursor_field=["_ab_cdc_lsn"])
+    properties = described["json_schema"]["properties"]
+    properties |= {"_ab_cdc_lsn": {"type": "number"}, "_ab_cdc_deleted_at": {"type": ["null", "string"]}}
+    connection = Connection(tmp_path, {"warehouse": warehouse.options()}, collection=keys)
+    connection.config["catalog"] = {"streams": [described]}
+    first = [record(id=key, at=1, text=text, _ab_cdc_lsn=key) for key, text in ((1, "Ada"), (2, "Bo"))]
+    gone = record(id=1, at=None, text=None, _ab_cdc_lsn=3, _ab_cdc_deleted_at="2024-05-01T10:00:00Z")
+    partial = record(id=2, at=2, _ab_cdc_lsn=4)
+    for number, lines in enumerate((first, [gone, partial])):
+        assert connection.run(lines=[*lines, stream_state("made", {"at": number})]).finished
+    found = warehouse.execute("SELECT id, text, _ab_cdc_deleted_at IS NOT NULL FROM loaded.made ORDER BY id")
+    assert found == left

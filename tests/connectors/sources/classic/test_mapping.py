@@ -172,7 +172,7 @@ def test_reports_of_google_play_are_files_in_a_bucket(auth: dict[str, Any], toke
         ),
         ("facebook_marketing", {"account_id": 1, "access_token": "t"}, "posts", {}, "choose one of ads, insights"),
         ("google_play", {"account_id": "1", "auth": OAUTH}, "crashes", {}, "choose one of sales, earnings"),
-        ("google_analytics", {"property_id": 1, "auth": OAUTH}, "other", REPORT, "choose one of report"),
+        ("google_analytics", {"property_id": 1, "auth": OAUTH}, "other", REPORT, "the only one is 'report'"),
         (
             "google_analytics",
             {"property_id": 1, "auth": OAUTH},
