@@ -24,7 +24,8 @@ _ORDINARY_NAME = re.compile(
     r"|max_tokens|token_(count|limit)|page_token_option",
 )
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_USERINFO = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+# "password" itself is the word of our own examples.
+_USERINFO = re.compile(r"://[^/\s:@]*:(?!password@)([^/\s@]+)@")
 _KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
 
 

@@ -106,7 +106,7 @@ def test_streams_that_the_catalog_has_or_that_come_beside_a_wanted_one_are_left_
 
 @pytest.mark.parametrize("mode", ["full_refresh", "incremental"])
 def test_children_beside_the_schema_of_a_wanted_stream_that_has_no_new_rows_are_left_out(tap: Tap, mode: str) -> None:
-    tap.trial.collection["sync_mode"] = mode
+    tap.trial.collection |= {"sync_mode": mode, "empty": "allow"}
     assert tap.load(*of("made", 1), state({"at": 1})).finished
     told = tap.load(*of("made"), *of("made_lines", 1), state({"at": 2}))
     assert (told.finished.rows_written, tap.rows_of("made", "id")) == (0, [] if mode == "full_refresh" else [1])
