@@ -135,9 +135,12 @@ class Number:
         return array if fits else None
 
     def cast(self, value: Any) -> int | Decimal:
-        if self.others and (name := _non_finite(value)) in self.others:
+        try:
+            number = _number(value)
+        except Unfit:
+            if (name := _non_finite(value)) is None or name not in self.others:
+                raise
             return Decimal(name)
-        number = _number(value)
         text = str(number)
         # Neither side of the point is longer than the whole, so most numbers need no closer look.
         if "E" not in text and len(text) <= min(self.scale, self.precision - self.scale):
@@ -184,9 +187,12 @@ class Floating:
         return array if fits else None
 
     def cast(self, value: Any) -> float:
-        if self.non_finite and (name := _non_finite(value)):
+        try:
+            number = _number(value)
+        except Unfit:
+            if not self.non_finite or (name := _non_finite(value)) is None:
+                raise
             return float(name)
-        number = _number(value)
         try:
             nearest = float(number)
             shortest = repr(nearest) if self.bits == 64 else single_text(nearest)  # noqa: PLR2004
