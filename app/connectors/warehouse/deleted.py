@@ -98,7 +98,7 @@ def remove_deleted(session: Session, stage: Staged) -> int:
         return 0
     gone = f"(SELECT {column_list(target.key)} FROM {stage.newest()} AS newest WHERE {quoted(marker)} IS NOT NULL)"  # noqa: S608 -- quoted identifiers
     removed = 0
-    matching = " AND ".join(f"kept.{quoted(name)} = gone.{quoted(name)}" for name in target.key)
+    matching = stage.matches(coming="gone")
     if target.table.mode is WriteMode.UPSERT:
         removed = session.run(f"DELETE FROM {target.qualified} AS kept USING {gone} AS gone WHERE {matching}")  # noqa: S608 -- quoted identifiers
     elif target.table.mode is WriteMode.HISTORY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.warehouse.layout import DELETED_COLUMN, SYNCED_COLUMN, TASK_COLUMN, quoted
+from app.connectors.warehouse.layout import DELETED_COLUMN, SYNCED_COLUMN, TASK_COLUMN
 from app.domain.writing import Deletes
 
 if TYPE_CHECKING:
@@ -56,5 +56,4 @@ def gone_message(table: Table, count: int) -> str:
 
 
 def _is_staged(stage: Staged) -> str:
-    matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in stage.target.key)
-    return f"EXISTS (SELECT 1 FROM {stage.name} AS staged WHERE {matching})"  # noqa: S608 -- quoted identifiers
+    return f"EXISTS (SELECT 1 FROM {stage.name} AS staged WHERE {stage.matches()})"  # noqa: S608 -- quoted identifiers

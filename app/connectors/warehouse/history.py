@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.connectors.warehouse.layout import VALID_FROM_COLUMN, VALID_TO_COLUMN, column_list, quoted, with_own
+from app.connectors.warehouse.layout import VALID_FROM_COLUMN, VALID_TO_COLUMN, column_list, with_own
 from app.connectors.warehouse.shrinkage import check_shrinkage
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def add_versions(session: Session, stage: Staged, *, task_id: str) -> int:
         SynclineError: too many rows would be removed.
     """
     target = stage.target
-    # Without a key there are no staged rows to match.
-    matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key) or "TRUE"
+    matching = stage.matches()
     counts = f"kept.{VALID_TO_COLUMN} IS NULL"
     newest = f"{stage.newest()} AS staged"
     rest = [name for name in stage.columns if name not in target.key]

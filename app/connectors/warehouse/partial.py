@@ -183,9 +183,8 @@ class Partial:
         values = {name: f"staged.{quoted(name)}" for name in stage.columns}
         kept = ""
         if target.table.mode is not WriteMode.REPLACE:
-            matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in target.key)
             counts = f"AND kept.{VALID_TO_COLUMN} IS NULL" if target.table.mode is WriteMode.HISTORY else ""
-            kept = f"LEFT JOIN {target.qualified} AS kept ON {matching} {counts}"
+            kept = f"LEFT JOIN {target.qualified} AS kept ON {stage.matches()} {counts}"
             for name, position in self._absent():
                 own = f"{_has('staged', position)} OR kept.{quoted(target.key[0])} IS NULL"
                 values[name] = f"CASE WHEN {own} THEN staged.{quoted(name)} ELSE kept.{quoted(name)} END"

@@ -132,12 +132,12 @@ class Stage(Staged):
         of_one_form = "" if self.form("kept") is None else f"{self.form('kept')} = {self.form('staged')} AND"
         if there is None or table.mode is WriteMode.REPLACE or table.full_refresh:
             return
-        matching = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
         counts = f"AND kept.{VALID_TO_COLUMN} IS NULL" if table.mode is WriteMode.HISTORY else ""
         self._session.run(
             f"""
             DELETE FROM {self.name} AS staged USING {self.target.qualified} AS kept
-            WHERE {matching} {counts} AND {there} IS NOT NULL AND ({here} IS NULL OR {of_one_form} {here} < {there})
+            WHERE {self.matches()} {counts}
+                AND {there} IS NOT NULL AND ({here} IS NULL OR {of_one_form} {here} < {there})
             """  # noqa: S608 -- quoted identifiers
         )
 

@@ -43,6 +43,10 @@ class Staged(abc.ABC):
         there, here = (", ".join(self.comparable(name, alias) for name in names) for alias in ("kept", coming))
         return f"({there}) IS DISTINCT FROM ({here})"
 
+    def matches(self, *, coming: str = "staged") -> str:
+        """Whether the rows `kept` and `coming` have the same key; without one there is no staged row to match."""
+        return " AND ".join(f"kept.{quoted(name)} = {coming}.{quoted(name)}" for name in self.target.key) or "TRUE"
+
     def version(self, alias: str) -> str | None:
         """An expression that is highest for the newest row of a key, and NULL for a row without a version."""
         source = self._version_source(alias)

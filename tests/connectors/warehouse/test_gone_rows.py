@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.domain.attempt_protocol import LogLine
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import Deletes, WriteMode
 from tests.connectors.passing import Collection, Crash, Killer, Sent
 from tests.properties import examples
@@ -96,6 +96,31 @@ def test_a_replaced_table_keeps_rows_that_are_gone_with_a_mark_and_counts_every_
     assert lines == [
         "table 't': rows that the source no longer has: 2, marked in '_syncline_deleted_at' ('deletes: mark')"
     ]
+
+
+@pytest.mark.parametrize(("deletes", "marks"), [(Deletes.MARK, [(0, True), (1, True)]), (Deletes.REMOVE, [])])
+def test_all_rows_are_gone_when_a_reading_finds_a_table_without_rows_and_columns(
+    warehouse: Warehouse, tmp_path: Path, deletes: Deletes, marks: list[tuple[int, bool]]
+) -> None:
+    collection = Collection(
+        warehouse.options(), tmp_path / "work", mode=WriteMode.UPSERT, deletes=deletes, empty="allow"
+    )
+    read(collection, {0: "a", 1: "a"})
+    assert collection.load(Sent(Table("t", {}, (), full_refresh=True), Checkpoint(None))) == 2
+    marked = f"{MARK} IS NOT NULL" if deletes is Deletes.MARK else "false"
+    assert warehouse.execute(f"SELECT id, {marked} FROM loaded.t ORDER BY id") == marks
+
+
+def test_rows_are_not_removed_if_a_reading_brings_suspiciously_few(warehouse: Warehouse, tmp_path: Path) -> None:
+    collection = Collection(
+        warehouse.options(), tmp_path / "work", mode=WriteMode.UPSERT, deletes=Deletes.REMOVE, max_shrink=50
+    )
+    every = [{"id": key, "v": "a"} for key in range(1000)]
+    collection.load(Sent(WHOLE, Rows("t", every, 1), Checkpoint(None)))
+    few = Sent(WHOLE, Rows("t", every[:499], 1), Checkpoint(None))
+    with pytest.raises(SynclineError, match="has 1,000 rows, but the source sent only 499, and 'max_shrink' is 50%"):
+        collection.load(few)
+    assert warehouse.execute("SELECT count(*) FROM loaded.t") == [(1000,)]
 
 
 @pytest.mark.parametrize("kind", ["dlt:duckdb", "parquet"])

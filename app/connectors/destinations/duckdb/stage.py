@@ -102,7 +102,7 @@ class DuckdbStage(Stage):
     def _upsert(self) -> int:
         """Deletes old rows and inserts new ones: UPDATE and MERGE would keep all changes in memory until the commit."""
         rest = [name for name in self.columns if name not in self.target.key]
-        same = " AND ".join(f"kept.{quoted(name)} = staged.{quoted(name)}" for name in self.target.key)
+        same = self.matches()
         differs = f"OR {self.differs(rest)}" if rest else ""
         others = self._other_columns()
         self._session.run(
