@@ -159,7 +159,7 @@ class Reading:
             raise _lookback_error(cursor, f"has the value {begin!r}") from None
 
     def check_lookback(self) -> None:
-        """Raises `ConfigurationError` if there is a lookback, and the type of the cursor shows that it is no time."""
+        """Raises `ConfigurationError` if there is a lookback, and the cursor has a type that is not of times."""
         if self._selection.cursor_field is None or not self._selection.lookback:
             return
         cursor = self._column(self._selection.cursor_field)
@@ -289,8 +289,8 @@ class Reading:
         kept: dict[str, list[Any] | pa.Array] = {}
         for each, found in zip(self.columns, values, strict=True):
             meant = found if each.convert is None else self._convert(each, each.convert, found)
-            if lost := sum(value is None for value in meant) - sum(value is None for value in found):
-                self._lost[each.name] += lost
+            if each.convert is not None and each.kind in _TIMES:
+                self._lost[each.name] += meant.count(None) - found.count(None)
             kept[each.name] = plain_values(meant)
         return Rows(table_name, Columns(kept), size(kept.values()))
 
@@ -299,7 +299,7 @@ class Reading:
             return [None if value is None else convert(value) for value in found]
 
     def _warn_of_lost_values(self) -> None:
-        for name, count in self._lost.items():
+        for name, count in (+self._lost).items():
             dates = "one value is not a date" if count == 1 else f"{count} values are not dates"
             self._log(
                 "warn", f"{_origin(self._selection)}, column {name!r}: {dates}, such as 0000-00-00; loaded as NULL"

@@ -300,6 +300,14 @@ def test_types_arrive_at_both_warehouses(origin: Origin, postgres: Postgres, duc
         assert found == [(1, Decimal("1.25"), "2024-01-01 12:00:00", "00ff", "a🦊"), (2, None, None, None, None)]
 
 
+@pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
+def test_a_null_of_json_is_not_told_as_a_lost_date(origin: Origin, postgres: Postgres, tmp_path: Path) -> None:
+    origin.execute("""CREATE TABLE made AS SELECT unnest(['null', '{"a": 1}'])::JSON AS doc""")
+    attempt = Copying(origin.url, tmp_path, {"first": postgres.options()}).run()
+    assert postgres.execute("SELECT doc FROM loaded.made ORDER BY doc") == [({"a": 1},), (None,)]
+    assert not [line for line in attempt.lines if "date" in line]
+
+
 @POSTGRES
 def test_a_check_reads_no_row(origin: Origin, tmp_path: Path) -> None:
     origin.execute("CREATE TABLE made (id INTEGER)")
