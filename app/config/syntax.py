@@ -46,7 +46,7 @@ def find_forbidden_character(text: str) -> Cause | None:
 
 
 def explain(text: str, error: yaml.MarkedYAMLError) -> Cause:
-    """The cause of a syntax error, or the parser's own words where it is none of the usual ones."""
+    """The cause of a syntax error, or the parser's own words if the cause is unusual."""
     failure = _Failure(text, error)
     for problem, cause in _CAUSES:
         if problem in failure.words:

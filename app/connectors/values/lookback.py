@@ -38,7 +38,7 @@ def earlier(value: Any, back: timedelta) -> Any | None:
 def _earlier_text(value: Any, back: timedelta) -> str:
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError("it is no time")
+        raise ValueError("it is not a time")
     if found["clock"] is None:
         return (date.fromisoformat(value) - _whole(back, _DAY)).isoformat()
     moment = datetime.fromisoformat(f"{found['day']} {found['clock']}") - _whole(back, _SECOND)

@@ -76,7 +76,7 @@ def leave_out_deleted(table: Table, batch: Batch) -> tuple[Batch, int]:
 
 
 def deleted_message(table: Table, count: int) -> str:
-    """What a task's log says about so many of these records."""
+    """The line of a task's log about `count` records of deleted rows."""
     outcome = {
         Deletes.IGNORE: "left out",
         Deletes.MARK: f"marked in {table.delete_marker!r}",

@@ -50,7 +50,7 @@ def clear_marks(session: Session, stage: Staged, *, task_id: str) -> int:
 
 
 def gone_message(table: Table, count: int) -> str:
-    """What a task's log says about so many rows."""
+    """The line of a task's log about `count` rows that are gone."""
     outcome = f"marked in {DELETED_COLUMN!r}" if table.gone is Deletes.MARK else "removed"
     return f"table {table.name!r}: rows that the source no longer has: {count}, {outcome} ('deletes: {table.gone}')"
 
