@@ -1,7 +1,7 @@
 """What a column of a destination can hold: no value is ever stored as a different one.
 
-Destinations describe each of their columns with one of the classes below. A value may change its form (5.0 becomes 5 in
-an integer column, 12:00+02:00 becomes 10:00Z), but never what it means.
+Destinations describe each of their columns with one of the classes below or in `times`. A value may change its form
+(5.0 becomes 5 in an integer column, 12:00+02:00 becomes 10:00Z), but never what it means.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,28 +24,13 @@ if TYPE_CHECKING:
 
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
-# Python's own parsers misread some strings without separators, and truncate what is more precise.
-_DAY = r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?"
-_OFFSET = r"( ?(Z|[+-]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?))?"
-_CLOCK = r"\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?|\d{2}(\d{2}([.,]\d+)?)?)?" + _OFFSET
-_MOMENT = re.compile(rf"({_DAY})([Tt ]{_CLOCK})?")
-_TIME_OF_DAY = re.compile(rf"T?{_CLOCK}")
-_END_OF_DAY = re.compile(r"T?24:00(:00([.,]0+)?)?")
-INFINITIES = ("infinity", "-infinity")
 NON_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
-_FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _HALF = "it contains half of a surrogate pair, which is not valid text"
 # More than a double has on either side of the decimal point.
 _DOUBLE_DIGITS = 400
 # Every integer with this many digits fits into 64 bits.
 _LONG_DIGITS = 18
 _EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
-_MICROSECONDS = 6
-_FIRST_MOMENT, _LAST_MOMENT = (
-    (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 -- both sides are in UTC
-    for moment in (datetime.min, datetime.max)  # noqa: DTZ901 -- likewise
-)
-_CLOCK_AFTER_DAYS = re.compile(r" \+(\d+:)")
 _CANONICAL_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -97,7 +81,7 @@ class Integer:
         return cls(values.start, values.stop - 1)
 
     def fits(self, array: pa.Array) -> pa.Array | None:
-        return array if pa.types.is_integer(array.type) and _is_within(array, self.low, self.high) else None
+        return array if pa.types.is_integer(array.type) and is_within(array, self.low, self.high) else None
 
     def cast(self, value: Any) -> int:
         number = _number(value)
@@ -129,7 +113,7 @@ class Number:
             fits = min(before_the_point, self.scale) > _DOUBLE_DIGITS and _is_finite(array)
         elif pa.types.is_integer(array.type):
             limit = 10 ** min(before_the_point, _LONG_DIGITS)
-            fits = self.scale >= 0 and _is_within(array, 1 - limit, limit - 1)
+            fits = self.scale >= 0 and is_within(array, 1 - limit, limit - 1)
         else:
             fits = False
         return array if fits else None
@@ -181,7 +165,7 @@ class Floating:
         if self.bits != 64:  # noqa: PLR2004
             return None
         if pa.types.is_integer(array.type):
-            fits = _is_within(array, -EXACT_IN_A_DOUBLE, EXACT_IN_A_DOUBLE)
+            fits = is_within(array, -EXACT_IN_A_DOUBLE, EXACT_IN_A_DOUBLE)
         else:
             fits = pa.types.is_float64(array.type) and (self.non_finite or _is_finite(array))
         return array if fits else None
@@ -272,87 +256,6 @@ def _has_nul(value: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Timestamp:
-    """Points in time (`zone`) or wall clock times; no offset means UTC, as in Singer's specification.
-
-    `infinite`: the texts "infinity" and "-infinity" can be stored, too.
-    """
-
-    zone: bool
-    digits: int = _MICROSECONDS
-    infinite: bool = False
-
-    def fits(self, array: pa.Array) -> pa.Array | None:
-        if self.digits < _MICROSECONDS:
-            return None
-        # A string without an offset can be either; one with an offset other than UTC only the first.
-        for zone in ("UTC", None) if self.zone else (None,):
-            found = _parse_texts(array, pa.timestamp("us", zone))
-            if found is not None:
-                inside = _is_within(found.cast(pa.int64()), _FIRST_MOMENT, _LAST_MOMENT)
-                return found.cast(pa.timestamp("us", "UTC" if self.zone else None)) if inside else None
-        return None
-
-    def cast(self, value: Any) -> datetime | str:
-        if self.infinite and value in INFINITIES:
-            return str(value)
-        moment = _moment(value)
-        if moment.microsecond % 10 ** (_MICROSECONDS - self.digits):
-            raise Unfit("it has too many decimal places of a second")
-        return _in_utc(moment) if self.zone else _without_zone(moment)
-
-
-@dataclass(frozen=True, slots=True)
-class Date:
-    """`infinite`: the texts "infinity" and "-infinity" can be stored, too."""
-
-    infinite: bool = False
-
-    def fits(self, array: pa.Array) -> pa.Array | None:
-        found = _parse_texts(array, pa.date32())
-        days = timedelta(days=1) // timedelta(microseconds=1)
-        if found is None or not _is_within(found.cast(pa.int32()), _FIRST_MOMENT // days, _LAST_MOMENT // days):
-            return None
-        return found
-
-    def cast(self, value: Any) -> date | str:
-        if self.infinite and value in INFINITIES:
-            return str(value)
-        moment = _without_zone(_moment(value))
-        if moment.time() != time.min:
-            raise Unfit("it has a time of day")
-        return moment.date()
-
-
-@dataclass(frozen=True, slots=True)
-class TimeOfDay:
-    """`midnight`: 24:00:00, the end of a day, can be stored, too."""
-
-    digits: int = _MICROSECONDS
-    midnight: bool = False
-
-    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- Arrow parses no times of day
-        return None
-
-    def cast(self, value: Any) -> time | str:
-        if self.midnight and isinstance(value, str) and _END_OF_DAY.fullmatch(value):
-            return "24:00:00"
-        if not isinstance(value, str) or _FINER_THAN_MICROSECONDS.search(value):
-            raise Unfit("it is not a time of day with at most microseconds")
-        try:
-            clock = time.fromisoformat(value)
-        except ValueError:
-            raise Unfit("it is not an ISO 8601 time of day") from None
-        if not _TIME_OF_DAY.fullmatch(value):
-            raise Unfit("it is not an ISO 8601 time of day")
-        if clock.utcoffset():
-            raise Unfit("it has an offset from UTC")
-        if clock.microsecond % 10 ** (_MICROSECONDS - self.digits):
-            raise Unfit("it has too many decimal places of a second")
-        return clock.replace(tzinfo=None)
-
-
-@dataclass(frozen=True, slots=True)
 class Uuid:
     def fits(self, array: pa.Array) -> pa.Array | None:
         canonical = pa.types.is_string(array.type) and pc.all(pc.match_substring_regex(array, _CANONICAL_UUID)).as_py()
@@ -378,20 +281,6 @@ class Verbatim:
         if not _is_unicode(value):
             raise Unfit(_HALF)
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class Interval(Verbatim):
-    """A length of time, which stays a string: a month has no fixed number of days.
-
-    PostgreSQL writes `-1 days +02:03:00`, but DuckDB reads no sign + there.
-    """
-
-    def fits(self, array: pa.Array) -> pa.Array | None:
-        return None if pc.any(pc.match_substring(array, "+")).as_py() else Verbatim.fits(self, array)
-
-    def cast(self, value: Any) -> str:
-        return _CLOCK_AFTER_DAYS.sub(r" \1", Verbatim.cast(self, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,34 +336,8 @@ def _exact(value: float) -> int | Decimal:
     return int(value) if whole and repr(value) != "-0.0" else Decimal(repr(value))
 
 
-def _moment(value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise Unfit("it is not an ISO 8601 time")
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise Unfit("it is not an ISO 8601 time between the years 1 and 9999") from None
-    if not _MOMENT.fullmatch(value):
-        raise Unfit("it is not an ISO 8601 time")
-    if _FINER_THAN_MICROSECONDS.search(value):
-        raise Unfit("it is more precise than microseconds")
-    return moment
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        raise Unfit("in UTC it is not between the years 1 and 9999") from None
-
-
-def _without_zone(moment: datetime) -> datetime:
-    if moment.utcoffset() not in (None, timedelta(0)):
-        raise Unfit("it has an offset from UTC that the column cannot keep")
-    return moment.replace(tzinfo=None)
-
-
-def _is_within(array: pa.Array, low: int, high: int) -> bool:
+def is_within(array: pa.Array, low: int, high: int) -> bool:
+    """Whether all values lie from `low` to `high`; NULLs do not count."""
     extremes = pc.min_max(array).as_py()
     return bool(low <= extremes["min"] and extremes["max"] <= high)
 
@@ -485,13 +348,3 @@ def _is_finite(array: pa.Array) -> bool:
 
 def _has_nul_character(array: pa.Array) -> bool:
     return bool(pc.any(pc.match_substring(array, "\0")).as_py())
-
-
-def _parse_texts(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Parses the common forms of ISO 8601; an array that already has this type is returned as it is."""
-    if array.type == kind:
-        return array
-    try:
-        return array.cast(kind) if pa.types.is_string(array.type) else None
-    except pa.ArrowInvalid:
-        return None

@@ -13,7 +13,7 @@ from app.connectors.destinations.dlt import columns as dlt
 from app.connectors.destinations.duckdb import tables as duckdb
 from app.connectors.destinations.parquet import types as parquet
 from app.connectors.destinations.postgres import columns as postgres
-from app.connectors.values import casting
+from app.connectors.values import casting, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,11 +89,11 @@ def _describe(holds: Holds) -> str:  # noqa: C901, PLR0911 -- a sentence for eac
             return f"binary floats of {bits} bits" + (
                 "; also NaN and infinities" if non_finite else "; no NaN, no infinities"
             )
-        case casting.Timestamp(zone, _, infinite):
+        case times.Timestamp(zone, _, infinite):
             return ("points in time" if zone else "without a zone") + ", years 1 to 9999" + _infinite(infinite)
-        case casting.Date(infinite):
+        case times.Date(infinite):
             return "years 1 to 9999" + _infinite(infinite)
-        case casting.TimeOfDay(_, midnight):
+        case times.TimeOfDay(_, midnight):
             return "microseconds" + ("; also 24:00:00" if midnight else "; 24:00:00 is refused")
         case casting.Text(nul=nul) | casting.Json(nul=nul):
             return "any" if nul else "any without U+0000"

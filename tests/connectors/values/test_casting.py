@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.connectors.contract.batches import Columns, records_of
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.values import casting
+from app.connectors.values import casting, times
 from app.connectors.values.arrays import to_array
 from app.connectors.values.fitting import Column, ValueRefusedError, fit
 from app.connectors.values.floats import single_text
@@ -43,15 +43,15 @@ FITTING: list[tuple[Holds, Any, Any]] = [
     (casting.Json(), "1", '"1"'),
     (casting.Json(), 2**70, str(2**70)),
     (casting.Json(), "\\u0000", '"\\\\u0000"'),
-    (casting.Timestamp(zone=True), "2024-02-29T12:00:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
-    (casting.Timestamp(zone=True), "2024-02-29T14:00:00+02:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
-    (casting.Timestamp(zone=True), "2024-02-29 14:00:00 +0200", datetime(2024, 2, 29, 12, tzinfo=UTC)),
-    (casting.Timestamp(zone=True), "2024-02-29t12:00Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
-    (casting.Timestamp(zone=True), "20240229T120000Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
-    (casting.Timestamp(zone=False), "2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12)),  # noqa: DTZ001 -- wall clock
-    (casting.Timestamp(zone=True), "2024-02-29T12:00:00.123456000Z", datetime(2024, 2, 29, 12, 0, 0, 123456, UTC)),
-    (casting.Date(), "2024-02-29T00:00:00+00:00", date(2024, 2, 29)),
-    (casting.TimeOfDay(), "12:30:01.5", time(12, 30, 1, 500000)),
+    (times.Timestamp(zone=True), "2024-02-29T12:00:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (times.Timestamp(zone=True), "2024-02-29T14:00:00+02:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (times.Timestamp(zone=True), "2024-02-29 14:00:00 +0200", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (times.Timestamp(zone=True), "2024-02-29t12:00Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (times.Timestamp(zone=True), "20240229T120000Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+    (times.Timestamp(zone=False), "2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12)),  # noqa: DTZ001 -- wall clock
+    (times.Timestamp(zone=True), "2024-02-29T12:00:00.123456000Z", datetime(2024, 2, 29, 12, 0, 0, 123456, UTC)),
+    (times.Date(), "2024-02-29T00:00:00+00:00", date(2024, 2, 29)),
+    (times.TimeOfDay(), "12:30:01.5", time(12, 30, 1, 500000)),
     (casting.Binary(bytes.hex), b"\x00\xff", "00ff"),
     (casting.Binary(bytes.hex), "as it is", "as it is"),
     (casting.Uuid(), "0192F7C2-0000-7000-8000-000000000001", "0192f7c2-0000-7000-8000-000000000001"),
@@ -79,20 +79,20 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Text(), b"four", "is bytes, not text"),
     (casting.Binary(bytes.hex), 5, "only text"),
     (casting.Json(), {"a": ["\0"]}, "U+0000"),
-    (casting.Timestamp(zone=True), "2024-02-29T12:00:00.1234567Z", "more precise"),
-    (casting.Timestamp(zone=True, digits=3), "2024-02-29T12:00:00.1234Z", "too many decimal places of a second"),
-    (casting.Timestamp(zone=False), "2024-02-29T12:00:00+02:00", "offset"),
-    (casting.Timestamp(zone=True), "yesterday", "ISO 8601"),
-    (casting.Timestamp(zone=True), 1709208000, "ISO 8601"),
-    (casting.Date(), "2024-02-29T12:00:00Z", "time of day"),
-    (casting.TimeOfDay(), "12:00+02:00", "offset"),
+    (times.Timestamp(zone=True), "2024-02-29T12:00:00.1234567Z", "more precise"),
+    (times.Timestamp(zone=True, digits=3), "2024-02-29T12:00:00.1234Z", "too many decimal places of a second"),
+    (times.Timestamp(zone=False), "2024-02-29T12:00:00+02:00", "offset"),
+    (times.Timestamp(zone=True), "yesterday", "ISO 8601"),
+    (times.Timestamp(zone=True), 1709208000, "ISO 8601"),
+    (times.Date(), "2024-02-29T12:00:00Z", "time of day"),
+    (times.TimeOfDay(), "12:00+02:00", "offset"),
     (casting.Uuid(), "none", "UUID"),
-    (casting.Timestamp(zone=True), "0001-01-01T00:00:00+02:00", "between the years"),
-    (casting.Timestamp(zone=True), "9999-12-31T23:00:00-02:00", "between the years"),
-    (casting.Timestamp(zone=True), "20240101T000000.1234567Z", "more precise"),
-    (casting.Timestamp(zone=False), "2024-01-01T12000001", "ISO 8601"),
-    (casting.TimeOfDay(), "20240101", "ISO 8601"),
-    (casting.TimeOfDay(), "120000123456789", "ISO 8601"),
+    (times.Timestamp(zone=True), "0001-01-01T00:00:00+02:00", "between the years"),
+    (times.Timestamp(zone=True), "9999-12-31T23:00:00-02:00", "between the years"),
+    (times.Timestamp(zone=True), "20240101T000000.1234567Z", "more precise"),
+    (times.Timestamp(zone=False), "2024-01-01T12000001", "ISO 8601"),
+    (times.TimeOfDay(), "20240101", "ISO 8601"),
+    (times.TimeOfDay(), "120000123456789", "ISO 8601"),
     (casting.Text(), {"a\ud800": 1}, "surrogate"),
     (casting.Verbatim(), 5, "only text"),
     (casting.Verbatim(), "a\ud800", "surrogate"),
@@ -151,14 +151,14 @@ AT_ONE_LOOK: list[tuple[Holds, list[Any]]] = [
     (casting.Text(), ["", "Genève 🎉", None]),
     (casting.Text(limit=3), ["né!"]),
     (casting.Text(nul=True), ["a\0b"]),
-    (casting.Timestamp(zone=True), ["2024-02-29T12:00:00Z", "2024-02-29 12:00:00.123456+00", None]),
+    (times.Timestamp(zone=True), ["2024-02-29T12:00:00Z", "2024-02-29 12:00:00.123456+00", None]),
     (
-        casting.Timestamp(zone=True),
+        times.Timestamp(zone=True),
         ["2024-02-29T12:00:00+02:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"],
     ),
-    (casting.Timestamp(zone=True), ["2024-02-29 12:00:00", "2024-02-29"]),
-    (casting.Timestamp(zone=False), ["2024-02-29 12:00:00.5"]),
-    (casting.Date(), ["2024-02-29", "0001-01-01", "9999-12-31"]),
+    (times.Timestamp(zone=True), ["2024-02-29 12:00:00", "2024-02-29"]),
+    (times.Timestamp(zone=False), ["2024-02-29 12:00:00.5"]),
+    (times.Date(), ["2024-02-29", "0001-01-01", "9999-12-31"]),
     (casting.Uuid(), ["0192f7c2-0000-7000-8000-000000000001"]),
     (casting.Verbatim(), ["(1,2)"]),
     (casting.Bytes(), [b"\0\xff"]),
@@ -218,7 +218,7 @@ def test_a_zero_keeps_its_sign_whatever_is_beside_it() -> None:
 
 
 def test_what_only_the_way_into_a_column_cannot_keep_is_refused_by_its_place() -> None:
-    moment = Column(name="c", type="timestamp(9)", holds=casting.Timestamp(zone=True), arrow=pa.timestamp("ns", "UTC"))
+    moment = Column(name="c", type="timestamp(9)", holds=times.Timestamp(zone=True), arrow=pa.timestamp("ns", "UTC"))
     records = [{"field": value} for value in ("2024-01-01T00:00:00Z", None, "2300-01-01T00:00:00Z", "9999-01-01")]
     with pytest.raises(ValueRefusedError, match=r"'c' of table 't' .*2300-01-01T00:00:00Z.*timestamp\[ns"):
         fit(records, {"field": moment}, table="t")
@@ -236,7 +236,7 @@ def test_columns_are_fitted_as_records_are() -> None:
         "id": Column("id", "numeric", NUMERIC),
         "name": Column("name", "text", casting.Text(), pa.string()),
         "lacking": Column("lacking", "bytea", casting.Binary(bytes.hex)),
-        "other": Column("other", "date", casting.Date(), pa.date32()),
+        "other": Column("other", "date", times.Date(), pa.date32()),
     }
     batch = Columns(values)
     found = [array.to_pylist() for array in fit(batch, columns, table="t").values()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
-from app.connectors.values import casting
+from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def _holds(described: Described, kind: Kind, capabilities: DestinationCapabiliti
     others: dict[str, Holds] = {
         "bool": casting.Boolean(),
         "double": casting.Floating(64),
-        "timestamp": casting.Timestamp(zone=described.get("timezone", True), digits=digits),
-        "date": casting.Date(),
-        "time": casting.TimeOfDay(digits=digits),
+        "timestamp": times.Timestamp(zone=described.get("timezone", True), digits=digits),
+        "date": times.Date(),
+        "time": times.TimeOfDay(digits=digits),
         "binary": casting.Bytes(),
         "json": casting.Json(canonical=True),
     }

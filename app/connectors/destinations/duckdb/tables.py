@@ -9,7 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.destinations.duckdb.file import TARGET
-from app.connectors.values import casting
+from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.tables import Tables
@@ -63,11 +63,11 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "JSON": (casting.Json(nul=True, canonical=True), pa.string()),
     "UUID": (casting.Uuid(), pa.string()),
     "BLOB": (casting.Binary(_escape), pa.string()),
-    "DATE": (casting.Date(infinite=True), pa.date32()),
-    "TIME": (casting.TimeOfDay(midnight=True), pa.time64("us")),
-    "TIMESTAMP": (casting.Timestamp(zone=False, infinite=True), pa.timestamp("us")),
-    "TIMESTAMP WITH TIME ZONE": (casting.Timestamp(zone=True, infinite=True), pa.timestamp("us", tz="UTC")),
-    "INTERVAL": (casting.Interval(), pa.string()),
+    "DATE": (times.Date(infinite=True), pa.date32()),
+    "TIME": (times.TimeOfDay(midnight=True), pa.time64("us")),
+    "TIMESTAMP": (times.Timestamp(zone=False, infinite=True), pa.timestamp("us")),
+    "TIMESTAMP WITH TIME ZONE": (times.Timestamp(zone=True, infinite=True), pa.timestamp("us", tz="UTC")),
+    "INTERVAL": (times.Interval(), pa.string()),
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 

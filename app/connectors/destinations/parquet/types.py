@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
-from app.connectors.values import casting
+from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.NUMBER: (pa.float64(), casting.Floating(64, non_finite=True)),
     Kind.FLOAT: (pa.float64(), casting.Floating(64, non_finite=True)),
     Kind.TEXT: (pa.string(), casting.Text(nul=True)),
-    Kind.TIMESTAMP: (pa.timestamp("us", tz="UTC"), casting.Timestamp(zone=True)),
-    Kind.LOCAL_TIMESTAMP: (pa.timestamp("us"), casting.Timestamp(zone=False)),
-    Kind.DATE: (pa.date32(), casting.Date()),
-    Kind.TIME: (pa.time64("us"), casting.TimeOfDay()),
-    Kind.INTERVAL: (pa.string(), casting.Interval()),
+    Kind.TIMESTAMP: (pa.timestamp("us", tz="UTC"), times.Timestamp(zone=True)),
+    Kind.LOCAL_TIMESTAMP: (pa.timestamp("us"), times.Timestamp(zone=False)),
+    Kind.DATE: (pa.date32(), times.Date()),
+    Kind.TIME: (pa.time64("us"), times.TimeOfDay()),
+    Kind.INTERVAL: (pa.string(), times.Interval()),
     Kind.UUID: (pa.string(), casting.Uuid()),
     Kind.JSON: (pa.string(), casting.Json(nul=True, canonical=True)),
     Kind.BYTES: (pa.binary(), casting.Bytes()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.contract.schema import Kind
-from app.connectors.values import casting
+from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
 
@@ -52,10 +52,10 @@ _HOLDS: dict[str, Holds] = {
     "character varying": casting.Text(),
     "json": casting.Json(),
     "jsonb": casting.Json(),
-    "timestamp with time zone": casting.Timestamp(zone=True, infinite=True),
-    "timestamp without time zone": casting.Timestamp(zone=False, infinite=True),
-    "date": casting.Date(infinite=True),
-    "time without time zone": casting.TimeOfDay(midnight=True),
+    "timestamp with time zone": times.Timestamp(zone=True, infinite=True),
+    "timestamp without time zone": times.Timestamp(zone=False, infinite=True),
+    "date": times.Date(infinite=True),
+    "time without time zone": times.TimeOfDay(midnight=True),
     "uuid": casting.Uuid(),
     "bytea": casting.Binary(lambda value: f"\\x{value.hex()}"),
 }
@@ -65,9 +65,9 @@ _ARROW: dict[type[Holds], pa.DataType] = {
     casting.Boolean: pa.bool_(),
     casting.Integer: pa.int64(),
     casting.Floating: pa.float64(),
-    casting.Timestamp: pa.timestamp("us"),
-    casting.Date: pa.date32(),
-    casting.TimeOfDay: pa.time64("us"),
+    times.Timestamp: pa.timestamp("us"),
+    times.Date: pa.date32(),
+    times.TimeOfDay: pa.time64("us"),
 }
 _WITH_MODIFIER = re.compile(r"(?P<base>[a-z ]+)\((?P<first>-?\d+)(,(?P<second>-?\d+))?\)(?P<rest>[a-z ]*)")
 # Values are compared as strings where PostgreSQL's own equality is missing or means something else.
@@ -152,5 +152,5 @@ def _holds(type_name: str) -> Holds:
     if base in {"character varying", "character"}:
         return casting.Text(limit=first)
     if base.startswith("timestamp"):
-        return casting.Timestamp(zone=base.endswith("with time zone"), digits=first, infinite=True)
-    return casting.TimeOfDay(digits=first, midnight=True) if base == "time without time zone" else casting.Verbatim()
+        return times.Timestamp(zone=base.endswith("with time zone"), digits=first, infinite=True)
+    return times.TimeOfDay(digits=first, midnight=True) if base == "time without time zone" else casting.Verbatim()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.schema import Digits, Kind, common_kind, integer_kind, parse_type
-from app.connectors.values import casting, jsontext
+from app.connectors.values import casting, jsontext, times
 from app.connectors.values.casting import Unfit
 from app.connectors.values.inference import kind_of_json
 from app.connectors.values.repeats import may_repeat_names, repeated_name
@@ -38,11 +38,11 @@ _HOLDS: Final[dict[Kind, Holds]] = {
     Kind.DECIMAL: casting.NUMERIC,
     Kind.FLOAT: casting.Floating(64, non_finite=True),
     Kind.TEXT: casting.Text(nul=True),
-    Kind.TIMESTAMP: casting.Timestamp(zone=True, infinite=True),
-    Kind.LOCAL_TIMESTAMP: casting.Timestamp(zone=False, infinite=True),
-    Kind.DATE: casting.Date(infinite=True),
-    Kind.TIME: casting.TimeOfDay(midnight=True),
-    Kind.INTERVAL: casting.Interval(),
+    Kind.TIMESTAMP: times.Timestamp(zone=True, infinite=True),
+    Kind.LOCAL_TIMESTAMP: times.Timestamp(zone=False, infinite=True),
+    Kind.DATE: times.Date(infinite=True),
+    Kind.TIME: times.TimeOfDay(midnight=True),
+    Kind.INTERVAL: times.Interval(),
     Kind.UUID: casting.Uuid(),
     Kind.JSON: casting.Json(nul=True),
 }
