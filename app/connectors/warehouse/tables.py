@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.values.casting import Floating, Number
@@ -35,10 +35,6 @@ UNFINISHED = "syncline: its first load is not complete yet"
 
 
 class Tables(abc.ABC):
-    """`new_types` are the types of new columns."""
-
-    new_types: ClassVar[dict[Kind, str]]
-
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: dict[str, str] = {}
@@ -118,6 +114,10 @@ class Tables(abc.ABC):
         """The table's columns: `name_key` of the name → (name, type)."""
 
     @abc.abstractmethod
+    def new_type(self, kind: Kind, digits: Digits | None) -> str:
+        """The type of a new column; `digits` are known for some decimals."""
+
+    @abc.abstractmethod
     def column(self, name: str, type_name: str) -> Column: ...
 
     @abc.abstractmethod
@@ -141,14 +141,10 @@ class Tables(abc.ABC):
 
     def _shape(self, table: Table, names: dict[str, str]) -> dict[str, str]:
         """Column → type, for all columns that the table needs."""
-        own = {name: self.new_types[kind] for name, kind in own_columns(table).items()}
+        own = {name: self.new_type(kind, None) for name, kind in own_columns(table).items()}
         return {
             name: self.new_type(table.columns[field], table.digits.get(field)) for field, name in names.items()
         } | own
-
-    def new_type(self, kind: Kind, digits: Digits | None) -> str:  # noqa: ARG002 -- for databases that need them
-        """The type of a new column; `digits` are known for some numbers."""
-        return self.new_types[kind]
 
     def _with_remedy(self, table: Table, field: str, column: Column) -> Column:
         """Says how to give a column the digits that its source has."""

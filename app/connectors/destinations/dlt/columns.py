@@ -20,12 +20,11 @@ Described = dict[str, Any]
 _MICROSECONDS: Final = 6
 # JSON, times of day, intervals and UUIDs are strings: not every destination reads them from Parquet files, and strings
 # keep them exactly.
-NEW_TYPES: Final[dict[Kind, Described]] = {
+_NEW_TYPES: Final[dict[Kind, Described]] = {
     Kind.BOOLEAN: {"data_type": "bool"},
     Kind.INTEGER: {"data_type": "bigint"},
     Kind.BIG_INTEGER: {"data_type": "decimal", "precision": MOST_DIGITS, "scale": 0},
     Kind.NUMBER: {"data_type": "double"},
-    Kind.DECIMAL: {"data_type": "decimal", "precision": MOST_DIGITS, "scale": 18},
     Kind.FLOAT: {"data_type": "double"},
     Kind.TEXT: {"data_type": "text"},
     Kind.TIMESTAMP: {"data_type": "timestamp"},
@@ -46,7 +45,7 @@ def new_type(kind: Kind, digits: Digits | None, capabilities: DestinationCapabil
         return {"data_type": "decimal", "precision": known.precision, "scale": known.scale}
     if kind is Kind.LOCAL_TIMESTAMP and not capabilities.supports_naive_datetime:
         kind = Kind.TIMESTAMP
-    return dict(NEW_TYPES[kind])
+    return dict(_NEW_TYPES[kind])
 
 
 def column(name: str, described: Described, kind: Kind, capabilities: DestinationCapabilitiesContext) -> Column:
@@ -117,7 +116,7 @@ class _OfSqlite:
 def stable_type_name(described: Described) -> str:
     """The same for a new column and for one that exists. Some databases report a decimal without a scale as `wei`."""
     if described["data_type"] == "wei":
-        described = NEW_TYPES[Kind.BIG_INTEGER]
+        described = _NEW_TYPES[Kind.BIG_INTEGER]
     return _type_name(described) if described["data_type"] == "decimal" else str(described["data_type"])
 
 

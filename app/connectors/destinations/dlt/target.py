@@ -123,7 +123,7 @@ def describe_target(
         columns=columns,
         described=shape
         | {
-            name: _column_type(there.get(name_key(name)), types.NEW_TYPES[kind]) | {"name": name}
+            name: _column_type(there.get(name_key(name)), types.new_type(kind, None, capabilities)) | {"name": name}
             for name, kind in own_columns(table).items()
         }
         | {LOAD_COLUMN: {"name": LOAD_COLUMN, "data_type": "text"}}

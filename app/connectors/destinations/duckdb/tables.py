@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 # Numbers of unknown size become doubles, and one that a double cannot keep is refused: DuckDB's decimals have a fixed
 # scale, and what JSON calls a number may be 1e-30.
-NEW_TYPES: dict[Kind, str] = {
+_NEW_TYPES: dict[Kind, str] = {
     Kind.BOOLEAN: "BOOLEAN",
     Kind.INTEGER: "BIGINT",
     Kind.BIG_INTEGER: "HUGEINT",
     Kind.NUMBER: "DOUBLE",
-    Kind.DECIMAL: "DECIMAL(38,18)",
     Kind.FLOAT: "DOUBLE",
     Kind.TEXT: "VARCHAR",
     Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
@@ -85,8 +84,6 @@ def existing_columns(session: Session, schema: str, table: str) -> list[tuple[st
 
 
 class DuckdbTables(Tables):
-    new_types = NEW_TYPES
-
     def __init__(self, session: Session, *, schema: str) -> None:
         super().__init__(session)
         self._schema = schema
@@ -144,7 +141,7 @@ class DuckdbTables(Tables):
 
 def new_type(kind: Kind, digits: Digits | None) -> str:
     """The type of a new column."""
-    return "DECIMAL({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else NEW_TYPES[kind]
+    return "DECIMAL({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else _NEW_TYPES[kind]
 
 
 def column(name: str, type_name: str) -> Column:

@@ -28,8 +28,6 @@ _COUNTS = f"({VALID_TO_COLUMN} IS NULL)"
 
 
 class PostgresTables(Tables):
-    new_types = types.NEW_TYPES
-
     def __init__(self, session: Session, *, schema: str) -> None:
         super().__init__(session)
         self._schema = schema
