@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, c
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the standard library's from Python 3.12 on
 
+from app.connectors.contract.schema import Kind
 from app.domain.task import Status, task_id
 
 if TYPE_CHECKING:
@@ -32,26 +33,8 @@ TaskId = Annotated[
 ]
 
 
-_NamedType = Literal[
-    "boolean",
-    "integer",
-    "big integer",
-    "number",
-    "decimal",
-    "float",
-    "text",
-    "timestamp",
-    "local timestamp",
-    "date",
-    "time",
-    "interval",
-    "uuid",
-    "json",
-    "bytes",
-    "unknown",
-]
 OfferedType = (
-    _NamedType
+    Annotated[str, Field(json_schema_extra={"enum": [*(kind.value for kind in Kind), "unknown"]})]
     | Annotated[
         str,
         Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.contract.schema import Digits, Kind
+from app.connectors.contract.schema import Digits, Kind, type_name
 from app.connectors.destinations.dlt import columns as dlt
 from app.connectors.destinations.duckdb import tables as duckdb
 from app.connectors.destinations.parquet import types as parquet
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PAGES: Final = Path(__file__).parents[3] / "docs" / "destinations"
 _BEGIN: Final = "| Kind of column | Type | Values |\n| --- | --- | --- |\n"
-_ROWS: Final = [(kind, None) for kind in Kind]
 _TEN: Final = Digits(10, 2)
 _EXAMPLES: Final = {Kind.DECIMAL: (_TEN, None)}
 
@@ -33,8 +32,7 @@ def table_of(page: str) -> str:
     for kind in Kind:
         for digits in _EXAMPLES.get(kind, (None,)):
             type_, holds = _TYPES[page](kind, digits)
-            shown = f"{kind.value}({digits.precision},{digits.scale})" if digits else kind.value
-            rows.append(f"| `{shown}` | `{type_}` | {_describe(holds)} |\n")
+            rows.append(f"| `{type_name(kind, digits)}` | `{type_}` | {_describe(holds)} |\n")
     return _BEGIN + "".join(rows)
 
 

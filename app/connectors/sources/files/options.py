@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.contract.schema import parse_type
+from app.connectors.contract.schema import Kind, parse_type
 from app.connectors.options.addresses import READABLE, normalize_address, protocol_of
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
@@ -24,10 +24,7 @@ Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
 DialectName = Literal["postgres_csv", "postgres_text", "mysql"]
 Order = Literal["name", "modified"]
-_TYPES: Final = (
-    *("boolean", "integer", "number", "decimal", "float", "text", "timestamp", "local timestamp", "date", "time"),
-    *("interval", "uuid", "json"),
-)
+_TYPES: Final = tuple(kind.value for kind in Kind if kind not in (Kind.BIG_INTEGER, Kind.BYTES))
 
 
 def _check_type(name: str) -> str:
