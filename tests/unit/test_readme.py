@@ -16,6 +16,7 @@ from app.cli.main import cli
 from app.config.reader import load_catalogue
 from app.config.sections import Notifications, Server, WrittenSource
 from app.config.settings import Settings
+from app.connectors.contract.schema import Kind
 from app.connectors.options.complaints import key_names
 from app.domain.collection import Collection, Inherited
 from app.domain.misfire import MisfirePolicy, MissedReason
@@ -231,6 +232,16 @@ def test_the_policies_of_the_key_misfire_are_those_shown() -> None:
     table = {row[0].strip("`"): row[1] for row in rows(section("Source or collection", CONFIGURATION))}
     policies = typing.get_args(Inherited.model_fields["misfire"].annotation)
     assert re.findall(r"`(\w+)`", table["misfire"]) == list(policies)
+
+
+@pytest.mark.parametrize(
+    ("page", "key", "absent"),
+    [("sources/files.md", "types", {"big integer", "bytes"}), ("sources/python.md", "columns", set())],
+)
+def test_a_key_for_the_types_of_columns_lists_all_that_it_accepts(page: str, key: str, absent: set[str]) -> None:
+    (cells,) = (row for row in rows((DOCS / page).read_text()) if row[0] == f"`{key}`")
+    listed = cells[-1].partition("([what they mean]")[0]
+    assert {*re.findall(r"`([^`]+)`", listed)} == {kind.value for kind in Kind} - absent | {"decimal(18,2)"}
 
 
 def test_no_page_has_what_is_left_of_a_merge() -> None:
