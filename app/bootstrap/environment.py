@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.domain.errors import ConfigurationError
+from app.domain.postgres_url import EXAMPLE
 from app.store.address import DatabaseAddress, parse_url
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def database_address(settings: Settings) -> DatabaseAddress:
         ConfigurationError: DATABASE_URL is not set or not valid.
     """
     if not settings.database_url:
-        raise ConfigurationError("DATABASE_URL is not set; expected postgresql://user:password@host:5432/database")
+        raise ConfigurationError(f"DATABASE_URL is not set; expected {EXAMPLE}")
     return DatabaseAddress.of(settings.database_url, settings.database_direct_url)
 
 
@@ -45,7 +46,7 @@ def database_in_reach(settings: Settings) -> DatabaseAddress:
         return DatabaseAddress.of(url)
     raise ConfigurationError(
         f"DATABASE_URL is not set, and no 'syncline dev' is running on {data}: start it, set SYNCLINE_DATA_DIR to its "
-        "--data, or set DATABASE_URL to postgresql://user:password@host:5432/database"
+        f"--data, or set DATABASE_URL to {EXAMPLE}"
     )
 
 

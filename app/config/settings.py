@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,15 +12,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.config.problems import problem_at
 from app.connectors.options.complaints import complaints
 from app.domain.errors import ConfigurationError
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+from app.domain.postgres_url import NO_SCHEME, POSTGRES, SCHEME
 
 
 def _parse_postgres_url(url: str) -> str:
-    found = _SCHEME.match(url)
+    found = SCHEME.match(url)
     if found is None:
-        raise ValueError("has no scheme; expected postgresql://user:password@host:5432/database")
-    if found[1] not in {"postgresql", "postgres"}:
+        raise ValueError(NO_SCHEME)
+    if found[1] not in POSTGRES:
         raise ValueError(f"must begin with postgresql://, not {found[0]}")
     return f"postgresql://{url[found.end() :]}"
 

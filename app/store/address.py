@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.ports import HIGHEST_PORT
+from app.domain.postgres_url import EXAMPLE, NO_SCHEME, POSTGRES, SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +30,7 @@ _LIBPQ_ONLY: Final = frozenset({
 })  # fmt: skip
 # Several hosts before the path: (scheme and login)(hosts)(the rest). A login may contain a comma too.
 _SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _DEFAULT_PORT: Final = 5432
-_EXAMPLE: Final = "postgresql://user:password@host:5432/database"
 # Neither is shown: what follows an '@' in a password is taken for the host and the port.
 _WRONG_HOST: Final = "the host must not contain '@'; in a password, write '@' as %40"
 _WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; in a password, write '@' as %40"
@@ -65,10 +64,10 @@ def plain_url(name: str, url: str) -> str:
         ConfigurationError: not a PostgreSQL URL; the message does not show the URL, which may contain a password.
     """
     parsed = parse_url(name, url)
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+    if parsed.get_backend_name() not in POSTGRES:
         raise ConfigurationError(f"{name}: must begin with postgresql://, not {parsed.drivername}://")
     if not (parsed.host or parsed.database or parsed.query.keys() & {"host", "dbname", "service"}):
-        raise ConfigurationError(f"{name}: has no host and no database; expected {_EXAMPLE}")
+        raise ConfigurationError(f"{name}: has no host and no database; expected {EXAMPLE}")
     if "@" in (parsed.host or ""):
         raise ConfigurationError(f"{name}: {_WRONG_HOST}")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
@@ -97,15 +96,15 @@ def parse_url(name: str, url: str) -> URL:
     Raises:
         ConfigurationError: not a URL.
     """
-    if not _SCHEME.match(url):
-        raise ConfigurationError(f"{name}: has no scheme; expected {_EXAMPLE}")
+    if not SCHEME.match(url):
+        raise ConfigurationError(f"{name}: {NO_SCHEME}")
     found = _SEVERAL.fullmatch(url)
     try:
         parsed = _parse(found[1] + found[3] if found else url)
     except ValueError:  # its text holds what was taken for the port
         raise ConfigurationError(f"{name}: {_WRONG_PORT}") from None
     except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
-        raise ConfigurationError(f"{name}: not a URL; expected {_EXAMPLE}") from None
+        raise ConfigurationError(f"{name}: not a URL; expected {EXAMPLE}") from None
     servers = _split_list(parsed.query.get("host", unquote(found[2]) if found else ""))
     if len(servers) == 1:
         return parsed
