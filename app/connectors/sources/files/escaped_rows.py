@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.escapes import Escapes
+from app.connectors.sources.files.flaws import LONE_RETURN, NEVER_CLOSED, TOO_LONG, ends_wrong
 from app.connectors.sources.files.lines import LONGEST_FIELD
 from app.domain.errors import ConfigurationError
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.lines import Lines
 
 _LINE_ENDS: Final = frozenset({"\n", "\r\n"})
-_NEVER_CLOSED: Final = "the quote that opens here is never closed"
 _ENDS_EARLY: Final = "the file ends in the middle of this row"
-_LONE_RETURN: Final = "carriage return without a line feed: lines must end with a line feed"
 
 
 class EscapedRows:
@@ -58,7 +57,7 @@ class EscapedRows:
         self._end = "\r\n" if first.endswith("\r\n") else "\n"
         self._returns_are_text = self._escapes.may_be_mysql and self._quote is None
         if "\r" in first and not first.endswith("\n"):
-            raise self._lines.flaw(_LONE_RETURN, line=self._lines.number + 1, column=first.index("\r") + 1)
+            raise self._lines.flaw(LONE_RETURN, line=self._lines.number + 1, column=first.index("\r") + 1)
 
     def _plain_pattern(self, dialect: Dialect) -> str:
         delimiter, escape = re.escape(self._delimiter), re.escape(self._escape)
@@ -114,7 +113,7 @@ class EscapedRows:
             field += line[at:end]
             if end < len(line) and line[end] == self._quote:
                 return field, line, end + 1
-            line, at = self._more(field, _NEVER_CLOSED, line=number, column=column), 0
+            line, at = self._more(field, NEVER_CLOSED, line=number, column=column), 0
 
     def _plain_field(self, line: str, at: int) -> tuple[str, str, int]:
         """The field, the line where it ends, and the index after it."""
@@ -136,8 +135,7 @@ class EscapedRows:
         if more is None:
             raise self._lines.flaw(problem, line=line, column=column)
         if len(field) > LONGEST_FIELD:
-            problem = f"the field is longer than {LONGEST_FIELD >> 20} Mi characters, or its quote is never closed"
-            raise self._lines.flaw(problem, line=line, column=column)
+            raise self._lines.flaw(TOO_LONG, line=line, column=column)
         return more
 
     def _value(self, field: str, *, quoted: bool) -> str | None:
@@ -151,10 +149,10 @@ class EscapedRows:
 
     def _problem(self, character: str) -> str:
         if character == "\r":
-            return _LONE_RETURN
+            return LONE_RETURN
         if character == self._escape:
             return "the file ends after an escape"
-        return f"the closing quote must be followed by the delimiter {self._delimiter!r} or the end of the line"
+        return ends_wrong(self._delimiter)
 
     def _expect_no_more(self) -> None:
         mark = self._lines.number

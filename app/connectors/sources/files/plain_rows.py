@@ -6,6 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.sources.files.flaws import LONE_RETURN, NEVER_CLOSED, TOO_LONG, ends_wrong
 from app.connectors.sources.files.lines import LONGEST_FIELD
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class PlainRows:
         before = text[:at]
         line, column = self.line + before.count("\n"), at - (before.rfind("\n") + 1) + 1
         if "field larger" in str(error):
-            problem = f"the field is longer than {LONGEST_FIELD >> 20} Mi characters, or its quote is never closed"
+            problem = TOO_LONG
         return self._lines.flaw(problem or str(error), line=line, column=column)
 
 
@@ -112,11 +113,11 @@ def first_flaw(text: str, *, delimiter: str, quote: str | None) -> tuple[int, st
         begins_quoted = text[at] == quote
         field = (quoted if begins_quoted else plain).match(text, at)
         if field is None:
-            return at, "the quote that opens here is never closed"
+            return at, NEVER_CLOSED
         at = field.end()
         if begins_quoted and text[at : at + 1] not in ("", delimiter, "\r", "\n"):
-            return at, f"the closing quote must be followed by the delimiter {delimiter!r} or the end of the line"
+            return at, ends_wrong(delimiter)
         at += 1
     if lone := _LONE_RETURN.search(text):
-        return lone.start(), "carriage return without a line feed: lines must end with a line feed"
+        return lone.start(), LONE_RETURN
     return 0, ""
