@@ -21,9 +21,6 @@ KeyPath = tuple[str | int, ...]
 KeyProblem = tuple[KeyPath, str]
 """A key that is wrong, and why."""
 
-NOT_QUOTED: Final = "must be a string; put it in quotes"
-"""For a number or a Boolean: to YAML, a password of digits is a number."""
-
 MAPPING: Final = "a mapping (key: value)"
 _EXPECTED: Final = {
     "int_type": ("an integer",),
@@ -146,6 +143,7 @@ def must_be(expected: Sequence[str], value: Any, *, secret: bool = False) -> str
         # Without the text, which may hold anything: a key with its password.
         hint = "; write a space after the colon of each key" if _COLON_WITHOUT_SPACE.match(value) else ""
         return f"{text}, not a string{hint}"
+    # To YAML, a password of digits is a number.
     hint = "; put it in quotes" if expected == ["a string"] and isinstance(value, int | float) else ""
     return _with_value(text, value, secret=secret) + hint
 

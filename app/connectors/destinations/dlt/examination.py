@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.connectors.destinations.dlt.options import DltDestinationOptions
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.dlt.examination import examine
-from app.connectors.options.complaints import NOT_QUOTED
+from app.connectors.options.complaints import must_be
 from app.connectors.options.validation import validated
 from app.domain.choices import unknown_key
 
@@ -55,7 +55,7 @@ def _numbers_for_strings(spec: Any, written: dict[str, Any], path: KeyPath) -> I
     for key, hint in (spec.get_resolvable_fields() if spec else {}).items():
         inner, value = extract_inner_type(hint), written.get(key)
         if inner is str and isinstance(value, int | float):
-            yield (*path, key), NOT_QUOTED
+            yield (*path, key), must_be(["a string"], value, secret=True)
         elif isinstance(value, dict) and hasattr(inner, "get_resolvable_fields"):
             yield from _numbers_for_strings(inner, value, (*path, key))
 

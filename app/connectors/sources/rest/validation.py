@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typing_extensions
 
-from app.connectors.options.complaints import NOT_QUOTED, render_path
+from app.connectors.options.complaints import must_be, render_path
 from app.domain.choices import unknown_key, unknown_name
 from app.domain.errors import ConfigurationError
 
@@ -165,7 +165,7 @@ def _refusal(value: Any, expected: list[Any]) -> str:
     if not texts:
         return "can be set only in Python"
     if texts == [_PLAIN[str]] and isinstance(value, int | float):
-        return NOT_QUOTED
+        return must_be(texts, value, secret=True)
     return f"must be {' or '.join(texts)}"
 
 
