@@ -43,9 +43,8 @@ def _alternatives(schema: Any) -> list[Any]:
 
 
 def _kinds(schema: Any) -> set[Kind]:
-    if not isinstance(schema, dict):
-        return {Kind.JSON}
-    return {Kind.JSON} if _types(schema) is None else {_kind(name, schema) for name in _types(schema) or ()}
+    types = _types(schema) if isinstance(schema, dict) else None
+    return {Kind.JSON} if types is None else {_kind(name, schema) for name in types}
 
 
 def _types(schema: dict[str, Any]) -> list[Any] | None:
