@@ -12,14 +12,13 @@ from app.connectors import kinds as options
 from app.connectors.contract.intervals import IntervalSource
 from app.connectors.contract.kind import DestinationKind, SourceKind
 from app.connectors.contract.offers import Discovering
-from app.connectors.contract.passes import Fence
-from app.connectors.contract.standing import Standing
 from app.connectors.kinds import DESTINATIONS, SOURCES, import_class
 from app.connectors.making import make_destination, make_source
 from app.connectors.sources.classic.mapping import DRIVERS
 from app.domain.attempt_protocol import SourceJob
 from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError
+from tests.connectors.fences import fence_of
 
 READ_BY_A_CLASS = {name: kind.where for name, kind in SOURCES.items() if kind.where is not None}
 
@@ -75,16 +74,7 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
         make_destination("d", {"type": "pigeon"}, fence=FENCE, work_dir=Path(), log=unheard)
 
 
-FENCE = Fence(
-    task="t",
-    task_id="t",
-    attempt=1,
-    claim=1,
-    source="s",
-    collection="c",
-    generation=0,
-    standing=Standing("made", "made"),
-)
+FENCE = fence_of("t")
 
 
 def job(source_type: str) -> SourceJob:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.contract.passes import Describing, Fence
+from app.connectors.contract.passes import Describing
 from app.connectors.contract.schema import Digits, Kind, Table
-from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.writing import SchemaPolicy, WriteMode
+from tests.connectors.fences import fence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,16 +39,7 @@ def load(request: pytest.FixtureRequest, tmp_path: Path) -> Load:
 
     def loaded(table: Table, rows: list[dict[str, Any]]) -> list[DescribedTable]:
         claim = next(claims)
-        fence = Fence(
-            task=f"0192f7c2-0000-7000-8000-{claim:012}",
-            task_id="t",
-            attempt=1,
-            claim=claim,
-            source="s",
-            collection="c",
-            generation=0,
-            standing=Standing("made", "made"),
-        )
+        fence = fence_of(f"0192f7c2-0000-7000-8000-{claim:012}", claim=claim)
         destination = make_destination("there", options, fence=fence, work_dir=tmp_path, log=lambda *_: None)
         destination.open()
         destination.begin(table)

@@ -15,9 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from app.connectors.contract.passes import Fence
 from app.connectors.contract.schema import Digits, Kind, Table
-from app.connectors.contract.standing import Standing
 from app.connectors.destinations.dlt.load import Loader
 from app.connectors.making import make_destination
 from app.connectors.values.fitting import ValueRefusedError
@@ -25,6 +23,7 @@ from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.connectors.attempts import Attempt
 from tests.connectors.destinations.dlt.killing import die_at_the_end_of_a_load
+from tests.connectors.fences import fence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,19 +85,6 @@ class DltTarget:
 
 def records(rows: range, text: str = "row") -> list[dict[str, Any]]:
     return [{"id": number, "text": f"{text} {number}"} for number in rows]
-
-
-def fence_of(task: str, *, claim: int) -> Fence:
-    return Fence(
-        task=task,
-        task_id="t",
-        attempt=1,
-        claim=claim,
-        source="s",
-        collection="c",
-        generation=0,
-        standing=Standing("made", "made"),
-    )
 
 
 def duckdb_target(directory: Path) -> DltTarget:

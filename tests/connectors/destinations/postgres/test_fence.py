@@ -12,13 +12,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from app.connectors.contract.passes import Fence, Position
+from app.connectors.contract.passes import Position
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.contract.standing import Standing
 from app.connectors.destinations.postgres.destination import PostgresDestination
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from tests.connectors.attempts import Postgres, unheard
+from tests.connectors.fences import fence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,14 +112,5 @@ TASK = "0192f7c2-0000-7000-8000-000000000001"
 
 
 def destination_of(attempt: int, options: PostgresDestinationOptions) -> PostgresDestination:
-    fence = Fence(
-        task=TASK,
-        task_id="t",
-        attempt=attempt,
-        claim=attempt,
-        source="s",
-        collection="c",
-        generation=0,
-        standing=Standing("made", "made"),
-    )
+    fence = fence_of(TASK, claim=attempt, attempt=attempt)
     return PostgresDestination(options, fence, name="warehouse", work_dir=Path(), log=unheard)
