@@ -58,18 +58,18 @@ class Lines:
     """The lines in `chunks`, without line breaks; text is truncated after `LONGEST_TEXT_BYTES`.
 
     With `messages`, lines that begin as a JSON object stay whole, and a BOM before them is removed. `number` counts the
-    lines that have ended so far, `within` says whether another one has begun. Errors name the `program`.
+    lines that have ended so far, `within` says whether another one has begun. Errors say what `text` the lines are of.
 
     Raises:
         ConfigurationError: during iteration, for a message longer than 16 MiB.
     """
 
-    def __init__(self, chunks: Iterable[bytes], *, messages: bool, program: str = "the program") -> None:
+    def __init__(self, chunks: Iterable[bytes], *, messages: bool, text: str = "the output") -> None:
         self.number = 0
         self.within = False
         self._chunks = chunks
         self._messages = messages
-        self._program = program
+        self._text = text
         self._splitter = LineSplitter(b"\n")
 
     def __iter__(self) -> Iterator[bytes]:
@@ -107,7 +107,7 @@ class Lines:
     def _check_length(self, length: int) -> None:
         if length > _LONGEST_MESSAGE_MEGABYTES << 20:
             self._splitter.take()
-            line = f"line {self.number + 1} of {self._program}'s output"
+            line = f"line {self.number + 1} of {self._text}"
             raise ConfigurationError(f"{line} is a message longer than {_LONGEST_MESSAGE_MEGABYTES} MiB")
 
 

@@ -104,7 +104,7 @@ class Program:
             SynclineError: its exit code is not 0, or it did not end after closing its output.
         """
         self._read = self._output(*arguments)
-        self._lines = Lines(self._read, messages=True, program=self._name)
+        self._lines = Lines(self._read, messages=True, text=f"{self._name}'s output")
         return iter(self._lines)
 
     def output(self, *arguments: str) -> bytes:

@@ -42,7 +42,7 @@ def test_text_without_end_takes_no_memory() -> None:
 
 
 def test_a_message_without_end_is_refused() -> None:
-    said = iter(Lines([b"text\n{}\n{", *repeat(b"x" * MEGABYTE, 1000)], messages=True, program="the tap"))
+    said = iter(Lines([b"text\n{}\n{", *repeat(b"x" * MEGABYTE, 1000)], messages=True, text="the tap's output"))
     assert [next(said), next(said)] == [b"text", b"{}"]
     with pytest.raises(ConfigurationError, match="line 3 of the tap's output is a message longer than 16 MiB"):
         next(said)

@@ -15,7 +15,7 @@ from tests.connectors.sources.airbyte.connecting import Connection, message, rec
 if TYPE_CHECKING:
     from pathlib import Path
 
-BATCH = {"type": "BATCH", "stream": "made", "encoding": {"format": "jsonl"}, "manifest": ["file:///made-1.jsonl"]}
+BATCH = {"type": "BATCH", "stream": "made", "encoding": {"format": "jsonl"}, "files": ["file:///made-1.jsonl"]}
 PIPELINEWISE = {"type": "BATCH", "stream": "made", "filepath": "/made-1.csv", "format": "csv", "batch_size": 9}
 FILE = {"staging_file_url": "/staged/made.pdf", "source_file_relative_path": "made.pdf", "file_size_bytes": 9}
 
@@ -32,14 +32,11 @@ def row(kind: str, /, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("unread", "complaint"),
     [
-        (
-            BATCH,
-            "sent a BATCH message for stream 'made': its rows are in files, which are not read. Remove 'batch_conf",
-        ),
+        (BATCH, "sent a BATCH message for stream 'made' in an unknown form: only those of Meltano's SDK are read"),
         (PIPELINEWISE, "sent a BATCH message for stream 'made'"),
         (BATCH | {"type": "batch"}, "sent a BATCH message for stream 'made'"),
         (BATCH | {"stream": "Made"}, "sent a BATCH message for stream 'Made'"),
-        ({"type": "BATCH", "schema": 5}, "sent a BATCH message: its rows"),
+        ({"type": "BATCH", "schema": 5}, "sent a BATCH message in an unknown form"),
         (f"5% {json.dumps(BATCH)}", "wrote a message after text on the same line, where it would be lost"),
         (
             row("UPSERT"),

@@ -10,7 +10,7 @@ import msgspec
 from app.connectors.programs.excerpts import excerpt
 from app.connectors.programs.lost_messages import CARRYING, check_text, check_type
 from app.connectors.programs.sizes import check_state, check_values
-from app.connectors.sources.singer.unread import BATCH
+from app.connectors.sources.singer.batch_files import BATCH, Batch, parse_batch
 from app.domain.errors import ConfigurationError, SynclineError
 
 
@@ -35,8 +35,8 @@ _decode = msgspec.json.Decoder(Message, float_hook=Decimal).decode
 _decode_type = msgspec.json.Decoder(_Type).decode
 
 
-def parse_message(line: bytes) -> Message | None:
-    """The message in a line; None for free text and for messages of types that are not read.
+def parse_message(line: bytes) -> Message | Batch | None:
+    """The message in a line; None for free text and for messages of types or forms that are not read.
 
     Raises:
         SynclineError: the line looks like a message but is not valid, or contains one, so data may be lost.
@@ -59,6 +59,8 @@ def parse_message(line: bytes) -> Message | None:
         check_state(bytes(message.value), program="the tap")
     if message.type in _KNOWN:
         return message
+    if message.type == BATCH:
+        return parse_batch(line)
     check_type(message.type, program="the tap")
     return None
 

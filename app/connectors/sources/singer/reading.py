@@ -12,6 +12,7 @@ from app.connectors.contract.schema import Table
 from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.table_names import shared_table_error, table_name
 from app.connectors.programs.unknown_streams import UnknownStreams
+from app.connectors.sources.singer.batch_files import Batch
 from app.connectors.sources.singer.catalog import Choice, choose_undiscovered
 from app.connectors.sources.singer.messages import Message, parse_message
 from app.connectors.sources.singer.unread import unread_rows
@@ -136,12 +137,12 @@ class Reading:
         for number, line in enumerate(lines, 1):
             try:
                 message = parse_message(line)
-                if message is not None and message.type == "RECORD" and message.record is not None:
+                if isinstance(message, Message) and message.type == "RECORD" and message.record is not None:
                     if message.stream == stream and not is_full(len(records), size):
                         records.append(message.record)
                         size += len(line)
                         continue
-                    self._check_has_schema(message.stream)
+                    self._check_has_schema(message.stream, "RECORD")
                     yield from self._rows(stream, records, size)
                     stream, records, size = message.stream, [message.record], len(line)
                 elif message is not None:
@@ -180,9 +181,9 @@ class Reading:
             raise SynclineError("neither a Singer message nor text")
         self._output_log.write(self._text(line).strip())
 
-    def _check_has_schema(self, stream: str) -> None:
+    def _check_has_schema(self, stream: str, message: str) -> None:
         if stream not in self._tables:
-            raise SynclineError(f"a RECORD of stream {stream!r} comes before its SCHEMA")
+            raise SynclineError(f"a {message} of stream {stream!r} comes before its SCHEMA")
 
     def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Table | Rows]:
         if stream is None:
@@ -200,8 +201,10 @@ class Reading:
         self._wanted.note_loaded(stream)
         yield Rows(table.name, records, size)
 
-    def _take(self, message: Message) -> Iterator[Table | Checkpoint]:
-        if message.type == "STATE":
+    def _take(self, message: Message | Batch) -> Iterator[Table | Rows | Checkpoint]:
+        if isinstance(message, Batch):
+            yield from self._rows_in_files(message)
+        elif message.type == "STATE":
             self._reached = True
             for checkpoint in self._state.reach(bytes(message.value).decode()):
                 # A bookmark must not pass rows of a wanted stream that came under another name.
@@ -214,6 +217,14 @@ class Reading:
             self._tables[message.stream] = table
         else:
             raise SynclineError(f"a RECORD of stream {message.stream!r} has no 'record'")
+
+    def _rows_in_files(self, batch: Batch) -> Iterator[Table | Rows]:
+        self._check_has_schema(batch.stream, "BATCH")
+        if self._tables[batch.stream] is None:
+            self._wanted.note_left_out(batch.stream)
+            return
+        for records, size in batch.records():
+            yield from self._rows(batch.stream, records, size)
 
     def _table(self, message: Message) -> Table | None:
         known = self._tables.get(message.stream, ...)

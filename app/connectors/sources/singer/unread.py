@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.programs.lost_messages import holds_values, parse_unread, text_in, values_of
+from app.connectors.sources.singer.batch_files import BATCH
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import msgspec
-
-BATCH: Final = "BATCH"
-"""Meltano's SDK: https://sdk.meltano.com/en/latest/batch.html. PipelineWise has another of this type."""
 
 # These may name a stream, but hold no rows: old versions of rows go at the end anyway, and the others report progress.
 _WITHOUT_ROWS: Final = {
@@ -68,8 +66,9 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     about = f" for stream {stream!r}" if stream else ""
     if kind == BATCH:
         return stream, ConfigurationError(
-            f"the tap sent a BATCH message{about}: its rows are in files, which are not read. Remove 'batch_config' "
-            "from the tap's 'config', or whatever else makes it send files instead of RECORD messages"
+            f"the tap sent a BATCH message{about} in an unknown form: only those of Meltano's SDK are read, which have "
+            "an 'encoding' and a 'manifest'. In the tap's 'config', turn off what makes it send files instead of "
+            "RECORD messages"
         )
     values = values_of(line)
     if message.is_log or kind in _WITHOUT_ROWS or (not kind and _is_log_line(values)):

@@ -16,7 +16,7 @@ from app.connectors.options.validation import validated
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.sources.singer.catalog import choose
 from app.connectors.sources.singer.fields import Fields
-from app.connectors.sources.singer.messages import parse_message
+from app.connectors.sources.singer.messages import Message, parse_message
 from app.connectors.sources.singer.metrics import format_metric
 from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.options import SingerOptions
@@ -139,7 +139,7 @@ def test_a_keyless_stream_of_unknown_kind_is_replaced_and_a_keyed_one_updated() 
 @pytest.mark.parametrize("value", ["null", "5", '"text"', "[1]", '{"a":1.10}', '{"b":{"c":123456789012345678901234}}'])
 def test_a_state_of_any_shape_is_kept_to_the_letter(value: str) -> None:
     message = parse_message(f'{{"type":"STATE","value":{value}}}'.encode())
-    assert message is not None
+    assert isinstance(message, Message)
     assert bytes(message.value).decode() == value
 
 
@@ -186,7 +186,7 @@ def test_rows_of_a_tap_without_states_are_loaded_anew_each_time() -> None:
 
 def test_numbers_of_a_record_are_read_exactly() -> None:
     message = parse_message(b'{"type":"RECORD","stream":"s","record":{"a":1.10,"b":123456789012345678901234567890}}')
-    assert message is not None
+    assert isinstance(message, Message)
     assert message.record == {"a": Decimal("1.10"), "b": 123456789012345678901234567890}
     assert str(message.record["a"]) == "1.10"
 
