@@ -187,7 +187,7 @@ class LoadedColumn(TypedDict):
     """
 
     field: str
-    field_type: OfferedType
+    field_type: Annotated[str, Field(description="as the source names it, or a type as in discovery")]
     column: NotRequired[str]
     column_type: NotRequired[Annotated[str, Field(description="as the destination names it")]]
 

@@ -90,7 +90,7 @@ def _columns(described: DescribedTable, *, filled: bool) -> list[TableColumn]:
         columns.append(
             TableColumn(
                 field=_storable(field),
-                field_type=type_name(kind, table.digits.get(field)),
+                field_type=table.source_types.get(field) or type_name(kind, table.digits.get(field)),
                 column=name,
                 column_type=type_,
                 inferred=field in table.inferred,

@@ -10,9 +10,9 @@ import msgspec
 class TableColumn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A field of the source, and the destination's column for it.
 
-    `field_type` is a name as in `contract.schema.type_name`, `column_type` one of the destination's. `column` is None
-    if the destination has no column for the field, or does not say which. An `inferred` field is known only from its
-    values: it may still exist if no row has it.
+    `field_type` is the source's own name of the type if it has one, otherwise a name as in `contract.schema.type_name`.
+    `column_type` is the destination's. `column` is None if the destination has no column for the field, or does not say
+    which. An `inferred` field is known only from its values: it may still exist if no row has it.
     """
 
     field: str

@@ -92,8 +92,9 @@ class Table:
 
     `key` is empty if rows have no identity; without `columns` there are no rows that could have one. With
     `full_refresh` this pass has all rows of the source, otherwise the new ones. The attempt sets `mode` and
-    `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known. Columns
-    are `inferred` if the source says nothing about them: values have shown them.
+    `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known, and
+    `source_types` what the source itself calls the types of columns. The source promises that `required` columns are
+    never NULL. Columns are `inferred` if the source says nothing about them: values have shown them.
 
     `empty` and `max_shrink` (percent) say how far a reading of all rows may shrink the table; None: as far as it likes.
     The attempt sets them; a source with an option of its own may set `empty`.
@@ -116,6 +117,8 @@ class Table:
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     digits: dict[str, Digits] = field(default_factory=dict)
+    source_types: dict[str, str] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
     empty: Empty | None = None
     max_shrink: float | None = None
     inferred: frozenset[str] = frozenset()

@@ -44,15 +44,16 @@ OWN_COLUMNS = {
 class Target:
     """A table of the destination: `qualified` is its quoted name; `columns` maps the source's fields to its columns.
 
-    Fields that are `left_out` have no column. A table is `unfinished` until its first load is complete; it `has_marks`
-    if it has the column that marks rows which are gone. `vacant` says whether a field's column already exists and is
-    not among `columns`.
+    Fields that are `left_out` have no column. Columns that are `relaxed` may be NULL from now on. A table is
+    `unfinished` until its first load is complete; it `has_marks` if it has the column that marks rows which are gone.
+    `vacant` says whether a field's column already exists and is not among `columns`.
     """
 
     table: Table
     qualified: str
     columns: dict[str, Column]
     left_out: tuple[str, ...] = ()
+    relaxed: tuple[str, ...] = ()
     unfinished: bool = False
     has_marks: bool = False
     vacant: Callable[[str], bool] = lambda _field: False
@@ -203,6 +204,13 @@ def left_out_warning(table: str, target: Target) -> str | None:
         return None
     fields = ", ".join(map(repr, target.left_out))
     return f"table {table!r} has no column for {fields}; left out because of schema_policy 'discard'"
+
+
+def relaxed_message(target: Target) -> str | None:
+    if not target.relaxed:
+        return None
+    names = ", ".join(map(repr, target.relaxed))
+    return f"table {target.table.name!r}: NOT NULL was dropped for {names}, as the source no longer promises it"
 
 
 def inexact_warning(target: Target) -> str | None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 UNFINISHED = "syncline: its first load is not complete yet"
 """The comment of a new table, which may still get columns, whatever its schema policy."""
 
+REQUIRED = "syncline: NOT NULL as long as the source says so"
+"""The comment of a column that is NOT NULL because the source promises it."""
+
 
 class Tables(abc.ABC):
     def __init__(self, session: Session) -> None:
@@ -51,15 +54,19 @@ class Tables(abc.ABC):
         qualified = self.qualified(table.name)
         comment = self._comment(table.name)
         left_out: tuple[str, ...] = ()
+        relaxed: list[str] = []
         if comment is None:
             self._create(qualified, table, names)
             self._mark(qualified, table)
+            for name in self._required(table, names):
+                self._session.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
         else:
             self._check_history(table)
             if table.schema_policy is not SchemaPolicy.EVOLVE and comment != UNFINISHED:
                 there = self.columns_of(table.name).keys()
                 names, left_out = admit_columns(table, names, new=lambda name: self.name_key(name) not in there)
             self._widen(qualified, table, names)
+            relaxed = self._relax(qualified, table, names)
         self._settle_key(qualified, table, [names[field] for field in table.key])
         present = self.columns_of(table.name)
         described = {
@@ -74,6 +81,7 @@ class Tables(abc.ABC):
             described,
             left_out=left_out,
             unfinished=marked,
+            relaxed=tuple(relaxed),
             has_marks=self.name_key(DELETED_COLUMN) in present,
             vacant=lambda field: self.name_key(self.column_name(field)) in free,
         )
@@ -114,6 +122,10 @@ class Tables(abc.ABC):
         """The table's columns: `name_key` of the name → (name, type)."""
 
     @abc.abstractmethod
+    def _commented_columns(self, name: str, comment: str) -> list[str]:
+        """The table's columns that have this comment."""
+
+    @abc.abstractmethod
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         """The type of a new column; `digits` are known for some decimals."""
 
@@ -145,6 +157,27 @@ class Tables(abc.ABC):
         return {
             name: self.new_type(table.columns[field], table.digits.get(field)) for field, name in names.items()
         } | own
+
+    def _definitions(self, table: Table, names: dict[str, str]) -> list[str]:
+        """The columns as CREATE TABLE has them."""
+        required = self._required(table, names)
+        return [
+            f"{quoted(name)} {type_}{' NOT NULL' if name in required else ''}"
+            for name, type_ in self._shape(table, names).items()
+        ]
+
+    def _required(self, table: Table, names: dict[str, str]) -> list[str]:
+        """The columns that are never NULL, as the source promises; what identifies rows is checked anyway."""
+        return [name for field, name in names.items() if field in table.required and field not in table.identity]
+
+    def _relax(self, qualified: str, table: Table, names: dict[str, str]) -> list[str]:
+        """Ends the promises that the source no longer makes; returns their columns."""
+        promised = {self.name_key(names[field]) for field in names.keys() & {*table.required, *table.key}}
+        broken = [n for n in self._commented_columns(table.name, REQUIRED) if self.name_key(n) not in promised]
+        for name in broken:
+            self._session.run(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+            self._session.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
+        return broken
 
     def _with_remedy(self, table: Table, field: str, column: Column) -> Column:
         """Says how to give a column the digits that its source has."""

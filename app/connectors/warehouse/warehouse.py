@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from app.connectors.contract.batches import fields_of
 from app.connectors.warehouse.deleted import deleted_message, settle_deleted
 from app.connectors.warehouse.gone import gone_message
-from app.connectors.warehouse.layout import check_is_empty, inexact_warning, left_out_warning, widen
+from app.connectors.warehouse.layout import (
+    check_is_empty,
+    inexact_warning,
+    left_out_warning,
+    relaxed_message,
+    widen,
+)
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -59,6 +65,8 @@ class Warehouse(abc.ABC):
                 if first and self._reload_reason:
                     has_rows = partial(self._tables.has_rows, target.qualified)
                     check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
+            if message := relaxed_message(target):
+                self._log("info", message)
             if first and (warning := inexact_warning(target)):
                 self._log("warn", warning)
             if stage := self._stages.get(table.name):

@@ -103,15 +103,15 @@ def shop(database_url: str, empty_database_url: str, tmp_path: Path) -> Any:
 @pytest.mark.long
 async def test_new_renamed_retyped_and_dropped_columns_are_told(shop: Any) -> None:
     async with shop() as service:
-        service.run("CREATE TABLE users (id bigint, email text, age integer)", "INSERT INTO users VALUES (1, 'a', 30)")
+        service.run("CREATE TABLE users (id bigint, email text, age smallint)", "INSERT INTO users VALUES (1, 'a', 30)")
         first = await service.load()
         assert (await service.store.types(first)).count("SchemaChanged") == 1
         assert await service.changes(first) == []
         assert await service.said(first) == []
         assert await service.columns() == [
-            ("id", "integer", "id", "BIGINT"),
+            ("id", "int8", "id", "BIGINT"),
             ("email", "text", "email", "VARCHAR"),
-            ("age", "integer", "age", "BIGINT"),
+            ("age", "int2", "age", "BIGINT"),
         ]
 
         unchanged = await service.load()
@@ -132,10 +132,14 @@ async def test_new_renamed_retyped_and_dropped_columns_are_told(shop: Any) -> No
             ("warn", "new: 'mail' (text); no longer sent: 'email' (text); perhaps 'email' was renamed to 'mail'")
         ]
 
+        service.run("ALTER TABLE users ALTER COLUMN age TYPE integer")
+        widened = await service.load()
+        assert await service.changes(widened) == [("lake", "retyped", "age", "int2", "int4", None)]
+
         service.run("ALTER TABLE users ALTER COLUMN age TYPE numeric(10, 2)")
         retyped = await service.load()
-        assert await service.changes(retyped) == [("lake", "retyped", "age", "integer", "decimal(10,2)", None)]
-        assert await service.said(retyped) == [("warn", "'age' was integer, is decimal(10,2)")]
+        assert await service.changes(retyped) == [("lake", "retyped", "age", "int4", "numeric(10,2)", None)]
+        assert await service.said(retyped) == [("warn", "'age' was int4, is numeric(10,2)")]
 
         service.run("ALTER TABLE users DROP COLUMN phone")
         dropped = await service.load()

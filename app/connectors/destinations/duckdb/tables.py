@@ -108,6 +108,17 @@ class DuckdbTables(Tables):
         found = existing_columns(self._session, self._schema, name)
         return {column.lower(): (column, kind) for column, kind in found}
 
+    def _commented_columns(self, name: str, comment: str) -> list[str]:
+        found = self._session.rows(
+            """
+            SELECT column_name FROM duckdb_columns()
+            WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
+              AND comment = $4
+            """,
+            *(TARGET, self._schema, name, comment),
+        )
+        return [column for (column,) in found]
+
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         return new_type(kind, digits)
 
@@ -132,8 +143,7 @@ class DuckdbTables(Tables):
             self._session.run(f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {kind}")
 
     def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
-        shape = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._shape(table, names).items())
-        self._session.run(f"CREATE TABLE {qualified} ({shape})")
+        self._session.run(f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})")
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
         """Adds no index: joins do not need one, and DuckDB keeps indexes in memory."""

@@ -79,11 +79,21 @@ _COLUMNS = """
     WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
     ORDER BY attnum
 """
+_COMMENTED = """
+    SELECT attname
+    FROM pg_description JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid
+    WHERE classoid = 'pg_class'::regclass AND objoid = to_regclass($1) AND objsubid > 0 AND description = $2
+    ORDER BY attnum
+"""
 
 
 def existing_columns(session: Session, table: str) -> list[tuple[str, str]]:
     """Name and type of each column of `table` (a quoted, qualified name); empty if there is no such table."""
     return [(name, kind) for name, kind in session.rows(_COLUMNS, table)]
+
+
+def commented_columns(session: Session, table: str, comment: str) -> list[str]:
+    return [name for (name,) in session.rows(_COMMENTED, table, comment)]
 
 
 def new_type(kind: Kind, digits: Digits | None) -> str:

@@ -50,6 +50,9 @@ class PostgresTables(Tables):
         found = types.existing_columns(self._session, self.qualified(name))
         return {column: (column, kind) for column, kind in found}
 
+    def _commented_columns(self, name: str, comment: str) -> list[str]:
+        return types.commented_columns(self._session, self.qualified(name), comment)
+
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         return types.new_type(kind, digits)
 
@@ -73,7 +76,7 @@ class PostgresTables(Tables):
         self._session.run(f"ALTER TABLE {qualified} {added}")
 
     def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
-        shape = [f"{quoted(name)} {kind}" for name, kind in self._shape(table, names).items()]
+        shape = self._definitions(table, names)
         if table.identity and table.mode is not WriteMode.HISTORY:
             shape.append(f"PRIMARY KEY ({column_list(names[field] for field in table.identity)})")
         self._session.run(f"CREATE TABLE {qualified} ({', '.join(shape)})")

@@ -26,15 +26,26 @@ class SourceColumn:
     """A column of what is read. `kind` None: the values decide.
 
     `convert` turns the driver's value into what it means, which may be None; without it, the value is as it is. `type`
-    is the database's name for the type. `digits` are those of a decimal number, where the database declares and
-    enforces them.
+    is the database's name for the type, `full_type` the same with its length or digits. `digits` are those of a decimal
+    number, where the database declares and enforces them. A `required` column is never NULL.
     """
 
     name: str
     kind: Kind | None = None
     convert: Callable[[Any], Any] | None = None
     type: str = ""
+    full_type: str = ""
     digits: Digits | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the declaration of a table says about a column, beyond what its rows do."""
+
+    full_type: str = ""
+    digits: Digits | None = None
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +85,8 @@ class Dialect:
         """The columns of what `everything` selects."""
         return [SourceColumn(name) for name, *_ in describe_columns(connection, everything)]
 
-    def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:  # noqa: ARG002
-        """Those of the table's decimal columns that `columns` does not know."""
+    def declared(self, connection: Connection, table: str, schema: str | None) -> dict[str, Declared]:  # noqa: ARG002
+        """What `columns` does not know about the columns of a table; nothing about what is not one."""
         return {}
 
     def begin(self, connection: Connection) -> None:
@@ -164,10 +175,10 @@ def whole_days(interval: Interval) -> tuple[date, date]:
     return interval.start.date(), last if last == date.max else last + timedelta(days=1)
 
 
-def describe_columns(connection: Connection, everything: Select[Any]) -> list[tuple[Any, ...]]:
+def describe_columns(connection: Connection, everything: Select[Any]) -> list[Any]:
     """(name, the driver's code of the type, …) of each column, as PEP 249 describes it."""
     cursor = connection.execute(everything.limit(0)).cursor
-    return [tuple(column) for column in (cursor and cursor.description) or ()]
+    return list((cursor and cursor.description) or ())
 
 
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "mysql", "performance_schema", "sys", "INFORMATION_SCHEMA"})

@@ -9,7 +9,7 @@ from sqlalchemy import Double, Text, cast, func
 from sqlalchemy.types import UserDefinedType
 
 from app.connectors.contract.schema import Digits, Kind
-from app.connectors.sources.sql.dialect import Dialect, FoundTable, SourceColumn, describe_columns
+from app.connectors.sources.sql.dialect import Declared, Dialect, FoundTable, SourceColumn, describe_columns
 from app.connectors.sources.sql.sqlite import require_file
 from app.connectors.values import jsontext
 
@@ -61,6 +61,12 @@ _TABLES = """
     ORDER BY schema_name, name
 """
 
+_REQUIRED = """
+    SELECT column_name FROM duckdb_columns()
+    WHERE database_name = current_database() AND lower(schema_name) = lower(coalesce(?, current_schema()))
+      AND lower(table_name) = lower(?) AND NOT is_nullable
+"""
+
 
 class Duckdb(Dialect):
     quoted = True
@@ -79,6 +85,10 @@ class Duckdb(Dialect):
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         return [_column(name, str(code)) for name, code, *_ in describe_columns(connection, everything)]
+
+    def declared(self, connection: Connection, table: str, schema: str | None) -> dict[str, Declared]:
+        found = connection.exec_driver_sql(_REQUIRED, (schema, table))
+        return {name: Declared(required=True) for (name,) in found.fetchall()}
 
     def tables(self, connection: Connection, schema: str | None) -> list[FoundTable]:
         default = schema or "main"
@@ -145,5 +155,6 @@ def _column(name: str, type_name: str) -> SourceColumn:
         kind,
         convert=jsontext.decode if kind is Kind.JSON else None,
         type=type_name,
+        full_type=type_name,
         digits=Digits(int(decimal[1]), int(decimal[2])) if decimal else None,
     )

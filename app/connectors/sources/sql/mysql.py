@@ -6,6 +6,7 @@ come as NULL. A TIME is a length of time of up to 838 hours. A FLOAT is sent wit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import ColumnElement, Connection, Select
+
+    from app.connectors.sources.sql.dialect import Declared
 
 # From the protocol, so every driver has them: https://mariadb.com/kb/en/result-set-packets/#field-types
 _FLOAT, _TIME = 4, 11
@@ -47,6 +50,15 @@ class Mysql(Reflected):
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         return [_column(name, code) for name, code, *_ in describe_columns(connection, everything)]
+
+    def declared(self, connection: Connection, table: str, schema: str | None) -> dict[str, Declared]:
+        """Zero dates become NULL, even where NULL is not allowed."""
+        found = super().declared(connection, table, schema)
+        days = tuple(day.lower() for day in _DAYS)
+        return {
+            name: replace(each, required=False) if each.full_type.startswith(days) else each
+            for name, each in found.items()
+        }
 
     def exact(self, column: SourceColumn, expression: ColumnElement[Any]) -> ColumnElement[Any]:
         if column.type in (*_DAYS, "TIME"):

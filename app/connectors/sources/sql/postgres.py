@@ -9,7 +9,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import Text, cast, column, func, select, table
 
 from app.connectors.contract.schema import Digits, Kind
-from app.connectors.sources.sql.dialect import Dialect, SourceColumn, describe_columns
+from app.connectors.sources.sql.dialect import Declared, Dialect, SourceColumn, describe_columns
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ _SETTINGS = (
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
 
+_REQUIRED = """
+    SELECT attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE attrelid = to_regclass(%s) AND relkind IN ('r', 'p') AND attnotnull AND attnum > 0 AND NOT attisdropped
+"""
+
 
 class Postgres(Dialect):
     quoted = True
@@ -77,10 +82,12 @@ class Postgres(Dialect):
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:
         driver: Any = connection.connection.driver_connection
         known = driver.adapters.types
-        return [
-            _column(name, code, known.get(code), Digits.of(precision, scale))
-            for name, code, _, _, precision, scale, _ in describe_columns(connection, everything)
-        ]
+        return [_column(each, known.get(each.type_code)) for each in describe_columns(connection, everything)]
+
+    def declared(self, connection: Connection, table: str, schema: str | None) -> dict[str, Declared]:
+        """Which columns are NOT NULL; PostgreSQL does not enforce that for foreign tables."""
+        found = connection.exec_driver_sql(_REQUIRED, (_quoted(schema, table),))
+        return {name: Declared(required=True) for (name,) in found}
 
     def expected_rows(self, connection: Connection, name: str) -> int | None:
         """What the last ANALYZE or VACUUM found; None before the first."""
@@ -107,9 +114,18 @@ class Postgres(Dialect):
         return interval.start.isoformat(sep=" "), interval.end.isoformat(sep=" ")
 
 
-def _column(name: str, code: int, info: Any, digits: Digits | None) -> SourceColumn:
+def _column(described: Any, info: Any) -> SourceColumn:
     """Arrays are JSON; types that psycopg does not know, such as enumerations, arrive as text."""
     if info is None:
-        return SourceColumn(name, Kind.TEXT)
-    kind = Kind.JSON if code == info.array_oid else _KINDS.get(info.name, Kind.TEXT)
-    return SourceColumn(name, kind, type=info.name, digits=digits if info.name == "numeric" else None)
+        return SourceColumn(described.name, Kind.TEXT)
+    return SourceColumn(
+        described.name,
+        Kind.JSON if described.type_code == info.array_oid else _KINDS.get(info.name, Kind.TEXT),
+        type=info.name,
+        full_type=described.type_display,
+        digits=Digits.of(described.precision, described.scale) if info.name == "numeric" else None,
+    )
+
+
+def _quoted(*names: str | None) -> str:
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)

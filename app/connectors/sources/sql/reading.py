@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Log
     from app.connectors.sources.sql.database import Database
-    from app.connectors.sources.sql.dialect import SourceColumn
+    from app.connectors.sources.sql.dialect import Declared, SourceColumn
     from app.connectors.sources.sql.selection import Selection
     from app.domain.interval import Interval
 
@@ -57,8 +57,8 @@ class Reading:
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
             if selection.table is not None:
-                digits = database.dialect.digits(connection, selection.table, selection.schema)
-                self.columns = [replace(each, digits=digits.get(each.name, each.digits)) for each in self.columns]
+                declared = database.dialect.declared(connection, selection.table, selection.schema)
+                self.columns = [_as_declared(each, declared.get(each.name)) for each in self.columns]
         selection.check(self._names)
         self._whole = self._from(self._names)
         self._expected = self._expected_rows()
@@ -313,6 +313,8 @@ class Announcement:
         self._name = name
         self._kinds = {each.name: each.kind for each in columns}
         self._digits = {each.name: each.digits for each in columns if each.digits}
+        self._types = {each.name: each.full_type for each in columns if each.full_type}
+        self._required = {each.name for each in columns if each.required}
         self._untyped = {each.name for each in columns if each.kind is None}
         self._selection = selection
         self._announced: set[str] | None = None
@@ -352,8 +354,21 @@ class Announcement:
             cursor_field=self._selection.cursor_field,
             full_refresh=self._selection.cursor_field is None,
             digits=self._digits,
+            source_types=self._types,
+            required=frozenset(names & self._required),
             inferred=frozenset(names & self._untyped),
         )
+
+
+def _as_declared(column_: SourceColumn, declared: Declared | None) -> SourceColumn:
+    if declared is None:
+        return column_
+    return replace(
+        column_,
+        full_type=declared.full_type or column_.full_type,
+        digits=declared.digits or column_.digits,
+        required=declared.required,
+    )
 
 
 def _from(selection: Selection, names: list[str], *, quoted: bool | None) -> FromClause:

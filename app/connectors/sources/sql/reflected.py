@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Float, Numeric, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.connectors.contract.schema import Digits
-from app.connectors.sources.sql.dialect import Dialect
+from app.connectors.sources.sql.dialect import Declared, Dialect
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.types import TypeEngine
 
 
 # Their types for points in time come in the zone of the session, where an hour repeats in autumn.
@@ -29,7 +30,7 @@ class Reflected(Dialect):
         if setting := _IN_UTC.get(connection.dialect.name):
             connection.exec_driver_sql(setting)
 
-    def digits(self, connection: Connection, table: str, schema: str | None) -> dict[str, Digits]:
+    def declared(self, connection: Connection, table: str, schema: str | None) -> dict[str, Declared]:
         try:
             found = inspect(connection).get_columns(table, schema)
         except (
@@ -37,8 +38,24 @@ class Reflected(Dialect):
             NotImplementedError,
         ):  # a synonym, for instance, can be read but is not in the catalogue
             return {}
-        kinds = {each["name"]: each["type"] for each in found if isinstance(each["type"], Numeric)}
-        digits = {
-            name: Digits.of(kind.precision, kind.scale) for name, kind in kinds.items() if not isinstance(kind, Float)
+        return {
+            each["name"]: Declared(
+                full_type=_type_name(each["type"], connection),
+                digits=_digits(each["type"]),
+                required=not each["nullable"],
+            )
+            for each in found
         }
-        return {name: each for name, each in digits.items() if each}
+
+
+def _type_name(type_: TypeEngine[Any], connection: Connection) -> str:
+    try:
+        return str(type_.compile(connection.dialect)).lower()
+    except (SQLAlchemyError, NotImplementedError):  # a type that SQLAlchemy does not know
+        return ""
+
+
+def _digits(type_: TypeEngine[Any]) -> Digits | None:
+    if not isinstance(type_, Numeric) or isinstance(type_, Float):
+        return None
+    return Digits.of(type_.precision, type_.scale)

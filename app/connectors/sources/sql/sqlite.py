@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import func, or_, text
 from sqlalchemy.schema import CreateView
 
 from app.connectors.contract.schema import Kind
-from app.connectors.sources.sql.dialect import Dialect, SourceColumn, describe_columns
+from app.connectors.sources.sql.dialect import Declared, Dialect, SourceColumn, describe_columns
 from app.connectors.sources.sql.suspects import suspicious_texts
 from app.domain.errors import ConfigurationError
 
@@ -35,6 +35,8 @@ _KINDS = (
     ("TIME", Kind.TIME),
 )
 
+_REQUIRED = text('SELECT name FROM pragma_table_info(:name, :schema) WHERE "notnull"')
+
 
 class Sqlite(Dialect):
     quoted = True
@@ -55,6 +57,10 @@ class Sqlite(Dialect):
         connection.exec_driver_sql("PRAGMA query_only = ON")
         names = [name for name, *_ in describe_columns(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
+
+    def declared(self, connection: Connection, table: str, schema: str | None) -> dict[str, Declared]:
+        found = connection.execute(_REQUIRED, {"name": table, "schema": schema or "main"})
+        return {name: Declared(required=True) for (name,) in found}
 
     def may_be_single(self, column: SourceColumn) -> bool:  # noqa: ARG002 -- all are doubles
         return False
@@ -92,7 +98,9 @@ def require_file(url: URL, form: str) -> URL:
 
 def _column(name: str, declared: str) -> SourceColumn:
     kind = next((kind for part, kind in _KINDS if part in declared), None)
-    return SourceColumn(name, kind, convert=_boolean if kind is Kind.BOOLEAN else None, type=declared)
+    return SourceColumn(
+        name, kind, convert=_boolean if kind is Kind.BOOLEAN else None, type=declared, full_type=declared
+    )
 
 
 def _boolean(value: Any) -> Any:

@@ -169,6 +169,7 @@ def test_sqlite_keeps_whatever_was_declared_and_other_databases_are_asked(duckdb
     assert types(duckdb)["price"] == "DOUBLE"
     engine = create_engine(origin.url)
     with engine.connect() as connection:
-        assert Reflected().digits(connection, "made", None) == {"price": Digits(10, 2)}
-        assert Reflected().digits(connection, "nothing", None) == {}
+        declared = Reflected().declared(connection, "made", None)
+        assert {name: each.digits for name, each in declared.items() if each.digits} == {"price": Digits(10, 2)}
+        assert Reflected().declared(connection, "nothing", None) == {}
     engine.dispose()
