@@ -100,11 +100,11 @@ class Fence:
         completed_task: str | None,
         loaded: bool,
         standing: Standing | None,
-        missing_tables: Callable[[Sequence[str]], Sequence[str]],
+        tables_without_rows: Callable[[Sequence[str]], Sequence[str]],
     ) -> Position:
         """How far a destination is, according to what it remembers of the collection.
 
-        `missing_tables` returns those of the given tables that do not exist.
+        `tables_without_rows` returns those of the given tables that are missing or empty.
         """
         # A store that knows of no reset has 0, such as a new one with a destination that was reset before.
         if self.generation not in {0, generation, -generation - 1}:
@@ -115,8 +115,8 @@ class Fence:
         if bookmark is not None and not completed:
             if standing and (reason := self.standing.change_from(standing)):
                 return Position(reload=Reload.OTHER, reason=reason)
-            if gone := missing_tables((standing or self.standing).tables):
-                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but that table is missing"
+            if gone := tables_without_rows((standing or self.standing).tables):
+                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but that table is missing or empty"
                 return Position(reload=Reload.MISSING, reason=reason)
         return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=standing if bookmark else None)
 
@@ -141,7 +141,7 @@ class Reload(enum.Enum):
     """Why everything must be loaded again. Only after a reset do new rows replace the existing ones."""
 
     RESET = "the collection was reset"
-    MISSING = "a table with its rows was dropped"
+    MISSING = "a table with its rows was dropped or emptied"
     OTHER = "its bookmark belongs to another table"
 
 
@@ -207,6 +207,17 @@ class Describing(Protocol):
 
     def describe_tables(self) -> list[DescribedTable]:
         """All tables of this attempt, as they are now; asks no server."""
+
+
+@runtime_checkable
+class Dropping(Protocol):
+    """A destination that knows which tables a collection has loaded into. Neither method needs `open`."""
+
+    def own_tables(self) -> dict[str, bool]:
+        """Those that exist, by the names in `Table`; True for those that other collections load into, too."""
+
+    def drop_table(self, table: str) -> None:
+        """Drops it, with all of its rows."""
 
 
 class Destination(Protocol):

@@ -5,7 +5,8 @@ It is wrong for any other table: the rows before it are not there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -14,31 +15,44 @@ from app.domain.collection import ALL
 if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob
 
+_DIGITS: Final = 16
 # Options of a source that decide the table names when all of its streams are loaded.
-_NAMING = ("stream_table_name_prefix", "stream_table_names")
+_NAMING: Final = ("stream_table_name_prefix", "stream_table_names")
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """`reads` is what is read; `writes` the table, or what the names of several depend on; `tables` have the rows."""
+    """`reads` is what is read; `writes` the table, or what the names of several depend on; `tables` have the rows.
+
+    `query` is a digest of the query that is read, empty if it is none; `key` is the one that the user has set, empty if
+    the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
+    own bookmarks.
+    """
 
     reads: str
     writes: str
     tables: tuple[str, ...] = ()
+    query: str | None = None
+    key: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
         """What the bookmarks of this job stand for, with the table that must exist if there is only one."""
-        collection = job.collection
-        reads = str(collection.parameters.get("table") or collection.type)
-        if collection.parameters.get("query"):
+        collection, parameters = job.collection, job.collection.parameters
+        reads = str(parameters.get("table") or collection.type)
+        query = " ".join(str(parameters.get("query") or "").split())
+        if query:
             reads = "a query"
         elif "." not in reads and (schema := job.source_config.get("schema")):
             reads = f"{schema}.{reads}"
+        settings: dict[str, Any] = {
+            "query": hashlib.sha256(query.encode()).hexdigest()[:_DIGITS] if query else "",
+            "key": _key(collection.primary_key or parameters.get("key")),
+        }
         if collection.type != ALL:
-            return cls(reads, collection.table_name, (collection.table_name,))
+            return cls(reads, collection.table_name, (collection.table_name,), **settings)
         naming = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
         names = f" {msgspec.json.encode(naming, order='sorted').decode()}" if naming else ""
-        return cls(reads, collection.table_name + names)
+        return cls(reads, collection.table_name + names, **settings)
 
     @classmethod
     def parse(cls, text: str | None) -> Standing | None:
@@ -54,9 +68,23 @@ class Standing(msgspec.Struct, frozen=True):
             return f"its bookmark covers rows in {kept.writes!r}, but the table is now {self.writes!r}"
         if kept.reads != self.reads:
             return f"its bookmark covers rows of {kept.reads!r}, but the source now reads {self.reads!r}"
+        if kept.query is not None and kept.query != self.query:
+            return "its bookmark covers rows of another query"
+        if kept.key is not None and kept.key != self.key:
+            return (
+                f"its bookmark covers rows with {_named('key', kept.key)}, but now there is {_named('key', self.key)}"
+            )
         return None
 
     def with_tables(self, before: Standing | None, *tables: str) -> Standing:
         """This, with the tables that already have rows and the given ones."""
         kept = before.tables if before else ()
         return msgspec.structs.replace(self, tables=tuple(sorted({*kept, *tables})))
+
+
+def _key(given: Any) -> tuple[str, ...]:
+    return tuple(map(str, given if isinstance(given, list | tuple) else [given] if given else []))
+
+
+def _named(what: str, names: tuple[str, ...] | None) -> str:
+    return f"the {what} {', '.join(map(repr, names))}" if names else f"no {what}"

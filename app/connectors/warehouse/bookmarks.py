@@ -66,10 +66,10 @@ class Bookmark(abc.ABC):
     def _columns(self) -> set[str]:
         """The names of the table's columns; empty if there is no such table."""
 
-    def claim(self, *, missing_tables: Callable[[Sequence[str]], Sequence[str]]) -> Position:
+    def claim(self, *, tables_without_rows: Callable[[Sequence[str]], Sequence[str]]) -> Position:
         """Shuts out every older attempt, after waiting for one that is committing.
 
-        `missing_tables` returns those of the given tables that do not exist.
+        `tables_without_rows` returns those of the given tables that are missing or empty.
 
         Raises:
             LeaseLostError: a newer attempt was here.
@@ -96,7 +96,7 @@ class Bookmark(abc.ABC):
             completed_task=completed_task,
             loaded=loaded,
             standing=Standing.parse(standing),
-            missing_tables=missing_tables,
+            tables_without_rows=tables_without_rows,
         )
         self._standing = position.standing
         if position.reload is Reload.MISSING:
@@ -104,6 +104,23 @@ class Bookmark(abc.ABC):
             self._void(fence.source, fence.collection)
             self._expected = bookmark, void_generation(generation)
         return position
+
+    def own_tables(self) -> dict[str, bool]:
+        """The tables that the collection has loaded into; True for those that others have, too.
+
+        Before its first load it has none, even if there is a table of its name.
+        """
+        if not self._columns():
+            return {}
+        fence = self._fence
+        own, others = set[str](), set[str]()
+        for source, collection, text in self._session.rows(f"SELECT source, collection, standing FROM {self._table}"):  # noqa: S608 -- a quoted identifier
+            is_own = (source, collection) == (fence.source, fence.collection)
+            standing = Standing.parse(text)
+            (own if is_own else others).update(standing.tables if standing else ())
+            if is_own:
+                own.update(fence.standing.tables)
+        return {table: table in others for table in sorted(own)}
 
     def void_others(self, table: str) -> None:
         """Before this table is created again: no other collection with rows in it may continue from its bookmark."""

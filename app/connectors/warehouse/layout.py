@@ -46,7 +46,8 @@ class Target:
 
     Fields that are `left_out` have no column. Columns that are `relaxed` may be NULL from now on. A table is
     `unfinished` until its first load is complete; it `has_marks` if it has the column that marks rows which are gone.
-    `vacant` says whether a field's column already exists and is not among `columns`.
+    `vacant` says whether a field's column already exists and is not among `columns`. While it is `pending`, the table
+    is still to be made like this; it `is_new` if there is none yet.
     """
 
     table: Table
@@ -55,6 +56,8 @@ class Target:
     left_out: tuple[str, ...] = ()
     relaxed: tuple[str, ...] = ()
     unfinished: bool = False
+    is_new: bool = False
+    pending: bool = False
     has_marks: bool = False
     vacant: Callable[[str], bool] = lambda _field: False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -22,7 +23,7 @@ from app.connectors.warehouse.partial import Partial
 from app.connectors.warehouse.resent import Resent
 from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.connectors.warehouse.staged import Staged
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import Deletes, WriteMode
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Stage(Staged):
         self._partial = Partial(session, self, number=number)
         self._emptied: dict[str, list[str]] = {}
         self.gone = 0
+        self.has_moved = False
         self._rows = 0
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
         self.widen(target)
@@ -64,6 +66,12 @@ class Stage(Staged):
                 self._session.run(f"ALTER TABLE {self.name} ADD COLUMN {quoted(column.name)} {column.type}")
                 self.columns[column.name] = column.type
         self._partial.widen({column.name: field for field, column in target.columns.items()})
+
+    def settle(self, target: Target) -> None:
+        """The table is now as `target` says; raises `SynclineError` if the staged rows do not belong into it."""
+        if {column.name: column.type for column in target.columns.values()} != self.columns:
+            raise SynclineError(f"the columns of table {target.table.name!r} have changed while rows were read for it")
+        self.target = dataclasses.replace(target, pending=False)
 
     @abc.abstractmethod
     def add(self, batch: Batch, fields: AbstractSet[str]) -> None:
@@ -98,6 +106,7 @@ class Stage(Staged):
         self._rows += self._partial.complete(first_number=self._rows)
         removed = remove_deleted(self._session, self) if self.target.table.deletes is Deletes.REMOVE else 0
         moved = removed + self._move_rows()
+        self.has_moved = self.has_moved or moved > 0
         if emptied:
             rows = "rows in the windows of time that were read again"
             check_shrinkage(self.target.table, had=lambda: emptied, sent=moved, rows=rows)

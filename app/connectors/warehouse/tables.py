@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.session import Session
 
 UNFINISHED = "syncline: its first load is not complete yet"
-"""The comment of a new table, which may still get columns, whatever its schema policy."""
+"""The comment of a table that no load has completed: it may still get columns, whatever its schema policy.
+
+Without rows it is made anew, with the columns and types that the source has by then.
+"""
 
 REQUIRED = "syncline: NOT NULL as long as the source says so"
 """The comment of a column that is NOT NULL because the source promises it."""
@@ -41,25 +44,31 @@ class Tables(abc.ABC):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: dict[str, str] = {}
+        self._has_changed = False
 
     def make_room(self, table: Table) -> Target:
         """Creates the table or adds what it lacks, in a transaction in which no other process changes the schema.
+
+        The result is `pending` if anything had to be changed.
 
         Raises:
             ConfigurationError: a name is not possible, the schema policy forbids a new column, or existing rows
                 contradict the key or the mode.
         """
         self._check_name(table.name)
+        self._has_changed = False
         names = column_names(table, column_name=self.column_name, name_key=self.name_key)
         qualified = self.qualified(table.name)
         comment = self._comment(table.name)
+        if comment == UNFINISHED and self.drop_unfinished(table.name):
+            comment = None
         left_out: tuple[str, ...] = ()
         relaxed: list[str] = []
         if comment is None:
             self._create(qualified, table, names)
-            self._mark(qualified, table)
+            self._change(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
             for name in self._required(table, names):
-                self._session.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
+                self._change(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
         else:
             self._check_history(table)
             if table.schema_policy is not SchemaPolicy.EVOLVE and comment != UNFINISHED:
@@ -73,30 +82,70 @@ class Tables(abc.ABC):
             field: self._with_remedy(table, field, self.column(*present[self.name_key(name)]))
             for field, name in names.items()
         }
-        marked = comment == UNFINISHED or (comment is None and table.schema_policy is not SchemaPolicy.EVOLVE)
         free = present.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
         return Target(
             table,
             qualified,
             described,
             left_out=left_out,
-            unfinished=marked,
+            unfinished=comment in (None, UNFINISHED),
+            is_new=comment is None,
+            pending=self._has_changed,
             relaxed=tuple(relaxed),
             has_marks=self.name_key(DELETED_COLUMN) in present,
             vacant=lambda field: self.name_key(self.column_name(field)) in free,
         )
 
-    def missing_tables(self, names: Sequence[str]) -> list[str]:
-        """The names that no table has."""
-        return [name for name in names if self._comment(name) is None]
+    def exists(self, name: str) -> bool:
+        return self._comment(name) is not None
+
+    def drop(self, name: str) -> None:
+        self._session.run(f"DROP TABLE {self.qualified(name)}")
+
+    def tables_without_rows(self, names: Sequence[str]) -> list[str]:
+        """Those of the tables that are missing or empty."""
+        return [name for name in names if not self.exists(name) or not self.has_rows(self.qualified(name))]
+
+    def drop_unfinished(self, name: str) -> bool:
+        """Drops a table that no load has completed if it has no rows and nothing depends on it; whether it did.
+
+        A table that another attempt has reserved stays: its rows are about to move.
+        """
+        qualified = self.qualified(name)
+        if self._comment(name) != UNFINISHED or not self._lock(qualified):
+            return False
+        if self.has_rows(qualified) or self._has_dependents(qualified):
+            return False
+        self._change(f"DROP TABLE {qualified}")
+        return True
 
     def has_rows(self, qualified: str) -> bool:
         return self._session.row(f"SELECT 1 FROM {qualified} LIMIT 1") is not None  # noqa: S608 -- a quoted identifier
 
     def finish(self, target: Target) -> None:
-        """Fixes the table's columns to those of its first load."""
+        """Notes that a load of the table is complete."""
         if target.unfinished:
             self._session.run(f"COMMENT ON TABLE {target.qualified} IS NULL")
+
+    def _change(self, statement: str) -> None:
+        self._session.run(statement)
+        self._has_changed = True
+
+    @abc.abstractmethod
+    def reserve(self, name: str) -> None:
+        """Keeps other attempts from dropping the table, until it is released or this one ends."""
+
+    @abc.abstractmethod
+    def release(self, name: str) -> None:
+        """Ends what `reserve` began."""
+
+    @abc.abstractmethod
+    def _lock(self, qualified: str) -> bool:
+        """Keeps others out of the table until the end of the transaction; False if one has reserved it."""
+
+    @abc.abstractmethod
+    def _has_dependents(self, qualified: str) -> bool:
+        """Whether something, such as a view, would keep the table from being dropped."""
 
     @abc.abstractmethod
     def make_schema(self) -> None:
@@ -124,6 +173,10 @@ class Tables(abc.ABC):
     @abc.abstractmethod
     def _commented_columns(self, name: str, comment: str) -> list[str]:
         """The table's columns that have this comment."""
+
+    def _can_relax(self, name: str) -> bool:  # noqa: ARG002 -- for those that cannot always
+        """Whether NOT NULL can be dropped from columns of the table as it is."""
+        return True
 
     @abc.abstractmethod
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
@@ -167,16 +220,25 @@ class Tables(abc.ABC):
         ]
 
     def _required(self, table: Table, names: dict[str, str]) -> list[str]:
-        """The columns that are never NULL, as the source promises; what identifies rows is checked anyway."""
-        return [name for field, name in names.items() if field in table.required and field not in table.identity]
+        """The columns that are never NULL, as the source promises; what identifies rows is checked anyway.
+
+        Not those of JSON, whose null is stored as NULL.
+        """
+        return [
+            name
+            for field, name in names.items()
+            if field in table.required and field not in table.identity and table.columns[field] is not Kind.JSON
+        ]
 
     def _relax(self, qualified: str, table: Table, names: dict[str, str]) -> list[str]:
         """Ends the promises that the source no longer makes; returns their columns."""
         promised = {self.name_key(names[field]) for field in names.keys() & {*table.required, *table.key}}
         broken = [n for n in self._commented_columns(table.name, REQUIRED) if self.name_key(n) not in promised]
+        if not broken or not self._can_relax(table.name):
+            return []
         for name in broken:
-            self._session.run(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
-            self._session.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
+            self._change(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+            self._change(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
         return broken
 
     def _with_remedy(self, table: Table, field: str, column: Column) -> Column:
@@ -188,10 +250,6 @@ class Tables(abc.ABC):
         remedy = f"Widen the column with ALTER TABLE {altered} SET DATA TYPE {type_}"
         return dataclasses.replace(column, remedy=remedy)
 
-    def _mark(self, qualified: str, table: Table) -> None:
-        if table.schema_policy is not SchemaPolicy.EVOLVE:
-            self._session.run(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
-
     def _widen(self, qualified: str, table: Table, names: dict[str, str]) -> None:
         present = self.columns_of(table.name)
         missing = {name: kind for name, kind in self._shape(table, names).items() if self.name_key(name) not in present}
@@ -199,7 +257,7 @@ class Tables(abc.ABC):
             self._add(qualified, missing)
         if VALID_FROM_COLUMN in missing:
             since = f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}"  # noqa: S608 -- a quoted identifier
-            self._session.run(since)
+            self._change(since)
 
     def _check_name(self, name: str) -> None:
         if wrong := self._refused_name(name):

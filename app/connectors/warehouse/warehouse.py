@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections import Counter
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from app.connectors.warehouse.layout import (
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from app.connectors.contract.batches import Batch
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.layout import Target
     from app.connectors.warehouse.stage import Stage
     from app.connectors.warehouse.tables import Tables
+
+
+class _TakenBack(Exception):  # noqa: N818 -- nothing is wrong
+    """Ends a transaction without a commit."""
 
 
 class Warehouse(abc.ABC):
@@ -48,31 +54,50 @@ class Warehouse(abc.ABC):
                 self._tables.make_schema()
                 self._bookmark.make_table()
             with self._transaction():
-                position = self._bookmark.claim(missing_tables=self._tables.missing_tables)
+                position = self._bookmark.claim(tables_without_rows=self._tables.tables_without_rows)
         self._reload_reason = position.reason
         return position
 
     def begin(self, table: Table) -> None:
+        """Stages rows for `table` from now on; what has to change in the destination changes with the next commit.
+
+        So an attempt that fails leaves no table, column or index behind.
+        """
+        first = table.name not in self._stages
         with self._translate_errors(f"cannot prepare table {table.name!r}"):
-            with self._changing_schema():
-                self._bookmark.hold()
-                first = table.name not in self._stages
-                if first and self._tables.missing_tables([table.name]):
-                    self._bookmark.void_others(table.name)
-                target = self._tables.make_room(table)
-                if (with_marker := target.with_unannounced_marker) is not None:
-                    target = self._tables.make_room(with_marker)
-                if first and self._reload_reason:
-                    has_rows = partial(self._tables.has_rows, target.qualified)
-                    check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
-            if message := relaxed_message(target):
-                self._log("info", message)
+            target = self._try_changes(table, first=first)
             if first and (warning := inexact_warning(target)):
                 self._log("warn", warning)
             if stage := self._stages.get(table.name):
                 stage.widen(target)
             else:
                 self._stages[table.name] = self._stage(target, number=len(self._stages))
+
+    def _try_changes(self, table: Table, *, first: bool) -> Target:
+        """Changes the table and takes that back, so that what is impossible fails before the source is read."""
+        with suppress(_TakenBack), self._changing_schema():
+            self._bookmark.hold()
+            target = self._tables.make_room(table)
+            if (with_marker := target.with_unannounced_marker) is not None:
+                target = self._tables.make_room(with_marker)
+            if first and self._reload_reason:
+                has_rows = partial(self._tables.has_rows, target.qualified)
+                check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
+            if target.pending:
+                raise _TakenBack
+        return target
+
+    def _change(self, stages: Iterable[Stage]) -> list[str]:
+        """Makes the tables as their stages need them, and reserves them; returns those that were not so."""
+        pending = [stage for stage in stages if stage.target.pending]
+        for stage in pending:
+            if not self._tables.exists(stage.target.table.name):
+                self._bookmark.void_others(stage.target.table.name)
+            if message := relaxed_message(stage.target):
+                self._log("info", message)
+            stage.settle(self._tables.make_room(stage.target.table))
+            self._tables.reserve(stage.target.table.name)
+        return [stage.target.table.name for stage in pending]
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
@@ -92,11 +117,12 @@ class Warehouse(abc.ABC):
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
         moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
-        with self._translate_errors("cannot commit"), self._transaction():
+        with self._translate_errors("cannot commit"), self._with_changes(moving), self._transaction():
             self._bookmark.hold()
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
-            self._bookmark.move(bookmark, final=final, tables=self._stages)
+            with_rows = [name for name, stage in self._stages.items() if stage.has_moved]
+            self._bookmark.move(bookmark, final=final, tables=with_rows)
             if final:
                 self._finish()
             fail_point("destination.bookmarked")
@@ -104,6 +130,14 @@ class Warehouse(abc.ABC):
             self._warn_of_left_out()
             self._tell_deleted()
         return rows
+
+    def own_tables(self) -> dict[str, bool]:
+        with self._translate_errors("cannot list the tables"), self._transaction():
+            return {name: shared for name, shared in self._bookmark.own_tables().items() if self._tables.exists(name)}
+
+    def drop_table(self, table: str) -> None:
+        with self._translate_errors(f"cannot drop table {table!r}"), self._changing_schema():
+            self._tables.drop(table)
 
     def describe_tables(self) -> list[DescribedTable]:
         return [stage.target.description() for stage in self._stages.values()]
@@ -119,6 +153,28 @@ class Warehouse(abc.ABC):
     @abc.abstractmethod
     def _changing_schema(self) -> AbstractContextManager[None]:
         """A transaction in which no other process creates or widens tables."""
+
+    @contextmanager
+    def _with_changes(self, moving: Sequence[Stage]) -> Iterator[None]:
+        """Changes the tables first, in a short transaction of their own: while rows move, others can read them.
+
+        New tables are dropped again if the rows do not arrive.
+        """
+        changed: list[str] = []
+        if any(stage.target.pending for stage in moving):
+            with self._changing_schema():
+                self._bookmark.hold()
+                changed = self._change(moving)
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception), self._changing_schema():
+                for name in changed:
+                    self._tables.release(name)
+                    self._tables.drop_unfinished(name)
+            raise
+        for name in changed:
+            self._tables.release(name)
 
     @abc.abstractmethod
     def _translate_errors(self, doing: str) -> AbstractContextManager[None]:

@@ -131,7 +131,9 @@ def test_keys_that_come_twice_are_refused_where_only_one_can_stay(postgres: Post
         origin.change(2, value, later=1)
         collection.load(origin)
     collection.mode = UPSERT
-    with pytest.raises(ConfigurationError, match="cannot prepare table 't': could not create unique index"):
+    with pytest.raises(
+        ConfigurationError, match="table 't' has several rows with the same values of 'id', which therefore"
+    ):
         collection.load(origin)
 
 

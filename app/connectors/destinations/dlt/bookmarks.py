@@ -54,13 +54,20 @@ class Bookmark:
             completed_task=entry.completed_task,
             loaded=entry.loaded,
             standing=entry.standing,
-            missing_tables=self._loader.missing_tables,
+            tables_without_rows=self._loader.tables_without_rows,
         )
         self._standing = position.standing
         if position.reload is Reload.MISSING:
             # The table will soon exist again, without its rows: an attempt that is killed then must not hide that.
             self._move(generation=void_generation(entry.generation))
         return position
+
+    def own_tables(self) -> dict[str, bool]:
+        """The tables that the collection has loaded into; True for those that others have, too."""
+        entries = self._ledger.entries()
+        own, others = _tables_of(entries), _tables_of(self._ledger.others())
+        begun = self._fence.standing.tables if entries else ()
+        return {name: name in others for name in sorted({*own, *begun})}
 
     def standing(self, tables: Iterable[str]) -> Standing:
         """What the next bookmark stands for, when these tables have rows."""
@@ -141,3 +148,7 @@ class Bookmark:
     def _move(self, **changes: Any) -> None:
         self._entry = msgspec.structs.replace(self._entry, step=self._entry.step + 1, **changes)
         self._ledger.add(self._entry)
+
+
+def _tables_of(entries: list[Entry]) -> set[str]:
+    return {table for entry in entries if entry.standing for table in entry.standing.tables}

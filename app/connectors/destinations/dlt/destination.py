@@ -125,6 +125,15 @@ class DltDestination:
             stage.clear()
         return rows
 
+    def own_tables(self) -> dict[str, bool]:
+        with self._warehouse.translate_errors("cannot list the tables"), self._warehouse.changing_schema():
+            self._ledger.prepare()
+            return {name: shared for name, shared in self._bookmark.own_tables().items() if self._loader.exists(name)}
+
+    def drop_table(self, table: str) -> None:
+        with self._warehouse.translate_errors(f"cannot drop table {table!r}"), self._warehouse.changing_schema():
+            self._loader.drop(table)
+
     def _check_shrinkage(self, stage: Stage) -> None:
         target = stage.target
         if target.how == "replace":

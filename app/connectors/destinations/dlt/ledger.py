@@ -69,6 +69,9 @@ class Ledger(Protocol):
     def entries(self) -> list[Entry]:
         """All entries, the newest last."""
 
+    def others(self) -> list[Entry]:
+        """The entries of all other collections in the destination, in no order."""
+
     def add(self, entry: Entry) -> None:
         """Durable on return."""
 
@@ -106,6 +109,14 @@ class SqlLedger:
                 *self._owner,
             )
         return sorted((_decode(row[0]) for row in rows or ()), key=lambda entry: entry.order)
+
+    def others(self) -> list[Entry]:
+        with self._sql() as (client, table, column):
+            rows = client.execute_sql(
+                f"SELECT {column['entry']} FROM {table} WHERE {column['source']} <> %s OR {column['collection']} <> %s",  # noqa: S608 -- quoted identifiers
+                *self._owner,
+            )
+        return [_decode(row[0]) for row in rows or ()]
 
     def add(self, entry: Entry) -> None:
         with self._sql() as (client, table, column):
@@ -148,14 +159,16 @@ class FileLedger:
             files.makedirs(directory, exist_ok=True)
 
     def entries(self) -> list[Entry]:
-        found = []
         with self._files() as (files, directory):
             files.invalidate_cache()
-            with contextlib.suppress(FileNotFoundError):
-                for path in files.ls(directory, detail=False):
-                    with contextlib.suppress(msgspec.MsgspecError, FileNotFoundError):
-                        found.append(_decode(files.cat_file(path)))
-        return sorted(found, key=lambda entry: entry.order)
+            return sorted(_entries_in(files, directory), key=lambda entry: entry.order)
+
+    def others(self) -> list[Entry]:
+        with self._files() as (files, directory):
+            files.invalidate_cache()
+            every = files.ls(directory.rpartition("/")[0], detail=False)
+            others = [path for path in every if path.rstrip("/").rpartition("/")[2] != self._name]
+            return [entry for path in others for entry in _entries_in(files, path)]
 
     def add(self, entry: Entry) -> None:
         with self._files() as (files, directory), files.open(f"{directory}/{_file_name(entry)}", "wb") as file:
@@ -172,6 +185,15 @@ class FileLedger:
     def _files(self) -> Iterator[tuple[Any, str]]:
         with self._warehouse.client() as client:
             yield client.fs_client, f"{client.dataset_path.rstrip('/')}/{BOOKMARK_TABLE}/{self._name}"
+
+
+def _entries_in(files: Any, directory: str) -> list[Entry]:
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for path in files.ls(directory, detail=False):
+            with contextlib.suppress(msgspec.MsgspecError, FileNotFoundError):
+                found.append(_decode(files.cat_file(path)))
+    return found
 
 
 def _file_name(entry: Entry) -> str:

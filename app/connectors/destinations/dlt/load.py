@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _LONGEST_NAME: Final = 40
 # For these, dlt reads Parquet files only through ADBC or from a bucket. Not CSV, which turns empty strings into NULL.
 _WITHOUT_PARQUET: Final = frozenset({"postgres", "mssql", "redshift"})
+# For these, LIMIT is no SQL.
+_WITH_TOP: Final = frozenset({"mssql", "synapse", "fabric"})
 _SUPPORTED_MERGES: Final = ("upsert", "delete-insert")
 
 
@@ -85,16 +87,21 @@ class Loader:
             query = f"SELECT {column} FROM {table} WHERE {column} = %s"  # noqa: S608 -- quoted identifiers
             return bool(sql.execute_sql(query, prepared.load_id))
 
-    def missing_tables(self, tables: Sequence[str]) -> list[str]:
-        """Those of the source's tables that do not exist."""
+    def tables_without_rows(self, tables: Sequence[str]) -> list[str]:
+        """Those of the source's tables that are missing or empty."""
         with self._client() as client:
-            return [table for table in tables if not self._is_there(client, table)]
+            return [table for table in tables if not self._has_rows(client, table)]
+
+    def exists(self, table: str) -> bool:
+        with self._client() as client:
+            name = client.schema.naming.normalize_tables_path(table)
+            return bool(
+                _files(client, name, bool) if self._warehouse.is_of_files else client.get_storage_table(name)[0]
+            )
 
     def has_rows(self, table: str) -> bool:
         with self._client() as client:
-            if self._warehouse.is_of_files:
-                return bool(_files(client, table, bool))
-            return bool(_count(client, table))
+            return self._has_rows(client, table)
 
     def count_rows(self, table: str) -> int:
         with self._client() as client:
@@ -102,9 +109,26 @@ class Loader:
                 return sum(_rows_in(client, path) for path in _files(client, table, _is_parquet))
             return _count(client, table)
 
-    def _is_there(self, client: Any, table: str) -> bool:
+    def _has_rows(self, client: Any, table: str) -> bool:
         name = client.schema.naming.normalize_tables_path(table)
-        return bool(_files(client, name, bool) if self._warehouse.is_of_files else client.get_storage_table(name)[0])
+        if self._warehouse.is_of_files:
+            return bool(_files(client, name, bool))
+        if not client.get_storage_table(name)[0]:
+            return False
+        qualified = client.sql_client.make_qualified_table_name(name)
+        one = f"TOP 1 1 FROM {qualified}" if self._warehouse.name in _WITH_TOP else f"1 FROM {qualified} LIMIT 1"
+        return bool(client.sql_client.execute_sql(f"SELECT {one}"))
+
+    def drop(self, table: str) -> None:
+        with self._client() as client:
+            name = client.schema.naming.normalize_tables_path(table)
+            if self._warehouse.is_of_files:
+                _remove(client, _files(client, name, bool))
+                return
+            client.drop_tables(name, delete_schema=False)
+            with client.with_staging_dataset():
+                if client.is_storage_initialized():
+                    client.drop_tables(name, delete_schema=False)
 
     def undo(self, prepared: Prepared) -> None:
         """Removes the rows of an unfinished load that would be duplicated when they are loaded again.

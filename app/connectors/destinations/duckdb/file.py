@@ -24,6 +24,7 @@ TARGET = "syncline_target"
 _WAIT_SECONDS = 120.0
 _RETRY_SECONDS = 0.05
 _LOCKED = re.compile(r"could not set lock on file|being used by another process", re.IGNORECASE)
+_NOT_NULL = re.compile(r'NOT NULL constraint failed: "?(.+?)"?\."?(.+?)"?$')
 # Enough for tables with some ten columns and common batches; an attempt then takes about 200 MB in all.
 _MEGABYTES = 64
 # Each column needs a block of a quarter of a megabyte in each of the tables that rows pass through.
@@ -127,7 +128,14 @@ def translate_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.ConversionException, duckdb.ConstraintException, duckdb.CatalogException) as error:
-        raise ConfigurationError(f"{doing}: {_one_line(error)}") from error
+        message = _one_line(error)
+        if found := _NOT_NULL.search(message):
+            message = (
+                f"a row has NULL in column {found[2]!r} of table {found[1]!r}, which is NOT NULL there: drop that with "
+                f"ALTER TABLE … ALTER COLUMN {quoted(found[2])} DROP NOT NULL, after indexes on the table, or fill the "
+                "field at the source"
+            )
+        raise ConfigurationError(f"{doing}: {message}") from error
     except duckdb.OutOfMemoryException as error:
         # DuckDB's own advice does not help the user, and the next attempt would have no more memory.
         much = "more memory than an attempt may use, as for many rows of several megabytes in one commit"

@@ -119,6 +119,17 @@ class DuckdbTables(Tables):
         )
         return [column for (column,) in found]
 
+    def _can_relax(self, name: str) -> bool:
+        """DuckDB does not change columns of a table with indexes; a NULL that comes then is refused with what to do."""
+        found = self._session.row(
+            """
+            SELECT 1 FROM duckdb_indexes()
+            WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
+            """,
+            *(TARGET, self._schema, name),
+        )
+        return found is None
+
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         return new_type(kind, digits)
 
@@ -140,10 +151,22 @@ class DuckdbTables(Tables):
 
     def _add(self, qualified: str, columns: dict[str, str]) -> None:
         for name, kind in columns.items():
-            self._session.run(f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {kind}")
+            self._change(f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {kind}")
 
     def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
-        self._session.run(f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})")
+        self._change(f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})")
+
+    def reserve(self, name: str) -> None:
+        """Tables are made and filled in one transaction."""
+
+    def release(self, name: str) -> None:
+        """Nothing was reserved."""
+
+    def _lock(self, qualified: str) -> bool:  # noqa: ARG002 -- nobody else can have the file open
+        return True
+
+    def _has_dependents(self, qualified: str) -> bool:  # noqa: ARG002 -- views do not keep a table from being dropped
+        return False
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
         """Adds no index: joins do not need one, and DuckDB keeps indexes in memory."""

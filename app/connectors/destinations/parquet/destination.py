@@ -71,7 +71,7 @@ class ParquetDestination:
         self._manifest = self._manifests.claim()
         self._found = self._sweep()
         position = self._manifest.position(self._fence, self._found)
-        if position.reload is Reload.MISSING:
+        if position.reload in (Reload.MISSING, Reload.RESET):
             self._manifest = self._manifest.without_missing(self._found)
         self._before = self._manifest.tables
         self._reload_reason = position.reason
@@ -128,6 +128,18 @@ class ParquetDestination:
                 if deleted := self._deleted[name]:
                     self._log("info", deleted_message(stage.target.table, deleted))
         return rows
+
+    def own_tables(self) -> dict[str, bool]:
+        """Others may have files of their own in the same directory, which stay."""
+        newest, found = self._manifests.newest(), set(self._storage.starting_with(self._prefix))
+        with_files = newest.without_missing(found).tables if newest else {}
+        return dict.fromkeys(sorted(name for name, state in with_files.items() if state.files), False)
+
+    def drop_table(self, table: str) -> None:
+        """Removes the files of this collection; the next load notices that they are missing."""
+        newest = self._manifests.newest()
+        for file in newest.tables[table].files if newest else ():
+            self._storage.remove(file.name)
 
     def describe_tables(self) -> list[DescribedTable]:
         return [stage.target.description() for stage in self._stages.values()]

@@ -75,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True):
     def position(self, fence: Fence, found: Collection[str]) -> Position:
         """How far the collection is, if these files exist."""
 
-        def missing_tables(names: Sequence[str]) -> list[str]:
+        def tables_without_rows(names: Sequence[str]) -> list[str]:
             return [name for name in names if not self._is_there(name, found)]
 
         return fence.position(
@@ -84,7 +84,7 @@ class Manifest(msgspec.Struct, frozen=True):
             completed_task=self.completed_task,
             loaded=self.committed_at is not None,
             standing=self.standing,
-            missing_tables=missing_tables,
+            tables_without_rows=tables_without_rows,
         )
 
     def without_missing(self, found: Collection[str]) -> Manifest:
@@ -117,7 +117,7 @@ class Manifests:
         """
         fence = self._fence
         for _ in range(_TRIES):
-            known = self._newest()
+            known = self.newest()
             if known and (known.task, known.claim) > (fence.task, fence.claim):
                 raise fence.overtaken_error()
             first = Manifest(0, fence.source, fence.collection, fence.task, fence.attempt, fence.generation)
@@ -152,7 +152,7 @@ class Manifests:
         if max(self._versions(), default=0) != manifest.version:
             raise self._fence.overtaken_error()
 
-    def _newest(self) -> Manifest | None:
+    def newest(self) -> Manifest | None:
         versions = self._versions()
         if not versions:
             return None
@@ -170,7 +170,7 @@ class Manifests:
         latest = None
         while latest is None or latest.version < manifest.version:
             self._storage.replace(f"{self.directory}/{LATEST}", _text(manifest))
-            latest, manifest = manifest, self._newest() or manifest
+            latest, manifest = manifest, self.newest() or manifest
 
     def _versions(self) -> list[int]:
         return [int(found[1]) for name in self._storage.names(self.directory) if (found := _NUMBERED.fullmatch(name))]

@@ -46,9 +46,9 @@ class PostgresBookmark(Bookmark):
     def _columns(self) -> set[str]:
         return {name for name, _ in existing_columns(self._session, self._table)}
 
-    def claim(self, *, missing_tables: Callable[[Sequence[str]], Sequence[str]]) -> Position:
+    def claim(self, *, tables_without_rows: Callable[[Sequence[str]], Sequence[str]]) -> Position:
         self._end_older_owner()
-        return super().claim(missing_tables=missing_tables)
+        return super().claim(tables_without_rows=tables_without_rows)
 
     def _end_older_owner(self) -> None:
         fence = self._fence

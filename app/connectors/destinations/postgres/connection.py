@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
+from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
 
 if TYPE_CHECKING:
@@ -89,12 +90,39 @@ def translate_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        message = f"{doing}: {_one_line(error.diag.message_primary or str(error) or type(error).__name__)}"
+        message = f"{doing}: {_explain(error)}"
         if context := error.diag.context:
             message += f" ({_one_line(context)[:200]})"
         if error.sqlstate and error.sqlstate.startswith(_LASTING_CLASSES):
             raise ConfigurationError(message) from error
         raise SynclineError(message) from error
+
+
+def _explain(error: psycopg.Error) -> str:
+    """PostgreSQL's message; for what the user can settle with a statement, that statement."""
+    diag = error.diag
+    message = _one_line(diag.message_primary or str(error) or type(error).__name__)
+    table = f"{quoted(diag.schema_name, diag.table_name)}" if diag.schema_name and diag.table_name else ""
+    if isinstance(error, psycopg.errors.NotNullViolation) and table and diag.column_name:
+        return (
+            f"a row has NULL in column {diag.column_name!r} of table {diag.table_name!r}, which is NOT NULL there: "
+            f"drop that with ALTER TABLE {table} ALTER COLUMN {quoted(diag.column_name)} DROP NOT NULL, or fill the "
+            "field at the source"
+        )
+    if isinstance(error, psycopg.errors.UniqueViolation) and table and diag.constraint_name:
+        return (
+            f"{message}: {_one_line(diag.message_detail or '')} If the constraint is that of an earlier key, drop it "
+            f"with ALTER TABLE {table} DROP CONSTRAINT {quoted(diag.constraint_name)}, or load the table anew with "
+            "'syncline sources reset --drop'"
+        )
+    if isinstance(error, psycopg.errors.DependentObjectsStillExist):
+        return f"{message}: {_one_line(diag.message_detail or '')}"
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded) and "index row size" in message:
+        return (
+            f"{message}: a value of the key is too long for PostgreSQL's indexes. Choose a 'primary_key' with shorter "
+            "values, or 'sync_mode: full_refresh' with 'write_mode: replace', which needs no index"
+        )
+    return message
 
 
 def _one_line(message: str) -> str:

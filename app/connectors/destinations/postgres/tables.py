@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
 
 from app.connectors.destinations.postgres import columns as types
 from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, quoted
 from app.connectors.warehouse.tables import Tables
+from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -16,15 +19,35 @@ if TYPE_CHECKING:
 
 _NAME_BYTES = 63
 _UNIQUE = """
-    SELECT indexrelid::regclass::text, conname
+    SELECT indexrelid::regclass::text, conname, indisprimary, pg_get_expr(indpred, indrelid),
+           obj_description(indexrelid, 'pg_class'),
+           (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
+            WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[]))
     FROM pg_index LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u')
     WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid AND indimmediate AND indexprs IS NULL
-      AND pg_get_expr(indpred, indrelid) IS NOT DISTINCT FROM $3
-      AND (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
-           WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[])) = $2::text[]
+    ORDER BY indexrelid
 """
+_DEPENDENTS = """
+    SELECT 1 FROM pg_depend
+    WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass($1) AND deptype = 'n' LIMIT 1
+"""
+# In the database that has the table; 1 sets it apart from the lock on schemas.
+_RESERVED = "hashtextextended('syncline:' || $1, 1)"
+_KEY = "syncline: the key of the rows"
+"""The comment of a unique index that follows the key of the collection."""
 _COUNTS = f"({VALID_TO_COLUMN} IS NULL)"
 """In PostgreSQL's own notation."""
+
+
+class _Unique(NamedTuple):
+    """A unique index, by its quoted `name`; `columns` are in alphabetical order."""
+
+    name: str
+    constraint: str | None
+    is_primary: bool
+    predicate: str | None
+    comment: str | None
+    columns: list[str]
 
 
 class PostgresTables(Tables):
@@ -73,25 +96,74 @@ class PostgresTables(Tables):
 
     def _add(self, qualified: str, columns: dict[str, str]) -> None:
         added = ", ".join(f"ADD COLUMN {quoted(name)} {kind}" for name, kind in columns.items())
-        self._session.run(f"ALTER TABLE {qualified} {added}")
+        self._change(f"ALTER TABLE {qualified} {added}")
 
     def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
         shape = self._definitions(table, names)
-        if table.identity and table.mode is not WriteMode.HISTORY:
+        if table.identity and table.mode is WriteMode.UPSERT:
             shape.append(f"PRIMARY KEY ({column_list(names[field] for field in table.identity)})")
-        self._session.run(f"CREATE TABLE {qualified} ({', '.join(shape)})")
+        self._change(f"CREATE TABLE {qualified} ({', '.join(shape)})")
+
+    def reserve(self, name: str) -> None:
+        self._session.row(f"SELECT pg_advisory_lock_shared({_RESERVED})", self.qualified(name))
+
+    def release(self, name: str) -> None:
+        self._session.row(f"SELECT pg_advisory_unlock_shared({_RESERVED})", self.qualified(name))
+
+    def _lock(self, qualified: str) -> bool:
+        if self._session.row(f"SELECT pg_try_advisory_xact_lock({_RESERVED})", qualified) != (True,):
+            return False
+        self._session.run(f"LOCK TABLE {qualified} IN ACCESS EXCLUSIVE MODE")
+        return True
+
+    def _has_dependents(self, qualified: str) -> bool:
+        return self._session.row(_DEPENDENTS, qualified) is not None
 
     def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """A table that keeps several rows of one key must not have a unique index on the key."""
-        if not key:
+        """Keeps a unique index on the key where each has only one row, and removes those of earlier keys.
+
+        A replacement gets no new one: it may be what removes the rows that contradict a new key.
+        """
+        keeps_several = table.mode in (WriteMode.APPEND, WriteMode.HISTORY)
+        predicate = _COUNTS if table.mode is WriteMode.HISTORY else None
+        has_one = False
+        for index in self._unique_indexes(qualified):
+            is_on_key = index.columns == sorted(key) and index.predicate in (None, _COUNTS)
+            if is_on_key and index.predicate == predicate and table.mode is not WriteMode.APPEND:
+                has_one = True
+                self._claim_unique(index)
+            elif index.comment == _KEY or (is_on_key and keeps_several):
+                self._drop_unique(qualified, index)
+        if key and not has_one and table.mode in (WriteMode.UPSERT, WriteMode.HISTORY):
+            self._add_unique(qualified, table, key, predicate)
+
+    def _unique_indexes(self, qualified: str) -> list[_Unique]:
+        return [_Unique(*row) for row in self._session.rows(_UNIQUE, qualified)]
+
+    def _claim_unique(self, index: _Unique) -> None:
+        if index.comment is None:
+            self._change(f"COMMENT ON INDEX {index.name} IS '{_KEY}'")
+
+    def _drop_unique(self, qualified: str, index: _Unique) -> None:
+        if index.constraint is None:
+            self._change(f"DROP INDEX {index.name}")
             return
-        if table.mode in (WriteMode.APPEND, WriteMode.HISTORY):
-            while found := self._session.row(_UNIQUE, qualified, sorted(key), None):
-                index, constraint = found
-                dropped = f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(constraint)}" if constraint else None
-                self._session.run(dropped or f"DROP INDEX {index}")
-        if table.mode in (WriteMode.UPSERT, WriteMode.HISTORY):
-            predicate = _COUNTS if table.mode is WriteMode.HISTORY else None
-            if self._session.row(_UNIQUE, qualified, sorted(key), predicate) is None:
-                where = f" WHERE {predicate}" if predicate else ""
-                self._session.run(f"CREATE UNIQUE INDEX ON {qualified} ({column_list(key)}){where}")
+        self._change(f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(index.constraint)}")
+        if index.is_primary:  # which leaves NOT NULL behind
+            for name in index.columns:
+                self._change(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+
+    def _add_unique(self, qualified: str, table: Table, key: list[str], predicate: str | None) -> None:
+        where = f" WHERE {predicate}" if predicate else ""
+        try:
+            self._change(f"CREATE UNIQUE INDEX ON {qualified} ({column_list(key)}){where}")
+        except psycopg.errors.UniqueViolation as error:
+            raise ConfigurationError(
+                f"table {table.name!r} has several rows with the same values of {', '.join(map(repr, key))}, which "
+                f"therefore cannot become its key ({error.diag.message_detail}): run 'syncline sources "
+                f"{'reset --drop' if table.mode is WriteMode.HISTORY else 'reset'}', which replaces the rows, or set "
+                "another key"
+            ) from None
+        for index in self._unique_indexes(qualified):
+            if index.columns == sorted(key) and index.predicate == predicate:
+                self._claim_unique(index)

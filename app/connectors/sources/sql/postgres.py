@@ -56,6 +56,10 @@ _SETTINGS = (
 _REQUIRED = """
     SELECT attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE attrelid = to_regclass(%s) AND relkind IN ('r', 'p') AND attnotnull AND attnum > 0 AND NOT attisdropped
+      AND NOT EXISTS (
+          SELECT FROM pg_constraint
+          WHERE conrelid = attrelid AND contype = 'n' AND NOT convalidated AND conkey = ARRAY[attnum]
+      )
 """
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.domain.attempt_protocol import TableDescribed
-    from tests.connectors.attempts import Told, Warehouse
+    from tests.connectors.attempts import Duckdb, Told, Warehouse
 
 EVERYWHERE = pytest.mark.parametrize("origin", ["postgres", "duckdb", "sqlite"], indirect=True)
 
@@ -80,7 +80,7 @@ def test_what_somebody_else_declares_at_the_destination_stays(
     assert copying.run(key="id").finished
     assert "note" in required(warehouse)
     origin.execute("INSERT INTO made VALUES (2, 'Bob', NULL)")
-    assert "note" in copying.run(key="id").failed.error
+    assert "a row has NULL in column 'note' of table 'made'" in copying.run(key="id").failed.error
 
 
 @pytest.mark.parametrize("origin", ["postgres"], indirect=True)
@@ -98,6 +98,44 @@ def test_a_column_that_is_added_later_or_comes_from_a_view_or_query_may_be_null(
     warehouse.execute("DROP TABLE loaded.made")
     copying.run(query="SELECT * FROM made")
     assert "name" not in required(warehouse)
+
+
+@pytest.mark.parametrize("origin", ["postgres"], indirect=True)
+def test_null_in_json_may_come_from_a_column_that_is_not_null(
+    copying: Copying, origin: Origin, warehouse: Warehouse
+) -> None:
+    origin.execute("CREATE TABLE documents (id INTEGER NOT NULL, body JSONB NOT NULL)")
+    origin.execute("INSERT INTO documents VALUES (1, 'null'), (2, '{}')")
+    assert copying.run(table="documents").finished.rows_written == 2
+    assert required(warehouse) == ["id"]
+
+
+@pytest.mark.parametrize("origin", ["postgres"], indirect=True)
+def test_a_constraint_that_is_not_valid_promises_nothing(
+    copying: Copying, origin: Origin, warehouse: Warehouse
+) -> None:
+    if origin.execute("SELECT current_setting('server_version_num')::int < 180000")[0][0]:
+        pytest.skip("PostgreSQL 18 has the first NOT NULL that is not valid")
+    origin.execute("ALTER TABLE made ADD CONSTRAINT later NOT NULL note NOT VALID")
+    assert copying.run().finished.rows_written == 1
+    assert "note" not in required(warehouse)
+
+
+@pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
+def test_an_index_that_keeps_not_null_in_duckdb_is_named_only_when_a_null_comes(
+    copying: Copying, origin: Origin, warehouse: Warehouse, duckdb: Duckdb
+) -> None:
+    if warehouse is not duckdb:
+        pytest.skip("PostgreSQL changes tables with indexes")
+    copying.run()
+    warehouse.execute("CREATE INDEX own ON loaded.made (name)")
+    origin.execute("CREATE OR REPLACE TABLE made (id INTEGER NOT NULL, name VARCHAR)")
+    origin.execute("INSERT INTO made VALUES (1, 'Ada')")
+    assert copying.run().finished.rows_written == 1
+    origin.execute("INSERT INTO made VALUES (2, NULL)")
+    error = copying.run().failed.error
+    assert "a row has NULL in column 'name' of table 'made', which is NOT NULL there: drop that with ALTER" in error
+    assert "after indexes on the table" in error
 
 
 @pytest.mark.parametrize(

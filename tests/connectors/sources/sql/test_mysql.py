@@ -93,7 +93,7 @@ def test_the_bookmark_of_a_session_in_another_zone_loses_no_row(
     """A release that left the zone alone wrote 12:00 for the TIMESTAMP of 10:00 in UTC."""
     add(mariadb, 1, "2024-05-01 12:00:00")
     copying.run(cursor_field=field, key="id")
-    duckdb.execute("DELETE FROM loaded.made")
+    duckdb.execute("UPDATE loaded.made SET id = 0")
     (stored,) = duckdb.execute("SELECT bookmark FROM loaded._syncline_bookmarks")[0]
     kept = json.loads(stored)
     kept["type"] = "timestamp"
@@ -103,7 +103,7 @@ def test_the_bookmark_of_a_session_in_another_zone_loses_no_row(
     for number, moment in enumerate(["09:59:59", "10:00:00", "12:00:00"], start=1):
         add(mariadb, number, f"2024-05-01 {moment}")
     copying.run(cursor_field=field, key="id")
-    assert [number for (number,) in duckdb.execute("SELECT id FROM loaded.made ORDER BY id")] == ids
+    assert [number for (number,) in duckdb.execute("SELECT id FROM loaded.made ORDER BY id")] == [0, *ids]
 
 
 @pytest.mark.parametrize("zone", [{}, {"type": "timestamp", "zone": "UTC"}])

@@ -1,0 +1,230 @@
+"""What a failed, killed or changed load leaves behind, and the way from there to the right table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.connectors.attempts import Postgres, Told, Warehouse
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> SqliteOrigin:
+    return SqliteOrigin(tmp_path / "shop.db")
+
+
+@pytest.fixture
+def copying(origin: SqliteOrigin, warehouse: Warehouse, tmp_path: Path) -> Copying:
+    return Copying(origin.url, tmp_path, {"warehouse": warehouse.options()})
+
+
+def make(origin: SqliteOrigin, *rows: str, columns: str = "id INTEGER, region TEXT, price") -> None:
+    origin.execute("DROP TABLE IF EXISTS made")
+    origin.execute(f"CREATE TABLE made ({columns})")
+    if rows:
+        origin.execute(f"INSERT INTO made VALUES {', '.join(rows)}")
+
+
+def load(copying: Copying, **collection: Any) -> Told:
+    copying.collection |= collection
+    return copying.run()
+
+
+def tables(warehouse: Warehouse) -> list[str]:
+    found = warehouse.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'loaded'")
+    return sorted(name for (name,) in found if name != "_syncline_bookmarks")
+
+
+def columns(warehouse: Warehouse) -> dict[str, str]:
+    found = warehouse.execute(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'loaded' AND table_name = 'made' ORDER BY ordinal_position"
+    )
+    return {name: type_ for name, type_ in found if not name.startswith("_")}
+
+
+def rows(warehouse: Warehouse, names: str = "id, region, price") -> list[tuple[Any, ...]]:
+    return warehouse.execute(f"SELECT {names} FROM loaded.made ORDER BY {names}")
+
+
+def reasons(told: Told) -> list[str]:
+    return [line for line in told.lines if ": reloading everything" in line]
+
+
+WHOLE = [f"({number}, 'x', {number})" for number in range(120)]
+
+
+def test_a_first_load_that_fails_leaves_no_table_and_the_next_takes_the_type_that_is_needed(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, *WHOLE, "(120, 'x', 30.25)")
+    assert "cannot hold 30.25" in load(copying).failed.error
+    assert tables(warehouse) == []
+    make(origin, "(1, 'x', 30.25)", *WHOLE)
+    assert load(copying).finished.rows_written == 121
+
+
+def test_a_load_that_fails_adds_no_column(copying: Copying, origin: SqliteOrigin, warehouse: Warehouse) -> None:
+    make(origin, "(1, 'x', 1)")
+    load(copying)
+    make(origin, "(1, 'x', 1, 'new')", "(2, 'x', 'dear', 'new')", columns="id INTEGER, region TEXT, price, more TEXT")
+    assert "cannot hold" in load(copying).failed.error
+    assert "more" not in columns(warehouse)
+    make(origin, "(2, 'x', 2, 'new')", columns="id INTEGER, region TEXT, price, more TEXT")
+    load(copying)
+    assert rows(warehouse, "id, more") == [(2, "new")]
+
+
+@pytest.mark.parametrize("point", ["child.staged", "destination.committing", "destination.bookmarked"])
+def test_what_a_killed_first_load_leaves_is_made_anew_with_the_types_of_the_next(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse, point: str
+) -> None:
+    make(origin, "(1, 'x', 1)")
+    copying.die(point)
+    make(origin, "(1, 'x', 'dear')")
+    assert load(copying).finished.rows_written == 1
+    assert rows(warehouse) == [(1, "x", "dear")]
+
+
+def test_an_empty_table_that_a_load_has_completed_keeps_its_types(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying)
+    make(origin, "(1, 'x', 'dear')", columns="id INTEGER, region TEXT, price TEXT")
+    assert "cannot hold" in load(copying).failed.error
+    assert columns(warehouse)["price"] in ("bigint", "BIGINT")
+
+
+def test_an_unfinished_table_that_a_view_reads_is_kept(
+    copying: Copying, origin: SqliteOrigin, postgres: Postgres, tmp_path: Path
+) -> None:
+    copying = Copying(origin.url, tmp_path, {"warehouse": postgres.options()})
+    make(origin, "(1, 'x', 1)")
+    copying.die("destination.committing")
+    assert tables(postgres) == ["made"]
+    postgres.execute("CREATE VIEW loaded.seen AS SELECT price FROM loaded.made")
+    make(origin, "(1, 'x', 2)")
+    assert load(copying).finished.rows_written == 1
+    assert postgres.execute("SELECT price FROM loaded.seen") == [(2,)]
+
+
+def test_a_table_that_was_emptied_is_loaded_again(copying: Copying, origin: SqliteOrigin, warehouse: Warehouse) -> None:
+    make(origin, "(1, 'x', 1)", "(2, 'x', 2)", columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying, sync_mode="incremental", cursor_field="id")
+    warehouse.execute("DELETE FROM loaded.made")
+    told = load(copying)
+    assert rows(warehouse) == [(1, "x", 1), (2, "x", 2)]
+    (reason,) = reasons(told)
+    assert "its bookmark covers rows in 'made', but that table is missing or empty" in reason
+    assert not reasons(load(copying))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (
+            {"primary_key": ["id"]},
+            {"primary_key": ["id", "region"]},
+            "rows with the key 'id', but now there is the key",
+        ),
+        (
+            {"parameters": {"query": "SELECT * FROM made WHERE price > 1"}},
+            {"parameters": {"query": "SELECT * FROM made"}},
+            "its bookmark covers rows of another query",
+        ),
+    ],
+    ids=["key", "query"],
+)
+def test_a_bookmark_of_another_key_or_query_reloads_everything(
+    copying: Copying,
+    origin: SqliteOrigin,
+    warehouse: Warehouse,
+    *,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    reason: str,
+) -> None:
+    shape = "id INTEGER, region TEXT, price INTEGER"
+    make(origin, "(1, 'eu', 1)", "(1, 'us', 2)", "(2, 'eu', 3)", columns=shape)
+    usual = {"sync_mode": "incremental", "cursor_field": "price", "primary_key": ["id", "region"]}
+    load(copying, **usual | before)
+    told = load(copying, **usual | after)
+    assert any(reason in line for line in reasons(told))
+    assert rows(warehouse) == [(1, "eu", 1), (1, "us", 2), (2, "eu", 3)]
+    assert not reasons(load(copying, **usual | after))
+
+
+def test_a_query_that_differs_in_white_space_only_is_the_same(copying: Copying, origin: SqliteOrigin) -> None:
+    make(origin, "(1, 'eu', 1)", columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying, sync_mode="incremental", cursor_field="id", parameters={"query": "SELECT * FROM made"})
+    assert not reasons(load(copying, parameters={"query": "SELECT *\n  FROM made"}))
+
+
+def test_a_reload_that_would_append_rows_twice_is_refused_with_the_command(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, "(1, 'eu', 1)", "(2, 'eu', 2)", columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying, sync_mode="incremental", cursor_field="id", parameters={"query": "SELECT * FROM made"})
+    told = load(copying, parameters={"query": "SELECT * FROM made WHERE id > 0"})
+    assert "run 'syncline sources reset'" in told.failed.error
+    assert len(rows(warehouse)) == 2
+    copying.generation += 1
+    assert load(copying).finished.rows_written == 2
+    assert len(rows(warehouse)) == 2
+
+
+@pytest.mark.parametrize("mode", ["upsert", "replace"])
+def test_the_constraint_follows_the_key(origin: SqliteOrigin, postgres: Postgres, tmp_path: Path, mode: str) -> None:
+    copying = Copying(origin.url, tmp_path, {"warehouse": postgres.options()})
+    shape = "id INTEGER, region TEXT, price INTEGER"
+    make(origin, "(1, 'eu', 1)", "(2, 'eu', 2)", columns=shape)
+    load(copying, write_mode=mode, primary_key=["id"])
+    make(origin, "(1, 'eu', 1)", "(1, 'us', 3)", "(2, 'eu', 2)", columns=shape)
+    assert load(copying, primary_key=["id", "region"]).finished.rows_written
+    assert rows(postgres) == [(1, "eu", 1), (1, "us", 3), (2, "eu", 2)]
+
+    make(origin, "(1, 'us', 3)", "(2, 'eu', 2)", columns=shape)
+    narrowed = load(copying, primary_key=["id"])
+    if mode == "upsert":
+        assert "table 'made' has several rows with the same values of 'id'" in narrowed.failed.error
+        assert "run 'syncline sources reset'" in narrowed.failed.error
+        copying.generation += 1
+        load(copying)
+    assert rows(postgres) == [(1, "us", 3), (2, "eu", 2)]
+    assert load(copying).finished, "and the constraint is there again"
+
+    make(origin, "('us', 3)", "('eu', 2)", columns="region TEXT, price INTEGER")
+    assert load(copying, primary_key=["region"]).finished, "the column of the old key may be NULL now"
+    assert rows(postgres, "region, price") == [("eu", 2), ("us", 3)]
+
+    copying.collection.pop("primary_key")
+    make(origin, "('us', 3)", "('us', 3)", columns="region TEXT, price INTEGER")
+    assert load(copying, write_mode="replace").finished, "and without a key there is none"
+    assert rows(postgres, "region, price") == [("us", 3), ("us", 3)]
+
+
+def test_a_history_whose_key_becomes_ambiguous_is_refused_with_the_command(
+    origin: SqliteOrigin, postgres: Postgres, tmp_path: Path
+) -> None:
+    copying = Copying(origin.url, tmp_path, {"warehouse": postgres.options()})
+    make(origin, "(1, 'eu', 1)", "(1, 'us', 3)")
+    load(copying, write_mode="history", primary_key=["id", "region"])
+    assert "run 'syncline sources reset --drop'" in load(copying, primary_key=["id"]).failed.error
+    assert rows(postgres) == [(1, "eu", 1), (1, "us", 3)]
+    assert load(copying, primary_key=["id", "region"]).finished, "what is undone has changed nothing"
+
+
+def test_a_constraint_of_somebody_else_stays(origin: SqliteOrigin, postgres: Postgres, tmp_path: Path) -> None:
+    copying = Copying(origin.url, tmp_path, {"warehouse": postgres.options()})
+    make(origin, "(1, 'eu', 1)")
+    load(copying, write_mode="upsert", primary_key=["id"])
+    postgres.execute("CREATE UNIQUE INDEX own ON loaded.made (price)")
+    load(copying, primary_key=["id", "region"])
+    assert postgres.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'own'") == [(1,)]
