@@ -15,6 +15,7 @@ import msgspec
 
 from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
+from app.attempt.dropping import drop_tables
 from app.attempt.inspection import check, discover
 from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.attempt.workspace import workspace
@@ -25,6 +26,7 @@ from app.domain.attempt_protocol import (
     Check,
     CopyJob,
     Discover,
+    DropTables,
     Failed,
     Finished,
     Sync,
@@ -97,6 +99,8 @@ def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished
             return check(job, work_dir=work_dir, pipe=pipe)
         case Discover():
             return discover(job, work_dir=work_dir, pipe=pipe)
+        case DropTables():
+            return drop_tables(job, work_dir=work_dir, pipe=pipe)
 
 
 def _name_of(job: AttemptJob) -> str:

@@ -13,6 +13,7 @@ from app.config.reader import CatalogueReader, load_catalogue
 from app.domain.collection import ALL
 from app.domain.errors import SynclineError
 from app.execution.source_check import check_source, discover_source
+from app.execution.table_dropping import own_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.config.sources import Source
     from app.connectors.options.complaints import KeyPath
-    from app.domain.attempt_protocol import Offered
+    from app.domain.attempt_protocol import Offered, OwnTable
 
 
 def catalogue_of(settings: Settings, config: Path | None, *, without_collections: bool = False) -> Catalogue:
@@ -81,6 +82,16 @@ def locate(settings: Settings, config: Path | None, source: Source, collection: 
 async def offers_of(settings: Settings, catalogue: Catalogue, source: str) -> list[Offered]:
     """List what the source offers, or raise an error whose message contains no secrets."""
     return await discover_source(catalogue, source, data_dir=_data_dir(settings), now=_now())
+
+
+async def tables_of(
+    settings: Settings, catalogue: Catalogue, source: str, collection: str, *, drop: Sequence[OwnTable] = ()
+) -> list[OwnTable]:
+    """List the tables that a collection has loaded into, after dropping those in `drop`; errors contain no secrets."""
+    wanted: dict[str, list[str]] = {}
+    for each in drop:
+        wanted.setdefault(each.destination, []).append(each.table)
+    return await own_tables(catalogue, source, collection, data_dir=_data_dir(settings), now=_now(), drop=wanted)
 
 
 def _data_dir(settings: Settings) -> Path:

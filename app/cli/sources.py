@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from app.config.catalogue import Catalogue
+    from app.config.settings import Settings
     from app.domain.attempt_protocol import Offered
+    from app.store.database import Pool
 
 _INDENT = "      "
 MOST_PIECES = 10_000
@@ -100,16 +103,60 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
 @config_option
 @click.argument("source")
 @click.argument("collection")
+@click.option("--drop", is_flag=True, help="Also drop the collection's tables in all of its destinations.")
+@click.option("--yes", is_flag=True, help="With --drop, do not ask.")
 @reports_errors
-def reset(config: Path | None, source: str, collection: str) -> None:
-    """Forget the bookmark of SOURCE's COLLECTION: its next task reloads everything (POST /sources/clear_cache)."""
+def reset(config: Path | None, source: str, collection: str, *, drop: bool, yes: bool) -> None:
+    """Forget the bookmark of SOURCE's COLLECTION: its next task reloads everything (POST /sources/clear_cache).
+
+    The tables keep their rows until then. With --drop they are dropped at once, after a question, and the next task
+    makes them anew, with the columns, types and key that the source has then.
+    """
     from app.bootstrap.sources import catalogue_of
     from app.store.resets import reset_collection
 
+    if yes and not drop:
+        raise click.UsageError("--yes is valid only with --drop.")
     settings = start()
-    catalogue_of(settings, config).find(source, collection)
+    catalogue = catalogue_of(settings, config)
+    catalogue.find(source, collection)
+    if drop:
+        _drop_tables(settings, catalogue, source, collection, ask=not yes)
     with_pool(lambda pool: reset_collection(pool, source, collection), name="syncline sources")
-    click.echo(f"{source}.{collection} will be reloaded by its next task.")
+    click.echo(f"{make_visible(f'{source}.{collection}')} will be reloaded by its next task.")
+
+
+def _drop_tables(settings: Settings, catalogue: Catalogue, source: str, collection: str, *, ask: bool) -> None:
+    """Drops the tables that only this collection loads into.
+
+    Raises:
+        ConfigurationError: a task of the collection is waiting or running.
+    """
+    from app.bootstrap.sources import tables_of
+
+    with_pool(lambda pool: _require_idle(pool, source, collection), name="syncline sources")
+    found = run_loop(tables_of(settings, catalogue, source, collection))
+    own = [table for table in found if not table.shared]
+    for table in found:
+        name = make_visible(f"{table.destination}: {table.table}")
+        click.echo(f"{name} is also loaded by other collections: it stays." if table.shared else name)
+    if not own:
+        click.echo("There are no tables to drop.")
+        return
+    if ask:
+        click.confirm(f"Drop {'this table' if len(own) == 1 else f'these {len(own)} tables'}?", abort=True)
+    for table in run_loop(tables_of(settings, catalogue, source, collection, drop=own)):
+        if table.dropped:
+            click.echo(f"{make_visible(f'{table.destination}: {table.table}')} was dropped.")
+
+
+async def _require_idle(pool: Pool, source: str, collection: str) -> None:
+    from app.store.reads import Reader
+
+    if (task := await Reader(pool).find_active_task(source, collection)) is not None:
+        raise ConfigurationError(
+            f"{source}.{collection} has the unfinished task {task}: cancel it, or wait for its end, and try again"
+        )
 
 
 @sources.command(short_help="Reload an interval of a collection.")

@@ -92,7 +92,14 @@ class Discover(_Question, frozen=True, tag="discover", tag_field="mode"):
     """List what the source offers."""
 
 
-AttemptJob = Sync | Backfill | Check | Discover
+class DropTables(SourceJob, frozen=True, kw_only=True, tag="drop_tables", tag_field="mode"):
+    """List the collection's tables in each of `destinations`, and drop the `confirmed` ones, by destination."""
+
+    destinations: dict[str, dict[str, Any]]
+    confirmed: dict[str, list[str]] = {}
+
+
+AttemptJob = Sync | Backfill | Check | Discover | DropTables
 """Everything that an attempt needs; the child has no other input."""
 
 
@@ -163,6 +170,15 @@ class Offered(msgspec.Struct, frozen=True, tag="offered"):
     sync_modes: list[SyncMode] = msgspec.field(default_factory=lambda: list[SyncMode](["full_refresh"]))
 
 
+class OwnTable(msgspec.Struct, frozen=True, tag="own_table"):
+    """A table that the collection has loaded into; other collections may have as well (`shared`)."""
+
+    destination: str
+    table: str
+    shared: bool = False
+    dropped: bool = False
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The attempt has copied everything."""
 
@@ -177,4 +193,6 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     retryable: bool = True
 
 
-AttemptMessage = LogLine | Installing | Progress | Committed | TableDescribed | Checked | Offered | Finished | Failed
+AttemptMessage = (
+    LogLine | Installing | Progress | Committed | TableDescribed | Checked | Offered | OwnTable | Finished | Failed
+)

@@ -122,6 +122,11 @@ class Reader:
         waits: bool = await self._pool.fetchval(_SQL["fire_time_waits"], source, collection)
         return waits
 
+    async def find_active_task(self, source: str, collection: str) -> str | None:
+        """The UUID of the collection's task that waits or runs; None if there is none."""
+        task: str | None = await self._pool.fetchval(_SQL["active_task"], source, collection)
+        return task
+
     async def list_collections(self) -> list[asyncpg.Record]:
         """List every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])

@@ -96,6 +96,8 @@ def backfill_of(start: str, end: str) -> dict[str, Any]:
 
 def complete(job: dict[str, Any]) -> dict[str, Any]:
     """A job as the protocol has it; a question (`check`, `discover`) has no task, and asks for its one collection."""
+    if job.get("mode") == "drop_tables":
+        return job
     if job.get("mode") not in ("check", "discover"):
         return {"mode": "sync", "claim": 0} | job
     asked = job if "collections" in job else job | {"collections": [job["collection"]]}

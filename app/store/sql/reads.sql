@@ -37,6 +37,10 @@ WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 A
 ORDER BY attempt DESC, line DESC
 LIMIT $6
 
+-- name: active_task
+-- The task of source $1, collection $2 that waits or runs.
+SELECT task::text FROM syncline.task_queue WHERE source = $1 AND collection = $2
+
 -- name: collection_rows
 -- All collections: the last task and its status, the last success and failure, and the next fire time.
 SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collection) AS collection,

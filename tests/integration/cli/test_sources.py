@@ -10,12 +10,14 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import duckdb
 import psycopg
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from app.cli.main import cli
+from tests.connectors.sources.sql.origins import Copying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,6 +187,51 @@ def test_a_collection_is_reset(config: Path, database_url: str) -> None:
     assert (done.returncode, done.stdout) == (0, "load.made will be reloaded by its next task.\n"), done.stderr
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT collection FROM syncline.resets").fetchall() == [("made",)]
+
+
+def test_a_reset_drops_tables_after_a_question(config: Path, database_url: str, tmp_path: Path) -> None:
+    lake = {"type": "duckdb", "path": str(tmp_path / "lake.duckdb")}
+
+    def tables() -> list[str]:
+        with duckdb.connect(str(tmp_path / "lake.duckdb")) as connection:
+            return [
+                name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+            ]
+
+    config.write_text(
+        config.read_text()
+        .replace("destinations: [nowhere]", "destinations: [lake]\n    collections: [users]", 1)
+        .replace(
+            "destinations:\n  nowhere",
+            f"destinations:\n  lake: {{type: duckdb, path: {tmp_path}/lake.duckdb}}\n  nowhere",
+        )
+    )
+    copying = Copying(f"sqlite:///{tmp_path}/shop.db", tmp_path, {"lake": lake})
+    copying.source, copying.collection = "shop", {"name": "users", "type": "users", "table_name": "shop_users"}
+    assert copying.run().finished
+    refused = syncline(config, "reset", "shop", "users", "--drop", url=database_url)
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("lake: shop_users\nDrop this table? [y/N]"), refused.stdout
+    assert tables() == ["_syncline_bookmarks", "shop_users"]
+    done = syncline(config, "reset", "shop", "users", "--drop", "--yes", url=database_url)
+    assert done.stdout.splitlines() == [
+        "lake: shop_users",
+        "lake: shop_users was dropped.",
+        "shop.users will be reloaded by its next task.",
+    ], done.stderr
+    assert tables() == ["_syncline_bookmarks"]
+    again = syncline(config, "reset", "shop", "users", "--drop", url=database_url)
+    assert again.stdout.startswith("There are no tables to drop.\n")
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT collection FROM syncline.resets").fetchall() == [("users",)]
+
+
+def test_tables_of_an_unfinished_task_are_not_dropped(config: Path, database_url: str) -> None:
+    asked = ("backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-02-01")
+    task = syncline(config, *asked, url=database_url).stdout.strip()
+    refused = syncline(config, "reset", "load", "made", "--drop", url=database_url)
+    assert refused.returncode == 2
+    assert f"load.made has the unfinished task {task[-36:]}: cancel it" in refused.stderr
 
 
 def test_a_backfill_is_asked_for_once(config: Path, database_url: str) -> None:
