@@ -20,11 +20,20 @@ class WriteMode(enum.StrEnum):
 
 
 class SchemaPolicy(enum.StrEnum):
-    """What happens to fields without a column in the destination's table."""
+    """What happens to fields without a column in the destination's table, and to values that a column cannot hold."""
 
     EVOLVE = "evolve"
+    """They get a column; values are refused."""
+    WIDEN = "widen"
+    """They get a column; the type of the column changes to one that holds all of its values."""
     FREEZE = "freeze"
+    """They are refused; values too."""
     DISCARD = "discard"
+    """They are left out; values are refused."""
+
+    @property
+    def adds_columns(self) -> bool:
+        return self in (SchemaPolicy.EVOLVE, SchemaPolicy.WIDEN)
 
 
 Empty = Literal["refuse", "allow"]

@@ -21,12 +21,20 @@ _NOT_IN_ARROW: Final = (OverflowError, pa.ArrowInvalid)
 
 
 class ValueRefusedError(ConfigurationError):
-    """A column of a destination cannot hold a value unchanged: change the column's type, or the source."""
+    """A column of a destination cannot hold a value unchanged: change the column's type, or the source.
+
+    `column` is its name in the destination; it is empty if the value is missing where one has to be.
+    """
+
+    def __init__(self, message: str, *, column: str = "", value: Any = None) -> None:
+        super().__init__(message)
+        self.column = column
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a destination; messages use `type`, its name there, and `remedy`, what the user could do.
+    """A column of a destination; messages use `type`, its name there.
 
     Values are sent as `arrow`; if that is None, as they come or as strings.
     """
@@ -35,7 +43,6 @@ class Column:
     type: str
     holds: Holds
     arrow: pa.DataType | None = None
-    remedy: str = ""
 
 
 def fit(batch: Batch, columns: dict[str, Column], *, table: str) -> dict[str, pa.Array]:
@@ -96,5 +103,5 @@ def _has_text(values: list[Any], kind: pa.DataType) -> bool:
 
 def _refusal(value: Any, why: str, column: Column, table: str) -> ValueRefusedError:
     subject = f"column {column.name!r} of table {table!r} is {column.type}"
-    remedy = f". {column.remedy}" if column.remedy else ""
-    return ValueRefusedError(f"{subject} and cannot hold {jsontext.preview(value)}: {why}{remedy}")
+    message = f"{subject} and cannot hold {jsontext.preview(value)}: {why}"
+    return ValueRefusedError(message, column=column.name, value=value)

@@ -166,7 +166,7 @@ def admit_columns(
         ConfigurationError: no column may be added, or a field is missing that must not be left out.
     """
     missing = tuple(field for field, name in names.items() if new(name))
-    if table.schema_policy is SchemaPolicy.EVOLVE or not missing:
+    if table.schema_policy.adds_columns or not missing:
         return names, ()
     fields = ", ".join(map(repr, missing))
     if table.schema_policy is SchemaPolicy.FREEZE:
@@ -216,21 +216,34 @@ def relaxed_message(target: Target) -> str | None:
     return f"table {target.table.name!r}: NOT NULL was dropped for {names}, as the source no longer promises it"
 
 
-def inexact_warning(target: Target) -> str | None:
-    """For a table whose columns are older than the knowledge that their numbers are decimals."""
-    table = target.table
-    found = [
-        column
+def inexact_fields(target: Target) -> list[str]:
+    """The fields that are decimals at the source, and whose columns are older than that knowledge."""
+    return [
+        field
         for field, column in target.columns.items()
-        if table.columns[field] is Kind.DECIMAL and isinstance(column.holds, Floating)
+        if target.table.columns[field] is Kind.DECIMAL and isinstance(column.holds, Floating)
     ]
-    if not found:
+
+
+def inexact_warning(target: Target, *, remedies: Iterable[str] = ()) -> str | None:
+    """For a table with `inexact_fields`; `remedies` are statements that change the types of their columns."""
+    if not (found := [target.columns[field] for field in inexact_fields(target)]):
         return None
     named = ", ".join(f"{column.name!r} ({column.type})" for column in found)
-    remedies = "; ".join(column.remedy for column in found if column.remedy)
+    told = "; ".join(remedies)
     return (
-        f"table {table.name!r}: the source has exact decimals for {named}, but sums over binary floats are not exact"
-        + (f". {remedies}" if remedies else "")
+        f"table {target.table.name!r}: the source has exact decimals for {named}, but sums over binary floats are not "
+        f"exact{f'. Widen with {told}' if told else ''}"
+    )
+
+
+def fixed_types_warning(table: Table) -> str | None:
+    """For destinations that cannot change the type of a column."""
+    if table.schema_policy is not SchemaPolicy.WIDEN:
+        return None
+    return (
+        f"table {table.name!r}: this destination does not change the types of columns, so 'schema_policy: widen' does "
+        "the same as 'evolve' here; 'postgres' and 'duckdb' widen them"
     )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Emptied
+    from app.connectors.values.fitting import Column
     from app.connectors.warehouse.layout import Target
     from app.connectors.warehouse.session import Session
 
@@ -62,10 +63,17 @@ class Stage(Staged):
         """Replaces the description of the target, which may have more columns."""
         self.target = target
         for column in target.columns.values():
-            if column.name not in self.columns:
+            staged = self.columns.get(column.name)
+            if staged is None:
                 self._session.run(f"ALTER TABLE {self.name} ADD COLUMN {quoted(column.name)} {column.type}")
-                self.columns[column.name] = column.type
+            elif staged != column.type:
+                self._session.run(self._alteration(column, staged))
+            self.columns[column.name] = column.type
         self._partial.widen({column.name: field for field, column in target.columns.items()})
+
+    @abc.abstractmethod
+    def _alteration(self, column: Column, staged: str) -> str:
+        """The statement that changes the type of a staged column to that of `column`."""
 
     def settle(self, target: Target) -> None:
         """The table is now as `target` says; raises `SynclineError` if the staged rows do not belong into it."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
-from app.connectors.values.casting import Floating, Number
+from app.connectors.contract.schema import Kind
+from app.connectors.values.casting import Floating
+from app.connectors.values.widening import EXACT, Needed, held_by, needed_for, wider
 from app.connectors.warehouse.layout import (
     DELETED_COLUMN,
     OWN_COLUMNS,
@@ -26,8 +26,8 @@ from app.domain.writing import SchemaPolicy, WriteMode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.connectors.contract.schema import Table
-    from app.connectors.values.fitting import Column
+    from app.connectors.contract.schema import Digits, Table
+    from app.connectors.values.fitting import Column, ValueRefusedError
     from app.connectors.warehouse.session import Session
 
 UNFINISHED = "syncline: its first load is not complete yet"
@@ -44,6 +44,7 @@ class Tables(abc.ABC):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: dict[str, str] = {}
+        self._demanded: dict[str, dict[str, str]] = {}
         self._has_changed = False
 
     def make_room(self, table: Table) -> Target:
@@ -71,17 +72,15 @@ class Tables(abc.ABC):
                 self._change(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
         else:
             self._check_history(table)
-            if table.schema_policy is not SchemaPolicy.EVOLVE and comment != UNFINISHED:
+            if not table.schema_policy.adds_columns and comment != UNFINISHED:
                 there = self.columns_of(table.name).keys()
                 names, left_out = admit_columns(table, names, new=lambda name: self.name_key(name) not in there)
-            self._widen(qualified, table, names)
+            self._add_missing(qualified, table, names)
+            self._change_types(qualified, table, names)
             relaxed = self._relax(qualified, table, names)
         self._settle_key(qualified, table, [names[field] for field in table.key])
         present = self.columns_of(table.name)
-        described = {
-            field: self._with_remedy(table, field, self.column(*present[self.name_key(name)]))
-            for field, name in names.items()
-        }
+        described = {field: self.column(*present[self.name_key(name)]) for field, name in names.items()}
         free = present.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
         return Target(
             table,
@@ -95,6 +94,21 @@ class Tables(abc.ABC):
             has_marks=self.name_key(DELETED_COLUMN) in present,
             vacant=lambda field: self.name_key(self.column_name(field)) in free,
         )
+
+    def type_for(self, target: Target, refused: ValueRefusedError) -> str | None:
+        """The type with which the column of a refused value would hold it as well; None if there is none."""
+        column = next((each for each in target.columns.values() if each.name == refused.column), None)
+        if column is None or self._demanded.get(target.table.name, {}).get(self.name_key(column.name)) == column.type:
+            return None
+        return self._wider_type(column, needed_for(refused.value), declared=False)
+
+    def demand(self, table: str, column: str, type_: str) -> None:
+        """From now on `make_room` gives the column this type."""
+        self._demanded.setdefault(table, {})[self.name_key(column)] = type_
+
+    def statement_for(self, table: str, column: Column, type_: str) -> str:
+        """What a user could run to give the column this type."""
+        return self.alteration(self.name_for_users(table), column, type_)
 
     def exists(self, name: str) -> bool:
         return self._comment(name) is not None
@@ -182,6 +196,14 @@ class Tables(abc.ABC):
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         """The type of a new column; `digits` are known for some decimals."""
 
+    def full_type(self, type_: str) -> str:
+        """The name that an existing column has for the type of a new one."""
+        return type_
+
+    @abc.abstractmethod
+    def alteration(self, qualified: str, column: Column, type_: str) -> str:
+        """The statement that changes the type of a column and of its values."""
+
     @abc.abstractmethod
     def column(self, name: str, type_name: str) -> Column: ...
 
@@ -207,8 +229,10 @@ class Tables(abc.ABC):
     def _shape(self, table: Table, names: dict[str, str]) -> dict[str, str]:
         """Column → type, for all columns that the table needs."""
         own = {name: self.new_type(kind, None) for name, kind in own_columns(table).items()}
+        demanded = self._demanded.get(table.name, {})
         return {
-            name: self.new_type(table.columns[field], table.digits.get(field)) for field, name in names.items()
+            name: demanded.get(self.name_key(name)) or self.new_type(table.columns[field], table.digits.get(field))
+            for field, name in names.items()
         } | own
 
     def _definitions(self, table: Table, names: dict[str, str]) -> list[str]:
@@ -241,16 +265,47 @@ class Tables(abc.ABC):
             self._change(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
         return broken
 
-    def _with_remedy(self, table: Table, field: str, column: Column) -> Column:
-        """Says how to give a column the digits that its source has."""
-        if (digits := _missing_digits(column, table.columns[field], table.digits.get(field))) is None:
-            return column
-        altered = f"{self.name_for_users(table.name)} ALTER COLUMN {quoted(column.name)}"
-        type_ = self.new_type(Kind.DECIMAL, digits)
-        remedy = f"Widen the column with ALTER TABLE {altered} SET DATA TYPE {type_}"
-        return dataclasses.replace(column, remedy=remedy)
+    def _change_types(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+        """Gives columns the types that values have demanded and, if the policy says so, what the source declares."""
+        demanded = self._demanded.get(table.name, {})
+        declares = table.schema_policy is SchemaPolicy.WIDEN
+        if not demanded and not declares:
+            return
+        present = self.columns_of(table.name)
+        for field, name in names.items():
+            column = self.column(*present[self.name_key(name)])
+            type_ = demanded.get(self.name_key(name))
+            if type_ is None and declares and field not in table.inferred:
+                needed = Needed(table.columns[field], table.digits.get(field))
+                type_ = self._wider_type(column, needed, declared=True)
+            if type_ not in (None, column.type):
+                self._change(self.alteration(qualified, column, str(type_)))
 
-    def _widen(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+    def declared_type(self, target: Target, field: str) -> str | None:
+        """The type with which the field's column would hold all that the source declares; None if it does."""
+        needed = Needed(target.table.columns[field], target.table.digits.get(field))
+        return self._wider_type(target.columns[field], needed, declared=True)
+
+    def _wider_type(self, column: Column, needed: Needed, *, declared: bool) -> str | None:
+        """The type that holds what `column` holds and what is needed; None if there is none, or if it is the column's.
+
+        What is not `declared` by the source holds only one value that did not fit; a column may also be narrower than
+        new ones of its kind are.
+        """
+        held = held_by(column.holds)
+        if held is None:
+            return None
+        both = wider(held, needed, declared=declared) or (None if declared else held)
+        if both is None:
+            return None
+        type_ = self.full_type(self._new_type_for(both, declared=declared))
+        is_inexact = held.kind in EXACT and isinstance(self.column(column.name, type_).holds, Floating)
+        return None if is_inexact or type_ == column.type else type_
+
+    def _new_type_for(self, needed: Needed, *, declared: bool) -> str:  # noqa: ARG002 -- for those with limits
+        return self.new_type(needed.kind, needed.digits)
+
+    def _add_missing(self, qualified: str, table: Table, names: dict[str, str]) -> None:
         present = self.columns_of(table.name)
         missing = {name: kind for name, kind in self._shape(table, names).items() if self.name_key(name) not in present}
         if missing:
@@ -273,16 +328,3 @@ class Tables(abc.ABC):
                 f"table {table.name!r} has a history, which write_mode '{table.mode}' would destroy: set "
                 "'write_mode: history', or another 'table_name'"
             )
-
-
-def _missing_digits(column: Column, kind: Kind, digits: Digits | None) -> Digits | None:
-    """The digits that `column` needs for numbers of this kind; None if it has them, or is not for numbers."""
-    holds = column.holds
-    if isinstance(holds, Floating) and kind in (Kind.DECIMAL, Kind.NUMBER):
-        return Digits.of_fixed_scale(digits)
-    if not isinstance(holds, Number) or digits is None:
-        return None
-    scale = max(holds.scale, digits.scale)
-    precision = max(holds.precision - holds.scale, digits.precision - digits.scale) + scale
-    is_more = (precision, scale) != (holds.precision, holds.scale)
-    return Digits(precision, scale) if is_more and precision <= MOST_DIGITS else None

@@ -6,22 +6,25 @@ import abc
 from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.contract.batches import fields_of
+from app.connectors.values.fitting import ValueRefusedError
 from app.connectors.warehouse.deleted import deleted_message, settle_deleted
 from app.connectors.warehouse.gone import gone_message
 from app.connectors.warehouse.layout import (
     check_is_empty,
+    inexact_fields,
     inexact_warning,
     left_out_warning,
     relaxed_message,
     widen,
 )
+from app.domain.writing import SchemaPolicy
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from app.connectors.contract.batches import Batch
@@ -32,9 +35,15 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.stage import Stage
     from app.connectors.warehouse.tables import Tables
 
+T = TypeVar("T")
+
 
 class _TakenBack(Exception):  # noqa: N818 -- nothing is wrong
-    """Ends a transaction without a commit."""
+    """Ends a transaction without a commit; the table would be like `target`."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.target = target
 
 
 class Warehouse(abc.ABC):
@@ -66,7 +75,7 @@ class Warehouse(abc.ABC):
         first = table.name not in self._stages
         with self._translate_errors(f"cannot prepare table {table.name!r}"):
             target = self._try_changes(table, first=first)
-            if first and (warning := inexact_warning(target)):
+            if first and (warning := inexact_warning(target, remedies=self._remedies(target))):
                 self._log("warn", warning)
             if stage := self._stages.get(table.name):
                 stage.widen(target)
@@ -75,7 +84,8 @@ class Warehouse(abc.ABC):
 
     def _try_changes(self, table: Table, *, first: bool) -> Target:
         """Changes the table and takes that back, so that what is impossible fails before the source is read."""
-        with suppress(_TakenBack), self._changing_schema():
+
+        def change() -> Target:
             self._bookmark.hold()
             target = self._tables.make_room(table)
             if (with_marker := target.with_unannounced_marker) is not None:
@@ -84,11 +94,17 @@ class Warehouse(abc.ABC):
                 has_rows = partial(self._tables.has_rows, target.qualified)
                 check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
             if target.pending:
-                raise _TakenBack
-        return target
+                raise _TakenBack(target)
+            return target
+
+        try:
+            return self._change_schema(change)
+        except _TakenBack as back:
+            return back.target
 
     def _change(self, stages: Iterable[Stage]) -> list[str]:
         """Makes the tables as their stages need them, and reserves them; returns those that were not so."""
+        self._bookmark.hold()
         pending = [stage for stage in stages if stage.target.pending]
         for stage in pending:
             if not self._tables.exists(stage.target.table.name):
@@ -110,7 +126,39 @@ class Warehouse(abc.ABC):
         if wider := widen(stage.target.table, batch, fields=fields, vacant=stage.target.vacant):
             self.begin(wider)
         with self._translate_errors(f"cannot stage rows of table {table!r}"):
-            stage.add(batch, fields)
+            while True:
+                try:
+                    stage.add(batch, fields)
+                except ValueRefusedError as refused:
+                    self._make_room_for(stage, refused)
+                else:
+                    return
+
+    def _make_room_for(self, stage: Stage, refused: ValueRefusedError) -> None:
+        """Lets a column hold a value that it has refused; its rows are not staged yet.
+
+        Raises:
+            ValueRefusedError: no type would hold it, or the schema policy does not allow that; says what to do.
+        """
+        target = stage.target
+        type_ = self._tables.type_for(target, refused)
+        if type_ is None:
+            raise refused
+        field, column = next(item for item in target.columns.items() if item[1].name == refused.column)
+        is_guessed = target.is_new and field in target.table.inferred
+        if target.table.schema_policy is not SchemaPolicy.WIDEN and not is_guessed:
+            statement = self._tables.statement_for(target.table.name, column, type_)
+            raise ValueRefusedError(f"{refused}. Set 'schema_policy: widen', or run {statement}")
+        self._tables.demand(target.table.name, column.name, type_)
+        self.begin(target.table)
+
+    def _remedies(self, target: Target) -> list[str]:
+        """The statements that would give columns of binary floats the decimals of their source."""
+        return [
+            self._tables.statement_for(target.table.name, target.columns[field], type_)
+            for field in inexact_fields(target)
+            if (type_ := self._tables.declared_type(target, field))
+        ]
 
     def empty(self, emptied: Emptied) -> None:
         self._stages[emptied.table].empty(emptied)
@@ -150,6 +198,11 @@ class Warehouse(abc.ABC):
     def _transaction(self) -> AbstractContextManager[None]:
         """Commits at its end, or rolls back."""
 
+    def _change_schema(self, work: Callable[[], T]) -> T:
+        """What `work` returns, which changes tables in one transaction, and may be called again if that fails."""
+        with self._changing_schema():
+            return work()
+
     @abc.abstractmethod
     def _changing_schema(self) -> AbstractContextManager[None]:
         """A transaction in which no other process creates or widens tables."""
@@ -162,9 +215,7 @@ class Warehouse(abc.ABC):
         """
         changed: list[str] = []
         if any(stage.target.pending for stage in moving):
-            with self._changing_schema():
-                self._bookmark.hold()
-                changed = self._change(moving)
+            changed = self._change_schema(partial(self._change, moving))
         try:
             yield
         except BaseException:

@@ -17,6 +17,7 @@ from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.warehouse.deleted import deleted_message, leave_out_deleted
 from app.connectors.warehouse.layout import (
     check_is_empty,
+    fixed_types_warning,
     inexact_warning,
     late_versions_warning,
     left_out_warning,
@@ -78,7 +79,8 @@ class DltDestination:
                 has_rows = partial(self._loader.has_rows, self._tables.stages[table.name].target.qualified)
                 check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
         if is_new:
-            for warning in filter(None, [late_versions_warning(table), self._inexact_warning(table.name)]):
+            warnings = [late_versions_warning(table), fixed_types_warning(table), self._inexact_warning(table.name)]
+            for warning in filter(None, warnings):
                 self._log("warn", warning)
 
     def write(self, table: str, batch: Batch) -> None:

@@ -14,7 +14,6 @@ from app.connectors.destinations.dlt.stage import Stage
 from app.connectors.destinations.dlt.target import describe_target, is_named
 from app.connectors.warehouse.bookmarks import BOOKMARK_TABLE
 from app.domain.errors import ConfigurationError
-from app.domain.writing import SchemaPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +77,7 @@ class Tables:
             capabilities = client.capabilities
             present = staged | self._existing_columns(client, name)
             unfinished = table.name in self._bookmark.unfinished
-            if not present and not unfinished and table.schema_policy is not SchemaPolicy.EVOLVE:
+            if not present and not unfinished and not table.schema_policy.adds_columns:
                 self._bookmark.begin(table.name)
             target = describe_target(table, schema, present, capabilities, unfinished=unfinished)
             columns: Any = list(target.described.values())

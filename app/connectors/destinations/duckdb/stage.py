@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from app.connectors.destinations.duckdb import tables
 from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
 from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.batches import Batch
     from app.connectors.destinations.duckdb.file import TargetFile
+    from app.connectors.values.fitting import Column
     from app.connectors.warehouse.layout import Target
 
 _BATCH = "syncline_batch"
@@ -46,6 +48,9 @@ class DuckdbStage(Stage):
             self._session.run(f"INSERT INTO {self.name} ({column_list(rows.schema.names)}) SELECT * FROM {_BATCH}")  # noqa: S608 -- quoted identifiers
         finally:
             self._connection.unregister(_BATCH)
+
+    def _alteration(self, column: Column, staged: str) -> str:
+        return tables.alteration(self.name, tables.column(column.name, staged), column.type)
 
     def temporary(self, name: str) -> str:
         return quoted("temp", name)

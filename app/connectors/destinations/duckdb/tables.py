@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Digits, Kind
+from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.destinations.duckdb.file import TARGET
 from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
@@ -17,6 +17,7 @@ from app.connectors.warehouse.tables import Tables
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Table
     from app.connectors.values.casting import Holds
+    from app.connectors.values.widening import Needed
     from app.connectors.warehouse.session import Session
 
 # Numbers of unknown size become doubles, and one that a double cannot keep is refused: DuckDB's decimals have a fixed
@@ -133,6 +134,14 @@ class DuckdbTables(Tables):
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         return new_type(kind, digits)
 
+    def alteration(self, qualified: str, column: Column, type_: str) -> str:
+        return alteration(qualified, column, type_)
+
+    def _new_type_for(self, needed: Needed, *, declared: bool) -> str:
+        """Text, for a decimal with more digits than DuckDB's have."""
+        too_long = needed.digits is not None and needed.digits.precision > MOST_DIGITS
+        return _NEW_TYPES[Kind.TEXT] if too_long else super()._new_type_for(needed, declared=declared)
+
     def column(self, name: str, type_name: str) -> Column:
         return column(name, type_name)
 
@@ -175,6 +184,13 @@ class DuckdbTables(Tables):
 def new_type(kind: Kind, digits: Digits | None) -> str:
     """The type of a new column."""
     return "DECIMAL({},{})".format(*Digits.of_fixed_scale(digits)) if kind is Kind.DECIMAL else _NEW_TYPES[kind]
+
+
+def alteration(table: str, column: Column, type_: str) -> str:
+    """The statement that changes the type of a column and of its values."""
+    name = quoted(column.name)
+    using = f" USING to_json({name})" if type_ == _NEW_TYPES[Kind.JSON] else ""
+    return f"ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type_}{using}"
 
 
 def column(name: str, type_name: str) -> Column:

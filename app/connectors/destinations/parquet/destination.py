@@ -22,6 +22,7 @@ from app.connectors.warehouse.layout import (
     admit_columns,
     check_is_empty,
     column_names,
+    fixed_types_warning,
     inexact_warning,
     left_out_warning,
     refuse_gone,
@@ -29,7 +30,7 @@ from app.connectors.warehouse.layout import (
 )
 from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.domain.errors import ConfigurationError
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import WriteMode
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class ParquetDestination:
         if stage := self._stages.get(table.name):
             stage.widen(target)
         else:
-            if warning := inexact_warning(target):
+            for warning in filter(None, [inexact_warning(target), fixed_types_warning(table)]):
                 self._log("warn", warning)
             directory = self._directory / str(len(self._stages))
             self._stages[table.name] = Stage(target, directory, task_id=self._fence.task_id)
@@ -207,5 +208,5 @@ class ParquetDestination:
         known = self._manifest.tables.get(target.table.name) or TableState({})
         kept = () if target.table.mode is WriteMode.REPLACE else known.files
         columns = known.columns | {column.name: column.type for column in target.columns.values()}
-        settled = final or target.table.schema_policy is SchemaPolicy.EVOLVE
+        settled = final or target.table.schema_policy.adds_columns
         return TableState(columns, (*kept, *files), unfinished=target.unfinished and not settled)

@@ -12,6 +12,7 @@ from app.connectors.contract.schema import Kind
 from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
+from app.connectors.warehouse.layout import quoted
 
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Digits
@@ -37,6 +38,11 @@ NEW_TYPES: dict[Kind, str] = {
     Kind.BYTES: "bytea",
 }
 
+_FULL_NAMES = {
+    "timestamptz": "timestamp with time zone",
+    "timestamp": "timestamp without time zone",
+    "time": "time without time zone",
+}
 # That can be declared: https://www.postgresql.org/docs/current/datatype-numeric.html
 _MOST_DIGITS = 1000
 _HOLDS: dict[str, Holds] = {
@@ -101,6 +107,23 @@ def new_type(kind: Kind, digits: Digits | None) -> str:
     if kind is Kind.DECIMAL and digits and digits.precision <= _MOST_DIGITS:
         return f"numeric({digits.precision},{digits.scale})"
     return NEW_TYPES[kind]
+
+
+def full_type(type_: str) -> str:
+    """The name by which `format_type` knows a new type."""
+    return _FULL_NAMES.get(type_, type_)
+
+
+def alteration(table: str, column: Column, type_: str) -> str:
+    """The statement that changes the type of a column and of its values."""
+    name = quoted(column.name)
+    using = f"{name}::{type_}"
+    if type_ == NEW_TYPES[Kind.JSON]:
+        using = f"to_jsonb({name})"
+    elif isinstance(column.holds, casting.Floating):
+        # Cast directly, a double loses its last digits.
+        using = f"{name}::text::{type_}"
+    return f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {type_} USING {using}"
 
 
 def column(name: str, type_name: str) -> Column:

@@ -117,6 +117,11 @@ def _explain(error: psycopg.Error) -> str:
         )
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
         return f"{message}: {_one_line(diag.message_detail or '')}"
+    if isinstance(error, psycopg.errors.FeatureNotSupported) and "alter type of a column used by" in message:
+        return (
+            f"{message} ({_one_line(diag.message_detail or '')}): drop the view, and make it again after the next "
+            "task, or set 'schema_policy: evolve' and correct the value at the source"
+        )
     if isinstance(error, psycopg.errors.ProgramLimitExceeded) and "index row size" in message:
         return (
             f"{message}: a value of the key is too long for PostgreSQL's indexes. Choose a 'primary_key' with shorter "

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import psycopg
 
 from app.connectors.destinations.postgres.bookmarks import PostgresBookmark, application_name
 from app.connectors.destinations.postgres.connection import PostgresSession, connect, translate_errors
 from app.connectors.destinations.postgres.stage import PostgresStage
 from app.connectors.destinations.postgres.tables import PostgresTables
+from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.warehouse import Warehouse
+from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from app.connectors.contract.passes import Fence, Log
     from app.connectors.destinations.postgres.options import PostgresDestinationOptions
     from app.connectors.warehouse.layout import Target
+
+T = TypeVar("T")
+
+_WAIT_SECONDS: Final = 60.0
+_TRY_MILLISECONDS: Final = 500
+_PAUSE_SECONDS: Final = 1.0
 
 
 class PostgresDestination(Warehouse):
@@ -55,6 +66,37 @@ class PostgresDestination(Warehouse):
         with self._connection.transaction():
             self._session.row("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"syncline:{self._schema}")
             yield
+
+    def _change_schema(self, work: Callable[[], T]) -> T:
+        """Changes tables in short tries: whoever wants to read a table waits behind one that waits for it."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                with self._changing_schema():
+                    self._session.run(f"SET LOCAL lock_timeout = '{_TRY_MILLISECONDS}ms'")
+                    return work()
+            except psycopg.errors.LockNotAvailable:
+                if time.monotonic() > deadline:
+                    raise SynclineError(
+                        f"others kept the table in use for {_WAIT_SECONDS:g} s{self._users_of_tables()}"
+                    ) from None
+            time.sleep(_PAUSE_SECONDS)
+
+    def _users_of_tables(self) -> str:
+        """Who has open transactions on tables of the schema, as far as this user may see it."""
+        rows = self._session.rows(
+            """
+            SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.usename, 'unknown'),
+                   date_trunc('second', now() - a.xact_start)::text
+            FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
+            WHERE l.granted AND a.pid <> pg_backend_pid()
+              AND c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p')
+            ORDER BY 1 LIMIT 3
+            """,
+            quoted(self._schema),
+        )
+        found = ", ".join(f"process {pid} ({name!r}, for {age})" for pid, name, age in rows)
+        return f": {found}; end these transactions, or try again later" if found else ""
 
     def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
         return translate_errors(doing)

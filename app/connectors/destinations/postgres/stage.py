@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.batches import Batch
     from app.connectors.destinations.postgres.connection import PostgresSession
+    from app.connectors.values.fitting import Column
     from app.connectors.warehouse.layout import Target
 
 _PIECE_BYTES: Final = 256 << 10
@@ -36,6 +37,9 @@ class PostgresStage(Stage):
         statement = f"COPY {self.name} ({column_list(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
         with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             csv.write_csv(rows, _CopyFile(copy), _WITHOUT_NAMES)
+
+    def _alteration(self, column: Column, staged: str) -> str:
+        return types.alteration(self.name, types.column(column.name, staged), column.type)
 
     def temporary(self, name: str) -> str:
         return quoted("pg_temp", name)

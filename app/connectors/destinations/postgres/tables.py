@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 
 from app.connectors.destinations.postgres import columns as types
+from app.connectors.values.widening import Needed
 from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, quoted
 from app.connectors.warehouse.tables import Tables
 from app.domain.errors import ConfigurationError
@@ -78,6 +79,16 @@ class PostgresTables(Tables):
 
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         return types.new_type(kind, digits)
+
+    def full_type(self, type_: str) -> str:
+        return types.full_type(type_)
+
+    def alteration(self, qualified: str, column: Column, type_: str) -> str:
+        return types.alteration(qualified, column, type_)
+
+    def _new_type_for(self, needed: Needed, *, declared: bool) -> str:
+        """A numeric needs no limit, and each change of one would write the table anew."""
+        return super()._new_type_for(needed if declared else Needed(needed.kind), declared=declared)
 
     def column(self, name: str, type_name: str) -> Column:
         return types.column(name, type_name)

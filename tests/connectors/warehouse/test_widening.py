@@ -1,0 +1,175 @@
+"""Columns whose type changes at the source, with 'schema_policy: widen' and without."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.destinations.postgres import destination
+from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.domain.errors import SynclineError
+from tests.connectors.attempts import Duckdb, Postgres, Told, Trial, unheard
+from tests.connectors.fences import fence_of
+from tests.connectors.warehouse.test_way_out import columns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.connectors.attempts import Warehouse
+
+
+# Yields what the file beside it says.
+SOURCE = """
+import json, pathlib
+def rows(context):
+    yield from json.loads(pathlib.Path(__file__).with_name("made.json").read_text())
+"""
+
+
+class Made:
+    """Records of a function, whose types only the values show."""
+
+    def __init__(self, directory: Path, warehouse: Warehouse) -> None:
+        self._file = directory / "made.json"
+        (directory / "made.py").write_text(SOURCE)
+        self.warehouse = warehouse
+        config = {"function": "made:rows", "path": [str(directory)]}
+        self.trial = Trial(directory, {"warehouse": warehouse.options()}, "python", config)
+        self.trial.collection = {"schema_policy": "widen", "primary_key": ["id"], "write_mode": "upsert"}
+
+    def load(self, *values: str, first: int = 1) -> Told:
+        """Values as JSON has them."""
+        records = [f'{{"id": {number}, "v": {value}}}' for number, value in enumerate(values, first)]
+        self._file.write_text(f"[{', '.join(records)}]")
+        return self.trial.run()
+
+    def values(self) -> list[Any]:
+        return [value for (value,) in self.warehouse.execute("SELECT v FROM loaded.made ORDER BY id")]
+
+    @property
+    def type(self) -> str:
+        return columns(self.warehouse)["v"].lower()
+
+
+@pytest.fixture
+def made(tmp_path: Path, warehouse: Warehouse) -> Made:
+    return Made(tmp_path, warehouse)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "type_", "values"),
+    [
+        ("10", "123456789012345678901234567890", ("numeric", "hugeint"), [10, 123456789012345678901234567890]),
+        ("true", '"perhaps"', ("text", "varchar"), ["true", "perhaps"]),
+        ("10", '"n/a"', ("text", "varchar"), ["10", "n/a"]),
+    ],
+)
+def test_a_column_gets_the_type_that_holds_old_and_new_values(
+    made: Made, before: str, after: str, type_: tuple[str, str], values: list[Any]
+) -> None:
+    assert made.load(before).finished
+    assert made.load(before, after).finished.rows_written == 1
+    assert (made.type in type_, made.values()) == (True, values)
+    assert made.load(before, after).finished.rows_written == 0, "and stays"
+
+
+def test_without_widen_the_error_names_the_statement_that_helps(made: Made) -> None:
+    made.trial.collection["schema_policy"] = "evolve"
+    made.load("10")
+    error = made.load("10", '"n/a"').failed.error
+    assert "Set 'schema_policy: widen', or run ALTER TABLE" in error
+    made.warehouse.execute(error.partition(", or run ")[2])
+    assert made.load("10", '"n/a"').finished.rows_written == 1
+    assert made.values() == ["10", "n/a"]
+
+
+def test_a_table_that_is_not_made_yet_takes_the_type_that_its_first_values_need(made: Made) -> None:
+    made.trial.collection["schema_policy"] = "evolve"
+    many = [str(number) for number in range(30_000)]
+    assert made.load(*many, '"n/a"').finished.rows_written == 30_001
+    assert made.type in ("text", "varchar")
+
+
+def test_a_widened_column_is_reported(made: Made) -> None:
+    made.load("10")
+    described = [each for each in made.load("10", '"n/a"').messages if type(each).__name__ == "TableDescribed"]
+    found: Any = described[-1]
+    assert next(each.column_type for each in found.columns if each.field == "v") in ("text", "VARCHAR")
+
+
+def test_doubles_become_the_decimals_that_the_source_declares(
+    postgres: Postgres, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    postgres.execute("CREATE TABLE made (id INTEGER PRIMARY KEY, price NUMERIC(10, 2))")
+    postgres.execute("INSERT INTO made VALUES (1, 0.1), (2, 12345678.91)")
+    trial = Trial(tmp_path, {"warehouse": warehouse.options()}, "sql", {"url": postgres.url})
+    trial.collection = {"primary_key": ["id"], "write_mode": "upsert"}
+    warehouse.execute("CREATE SCHEMA loaded")
+    warehouse.execute("CREATE TABLE loaded.made (id BIGINT, price DOUBLE PRECISION)")
+    warned = [line for line in trial.run().lines if "sums over binary floats are not exact. Widen with ALTER" in line]
+    assert len(warned) == 1
+    trial.collection["schema_policy"] = "widen"
+    assert trial.run().finished
+    assert warehouse.execute("SELECT sum(price) FROM loaded.made") == [(Decimal("12345679.01"),)]
+
+
+def test_a_view_on_the_column_is_named_and_an_index_follows(postgres: Postgres, tmp_path: Path) -> None:
+    made = Made(tmp_path, postgres)
+    made.load("10")
+    postgres.execute("CREATE INDEX own ON loaded.made (v)")
+    postgres.execute("CREATE VIEW loaded.seen AS SELECT v FROM loaded.made")
+    error = made.load("10", "9.99").failed.error
+    assert "view loaded.seen depends on column" in error
+    assert "drop the view, and make it again after the next task" in error
+    assert made.type == "bigint"
+    postgres.execute("DROP VIEW loaded.seen")
+    assert made.load("10", "9.99").finished.rows_written == 1
+    assert (made.type, made.values()) == ("numeric", [10, Decimal("9.99")])
+    assert postgres.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'own'") == [(1,)]
+
+
+def test_a_view_in_duckdb_is_no_obstacle_and_an_index_is_named(duckdb: Duckdb, tmp_path: Path) -> None:
+    made = Made(tmp_path, duckdb)
+    made.load("10")
+    duckdb.execute("CREATE VIEW loaded.seen AS SELECT v FROM loaded.made")
+    duckdb.execute("CREATE INDEX own ON loaded.made (v)")
+    error = made.load("10", "9.99").failed.error
+    assert "an index depends on it! Drop the index with DROP INDEX, and make it again after the next task" in error
+    duckdb.execute("DROP INDEX loaded.own")
+    assert made.load("10", "9.99").finished.rows_written == 1
+    assert duckdb.execute("SELECT v FROM loaded.seen ORDER BY v DESC") == [(Decimal("10.00"),), (Decimal("9.99"),)]
+
+
+def test_a_reader_in_a_transaction_is_waited_for_without_holding_others_up(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destination, "_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(destination, "_TRY_MILLISECONDS", 50)
+    monkeypatch.setattr(destination, "_PAUSE_SECONDS", 0.1)
+    options = PostgresDestinationOptions.model_validate(postgres.options())
+    postgres.execute("CREATE SCHEMA loaded")
+    postgres.execute("CREATE TABLE loaded.made (id bigint)")
+    fence = fence_of("0192f7c2-0000-7000-8000-000000000001")
+    writer = destination.PostgresDestination(options, fence, name="warehouse", work_dir=tmp_path, log=unheard)
+    writer.open()
+    wider = Table("made", {"id": Kind.INTEGER, "more": Kind.TEXT})
+    with psycopg.connect(postgres.url, application_name="a report") as reader:
+        reader.execute("SELECT count(*) FROM loaded.made")
+        with pytest.raises(SynclineError, match=r"others kept the table in use for 1 s: process \d+ \('a report', for"):
+            writer.begin(wider)
+    writer.begin(wider)
+    writer.write("made", [{"id": 1, "more": "x"}])
+    assert writer.commit(None, final=True) == 1
+    writer.close()
+
+
+def test_json_that_comes_into_a_typed_column_makes_it_json(made: Made) -> None:
+    made.load("10")
+    assert made.load("10", '{"a": 1}').finished
+    assert made.type in ("jsonb", "json")
+    assert [json.loads(value) if isinstance(value, str) else value for value in made.values()] == [10, {"a": 1}]
