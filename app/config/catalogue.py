@@ -12,7 +12,8 @@ from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
 from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
 from app.config.sections import Notifications, Server
-from app.config.sources import Source, read_source, table_clashes
+from app.config.sources import Source, read_source
+from app.config.table_clashes import table_clashes
 from app.connectors.options.complaints import KeyPath, must_be
 from app.domain.choices import unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
@@ -111,6 +112,10 @@ def build_catalogue(
     sources, rejected = reading.parts(
         "sources", partial(read_source, destinations=defined, without_collections=without_collections)
     )
+    clashes = table_clashes(sources, destinations, reading.place_of_sources)
+    for source in {clash.source for clash in clashes if clash.replaces}:
+        del sources[source]
+        rejected[source] = tuple(clash.problem for clash in clashes if clash.replaces and clash.source == source)
     catalogue = Catalogue(
         server=server or Server(),
         sources=sources,
@@ -118,7 +123,7 @@ def build_catalogue(
         notifications=notifications or Notifications(),
         rejected=rejected,
         rejected_destinations=rejected_destinations,
-        warnings=(*reading.warnings, *table_clashes(sources, reading.place_of_sources)),
+        warnings=(*reading.warnings, *(clash.problem for clash in clashes if not clash.replaces)),
         fingerprint=fingerprint_of(main, separate),
         section_secrets=reading.secrets,
     )

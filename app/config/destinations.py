@@ -12,17 +12,23 @@ from app.connectors.options.types import Options
 from app.domain.keys import name_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from app.config.entry import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination whose options are valid; `options` is everything beside `type`, placeholders replaced."""
+    """A destination whose options are valid; `options` is everything beside `type`, placeholders replaced.
+
+    Destinations with equal `home` have the same tables.
+    """
 
     id: str
     type: str
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    home: Hashable = None
 
     def for_attempt(self) -> dict[str, Any]:
         """The description of this destination that an attempt gets."""
@@ -53,4 +59,7 @@ def read_destination(entry: Entry) -> Destination | None:
             entry.refuse(path, why)
     if entry.problems:
         return None
-    return Destination(id=entry.id, type=str(type_), options=options, secrets=entry.secrets)
+    home = described.home() if isinstance(described, Options) and not entry.holds_unresolved() else None
+    return Destination(
+        id=entry.id, type=str(type_), options=options, secrets=entry.secrets, home=home or ("destination", entry.id)
+    )

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
-from app.config.problems import PlaceOf, Problem, problem_at
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.kinds import DESTINATIONS, LOOK_BACK, READ_INTERVALS, SOURCE_TYPES, SOURCES
-from app.connectors.options.complaints import MAPPING, must_be, render_path
+from app.connectors.options.complaints import MAPPING, must_be
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
 from app.domain.choices import choose_one, unknown_name
@@ -230,24 +229,3 @@ def _check_lookback(entry: Entry, source: WrittenSource, collections: list[Colle
 def _no_lookback(type_: str) -> str:
     kinds = ", ".join(sorted(LOOK_BACK))
     return f"a source of type '{type_}' cannot begin before its bookmark; these can: {kinds}"
-
-
-def table_clashes(sources: Mapping[str, Source], place: PlaceOf) -> list[Problem]:
-    """Warnings for collections that write to the same table of the same destination."""
-    writers: dict[tuple[str, str], list[KeyPath]] = {}
-    for source in sources.values():
-        for index, collection in enumerate(source.collections.values()):
-            for destination in source.destinations:
-                path = ("sources", source.id, "collections", index)
-                writers.setdefault((destination, collection.table_name), []).append(path)
-    return [
-        problem_at(
-            path, f"table '{table}' of destination '{destination}' is also written by {_list_paths(others)}", place
-        )
-        for (destination, table), (*others, path) in writers.items()
-        if others
-    ]
-
-
-def _list_paths(paths: list[KeyPath]) -> str:
-    return ", ".join(map(render_path, paths))

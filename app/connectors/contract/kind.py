@@ -39,7 +39,9 @@ class DestinationKind:
 
     `where` names its class, `module:Class`, called as (options, fence, *, name, work_dir, log). One that keeps no
     bookmark also gets the bookmark that the store `remembered`, and the `data_dir` for its programs. Without
-    `compares_versions`, a row in a later commit replaces the existing one, older or not.
+    `compares_versions`, a row in a later commit replaces the existing one, older or not. One that `folds_case` takes names
+    of tables that differ only in case for one. A replacement removes the rows of all collections in the table if it
+    `replaces_for_all`, otherwise only the collection's own.
     """
 
     options: type[Options]
@@ -47,3 +49,5 @@ class DestinationKind:
     write_modes: tuple[WriteMode, ...] = tuple(WriteMode)
     keeps_bookmark: bool = True
     compares_versions: bool = True
+    folds_case: bool = False
+    replaces_for_all: bool = True

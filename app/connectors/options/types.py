@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from app.domain.redaction import mask_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from app.connectors.options.complaints import KeyProblem
 
@@ -26,6 +26,10 @@ class Options(BaseModel):
     def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
         return ()
+
+    def home(self) -> Hashable | None:
+        """What is equal for two destinations with the same tables; None if that cannot be told from options."""
+        return None
 
     def collection_problem(self, name: str) -> str | None:  # noqa: ARG002 -- most kinds would need the network
         """Why a collection of this type cannot exist; None if it can, or if that is not known yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,6 +210,59 @@ def test_two_collections_that_write_to_one_table_are_warned_of() -> None:
     (warning,) = load_catalogue(text, {}).warnings
     assert (warning.place, warning.path) == ("catalogue:3", "sources.a_b.collections[0]")
     assert warning.message == "table 'a_b_c' of destination 'nowhere' is also written by sources.a.collections[0]"
+
+
+HOMES = """
+    destinations:
+      lake: {type: duckdb, path: lake.duckdb}
+      pool: {type: duckdb, path: ./lake.duckdb, schema: MAIN}
+      pg: {type: postgres, url: "postgresql://me:first@db:5432/shop"}
+      pg_again: {type: postgres, host: db, port: 5432, user: you, database: shop}
+      other: {type: postgres, host: db, port: 5432, database: shop, schema: other}
+      files: {type: parquet, path: out}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "complaint"),
+    [
+        (
+            ("lake", "Users"),
+            ("lake", "users"),
+            "also written by sources.a.collections[0] (as 'Users'), and one of them",
+        ),
+        (("lake", "users"), ("pool", "users"), "by sources.a.collections[0] (through destination 'lake'), and one"),
+        (("pg", "users"), ("pg_again", "users"), "by sources.a.collections[0] (through destination 'pg'), and one"),
+        (("pg", "Users"), ("pg", "users"), None),
+        (("pg", "users"), ("other", "users"), None),
+        (("files", "users"), ("files", "users"), ""),
+    ],
+)
+def test_a_collection_that_would_replace_the_rows_of_another_is_refused(
+    first: tuple[str, str], second: tuple[str, str], complaint: str | None
+) -> None:
+    lines = [
+        f"  {id_}: {{type: sql, destinations: [{destination}], config: {{url: 'sqlite:///x.db'}}, "
+        f"collections: [{{name: one, table_name: {table}}}]}}"
+        for id_, (destination, table) in (("a", first), ("b", second))
+    ]
+    catalogue = load_catalogue("sources:\n" + "\n".join(lines) + textwrap.dedent(HOMES), {})
+    if complaint:
+        assert list(catalogue.sources) == ["a"]
+        (problem,) = catalogue.rejected["b"]
+        assert complaint in problem.message
+        assert problem.message.endswith("replaces all rows of the table: set another 'table_name'")
+        return
+    assert list(catalogue.sources) == ["a", "b"]
+    assert len(catalogue.warnings) == (0 if complaint is None else 1)
+
+
+def test_collections_that_add_to_one_table_are_only_warned_of() -> None:
+    source = "{type: sql, destinations: [lake], write_mode: upsert, config: {url: 'sqlite:///x.db'}, collections: [%s]}"
+    first, second = (source % f"{{name: one, table_name: {table}, primary_key: id}}" for table in ("t", "T"))
+    text = f"sources:\n  a: {first}\n  b: {second}\ndestinations: {{lake: {{type: duckdb, path: lake.duckdb}}}}"
+    (warning,) = load_catalogue(text, {}).warnings
+    assert "table 'T' of destination 'lake' is also written by sources.a.collections[0] (as 't')" in warning.message
 
 
 def test_where_a_late_row_replaces_a_newer_one_is_warned_of() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 class DuckdbDestinationOptions(Options):
@@ -23,9 +27,14 @@ class DuckdbDestinationOptions(Options):
         check_installed("type 'duckdb'", "duckdb", "duckdb")
         return self
 
+    def home(self) -> Hashable:
+        return "duckdb", str(Path(self.path).absolute()), self.schema_.casefold()
+
 
 KINDS: Final[dict[str, DestinationKind]] = {
     "duckdb": DestinationKind(
-        DuckdbDestinationOptions, "app.connectors.destinations.duckdb.destination:DuckdbDestination"
+        DuckdbDestinationOptions,
+        "app.connectors.destinations.duckdb.destination:DuckdbDestination",
+        folds_case=True,
     ),
 }

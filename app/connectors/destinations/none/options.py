@@ -17,5 +17,7 @@ class NoneDestinationOptions(Options):
 
 
 KINDS: Final[dict[str, DestinationKind]] = {
-    NONE: DestinationKind(NoneDestinationOptions, "app.connectors.destinations.none.destination:NoneDestination"),
+    NONE: DestinationKind(
+        NoneDestinationOptions, "app.connectors.destinations.none.destination:NoneDestination", replaces_for_all=False
+    ),
 }

@@ -32,6 +32,9 @@ class ParquetDestinationOptions(Options):
 
 KINDS: Final[dict[str, DestinationKind]] = {
     "parquet": DestinationKind(
-        ParquetDestinationOptions, "app.connectors.destinations.parquet.destination:ParquetDestination", WRITE_MODES
+        ParquetDestinationOptions,
+        "app.connectors.destinations.parquet.destination:ParquetDestination",
+        WRITE_MODES,
+        replaces_for_all=False,
     ),
 }

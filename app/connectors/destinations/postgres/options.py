@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -10,6 +10,9 @@ from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.types import Options, check_one_address
 from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
 from app.domain.ports import HIGHEST_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 class PostgresDestinationOptions(Options):
@@ -36,6 +39,14 @@ class PostgresDestinationOptions(Options):
     def _check_parts(self) -> Self:
         check_one_address(self, "host", "port", "user", "password", "database")
         return self
+
+    def home(self) -> Hashable:
+        parts: dict[str, object] = {"host": self.host, "port": self.port, "dbname": self.database}
+        if self.url is not None:
+            from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 -- as below
+
+            parts = dict(conninfo_to_dict(self.url.get_secret_value()))
+        return "postgres", *(str(parts.get(name) or "") for name in ("host", "port", "dbname")), self.schema_
 
 
 def _check_libpq_url(url: str) -> None:
