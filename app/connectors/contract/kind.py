@@ -39,8 +39,8 @@ class DestinationKind:
 
     `where` names its class, `module:Class`, called as (options, fence, *, name, work_dir, log). One that keeps no
     bookmark also gets the bookmark that the store `remembered`, and the `data_dir` for its programs. Without
-    `compares_versions`, a row in a later commit replaces the existing one, older or not. One that `folds_case` takes names
-    of tables that differ only in case for one. A replacement removes the rows of all collections in the table if it
+    `compares_versions`, a row in a later commit replaces the existing one, older or not. One that `folds_case` takes
+    names of tables that differ only in case for one. A replacement removes the rows of all collections in the table if it
     `replaces_for_all`, otherwise only the collection's own.
     """
 
