@@ -75,8 +75,8 @@ class WorkerLog:
     def __call__(self, level: Level, message: str) -> None:
         self._pipe.send(LogLine(level, message))
 
-    def installing(self, *, done: bool = False) -> None:
-        self._pipe.send(Installing(done=done))
+    def installing(self, packages: str, *, done: bool = False) -> None:
+        self._pipe.send(Installing(packages, done=done))
 
 
 def _columns(described: DescribedTable, *, filled: bool) -> list[TableColumn]:

@@ -111,8 +111,9 @@ class LogLine(msgspec.Struct, frozen=True, tag="log"):
 
 
 class Installing(msgspec.Struct, frozen=True, tag="installing"):
-    """The connector's package is being installed, which may take minutes; no other message comes until `done`."""
+    """The connector's `packages` are being installed, which may take minutes; no other message comes until `done`."""
 
+    packages: str = ""
     done: bool = False
 
 

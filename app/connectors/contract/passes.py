@@ -26,9 +26,9 @@ class Log(Protocol):
 
 @runtime_checkable
 class InstallationLog(Log, Protocol):
-    """A log whose reader waits longer while packages are being installed."""
+    """A log whose reader waits longer while `packages` are being installed, until they are `done`."""
 
-    def installing(self, *, done: bool = False) -> None: ...
+    def installing(self, packages: str, *, done: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -22,9 +21,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 from app.connectors.contract.passes import InstallationLog
 from app.connectors.programs.indexes import installers
+from app.connectors.programs.installer import run_installer
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.inherited_environment import program_environment
-from app.lifeline import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,14 +83,14 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
 
 
 @contextmanager
-def _announce(log: Log) -> Iterator[None]:
+def _announce(requirements: tuple[str, ...], log: Log) -> Iterator[None]:
     """Reports the start and the end of an installation, if `log` wants to know."""
     announce = log.installing if isinstance(log, InstallationLog) else None
     if announce:
-        announce()
+        announce(" ".join(requirements))
     yield
     if announce:
-        announce(done=True)
+        announce(" ".join(requirements), done=True)
 
 
 def _lock(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
@@ -100,7 +99,7 @@ def _lock(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         log("info", f"installing {' '.join(requirements)}: waiting for another attempt that is installing it")
-        with _announce(log):
+        with _announce(requirements, log):
             fcntl.flock(lock, fcntl.LOCK_EX)
         return True
     return False
@@ -119,7 +118,7 @@ def _read_marker(home: Path) -> dict[str, dict[str, list[str]]] | None:
 def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
     log("info", f"installing {' '.join(requirements)}")
     python = str(home / "bin" / "python")
-    with _announce(log):
+    with _announce(requirements, log):
         _install(home, python, requirements, log)
     environment = program_environment(os.environ)
     inventory = subprocess.run(  # noqa: S603 -- ours
@@ -148,34 +147,23 @@ def _install(home: Path, python: str, requirements: tuple[str, ...], log: Log) -
 
 def _build_with_uv(uv: str, home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)], _NO_ENVIRONMENT)
-    _run([uv, "pip", "install", "--quiet", "--python", python, *requirements], _install_failure(requirements))
+    run_installer([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)], _NO_ENVIRONMENT)
+    run_installer([uv, "pip", "install", "--quiet", "--python", python, *requirements], _install_failure(requirements))
 
 
 def _build_with_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT)
+    run_installer([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT)
     # The new environment's pip reads a pip.conf of its own instead of this one.
     if (settings := Path(sys.prefix) / "pip.conf").exists():
         (home / settings.name).symlink_to(settings)
     # Most modules are never imported, so compiling them is a waste.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
-    _run([python, "-m", "pip", "install", *options, *requirements], _install_failure(requirements))
+    run_installer([python, "-m", "pip", "install", *options, *requirements], _install_failure(requirements))
 
 
 def _install_failure(requirements: tuple[str, ...]) -> str:
     return f"cannot install {' '.join(requirements)}"
-
-
-def _run(command: list[str], failure: str) -> None:
-    # A build must end with its parent, which has only one thread here.
-    follow = end_with_parent(signal.SIGKILL)
-    # All that an attempt has: where packages come from, and the credentials for it.
-    ended = subprocess.run(  # noqa: S603 -- an installer
-        command, check=False, stdin=subprocess.DEVNULL, env=os.environ, preexec_fn=follow
-    )
-    if code := ended.returncode:
-        raise SynclineError(f"{failure}: the command ended with code {code}; its output is in the log")
 
 
 def _only_command(commands: list[str], package: str) -> str:

@@ -52,8 +52,8 @@ class Heard(list[str]):
     def __call__(self, _level: str, message: str) -> None:
         self.append(message)
 
-    def installing(self, *, done: bool = False) -> None:
-        self.append("(done)" if done else "(an installation)")
+    def installing(self, packages: str, *, done: bool = False) -> None:
+        self.append(f"({packages} are there)" if done else f"({packages} are coming)")
 
 
 def install(directory: Path, *requirements: str, executable: str | None = None) -> tuple[Path, list[str]]:
@@ -67,8 +67,8 @@ def test_uv_makes_the_environment_where_it_is_installed_and_once(uv: Path, tmp_p
     assert command.name == "tap-made"
     assert said == [
         "installing tap-made==1.0 setuptools==70",
-        "(an installation)",
-        "(done)",
+        "(tap-made==1.0 setuptools==70 are coming)",
+        "(tap-made==1.0 setuptools==70 are there)",
         "installed 1 packages",
     ]
     assert (uv / "asked").read_text().splitlines() == [
@@ -127,3 +127,30 @@ def test_where_only_uv_has_an_index_of_its_own_pip_does_not_try(
     (home,) = (tmp_path / "venvs").glob("tap-made-*/")
     assert (home / "bin" / "python").exists()
     assert not (home / "bin" / "pip").exists(), "it is still the environment that uv has made"
+
+
+def test_the_end_of_the_output_says_why_an_installation_failed(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (uv / "fails").touch()
+    with serving() as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        with pytest.raises(
+            SynclineError, match=r"; the end of its output: .*No matching distribution found for tap-x==9"
+        ):
+            install(tmp_path, "tap-x==9")
+
+
+def test_no_login_of_an_index_is_shown(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://glpat-token@packages.example.com/simple")
+    monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "hunter2-hunter2")
+    seen = "looked at https://glpat-token@packages.example.com/simple/tap-made with hunter2-hunter2"
+    (uv / "uv").write_text(f"#!/bin/sh\necho '{seen}'\necho 'line by line' >&2\nexit 1\n")
+    with pytest.raises(SynclineError) as failed:
+        install(tmp_path, "tap-made==1.0")
+    assert str(failed.value).endswith(
+        "; the end of its output: looked at https://***@packages.example.com/simple/tap-made with *** line by line"
+    )
+    assert capfd.readouterr().err.startswith("looked at https://***@packages.example.com/simple/tap-made with ***\n")

@@ -1,0 +1,56 @@
+"""Runs an installer; if it fails, the end of its output says why."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import deque
+from typing import Final
+
+from app.domain.errors import SynclineError
+from app.domain.redaction import Redactor
+from app.domain.secret_values import secrets_in
+from app.lifeline import end_with_parent
+
+_LAST_LINES: Final = 12
+_LONGEST_END: Final = 1500
+_LOGIN: Final = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+def run_installer(command: list[str], failure: str) -> None:
+    """Runs `command` and passes its output on to standard error, without secrets.
+
+    Raises:
+        SynclineError: it failed; `failure`, its exit code and the end of its output.
+    """
+    redact = Redactor(secrets_in(dict(os.environ))).redact
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    # All that an attempt has: where packages come from, and the credentials for it.
+    with subprocess.Popen(  # noqa: S603 -- an installer
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ,
+        text=True,
+        errors="replace",
+        # A build must end with its parent, which has only one thread here.
+        preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two system calls, loaded before the fork
+    ) as running:
+        for line in running.stdout or ():
+            # A token may stand in the place of a name, so the whole login is left out.
+            shown = _LOGIN.sub("***@", redact(line))
+            sys.stderr.write(shown)
+            sys.stderr.flush()
+            last.append(shown)
+    if code := running.returncode:
+        raise SynclineError(f"{failure}: the command ended with code {code}{_describe_end(last)}")
+
+
+def _describe_end(last: deque[str]) -> str:
+    words = " ".join(" ".join(last).split())
+    shown = words if len(words) <= _LONGEST_END else f"…{words[-_LONGEST_END:]}"
+    return f"; the end of its output: {shown}" if shown else ""
