@@ -82,6 +82,6 @@ def no_intervals_error(source_type: str) -> ConfigurationError:
 
 
 def import_class(where: str) -> Any:
-    """The class that `module:Class` names. It may import heavy libraries, so call this only when it is needed."""
+    """The class or function that `module:name` names. It may import heavy libraries: call this only when needed."""
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)

@@ -15,7 +15,9 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.connectors.contract.kind import DestinationKind
     from app.connectors.contract.passes import Destination, Fence, Log, Source
+    from app.connectors.options.types import Options
     from app.domain.attempt_protocol import SourceJob
 
 
@@ -39,6 +41,22 @@ def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
     return source
 
 
+def try_destination(name: str, description: dict[str, Any], *, work_dir: Path, data_dir: Path, log: Log) -> str | None:
+    """Writes to the destination as far as nothing is left there; may say what was found.
+
+    Raises:
+        ConfigurationError: the description is wrong, or what its kind needs is not installed.
+        SynclineError: the destination does not work.
+    """
+    kind, options = _destination_options(name, description)
+    if kind.trial is None:
+        return None
+    with prefix_errors(destination_subject(name)):
+        try_out = import_class(kind.trial)
+        found: str | None = try_out(options, name=name, work_dir=work_dir, data_dir=data_dir, log=log)
+        return found
+
+
 def make_destination(
     name: str,
     description: dict[str, Any],
@@ -57,11 +75,7 @@ def make_destination(
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
     """
-    kind = DESTINATIONS.get(str(description.get("type")))
-    if kind is None:
-        unknown = unknown_name("destination type", description.get("type"), DESTINATION_TYPES)
-        raise ConfigurationError(f"destinations.{name}.type: {unknown}")
-    options = validated(kind.options, description, key_path=f"destinations.{name}")
+    kind, options = _destination_options(name, description)
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
         kept["remembered"] = None if remembered is None else jsontext.encode(remembered)
@@ -69,3 +83,11 @@ def make_destination(
     with prefix_errors(destination_subject(name)):
         made: Destination = import_class(kind.where)(options, fence, name=name, work_dir=work_dir, log=log, **kept)
         return made
+
+
+def _destination_options(name: str, description: dict[str, Any]) -> tuple[DestinationKind, Options]:
+    kind = DESTINATIONS.get(str(description.get("type")))
+    if kind is None:
+        unknown = unknown_name("destination type", description.get("type"), DESTINATION_TYPES)
+        raise ConfigurationError(f"destinations.{name}.type: {unknown}")
+    return kind, validated(kind.options, description, key_path=f"destinations.{name}")

@@ -19,7 +19,8 @@ class SourceKind:
     of Jitsu Classic have none: `classic.jobs` turns them into other kinds. `offers` says whether it can be discovered
     by itself, or only for the collections that are named. `instead_of_intervals` says why intervals cannot be read, or
     what to do instead. One that `looks_back` can begin a `lookback` before its bookmark. One that `tells_versions` may
-    send an older row after a newer one of the same key, and says which value orders them.
+    send an older row after a newer one of the same key, and says which value orders them. `tries` is what a check does,
+    for users.
     """
 
     options: type[Options]
@@ -31,6 +32,7 @@ class SourceKind:
     looks_back: bool = False
     finds_its_collections: bool = False
     tells_versions: bool = False
+    tries: str = "what its connector checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,11 @@ class DestinationKind:
     `where` names its class, `module:Class`, called as (options, fence, *, name, work_dir, log). One that keeps no
     bookmark also gets the bookmark that the store `remembered`, and the `data_dir` for its programs. Without
     `compares_versions`, a row in a later commit replaces the existing one, older or not. One that `folds_case` takes
-    names of tables that differ only in case for one. A replacement removes the rows of all collections in the table if it
-    `replaces_for_all`, otherwise only the collection's own.
+    names of tables that differ only in case for one. A replacement removes the rows of all collections in the table if
+    it `replaces_for_all`, otherwise only the collection's own.
+
+    `trial` names the function that tries such a destination, `module:function`, called as (options, *, name, work_dir,
+    data_dir, log); None if there is nothing to try. It leaves nothing behind; `tries` says for users what it does.
     """
 
     options: type[Options]
@@ -51,3 +56,5 @@ class DestinationKind:
     compares_versions: bool = True
     folds_case: bool = False
     replaces_for_all: bool = True
+    trial: str | None = None
+    tries: str = "nothing"

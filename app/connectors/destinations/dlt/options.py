@@ -107,6 +107,8 @@ KINDS: Final[dict[str, DestinationKind]] = {
         "app.connectors.destinations.dlt.destination:DltDestination",
         write_modes(name.removeprefix(DLT)),
         compares_versions=False,
+        trial="app.connectors.destinations.dlt.trial:try_out",
+        tries="create a table, write a row, drop it",
     )
     for name in DLT_DESTINATIONS
 }

@@ -36,5 +36,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         DuckdbDestinationOptions,
         "app.connectors.destinations.duckdb.destination:DuckdbDestination",
         folds_case=True,
+        trial="app.connectors.destinations.duckdb.trial:try_out",
+        tries="create a table, write a row, drop it",
     ),
 }

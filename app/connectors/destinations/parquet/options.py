@@ -36,5 +36,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         "app.connectors.destinations.parquet.destination:ParquetDestination",
         WRITE_MODES,
         replaces_for_all=False,
+        trial="app.connectors.destinations.parquet.trial:try_out",
+        tries="write files, read them, remove them",
     ),
 }

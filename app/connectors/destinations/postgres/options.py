@@ -71,6 +71,9 @@ def _check_libpq_url(url: str) -> None:
 
 KINDS: Final[dict[str, DestinationKind]] = {
     "postgres": DestinationKind(
-        PostgresDestinationOptions, "app.connectors.destinations.postgres.destination:PostgresDestination"
+        PostgresDestinationOptions,
+        "app.connectors.destinations.postgres.destination:PostgresDestination",
+        trial="app.connectors.destinations.postgres.trial:try_out",
+        tries="create a table, write a row, drop it",
     ),
 }

@@ -129,5 +129,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         finds_its_collections=True,
         tells_versions=True,
+        tries="check, discover, find the stream",
     ),
 }

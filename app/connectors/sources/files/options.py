@@ -154,5 +154,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.files.source:FilesSource",
         offers="by collection",
         instead_of_intervals="files are read when they are new or have changed",
+        tries="read the files",
     ),
 }

@@ -41,5 +41,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         offers="by itself",
         reads_intervals=True,
         looks_back=True,
+        tries="import the function",
     ),
 }

@@ -54,5 +54,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         RedisParameters,
         "app.connectors.sources.redis.source:RedisSource",
         instead_of_intervals="all its keys are read each time",
+        tries="reach the server",
     ),
 }

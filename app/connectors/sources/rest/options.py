@@ -87,5 +87,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         offers="by itself",
         finds_its_collections=True,
         looks_back=True,
+        tries="read the first page",
     ),
 }

@@ -78,5 +78,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         offers="by itself",
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         finds_its_collections=True,
+        tries="discover, find the stream",
     ),
 }

@@ -95,5 +95,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         offers="by itself",
         reads_intervals=True,
         looks_back=True,
+        tries="find the table, or prepare the query",
     ),
 }

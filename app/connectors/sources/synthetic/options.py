@@ -33,5 +33,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.synthetic.source:SyntheticSource",
         offers="by collection",
         reads_intervals=True,
+        tries="nothing",
     ),
 }
