@@ -61,8 +61,8 @@ class WindowedSource:
         self._strange = False
         self._share: float | None = None
 
-    def check(self) -> None:
-        self._source.check()
+    def check(self) -> str | None:
+        return self._source.check()
 
     def read(self, bookmark: str | None) -> Iterator[Item]:
         self._tables.clear()

@@ -175,14 +175,25 @@ Item: TypeAlias = "Table | Rows | Checkpoint | Emptied"
 class Source(Protocol):
     """One collection, or all of them, of one system."""
 
-    def check(self) -> None:
-        """Raises `SynclineError` if the source cannot be read as configured."""
+    def check(self) -> str | None:
+        """Raises `SynclineError` if the source cannot be read as configured; may say how much was read."""
 
     def read(self, bookmark: str | None) -> Iterator[Item]:
         """Everything new since `bookmark`. A table is announced before its rows, and again when it changes."""
 
     def close(self) -> None:
         """Stops what `read` started; may be called at any time and more than once."""
+
+
+@runtime_checkable
+class Divided(Protocol):
+    """A source whose collection has parts, each of which can be checked alone."""
+
+    def parts(self) -> list[str]:
+        """Their names."""
+
+    def check_part(self, part: str) -> str | None:
+        """As `check`."""
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.signatures import Bookmark
 from app.connectors.sources.files.storage import Storage
+from app.connectors.sources.files.survey import Survey
 from app.connectors.sources.files.unpacking import Part, parts_of
 from app.domain.attempt_protocol import Offered
 from app.domain.errors import ConfigurationError, SynclineError
@@ -50,9 +51,18 @@ class FilesSource:
         if collection.cursor_field is not None:
             raise ConfigurationError(f"{self._subject}: files take no 'cursor_field'; new and changed files are read")
 
-    def check(self) -> None:
-        """Finds the files and reads the beginning of the first."""
-        self._read_beginning()
+    def check(self) -> str:
+        """Reads the files as a first task would, as far as a few seconds and megabytes go."""
+        with prefix_errors(self._subject):
+            found = self._find_some()
+            table = self._new_table()
+            survey = Survey(len(found))
+            for file in found:
+                if not survey.has_time:
+                    break
+                survey.read(self._items(file, table))
+                file.forget()
+            return survey.describe()
 
     def discover(self) -> Iterator[Offered]:
         """The columns in the beginning of the first file."""
@@ -66,12 +76,17 @@ class FilesSource:
 
     def _read_beginning(self) -> _GrowingTable:
         with prefix_errors(self._subject):
-            found = self._storage.find_files()
-            if not found:
-                raise self._no_files()
-            table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=Bookmark())
-            next(self._items(found[0], table), None)
+            table = self._new_table()
+            next(self._items(self._find_some()[0], table), None)
             return table
+
+    def _find_some(self) -> list[Found]:
+        if found := self._storage.find_files():
+            return found
+        raise self._no_files()
+
+    def _new_table(self) -> _GrowingTable:
+        return _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=Bookmark())
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         with prefix_errors(self._subject):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import prefix_errors, subject_of
@@ -12,6 +13,7 @@ from app.connectors.sources.rest.offers import offers
 from app.connectors.sources.rest.reading import Plan, Reading
 from app.connectors.values import jsontext
 from app.domain.collection import ALL
+from app.domain.counts import count
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,12 +40,28 @@ class RestSource:
             if complaint := options.collection_problem(job.collection.type):
                 raise ConfigurationError(complaint)
 
-    def check(self) -> None:
-        """Reads the first page."""
+    def parts(self) -> list[str]:
+        """The resources."""
         with prefix_errors(self._subject):
+            return list(self._prepare()[1])
+
+    def check(self) -> str:
+        """Reads the first page of each resource."""
+        return ", ".join(map(self.check_part, self.parts()))
+
+    def check_part(self, part: str) -> str:
+        """Reads the first page of the resource `part`, as a task would."""
+        one_of_several = prefix_errors(f"resource {part!r}") if self._collection.type == ALL else nullcontext()
+        with prefix_errors(self._subject), one_of_several:
             api, plans = self._prepare()
-            for _ in itertools.islice(api.pages(list(plans), {}), 1):
+            reading, rows = Reading(plans[part]), 0
+            for _, page in itertools.islice(api.pages([part], {}), 1):
+                rows = len(page)
+                for _ in reading.items(page):
+                    pass
+            for _ in reading.end():
                 pass
+        return count(rows, "row")
 
     def discover(self) -> Iterator[Offered]:
         """The configured resources; the API is not called."""

@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Kind, Table
+from app.connectors.sources.files import survey
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.connectors.sources.files.filing import Filing, csv_of, gzip_of, jsonl_of, parquet_of, serving, zip_of
@@ -367,12 +368,32 @@ def test_a_check_finds_what_is_configured_wrong(shelf: Filing, parameters: dict[
         shelf.source(**parameters).check()
 
 
-def test_a_check_reads_the_beginning_only(shelf: Filing) -> None:
-    shelf.write("a.csv", csv_of(range(200_000)) + 'broken"x",\n')
-    shelf.source().check()
-    shelf.write("a.csv", "id\n1,2\n")
-    with pytest.raises(ConfigurationError, match="too many values"):
+def test_a_check_reads_all_files(shelf: Filing) -> None:
+    for name in ("a", "b", "c"):
+        shelf.write(f"{name}.csv", csv_of(range(20_000)))
+    assert shelf.source().check() == "3 of 3 files: 60,000 rows, 0.9 MB"
+    shelf.write("c.csv", csv_of(range(20_000)) + "1,2,3\n")
+    with pytest.raises(ConfigurationError, match=r"c\.csv, line 20002, column 3: too many values"):
         shelf.source().check()
+
+
+def test_a_check_reads_the_beginning_of_each_file_where_there_are_too_many_bytes(
+    shelf: Filing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "BYTES", 3)
+    for name in ("a", "b"):
+        shelf.write(f"{name}.csv", csv_of(range(200_000)))
+    shelf.write("c.csv", "id,text\n1,2,3\n")
+    with pytest.raises(ConfigurationError, match=r"c\.csv, line 2, column 3: too many values"):
+        shelf.source().check()
+    shelf.write("c.csv", "id,text\n")
+    assert str(shelf.source().check()).startswith("1 of 3 files, and the beginning of 2 more: ")
+
+
+def test_a_check_says_how_many_files_it_had_no_time_for(shelf: Filing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "SECONDS", 0.0)
+    shelf.write("a.csv", csv_of(range(3)))
+    assert shelf.source().check() == "0 of 1 file; no time for 1: 0 rows, 0.0 MB"
 
 
 def test_a_key_that_a_file_lacks_is_named(shelf: Filing) -> None:
