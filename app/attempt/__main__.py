@@ -16,7 +16,7 @@ import msgspec
 from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
 from app.attempt.dropping import drop_tables
-from app.attempt.inspection import check, discover
+from app.attempt.inspection import check, discover, try_out
 from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import (
@@ -30,6 +30,7 @@ from app.domain.attempt_protocol import (
     Failed,
     Finished,
     Sync,
+    TryDestination,
 )
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import arm
@@ -101,6 +102,8 @@ def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished
             return discover(job, work_dir=work_dir, pipe=pipe)
         case DropTables():
             return drop_tables(job, work_dir=work_dir, pipe=pipe)
+        case TryDestination():
+            return try_out(job, work_dir=work_dir, pipe=pipe)
 
 
 def _name_of(job: AttemptJob) -> str:

@@ -1,32 +1,58 @@
-"""Checks a source, or discovers what it offers, without copying anything."""
+"""Checks a source or a destination, or discovers what a source offers, without copying anything."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from app.attempt.open_source import open_source
 from app.attempt.report import WorkerLog
 from app.connectors.contract.offers import Discovering
+from app.connectors.contract.passes import Divided
 from app.connectors.kinds import no_discovery_error
-from app.connectors.making import make_source
+from app.connectors.making import make_source, try_destination
 from app.connectors.sources.classic.jobs import rename_offers
 from app.domain.attempt_protocol import Checked, Finished
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from app.attempt.worker_pipe import WorkerPipe
-    from app.domain.attempt_protocol import Check, Discover
+    from app.domain.attempt_protocol import Check, Discover, TryDestination
+
+_SEVERAL: Final = 2
 
 
 def check(job: Check, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    """Reports each collection that can be read as configured; raises the source's error for the first that cannot."""
+    """Reports of each collection, or of each part of it, whether it can be read as configured."""
     for source_job in job.each():
-        with open_source(source_job, work_dir=work_dir, log=WorkerLog(pipe)) as source:
-            source.check()
-        pipe.send(Checked(source_job.collection.name))
+        name = source_job.collection.name
+        try:
+            with open_source(source_job, work_dir=work_dir, log=WorkerLog(pipe)) as source:
+                parts = source.parts() if isinstance(source, Divided) else []
+                if not isinstance(source, Divided) or len(parts) < _SEVERAL:
+                    pipe.send(_outcome(name, source.check))
+                else:
+                    for part in parts:
+                        pipe.send(_outcome(name, partial(source.check_part, part), part=part))
+        except SynclineError as error:
+            pipe.send(_failure(name, error))
     return Finished(records_read=0, rows_written=0)
+
+
+def _outcome(name: str, check: Callable[[], str | None], *, part: str = "") -> Checked:
+    try:
+        return Checked(name, part, found=check() or "")
+    except SynclineError as error:
+        return _failure(name, error, part=part)
+
+
+def _failure(name: str, error: SynclineError, *, part: str = "") -> Checked:
+    retryable = not isinstance(error, ConfigurationError)
+    return Checked(name, part, error=" ".join(str(error).split()), retryable=retryable)
 
 
 def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
@@ -44,4 +70,14 @@ def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
                 if offered.name not in seen:
                     pipe.send(offered)
                 seen.add(offered.name)
+    return Finished(records_read=0, rows_written=0)
+
+
+def try_out(job: TryDestination, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
+    """Reports whether the destination can be written to."""
+    data_dir = Path(job.data_dir).absolute()
+    trial = partial(
+        try_destination, job.name, job.description, work_dir=work_dir, data_dir=data_dir, log=WorkerLog(pipe)
+    )
+    pipe.send(_outcome(job.name, trial))
     return Finished(records_read=0, rows_written=0)

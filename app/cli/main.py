@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.destinations import destinations
 from app.cli.running import (
     config_option,
-    count,
     reporting_output_errors,
     reports_errors,
     run_loop,
@@ -19,6 +19,7 @@ from app.cli.running import (
 from app.cli.sources import sources
 from app.cli.tokens import token
 from app.cli.values import PATH
+from app.domain.counts import count
 from app.domain.ports import HIGHEST_PORT
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def verify() -> None:
 
 
 cli.add_command(sources)
+cli.add_command(destinations)
 cli.add_command(token)
 
 

@@ -56,11 +56,6 @@ def align(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def count(number: int, noun: str) -> str:
-    """`1 source`, `2 sources`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """One line instead of a traceback for every error that Syncline knows."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import align, config_option, count, reports_errors, run_loop, start, with_pool
+from app.cli.running import align, config_option, reports_errors, run_loop, start, with_pool
+from app.cli.trials import show, tell
 from app.cli.values import DURATION, TIME
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from app.bootstrap.trials import Trial
     from app.config.catalogue import Catalogue
     from app.config.settings import Settings
     from app.domain.attempt_protocol import Offered
@@ -38,33 +39,33 @@ def sources() -> None:
     """
 
 
-@sources.command(short_help="Test a source's collections with its connector.")
+@sources.command(short_help="Test a source's collections and its destinations.")
 @config_option
 @click.argument("source")
-@click.argument("collection", required=False)
+@click.argument("collections", metavar="[COLLECTION]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @reports_errors
-def test(config: Path | None, source: str, collection: str | None) -> None:
-    """Test every collection of SOURCE, or only COLLECTION, with its connector (POST /sources/test).
+def test(config: Path | None, source: str, collections: tuple[str, ...], *, as_json: bool) -> None:
+    """Test every collection of SOURCE, or only these, with its connector, and the source's destinations.
 
-    Prints one line for each collection, and exits with 1 if any of them fails. Nothing is loaded, and functions of a
-    'python' source are not called.
+    Prints a table of what was tried, then every failure, and exits with 1 if there is any. Nothing is loaded, and
+    functions of a 'python' source are not called.
     """
-    from app.bootstrap.sources import catalogue_of, locate, test_collections
+    from app.bootstrap.sources import catalogue_of
+    from app.bootstrap.trials import try_collections, try_destinations
 
     settings = start()
     catalogue = catalogue_of(settings, config)
     owner = catalogue.find_source(source)
-    names = list(owner.collections) if collection is None else [catalogue.find(source, collection)[1].name]
+    names = [catalogue.find(source, each)[1].name for each in dict.fromkeys(collections)] or list(owner.collections)
 
-    def report(name: str, error: str | None) -> None:
-        if error is None:
-            click.echo(f"{make_visible(f'{source}.{name}')} works.")
-        else:
-            click.echo(str(locate(settings, config, owner, name, error)), err=True)
+    async def try_all() -> list[Trial]:
+        return [
+            *await try_collections(settings, catalogue, owner, names, tell=tell),
+            *await try_destinations(settings, catalogue, owner.destinations, tell=tell),
+        ]
 
-    if failed := run_loop(test_collections(settings, catalogue, owner, names, report=report)):
-        click.echo(f"{failed} of {count(len(names), 'collection')} failed.", err=True)
-        sys.exit(1)
+    show(settings, config, run_loop(try_all()), as_json=as_json)
 
 
 @sources.command(short_help="List what a source offers.")
@@ -88,7 +89,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
     catalogue = catalogue_of(settings, config, without_collections=True)
     if as_yaml and (type_ := catalogue.find_source(source).type) in BY_COLLECTION:
         raise ConfigurationError(f"a source of type {type_!r} offers only the collections that are already configured")
-    offered = run_loop(offers_of(settings, catalogue, source))
+    offered = run_loop(offers_of(settings, catalogue, source, tell=tell))
     if as_json:
         from app.api.documents import offers_document
 

@@ -99,7 +99,18 @@ class DropTables(SourceJob, frozen=True, kw_only=True, tag="drop_tables", tag_fi
     confirmed: dict[str, list[str]] = {}
 
 
-AttemptJob = Sync | Backfill | Check | Discover | DropTables
+class TryDestination(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="try", tag_field="mode"):
+    """Write to a destination, and leave nothing there."""
+
+    name: str
+    description: dict[str, Any]
+    data_dir: str
+
+
+Question = Check | Discover | TryDestination | DropTables
+"""A job that loads nothing."""
+
+AttemptJob = Sync | Backfill | Question
 """Everything that an attempt needs; the child has no other input."""
 
 
@@ -152,9 +163,16 @@ class TableDescribed(msgspec.Struct, frozen=True, tag="table_described"):
 
 
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
-    """This collection can be read from the source."""
+    """A collection of the source, a `part` of it, or a destination was tried; `found` says what happened.
 
-    collection: str
+    `error` says why it failed; if it is not `retryable`, another try cannot help.
+    """
+
+    name: str
+    part: str = ""
+    found: str = ""
+    error: str | None = None
+    retryable: bool = True
 
 
 class Offered(msgspec.Struct, frozen=True, tag="offered"):

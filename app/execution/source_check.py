@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.kinds import BY_COLLECTION, can_discover, no_discovery_error
-from app.domain.attempt_protocol import Check, Checked, Discover, Failed, Finished, Installing, Offered
+from app.domain.attempt_protocol import Check, Checked, Discover, Offered
 from app.domain.errors import ConfigurationError, SynclineError
-from app.domain.redaction import redactor_of
-from app.execution.child import AttemptProcess, finish
-from app.loops import finish_uninterrupted
+from app.execution.questions import answers_to, ask, redacting_errors, say_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
     from app.domain.collection import Collection
-
-_TIMEOUT_SECONDS: Final = 120.0
-# The first check of a connector installs its package. If that were stopped early, the next check would start over.
-_INSTALLING_SECONDS: Final = 900.0
 
 MOST_COLUMNS: Final = 500_000
 """Of all that a source offers. More are impractical to choose from, and the answer would take too much memory."""
@@ -38,17 +29,49 @@ async def check_source(
 
     Raises:
         ConfigurationError: the catalogue does not have the source or the collection.
-        SynclineError: the connector's own error, without secrets of the catalogue.
+        SynclineError: the connector's own error for the first that fails, without secrets of the catalogue.
     """
     source = catalogue.find_source(source_id)
-    collections = list(source.collections.values())
-    if collection_id is not None:
-        collections = [catalogue.find(source_id, collection_id)[1]]
-    with _redacting_errors(catalogue):
-        await _run(Check(**_job(source, collections, data_dir=data_dir, now=now)))
+    names = list(source.collections) if collection_id is None else [catalogue.find(source_id, collection_id)[1].name]
+
+    def raise_failure(answer: Checked | Offered) -> None:
+        if isinstance(answer, Checked) and answer.error is not None:
+            raise (SynclineError if answer.retryable else ConfigurationError)(answer.error)
+
+    with redacting_errors(catalogue):
+        await ask(_check(source, names, data_dir=data_dir, now=now), raise_failure)
 
 
-async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime) -> list[Offered]:
+async def check_collections(
+    catalogue: Catalogue,
+    source: Source,
+    names: list[str],
+    *,
+    data_dir: Path,
+    now: datetime,
+    tell: Callable[[str], None] = say_nothing,
+) -> list[Checked]:
+    """What the connector says of each of these collections, or of their parts, without secrets of the catalogue.
+
+    All are checked in one process. If that ends early, each is checked in a process of its own.
+    """
+    try:
+        return await answers_to(_check(source, names, data_dir=data_dir, now=now), catalogue, tell=tell)
+    except SynclineError as error:
+        if len(names) == 1:
+            return [Checked(names[0], error=str(error))]
+        each = [await check_collections(catalogue, source, [n], data_dir=data_dir, now=now, tell=tell) for n in names]
+        return [answer for found in each for answer in found]
+
+
+async def discover_source(
+    catalogue: Catalogue,
+    source_id: str,
+    *,
+    data_dir: Path,
+    now: datetime,
+    tell: Callable[[str], None] = say_nothing,
+) -> list[Offered]:
     """Let the connector list everything that it offers.
 
     Raises:
@@ -61,20 +84,27 @@ async def discover_source(catalogue: Catalogue, source_id: str, *, data_dir: Pat
     collections = list(source.collections.values())
     if source.type not in BY_COLLECTION:
         collections = collections[:1]
-    with _redacting_errors(catalogue):
-        return await _run(Discover(**_job(source, collections, data_dir=data_dir, now=now)))
+    offered = _Offers()
+    with redacting_errors(catalogue):
+        await ask(Discover(**_job(source, collections, data_dir=data_dir, now=now)), offered.add, tell=tell)
+    return offered.all
 
 
-@contextmanager
-def _redacting_errors(catalogue: Catalogue) -> Iterator[None]:
-    """Redact errors: a connector may repeat any of its settings."""
-    try:
-        yield
-    except SynclineError as error:
-        redacted = redactor_of(catalogue.secrets()).redact(str(error))
-        if redacted == str(error):
-            raise
-        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(redacted) from None
+class _Offers:
+    def __init__(self) -> None:
+        self.all: list[Offered] = []
+        self._columns = 0
+
+    def add(self, answer: Checked | Offered) -> None:
+        if isinstance(answer, Offered):
+            self.all.append(answer)
+            self._columns += 1 + len(answer.columns)
+        if self._columns > MOST_COLUMNS:
+            raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns: too many to list")
+
+
+def _check(source: Source, names: list[str], *, data_dir: Path, now: datetime) -> Check:
+    return Check(**_job(source, [source.collections[name] for name in names], data_dir=data_dir, now=now))
 
 
 def _job(source: Source, collections: list[Collection], *, data_dir: Path, now: datetime) -> dict[str, Any]:
@@ -85,76 +115,3 @@ def _job(source: Source, collections: list[Collection], *, data_dir: Path, now: 
         "collections": [collection.for_attempt(now) for collection in collections],
         "data_dir": str(data_dir),
     }
-
-
-async def _run(job: Check | Discover) -> list[Offered]:
-    """Run the connector in a child process, which is killed if this is canceled."""
-    child = await AttemptProcess.start(job, os.environ)
-    texts = asyncio.create_task(child.free_text(_ignore))
-    patience = _Patience()
-    try:
-        async with patience.clock:
-            return await _collect_offers(child, patience)
-    except TimeoutError:
-        raise SynclineError(patience.explain_timeout()) from None
-    except asyncio.CancelledError:
-        child.kill()  # the result is not needed, so it gets no time to clean up
-        raise
-    finally:
-        await finish_uninterrupted(finish(child, texts, grace_seconds=1))
-
-
-class _Patience:
-    """The timeout: for each collection that is checked, and longer while the connector's package is installed."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._installing_until = self._loop.time() + _INSTALLING_SECONDS
-        self._installs = False
-        self.clock = asyncio.timeout(_TIMEOUT_SECONDS)
-
-    def wait_for_installer(self) -> None:
-        """Extend the timeout to the end of the time for all installations together."""
-        self._installs = True
-        self.clock.reschedule(self._installing_until)
-
-    def begin_again(self) -> None:
-        """Restart the timeout, after the installation or a checked collection."""
-        self._installs = False
-        self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
-
-    def explain_timeout(self) -> str:
-        if self._installs:
-            return f"installing the connector's package took more than {_INSTALLING_SECONDS / 60:.0f} minutes"
-        return f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
-
-
-async def _collect_offers(child: AttemptProcess, patience: _Patience) -> list[Offered]:
-    offered: list[Offered] = []
-    columns = 0
-    async for message in child.messages():
-        match message:
-            case Checked():
-                patience.begin_again()
-            case Offered():
-                offered.append(message)
-                columns += 1 + len(message.columns)
-                if columns > MOST_COLUMNS:
-                    raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns: too many to list")
-            case Installing(done=False):
-                patience.wait_for_installer()
-            case Installing():
-                patience.begin_again()
-            case Finished():
-                return offered
-            case Failed(retryable=True):
-                raise SynclineError(message.error)
-            case Failed():
-                raise ConfigurationError(message.error)
-            case _:
-                pass
-    raise SynclineError(f"the connector exited with code {await child.exit_code()} and sent no result")
-
-
-async def _ignore(_text: str) -> None:
-    """Drop what the connector prints: there is no task whose log could have it."""

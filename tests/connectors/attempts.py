@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 
 from app.attempt import copying
-from app.domain.attempt_protocol import AttemptMessage, Committed, Failed, Finished, LogLine, Sync
+from app.domain.attempt_protocol import AttemptMessage, Checked, Committed, Failed, Finished, LogLine, Sync
 from app.failpoints import VARIABLE
 from tests.connectors.forked import fork_attempt
 
@@ -175,12 +175,20 @@ class Told:
     @property
     def finished(self) -> Finished:
         assert isinstance(self.messages[-1], Finished), self.messages
+        assert not self._wrong, self.messages
         return self.messages[-1]
 
     @property
     def failed(self) -> Failed:
+        """How the attempt failed, or the first thing that a check found wrong."""
+        for wrong in self._wrong:
+            return Failed(str(wrong.error), retryable=wrong.retryable)
         assert isinstance(self.messages[-1], Failed), self.messages
         return self.messages[-1]
+
+    @property
+    def _wrong(self) -> list[Checked]:
+        return [message for message in self.messages if isinstance(message, Checked) and message.error is not None]
 
     @property
     def committed(self) -> list[Committed]:

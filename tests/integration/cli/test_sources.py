@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import psycopg
@@ -18,8 +19,10 @@ from click.testing import CliRunner
 
 from app.cli.main import cli
 from tests.connectors.sources.sql.origins import Copying
+from tests.servers.web import answering
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 CATALOGUE = """
@@ -69,11 +72,41 @@ def syncline(config: Path, *arguments: str, url: str = "") -> subprocess.Complet
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
+@contextmanager
+def answering_json(pages: Mapping[str, tuple[int, Any]]) -> Iterator[str]:
+    """The address of a server with these pages: path → status and content."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the answers count."""
+
+        def do_GET(self) -> None:
+            status, content = pages[self.path]
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with answering(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+
+
+def results(tested: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The last column of the table by the first."""
+    _, *rows = tested.stdout.splitlines()
+    return {row.split("  ")[0]: row.rsplit("  ", 1)[1] for row in rows}
+
+
 def test_a_source_is_tried_without_a_database(config: Path) -> None:
     works = syncline(config, "test", "load", "made")
-    assert (works.returncode, works.stdout) == (0, "load.made works.\n")
+    assert (works.returncode, works.stdout.splitlines()) == (
+        0,
+        ["NAME       TRIED    RESULT", "load.made  nothing  ok", "nowhere    nothing  ok"],
+    )
     broken = syncline(config, "test", "broken", "--config", str(config))
-    assert (broken.returncode, broken.stdout) == (1, "")
+    assert (broken.returncode, results(broken)) == (1, {"broken.one": "failed", "nowhere": "ok"})
     assert f"{config}:" in broken.stderr
     assert ": sources.broken.collections[0]: source 'broken', collection 'one': cannot connect" in broken.stderr
     assert "very-secret" not in broken.stderr
@@ -87,19 +120,74 @@ def test_every_collection_of_a_source_is_tried(config: Path) -> None:
 
     name("[users, {name: yes_no, type: yes/no}]")
     good = syncline(config, "test", "shop")
-    assert (good.returncode, good.stdout) == (0, "shop.users works.\nshop.yes_no works.\n")
+    assert (good.returncode, results(good)) == (0, {"shop.users": "ok", "shop.yes_no": "ok", "nowhere": "ok"})
     name("[userz, users, {name: no, type: yes/yes}, {name: yes_no, type: yes/no}]")
     wrong = syncline(config, "test", "shop")
-    assert (wrong.returncode, wrong.stdout) == (1, "shop.users works.\nshop.yes_no works.\n")
+    assert (wrong.returncode, results(wrong)) == (
+        1,
+        {"shop.userz": "failed", "shop.users": "ok", "shop.no": "failed", "shop.yes_no": "ok", "nowhere": "ok"},
+    )
     line = 1 + config.read_text().splitlines().index(
         next(each for each in config.read_text().splitlines() if "userz" in each)
     )
     first, second, last = wrong.stderr.splitlines()
     assert first.startswith(f"{config}:{line}: sources.shop.collections[0]: source 'shop', collection 'userz': ")
     assert second.startswith(f"{config}:{line}: sources.shop.collections[2]: source 'shop', collection 'no': ")
-    assert last == "2 of 4 collections failed."
-    only = syncline(config, "test", "shop", "users")
-    assert (only.returncode, only.stdout) == (0, "shop.users works.\n")
+    assert last == "2 of 5 tests failed."
+    only = syncline(config, "test", "shop", "yes_no", "users")
+    assert (only.returncode, results(only)) == (0, {"shop.yes_no": "ok", "shop.users": "ok", "nowhere": "ok"})
+
+
+def test_each_resource_of_an_api_is_tried(config: Path) -> None:
+    pages = {"/users": (200, [{"id": 1}, {"id": 2}]), "/invoices": (403, []), "/orders": (200, [])}
+    with answering_json(pages) as url:
+        settings = f'{{client: {{base_url: "{url}"}}, resources: [users, invoices, orders]}}'
+        api = f"  api: {{type: rest, destinations: nowhere, config: {settings}}}"
+        config.write_text(config.read_text().replace("sources:\n", f"sources:\n{api}\n"))
+        tested = syncline(config, "test", "api", "--json")
+    documents = {each["name"]: each for each in json.loads(tested.stdout)}
+    assert {name: each["ok"] for name, each in documents.items()} == {
+        "api.all.users": True,
+        "api.all.invoices": False,
+        "api.all.orders": True,
+        "nowhere": True,
+    }
+    assert documents["api.all.users"]["found"] == "2 rows"
+    assert "resource 'invoices': cannot read: 403" in documents["api.all.invoices"]["error"]
+    assert (documents["api.all.invoices"]["key"], documents["api.all.invoices"]["place"]) == (
+        "sources.api",
+        f"{config}:3",
+    )
+    assert tested.returncode == 1
+
+
+def test_the_destinations_of_a_source_are_tried_with_it(config: Path) -> None:
+    destinations = 'destinations:\n  dead: {type: postgres, url: "postgresql://me:very-secret@127.0.0.1:1/none"}\n'
+    text = config.read_text().replace("destinations:\n  nowhere", f"{destinations}  nowhere")
+    config.write_text(
+        text.replace(
+            "type: synthetic\n    destinations: [nowhere]", "type: synthetic\n    destinations: [dead, nowhere]"
+        )
+    )
+    tested = syncline(config, "test", "load")
+    assert (tested.returncode, results(tested)) == (1, {"load.made": "ok", "dead": "failed", "nowhere": "ok"})
+    line = 1 + config.read_text().splitlines().index(destinations.splitlines()[1])
+    assert tested.stderr.startswith(f"{config}:{line}: destinations.dead: destination 'dead': cannot connect: ")
+    assert "very-secret" not in tested.stderr
+
+
+def test_a_package_that_cannot_be_installed_is_told_with_its_installers_reason(config: Path) -> None:
+    tap = "  tap: {type: singer, destinations: nowhere, config: {package: 'tap-made@file:///no/such/tap_made-1.0-py3-none-any.whl'}}"
+    config.write_text(config.read_text().replace("sources:\n", f"sources:\n{tap}\n"))
+    tested = syncline(config, "test", "tap")
+    first, *_, last = tested.stderr.splitlines()
+    assert (
+        first == "syncline: installing tap-made@file:///no/such/tap_made-1.0-py3-none-any.whl, which may take minutes"
+    )
+    assert "the end of its output: " in tested.stderr
+    assert "/no/such/tap_made-1.0-py3-none-any.whl" in tested.stderr.partition("the end of its output: ")[2]
+    assert "\nsyncline: installed" not in tested.stderr
+    assert (tested.returncode, last) == (1, "1 of 2 tests failed.")
 
 
 def test_what_a_source_offers_is_listed_before_it_has_collections(config: Path) -> None:
@@ -140,7 +228,7 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
     }
     text = config.read_text().replace('shop.db"}\n', f'shop.db"}}\n{printed}', 1)
     config.write_text(text)
-    assert syncline(config, "test", "shop", "yes_no").stdout == "shop.yes_no works.\n"
+    assert results(syncline(config, "test", "shop", "yes_no"))["shop.yes_no"] == "ok"
 
 
 @pytest.mark.parametrize(

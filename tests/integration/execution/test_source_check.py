@@ -11,7 +11,7 @@ import pytest
 
 from app.config.reader import load_catalogue
 from app.domain.errors import SynclineError
-from app.execution import source_check
+from app.execution import questions, source_check
 from tests.integration.execution.children import use_children
 from tests.servers.package_index import forget_settings
 
@@ -56,14 +56,14 @@ async def trial(data_dir: Path) -> None:
 
 @pytest.mark.usefixtures("gate")
 async def test_an_installation_has_a_time_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_check, "_INSTALLING_SECONDS", 0.0)
+    monkeypatch.setattr(questions, "_INSTALLING_SECONDS", 0.0)
     with pytest.raises(SynclineError, match=r"^installing the connector's package took more than 0 minutes$"):
         await trial(tmp_path)
 
 
 @pytest.mark.usefixtures("gate")
 async def test_an_installation_by_somebody_else_has_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_check, "_INSTALLING_SECONDS", 0.0)
+    monkeypatch.setattr(questions, "_INSTALLING_SECONDS", 0.0)
     with pytest.raises(SynclineError):
         await trial(tmp_path)
     (lock,) = (tmp_path / "venvs").glob("*.lock")
@@ -74,12 +74,45 @@ async def test_an_installation_by_somebody_else_has_it_too(tmp_path: Path, monke
             await trial(tmp_path)
 
 
+async def test_a_long_installation_is_told_again_and_again(
+    gate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "_TELL_SECONDS", 0.01)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://packages.example.com/simple")  # so pip does not try, too
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line.partition(" (")[0])
+        if told[-1].startswith("still installing") and told.count(told[-1]) == 2:
+            gate.write_text("")
+
+    catalogue = load_catalogue(CATALOGUE, {})
+    (answer,) = await source_check.check_collections(
+        catalogue, catalogue.sources["tapped"], ["any"], data_dir=tmp_path, now=datetime.now(UTC), tell=tell
+    )
+    assert "installing tap-made==1.0, which may take minutes" in told
+    assert "installed tap-made==1.0" not in told
+    assert answer.error is not None
+    assert "cannot create a virtual environment: the command ended with code 1" in answer.error
+
+
+async def test_a_check_that_crashes_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = load_catalogue(use_children(monkeypatch, tmp_path), {})
+    answers = await source_check.check_collections(
+        catalogue, catalogue.sources["s"], ["talkative", "mute"], data_dir=tmp_path, now=datetime.now(UTC)
+    )
+    assert [(each.name, each.error) for each in answers] == [
+        ("talkative", "could not log in with ***"),
+        ("mute", "the connector exited with code 3 and sent no result"),
+    ]
+
+
 async def test_the_connectors_own_time_begins_when_it_is_installed() -> None:
-    patience = source_check._Patience()
+    patience = questions._Patience(questions.say_nothing)
     async with patience.clock as clock:
-        patience.wait_for_installer()
+        patience.wait_for_installer("tap-made==1.0")
         installing = clock.when()
-        patience.wait_for_installer()
+        patience.wait_for_installer("tap-made==1.0")
         assert clock.when() == installing
         patience.begin_again()
         begun = clock.when()
@@ -94,7 +127,7 @@ async def test_a_connector_that_talks_like_an_installer_gains_no_time(
 ) -> None:
     config = use_children(monkeypatch, tmp_path)
     catalogue = load_catalogue(config, {})
-    monkeypatch.setattr(source_check, "_TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr(source_check, "_INSTALLING_SECONDS", 0.0)
+    monkeypatch.setattr(questions, "_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(questions, "_INSTALLING_SECONDS", 0.0)
     with pytest.raises(SynclineError, match=r"^the connector did not answer within"):
         await source_check.check_source(catalogue, "s", "posing", data_dir=tmp_path, now=datetime.now(UTC))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.bootstrap.sources import catalogue_of, locate
+from app.bootstrap.sources import catalogue_of
+from app.bootstrap.trials import Trial, locate, path_of
 from app.config.settings import read_settings
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def test_a_collection_is_located_wherever_the_sources_are_written(tmp_path: Path
     sources = catalogue_of(settings, path).sources
 
     def text(source: str, collection: str) -> str:
-        return str(locate(settings, path, sources[source], collection, "fails"))
+        (problem,) = locate(settings, path, [Trial("", "", path_of(sources[source], collection), error="fails")])
+        return str(problem)
 
     assert text("shop", "users") == f"{own}:6: sources.shop.collections[0]: fails"
     assert text("shop", "orders") == f"{own}:7: sources.shop.collections[1]: fails"

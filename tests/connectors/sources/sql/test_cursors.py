@@ -195,7 +195,7 @@ def test_a_test_of_the_source_refuses_a_lookback_that_cannot_be(origin: Origin, 
     origin.execute("CREATE TABLE made (id INTEGER PRIMARY KEY)")
     checking = Copying(origin.url, tmp_path, {}, mode="check")
     checking.collection = {"lookback": "PT10M", "cursor_field": "id"}
-    assert "a 'lookback' needs a cursor_field of times or dates" in str(checking.run().messages[-1])
+    assert "a 'lookback' needs a cursor_field of times or dates" in checking.run().failed.error
 
 
 @OF_POSTGRES

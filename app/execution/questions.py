@@ -1,0 +1,162 @@
+"""Asks a connector in a child process, and waits longer while its package is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from app.domain.attempt_protocol import Checked, Failed, Finished, Installing, Offered
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import redactor_of
+from app.execution.child import AttemptProcess, finish
+from app.loops import finish_uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.config.catalogue import Catalogue
+    from app.domain.attempt_protocol import Question
+
+_TIMEOUT_SECONDS: Final = 120.0
+# The first check of a connector installs its package. If that were stopped early, the next check would start over.
+_INSTALLING_SECONDS: Final = 900.0
+_TELL_SECONDS: Final = 10.0
+
+
+def say_nothing(_line: str) -> None:
+    """For whoever need not know what is being waited for."""
+
+
+async def ask(
+    question: Question, receive: Callable[[Checked | Offered], None], *, tell: Callable[[str], None] = say_nothing
+) -> None:
+    """Run the connector in a child process, which is killed if this is canceled or if `receive` raises.
+
+    `receive` gets each answer. `tell` gets a line when something is installed, and now and then while it waits.
+
+    Raises:
+        SynclineError: the process failed, crashed or took too long.
+    """
+    child = await AttemptProcess.start(question, os.environ)
+    texts = asyncio.create_task(child.free_text(_ignore))
+    patience = _Patience(tell)
+    telling = asyncio.create_task(patience.tell_again())
+    try:
+        async with patience.clock:
+            await _pass_on_answers(child, receive, patience)
+    except TimeoutError:
+        raise SynclineError(patience.explain_timeout()) from None
+    except asyncio.CancelledError:
+        child.kill()  # the result is not needed, so it gets no time to clean up
+        raise
+    finally:
+        telling.cancel()
+        await finish_uninterrupted(finish(child, texts, grace_seconds=1))
+
+
+async def answers_to(
+    question: Question, catalogue: Catalogue, *, tell: Callable[[str], None] = say_nothing
+) -> list[Checked]:
+    """What was tried, without secrets of the catalogue; raises as `ask` does."""
+    answers: list[Checked] = []
+    redact = redactor_of(catalogue.secrets()).redact
+
+    def keep(answer: Checked | Offered) -> None:
+        if isinstance(answer, Checked):
+            error = None if answer.error is None else redact(answer.error)
+            answers.append(msgspec.structs.replace(answer, error=error, found=redact(answer.found)))
+
+    with redacting_errors(catalogue):
+        await ask(question, keep, tell=lambda line: tell(redact(line)))
+    return answers
+
+
+@contextmanager
+def redacting_errors(catalogue: Catalogue) -> Iterator[None]:
+    """Redact errors: a connector may repeat any of its settings."""
+    try:
+        yield
+    except SynclineError as error:
+        redacted = redactor_of(catalogue.secrets()).redact(str(error))
+        if redacted == str(error):
+            raise
+        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(redacted) from None
+
+
+class _Patience:
+    """The timeout: for each thing that is checked, and longer while the connector's package is installed."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._installing_until = self._loop.time() + _INSTALLING_SECONDS
+        self._installs = ""
+        self._since = self._loop.time()
+        self.clock = asyncio.timeout(_TIMEOUT_SECONDS)
+
+    def wait_for_installer(self, packages: str) -> None:
+        """Extend the timeout to the end of the time for all installations together."""
+        self._installs = packages or "packages"
+        self._since = self._loop.time()
+        self._tell(f"installing {self._installs}, which may take minutes")
+        self.clock.reschedule(self._installing_until)
+
+    def end_installation(self) -> None:
+        """Say that it succeeded, and restart the timeout."""
+        self._tell(f"installed {self._installs} ({self._seconds})")
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Restart the timeout, after something was checked."""
+        self._installs = ""
+        self._since = self._loop.time()
+        self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
+
+    async def tell_again(self) -> None:
+        """Say now and then what is being waited for."""
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            doing = f"installing {self._installs}" if self._installs else "waiting for the connector"
+            self._tell(f"still {doing} ({self._seconds})")
+
+    def explain_timeout(self) -> str:
+        if self._installs:
+            return f"installing the connector's package took more than {_INSTALLING_SECONDS / 60:.0f} minutes"
+        return f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
+
+    @property
+    def _seconds(self) -> str:
+        return f"{self._loop.time() - self._since:.0f} s"
+
+
+async def _pass_on_answers(
+    child: AttemptProcess, receive: Callable[[Checked | Offered], None], patience: _Patience
+) -> None:
+    async for message in child.messages():
+        match message:
+            case Checked():
+                patience.begin_again()
+                receive(message)
+            case Offered():
+                receive(message)
+            case Installing(done=False):
+                patience.wait_for_installer(message.packages)
+            case Installing():
+                patience.end_installation()
+            case Finished():
+                return
+            case Failed(retryable=True):
+                raise SynclineError(message.error)
+            case Failed():
+                raise ConfigurationError(message.error)
+            case _:
+                pass
+    raise SynclineError(f"the connector exited with code {await child.exit_code()} and sent no result")
+
+
+async def _ignore(_text: str) -> None:
+    """Drop what the connector prints: there is no task whose log could have it."""
