@@ -68,18 +68,28 @@ def parse_document(text: str, name: str) -> Document:
     if text.lstrip().startswith("{"):
         try:
             # YAML readers refuse the pairs of escapes that JSON writes for characters beyond U+FFFF.
-            value = json.loads(
-                text,
-                object_pairs_hook=_unique_keys,
-                parse_int=_number,
-                parse_float=_number,
-                parse_constant=_not_a_number,
-            )
-            return Document(_not_too_deep(value), name, digest)
+            return Document(parse_json(text), name, digest)
         except (ValueError, RecursionError):
             pass  # The YAML reader reports it with its line.
     reader = _YamlReader(text, name)
     return Document(reader.read(), name, digest, reader.lines)
+
+
+def parse_json(text: str) -> Any:
+    """The value of JSON text.
+
+    Raises:
+        ValueError: it is not JSON, has a duplicate key, or is nested too deep.
+        RecursionError: it is nested far too deep.
+    """
+    value = json.loads(
+        text,
+        object_pairs_hook=_unique_keys,
+        parse_int=_number,
+        parse_float=_number,
+        parse_constant=_not_a_number,
+    )
+    return _not_too_deep(value)
 
 
 def _not_a_number(name: str) -> Any:

@@ -84,9 +84,10 @@ class CatalogueReader:
         if not isinstance(location, str):
             return None
         substitution = Substitution(self._environment)
-        written, location = location, substitution.apply(location, ("sources",)).strip()
-        if substitution.problems or not location:
+        written, location = location, substitution.apply(location, ("sources",))
+        if substitution.problems or not isinstance(location, str) or not location.strip():
             return None
+        location = location.strip()
         if location.startswith("{"):
             return self._parse(location, "sources")
         # By its beginning, because not every string can be parsed as a URL.

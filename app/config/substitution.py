@@ -1,4 +1,4 @@
-"""`${env.NAME}`, `${file./path}` and `${env.A|file./path|default}` in the values of a catalogue."""
+"""`${env.NAME}`, `${file./path}`, `${env.A|file./path|default}` and `${env.NAME:int}` in the values of a catalogue."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.config.files import read_bytes
+from app.config.placeholder import FORM, PLACEHOLDER, Placeholder
 from app.config.problems import PlaceOf, Problem, nowhere, problem_at
 from app.domain.secret_values import is_secret_name, secrets_in
 
@@ -16,13 +17,9 @@ if TYPE_CHECKING:
 
     from app.connectors.options.complaints import KeyPath
 
-_PLACEHOLDER = re.compile(r"\$\{(?P<alternatives>(?:env|file)\.[^}]*)(?P<end>\}?)")
 _LITERAL = re.compile(
     r"\$\{(?!(?-i:env|file)\.)\s*(?P<kind>(?:env|file)\.|)(?P<name>[A-Za-z_/][\w./-]*)\s*(?:[|:}]|$)", re.IGNORECASE
 )
-_ALTERNATIVE = re.compile(r"(?P<kind>env\.|file\.(?=/))(?P<name>[^|]*)(?P<bar>\|?)(?P<rest>.*)", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORM = "write ${env.NAME} or ${env.NAME|default}"
 _LARGEST_FILE_BYTES = 1 << 20
 
 
@@ -34,6 +31,8 @@ class Substitution:
     The first alternative that is neither `env.NAME` nor `file./path` is the default, with everything after it. The
     content of a file is secret; a newline at its end is removed. Replaced values are not searched for placeholders
     again, and keys are not replaced. `unresolved` has the paths of the values that could not be replaced.
+
+    A placeholder with a type, which must be the whole value, becomes a value of this type; all others become text.
     """
 
     environment: Mapping[str, str]
@@ -51,30 +50,42 @@ class Substitution:
             return [self.apply(inner, (*path, index)) for index, inner in enumerate(value)]
         if isinstance(value, str) and "${" in value:
             self._warn_of_literals(value, path)
-            return _PLACEHOLDER.sub(lambda found: self._resolve(found, path), value)
+            if whole := PLACEHOLDER.fullmatch(value):
+                return self._replace_whole(whole, path)
+            return PLACEHOLDER.sub(lambda found: self._replace_part(found, path), value)
         return value
 
-    def _resolve(self, found: re.Match[str], path: KeyPath) -> str:
-        if not found["end"]:
-            self._refuse(path, f"a placeholder has no closing brace; {_FORM}")
+    def _replace_whole(self, found: re.Match[str], path: KeyPath) -> Any:
+        try:
+            placeholder = Placeholder.parse(found, whole=True)
+            text, origin = self._resolve(placeholder)
+            value = placeholder.convert(text, origin)
+        except ValueError as error:
+            self._refuse(path, str(error))
             return ""
-        rest, missing = found["alternatives"], []
-        if rest.startswith("file.") and not rest.startswith("file./"):
-            self._refuse(path, "a placeholder has a relative file path; write ${file./path/to/file}")
+        if not self.secrets.isdisjoint(secrets_in(text, secret=True)):
+            # As a number, a secret may be written differently.
+            self.secrets |= secrets_in(value, secret=True)
+        return value
+
+    def _replace_part(self, found: re.Match[str], path: KeyPath) -> str:
+        try:
+            return self._resolve(Placeholder.parse(found, whole=False))[0]
+        except ValueError as error:
+            self._refuse(path, str(error))
             return ""
-        while alternative := _ALTERNATIVE.fullmatch(rest):
-            name, rest = alternative["name"], alternative["rest"]
-            if alternative["kind"] == "env." and not _NAME.fullmatch(name):
-                self._refuse(path, f"a placeholder's variable name is not valid; {_FORM}")
-                return ""
-            value, why = self._variable(name) if alternative["kind"] == "env." else self._file(name)
-            if value:
-                return value
+
+    def _resolve(self, placeholder: Placeholder) -> tuple[str, str]:
+        """The text, and where it comes from; raises ValueError if there is none."""
+        missing: list[str] = []
+        for kind, name in placeholder.alternatives:
+            text, why = self._variable(name) if kind == "env" else self._file(name)
+            if text:
+                return text, f"environment variable {name}" if kind == "env" else f"file {name}"
             missing.append(why)
-            if not alternative["bar"]:
-                self._refuse(path, _describe(missing))
-                return ""
-        return rest
+        if placeholder.default is None:
+            raise ValueError(_describe(missing))
+        return placeholder.default, "the default"
 
     def _variable(self, name: str) -> tuple[str, str]:
         value = self.environment.get(name, "")
@@ -115,6 +126,6 @@ def _describe(missing: list[str]) -> str:
     names = [each for each in missing if not each.startswith("file ")]
     files = [each for each in missing if each.startswith("file ")]
     if not names:
-        return f"{', and '.join(files)}; {_FORM}"
+        return f"{', and '.join(files)}; {FORM}"
     problems = [f"environment variable {' or '.join(names)} is not set", *files]
     return f"{', and '.join(problems)}; set it, or give a default: ${{env.NAME|default}}"

@@ -56,6 +56,72 @@ def test_a_missing_variable_is_named_with_its_path(written: str, message: str) -
     assert [str(problem) for problem in substitution.problems] == [f"sources.load.config[0].password: {message}"]
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("${env.INT:int}", 7),
+        ("${env.INT:number}", 7),
+        ("${env.REAL:number}", 1.5),
+        ("${env.YES:bool}", True),
+        ("${env.NO:bool}", False),
+        ("${env.LIST:json}", ["a", {"b": 1.5}]),
+        ("${env.NONE:int|12}", 12),
+        ("${env.NONE:int|env.INT}", 7),
+        ("${env.NONE|env.INT:int}", 7),
+        ("${env.NONE|env.NONE:bool|true}", True),
+        ("${env.INT}", "007"),
+        ("${env.REAL}", "1.5e0"),
+    ],
+)
+def test_a_placeholder_with_a_type_becomes_a_value_of_it(written: str, value: Any) -> None:
+    environment = {"INT": "007", "REAL": "1.5e0", "YES": "True", "NO": "0", "LIST": ' ["a", {"b": 1.5}]'}
+    substitution = Substitution(environment)
+    replaced = substitution.apply({"at": [written]})["at"][0]
+    assert (replaced, type(replaced)) == (value, type(value))
+    assert substitution.problems == []
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "${env.X:int}",
+            "environment variable X must be an integer, such as 100, as the placeholder has the type ':int'",
+        ),
+        ("${env.X:bool}", "environment variable X must be true or false, as the placeholder has the type ':bool'"),
+        ("${env.X:json}", "environment variable X must be valid JSON, as the placeholder has the type ':json'"),
+        ("${env.DEEP:json}", "environment variable DEEP must be valid JSON, as the placeholder has the type ':json'"),
+        ("${env.BIG:number}", "environment variable BIG must be a number, such as 100 or 1.5, as the placeholder has"),
+        ("${env.N:int|some}", "the default must be an integer, such as 100, as the placeholder has the type ':int'"),
+        (
+            "${env.X:-hunter2}",
+            "a placeholder's type must be one of ':int', ':number', ':bool', ':json'; for a default, write",
+        ),
+        ("${env.X:int|env.Y:bool}", "a placeholder has several types (bool, int); write one"),
+        ("a ${env.ONE:int}", "a placeholder with a type, such as ':int', must be the whole value"),
+        ("${env.ONE:int}${env.ONE}", "a placeholder with a type, such as ':int', must be the whole value"),
+    ],
+)
+def test_what_is_not_of_the_type_is_refused_without_the_value(written: str, message: str) -> None:
+    substitution = Substitution({"X": "hunter2", "DEEP": "[" * 100_000, "BIG": "1e999", "ONE": "1"})
+    substitution.apply({"at": written})
+    (problem,) = substitution.problems
+    assert str(problem).startswith(f"at: {message}")
+    assert "hunter2" not in str(problem)
+    assert substitution.unresolved == [("at",)]
+
+
+def test_a_secret_is_masked_as_text_and_as_the_value_that_it_became(tmp_path: Path) -> None:
+    (tmp_path / "pin").write_text("004711\n")
+    (tmp_path / "with:int").write_text("text")
+    substitution = Substitution({"API_TOKEN": "0012345", "CREDENTIALS": '{"user": "some", "more": ["word-word"]}'})
+    written = ["${env.API_TOKEN:int}", f"${{file.{tmp_path}/pin:int}}", "${env.CREDENTIALS:json}"]
+    assert substitution.apply(written) == [12345, 4711, {"user": "some", "more": ["word-word"]}]
+    assert {"0012345", "12345", "004711", "4711", "word-word"} <= substitution.secrets
+    assert substitution.apply(f"${{file.{tmp_path}/with:int|x}}") == ""
+    assert substitution.apply(f"${{file.{tmp_path}/pin|x}}") == "004711"
+
+
 @given(PLAIN)
 def test_a_text_without_placeholders_stays(text: str) -> None:
     assert Substitution({}).apply(text) == text
