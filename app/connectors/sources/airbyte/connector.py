@@ -76,6 +76,12 @@ class Connector:
             raise SynclineError("the connector's 'spec' command returned no specification")
         return found.connection_specification
 
+    def configure(self, config: dict[str, Any]) -> None:
+        """Runs with this configuration from now on, and masks its secrets as well."""
+        self.config = config
+        self._program.mask(self._secrets(config))
+        self._write("config.json", config)
+
     def mask_by(self, specification: Any) -> None:
         """From now on masks in its output what this JSON Schema marks as secret, in any configuration."""
         self.specified = specification

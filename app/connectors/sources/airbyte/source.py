@@ -14,6 +14,7 @@ from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
+from app.connectors.sources.airbyte.casting import cast_by
 from app.connectors.sources.airbyte.catalog import choose, find_choice, offers_of
 from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
 from app.connectors.sources.airbyte.container import SEEN_AT, Container
@@ -117,7 +118,10 @@ class AirbyteSource:
         alone = isinstance(self._job, Sync)
         owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if alone else None
         connector = self._connector(config, owner=owner)
-        connector.mask_by(self._specification(connector, config))
+        specification = self._specification(connector, config)
+        # Before and after: as a number, a secret may be written differently.
+        connector.mask_by(specification)
+        connector.configure(cast_by(specification, config))
         return connector
 
     def _second_connector(self, connector: Connector) -> Connector:

@@ -29,7 +29,9 @@ command, arguments = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
 if command == "spec":
     open(__file__ + ".specs", "a").write("x")
     hidden = {"type": "string", "airbyte_secret": True}
-    print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {"properties": {"phrase": hidden}}}}))
+    pin, flag = {"type": "integer", "airbyte_secret": True}, {"type": "boolean"}
+    properties = {"phrase": hidden, "pin": pin, "flag": flag}
+    print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {"properties": properties}}}))
     sys.exit()
 config = json.load(open(arguments["--config"]))
 def say(kind, **fields):

@@ -261,6 +261,13 @@ def test_a_command_tells_what_is_secret_by_its_specification(
     assert connection.specified == 2, "it may be another program by now"
 
 
+def test_text_becomes_what_the_specification_wants_and_stays_secret(connection: Connection) -> None:
+    said = connection.read("004711 or 4711?\n", pin="004711", flag="true", phrase="007")
+    given = connection.called["config"]
+    assert (given["pin"], given["flag"], given["phrase"]) == (4711, True, "007")
+    assert ("info", "*** or ***?") in said.log
+
+
 def test_a_command_without_a_specification_is_read_with_a_warning(connection: Connection) -> None:
     program = connection.directory / "connector.py"
     program.write_text(program.read_text().replace('command == "spec"', 'command == "spec" and sys.exit("no spec")'))
