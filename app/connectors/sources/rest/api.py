@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.dlt.runtime import chain, describe_error, isolate, translate_errors
+from app.connectors.sources.rest.casting import cast_texts
 from app.connectors.sources.rest.validation import check_config
 from app.domain.errors import ConfigurationError
 from app.domain.redaction import Redactor
@@ -39,6 +40,7 @@ class Api:
         # Below, dlt's objects replace secrets.
         self._written = copy.deepcopy(config)
         isolate(home)
+        cast_texts(config)
         check_config(config)
         with translate_errors("dlt does not accept the configuration", config=config, permanent=True):
             self._source = self._make_source(config, log)

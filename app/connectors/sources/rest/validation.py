@@ -46,11 +46,16 @@ class InvalidConfigError(ConfigurationError):
 
 def check_config(config: dict[str, Any]) -> None:
     """Raises `InvalidConfigError` for keys, types of values and names of resources that dlt does not know."""
+    # Only a configuration of the right shape has names to look for.
+    if problems := problems_of_types(config) or list(_in_parents(config)):
+        raise InvalidConfigError("; ".join(f"{render_path(path)}: {why}" for path, why in problems), problems)
+
+
+def problems_of_types(config: dict[str, Any]) -> list[KeyProblem]:
+    """Keys that dlt does not know, and values of other types than it declares."""
     from dlt.sources.rest_api.typing import RESTAPIConfig  # noqa: PLC0415 -- dlt takes seconds
 
-    # Only a configuration of the right shape has names to look for.
-    if problems := list(_in_mapping(config, RESTAPIConfig, ())) or list(_in_parents(config)):
-        raise InvalidConfigError("; ".join(f"{render_path(path)}: {why}" for path, why in problems), problems)
+    return list(_in_mapping(config, RESTAPIConfig, ()))
 
 
 def _in_parents(config: dict[str, Any]) -> Iterator[KeyProblem]:

@@ -9,6 +9,7 @@ import yaml
 
 from app.config.reader import load_catalogue
 from app.connectors.dlt.runtime import translate_errors
+from app.connectors.sources.rest.casting import cast_texts
 from app.connectors.sources.rest.validation import InvalidConfigError, check_config
 from app.domain.errors import ConfigurationError
 
@@ -156,6 +157,24 @@ def test_everything_that_dlt_accepts_is_accepted(config: str) -> None:
     parsed = yaml.safe_load(config)
     rest_api._validate_config(parsed)
     check_config(parsed)
+
+
+def test_text_becomes_a_number_or_a_boolean_where_dlt_accepts_no_text() -> None:
+    paginator = {"type": "offset", "limit": "100", "stop_after_empty_page": "true", "maximum_offset": "many"}
+    endpoint = {"path": "007", "params": {"page_size": "50"}, "paginator": paginator}
+    config: Any = {
+        "client": {"base_url": "https://shop.example.com", "auth": {"token": "00471"}},
+        "resources": [{"name": "a", "endpoint": endpoint}],
+    }
+    cast_texts(config)
+    assert config["client"]["auth"] == {"token": "00471"}
+    assert endpoint == {
+        "path": "007",
+        "params": {"page_size": "50"},
+        "paginator": {"type": "offset", "limit": 100, "stop_after_empty_page": True, "maximum_offset": "many"},
+    }
+    with pytest.raises(InvalidConfigError, match="maximum_offset: must be an integer"):
+        check_config(config)
 
 
 def test_what_dlt_quotes_of_a_wrong_configuration_is_left_out() -> None:
