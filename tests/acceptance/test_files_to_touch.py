@@ -154,7 +154,8 @@ def test_a_kind_of_source_and_a_key_of_collections_take_the_files_that_are_named
     syncline = ("-m", "app.cli")
     assert "1 source with 1 collection" in run(copy, *syncline, "check", "syncline.yaml")
     assert "greetings" in run(copy, *syncline, "sources", "discover", "--config", "syncline.yaml", "greeter")
-    assert "works" in run(copy, *syncline, "sources", "test", "--config", "syncline.yaml", "greeter")
+    tested = run(copy, *syncline, "sources", "test", "--config", "syncline.yaml", "greeter")
+    assert [line.rsplit(None, 1)[-1] for line in tested.splitlines()] == ["RESULT", "ok", "ok"]
 
     assert "rows_written=2" in run(copy, "-c", RUN_AN_ATTEMPT)
     with duckdb.connect(str(copy / "warehouse.duckdb")) as warehouse:

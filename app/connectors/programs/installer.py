@@ -41,13 +41,17 @@ def run_installer(command: list[str], failure: str) -> None:
         preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two system calls, loaded before the fork
     ) as running:
         for line in running.stdout or ():
-            # A token may stand in the place of a name, so the whole login is left out.
-            shown = _LOGIN.sub("***@", redact(line))
+            shown = without_logins(redact(line))
             sys.stderr.write(shown)
             sys.stderr.flush()
             last.append(shown)
     if code := running.returncode:
         raise SynclineError(f"{failure}: the command ended with code {code}{_describe_end(last)}")
+
+
+def without_logins(text: str) -> str:
+    """`text` with `***` for the login of each URL: a token may stand in the place of a user's name."""
+    return _LOGIN.sub("***@", text)
 
 
 def _describe_end(last: deque[str]) -> str:

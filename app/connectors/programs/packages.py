@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from app.connectors.contract.passes import InstallationLog
 from app.connectors.programs.indexes import installers
-from app.connectors.programs.installer import run_installer
+from app.connectors.programs.installer import run_installer, without_logins
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.inherited_environment import program_environment
 
@@ -87,10 +87,10 @@ def _announce(requirements: tuple[str, ...], log: Log) -> Iterator[None]:
     """Reports the start and the end of an installation, if `log` wants to know."""
     announce = log.installing if isinstance(log, InstallationLog) else None
     if announce:
-        announce(" ".join(requirements))
+        announce(_shown(requirements))
     yield
     if announce:
-        announce(" ".join(requirements), done=True)
+        announce(_shown(requirements), done=True)
 
 
 def _lock(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
@@ -98,7 +98,7 @@ def _lock(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        log("info", f"installing {' '.join(requirements)}: waiting for another attempt that is installing it")
+        log("info", f"installing {_shown(requirements)}: waiting for another attempt that is installing it")
         with _announce(requirements, log):
             fcntl.flock(lock, fcntl.LOCK_EX)
         return True
@@ -116,7 +116,7 @@ def _read_marker(home: Path) -> dict[str, dict[str, list[str]]] | None:
 
 
 def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
-    log("info", f"installing {' '.join(requirements)}")
+    log("info", f"installing {_shown(requirements)}")
     python = str(home / "bin" / "python")
     with _announce(requirements, log):
         _install(home, python, requirements, log)
@@ -162,8 +162,12 @@ def _build_with_pip(home: Path, python: str, requirements: tuple[str, ...]) -> N
     run_installer([python, "-m", "pip", "install", *options, *requirements], _install_failure(requirements))
 
 
+def _shown(requirements: tuple[str, ...]) -> str:
+    return without_logins(" ".join(requirements))
+
+
 def _install_failure(requirements: tuple[str, ...]) -> str:
-    return f"cannot install {' '.join(requirements)}"
+    return f"cannot install {_shown(requirements)}"
 
 
 def _only_command(commands: list[str], package: str) -> str:

@@ -148,8 +148,11 @@ def test_no_login_of_an_index_is_shown(
     monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "hunter2-hunter2")
     seen = "looked at https://glpat-token@packages.example.com/simple/tap-made with hunter2-hunter2"
     (uv / "uv").write_text(f"#!/bin/sh\necho '{seen}'\necho 'line by line' >&2\nexit 1\n")
+    said = Heard()
+    requirement = "tap-made@https://glpat-token@packages.example.com/tap_made-1.0.whl"
     with pytest.raises(SynclineError) as failed:
-        install(tmp_path, "tap-made==1.0")
+        installed_command((requirement,), executable=None, data_dir=tmp_path, log=said)
+    assert "glpat-token" not in f"{said}{failed.value}"
     assert str(failed.value).endswith(
         "; the end of its output: looked at https://***@packages.example.com/simple/tap-made with *** line by line"
     )

@@ -69,7 +69,7 @@ def syncline(config: Path, *arguments: str, url: str = "") -> subprocess.Complet
         environment.pop(name, None)
     environment |= {"DATABASE_URL": url} if url else {}
     command = [sys.executable, "-m", "app.cli", "sources", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 @contextmanager
@@ -176,6 +176,7 @@ def test_the_destinations_of_a_source_are_tried_with_it(config: Path) -> None:
     assert "very-secret" not in tested.stderr
 
 
+@pytest.mark.long
 def test_a_package_that_cannot_be_installed_is_told_with_its_installers_reason(config: Path) -> None:
     tap = "  tap: {type: singer, destinations: nowhere, config: {package: 'tap-made@file:///no/such/tap_made-1.0-py3-none-any.whl'}}"
     config.write_text(config.read_text().replace("sources:\n", f"sources:\n{tap}\n"))
