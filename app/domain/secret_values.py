@@ -15,7 +15,7 @@ SHORTEST_SECRET = 4
 """In characters. Shorter ones would be redacted within ordinary words."""
 
 _SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature)($|_)"
+    r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature|sig)($|_)"
     r"|secret|token|credential|connection_string|(^|_)keys?($|_)|(api|private|access|account)key",
 )
 _ORDINARY_NAME = re.compile(

@@ -13,7 +13,7 @@ from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.signatures import Bookmark
-from app.connectors.sources.files.storage import Storage
+from app.connectors.sources.files.storage import Storage, mask_address
 from app.connectors.sources.files.survey import Survey
 from app.connectors.sources.files.unpacking import Part, parts_of
 from app.domain.attempt_protocol import Offered
@@ -91,6 +91,10 @@ class FilesSource:
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         with prefix_errors(self._subject):
             loaded = Bookmark.parse(bookmark)
+            if (names := {mask_address(name): signature for name, signature in loaded.files.items()}) != loaded.files:
+                # An earlier release kept the signatures of URLs.
+                loaded.files = names
+                yield Checkpoint(loaded.text())
             found = self._storage.find_files(loaded=loaded.files)
             if self._full_refresh:
                 yield from self._read_all(found, loaded)

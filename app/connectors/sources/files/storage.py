@@ -20,6 +20,7 @@ from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import is_secret_name, secrets_in
+from app.domain.signed_urls import signature_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +72,7 @@ class Storage:
         self._options = options
         self._work_dir = work_dir
         self._systems: dict[str, Any] = {}
-        self._redact = Redactor(secrets_in(options) | secrets_in(list(self._addresses))).redact
+        self._redactor = Redactor(secrets_in(options) | secrets_in(list(self._addresses)))
 
     def find_files(self, *, loaded: Iterable[str] = ()) -> list[Found]:
         """The files that exist now: addresses in the given order, matches of a pattern by name; or all by their time.
@@ -157,6 +158,11 @@ class Storage:
             raise ConfigurationError(f"cannot read {name}: 'storage_options' do not fit: {reason}") from None
         except Exception as error:  # noqa: BLE001 -- each file system has exceptions of its own
             raise SynclineError(f"cannot read {name}: {self._redact(_describe_error(error))}") from None
+
+    def _redact(self, text: str) -> str:
+        for address in self._addresses:
+            text = text.replace(address, mask_address(address))
+        return self._redactor.redact(text)
 
     def _matches(self, address: str) -> list[tuple[str, dict[str, Any] | None]]:
         """Addresses with their descriptions from the listing: one request per object would take minutes."""
@@ -277,15 +283,20 @@ def _modified(file: Found) -> int:
 
 
 def mask_address(address: str) -> str:
-    """`address` without passwords and values of secret parameters; a local path is unchanged."""
+    """`address` without passwords, values of secret parameters, and a signature, which may be renewed.
+
+    A local path is unchanged, and so is an address that has been masked before.
+    """
     if protocol_of(address) not in ("http", "https"):
         return address
     url = urlsplit(address)
     host = url.netloc.rpartition("@")[2]
     fields = parse_qsl(url.query, keep_blank_values=True)
+    signature = signature_parts(name for name, _ in fields)
     query = url.query
-    if any(is_secret_name(name) for name, _ in fields):
-        query = urlencode([(name, "***" if is_secret_name(name) else value) for name, value in fields], safe="*")
+    if signature or any(is_secret_name(name) for name, _ in fields):
+        kept = [(name, value) for name, value in fields if name not in signature]
+        query = urlencode([(name, "***" if is_secret_name(name) else value) for name, value in kept], safe="*")
     return url._replace(netloc=host, query=query, fragment="").geturl()
 
 

@@ -271,7 +271,6 @@ def test_a_bookmark_of_another_kind_of_source_is_refused() -> None:
     [
         ("https://user:hunter2@host:8/a.csv", "https://host:8/a.csv"),
         ("https://host/a.csv?token=hunter2&x=1#f", "https://host/a.csv?token=***&x=1"),
-        ("https://host/a.csv?X-Amz-Signature=hunter2", "https://host/a.csv?X-Amz-Signature=***"),
         ("https://host/a.csv?x=%20+", "https://host/a.csv?x=%20+"),
         ("s3://bucket/a b?.csv", "s3://bucket/a b?.csv"),
     ],
