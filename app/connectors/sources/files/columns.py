@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.schema import Digits, Kind, common_kind, integer_kind, parse_type
+from app.connectors.sources.files.notations import MOMENTS, NUMBERS, USUAL, USUAL_NUMBERS, Notation
 from app.connectors.values import casting, jsontext, times
 from app.connectors.values.casting import Unfit
 from app.connectors.values.inference import kind_of_json
@@ -47,12 +48,8 @@ _HOLDS: Final[dict[Kind, Holds]] = {
     Kind.JSON: casting.Json(nul=True),
 }
 # Kinds of columns of one name in different files that are one column.
-_NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL, Kind.FLOAT})
-_MOMENTS: Final = frozenset({Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP})
-# What other programs write: ` 5`, `+5`, `.5`, `5.`.
-_UNUSUAL_NUMBER: Final = re.compile(
-    r"[ \t]*(?:\+|(?P<minus>-)?)(?P<whole>\d*)(?:\.(?P<fraction>\d*))?(?P<exponent>[eE][+-]?\d+)?[ \t]*", re.ASCII
-)
+_ALIKE: Final = (NUMBERS, MOMENTS)
+_WITH_NOTATION: Final = NUMBERS | MOMENTS | {Kind.DATE}
 _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
 
 
@@ -69,11 +66,18 @@ class Columns:
     """`kinds` and the `digits` of decimals grow while files are read; the collection's bookmark keeps both."""
 
     def __init__(
-        self, types: Mapping[str, str], *, key: Iterable[str], known: dict[str, Kind], digits: dict[str, Digits]
+        self,
+        types: Mapping[str, str],
+        *,
+        key: Iterable[str],
+        known: dict[str, Kind],
+        digits: dict[str, Digits],
+        notation: Notation = USUAL,
     ) -> None:
         declared = {name: parse_type(given) for name, given in types.items()}
         self._declared = {name: kind for name, (kind, _) in declared.items()}
         self._key = frozenset(key)
+        self._notation = notation
         self.kinds = known
         self.digits = digits
         self.digits.update({name: found for name, (_, found) in declared.items() if found})
@@ -84,6 +88,10 @@ class Columns:
         for name in names:
             self.kinds.setdefault(name, self._declared.get(name, Kind.TEXT))
         return {name: self.kinds[name] for name in names}
+
+    def parser(self, name: str) -> Callable[[str], Any] | None:
+        """What turns the text of a known column into its value, as `parser` below."""
+        return parser(self.kinds[name], self.digits.get(name), self._notation)
 
     def add_file_columns(self, types: Mapping[str, tuple[Kind, Digits | None]], *, file: str) -> None:
         """Adds the columns that a file declares; raises ConfigurationError if earlier files declared other kinds."""
@@ -132,6 +140,7 @@ class Columns:
 
     def _check(self, field: str, batch: Batch, file: str) -> None:
         kind = self.kinds[field]
+        parse = parser(kind, None, self._notation) if kind in _WITH_NOTATION else None
         for record, line in zip(batch.records, batch.lines, strict=True):
             value = record.get(field)
             if value is None or type(value) in _NATIVE.get(kind, ()):
@@ -142,13 +151,16 @@ class Columns:
                     "values before it; set the column's type in 'types', or give all values one type"
                 )
             try:
-                _HOLDS[kind].cast(value)
+                if parse is not None and isinstance(value, str):
+                    record[field] = parse(value)
+                else:
+                    _HOLDS[kind].cast(value)
             except Unfit as unfit:
                 raise misfit(value, kind, unfit, file=file, line=line, column=field) from None
 
 
 def _is_one_column(known: Kind, kind: Kind) -> bool:
-    return any({known, kind} <= group for group in (_NUMBERS, _MOMENTS))
+    return any({known, kind} <= group for group in _ALIKE)
 
 
 def _more_digits(one: Digits, other: Digits) -> Digits:
@@ -164,7 +176,7 @@ def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column
     )
 
 
-def parser(kind: Kind, digits: Digits | None = None) -> Callable[[str], Any] | None:
+def parser(kind: Kind, digits: Digits | None = None, notation: Notation = USUAL) -> Callable[[str], Any] | None:
     """A function from text to a value, which raises `Unfit`; None if the text is the value."""
     if kind is Kind.TEXT:
         return None
@@ -172,29 +184,34 @@ def parser(kind: Kind, digits: Digits | None = None) -> Callable[[str], Any] | N
         return _boolean
     if kind is Kind.JSON:
         return _json
+    # The destination converts the value; only here is the line known.
     cast = (_HOLDS[kind] if kind is not Kind.DECIMAL or digits is None else casting.Number(*digits)).cast
-
-    def check(text: str) -> str:
-        # The destination converts the value; only here is the line known.
-        try:
-            cast(text)
-        except Unfit:
-            if kind not in _NUMBERS or (number := _plain_number(text)) is None:
-                raise
-            cast(number)
-            return number
-        return text
-
-    return check
+    read = notation.readers.get(kind)
+    return partial(_check_usual, cast, kind) if read is None else partial(_check_read, cast, read)
 
 
-def _plain_number(text: str) -> str | None:
-    """A number that is written in an unusual form, in the usual one; None if it is not the unusual form of one."""
-    found = _UNUSUAL_NUMBER.fullmatch(text)
-    if found is None or not (found["whole"] or found["fraction"]):
-        return None
-    fraction = f".{found['fraction']}" if found["fraction"] else ""
-    return f"{found['minus'] or ''}{found['whole'] or '0'}{fraction}{found['exponent'] or ''}"
+def _check_usual(cast: Callable[[Any], Any], kind: Kind, text: str) -> str:
+    try:
+        cast(text)
+    except Unfit as unfit:
+        if kind not in NUMBERS:
+            raise Unfit(f"{unfit}{_hint(kind, unfit)}") from None
+        text = USUAL_NUMBERS.read(text)
+        cast(text)
+    return text
+
+
+def _check_read(cast: Callable[[Any], Any], read: Callable[[str], str], text: str) -> str:
+    usual = read(text)
+    cast(usual)
+    return usual
+
+
+def _hint(kind: Kind, unfit: Unfit) -> str:
+    if "ISO 8601" not in str(unfit) or kind is Kind.TIME:
+        return ""
+    option, what = ("date_format", "dates") if kind is Kind.DATE else ("timestamp_format", "times")
+    return f"; set '{option}' if the file writes {what} in another form"
 
 
 def _boolean(text: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from app.connectors.contract.batches import is_full
 from app.connectors.sources.files.beginnings import begin
-from app.connectors.sources.files.columns import Batch, misfit, parser
+from app.connectors.sources.files.columns import Batch, misfit
 from app.connectors.sources.files.escaped_rows import EscapedRows
 from app.connectors.sources.files.lines import Lines
 from app.connectors.sources.files.plain_rows import PlainRows
@@ -49,7 +49,7 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
         values = _Values(
             part.name,
             names,
-            [parser(kind, columns.digits.get(name)) for name, kind in kinds.items()],
+            [columns.parser(name) for name in kinds],
             list(kinds.values()),
         )
         row = rows.next() if parameters.header is True else first

@@ -13,12 +13,14 @@ from app.connectors.contract.schema import Kind, parse_type
 from app.connectors.options.addresses import READABLE, normalize_address, protocol_of
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
+from app.connectors.sources.files.time_formats import TimeFormat
 from app.domain.keys import Several
 from app.domain.ports import HIGHEST_PORT
 from app.domain.writing import Empty  # noqa: TC001 - pydantic reads the annotations
 
 _CSV_ONLY: Final = ("dialect", "header", "skip_lines", "comment", "delimiter", "quote", "escape", "nulls")
-_TEXT_ONLY: Final = ("encoding", "empty", *_CSV_ONLY)
+_NOTATION: Final = ("decimal", "thousands", "date_format", "timestamp_format")
+_TEXT_ONLY: Final = ("encoding", "empty", *_NOTATION, *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
@@ -83,6 +85,10 @@ class FilesParameters(Options):
     escape: str | None = None
     nulls: tuple[str, ...] | None = None
     types: dict[str, TypeName] = Field(default_factory=dict)
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'"] | None = None
+    date_format: str | None = None
+    timestamp_format: str | None = None
     add_columns: tuple[Literal["_file", "_line"], ...] = ()
 
     @field_validator("path")
@@ -118,6 +124,20 @@ class FilesParameters(Options):
         # A byte order mark is skipped for every encoding.
         return name.removesuffix("-sig")
 
+    @field_validator("date_format")
+    @classmethod
+    def _check_date_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            TimeFormat(value, clock=False)
+        return value
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _check_timestamp_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            TimeFormat(value, clock=True)
+        return value
+
     @field_validator("header")
     @classmethod
     def _check_header(cls, header: bool | tuple[str, ...]) -> bool | tuple[str, ...]:  # noqa: FBT001 -- an option
@@ -144,6 +164,8 @@ class FilesParameters(Options):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
         if self.comment is not None and self.comment in (self.delimiter, quote, self.escape):
             raise ValueError("'comment' must differ from 'delimiter', 'quote' and 'escape'")
+        if self.decimal == self.thousands:
+            raise ValueError("'thousands' must differ from 'decimal'")
         return self
 
 

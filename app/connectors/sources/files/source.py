@@ -12,6 +12,7 @@ from app.connectors.contract.offers import column_types
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.files.columns import Batch, Columns
+from app.connectors.sources.files.notations import KINDS_OF, Notation
 from app.connectors.sources.files.signatures import Bookmark
 from app.connectors.sources.files.storage import Storage, mask_address
 from app.connectors.sources.files.survey import Survey
@@ -174,6 +175,10 @@ class FilesSource:
     def _warn_of_types(self, table: _GrowingTable) -> None:
         if unknown := [name for name in self._parameters.types if name not in table.kinds]:
             self._log("warn", f"'types' names columns that no file has: {', '.join(map(repr, unknown))}")
+        for option, kinds in KINDS_OF.items():
+            if option in self._parameters.model_fields_set and kinds.isdisjoint(table.kinds.values()):
+                types = ", ".join(sorted(kind.value for kind in kinds))
+                self._log("warn", f"{option!r} has no effect: no column has one of the types {types}; set 'types'")
 
     def _read_file(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
         self._log("info", f"reading {file.name}")
@@ -240,7 +245,13 @@ class _GrowingTable:
         full_refresh: bool = False,
         empty: Empty | None = None,
     ) -> None:
-        self.columns = Columns(parameters.types, key=key, known=known.columns, digits=known.digits)
+        self.columns = Columns(
+            parameters.types,
+            key=key,
+            known=known.columns,
+            digits=known.digits,
+            notation=Notation.of(parameters),
+        )
         self._name = name
         self._key = key
         self._full_refresh = full_refresh

@@ -11,6 +11,7 @@ import pytest
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.delimited import read_csv
 from app.connectors.sources.files.jsonl import read_jsonl
+from app.connectors.sources.files.notations import Notation
 from app.connectors.sources.files.options import FilesParameters
 from app.connectors.sources.files.unpacking import Part
 from app.domain.errors import ConfigurationError
@@ -27,9 +28,13 @@ def part(content: bytes, name: str = "a.csv") -> Part:
     return Part(name, "csv", stream=stream, on_disk=lambda: pytest.fail("it is text"))
 
 
+def columns_of(parameters: FilesParameters) -> Columns:
+    return Columns(parameters.types, key=(), known={}, digits={}, notation=Notation.of(parameters))
+
+
 def rows_of(content: bytes, *, name: str = "a.csv", **options: Any) -> list[dict[str, Any]]:
     parameters = FilesParameters.model_validate({"path": name} | options)
-    columns = Columns(parameters.types, key=(), known={}, digits={})
+    columns = columns_of(parameters)
     return [record for batch in read_csv(part(content, name), parameters, columns) for record in batch.records]
 
 
@@ -45,6 +50,4 @@ def refusal_of(content: bytes, **options: Any) -> str:
 
 def objects_of(content: bytes, **options: Any) -> list[Batch]:
     parameters = FilesParameters.model_validate({"path": "a.jsonl"} | options)
-    return list(
-        read_jsonl(part(content, "a.jsonl"), parameters, Columns(parameters.types, key=(), known={}, digits={}))
-    )
+    return list(read_jsonl(part(content, "a.jsonl"), parameters, columns_of(parameters)))
