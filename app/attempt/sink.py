@@ -85,6 +85,8 @@ class Sink:
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
             if not isinstance(destination, Emptying):
+                if emptied.may_stay:
+                    return
                 raise ConfigurationError(
                     "it cannot replace the rows of an interval, so they would be duplicated: set 'primary_key'"
                 )

@@ -60,6 +60,8 @@ class Writing:
         Raises:
             ConfigurationError: the mode contradicts what the source reads, or needs a key that it does not have.
         """
+        if table.aside:
+            return _put_aside(table, position)
         mode, gone = self._with_gone_rows(self.mode or _usual(table), table)
         self._check(mode, table)
         if mode is WriteMode.APPEND:
@@ -111,12 +113,20 @@ class Writing:
 
     def check_key(self, table: Table) -> None:
         """Raises `ConfigurationError` if rows of the table need a key and have none."""
+        if table.aside:
+            return
         mode = self.mode or _usual(table)
         if mode in _KEYED and not table.key:
             raise ConfigurationError(
                 f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
                 "set 'primary_key'"
             )
+
+
+def _put_aside(table: Table, position: Position) -> Table:
+    """Appended, unless the source reads everything again."""
+    again = table.full_refresh or position.reload or (position.loaded and position.bookmark is None)
+    return dataclasses.replace(table, mode=WriteMode.REPLACE if again else WriteMode.APPEND)
 
 
 def _usual(table: Table) -> WriteMode:

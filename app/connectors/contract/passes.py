@@ -55,12 +55,14 @@ class Checkpoint:
 class Emptied:
     """The next commit removes all rows of an announced table whose `column` has this `value`.
 
-    Rows that are sent after it stay.
+    Rows that are sent after it stay. A destination that cannot do this keeps the rows if they `may_stay`, and fails
+    otherwise.
     """
 
     table: str
     column: str
     value: str
+    may_stay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,9 @@ class Table:
     record with a value for the field `delete_marker` says that its row was deleted; the attempt also sets `deletes`,
     which decides what happens then, and `gone`, which decides what an upsert does to rows that a full refresh did not
     bring.
+
+    A table that is `aside` has what the source could not read as rows of the collection. How these are written says
+    nothing about it, and it may be dropped: the bookmark does not stand for it.
     """
 
     name: str
@@ -126,6 +129,7 @@ class Table:
     delete_marker: str | None = None
     deletes: Deletes = Deletes.MARK
     gone: Deletes = Deletes.IGNORE
+    aside: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:

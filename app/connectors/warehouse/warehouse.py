@@ -169,8 +169,8 @@ class Warehouse(abc.ABC):
             self._bookmark.hold()
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
-            with_rows = [name for name, stage in self._stages.items() if stage.has_moved]
-            self._bookmark.move(bookmark, final=final, tables=with_rows)
+            tables = [name for name, stage in self._stages.items() if stage.has_moved and not stage.target.table.aside]
+            self._bookmark.move(bookmark, final=final, tables=tables)
             if final:
                 self._finish()
             fail_point("destination.bookmarked")

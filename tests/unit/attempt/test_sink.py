@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.attempt.sink import Sink, close
+from app.connectors.contract.passes import Emptied
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 
@@ -40,3 +41,11 @@ def test_what_failed_before_the_closing_is_told_first() -> None:
     failed.failure = ConfigurationError("destination 'failed': no such table")
     with pytest.raises(SynclineError, match=r"^destination 'failed': no such table; destination 'first': .*disk full$"):
         close([sink("first", Ending(OSError("disk full"))), failed])
+
+
+def test_a_destination_that_cannot_remove_rows_keeps_those_that_may_stay() -> None:
+    kept, failed = sink("kept", Ending()), sink("failed", Ending())
+    kept.empty(Emptied("t", "file", "a.csv", may_stay=True))
+    failed.empty(Emptied("t", "window", "1"))
+    assert kept.failure is None
+    assert "it cannot replace the rows of an interval" in str(failed.failure)

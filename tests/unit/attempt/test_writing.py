@@ -176,3 +176,27 @@ def test_the_page_shows_every_mode_and_every_policy() -> None:
     for shown in (WriteMode, SchemaPolicy):
         cells = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
         assert set(shown) <= set(cells)
+
+
+@pytest.mark.parametrize("mode", [None, *WriteMode])
+@pytest.mark.parametrize(
+    ("position", "full_refresh", "taken"),
+    [
+        (FIRST, False, APPEND),
+        (LATER, False, APPEND),
+        (VOID, False, REPLACE),
+        (FORGOTTEN, False, REPLACE),
+        (Position(reload=Reload.MISSING), False, REPLACE),
+        (LATER, True, REPLACE),
+    ],
+)
+def test_what_is_put_aside_is_written_in_its_own_way(
+    mode: WriteMode | None,
+    position: Position,
+    full_refresh: bool,  # noqa: FBT001 -- a parameter of the test
+    taken: WriteMode,
+) -> None:
+    writing = Writing(mode, SchemaPolicy.FREEZE, subject="c", empty="refuse", max_shrink=0.0, deletes=MARK)
+    given = replace(table(full_refresh=full_refresh, keyed=False), aside=True)
+    writing.check_key(given)
+    assert writing.arriving(given, position) == replace(given, mode=taken)

@@ -111,7 +111,9 @@ class DltDestination:
                 bookmark=bookmark,
                 generation=self._fence.generation,
                 final=final,
-                standing=self._bookmark.standing(stage.target.table.name for stage in full),
+                standing=self._bookmark.standing(
+                    stage.target.table.name for stage in full if not stage.target.table.aside
+                ),
             )
             if full:
                 self._bookmark.prepare(prepared)

@@ -110,7 +110,8 @@ class ParquetDestination:
             files = self._upload(name, stage)
             rows += sum(file.rows for file in files)
             tables[name] = self._state(stage.target, files, final=final)
-        self._standing = self._fence.standing.with_tables(self._standing, *self._stages)
+        loaded = [name for name, stage in self._stages.items() if not stage.target.table.aside]
+        self._standing = self._fence.standing.with_tables(self._standing, *loaded)
         manifest = self._manifest.next_version(
             tables=tables,
             standing=self._standing,
