@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.schema import Digits, Kind, common_kind, integer_kind, parse_type
+from app.connectors.sources.files.bad_rows import BadRowError
 from app.connectors.sources.files.notations import MOMENTS, NUMBERS, USUAL, USUAL_NUMBERS, Notation
 from app.connectors.values import casting, jsontext, times
 from app.connectors.values.casting import Unfit
@@ -19,6 +21,7 @@ from app.domain.numbers import EXACT_IN_A_DOUBLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from app.connectors.sources.files.bad_rows import BadRow
     from app.connectors.values.casting import Holds
 
 # JSON's own types; values of these fit without a closer look.
@@ -55,11 +58,15 @@ _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkey
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows of a part; `lines` has the line of each, from 1. `size` is about how many bytes they take."""
+    """Some rows of a part; `lines` has the line of each, from 1. `size` is about how many bytes they take.
+
+    `bad` are rows among them that cannot be read.
+    """
 
     records: list[dict[str, Any]]
     lines: Sequence[int]
     size: int
+    bad: Sequence[BadRow] = ()
 
 
 class Columns:
@@ -76,7 +83,7 @@ class Columns:
     ) -> None:
         declared = {name: parse_type(given) for name, given in types.items()}
         self._declared = {name: kind for name, (kind, _) in declared.items()}
-        self._key = frozenset(key)
+        self.key = tuple(key)
         self._notation = notation
         self.kinds = known
         self.digits = digits
@@ -88,6 +95,13 @@ class Columns:
         for name in names:
             self.kinds.setdefault(name, self._declared.get(name, Kind.TEXT))
         return {name: self.kinds[name] for name in names}
+
+    def missing_key(self, record: dict[str, Any], *, file: str, line: int) -> BadRowError | None:
+        """What is wrong with a record that has no value for the key; None if nothing is."""
+        for name in self.key:
+            if record.get(name) is None:
+                return BadRowError(f"{file}, line {line}, column {name!r}: the key has no value")
+        return None
 
     def parser(self, name: str) -> Callable[[str], Any] | None:
         """What turns the text of a known column into its value, as `parser` below."""
@@ -105,11 +119,13 @@ class Columns:
                     "set the column's type in 'types'"
                 )
 
-    def learn(self, batch: Batch, *, file: str) -> None:
-        """Learns kinds from JSON values; raises ConfigurationError, with the line, for a value that does not fit.
+    def learn(self, batch: Batch, *, file: str) -> dict[int, BadRowError]:
+        """Learns kinds from JSON values; returns what is wrong with records that do not fit, and learns nothing then.
 
         A field without any value yet is removed from the records, as its kind is unknown.
         """
+        before = dict(self.kinds)
+        checked = _Checked()
         fields: dict[str, None] = {}
         for record in batch.records:
             fields.update(dict.fromkeys(record))
@@ -122,7 +138,14 @@ class Columns:
             if field not in self.kinds:
                 self.kinds[field] = self._declared.get(field) or self._first_kind(field, found, batch)
             if not found <= _NATIVE.get(self.kinds[field], frozenset()):
-                self._check(field, batch, file)
+                self._check(field, batch, file, checked)
+        if checked.misfits:
+            self.kinds.clear()
+            self.kinds.update(before)
+        else:
+            for record, field, value in checked.parsed:
+                record[field] = value
+        return checked.misfits
 
     def _first_kind(self, field: str, found: set[type], batch: Batch) -> Kind:
         if Decimal in found and found <= {int, Decimal}:
@@ -133,30 +156,42 @@ class Columns:
             # Prices often begin as integers and get fractions later. Identities never do, and must not become doubles,
             # as numbers do in some destinations.
             numbers = [record[field] for record in batch.records if record.get(field) is not None]
-            identity = field in self._key or max(map(abs, numbers)) > EXACT_IN_A_DOUBLE
+            identity = field in self.key or max(map(abs, numbers)) > EXACT_IN_A_DOUBLE
             is_bigint = common_kind(set(map(integer_kind, numbers))) is Kind.INTEGER
             return Kind.INTEGER if identity and is_bigint else Kind.NUMBER
         return fitting[0] if fitting else Kind.JSON
 
-    def _check(self, field: str, batch: Batch, file: str) -> None:
+    def _check(self, field: str, batch: Batch, file: str, checked: _Checked) -> None:
         kind = self.kinds[field]
+        cast = _HOLDS[kind].cast
         parse = parser(kind, None, self._notation) if kind in _WITH_NOTATION else None
-        for record, line in zip(batch.records, batch.lines, strict=True):
+        for index, (record, line) in enumerate(zip(batch.records, batch.lines, strict=True)):
             value = record.get(field)
             if value is None or type(value) in _NATIVE.get(kind, ()):
                 continue
             if field not in self._declared and kind in _NATIVE:
-                raise ConfigurationError(
+                problem = BadRowError(
                     f"{file}, line {line}, column {field!r}: {jsontext.preview(value)} is not {kind.value} like the "
                     "values before it; set the column's type in 'types', or give all values one type"
                 )
+                checked.misfits.setdefault(index, problem)
+                continue
             try:
-                if parse is not None and isinstance(value, str):
-                    record[field] = parse(value)
-                else:
-                    _HOLDS[kind].cast(value)
+                if parse is None or not isinstance(value, str):
+                    cast(value)
+                elif (text := parse(value)) is not value:
+                    checked.parsed.append((record, field, text))
             except Unfit as unfit:
-                raise misfit(value, kind, unfit, file=file, line=line, column=field) from None
+                problem = misfit(value, kind, unfit, file=file, line=line, column=field)
+                checked.misfits.setdefault(index, problem)
+
+
+@dataclass(slots=True)
+class _Checked:
+    """What is wrong with records, by their index; and values in other forms than the records have them."""
+
+    misfits: dict[int, BadRowError] = dataclasses.field(default_factory=dict)
+    parsed: list[tuple[dict[str, Any], str, Any]] = dataclasses.field(default_factory=list)
 
 
 def _is_one_column(known: Kind, kind: Kind) -> bool:
@@ -169,9 +204,9 @@ def _more_digits(one: Digits, other: Digits) -> Digits:
     return Digits(max(one.precision - one.scale, other.precision - other.scale) + scale, scale)
 
 
-def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> ConfigurationError:
+def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> BadRowError:
     """The error for a value that is not of its column's kind."""
-    return ConfigurationError(
+    return BadRowError(
         f"{file}, line {line}, column {column!r}: {jsontext.preview(value)} is not a valid {kind.value}: {unfit}"
     )
 

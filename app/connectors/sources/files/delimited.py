@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.connectors.contract.batches import is_full
+from app.connectors.sources.files.bad_rows import BadRowError, BadRows
 from app.connectors.sources.files.beginnings import begin
 from app.connectors.sources.files.columns import Batch, misfit
 from app.connectors.sources.files.escaped_rows import EscapedRows
@@ -22,12 +23,20 @@ if TYPE_CHECKING:
 
 
 class Rows(Protocol):
-    """Rows as lists of strings, None for NULL; `line` is where the last one began."""
+    """Rows as lists of strings, None for NULL; `line` is where the last one began, `text` how it stands in the file."""
 
     line: int
 
+    @property
+    def text(self) -> str: ...
+
     def next(self) -> list[str | None] | None:
-        """The next row, which has at least one field; None at the end."""
+        """The next row, which has at least one field; None at the end.
+
+        Raises:
+            BadRowError: it is malformed; the next call returns the one after it.
+            ConfigurationError: so is perhaps all that follows.
+        """
 
 
 def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Iterator[Batch]:
@@ -39,31 +48,59 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
     with part.stream() as stream:
         lines = Lines(stream, name=part.name, encoding=parameters.encoding)
         rows = _rows(lines, part.name, parameters)
-        first = rows.next()
-        while parameters.header is True and first and len(first) == 1 and (first[0] is None or first[0].isspace()):
-            first = rows.next()
-        if first is None:
+        bad = BadRows(part.name, parameters)
+        row = _first(rows, parameters, bad)
+        if row is None:
+            if bad.waiting:
+                bad.check_end(0)
+                yield Batch([], [], lines.size, bad.drain())
             return
-        names = _names(first, parameters.header, place=f"{part.name}, line {rows.line}")
+        names = _names(row, parameters.header, place=f"{part.name}, line {rows.line}")
         kinds = columns.add_text_columns(names)
-        values = _Values(
-            part.name,
-            names,
-            [columns.parser(name) for name in kinds],
-            list(kinds.values()),
-        )
-        row = rows.next() if parameters.header is True else first
+        values = _Values(part.name, names, [columns.parser(name) for name in names], list(kinds.values()))
+        keyed = not bad.refused and bool(columns.key) and kinds.keys() >= set(columns.key)
+        row = None if parameters.header is True else row
         records: list[dict[str, Any]] = []
         numbers: list[int] = []
-        begun = 0
-        while row is not None:
-            records.append(values.record(row, rows.line))
+        begun = good = 0
+        while True:
+            try:
+                if row is None and (row := rows.next()) is None:
+                    break
+                record = values.record(row, rows.line)
+                if keyed and (missing := columns.missing_key(record, file=part.name, line=rows.line)):
+                    raise missing
+            except BadRowError as error:
+                bad.add(error, line=rows.line, row=rows.text)
+                row = None
+                continue
+            row = None
+            records.append(record)
             numbers.append(rows.line)
             if is_full(len(records), lines.size - begun):
-                yield Batch(records, numbers, lines.size - begun)
+                good += len(records)
+                yield Batch(records, numbers, lines.size - begun, bad.drain())
                 records, numbers, begun = [], [], lines.size
-            row = rows.next()
-        yield Batch(records, numbers, lines.size - begun)
+        bad.check_end(good + len(records))
+        yield Batch(records, numbers, lines.size - begun, bad.drain())
+
+
+def _first(rows: Rows, parameters: FilesParameters, bad: BadRows) -> list[str | None] | None:
+    """The header, or the first row that is not malformed if there is none."""
+    while True:
+        try:
+            first = rows.next()
+        except BadRowError as error:
+            if parameters.header is True:
+                raise
+            bad.add(error, line=rows.line, row=rows.text)
+            continue
+        if parameters.header is not True or first is None or not _is_blank(first):
+            return first
+
+
+def _is_blank(row: list[str | None]) -> bool:
+    return len(row) == 1 and (row[0] is None or row[0].isspace())
 
 
 def _rows(lines: Lines, file: str, parameters: FilesParameters) -> Rows:
@@ -101,15 +138,15 @@ class _Values:
                 raise misfit(text, self._kinds[index], unfit, file=self._file, line=line, column=name) from None
         return record
 
-    def _wrong_count(self, row: list[str | None], line: int) -> ConfigurationError:
+    def _wrong_count(self, row: list[str | None], line: int) -> BadRowError:
         found, expected = len(row), len(self._names)
         place = f"{self._file}, line {line}"
         if found < expected:
-            return ConfigurationError(
+            return BadRowError(
                 f"{place}, column {self._names[found]!r}: the value is missing; the line has {found} of {expected}"
             )
         hint = "; set 'skip_lines' or 'comment' if the header comes after other lines" if expected == 1 else ""
-        return ConfigurationError(
+        return BadRowError(
             f"{place}, column {expected + 1}: too many values; the line has {found} and the header {expected}{hint}"
         )
 

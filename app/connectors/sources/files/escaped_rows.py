@@ -11,6 +11,7 @@ from app.connectors.sources.files.lines import LONGEST_FIELD
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from app.connectors.sources.files.bad_rows import BadRowError
     from app.connectors.sources.files.dialects import Dialect
     from app.connectors.sources.files.lines import Lines
 
@@ -19,10 +20,11 @@ _ENDS_EARLY: Final = "the file ends in the middle of this row"
 
 
 class EscapedRows:
-    """Rows as lists of strings, None for NULL; `line` is where the last one began."""
+    """Rows as lists of strings, None for NULL; `line` is where the last one began, `text` how it stands in the file."""
 
     def __init__(self, lines: Lines, dialect: Dialect, *, comment: str | None, encoding: str) -> None:
         self.line = 0
+        self.text = ""
         self._lines = lines
         self._delimiter = dialect.delimiter
         self._quote = dialect.quote
@@ -38,7 +40,12 @@ class EscapedRows:
         self._quoted = re.compile(_quoted_pattern(self._quote or "", self._escape), re.DOTALL)
 
     def next(self) -> list[str | None] | None:
-        """The next row, which has at least one field; None at the end."""
+        """The next row, which has at least one field; None at the end.
+
+        Raises:
+            BadRowError: it is malformed; the next call returns the one after it.
+            ConfigurationError: so is perhaps all that follows.
+        """
         while True:
             self.line = self._lines.number + 1
             line = next(self._lines, None)
@@ -46,6 +53,7 @@ class EscapedRows:
                 return None
             if line in self._blank or (self._comment is not None and line.startswith(self._comment)):
                 continue
+            self.text = line
             text = line.removesuffix(self._end)
             if text == self._end_mark:
                 self._expect_no_more()
@@ -88,6 +96,7 @@ class EscapedRows:
     def _row(self, line: str) -> list[str | None]:
         """The fields of the row that begins with `line`; reads more lines if it goes on there."""
         row: list[str | None] = []
+        flaw: BadRowError | None = None
         at = 0
         while True:
             column, number = at + 1, self._lines.number
@@ -96,13 +105,20 @@ class EscapedRows:
             try:
                 row.append(self._value(field, quoted=is_quoted))
             except ConfigurationError as error:
-                raise self._lines.flaw(str(error), line=number, column=column) from None
+                flaw = flaw or self._lines.bad_row(str(error), line=number, column=column)
             if not line.startswith(self._delimiter, at):
                 break
             at += 1
         if at < len(line) and line[at:] not in _LINE_ENDS:
-            raise self._lines.flaw(self._problem(line[at]), line=self._lines.number, column=at + 1)
+            kind = self._lines.bad_row if self._ends_here(line[at:]) else self._lines.flaw
+            raise kind(self._problem(line[at]), line=self._lines.number, column=at + 1)
+        if flaw is not None:
+            raise flaw
         return row
+
+    def _ends_here(self, rest: str) -> bool:
+        """Whether a row with this malformed `rest` of its line ends with the line, whatever the rest means."""
+        return not (self._quote and self._quote in rest) and not rest.rstrip("\r\n").endswith(self._escape)
 
     def _quoted_field(self, line: str, at: int) -> tuple[str, str, int]:
         """The field without its quotes, the line where it ends, and the index after it."""
@@ -136,6 +152,7 @@ class EscapedRows:
             raise self._lines.flaw(problem, line=line, column=column)
         if len(field) > LONGEST_FIELD:
             raise self._lines.flaw(TOO_LONG, line=line, column=column)
+        self.text += more
         return more
 
     def _value(self, field: str, *, quoted: bool) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from app.connectors.contract.batches import is_full
+from app.connectors.sources.files.bad_rows import BadRowError, BadRows
 from app.connectors.sources.files.columns import Batch
 from app.connectors.sources.files.lines import Lines
 from app.connectors.values import jsontext
@@ -33,12 +35,38 @@ def read_jsonl(part: Part, parameters: FilesParameters, columns: Columns) -> Ite
     """
     with part.stream() as stream:
         lines = Lines(stream, name=part.name, encoding=parameters.encoding)
-        for batch in _batches(lines):
-            columns.learn(batch, file=part.name)
+        bad = BadRows(part.name, parameters)
+        good = 0
+        for piece in _pieces(lines, bad):
+            batch = _fitting(piece, lines, columns, bad, file=part.name)
+            good += len(batch.records)
             yield batch
+        bad.check_end(good)
 
 
-def _batches(lines: Lines) -> Iterator[Batch]:
+@dataclass(slots=True)
+class _Piece:
+    """Some objects with the numbers and the texts of their lines; `size` is about how many bytes they take."""
+
+    records: list[dict[str, Any]]
+    numbers: list[int]
+    texts: list[str]
+    size: int
+
+    def remove(self, wrong: dict[int, BadRowError], bad: BadRows) -> None:
+        """Puts the objects with these indices aside, or raises what is wrong with them."""
+        if not wrong:
+            return
+        for index, error in wrong.items():
+            bad.add(error, line=self.numbers[index], row=self.texts[index])
+        good = [index for index in range(len(self.records)) if index not in wrong]
+        self.records = [self.records[index] for index in good]
+        self.numbers = [self.numbers[index] for index in good]
+        self.texts = [self.texts[index] for index in good]
+
+
+def _pieces(lines: Lines, bad: BadRows) -> Iterator[_Piece]:
+    """All objects; the last piece may have none, if there are bad rows that go with it."""
     records: list[dict[str, Any]] = []
     numbers: list[int] = []
     texts: list[str] = []
@@ -46,28 +74,50 @@ def _batches(lines: Lines) -> Iterator[Batch]:
     for line in lines:
         if not line.strip():
             continue
-        records.append(_record(line, lines))
+        try:
+            records.append(_record(line, lines))
+        except BadRowError as error:
+            bad.add(error, line=lines.number, row=line)
+            continue
         numbers.append(lines.number)
         texts.append(line)
         if is_full(len(records), lines.size - begun):
-            _refuse_repeated_names(texts, records, numbers, lines)
-            yield Batch(records, numbers, lines.size - begun)
+            yield _Piece(records, numbers, texts, lines.size - begun)
             records, numbers, texts, begun = [], [], [], lines.size
-    if records:
-        _refuse_repeated_names(texts, records, numbers, lines)
-        yield Batch(records, numbers, lines.size - begun)
+    if records or bad.waiting:
+        yield _Piece(records, numbers, texts, lines.size - begun)
 
 
-def _refuse_repeated_names(texts: list[str], records: list[Any], numbers: list[int], lines: Lines) -> None:
-    """Looks at a batch as a whole, and at each line only if something is missing there."""
-    if not may_repeat_names("".join(texts), records):
-        return
-    for text, number in zip(texts, numbers, strict=True):
+def _fitting(piece: _Piece, lines: Lines, columns: Columns, bad: BadRows, *, file: str) -> Batch:
+    """The objects of `piece` that fit the columns."""
+    piece.remove(_repeated_names(piece, lines), bad)
+    if columns.key and not bad.refused:
+        piece.remove(_missing_keys(piece, columns, file), bad)
+    while misfits := columns.learn(Batch(piece.records, piece.numbers, piece.size), file=file):
+        piece.remove(misfits, bad)
+    return Batch(piece.records, piece.numbers, piece.size, bad.drain())
+
+
+def _repeated_names(piece: _Piece, lines: Lines) -> dict[int, BadRowError]:
+    """Looks at a piece as a whole, and at each line only if something is missing there."""
+    wrong: dict[int, BadRowError] = {}
+    if not may_repeat_names("".join(piece.texts), piece.records):
+        return wrong
+    for index, (text, number) in enumerate(zip(piece.texts, piece.numbers, strict=True)):
         if (name := repeated_name(text)) is not None:
             written = json.dumps(name, ensure_ascii=False)
             column = text.find(written, text.find(written) + 1) + 1
             problem = f"the name {jsontext.preview(name)} stands twice in one object; keep one of its values"
-            raise lines.flaw(problem, line=number, column=max(column, 1))
+            wrong[index] = lines.bad_row(problem, line=number, column=max(column, 1))
+    return wrong
+
+
+def _missing_keys(piece: _Piece, columns: Columns, file: str) -> dict[int, BadRowError]:
+    found = (
+        columns.missing_key(record, file=file, line=line)
+        for record, line in zip(piece.records, piece.numbers, strict=True)
+    )
+    return {index: error for index, error in enumerate(found) if error is not None}
 
 
 def _record(line: str, lines: Lines) -> dict[str, Any]:
@@ -80,8 +130,8 @@ def _record(line: str, lines: Lines) -> dict[str, Any]:
         problem = _AT_BYTE.sub("", text)
         if "truncated" in text and (half := _HALF_A_PAIR.search(line)):
             column, problem = half.start(), f"{half[0]} is half of a surrogate pair, which is not valid text"
-        raise lines.flaw(f"not valid JSON: {problem}", line=lines.number, column=column + 1) from None
+        raise lines.bad_row(f"not valid JSON: {problem}", line=lines.number, column=column + 1) from None
     if not isinstance(record, dict):
         column = 1 + len(line) - len(line.lstrip())
-        raise lines.flaw("not a JSON object", line=lines.number, column=column)
+        raise lines.bad_row("not a JSON object", line=lines.number, column=column)
     return record

@@ -6,6 +6,7 @@ import codecs
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
+from app.connectors.sources.files.bad_rows import BadRowError
 from app.connectors.sources.files.unpacking import BrokenFileError
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.lines import LineSplitter
@@ -68,6 +69,10 @@ class Lines:
     def flaw(self, problem: str, *, line: int, column: int) -> ConfigurationError:
         """The error for malformed text; `line` and `column` count from 1, `column` in characters."""
         return ConfigurationError(f"{self._name}, line {line}, column {column}: {problem}")
+
+    def bad_row(self, problem: str, *, line: int, column: int) -> BadRowError:
+        """The same, if the rows after this one can be read."""
+        return BadRowError(str(self.flaw(problem, line=line, column=column)))
 
     def _read(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(self._encoding)()

@@ -20,7 +20,7 @@ from app.domain.writing import Empty  # noqa: TC001 - pydantic reads the annotat
 
 _CSV_ONLY: Final = ("dialect", "header", "skip_lines", "comment", "delimiter", "quote", "escape", "nulls")
 _NOTATION: Final = ("decimal", "thousands", "date_format", "timestamp_format")
-_TEXT_ONLY: Final = ("encoding", "empty", *_NOTATION, *_CSV_ONLY)
+_TEXT_ONLY: Final = ("encoding", "empty", "bad_rows", "max_bad_rows", *_NOTATION, *_CSV_ONLY)
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
@@ -89,6 +89,8 @@ class FilesParameters(Options):
     thousands: Literal[".", ",", " ", "'"] | None = None
     date_format: str | None = None
     timestamp_format: str | None = None
+    bad_rows: Literal["refuse", "skip", "keep"] = "refuse"
+    max_bad_rows: int | None = Field(default=None, ge=0)
     add_columns: tuple[Literal["_file", "_line"], ...] = ()
 
     @field_validator("path")
@@ -164,6 +166,8 @@ class FilesParameters(Options):
             raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
         if self.comment is not None and self.comment in (self.delimiter, quote, self.escape):
             raise ValueError("'comment' must differ from 'delimiter', 'quote' and 'escape'")
+        if self.max_bad_rows is not None and self.bad_rows == "refuse":
+            raise ValueError("'max_bad_rows' needs 'bad_rows: skip' or 'bad_rows: keep'")
         if self.decimal == self.thousands:
             raise ValueError("'thousands' must differ from 'decimal'")
         return self

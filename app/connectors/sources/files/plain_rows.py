@@ -20,7 +20,7 @@ _LONE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
 class PlainRows:
-    """Rows as lists of strings, None for NULL; `line` is where the last one began."""
+    """Rows as lists of strings, None for NULL; `line` is where the last one began, `text` how it stands in the file."""
 
     def __init__(self, lines: Lines, dialect: Dialect, *, comment: str | None) -> None:
         csv.field_size_limit(LONGEST_FIELD)
@@ -39,8 +39,17 @@ class PlainRows:
             strict=True,
         )
 
+    @property
+    def text(self) -> str:
+        return "".join(self._recent)
+
     def next(self) -> list[str | None] | None:
-        """The next row, which has at least one field; None at the end."""
+        """The next row, which has at least one field; None at the end.
+
+        Raises:
+            BadRowError: it is malformed; the next call returns the one after it.
+            ConfigurationError: so is perhaps all that follows.
+        """
         row: list[str | None] = []
         while not row:
             self._recent.clear()
@@ -80,12 +89,15 @@ class PlainRows:
         return [None if field in self._nulls else value for value, field in zip(row, fields, strict=False)]
 
     def _error_of(self, error: csv.Error) -> ConfigurationError:
-        text = "".join(self._recent)
+        text = self.text
         at, problem = first_flaw(text, delimiter=self._dialect.delimiter, quote=self._dialect.quote)
         before = text[:at]
         line, column = self.line + before.count("\n"), at - (before.rfind("\n") + 1) + 1
         if "field larger" in str(error):
             problem = TOO_LONG
+        elif problem and problem != NEVER_CLOSED and text.count(self._dialect.quote or "\n") % 2 == 0:
+            # Its quotes are pairs, so that the row ends with this line, whatever is wrong in it.
+            return self._lines.bad_row(problem, line=line, column=column)
         return self._lines.flaw(problem or str(error), line=line, column=column)
 
 

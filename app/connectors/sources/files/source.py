@@ -11,6 +11,7 @@ from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.offers import column_types
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
+from app.connectors.sources.files.aside import Aside
 from app.connectors.sources.files.columns import Batch, Columns
 from app.connectors.sources.files.notations import KINDS_OF, Notation
 from app.connectors.sources.files.signatures import Bookmark
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.connectors.contract.passes import Log
+    from app.connectors.contract.passes import Item, Log
     from app.connectors.contract.schema import Digits
     from app.connectors.sources.files.options import FilesOptions, FilesParameters
     from app.connectors.sources.files.storage import Found
@@ -46,6 +47,11 @@ class FilesSource:
         self._key = tuple(collection.primary_key or ())
         self._full_refresh = collection.sync_mode == "full_refresh"
         self._empty = parameters.empty or collection.empty
+        self._aside = Aside(
+            f"{self._table_name}_bad_rows" if parameters.bad_rows == "keep" else None,
+            full_refresh=self._full_refresh,
+            log=log,
+        )
         self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir, order=parameters.order)
         self._log = log
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
@@ -61,7 +67,7 @@ class FilesSource:
             for file in found:
                 if not survey.has_time:
                     break
-                survey.read(self._items(file, table))
+                survey.read(self._items(file, table, again=False))
                 file.forget()
             return survey.describe()
 
@@ -78,7 +84,7 @@ class FilesSource:
     def _read_beginning(self) -> _GrowingTable:
         with prefix_errors(self._subject):
             table = self._new_table()
-            next(self._items(self._find_some()[0], table), None)
+            next(self._items(self._find_some()[0], table, again=False), None)
             return table
 
     def _find_some(self) -> list[Found]:
@@ -89,7 +95,7 @@ class FilesSource:
     def _new_table(self) -> _GrowingTable:
         return _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=Bookmark())
 
-    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+    def read(self, bookmark: str | None) -> Iterator[Item]:
         with prefix_errors(self._subject):
             loaded = Bookmark.parse(bookmark)
             if (names := {mask_address(name): signature for name, signature in loaded.files.items()}) != loaded.files:
@@ -110,7 +116,7 @@ class FilesSource:
     def close(self) -> None:
         """Holds nothing between two files."""
 
-    def _read_new(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+    def _read_new(self, found: list[Found], loaded: Bookmark) -> Iterator[Item]:
         """Appends or upserts new and changed files; the rows of files that are gone stay."""
         wanted: list[Found] = []
         for file in found:
@@ -123,14 +129,16 @@ class FilesSource:
             self._refuse_changed(wanted, loaded)
         table = _GrowingTable(self._parameters, name=self._table_name, key=self._key, known=loaded)
         self._measure(wanted)
+        if wanted:
+            yield from self._aside.announce()
         for file in wanted:
-            yield from self._read_file(file, table)
+            yield from self._read_file(file, table, again=file.name in loaded.files)
             loaded.files[file.name] = file.signature
             yield Checkpoint(loaded.text())
         if wanted:
             self._warn_of_types(table)
 
-    def _read_all(self, found: list[Found], loaded: Bookmark) -> Iterator[Table | Rows | Checkpoint]:
+    def _read_all(self, found: list[Found], loaded: Bookmark) -> Iterator[Item]:
         """Replaces the table with all files if one of them is new, changed or gone."""
         present = {file.name: file.signature for file in found}
         if loaded.files == present and present:
@@ -148,8 +156,9 @@ class FilesSource:
             empty=self._empty,
         )
         self._measure(found)
+        yield from self._aside.announce()
         for file in found:
-            yield from self._read_file(file, table)
+            yield from self._read_file(file, table, again=False)
         if not table.kinds and loaded.columns:
             # Files without rows have no columns, but the earlier rows must still be removed.
             yield Table(
@@ -180,10 +189,10 @@ class FilesSource:
                 types = ", ".join(sorted(kind.value for kind in kinds))
                 self._log("warn", f"{option!r} has no effect: no column has one of the types {types}; set 'types'")
 
-    def _read_file(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+    def _read_file(self, file: Found, table: _GrowingTable, *, again: bool) -> Iterator[Item]:
         self._log("info", f"reading {file.name}")
         self._file_bytes, self._within_bytes = file.size or 0, 0
-        yield from self._items(file, table)
+        yield from self._items(file, table, again=again)
         # With a key the next run reads it again. Without one, half of it would stay for ever.
         if not (self._key and not self._full_refresh) and not self._storage.is_as_found(file):
             raise SynclineError(f"{file.name} has changed while it was being read")
@@ -195,17 +204,22 @@ class FilesSource:
         sizes = [file.size for file in wanted]
         self._total_bytes = 0 if None in sizes else sum(size or 0 for size in sizes)
 
-    def _items(self, file: Found, table: _GrowingTable) -> Iterator[Table | Rows]:
+    def _items(self, file: Found, table: _GrowingTable, *, again: bool) -> Iterator[Item]:
         for part in parts_of(file, self._parameters, self._storage):
             is_empty = True
+            good = 0
+            yield from self._aside.begin(part.name, again=again)
             for batch in _batches(part, self._parameters, table.columns):
                 is_empty = False
                 records = self._add_columns(batch, part, table.kinds)
-                if (announced := table.announcement(part.name)) is not None:
+                good += len(records)
+                self._within_bytes += batch.size
+                if (records or table.kinds) and (announced := table.announcement(part.name)) is not None:
                     yield announced
                 if records:
-                    self._within_bytes += batch.size
                     yield Rows(self._table_name, records, batch.size)
+                yield from self._aside.take(batch.bad, file=part.name)
+            self._aside.end(part.name, good=good)
             if is_empty and self._full_refresh and self._empty == "refuse":
                 # It may still be being written, so another try is worth it.
                 raise SynclineError(

@@ -12,7 +12,7 @@ from app.domain.counts import count
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.connectors.contract.schema import Table
+    from app.connectors.contract.passes import Item
 
 SECONDS: Final = 30.0
 BYTES: Final = 256 << 20
@@ -38,7 +38,7 @@ class Survey:
         """Whether another file can be begun."""
         return time.monotonic() < self._until
 
-    def read(self, items: Iterable[Table | Rows]) -> None:
+    def read(self, items: Iterable[Item]) -> None:
         """Reads a file, as far as its share goes; raises what reading it raises."""
         waiting = self.files - self._begun
         self._begun += 1

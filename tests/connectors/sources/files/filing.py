@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import signal
 import zipfile
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from pyarrow import parquet
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.making import make_source
 from app.domain.errors import SynclineError
-from tests.connectors.attempts import Attempt, Told, sync_of
+from tests.connectors.attempts import Attempt, Told, commit_each, sync_of
 from tests.servers.web import answering
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ class Filing:
         """An attempt; `again` > 0 is another one of the last task. `parameters` count for it alone."""
         self.tasks += not again
         return Told.by(Attempt(self._job(again, parameters)))
+
+    def die(self, at: str) -> None:
+        """An attempt of a new task, killed at a fail point, as with `Trial`; it commits after each file."""
+        self.tasks += 1
+        point, _, nth = at.partition("@")
+        armed = f"{point}=kill" + (f"@{nth}" if nth else "")
+        attempt = Attempt(self._job(0, {}), armed=armed, prepare=functools.partial(commit_each, 1))
+        told = list(attempt.messages())
+        assert attempt.close() == -signal.SIGKILL, told
 
     def source(self, **parameters: Any) -> Source:
         """The source as an attempt makes it, for what no destination has a part in."""

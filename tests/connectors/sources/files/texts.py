@@ -28,8 +28,8 @@ def part(content: bytes, name: str = "a.csv") -> Part:
     return Part(name, "csv", stream=stream, on_disk=lambda: pytest.fail("it is text"))
 
 
-def columns_of(parameters: FilesParameters) -> Columns:
-    return Columns(parameters.types, key=(), known={}, digits={}, notation=Notation.of(parameters))
+def columns_of(parameters: FilesParameters, *, key: tuple[str, ...] = ()) -> Columns:
+    return Columns(parameters.types, key=key, known={}, digits={}, notation=Notation.of(parameters))
 
 
 def rows_of(content: bytes, *, name: str = "a.csv", **options: Any) -> list[dict[str, Any]]:
