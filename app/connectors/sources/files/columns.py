@@ -52,6 +52,8 @@ _HOLDS: Final[dict[Kind, Holds]] = {
 }
 # Kinds of columns of one name in different files that are one column.
 _ALIKE: Final = (NUMBERS, MOMENTS)
+# Kinds that do not hold every value of their native types.
+_BOUNDED: Final = frozenset({Kind.INTEGER, Kind.DECIMAL})
 _WITH_NOTATION: Final = NUMBERS | MOMENTS | {Kind.DATE}
 _BOOLEANS: Final = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
 
@@ -80,11 +82,14 @@ class Columns:
         known: dict[str, Kind],
         digits: dict[str, Digits],
         notation: Notation = USUAL,
+        closely: bool = False,
     ) -> None:
+        """`closely`: values of JSON are checked that only the destination would refuse."""
         declared = {name: parse_type(given) for name, given in types.items()}
         self._declared = {name: kind for name, (kind, _) in declared.items()}
         self.key = tuple(key)
         self._notation = notation
+        self._closely = closely
         self.kinds = known
         self.digits = digits
         self.digits.update({name: found for name, (_, found) in declared.items() if found})
@@ -96,10 +101,12 @@ class Columns:
             self.kinds.setdefault(name, self._declared.get(name, Kind.TEXT))
         return {name: self.kinds[name] for name in names}
 
-    def missing_key(self, record: dict[str, Any], *, file: str, line: int) -> BadRowError | None:
-        """What is wrong with a record that has no value for the key; None if nothing is."""
+    def missing_key(
+        self, record: dict[str, Any], *, file: str, line: int, nothing: tuple[str | None, ...] = (None,)
+    ) -> BadRowError | None:
+        """What is wrong with a record that has `nothing` for the key; None if it has a value."""
         for name in self.key:
-            if record.get(name) is None:
+            if record.get(name) in nothing:
                 return BadRowError(f"{file}, line {line}, column {name!r}: the key has no value")
         return None
 
@@ -137,7 +144,7 @@ class Columns:
                 continue
             if field not in self.kinds:
                 self.kinds[field] = self._declared.get(field) or self._first_kind(field, found, batch)
-            if not found <= _NATIVE.get(self.kinds[field], frozenset()):
+            if not found <= self._unchecked(self.kinds[field]):
                 self._check(field, batch, file, checked)
         if checked.misfits:
             self.kinds.clear()
@@ -146,6 +153,10 @@ class Columns:
             for record, field, value in checked.parsed:
                 record[field] = value
         return checked.misfits
+
+    def _unchecked(self, kind: Kind) -> frozenset[type]:
+        """The types of values that fit without a closer look."""
+        return frozenset() if self._closely and kind in _BOUNDED else _NATIVE.get(kind, frozenset())
 
     def _first_kind(self, field: str, found: set[type], batch: Batch) -> Kind:
         if Decimal in found and found <= {int, Decimal}:
@@ -163,13 +174,14 @@ class Columns:
 
     def _check(self, field: str, batch: Batch, file: str, checked: _Checked) -> None:
         kind = self.kinds[field]
-        cast = _HOLDS[kind].cast
-        parse = parser(kind, None, self._notation) if kind in _WITH_NOTATION else None
+        cast = _holds(kind, self.digits.get(field)).cast
+        parse = self.parser(field) if kind in _WITH_NOTATION else None
+        unchecked = self._unchecked(kind)
         for index, (record, line) in enumerate(zip(batch.records, batch.lines, strict=True)):
             value = record.get(field)
-            if value is None or type(value) in _NATIVE.get(kind, ()):
+            if value is None or type(value) in unchecked:
                 continue
-            if field not in self._declared and kind in _NATIVE:
+            if field not in self._declared and type(value) not in _NATIVE.get(kind, (type(value),)):
                 problem = BadRowError(
                     f"{file}, line {line}, column {field!r}: {jsontext.preview(value)} is not {kind.value} like the "
                     "values before it; set the column's type in 'types', or give all values one type"
@@ -220,9 +232,13 @@ def parser(kind: Kind, digits: Digits | None = None, notation: Notation = USUAL)
     if kind is Kind.JSON:
         return _json
     # The destination converts the value; only here is the line known.
-    cast = (_HOLDS[kind] if kind is not Kind.DECIMAL or digits is None else casting.Number(*digits)).cast
+    cast = _holds(kind, digits).cast
     read = notation.readers.get(kind)
     return partial(_check_usual, cast, kind) if read is None else partial(_check_read, cast, read)
+
+
+def _holds(kind: Kind, digits: Digits | None) -> Holds:
+    return _HOLDS[kind] if kind is not Kind.DECIMAL or digits is None else casting.Number(*digits)
 
 
 def _check_usual(cast: Callable[[Any], Any], kind: Kind, text: str) -> str:

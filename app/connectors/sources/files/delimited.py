@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from app.connectors.contract.batches import is_full
 from app.connectors.sources.files.bad_rows import BadRowError, BadRows
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.columns import Columns
     from app.connectors.sources.files.options import FilesParameters
     from app.connectors.sources.files.unpacking import Part
+
+
+# An empty text identifies no row.
+_NOTHING: Final = (None, "")
 
 
 class Rows(Protocol):
@@ -68,7 +72,7 @@ def read_csv(part: Part, parameters: FilesParameters, columns: Columns) -> Itera
                 if row is None and (row := rows.next()) is None:
                     break
                 record = values.record(row, rows.line)
-                if keyed and (missing := columns.missing_key(record, file=part.name, line=rows.line)):
+                if keyed and (missing := columns.missing_key(record, file=part.name, line=rows.line, nothing=_NOTHING)):
                     raise missing
             except BadRowError as error:
                 bad.add(error, line=rows.line, row=rows.text)

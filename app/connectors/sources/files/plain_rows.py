@@ -95,10 +95,13 @@ class PlainRows:
         line, column = self.line + before.count("\n"), at - (before.rfind("\n") + 1) + 1
         if "field larger" in str(error):
             problem = TOO_LONG
-        elif problem and problem != NEVER_CLOSED and text.count(self._dialect.quote or "\n") % 2 == 0:
-            # Its quotes are pairs, so that the row ends with this line, whatever is wrong in it.
+        elif problem and problem != NEVER_CLOSED and self._has_paired_quotes(text):
+            # So the row ends with this line, whatever is wrong in it.
             return self._lines.bad_row(problem, line=line, column=column)
         return self._lines.flaw(problem or str(error), line=line, column=column)
+
+    def _has_paired_quotes(self, text: str) -> bool:
+        return self._dialect.quote is None or text.count(self._dialect.quote) % 2 == 0
 
 
 def _unquoted(null: str, quote: str | None) -> str:

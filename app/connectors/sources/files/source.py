@@ -265,6 +265,7 @@ class _GrowingTable:
             known=known.columns,
             digits=known.digits,
             notation=Notation.of(parameters),
+            closely=parameters.bad_rows != "refuse",
         )
         self._name = name
         self._key = key

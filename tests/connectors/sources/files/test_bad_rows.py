@@ -107,6 +107,26 @@ def test_a_bad_row_of_jsonl_teaches_nothing() -> None:
     assert (ids_of(found), [line for line, _, _ in bad_of(found)]) == ([1], [1, 3])
 
 
+def test_a_number_of_jsonl_that_its_type_cannot_hold_is_bad() -> None:
+    content = (
+        '{"id": 1, "n": 999.99}\n{"id": 99999999999999999999}\n{"id": 3, "n": 1000}\n{"id": 4, "n": 0.001}\n'
+        '{"id": 5, "n": "1000"}\n{"id": 6, "n": "1.5"}\n'
+    )
+    found = batches(read_jsonl, content, types={"id": "integer", "n": "decimal(5,2)"})
+    assert ids_of(found) == [1, 6]
+    assert [(line, reason.rpartition(": ")[2]) for line, reason, _ in bad_of(found)] == [
+        (2, "it is out of range"),
+        (3, "it is out of range"),
+        (4, "it has too many digits after the decimal point"),
+        (5, "it is out of range"),
+    ]
+
+
+def test_an_empty_field_of_csv_is_no_value_of_the_key() -> None:
+    found = batches(read_csv, 'id,text\na,1\n,2\n"",3\nb,\n', key=("id",))
+    assert (ids_of(found), [line for line, _, _ in bad_of(found)]) == (["a", "b"], [3, 4])
+
+
 def test_values_in_a_set_form_are_read_once_when_other_rows_are_bad() -> None:
     content = '{"id": 1, "day": "31.12.2024"}\n{"id": 2, "day": "2024-12-31"}\n'
     found = batches(read_jsonl, content, types={"day": "date"}, date_format="%d.%m.%Y")
@@ -130,6 +150,7 @@ def test_a_later_value_of_another_type_than_the_column_is_bad() -> None:
         ('1,"a\\q\nb"\n2,b\n', {"header": ["id", "text"], "escape": "\\"}, ["2"], [1]),
         ('1,"a"x\n2,b\n', {"header": ["id", "text"], "escape": "\\"}, ["2"], [1]),
         ("1,a\rb\n2,b\n", {"header": ["id", "text"]}, ["2"], [1]),
+        ('1,a"\rb\n2,b\n', {"header": ["id", "text"], "quote": "none"}, ["2"], [1]),
         ('1,"a"x\n2,b\n', {"header": False, "add": "column_1"}, ["2"], [1]),
         ("# c\n1,a,\n#d\n2,b\n", {"header": ["id", "text"], "comment": "#"}, ["2"], [2]),
         ('id,text\n1,"a""b"c""\n2,b\n', {}, ["2"], [2]),

@@ -29,7 +29,14 @@ def part(content: bytes, name: str = "a.csv") -> Part:
 
 
 def columns_of(parameters: FilesParameters, *, key: tuple[str, ...] = ()) -> Columns:
-    return Columns(parameters.types, key=key, known={}, digits={}, notation=Notation.of(parameters))
+    return Columns(
+        parameters.types,
+        key=key,
+        known={},
+        digits={},
+        notation=Notation.of(parameters),
+        closely=parameters.bad_rows != "refuse",
+    )
 
 
 def rows_of(content: bytes, *, name: str = "a.csv", **options: Any) -> list[dict[str, Any]]:
