@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from app.domain.attempt_protocol import Checked, Failed, Finished, Installing, Offered
+from app.domain.attempt_protocol import Checked, Failed, Finished, Installing, Offered, OwnTable
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Question
+
+Answer: TypeAlias = Checked | Offered | OwnTable
 
 _TIMEOUT_SECONDS: Final = 120.0
 # The first check of a connector installs its package. If that were stopped early, the next check would start over.
@@ -32,7 +34,7 @@ def say_nothing(_line: str) -> None:
 
 
 async def ask(
-    question: Question, receive: Callable[[Checked | Offered], None], *, tell: Callable[[str], None] = say_nothing
+    question: Question, receive: Callable[[Answer], None], *, tell: Callable[[str], None] = say_nothing
 ) -> None:
     """Run the connector in a child process, which is killed if this is canceled or if `receive` raises.
 
@@ -65,7 +67,7 @@ async def answers_to(
     answers: list[Checked] = []
     redact = redactor_of(catalogue.secrets()).redact
 
-    def keep(answer: Checked | Offered) -> None:
+    def keep(answer: Answer) -> None:
         if isinstance(answer, Checked):
             error = None if answer.error is None else redact(answer.error)
             answers.append(msgspec.structs.replace(answer, error=error, found=redact(answer.found)))
@@ -133,15 +135,13 @@ class _Patience:
         return f"{self._loop.time() - self._since:.0f} s"
 
 
-async def _pass_on_answers(
-    child: AttemptProcess, receive: Callable[[Checked | Offered], None], patience: _Patience
-) -> None:
+async def _pass_on_answers(child: AttemptProcess, receive: Callable[[Answer], None], patience: _Patience) -> None:
     async for message in child.messages():
         match message:
             case Checked():
                 patience.begin_again()
                 receive(message)
-            case Offered():
+            case Offered() | OwnTable():
                 receive(message)
             case Installing(done=False):
                 patience.wait_for_installer(message.packages)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
     from app.domain.collection import Collection
+    from app.execution.questions import Answer
 
 MOST_COLUMNS: Final = 500_000
 """Of all that a source offers. More are impractical to choose from, and the answer would take too much memory."""
@@ -34,7 +35,7 @@ async def check_source(
     source = catalogue.find_source(source_id)
     names = list(source.collections) if collection_id is None else [catalogue.find(source_id, collection_id)[1].name]
 
-    def raise_failure(answer: Checked | Offered) -> None:
+    def raise_failure(answer: Answer) -> None:
         if isinstance(answer, Checked) and answer.error is not None:
             raise (SynclineError if answer.retryable else ConfigurationError)(answer.error)
 
@@ -95,7 +96,7 @@ class _Offers:
         self.all: list[Offered] = []
         self._columns = 0
 
-    def add(self, answer: Checked | Offered) -> None:
+    def add(self, answer: Answer) -> None:
         if isinstance(answer, Offered):
             self.all.append(answer)
             self._columns += 1 + len(answer.columns)
