@@ -112,7 +112,7 @@ class Pass:
             sink.empty(emptied)
 
     def _take(self, rows: Rows) -> None:
-        self._writing.check_key(self._tables[rows.table])
+        self._writing.check_rows(self._tables[rows.table], rows.batch)
         self._uncommitted += len(rows.batch)
         self._with_rows.add(rows.table)
         self._report.count(len(rows.batch), rows.size)

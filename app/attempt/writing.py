@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from app.connectors.contract.batches import fields_of
 from app.connectors.contract.blame import subject_of
 from app.domain.errors import ConfigurationError
 from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
+    from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Position
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import SourceJob
@@ -104,22 +106,39 @@ class Writing:
 
     def _check(self, mode: WriteMode, table: Table) -> None:
         if table.columns:  # otherwise there are no rows yet, and the key may still come
-            self.check_key(table)
+            self._check_key(table)
         if mode is WriteMode.REPLACE and not table.full_refresh:
             raise ConfigurationError(
                 f"{self.subject}: write_mode 'replace' needs all rows each time, but the source reads only new rows "
                 f"of table {table.name!r}: set 'sync_mode: full_refresh' or another write_mode"
             )
 
-    def check_key(self, table: Table) -> None:
-        """Raises `ConfigurationError` if rows of the table need a key and have none."""
-        if table.aside:
-            return
+    def check_rows(self, table: Table, batch: Batch) -> None:
+        """Raises `ConfigurationError` if nothing identifies the rows of `batch`, and they need it."""
+        if not table.aside:
+            self._check_key(table)
+            self._check_cursor(table, batch)
+
+    def _check_key(self, table: Table) -> None:
         mode = self.mode or _usual(table)
         if mode in _KEYED and not table.key:
             raise ConfigurationError(
                 f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "
                 "set 'primary_key'"
+            )
+
+    def _check_cursor(self, table: Table, batch: Batch) -> None:
+        """Appended rows that are sent again are recognised by their cursor, so it has to be one of their fields."""
+        field = table.cursor_field
+        if field is None or field in table.columns or table.full_refresh:
+            return
+        appended = (self.mode or _usual(table)) is WriteMode.APPEND
+        # A field that the source has not announced may still come as a new column.
+        if appended and field not in (fields := fields_of(batch)):
+            names = ", ".join(map(repr, table.columns | dict.fromkeys(sorted(fields))))
+            raise ConfigurationError(
+                f"{self.subject}: 'cursor_field' names {field!r}, which the rows of table {table.name!r} do not have, "
+                f"so rows that are read again would be loaded twice; choose from {names}"
             )
 
 

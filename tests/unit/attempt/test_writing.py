@@ -198,5 +198,34 @@ def test_what_is_put_aside_is_written_in_its_own_way(
 ) -> None:
     writing = Writing(mode, SchemaPolicy.FREEZE, subject="c", empty="refuse", max_shrink=0.0, deletes=MARK)
     given = replace(table(full_refresh=full_refresh, keyed=False), aside=True)
-    writing.check_key(given)
+    writing.check_rows(given, [{}])
     assert writing.arriving(given, position) == replace(given, mode=taken)
+
+
+@pytest.mark.parametrize(
+    ("mode", "described", "fields", "fine"),
+    [
+        (None, Table("t", {"id": Kind.INTEGER}, cursor_field="nope"), {"id"}, False),
+        (APPEND, Table("t", {"id": Kind.INTEGER}, key=("id",), cursor_field="nope"), {"id"}, False),
+        (None, Table("t", {"id": Kind.INTEGER}, cursor_field="at"), {"id", "at"}, True),
+        (None, Table("t", {"at": Kind.DATE}, cursor_field="at"), {"id"}, True),
+        (None, Table("t", {"id": Kind.INTEGER}, key=("id",), cursor_field="nope"), {"id"}, True),
+        (None, Table("t", {"id": Kind.INTEGER}, full_refresh=True, cursor_field="nope"), {"id"}, True),
+    ],
+)
+def test_appended_rows_need_the_cursor_field_by_which_they_are_recognised(
+    mode: WriteMode | None,
+    described: Table,
+    fields: set[str],
+    fine: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    writing = Writing(mode, SchemaPolicy.EVOLVE, subject="source 's', collection 'c'")
+    if fine:
+        writing.check_rows(described, [dict.fromkeys(fields)])
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        writing.check_rows(described, [dict.fromkeys(fields)])
+    assert str(refused.value) == (
+        "source 's', collection 'c': 'cursor_field' names 'nope', which the rows of table 't' do not have, so rows "
+        "that are read again would be loaded twice; choose from 'id'"
+    )

@@ -161,7 +161,7 @@ class Reading:
             name=plan.table_name,
             columns=columns,
             key=() if missing else plan.key,
-            cursor_field=plan.cursor_field if plan.cursor_field in columns else None,
+            cursor_field=plan.cursor_field,
             full_refresh=plan.full_refresh,
             digits=plan.digits,
             inferred=frozenset(columns.keys() - plan.declared.keys()),

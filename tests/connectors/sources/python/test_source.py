@@ -130,6 +130,14 @@ def test_a_function_that_yields_nothing_needs_no_field_for_the_key(shop: Shop, w
         assert warehouse.execute(current) == [(there,)]
 
 
+def test_a_cursor_field_that_no_record_has_is_refused_instead_of_doubling_records(corner_shop: Shop) -> None:
+    code = "@Schema(mode='incremental')\ndef seen(context):\n    yield {'id': 1}\n    yield Bookmark(1)\n"
+    corner_shop.collection |= {"lookback": "PT10M", "cursor_field": "nope"}
+    failed = corner_shop.run("seen", code=f"from syncline import Bookmark, Schema\n{code}").failed
+    assert "'cursor_field' names 'nope', which the rows of table 'orders' do not have" in failed.error
+    assert not failed.retryable
+
+
 def test_a_failure_in_the_middle_leaves_what_was_there(corner_shop: Shop) -> None:
     corner_shop.run("keyed")
     failed = corner_shop.run(

@@ -115,6 +115,19 @@ def test_rows_within_the_lookback_arrive_late_and_the_bookmark_stays_at_the_late
     assert since(web) == begin
 
 
+def test_a_cursor_field_that_no_row_has_is_refused_instead_of_doubling_rows(web: Web, duckdb: Duckdb) -> None:
+    web.collection = {"lookback": "PT10M", "cursor_field": "nope"}
+    has(web, "2024-05-01T10:00:00Z")
+    web.resources[0] |= {"primary_key": [], "write_disposition": "append"}
+    failed = web.run().failed
+    assert "'cursor_field' names 'nope', which the rows of table 'made' do not have" in failed.error
+    assert not failed.retryable
+    web.collection["cursor_field"] = "at"
+    web.run()
+    web.run()
+    assert duckdb.execute("SELECT id FROM loaded.made") == [(0,)]
+
+
 def test_a_lookback_does_not_begin_before_the_initial_value(web: Web) -> None:
     web.collection = {"lookback": "P30D"}
     has(web, "2024-05-01T10:00:00Z", initial_value="2024-04-30T00:00:00Z")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.attempt_protocol import Checked, Finished
-from tests.connectors.attempts import Attempt, Postgres, Told
+from tests.connectors.attempts import Attempt, Duckdb, Postgres, Scene, Told, record, schema, state
 from tests.integration.execution.children import is_alive
 
 if TYPE_CHECKING:
@@ -204,3 +204,19 @@ def test_a_package_that_cannot_be_installed_may_be_tried_again(job: dict[str, An
     failed = run(job, package=f"tap-none @ file://{tmp_path}/tap_none-1.0-py3-none-any.whl").failed
     assert "cannot install tap-none" in failed.error
     assert failed.retryable
+
+
+def test_a_cursor_field_that_no_record_has_is_refused_instead_of_doubling_records(
+    tmp_path: Path, duckdb: Duckdb
+) -> None:
+    scene = Scene(tmp_path, {"warehouse": duckdb.options()})
+    scene.collection["cursor_field"] = "nope"
+    sent = (schema(id="integer"), record(id=1), state({"at": 1}))
+    failed = scene.load(*sent).failed
+    assert "'cursor_field' names 'nope', which the rows of table 'made' do not have" in failed.error
+    assert not failed.retryable
+    scene.collection["cursor_field"] = "late"
+    sent = (schema(id="integer"), record(id=1, late=1), state({"at": 1}))
+    for _ in range(2):
+        assert scene.load(*sent).finished
+    assert duckdb.execute("SELECT id FROM loaded.made") == [(1,)]
