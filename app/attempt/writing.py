@@ -96,7 +96,7 @@ class Writing:
         if not table.full_refresh or self.deletes in (None, Deletes.IGNORE):
             return mode, Deletes.IGNORE
         if mode is WriteMode.REPLACE and self.deletes is Deletes.MARK:
-            if not table.key:
+            if table.columns and not table.key:
                 raise ConfigurationError(
                     f"{self.subject}: 'deletes: mark' needs a key that tells which rows are gone, and the source has "
                     f"none for table {table.name!r}: set 'primary_key', or 'deletes: remove'"

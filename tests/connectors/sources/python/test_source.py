@@ -138,6 +138,16 @@ def test_a_cursor_field_that_no_record_has_is_refused_instead_of_doubling_record
     assert not failed.retryable
 
 
+def test_a_function_that_yields_nothing_marks_all_rows_if_gone_ones_are_marked(
+    shop: Shop, warehouse: Warehouse
+) -> None:
+    shop.collection |= {"primary_key": ["id"], "empty": "allow", "deletes": "mark"}
+    for rows, there in ((0, 0), (2, 0), (0, 2)):
+        assert shop.run("replaced", rows).finished.records_read == rows
+        marked = "SELECT count(_syncline_deleted_at) FROM loaded.orders"
+        assert warehouse.execute(marked) == [(there,)]
+
+
 def test_a_failure_in_the_middle_leaves_what_was_there(corner_shop: Shop) -> None:
     corner_shop.run("keyed")
     failed = corner_shop.run(
