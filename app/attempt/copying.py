@@ -10,7 +10,7 @@ from app.attempt.report import Report, WorkerLog
 from app.attempt.sink import Sink, close
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import WRITE_BYTES, WRITE_RECORDS, Columns
-from app.connectors.contract.passes import Checkpoint, Emptied, Rows
+from app.connectors.contract.passes import Checkpoint, Doubt, Emptied, Rows
 from app.connectors.contract.schema import Table
 from app.domain.attempt_protocol import Finished
 from app.failpoints import fail_point
@@ -94,6 +94,8 @@ class Pass:
                     self._begin(item)
                 case Emptied():
                     self._empty(item)
+                case Doubt():
+                    self._doubt(item)
             if all(sink.failure for sink in self._sinks):
                 return
         self._commit(final=True)
@@ -110,6 +112,10 @@ class Pass:
     def _empty(self, emptied: Emptied) -> None:
         for sink in self._sinks:
             sink.empty(emptied)
+
+    def _doubt(self, doubt: Doubt) -> None:
+        for sink in self._sinks:
+            self._writing.check_doubt(doubt, sink.position)
 
     def _take(self, rows: Rows) -> None:
         self._writing.check_rows(self._tables[rows.table], rows.batch)

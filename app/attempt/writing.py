@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import fields_of
 from app.connectors.contract.blame import subject_of
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Position
+    from app.connectors.contract.passes import Doubt, Position
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import SourceJob
     from app.domain.writing import Empty
@@ -118,6 +118,11 @@ class Writing:
         if not table.aside:
             self._check_key(table)
             self._check_cursor(table, batch)
+
+    def check_doubt(self, doubt: Doubt, position: Position) -> None:
+        """Raises `SynclineError`, as another try may find the source complete; after a reset anything is taken."""
+        if not position.void:
+            raise SynclineError(f"{self.subject}: {doubt.reason}")
 
     def _check_key(self, table: Table) -> None:
         mode = self.mode or _usual(table)

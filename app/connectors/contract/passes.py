@@ -66,6 +66,13 @@ class Emptied:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A reading of all rows may lack some, for this `reason`. It fails, unless the user has asked for a reset."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DescribedTable:
     """A table and its columns in the destination: field → (name, type). Fields without a column are left out."""
 
@@ -170,7 +177,7 @@ class Position:
         return self.reload is Reload.RESET
 
 
-Item: TypeAlias = "Table | Rows | Checkpoint | Emptied"
+Item: TypeAlias = "Table | Rows | Checkpoint | Emptied | Doubt"
 """What a source yields."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.offers import column_types
-from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.passes import Checkpoint, Doubt, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.files.aside import Aside
 from app.connectors.sources.files.columns import Batch, Columns
@@ -84,7 +84,8 @@ class FilesSource:
     def _read_beginning(self) -> _GrowingTable:
         with prefix_errors(self._subject):
             table = self._new_table()
-            next(self._items(self._find_some()[0], table, again=False), None)
+            if isinstance(first := next(self._items(self._find_some()[0], table, again=False), None), Doubt):
+                raise SynclineError(first.reason)
             return table
 
     def _find_some(self) -> list[Found]:
@@ -159,12 +160,12 @@ class FilesSource:
         yield from self._aside.announce()
         for file in found:
             yield from self._read_file(file, table, again=False)
-        if not table.kinds and loaded.columns:
+        if not table.kinds:
             # Files without rows have no columns, but the earlier rows must still be removed.
             yield Table(
                 self._table_name,
                 loaded.columns,
-                self._key,
+                self._key if loaded.columns else (),
                 full_refresh=True,
                 digits=loaded.digits,
                 empty=self._empty,
@@ -221,9 +222,8 @@ class FilesSource:
                 yield from self._aside.take(batch.bad, file=part.name)
             self._aside.end(part.name, good=good)
             if is_empty and self._full_refresh and self._empty == "refuse":
-                # It may still be being written, so another try is worth it.
-                raise SynclineError(
-                    f"{part.name} is empty, as if its export had failed; the table stays as it is. "
+                yield Doubt(
+                    f"{part.name} is empty, as if its export had failed, so it replaces no rows. "
                     "Export it again, or set 'empty: allow' if an empty file means that there are no rows"
                 )
 

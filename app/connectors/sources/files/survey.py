@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.contract.passes import Rows
+from app.connectors.contract.passes import Doubt, Rows
 from app.domain.counts import count
+from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,8 @@ class Survey:
         until = time.monotonic() + (self._until - time.monotonic()) / waiting
         most = self._bytes + (BYTES - self._bytes) // waiting
         for item in items:
+            if isinstance(item, Doubt):
+                raise SynclineError(item.reason)
             if isinstance(item, Rows):
                 self.rows += len(item.batch)
                 self._bytes += item.size

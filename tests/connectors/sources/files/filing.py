@@ -17,7 +17,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
-from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.passes import Checkpoint, Doubt, Rows
 from app.connectors.making import make_source
 from app.domain.errors import SynclineError
 from tests.connectors.attempts import Attempt, Told, commit_each, sync_of
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Filing:
-    """`run` is one attempt of a new task; `parameters` are those of the collection."""
+    """`run` is one attempt of a new task; `parameters` are those of the collection.
+
+    A higher `generation` is what a reset leaves.
+    """
 
     directory: Path
     destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class Filing:
     collection: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     tasks: int = 0
+    generation: int = 0
 
     def __post_init__(self) -> None:
         self.inbox.mkdir()
@@ -84,6 +88,10 @@ class Filing:
                     bookmark = item.bookmark
         return records, bookmark
 
+    def doubts(self, bookmark: str | None = None, **parameters: Any) -> list[str]:
+        """Why the reading may be incomplete."""
+        return [item.reason for item in self.source(**parameters).read(bookmark) if isinstance(item, Doubt)]
+
     def failure(self, **parameters: Any) -> SynclineError:
         with pytest.raises(SynclineError) as failed:
             self.read(**parameters)
@@ -101,7 +109,7 @@ class Filing:
             "source_config": self.config,
             "collection": collection | {"parameters": self.parameters | parameters} | self.collection,
             "destinations": self.destinations,
-            "generation": 0,
+            "generation": self.generation,
             "data_dir": str(self.directory / "state"),
         }
 

@@ -116,6 +116,26 @@ def test_one_key_allows_an_empty_file_and_an_empty_table(filing: Filing, warehou
     assert warehouse.execute(ROWS) == [(0, 0)]
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"), [("a.csv", csv_of, "id,text\n"), ("a.csv", csv_of, ""), ("a.jsonl", jsonl_of, "")]
+)
+def test_after_a_reset_files_without_rows_empty_the_table(
+    filing: Filing, warehouse: Warehouse, name: str, before: Any, after: str
+) -> None:
+    filing.collection["sync_mode"] = "full_refresh"
+    filing.write(name, before(range(3)))
+    filing.run()
+    filing.write(name, after)
+    assert filing.run().failed.retryable
+    filing.generation += 1
+    assert filing.run().finished.records_read == 0
+    assert warehouse.execute(ROWS) == [(0, 0)]
+    filing.write(name, before(range(2)))
+    assert filing.run().finished.rows_written == 2
+    filing.write(name, after)
+    assert filing.run().failed.retryable
+
+
 @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_every_format_comes_plain_as_gzip_and_as_zip(filing: Filing, warehouse: Warehouse) -> None:
     contents: dict[str, Any] = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of}
