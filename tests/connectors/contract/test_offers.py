@@ -89,6 +89,7 @@ def test_a_module_offers_the_functions_that_declare_a_schema(tmp_path: Path) -> 
     assert offers(discovered(tmp_path, "python", config | {"function": "shop:orders"})) == [orders]
 
 
+MONEY = {"type": "number", "multipleOf": 0.01, "exclusiveMinimum": -10000, "exclusiveMaximum": 10000}
 CATALOG = {
     "streams": [
         {
@@ -116,7 +117,7 @@ CATALOG = {
         },
         {
             "tap_stream_id": "rates",
-            "schema": {"properties": {"at": {"type": "integer"}}},
+            "schema": {"properties": {"at": {"type": "integer"}, "rate": MONEY}},
             "metadata": [{"breadcrumb": [], "metadata": {"forced-replication-method": "FULL_TABLE"}}],
         },
         {"tap_stream_id": "secret", "metadata": [{"breadcrumb": [], "metadata": {"inclusion": "unsupported"}}]},
@@ -136,7 +137,7 @@ def test_a_tap_offers_the_streams_of_its_discovery(tmp_path: Path) -> None:
             sync_modes=BOTH,
         ),
         Offered(name="events", columns={"at": "text"}, cursor_fields=["at"], sync_modes=BOTH),
-        Offered(name="rates", columns={"at": "integer"}),
+        Offered(name="rates", columns={"at": "integer", "rate": "decimal(6,2)"}),
     ]
 
 

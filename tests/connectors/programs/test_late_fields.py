@@ -51,6 +51,7 @@ FIELDS: dict[str, Any] = {
     "at": {"type": "string", "format": "date-time"},
     "count": {"type": "integer"},
     "price": {"type": ["null", "number"]},
+    "paid": {"type": "number", "multipleOf": 0.01, "minimum": -9999.99, "maximum": 9999.99},
 }
 TYPES = {
     "id": "bigint",
@@ -147,3 +148,12 @@ def test_a_source_that_cannot_be_asked_leaves_no_column_of_a_guessed_kind(origin
     origin.has({"id": 1, "count": 7}, offers="id count")
     assert origin.run(again=1).finished
     assert types(postgres) == {name: TYPES[name] for name in ("id", "count")}
+
+
+def test_a_decimal_that_is_new_gets_the_digits_that_the_source_tells_now(origin: Origin, postgres: Postgres) -> None:
+    origin.has({"id": 1}, offers="id")
+    origin.run()
+    origin.has({"id": 2, "paid": 19.99}, {"id": 3, "paid": 5}, offers="id paid")
+    assert origin.run().finished
+    sizes = "SELECT numeric_precision, numeric_scale FROM information_schema.columns WHERE column_name = 'paid'"
+    assert postgres.execute(sizes) == [(6, 2)]

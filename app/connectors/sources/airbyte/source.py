@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.contract.passes import Checkpoint, Log, Rows
-    from app.connectors.contract.schema import Kind, Table
+    from app.connectors.contract.schema import Table
     from app.connectors.options.types import NoParameters
+    from app.connectors.programs.late_fields import Types
     from app.connectors.sources.airbyte.catalog import Choice
     from app.connectors.sources.airbyte.messages import Descriptor
     from app.connectors.sources.airbyte.options import AirbyteOptions
@@ -81,15 +82,15 @@ class AirbyteSource:
             choice = find_choice(choices, stream)
             return choice is not None and not choice.full_refresh
 
-        def columns_now() -> dict[str, dict[str, Kind]]:
-            """The columns that a second connector discovers while the first one waits."""
+        def types_now() -> dict[str, Types]:
+            """The types of columns that a second connector discovers while the first one waits."""
             other = self._second_connector(connector)
             catalog = self._catalog(other)
             connector.mask_like(other)
-            return _columns(self._choose_from(catalog)[1])
+            return _types(self._choose_from(catalog)[1])
 
         states = States(beginning, remembers=remembers)
-        late = LateFields(self._catalog_cache(connector), _columns(choices), ask=columns_now, log=self._log)
+        late = LateFields(self._catalog_cache(connector), _types(choices), ask=types_now, log=self._log)
         reading = Reading(
             self._options,
             self._collection,
@@ -244,8 +245,11 @@ class AirbyteSource:
         return None
 
 
-def _columns(choices: dict[Descriptor, Choice]) -> dict[str, dict[str, Kind]]:
-    return {str(stream): choice.columns for stream, choice in choices.items()}
+def _types(choices: dict[Descriptor, Choice]) -> dict[str, Types]:
+    return {
+        str(stream): {field: (kind, choice.digits.get(field)) for field, kind in choice.columns.items()}
+        for stream, choice in choices.items()
+    }
 
 
 def _state(state: dict[str, Any] | list[Any] | str, key: str) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.connectors.contract.json_schema import columns_of
+from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.programs.excerpts import join_names
 from app.connectors.sources.singer.fields import Fields
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from app.connectors.contract.schema import Kind
+    from app.connectors.contract.schema import Digits, Kind
     from app.domain.collection import CollectionJob
 
 _SEPARATORS = re.compile(r"[-./]")
@@ -29,7 +29,7 @@ class Choice:
     """One chosen stream and how its rows arrive; `key` is what the catalog says, None if it says nothing.
 
     `fields` are those that are wanted; the key and the cursor are always read. `columns` are all that the catalog
-    describes.
+    describes, and `digits` those of its decimals.
     """
 
     stream: str
@@ -37,6 +37,7 @@ class Choice:
     cursor_field: str | None
     key: tuple[str, ...] | None
     columns: dict[str, Kind]
+    digits: dict[str, Digits]
     fields: Fields = EVERYTHING
 
 
@@ -166,7 +167,7 @@ def _plan(stream: dict[str, Any], collection: CollectionJob, fields: Fields) -> 
         key=tuple(key_of(stream)) or None,
         collection=collection,
         fields=fields,
-        columns=columns_of(schema_of(stream)),
+        schema=schema_of(stream),
     )
     if fields:
         _select(stream, choice)
@@ -211,7 +212,7 @@ def _choice(
     key: tuple[str, ...] | None,
     collection: CollectionJob,
     fields: Fields,
-    columns: dict[str, Kind] | None = None,
+    schema: Any = None,
 ) -> Choice:
     """Where nothing says how to read the stream, only rows with a key can be loaded without duplicates."""
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
@@ -222,7 +223,8 @@ def _choice(
         cursor_field=collection.cursor_field or replication_key or None,
         key=key,
         fields=fields,
-        columns=columns or {},
+        columns=columns_of(schema),
+        digits=digits_of(schema),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.json_schema import columns_of
+from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.contract.offers import column_types, cursor_candidates, non_null_columns
 from app.connectors.sources.singer.catalog import (
     REMEMBERING,
@@ -44,7 +44,7 @@ def _offer(stream: dict[str, Any]) -> Offered:
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(cursor_fields))
     return Offered(
         name=id_of(stream),
-        columns=column_types(columns),
+        columns=column_types(columns, digits_of(schema)),
         key=key_of(stream),
         cursor_fields=cursor_fields,
         sync_modes=["full_refresh", "incremental"] if remembers else ["full_refresh"],

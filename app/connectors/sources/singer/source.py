@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.contract.passes import Log, Rows
-    from app.connectors.contract.schema import Kind, Table
+    from app.connectors.contract.schema import Table
+    from app.connectors.programs.late_fields import Types
     from app.connectors.sources.singer.catalog import Choice
     from app.connectors.sources.singer.options import SingerOptions, SingerParameters
     from app.domain.attempt_protocol import Offered, SourceJob
@@ -70,7 +71,7 @@ class SingerSource:
         arguments = self._arguments(catalog, beginning)
         known = names_in(catalog)
         wanted = Wanted(self._options, self._job.collection, choices, known=known, fields=self._fields, log=self._log)
-        late = LateFields(self._catalog_cache(tap), _columns(choices), ask=self._ask_columns, log=self._log)
+        late = LateFields(self._catalog_cache(tap), _types(choices), ask=self._ask_types, log=self._log)
         reading = Reading(wanted, State(beginning), late, log=self._log, text=tap.text)
         for item in reading.items(tap.lines(*arguments)):
             if not (forgetful and isinstance(item, Checkpoint)):
@@ -107,10 +108,10 @@ class SingerSource:
     def _choose_from(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Choice]]:
         return choose(catalog, self._job.collection, self._fields)
 
-    def _ask_columns(self) -> dict[str, dict[str, Kind]]:
-        """The columns that a second tap discovers while the first one waits."""
+    def _ask_types(self) -> dict[str, Types]:
+        """The types of columns that a second tap discovers while the first one waits."""
         tap = self._prepare_tap()
-        return _columns(self._choose_from(self._catalog(tap))[1])
+        return _types(self._choose_from(self._catalog(tap))[1])
 
     def _catalog(self, tap: Program) -> dict[str, Any]:
         """The configured catalog, or the one that the tap discovers now."""
@@ -164,5 +165,8 @@ class SingerSource:
         return write_private_file(self._work_dir, f"{name}.json", text)
 
 
-def _columns(choices: dict[str, Choice]) -> dict[str, dict[str, Kind]]:
-    return {stream: choice.columns for stream, choice in choices.items()}
+def _types(choices: dict[str, Choice]) -> dict[str, Types]:
+    return {
+        stream: {field: (kind, choice.digits.get(field)) for field, kind in choice.columns.items()}
+        for stream, choice in choices.items()
+    }
