@@ -2,6 +2,7 @@
 
 A TIMESTAMP comes in the session's time zone, so that is set to UTC. Zero dates such as 0000-00-00, which are no days,
 come as NULL. A TIME is a length of time of up to 838 hours. A FLOAT is sent with six digits unless it is computed with.
+Drivers do not parse MySQL's JSON; MariaDB's is text.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import String, cast, literal_column, or_, text
 from app.connectors.contract.schema import Kind
 from app.connectors.sources.sql.dialect import SourceColumn, describe_columns
 from app.connectors.sources.sql.reflected import Reflected
+from app.connectors.values import jsontext
 from app.connectors.values.floats import shortest_single
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _TYPES: Final = {
     10: ("DATE", Kind.DATE),
     _TIME: ("TIME", Kind.INTERVAL),
     12: ("DATETIME", Kind.LOCAL_TIMESTAMP),
+    245: ("JSON", Kind.JSON),
     246: ("DECIMAL", Kind.DECIMAL),
 }
 _DAYS: Final = ("TIMESTAMP", "DATE", "DATETIME")
@@ -104,4 +107,5 @@ _CONVERT: Final[dict[str, Callable[[Any], Any]]] = {
     "TIMESTAMP": _moment,
     "DATETIME": _moment,
     "FLOAT": shortest_single,
+    "JSON": jsontext.decode,
 }

@@ -7,16 +7,19 @@ import sqlite3
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from pymysql.constants import FIELD_TYPE  # type: ignore[import-untyped]
 
 from app.config.reader import load_catalogue
 from app.connectors.contract.schema import Kind
 from app.connectors.kinds import SOURCES
 from app.connectors.options.validation import validated
+from app.connectors.sources.sql import mysql
 from app.connectors.sources.sql.bookmark import decode, encode
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions, SqlParameters
@@ -254,3 +257,12 @@ def test_a_set_comes_in_the_order_of_its_names() -> None:
     names = [f"flag {number}" for number in range(10, 40)]
     assert plain_values([set(names), frozenset(names), None]) == [names, names, None]
     assert plain_values([{3, 1, 2}]) == [[1, 2, 3]]
+
+
+def test_json_of_mysql_is_json_though_drivers_do_not_parse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql, "describe_columns", lambda *_: [("doc", FIELD_TYPE.JSON)])
+    [column] = mysql.Mysql().columns(Mock(), Mock())
+    assert column.kind is Kind.JSON
+    assert column.convert is not None
+    assert column.convert('{"price": 1.10, "tags": ["a"]}') == {"price": Decimal("1.10"), "tags": ["a"]}
+    assert column.convert("null") is None
