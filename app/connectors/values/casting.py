@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -30,7 +30,6 @@ _HALF = "it contains half of a surrogate pair, which is not valid text"
 _DOUBLE_DIGITS = 400
 # Every integer with this many digits fits into 64 bits.
 _LONG_DIGITS = 18
-_EXACT = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
 _CANONICAL_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -131,7 +130,7 @@ class Number:
             return number
         exact = Decimal(number)
         if _exponent(exact) < -self.scale:
-            exact = _EXACT.normalize(exact)
+            exact = jsontext.EXACT.normalize(exact)
             if _exponent(exact) < -self.scale:
                 raise Unfit("it has too many digits after the decimal point")
         if exact and exact.adjusted() >= self.precision - self.scale:

@@ -39,7 +39,9 @@ _encode_sorted = msgspec.json.Encoder(decimal_format="number", order="determinis
 # Perhaps, as strings may look like it: a zero at the end of a fraction, an exponent, or a zero below zero.
 _ODD_NUMBER: Final = re.compile(r"\.\d*0(?!\d)|\d[eE][+-]?\d|-0(?!\.)")
 _LONGEST_INTEGER: Final = 40
-_EXACT: Final = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
+_LONGER_INTEGER: Final = re.compile(rf"[0-9]{{{_LONGEST_INTEGER + 1}}}")
+EXACT: Final = Context(prec=200_000, Emax=999_999_999, Emin=-999_999_999)
+"""Keeps every digit of any number that is loaded."""
 
 
 def encode(value: Any) -> str:
@@ -53,7 +55,8 @@ def encode_canonical(value: Any) -> str:
     RFC 8785 says the same of keys; its numbers are doubles, and these keep all digits.
     """
     text = _encode_sorted(value).decode()
-    return _encode_sorted(_with_canonical_numbers(value)).decode() if _ODD_NUMBER.search(text) else text
+    is_odd = _ODD_NUMBER.search(text) or (len(text) > _LONGEST_INTEGER and _LONGER_INTEGER.search(text))
+    return _encode_sorted(_with_canonical_numbers(value)).decode() if is_odd else text
 
 
 def _with_canonical_numbers(value: Any) -> Any:
@@ -63,13 +66,16 @@ def _with_canonical_numbers(value: Any) -> Any:
         return [_with_canonical_numbers(inner) for inner in value]
     if isinstance(value, float):
         value = Decimal(repr(value)) if math.isfinite(value) else value
+    if type(value) is int:
+        value = Decimal(value)
     return _canonical_number(value) if isinstance(value, Decimal) and value.is_finite() else value
 
 
 def _canonical_number(number: Decimal) -> int | Decimal:
     if number == number.to_integral_value() and number.adjusted() < _LONGEST_INTEGER:
         return int(number)
-    return _EXACT.normalize(number)
+    normal = EXACT.normalize(number)
+    return normal if normal == number else number
 
 
 def preview(value: Any) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.connectors.contract.batches import Columns, records_of
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.values import casting, times
+from app.connectors.values import casting, jsontext, times
 from app.connectors.values.arrays import to_array
 from app.connectors.values.fitting import Column, ValueRefusedError, fit
 from app.connectors.values.floats import single_text
@@ -263,3 +263,28 @@ def cast(holds: Holds, values: list[Any], arrow: pa.DataType | None = None) -> l
     columns = {"field": Column(name="c", type="the type", holds=holds, arrow=arrow)}
     array = fit([{"field": value} for value in values], columns, table="t")["c"]
     return list(array.to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, 1.0),
+        (10**39, Decimal("1E+39")),
+        (10**40, 1e40),
+        (10**50, 1e50),
+        (-(10**60), Decimal("-1.0E+60")),
+        (10**400, Decimal("1E+400")),
+        ({"b": [10**50 + 1], "a": 0}, {"a": -0.0, "b": [Decimal(10**50 + 1)]}),
+    ],
+)
+def test_equal_numbers_are_the_same_text_in_canonical_json_whatever_their_size(one: Any, other: Any) -> None:
+    canonical = casting.Json(canonical=True)
+    assert canonical.cast(one) == canonical.cast(other)
+    assert canonical.cast(jsontext.decode(canonical.cast(one))) == canonical.cast(one)
+
+
+def test_different_long_numbers_stay_different_in_canonical_json() -> None:
+    canonical = casting.Json(canonical=True)
+    assert len({canonical.cast(10**count + 1) for count in (39, 40, 41, 50, 4000)}) == 5
+    longest = "0." + "1" * 200_000
+    assert canonical.cast(Decimal(f"{longest}10")) != canonical.cast(Decimal(f"{longest}20"))
