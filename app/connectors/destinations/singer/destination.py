@@ -28,7 +28,7 @@ from app.connectors.values import jsontext
 from app.connectors.warehouse.layout import late_versions_warning, refuse_gone, widen
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
-from app.domain.writing import SchemaPolicy, WriteMode
+from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class SingerDestination:
             )
         refuse_gone(table)
         if table.name not in self._tables:
-            for warning in filter(None, [late_versions_warning(table), _repeats_warning(table)]):
+            warnings = [late_versions_warning(table), _repeats_warning(table), _deletes_warning(table)]
+            for warning in filter(None, warnings):
                 self._log("warn", warning)
         if table.mode is WriteMode.REPLACE:
             self._warn_of_shrinking(table)
@@ -174,4 +175,13 @@ def _repeats_warning(table: Table) -> str | None:
         f"table {table.name!r}: its source may read the rows at the last value of {table.cursor_field!r} again, or all "
         "those within its 'lookback'. A Singer target does not recognise them without a key, so they are loaded twice: "
         "set 'primary_key' or 'sync_mode: full_refresh'"
+    )
+
+
+def _deletes_warning(table: Table) -> str | None:
+    if table.delete_marker is None or not table.identity or table.deletes is Deletes.MARK:
+        return None
+    return (
+        f"table {table.name!r}: 'deletes: {table.deletes}' has no effect, because a Singer target gets the records of "
+        "deleted rows as they are, and decides itself what to do with them"
     )

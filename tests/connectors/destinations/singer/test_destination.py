@@ -108,9 +108,22 @@ def test_the_log_tells_once_that_a_target_cannot_be_asked_how_many_rows_it_has(t
     assert warning not in scene.load(schema(id="integer"), record(id=1)).lines
 
 
+@pytest.mark.parametrize(("deletes", "count"), [("remove", 1), ("ignore", 1), ("mark", 0), (None, 0)])
+def test_the_log_tells_once_that_a_target_does_not_heed_deletes(
+    tmp_path: Path, deletes: str | None, count: int
+) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    scene.collection |= {"deletes": deletes} if deletes else {}
+    told = scene.load(
+        schema(["id"], id="integer"), record(id=1), schema(["id"], id="integer", b="string"), record(id=2)
+    )
+    assert told.finished
+    assert sum(f"'deletes: {deletes}' has no effect" in line for line in told.lines) == count
+
+
 def test_of_a_flood_of_words_a_log_gets_as_much_as_it_takes(tmp_path: Path) -> None:
     scene = Scene(tmp_path, {"target": target(tmp_path, words=2 * BURST_BYTES // 10_000)})
-    told = scene.load(schema(id="integer"), record(id=1), state({"at": 1}))
+    told = scene.load(schema(at="integer"), record(at=1), state({"at": 1}))
     assert told.finished.rows_written == 1
     assert BURST_BYTES * 0.99 < sum(map(len, told.lines)) < BURST_BYTES * 1.01
     assert any("bytes were dropped here" in line for line in told.lines)
