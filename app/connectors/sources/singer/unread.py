@@ -77,8 +77,8 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     if (has_rows and (kind or stream)) or (kind and is_wanted(stream) and _may_hold_rows(values)):
         shown = f"of type {type_!r}" if type_ else "without a type"
         return stream, ConfigurationError(
-            f"the tap sent a message {shown}{about}, which is not read and may hold rows: only RECORD, SCHEMA and "
-            "STATE messages are read. In the tap's 'config', turn off what makes it send others"
+            f"the tap sent a message {shown}{about}, which is not read and may hold rows: only RECORD, SCHEMA, "
+            "STATE and BATCH messages are read. In the tap's 'config', turn off what makes it send others"
         )
     return None
 
