@@ -31,13 +31,14 @@ def begin(lines: Lines, file: str, parameters: FilesParameters) -> Dialect:
     dialect = dialect_of(file, parameters)
     # Databases write no such line, but may have a text that looks like it.
     separator = None if parameters.dialect else _separator(lines)
+    line = lines.number + 1
     for _ in range(parameters.skip_lines):
         next(lines, None)
     if parameters.dialect is None and (found := _separator(lines)) is not None:
-        separator = found
+        separator, line = found, lines.number + 1
         next(lines)
     if separator is not None:
-        return _with_separator(dialect, separator, file, parameters)
+        return _with_separator(dialect, separator, f"{file}, line {line}", parameters)
     if parameters.delimiter is None:
         _refuse_other_delimiter(lines, file, dialect, parameters)
     return dialect
@@ -49,10 +50,10 @@ def _separator(lines: Lines) -> str | None:
     return found[1] if found else None
 
 
-def _with_separator(dialect: Dialect, separator: str, file: str, parameters: FilesParameters) -> Dialect:
+def _with_separator(dialect: Dialect, separator: str, place: str, parameters: FilesParameters) -> Dialect:
     if parameters.delimiter not in (None, separator):
         raise ConfigurationError(
-            f"{file}, line 1: 'sep={separator}' names another delimiter than "
+            f"{place}: 'sep={separator}' names a different delimiter from "
             f"'delimiter: {_yaml(parameters.delimiter)}'; remove 'delimiter', or correct it"
         )
     return replace(dialect, delimiter=separator)

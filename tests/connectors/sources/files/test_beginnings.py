@@ -30,7 +30,11 @@ def test_excel_may_name_a_tab_or_a_comma() -> None:
 
 def test_a_delimiter_that_contradicts_the_first_line_is_refused() -> None:
     said = refusal_of(b"sep=;\nid;name\n1;a\n", delimiter=",")
-    assert said.startswith("a.csv, line 1: 'sep=;' names another delimiter than 'delimiter: \",\"'; remove 'delimiter'")
+    assert said.startswith(
+        "a.csv, line 1: 'sep=;' names a different delimiter from 'delimiter: \",\"'; remove 'delimiter'"
+    )
+    said = refusal_of(b"x\ny\nsep=;\nid;name\n1;a\n", delimiter=",", skip_lines=2)
+    assert said.startswith("a.csv, line 3: 'sep=;' names a different delimiter")
 
 
 @pytest.mark.parametrize("content", [b"sep=;x\n1\n", b"sep=\n1\n", b"a,sep=;\n1,2\n"])
