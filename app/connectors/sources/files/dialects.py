@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.connectors.sources.files.formats import plain_suffix
 
 if TYPE_CHECKING:
     from app.connectors.sources.files.options import DialectName, FilesParameters
-
-_BACKSLASH: Final = "\\"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +29,17 @@ class Dialect:
 
 def dialect_of(file: str, parameters: FilesParameters) -> Dialect:
     """What the options say, then what the dialect that they name says, then what the file's name says."""
-    quote = _character(parameters.quote, default=None if parameters.dialect in ("postgres_text", "mysql") else '"')
-    escape = _character(
-        parameters.escape, default=_BACKSLASH if parameters.dialect in ("postgres_text", "mysql") else None
-    )
+    quote, escape = parameters.quote_character, parameters.escape_character
     nulls = _nulls(parameters.dialect, escape) if parameters.nulls is None else parameters.nulls
     return Dialect(
         parameters.dialect,
-        delimiter=parameters.delimiter or _delimiter(file, parameters.dialect),
+        delimiter=parameters.usual_delimiter or ("\t" if plain_suffix(file) == ".tsv" else ","),
         quote=quote,
         # Doubled quotes need no escape.
         escape=None if escape == quote else escape,
         nulls=frozenset(nulls),
         blank_rows=parameters.dialect is not None,
     )
-
-
-def _character(given: str | None, *, default: str | None) -> str | None:
-    return None if given == "none" else given or default
-
-
-def _delimiter(file: str, dialect: DialectName | None) -> str:
-    return "\t" if dialect in ("postgres_text", "mysql") or plain_suffix(file) == ".tsv" else ","
 
 
 def _nulls(dialect: DialectName | None, escape: str | None) -> tuple[str, ...]:

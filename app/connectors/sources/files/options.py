@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.connectors.sources.files.time_formats import TimeFormat
 from app.domain.keys import Several
+from app.domain.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
 from app.domain.ports import HIGHEST_PORT
 from app.domain.writing import Empty  # noqa: TC001 - pydantic reads the annotations
 
@@ -25,6 +27,7 @@ _TEXT_ONLY: Final = ("encoding", "empty", "bad_rows", "max_bad_rows", *_NOTATION
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
 DialectName = Literal["postgres_csv", "postgres_text", "mysql"]
+_TEXT_DIALECTS: Final = ("postgres_text", "mysql")
 Order = Literal["name", "modified"]
 _TYPES: Final = tuple(kind.value for kind in Kind if kind not in (Kind.BIG_INTEGER, Kind.BYTES))
 
@@ -47,6 +50,10 @@ def _one_character(value: str | None) -> str | None:
     if value is not None and (len(value) != 1 or value in "\r\n\0"):
         raise ValueError("must be a single character, but not a line end")
     return value
+
+
+def _show(*characters: str | None) -> str:
+    return " or ".join("none" if each is None else json.dumps(each, ensure_ascii=False) for each in characters)
 
 
 def _check_url(address: str) -> None:
@@ -78,7 +85,7 @@ class FilesParameters(Options):
     empty: Empty | None = None
     dialect: DialectName | None = None
     header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
-    skip_lines: int = Field(default=0, ge=0)
+    skip_lines: Whole = Field(default=0, ge=0)
     comment: str | None = None
     delimiter: str | None = None
     quote: str | None = None
@@ -161,16 +168,35 @@ class FilesParameters(Options):
 
     @model_validator(mode="after")
     def _check_characters(self) -> Self:
-        quote = '"' if self.quote is None and self.dialect is None else self.quote
-        if self.delimiter is not None and self.delimiter in (quote, self.escape):
-            raise ValueError("'delimiter' must differ from 'quote' and 'escape'")
-        if self.comment is not None and self.comment in (self.delimiter, quote, self.escape):
-            raise ValueError("'comment' must differ from 'delimiter', 'quote' and 'escape'")
+        quote, escape = self.quote_character, self.escape_character
+        delimiters = (self.usual_delimiter,) if self.usual_delimiter else (",", "\t")
+        shown = f"'quote' ({_show(quote)}) and 'escape' ({_show(escape)})"
+        if {quote, escape} & set(delimiters):
+            raise ValueError(f"'delimiter' ({_show(*delimiters)}) must differ from {shown}")
+        if self.comment is not None and self.comment in (*delimiters, quote, escape):
+            raise ValueError(f"'comment' must differ from 'delimiter' ({_show(*delimiters)}), {shown}")
         if self.max_bad_rows is not None and self.bad_rows == "refuse":
             raise ValueError("'max_bad_rows' needs 'bad_rows: skip' or 'bad_rows: keep'")
         if self.decimal == self.thousands:
             raise ValueError("'thousands' must differ from 'decimal'")
         return self
+
+    @property
+    def quote_character(self) -> str | None:
+        return _character(self.quote, default=None if self.dialect in _TEXT_DIALECTS else '"')
+
+    @property
+    def escape_character(self) -> str | None:
+        return _character(self.escape, default="\\" if self.dialect in _TEXT_DIALECTS else None)
+
+    @property
+    def usual_delimiter(self) -> str | None:
+        """None: the file's name decides."""
+        return self.delimiter or ("\t" if self.dialect in _TEXT_DIALECTS else None)
+
+
+def _character(given: str | None, *, default: str | None) -> str | None:
+    return None if given == "none" else given or default
 
 
 KINDS: Final[dict[str, SourceKind]] = {

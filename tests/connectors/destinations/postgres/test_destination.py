@@ -19,7 +19,7 @@ from tests.connectors.attempts import Postgres, Scene, record, schema, state, un
 
 
 def test_every_kind_of_value_arrives_as_it_was_sent(postgres: Postgres, tmp_path: Path) -> None:
-    scene = Scene(tmp_path, {"warehouse": postgres.options()})
+    scene = Scene(tmp_path, {"warehouse": postgres.options()}, collection={"sync_mode": "full_refresh"})
     moment = {"type": "string", "format": "date-time"}
     values = (
         '{"type":"RECORD","stream":"made","record":{"id":1,"n":0.10000000000000000000000000001,'
@@ -51,7 +51,7 @@ def test_every_kind_of_value_arrives_as_it_was_sent(postgres: Postgres, tmp_path
 
 
 def test_a_nul_is_refused_where_it_cannot_be_stored(postgres: Postgres, tmp_path: Path) -> None:
-    scene = Scene(tmp_path, {"warehouse": postgres.options()})
+    scene = Scene(tmp_path, {"warehouse": postgres.options()}, collection={"sync_mode": "full_refresh"})
     announced = schema(id="integer", text="string", any="object")
     assert "U+0000" in scene.load(announced, record(text="a\0b")).failed.error
     assert "U+0000" in scene.load(announced, record(any={"a": "\0"})).failed.error
@@ -107,7 +107,7 @@ def test_first_loads_into_one_new_schema_can_happen_at_once(postgres: Postgres, 
 
 
 def test_columns_keep_their_case_and_cannot_become_one(postgres: Postgres, tmp_path: Path) -> None:
-    scene = Scene(tmp_path, {"warehouse": postgres.options()})
+    scene = Scene(tmp_path, {"warehouse": postgres.options()}, collection={"sync_mode": "full_refresh"})
     scene.load(schema(Id="integer", id="integer"), record(Id=1, id=2))
     assert postgres.execute('SELECT "Id", id FROM loaded.made') == [(1, 2)]
     long = "x" * 63
