@@ -23,6 +23,8 @@ _MOMENT: Final = re.compile(
 _NAMED_DAY: Final = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC?|Z|[+-]\d{4})"
 )
+_MONTH: Final = "(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)"
+_FULL_MONTH: Final = "(January|February|March|April|August|September|October|November|December)"
 _MISLEADING: Final = (
     (
         re.compile(r"(Mon|Tue(s)?|Wed(nes)?|Thu(rs)?|Fri|Sat(ur)?|Sun)(day)?\b.*\d.*", re.IGNORECASE | re.DOTALL),
@@ -33,6 +35,15 @@ _MISLEADING: Final = (
         "strings that begin with the day or the month do not sort by time",
     ),
     (
+        # Unlike parts of UUIDs and other hexadecimal numbers.
+        re.compile(
+            rf"(.*\d[ ./-]+)?({_MONTH}|{_FULL_MONTH})\b.*\d.*|\d{{1,2}}{_MONTH}\d{{4}}([ T:].*)?",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        "strings with the name of a month do not sort by time",
+    ),
+    (re.compile(r".*\d ?BC", re.DOTALL), "years BC sort backwards"),
+    (
         re.compile(r".*\d ?[ap]\.?m\b.*", re.IGNORECASE | re.DOTALL),
         "strings with AM or PM do not sort by time",
     ),
@@ -42,6 +53,7 @@ _UNPADDED: Final = re.compile(r"\d{4}([./-])\d{1,2}\1\d{1,2}(?!\d).*", re.DOTALL
 _EXPONENT: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,4})?", re.IGNORECASE)
 # Placeholders for a missing date.
 _NO_DATE: Final = re.compile(r"\s*|0000-00-00([T ]00:00(:00([.,]0+)?)?)?(Z|[+-]00:?00)?", re.IGNORECASE)
+_NEGATIVE_OR_EXPONENT: Final = re.compile(r"-|\d+(\.\d+)?[eE]")
 _DIGITS: Final = re.compile(r"\d+")
 _DAY: Final = 86400
 _FIRST_OF_1970: Final = date(1970, 1, 1).toordinal()
@@ -80,6 +92,11 @@ def is_misplaced(value: str, before: str) -> bool:
 def is_time_or_number(text: str) -> bool:
     """Times may be of one day, and without zeros, such as `2024-9-1`."""
     return _meaning(text) is not None or _UNPADDED.fullmatch(text) is not None
+
+
+def is_unordered(text: str) -> bool:
+    """Whether strings of this format do not sort by their characters, even if all have the same format."""
+    return any(form.fullmatch(text) for form, _ in _MISLEADING) or _NEGATIVE_OR_EXPONENT.match(text) is not None
 
 
 class CursorText(str):

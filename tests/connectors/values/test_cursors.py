@@ -41,6 +41,9 @@ def is_later(value: str, than: str) -> bool:
         ["INV-0998", "INV-0999", "INV-1000"],
         ["0a12f", "12a3f", "1a23f"],
         ["a-9", "b-10"],
+        ["65dec1234a01", "65dec1234b02"],
+        ["0191dec0-1dec-7000-8000-000000000001", "0191dec0-1dec-7000-8000-000000000002"],
+        ["Maya 1", "Maya 2"],
     ],
 )
 def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
@@ -71,6 +74,12 @@ def test_texts_are_in_the_order_of_what_they_mean(ascending: list[str]) -> None:
         ("Sun, 27 Oct 2024 02:10:00", "Mon, 28 Oct 2024 02:30:00"),
         ("Sun Oct 27 02:10:00 2024", "Mon Oct 28 02:10:00 2024"),
         ("Sunday, 27-Oct-24 02:10:00 GMT", "Monday, 28-Oct-24 02:10:00 GMT"),
+        ("01-Jan-2025", "31-Dec-2024"),
+        ("5 October 2024 10:00", "7 June 2024 10:00"),
+        ("Apr 5, 2025", "Feb. 1, 2024"),
+        ("2024-Apr-01", "2024-Feb-01"),
+        ("01JAN2025", "31DEC2024"),
+        ("44 BC", "50 BC"),
         ("1" + "0" * 5000 + "a", "2"),
         ("INV-1000", "INV-999"),
         ("v1.10.0", "v1.9.0"),

@@ -21,18 +21,13 @@ _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _DATED_FORM: Final = "____-__-__%"
 _FARTHEST_ZONES: Final = 2  # days; no two zones differ by more
 _OFFSET: Final = re.compile(r"[Tt ].*?([+-][\d:]+)$")
-# Formats whose order is not that of their characters: day first, AM and PM, names of days, exponents, and negative
-# numbers.
-_UNORDERED: Final = re.compile(
-    r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\d ?[AaPp]\.?[Mm]\b|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)|^-?\d+(\.\d+)?[Ee]|^-"
-)
 # Versions 1 to 5; 6 and 7 begin with the time (RFC 9562).
 _RANDOM: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def suspicious_texts(text: ColumnElement[Any], bookmark: str) -> ColumnElement[bool]:
     """The condition for strings before `bookmark` that `is_misplaced` has to look at."""
-    if _UNORDERED.search(bookmark):
+    if cursors.is_unordered(bookmark):
         return true()
     if _DATED.match(bookmark) and (day := _day_before(bookmark)):
         return and_(not_(_is_like(text, _form(bookmark))), or_(text >= day, not_(_is_like(text, _DATED_FORM))))
