@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from app.connectors.contract.schema import Digits, Kind, common_kind, parse_type
+from app.connectors.contract.schema import Kind, common_kind, parse_type
 from app.domain.table_columns import ColumnChange, SchemaRevision, TableColumn
 
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ def _holds(wider: str, type_: str) -> bool:
         return False
     if common_kind({kind, other}) is not kind:
         return False
-    return other is not Kind.DECIMAL or digits is None or (others is not None and _has_room(digits, others))
-
-
-def _has_room(digits: Digits, others: Digits) -> bool:
-    return digits.scale >= others.scale and digits.precision - digits.scale >= others.precision - others.scale
+    return other is not Kind.DECIMAL or digits is None or (others is not None and digits.holds(others))
 
 
 def _changes(before: Sequence[TableColumn], after: Sequence[TableColumn]) -> Iterable[ColumnChange]:

@@ -70,6 +70,15 @@ class Digits(NamedTuple):
             return cls(MOST_DIGITS, _USUAL_SCALE)
         return known if known.precision <= MOST_DIGITS else cls(MOST_DIGITS, min(known.scale, _USUAL_SCALE))
 
+    def holds(self, other: Digits) -> bool:
+        """Whether every number with the `other` digits has room, on both sides of the point."""
+        return self.scale >= other.scale and self.precision - self.scale >= other.precision - other.scale
+
+    def union(self, other: Digits) -> Digits:
+        """The fewest digits that hold the numbers of both."""
+        scale = max(self.scale, other.scale)
+        return Digits(max(self.precision - self.scale, other.precision - other.scale) + scale, scale)
+
 
 def type_name(kind: Kind, digits: Digits | None) -> str:
     """`decimal(18,2)` for a decimal with known digits, otherwise the kind's name."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.connectors.contract.json_schema import columns_of, kind_of
-from app.connectors.contract.schema import Kind, Table, integer_kind
+from app.connectors.contract.json_schema import columns_of, digits_of, kind_of
+from app.connectors.contract.schema import Digits, Kind, Table, integer_kind
 from app.connectors.warehouse.layout import column_names, quoted, widen
 from app.domain.errors import ConfigurationError
 
@@ -38,6 +38,40 @@ DATE_TIME = {"type": "string", "format": "date-time"}
 )
 def test_a_kind_keeps_every_value_that_the_schema_allows(schema: Any, kind: Kind) -> None:
     assert kind_of(schema) is kind
+
+
+CENTS = {"type": "number", "multipleOf": 0.01}
+BOUNDED = CENTS | {"minimum": -10_000, "maximum": 10_000}
+
+
+@pytest.mark.parametrize(
+    ("schema", "digits"),
+    [
+        (CENTS, Digits(38, 2)),
+        (CENTS | {"minimum": -9999.99}, Digits(38, 2)),
+        (CENTS | {"minimum": 0, "maximum": 9999.99}, Digits(6, 2)),
+        (BOUNDED, Digits(7, 2)),
+        (CENTS | {"exclusiveMinimum": -10_000, "exclusiveMaximum": 10_000}, Digits(6, 2)),
+        (BOUNDED | {"exclusiveMinimum": True, "exclusiveMaximum": True}, Digits(6, 2)),
+        (BOUNDED | {"exclusiveMinimum": True, "exclusiveMaximum": False}, Digits(7, 2)),
+        (CENTS | {"type": ["null", "number"], "minimum": -0.5, "maximum": 0.5}, Digits(2, 2)),
+        ({"anyOf": [BOUNDED, {"type": "null"}]}, Digits(7, 2)),
+        ({"type": "number", "multipleOf": 1}, Digits(38, 0)),
+        ({"type": "number", "multipleOf": 10}, Digits(38, 0)),
+        ({"type": "number", "multipleOf": 0.25}, Digits(38, 2)),
+        ({"type": "number", "multipleOf": 1e-40}, Digits(40, 40)),
+        ({"anyOf": [CENTS, BOUNDED]}, None),
+        ({"type": "number"}, None),
+        ({"type": "number", "multipleOf": 0}, None),
+        ({"type": "number", "multipleOf": -0.01}, None),
+        ({"type": "number", "multipleOf": True}, None),
+        ({"type": "number", "multipleOf": "0.01"}, None),
+        ({"type": "integer", "multipleOf": 5}, None),
+        ({"type": ["string", "number"], "multipleOf": 0.01}, None),
+    ],
+)
+def test_a_decimal_has_the_digits_of_its_step_and_its_bounds(schema: Any, digits: Digits | None) -> None:
+    assert digits_of({"properties": {"price": schema}}).get("price") == digits
 
 
 @pytest.mark.parametrize("value", [-(2**63), 0, 2**63 - 1])
@@ -83,3 +117,19 @@ def test_unannounced_fields_become_json_columns() -> None:
 
 def test_identifiers_cannot_break_out() -> None:
     assert quoted('a"; DROP', "b") == '"a""; DROP"."b"'
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "union"),
+    [
+        (Digits(10, 2), Digits(8, 2), Digits(10, 2)),
+        (Digits(10, 2), Digits(10, 4), Digits(12, 4)),
+        (Digits(2, 2), Digits(5, 0), Digits(7, 2)),
+    ],
+)
+def test_the_union_of_digits_holds_the_numbers_of_both(one: Digits, other: Digits, union: Digits) -> None:
+    assert one.union(other) == other.union(one) == union
+    assert union.holds(one)
+    assert union.holds(other)
+    assert one.holds(other) is (union == one)
+    assert other.holds(one) is (union == other)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.contract.schema import Digits, Kind, common_kind, integer_kind, parse_type
+from app.connectors.contract.schema import Kind, common_kind, integer_kind, parse_type
 from app.connectors.sources.files.bad_rows import BadRowError
 from app.connectors.sources.files.notations import MOMENTS, NUMBERS, USUAL, USUAL_NUMBERS, Notation
 from app.connectors.values import casting, jsontext, times
@@ -21,6 +21,7 @@ from app.domain.numbers import EXACT_IN_A_DOUBLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from app.connectors.contract.schema import Digits
     from app.connectors.sources.files.bad_rows import BadRow
     from app.connectors.values.casting import Holds
 
@@ -118,7 +119,7 @@ class Columns:
         """Adds the columns that a file declares; raises ConfigurationError if earlier files declared other kinds."""
         for name, (kind, digits) in types.items():
             if digits is not None and name not in self._declared:
-                self.digits[name] = _more_digits(digits, self.digits.get(name, digits))
+                self.digits[name] = digits.union(self.digits.get(name, digits))
             known = self.kinds.setdefault(name, self._declared.get(name, kind))
             if known != kind and name not in self._declared and not _is_one_column(known, kind):
                 raise ConfigurationError(
@@ -210,12 +211,6 @@ def _is_one_column(known: Kind, kind: Kind) -> bool:
     return any({known, kind} <= group for group in _ALIKE)
 
 
-def _more_digits(one: Digits, other: Digits) -> Digits:
-    """Enough digits on both sides of the point for numbers with either."""
-    scale = max(one.scale, other.scale)
-    return Digits(max(one.precision - one.scale, other.precision - other.scale) + scale, scale)
-
-
 def misfit(value: Any, kind: Kind, unfit: Unfit, *, file: str, line: int, column: str) -> BadRowError:
     """The error for a value that is not of its column's kind."""
     return BadRowError(
@@ -277,5 +272,5 @@ def _json(text: str) -> Any:
     except ValueError as error:
         raise Unfit(str(error)) from None
     if may_repeat_names(text, value) and (name := repeated_name(text)) is not None:
-        raise Unfit(f"the name {jsontext.preview(name)} stands twice in one object")
+        raise Unfit(f"the name {jsontext.preview(name)} occurs twice in one object")
     return value
