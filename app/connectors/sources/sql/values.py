@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from app.connectors.contract.schema import Kind, common_kind, integer_kind
-from app.connectors.values import jsontext
+from app.connectors.contract.schema import Kind, common_kind
+from app.connectors.values import inference, jsontext
 from app.connectors.values.arrays import to_array
 from app.connectors.values.durations import clock_text
 
@@ -20,20 +19,7 @@ if TYPE_CHECKING:
 
 _AS_THEY_ARE = {bool, int, str, bytes, type(None)}
 _FIXED_BYTES = 8
-_KINDS: dict[type, Kind] = {
-    bool: Kind.BOOLEAN,
-    float: Kind.FLOAT,
-    Decimal: Kind.DECIMAL,
-    UUID: Kind.UUID,
-    date: Kind.DATE,
-    time: Kind.TIME,
-    timedelta: Kind.INTERVAL,
-    bytes: Kind.BYTES,
-    bytearray: Kind.BYTES,
-    memoryview: Kind.BYTES,
-    dict: Kind.JSON,
-    list: Kind.JSON,
-}
+_LISTS = (list, tuple, set, frozenset)
 
 
 def plain_values(values: Sequence[Any]) -> list[Any] | pa.Array:
@@ -56,7 +42,7 @@ def _plain_value(value: Any) -> Any:
         return value.isoformat()
     if kind is dict:
         return {str(key): _plain_value(inner) for key, inner in value.items()}
-    if kind in (list, tuple, set, frozenset):
+    if kind in _LISTS:
         # The order of a set changes from process to process.
         return [_plain_value(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
     return bytes(value) if kind in (bytearray, memoryview) else _text(value)
@@ -84,8 +70,8 @@ def kind_of(values: Iterable[Any]) -> Kind | None:
 
 
 def _kind(value: Any) -> Kind:
-    if type(value) is int:
-        return integer_kind(value)
-    if type(value) is datetime:
-        return Kind.TIMESTAMP if value.tzinfo else Kind.LOCAL_TIMESTAMP
-    return _KINDS.get(type(value), Kind.TEXT)
+    if isinstance(value, timedelta):
+        return Kind.INTERVAL
+    kind = inference.kind_of(value)
+    # Objects of a driver, such as network addresses, become text.
+    return Kind.TEXT if kind is Kind.JSON and not isinstance(value, (dict, *_LISTS)) else kind

@@ -6,6 +6,7 @@ import math
 import sqlite3
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 from uuid import UUID, uuid4
@@ -213,6 +214,9 @@ def test_values_keep_everything_that_they_say() -> None:
         ([True], Kind.BOOLEAN),
         ([b"a", bytearray(b"b"), memoryview(b"c")], Kind.BYTES),
         ([date(2024, 1, 1)], Kind.DATE),
+        ([timedelta(days=1)], Kind.INTERVAL),
+        ([{"a", "b"}, ("a",), ["a"]], Kind.JSON),
+        ([IPv4Address("10.0.0.1")], Kind.TEXT),
         ([None], None),
         ([], None),
     ],
