@@ -24,6 +24,12 @@ def digits_of(schema: Any) -> dict[str, Digits]:
     return {name: digits for name, described in _properties(schema).items() if (digits := _digits(described))}
 
 
+def non_null_columns(schema: Any) -> list[str]:
+    """The columns whose type has no null."""
+    types = {name: _types(each) for name, each in _properties(schema).items() if isinstance(each, dict)}
+    return [name for name, found in types.items() if found is not None and "null" not in found]
+
+
 def kind_of(schema: Any) -> Kind:
     """The kind that can store every value `schema` allows."""
     return common_kind(set().union(*map(_kinds, _alternatives(schema))))
@@ -44,14 +50,14 @@ def _alternatives(schema: Any) -> list[Any]:
 
 def _kinds(schema: Any) -> set[Kind]:
     types = _types(schema) if isinstance(schema, dict) else None
-    return {Kind.JSON} if types is None else {_kind(name, schema) for name in types}
+    return {Kind.JSON} if types is None else {_kind(name, schema) for name in types if name != "null"}
 
 
 def _types(schema: dict[str, Any]) -> list[Any] | None:
     types = schema.get("type")
     if not isinstance(types, str | list):
         return None
-    return [name for name in ([types] if isinstance(types, str) else types) if name != "null"]
+    return [types] if isinstance(types, str) else types
 
 
 def _kind(name: Any, schema: dict[str, Any]) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from app.connectors.contract.schema import Kind, type_name
 
@@ -38,15 +38,6 @@ def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str
         return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER)), not changes
 
     return sorted(names, key=rank)
-
-
-def non_null_columns(schema: dict[str, Any]) -> list[str]:
-    """The columns of a JSON schema whose type has no null."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return []
-    typed = {name: each["type"] for name, each in properties.items() if isinstance(each, dict) and "type" in each}
-    return [name for name, types in typed.items() if "null" not in ([types] if isinstance(types, str) else types)]
 
 
 def column_types(columns: Mapping[str, Kind | None], digits: Mapping[str, Digits] | None = None) -> dict[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.json_schema import columns_of, digits_of
-from app.connectors.contract.offers import column_types, cursor_candidates, non_null_columns
+from app.connectors.contract.json_schema import columns_of, digits_of, non_null_columns
+from app.connectors.contract.offers import column_types, cursor_candidates
 from app.connectors.sources.singer.catalog import (
     REMEMBERING,
     cursors_of,
