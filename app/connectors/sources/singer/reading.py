@@ -124,7 +124,8 @@ class Reading:
         self._late = late
         self._log = log
         self._text = text
-        self._tables: dict[str, Table | None] = {}
+        self._tables: dict[str, Table] = {}
+        self._skipped: set[str] = set()
         self._fields: dict[str, Fields] = {}
         self._reached = False
         self._output_log = OutputLog(log)
@@ -160,10 +161,10 @@ class Reading:
                 raise type(error)(f"line {number} of the tap's output: {error}") from error
         yield from self._rows(stream, records, size)
         self._output_log.end()
-        if first_text and not (messages or self._tables or self._reached):
+        if first_text and not (messages or self._tables or self._skipped or self._reached):
             raise SynclineError(f"the tap wrote {number} lines, but none of them is a Singer message: {first_text}")
         self._wanted.strangers.refuse(may_be_outdated=self._late.may_be_outdated)
-        if not any(self._tables.values()):
+        if not self._tables:
             yield from self._wanted.without_schema()
         yield from self._state.finish()
 
@@ -171,7 +172,7 @@ class Reading:
         """Raises `ConfigurationError` if a message that is not read holds rows of a wanted stream."""
         if (lost := unread_rows(line, is_wanted=self._wanted.__contains__)) is not None:
             stream, error = lost
-            if self._tables.get(stream, ...) is not None:
+            if stream not in self._skipped:
                 raise error
             self._wanted.note_left_out(stream)
 
@@ -182,16 +183,16 @@ class Reading:
         self._output_log.write(self._text(line).strip())
 
     def _check_has_schema(self, stream: str, message: str) -> None:
-        if stream not in self._tables:
+        if stream not in self._tables and stream not in self._skipped:
             raise SynclineError(f"a {message} of stream {stream!r} comes before its SCHEMA")
 
     def _rows(self, stream: str | None, records: list[dict[str, Any]], size: int) -> Iterator[Table | Rows]:
         if stream is None:
             return
-        table = self._tables[stream]
-        if table is None:
+        if stream in self._skipped:
             self._wanted.note_left_out(stream)
             return
+        table = self._tables[stream]
         if fields := self._fields.get(stream):
             _drop_unwanted(records, fields, table)
         if (wider := self._late.with_late_fields(stream, table, records)) is not None:
@@ -211,33 +212,38 @@ class Reading:
                 if not self._wanted.strangers:
                     yield checkpoint
         elif message.type == "SCHEMA":
-            table = self._table(message)
-            if table is not None and table != self._tables.get(message.stream):
-                yield table
-            self._tables[message.stream] = table
+            yield from self._describe(message)
         else:
             raise SynclineError(f"a RECORD of stream {message.stream!r} has no 'record'")
 
     def _rows_in_files(self, batch: Batch) -> Iterator[Table | Rows]:
         self._check_has_schema(batch.stream, "BATCH")
-        if self._tables[batch.stream] is None:
+        if batch.stream in self._skipped:
             self._wanted.note_left_out(batch.stream)
             return
         for records, size in batch.records():
             yield from self._rows(batch.stream, records, size)
 
+    def _describe(self, message: Message) -> Iterator[Table]:
+        """Its table if that is new or has changed; a stream that was skipped once is skipped for good."""
+        stream = message.stream
+        table = None if stream in self._skipped else self._table(message)
+        if table is None:
+            self._skipped.add(stream)
+            return
+        if table != self._tables.get(stream):
+            yield table
+        self._tables[stream] = table
+
     def _table(self, message: Message) -> Table | None:
-        known = self._tables.get(message.stream, ...)
         schema_key = tuple(message.key_properties or ())
         bookmarks = message.bookmark_properties or []
         replication_key = bookmarks if isinstance(bookmarks, str) else next(iter(bookmarks), None)
-        choice = None
-        if known is not None:
-            choice = self._wanted.choice(message.stream, key=schema_key, replication_key=replication_key)
+        choice = self._wanted.choice(message.stream, key=schema_key, replication_key=replication_key)
         if choice is None:
             return None
         name = self._wanted.table_name(message.stream)
-        if any(table and table.name == name for stream, table in self._tables.items() if stream != message.stream):
+        if any(table.name == name for stream, table in self._tables.items() if stream != message.stream):
             raise shared_table_error(name)
         self._state.add_name(message.stream, choice.stream)
         self._wanted.note_schema(message.stream)
