@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.connectors.contract.schema import Digits, Kind, type_name
+from app.connectors.contract.schema import Digits, Kind, Table, type_name
 from app.connectors.destinations.dlt import columns as dlt
 from app.connectors.destinations.duckdb import tables as duckdb
 from app.connectors.destinations.parquet import types as parquet
 from app.connectors.destinations.postgres import columns as postgres
+from app.connectors.destinations.singer import messages as singer
 from app.connectors.values import casting, times
 
 if TYPE_CHECKING:
@@ -22,18 +24,40 @@ if TYPE_CHECKING:
 
 PAGES: Final = Path(__file__).parents[3] / "docs" / "destinations"
 _BEGIN: Final = "| Kind of column | Type | Values |\n| --- | --- | --- |\n"
+_SINGER_BEGIN: Final = "| Kind of column | JSON Schema |\n| --- | --- |\n"
 _TEN: Final = Digits(10, 2)
 _EXAMPLES: Final = {Kind.DECIMAL: (_TEN, None)}
 
 
 def table_of(page: str) -> str:
     """The table as Markdown."""
-    rows = []
-    for kind in Kind:
-        for digits in _EXAMPLES.get(kind, (None,)):
-            type_, holds = _TYPES[page](kind, digits)
-            rows.append(f"| `{type_name(kind, digits)}` | `{type_}` | {_describe(holds)} |\n")
-    return _BEGIN + "".join(rows)
+    return _begin(page) + "".join(_row(page, kind, digits) for kind, digits in columns())
+
+
+def columns() -> list[tuple[Kind, Digits | None]]:
+    """What each table has a row for."""
+    return [(kind, digits) for kind in Kind for digits in _EXAMPLES.get(kind, (None,))]
+
+
+def _begin(page: str) -> str:
+    return _SINGER_BEGIN if page == "singer" else _BEGIN
+
+
+def _row(page: str, kind: Kind, digits: Digits | None) -> str:
+    name = type_name(kind, digits)
+    if page == "singer":
+        return f"| `{name}` | `{_singer(kind, digits)}` |\n"
+    type_, holds = _TYPES[page](kind, digits)
+    return f"| `{name}` | `{type_}` | {_describe(kind, holds)} |\n"
+
+
+def _singer(kind: Kind, digits: Digits | None) -> str:
+    """The schema without the type `null`, which every column allows."""
+    message = json.loads(singer.schema_line(Table("t", {"c": kind}, digits={"c": digits} if digits else {})))
+    schema = message["schema"]["properties"]["c"]
+    if "type" in schema:
+        schema["type"] = " ".join(set(schema["type"]) - {"null"})
+    return json.dumps(schema)
 
 
 def _postgres(kind: Kind, digits: Digits | None) -> tuple[str, Holds]:
@@ -76,7 +100,7 @@ _TYPES: Final[dict[str, Callable[[Kind, Digits | None], tuple[str, Holds]]]] = {
 }
 
 
-def _describe(holds: Holds) -> str:  # noqa: C901, PLR0911 -- a sentence for each kind of values
+def _describe(kind: Kind, holds: Holds) -> str:  # noqa: C901, PLR0911 -- a sentence for each kind of values
     match holds:
         case casting.Integer(low, high):
             return f"{_bound(low)} to {_bound(high)}"
@@ -101,7 +125,9 @@ def _describe(holds: Holds) -> str:  # noqa: C901, PLR0911 -- a sentence for eac
             return "in lower case"
         case casting.Bytes() | casting.Binary():
             return "any"
-    return "as PostgreSQL and DuckDB write them: `1 mon -2 days 03:00:00`"
+        case times.Interval() | casting.Verbatim() if kind is Kind.INTERVAL:
+            return "as PostgreSQL and DuckDB write them: `1 mon -2 days 03:00:00`"
+    raise ValueError(f"{holds!r} of {kind} needs a description")
 
 
 def _infinite(infinite: bool) -> str:  # noqa: FBT001
@@ -122,7 +148,7 @@ def _bound(number: int) -> str:
 
 def with_table(page: str, text: str) -> str:
     """`text`, the page, with its table as the code has it now."""
-    before, _, rest = text.partition(_BEGIN)
+    before, _, rest = text.partition(_begin(page))
     after = rest[rest.index("\n\n") + 1 :] if "\n\n" in rest else "\n"
     return before + table_of(page) + after
 
@@ -132,7 +158,7 @@ def read(page: str) -> str:
 
 
 def _main() -> None:
-    for page in _TYPES:
+    for page in (*_TYPES, "singer"):
         (PAGES / f"{page}.md").write_text(with_table(page, read(page)))
 
 
