@@ -98,7 +98,17 @@ class Pass:
                     self._doubt(item)
             if all(sink.failure for sink in self._sinks):
                 return
+        self._begin_unannounced()
         self._commit(final=True)
+
+    def _begin_unannounced(self) -> None:
+        """After a reset, earlier rows are removed even if the source has none, and so announces no table."""
+        if self._writing.table is None or self._tables:
+            return
+        table = Table(self._writing.table, {})
+        for sink in self._sinks:
+            if sink.position.void:
+                sink.begin(self._writing.arriving(table, sink.position))
 
     def _begin(self, table: Table) -> None:
         self._flush()

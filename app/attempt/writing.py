@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import fields_of
 from app.connectors.contract.blame import subject_of
+from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
@@ -24,7 +25,8 @@ _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
 class Writing:
     """How the collection is written; `subject` begins every error.
 
-    `mode` None: as the source reads; `max_shrink` is in percent; `deletes` None: not set.
+    `mode` None: as the source reads; `max_shrink` is in percent; `deletes` None: not set. `table` is the collection's
+    own, None if each stream has one.
     """
 
     mode: WriteMode | None
@@ -33,6 +35,7 @@ class Writing:
     empty: Empty | None = None
     max_shrink: float | None = None
     deletes: Deletes | None = None
+    table: str | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Writing:
@@ -44,6 +47,7 @@ class Writing:
             empty=collection.empty,
             max_shrink=collection.max_shrink,
             deletes=collection.deletes,
+            table=None if collection.type == ALL else collection.table_name,
         )
 
     @property

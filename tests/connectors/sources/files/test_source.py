@@ -136,6 +136,24 @@ def test_after_a_reset_files_without_rows_empty_the_table(
     assert filing.run().failed.retryable
 
 
+@pytest.mark.parametrize("keys", [{}, {"primary_key": ["id"]}, {"primary_key": ["id"], "write_mode": "history"}])
+def test_after_a_reset_a_source_without_rows_leaves_none_of_the_earlier_ones(
+    filing: Filing, warehouse: Warehouse, keys: dict[str, Any]
+) -> None:
+    filing.collection |= keys
+    path = filing.write("a.csv", csv_of(range(3)))
+    filing.run()
+    path.unlink()
+    current = "SELECT count(*) FROM loaded.made" + (" WHERE _syncline_valid_to IS NULL" if "write_mode" in keys else "")
+    for generation, rows in ((0, 3), (1, 0)):
+        filing.generation = generation
+        assert filing.run().finished.records_read == 0
+        assert warehouse.execute(current) == [(rows,)]
+    filing.write("a.csv", csv_of(range(2)))
+    assert filing.run().finished.records_read == 2
+    assert warehouse.execute(current) == [(2,)]
+
+
 @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 def test_every_format_comes_plain_as_gzip_and_as_zip(filing: Filing, warehouse: Warehouse) -> None:
     contents: dict[str, Any] = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of}
