@@ -183,7 +183,7 @@ class Offers(TypedDict):
 class LoadedColumn(TypedDict):
     """A field of the source, and the destination's column for it.
 
-    There is no `column` if the destination does not have one or, like a Singer target, does not tell.
+    There is no `column` if the destination does not have one or, like a Singer target, does not say.
     """
 
     field: str

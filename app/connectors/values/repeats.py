@@ -1,4 +1,4 @@
-"""Names that stand twice in one JSON object: decoders keep the last value and drop the others in silence."""
+"""Names that occur twice in one JSON object: decoders keep the last value and drop the others in silence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def may_repeat_names(text: str, decoded: Any) -> bool:
 
 
 def repeated_name(text: str) -> str | None:
-    """The first name that stands twice in one object of `text`, which is valid JSON; slow."""
+    """The first name that occurs twice in one object of `text`, which is valid JSON; slow."""
     found: list[str] = []
 
     def check(pairs: list[tuple[str, Any]]) -> None:

@@ -77,14 +77,13 @@ def leave_out_deleted(table: Table, batch: Batch) -> tuple[Batch, int]:
 
 def deleted_message(table: Table, count: int) -> str:
     """The line of a task's log about `count` records of deleted rows."""
+    came = "1 record of a deleted row was" if count == 1 else f"{count} records of deleted rows were"
     outcome = {
         Deletes.IGNORE: "left out",
         Deletes.MARK: f"marked in {table.delete_marker!r}",
         Deletes.REMOVE: "removed",
     }
-    return (
-        f"table {table.name!r}: records of deleted rows: {count}, {outcome[table.deletes]} ('deletes: {table.deletes}')"
-    )
+    return f"table {table.name!r}: {came} {outcome[table.deletes]} ('deletes: {table.deletes}')"
 
 
 def remove_deleted(session: Session, stage: Staged) -> int:

@@ -51,8 +51,11 @@ def clear_marks(session: Session, stage: Staged, *, task_id: str) -> int:
 
 def gone_message(table: Table, count: int) -> str:
     """The line of a task's log about `count` rows that are gone."""
+    gone = (
+        "1 row that the source no longer has was" if count == 1 else f"{count} rows that the source no longer has were"
+    )
     outcome = f"marked in {DELETED_COLUMN!r}" if table.gone is Deletes.MARK else "removed"
-    return f"table {table.name!r}: rows that the source no longer has: {count}, {outcome} ('deletes: {table.gone}')"
+    return f"table {table.name!r}: {gone} {outcome} ('deletes: {table.gone}')"
 
 
 def _is_staged(stage: Staged) -> str:

@@ -213,7 +213,7 @@ def relaxed_message(target: Target) -> str | None:
     if not target.relaxed:
         return None
     names = ", ".join(map(repr, target.relaxed))
-    return f"table {target.table.name!r}: NOT NULL was dropped for {names}, as the source no longer promises it"
+    return f"table {target.table.name!r}: NOT NULL was dropped for {names}, because the source no longer declares it"
 
 
 def inexact_fields(target: Target) -> list[str]:

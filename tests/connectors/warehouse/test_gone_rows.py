@@ -94,7 +94,7 @@ def test_a_replaced_table_keeps_rows_that_are_gone_with_a_mark_and_counts_every_
     assert tasks == [(1, "task 2"), (2, "task 4"), (3, "task 4")]
     lines = [line.message for line in collection.told if isinstance(line, LogLine)]
     assert lines == [
-        "table 't': rows that the source no longer has: 2, marked in '_syncline_deleted_at' ('deletes: mark')"
+        "table 't': 2 rows that the source no longer has were marked in '_syncline_deleted_at' ('deletes: mark')"
     ]
 
 

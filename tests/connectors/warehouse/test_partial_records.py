@@ -239,7 +239,7 @@ def test_a_deleted_row_is_marked_and_keeps_its_values_whatever_its_record_says(
     assert users(warehouse, marked) == [(1, "Ada", True), (2, "Bo", True)]
     assert load(collection, {"id": 1, "mail": "new"}) == 1
     assert users(warehouse, f"{marked}, mail") == [(1, "Ada", False, "new"), (2, "Bo", True, "b")]
-    said = "table 't': records of deleted rows: 2, marked in '_sdc_deleted_at' ('deletes: mark')"
+    said = "table 't': 2 records of deleted rows were marked in '_sdc_deleted_at' ('deletes: mark')"
     assert said in [line.message for line in collection.told if isinstance(line, LogLine)]
 
 
@@ -278,7 +278,7 @@ def test_ignored_deletes_are_left_out_and_counted_once_per_task(
     assert collection.load(Sent(USERS, *one_by_one(*({"id": key, GONE: AT} for key in (1, 2, 3, 1))))) == 0
     assert users(warehouse) == [(1, "Ada", "a")]
     lines = [line.message for line in collection.told if isinstance(line, LogLine)]
-    assert lines == ["table 't': records of deleted rows: 4, left out ('deletes: ignore')"]
+    assert lines == ["table 't': 4 records of deleted rows were left out ('deletes: ignore')"]
 
 
 def test_a_mark_is_cleared_by_a_record_without_one_even_if_the_source_no_longer_announces_it(

@@ -50,7 +50,7 @@ class Target(layout.Target):
         return [NAME_COLUMN] if self.named else [self.columns[field].name for field in self.table.identity]
 
     def description(self) -> DescribedTable:
-        """Sizes are told of decimals only: dlt reports others of existing columns that new ones do not have."""
+        """Only decimals are described with their size: dlt reports others of existing columns that new ones lack."""
         columns = {
             field: (each.name, types.stable_type_name(self.described[each.name]))
             for field, each in self.columns.items()

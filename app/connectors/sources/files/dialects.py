@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Dialect:
     """`name`: the database whose export it is, None for any other program.
 
-    `nulls` are fields as they stand in the file, before quotes and escapes are taken off. `blank_rows`: an empty line
-    is a row with one empty field, as in exports of a single column.
+    `nulls` are fields exactly as written, before unquoting and unescaping. `blank_rows`: an empty line is a row with
+    one empty field, as in exports of a single column.
     """
 
     name: DialectName | None

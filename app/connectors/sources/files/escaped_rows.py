@@ -161,7 +161,7 @@ class EscapedRows:
         if not quoted and self._escape not in field:
             return field
         if quoted and field in self._nulls and self._escape in field:
-            raise ConfigurationError(f"{field} means NULL, but stands in quotes, as only text does")
+            raise ConfigurationError(f"{field} means NULL, but here it is quoted, like text")
         return self._escapes.text_of(field, quoted=quoted)
 
     def _problem(self, character: str) -> str:

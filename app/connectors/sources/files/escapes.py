@@ -20,7 +20,7 @@ _BYTE: Final = r"(?:[0-7]{1,3}|x[0-9A-Fa-f]{1,2})"
 
 
 class Escapes:
-    """Takes off escapes, and doubled quotes in quotes, as the program does that has written them."""
+    """Unescapes, and undoubles quotes, as the program that wrote the file would."""
 
     def __init__(self, dialect: Dialect, *, encoding: str) -> None:
         self._dialect = dialect

@@ -107,7 +107,7 @@ def _repeated_names(piece: _Piece, lines: Lines) -> dict[int, BadRowError]:
         if (name := repeated_name(text)) is not None:
             written = json.dumps(name, ensure_ascii=False)
             column = text.find(written, text.find(written) + 1) + 1
-            problem = f"the name {jsontext.preview(name)} stands twice in one object; keep one of its values"
+            problem = f"the name {jsontext.preview(name)} occurs twice in one object; keep one of its values"
             wrong[index] = lines.bad_row(problem, line=number, column=max(column, 1))
     return wrong
 

@@ -24,7 +24,7 @@ def by_name(name: str) -> tuple[list[str | int], str]:
 
 
 def modified_of(described: Mapping[str, Any]) -> int | None:
-    """When a file was modified, in nanoseconds since 1970; None if its file system does not tell."""
+    """When a file was modified, in nanoseconds since 1970; None if its file system does not say."""
     for key in TIMES:
         if (moment := described.get(key)) is not None:
             return moment if key == "mtime_ns" else _nanoseconds(moment)

@@ -79,7 +79,7 @@ class Storage:
 
         Raises:
             ConfigurationError: an address without a pattern has no file, and is not among `loaded`; or the order is by
-                time, and a file system does not tell it.
+                time, and a file system does not say it.
             SynclineError: the storage does not respond.
         """
         earlier = set(loaded)
@@ -276,7 +276,7 @@ def _is_decoded(stream: IO[bytes]) -> bool:
 def _modified(file: Found) -> int:
     if file.modified is None:
         raise ConfigurationError(
-            f"'order: modified' does not work for {file.name}, as its storage does not tell when it was modified; "
+            f"'order: modified' does not work for {file.name}, because its storage does not say when it was modified; "
             "use 'order: name', and list the files in 'path' in the order that you need"
         )
     return file.modified

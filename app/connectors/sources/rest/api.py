@@ -122,7 +122,7 @@ class Api:
             incremental = _incremental(resource)
             if incremental is not None and incremental.lag and not isinstance(incremental.lag, Lookback):
                 raise ConfigurationError(
-                    f"resource {resource.name!r}: 'lookback' and dlt's 'lag' say the same: remove one of them"
+                    f"resource {resource.name!r}: 'lookback' and dlt's 'lag' do the same thing: remove one of them"
                 )
             if incremental is not None:
                 incremental.lag = Lookback(lookback.total_seconds())
@@ -141,7 +141,7 @@ class Api:
             raise
 
     def _parent(self, resource: DltResource) -> DltResource | None:
-        parent = resource._pipe.parent  # noqa: SLF001 -- dlt tells it nowhere else
+        parent = resource._pipe.parent  # noqa: SLF001 -- dlt exposes it nowhere else
         return None if parent is None else self.resources.get(parent.name)
 
     def _make_source(self, config: Any, log: Log) -> DltSource:

@@ -185,7 +185,7 @@ class Client(RESTClient):
     @staticmethod
     def _end_at_nothing(paginator: BaseReferencePaginator) -> None:
         """An empty string is not a reference, although dlt would follow it."""
-        if paginator._next_reference == "":  # noqa: SLF001 -- dlt tells it nowhere else
+        if paginator._next_reference == "":  # noqa: SLF001 -- dlt exposes it nowhere else
             paginator._next_reference = None  # noqa: SLF001 -- likewise
 
     def _pass_over_empty(self, page: PageData[Any], paginator: RangePaginator, sizes: list[int]) -> None:

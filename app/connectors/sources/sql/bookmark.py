@@ -49,8 +49,7 @@ def encode(cursor_field: str, value: Any, *, in_utc: bool = False) -> str:
             f"the value {value}" if isinstance(value, float | Decimal) else f"a value of type {type(value).__name__}"
         )
         raise ConfigurationError(
-            f"cursor_field {cursor_field!r} has {found}, which does not tell what is newer; "
-            f"choose a field of type {', '.join(_FORMS)}"
+            f"cursor_field {cursor_field!r} has {found}, which has no order; choose a field of type {', '.join(_FORMS)}"
         )
     type_name = _IN_UTC if in_utc and name == "timestamp" else name
     return jsontext.encode({"cursor_field": cursor_field, "type": type_name, "value": _FORMS[name][1](value)})

@@ -104,7 +104,7 @@ def test_quotes_and_escapes_go_together() -> None:
 
 def test_null_in_quotes_is_refused_where_it_is_no_text_either() -> None:
     said = refusal_of(b'1,"\\N"\n', header=["a", "b"], escape="\\", nulls=["\\N"])
-    assert said == "a.csv, line 1, column 3: \\N means NULL, but stands in quotes, as only text does"
+    assert said == "a.csv, line 1, column 3: \\N means NULL, but here it is quoted, like text"
 
 
 def test_a_letter_after_an_escape_is_refused_while_nobody_says_what_it_means() -> None:

@@ -1,4 +1,4 @@
-"""A name that stands twice in one JSON object: decoders keep the last value, so it is refused."""
+"""A name that occurs twice in one JSON object: decoders keep the last value, so it is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 def written(value: Any, space: str) -> tuple[str, bool]:
-    """JSON, whose objects are tuples of pairs here, and whether a name stands twice in one of them."""
+    """JSON, whose objects are tuples of pairs here, and whether a name occurs twice in one of them."""
     match value:
         case tuple():
             inner = [written(each, space) for _, each in value]
@@ -68,7 +68,7 @@ def test_objects_with_long_numbers_and_colons_in_text_are_read() -> None:
 def test_json_lines_with_a_name_twice_are_refused(line: str, column: int, name: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         objects_of(f'{{"id": 0}}\n\n{line}\n'.encode())
-    expected = f'a.jsonl, line 3, column {column}: the name "{name}" stands twice in one object; keep one of its values'
+    expected = f'a.jsonl, line 3, column {column}: the name "{name}" occurs twice in one object; keep one of its values'
     assert str(refused.value) == expected
 
 
@@ -80,7 +80,7 @@ def test_a_name_in_two_objects_is_no_repetition() -> None:
 def test_json_in_csv_is_refused_for_a_name_twice_too() -> None:
     said = refusal_of(b'v\n"{""a"": 1, ""a"": 2}"\n', types={"v": "json"})
     assert said.startswith("a.csv, line 2, column 'v': ")
-    assert said.endswith('the name "a" stands twice in one object')
+    assert said.endswith('the name "a" occurs twice in one object')
     assert rows_of(b'v\n"{""a"": "":""}"\n', types={"v": "json"}) == [{"v": {"a": ":"}}]
 
 

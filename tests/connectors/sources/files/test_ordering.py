@@ -87,7 +87,7 @@ def test_over_http_the_time_is_that_of_the_server_and_its_absence_an_error(shelf
         assert names(shelf, path=path, order="modified") == ["b.csv", "a.csv"]
         server.validators = "etag"
         said = str(shelf.failure(path=path, order="modified"))
-    assert f"'order: modified' does not work for {server.url}/a.csv, as its storage does not tell when" in said
+    assert f"'order: modified' does not work for {server.url}/a.csv, because its storage does not say when" in said
     assert "use 'order: name', and list the files in 'path'" in said
 
 

@@ -158,7 +158,7 @@ def test_a_lookback_of_a_parent_reads_its_children_again(web: Web) -> None:
             "a 'lookback' needs times or dates, but the cursor has the value 7: remove 'lookback', or set dlt's",
         ),
         ("a", {}, {}, 'the cursor has the value "a"'),
-        ("2024-05-01", {}, {"lag": 1}, "'lookback' and dlt's 'lag' say the same: remove one of them"),
+        ("2024-05-01", {}, {"lag": 1}, "'lookback' and dlt's 'lag' do the same thing: remove one of them"),
         ("2024-05-01", {"primary_key": []}, {}, "'lookback' reads rows again, so the resource needs a primary key"),
     ],
 )

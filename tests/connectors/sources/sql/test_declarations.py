@@ -55,7 +55,7 @@ def test_columns_that_are_not_null_stay_so_until_the_source_lets_them_be(
     origin.execute("INSERT INTO made VALUES (1, NULL, 'x'), (2, 'Bob', 'y')")
     told = copying.run()
     assert told.finished.rows_written == 2
-    assert "table 'made': NOT NULL was dropped for 'name', as the source no longer promises it" in told.lines
+    assert "table 'made': NOT NULL was dropped for 'name', because the source no longer declares it" in told.lines
     assert required(warehouse) == ["id"]
     assert not [line for line in copying.run().lines if "NOT NULL" in line]
 
