@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,12 +13,13 @@ from uuid import UUID
 import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
-from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.schema import Digits, Kind, Table, parse_type
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 from tests.connectors.destinations.parquet.lake import Lake
+from tests.connectors.destinations.type_tables import columns as described_columns
 from tests.connectors.passing import Collection, Sent
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ KINDS = ("postgres", "duckdb", "parquet")
 TEXT = 'tab\t\\N \\. "q" é🙂 \u2028'
 MOST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 NESTED: Any = {"a": [1, {"b": None, "": {}}], "é": "🙂", "n": 0.1}
+SPAN = timedelta(hours=26, minutes=15, seconds=0.5)
 MOMENT = datetime(2024, 2, 29, 10, 0, 0, 123456, UTC)
-# Kind, what is sent, and what is found: one value for all, or one for each of KINDS.
-GOLDEN: list[tuple[Kind, Any, Any]] = [
+# Kind or type with digits, what is sent, and what is found: one value for all, or one for each of KINDS.
+GOLDEN: list[tuple[Kind | str, Any, Any]] = [
     (Kind.BOOLEAN, True, True),
     (Kind.INTEGER, 2**63 - 1, 2**63 - 1),
     (Kind.INTEGER, -(2**63), -(2**63)),
@@ -54,6 +56,9 @@ GOLDEN: list[tuple[Kind, Any, Any]] = [
         Decimal("-99999999999999999999.999999999999999999"),
     ),
     (Kind.DECIMAL, 5, 5),
+    ("decimal(10,2)", Decimal("99999999.99"), Decimal("99999999.99")),
+    ("decimal(10,2)", Decimal("-99999999.99"), Decimal("-99999999.99")),
+    ("decimal(10,2)", "0.01", Decimal("0.01")),
     (Kind.FLOAT, 0.1, 0.1),
     (Kind.FLOAT, 5e-324, 5e-324),
     (Kind.FLOAT, -1.7976931348623157e308, -1.7976931348623157e308),
@@ -72,6 +77,8 @@ GOLDEN: list[tuple[Kind, Any, Any]] = [
     (Kind.DATE, "0001-01-01", date(1, 1, 1)),
     (Kind.DATE, "9999-12-31", date(9999, 12, 31)),
     (Kind.TIME, "23:59:59.999999", time(23, 59, 59, 999999)),
+    (Kind.INTERVAL, "26:15:00.5", (SPAN, SPAN, "26:15:00.5")),
+    (Kind.INTERVAL, "-2 days", (timedelta(days=-2), timedelta(days=-2), "-2 days")),
     (Kind.UUID, "00000000-0000-0000-0000-000000000001", (UUID(int=1), UUID(int=1), str(UUID(int=1)))),
     (Kind.UUID, "{FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF}", (UUID(MOST), UUID(MOST), MOST)),
     (Kind.JSON, NESTED, NESTED),
@@ -81,7 +88,7 @@ GOLDEN: list[tuple[Kind, Any, Any]] = [
     (Kind.BYTES, b"", b""),
     *((kind, None, None) for kind in Kind),
 ]
-# Kind, what is sent, where it is refused, and why.
+# Kind, what is sent, where it is refused, and why; the others keep it.
 REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
     (Kind.BOOLEAN, 1, KINDS, "not a Boolean"),
     (Kind.INTEGER, 2**63, KINDS, "out of range"),
@@ -125,8 +132,10 @@ def collection(target: Any, tmp_path: Path, mode: WriteMode = WriteMode.APPEND) 
     return Collection(options, tmp_path / "work", mode=mode)
 
 
-def sent(columns: dict[str, Kind], *records: dict[str, Any], table: str = "t") -> Sent:
-    return Sent(Table(table, columns, full_refresh=True), Rows(table, list(records), 1))
+def sent(
+    columns: dict[str, Kind], *records: dict[str, Any], table: str = "t", digits: dict[str, Digits] | None = None
+) -> Sent:
+    return Sent(Table(table, columns, full_refresh=True, digits=digits or {}), Rows(table, list(records), 1))
 
 
 def selected(target: Any, columns: str, *, table: str = "t") -> list[tuple[Any, ...]]:
@@ -136,14 +145,25 @@ def selected(target: Any, columns: str, *, table: str = "t") -> list[tuple[Any, 
     return found
 
 
+def parsed(type_: Kind | str) -> tuple[Kind, Digits | None]:
+    return parse_type(type_) if isinstance(type_, str) else (type_, None)
+
+
+@pytest.mark.parametrize(("kind", "digits"), described_columns())
+def test_every_row_of_the_type_tables_has_values_that_are_read_back(kind: Kind, digits: Digits | None) -> None:
+    assert [value for type_, value, _ in GOLDEN if parsed(type_) == (kind, digits) and value is not None]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_at_the_bounds_of_their_types_arrive_as_they_are(
     targets: dict[str, Any], kind: str, tmp_path: Path
 ) -> None:
-    columns = {f"c{number}": each for number, (each, _, _) in enumerate(GOLDEN)}
+    described = {f"c{number}": parsed(type_) for number, (type_, _, _) in enumerate(GOLDEN)}
+    columns = {name: each for name, (each, _) in described.items()}
+    sizes = {name: digits for name, (_, digits) in described.items() if digits}
     record = {f"c{number}": value for number, (_, value, _) in enumerate(GOLDEN)}
     target = targets[kind]
-    collection(target, tmp_path).load(sent(columns, record))
+    collection(target, tmp_path).load(sent(columns, record, digits=sizes))
     names = ", ".join(columns)
     rows = selected(target, names)
     for (each, value, expected), found in zip(GOLDEN, rows[0], strict=True):
@@ -245,6 +265,8 @@ def test_values_that_would_change_are_refused_with_table_and_column(
             assert f"'t{number}'" in str(refused.value), (each, value)
         else:
             target.load(source)
+            text = jsontext.encode(value) if each is Kind.JSON else str(value)
+            assert selected(targets[kind], "CAST(c AS VARCHAR)", table=f"t{number}") == [(text,)], (each, value)
 
 
 NAMES = [

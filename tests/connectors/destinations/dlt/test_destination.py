@@ -300,6 +300,12 @@ def test_every_kind_arrives_as_it_is(target: DltTarget) -> None:
             "day": Kind.DATE,
             "clock": Kind.TIME,
             "json": Kind.JSON,
+            "double": Kind.FLOAT,
+            "exact": Kind.DECIMAL,
+            "wall": Kind.LOCAL_TIMESTAMP,
+            "span": Kind.INTERVAL,
+            "uuid": Kind.UUID,
+            "raw": Kind.BYTES,
             "select": Kind.TEXT,
             "camelCase": Kind.TEXT,
         },
@@ -314,9 +320,16 @@ def test_every_kind_arrives_as_it_is(target: DltTarget) -> None:
         "day": "2024-05-01",
         "clock": "12:30:00",
         "json": {"a": [1, "1", None]},
+        "double": 0.1,
+        "exact": Decimal("0.10"),
+        "wall": "2024-05-01T10:00:00.123456",
+        "span": "1 mon",
+        "uuid": "00000000-0000-0000-0000-000000000001",
+        "raw": b"\x00\xff",
         "select": "reserved",
         "camelCase": "",
     }
+    assert set(table.columns.values()) == set(Kind)
     destination, _ = target.attempt()
     destination.begin(table)
     destination.write("made", [full, {"id": 2, "json": "1"}, {"id": 3, "json": 1}])
@@ -330,8 +343,25 @@ def test_every_kind_arrives_as_it_is(target: DltTarget) -> None:
     ((at,),) = target.rows("SELECT moment FROM made WHERE id > 3")
     moment = dt.datetime.fromisoformat(str(at))
     assert moment.replace(tzinfo=None) == dt.datetime(2024, 5, 1, 10, 0, 0, 123456)  # noqa: DTZ001 -- some keep no zone
+    ((double, exact, wall, *others, raw),) = target.rows(
+        "SELECT double, exact, wall, span, uuid, raw FROM made WHERE id > 3"
+    )
+    assert (double, Decimal(str(exact)), bytes(raw)) == (0.1, Decimal("0.1"), b"\x00\xff")
+    assert dt.datetime.fromisoformat(str(wall)) == dt.datetime(2024, 5, 1, 10, 0, 0, 123456)  # noqa: DTZ001 -- as sent
+    assert list(map(str, others)) == [full["span"], full["uuid"]]
     assert target.rows("SELECT json FROM made WHERE id < 4 ORDER BY id") == [('"1"',), ("1",)]
     assert target.rows("SELECT count(*) FROM made WHERE yes IS NULL AND number IS NULL AND moment IS NULL") == [(2,)]
+
+
+@pytest.mark.parametrize("target", ["duckdb"], indirect=True)
+def test_json_whose_names_have_another_order_is_the_same_row(target: DltTarget) -> None:
+    table = Table("made", {"id": Kind.INTEGER, "doc": Kind.JSON}, cursor_field="id")
+    for doc in ({"a": 1, "b": [{"c": 1.0, "d": None}]}, {"b": [{"d": None, "c": 1}], "a": 1}):
+        destination, _ = target.attempt()
+        destination.begin(table)
+        destination.write("made", [{"id": 1, "doc": doc}])
+        destination.commit("1", final=True)
+    assert target.rows("SELECT id, doc FROM made") == [(1, '{"a":1,"b":[{"c":1,"d":null}]}')]
 
 
 @pytest.mark.parametrize("target", ["sqlite"], indirect=True)

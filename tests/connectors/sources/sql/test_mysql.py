@@ -130,6 +130,14 @@ def test_a_table_has_the_digits_of_its_decimals(copying: Copying, mariadb: Maria
     assert duckdb.execute("SELECT sum(price) FROM loaded.made") == [(Decimal("0.30"),)]
 
 
+def test_a_set_has_its_names_in_the_order_of_the_declaration(
+    copying: Copying, mariadb: Mariadb, duckdb: Duckdb
+) -> None:
+    add(mariadb, 1, "2024-05-01 10:00:00")
+    copying.run(key="id")
+    assert duckdb.execute("SELECT flags FROM loaded.made") == [("a,c",)]
+
+
 DRIVERS = pytest.mark.parametrize("driver", ["pymysql", "mysqlconnector"])
 
 
