@@ -39,6 +39,20 @@ def test_a_page_that_comes_again_ends_the_reading(web: Web, paginator: Any) -> N
     assert not web.run().committed, "nor is the page loaded that leads back"
 
 
+@pytest.mark.timeout(60)
+def test_a_page_that_comes_again_after_another_ends_the_reading(web: Web) -> None:
+    following = {"": "a", "a": "b", "b": "a"}
+    says(
+        web,
+        lambda query: Answer({"items": [{"id": query.get("after", "")}], "next": following[query.get("after", "")]}),
+        data_selector="items",
+        paginator={"type": "cursor", "cursor_path": "next", "cursor_param": "after"},
+    )
+    assert "has already been read, so reading would never end: GET http://" in refused(web)
+    assert len(web.server.asked) == 3
+    assert not web.run().committed
+
+
 def test_a_page_that_comes_again_by_a_paginator_that_nobody_declared_is_told_so(web: Web) -> None:
     """Any name that begins with `next` is one of a cursor to dlt."""
     says(web, {"items": ROWS[:3], "schedule": {"next": "2026-01-01"}}, data_selector="items")

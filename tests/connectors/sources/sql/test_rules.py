@@ -24,6 +24,7 @@ from app.connectors.sources.sql import mysql
 from app.connectors.sources.sql.bookmark import decode, encode
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions, SqlParameters
+from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sources.sql.selection import Selection
 from app.connectors.sources.sql.values import kind_of, plain_values
 from app.domain.collection import CollectionJob
@@ -270,3 +271,20 @@ def test_json_of_mysql_is_json_though_drivers_do_not_parse_it(monkeypatch: pytes
     assert column.convert is not None
     assert column.convert('{"price": 1.10, "tags": ["a"]}') == {"price": Decimal("1.10"), "tags": ["a"]}
     assert column.convert("null") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "statements"),
+    [
+        ("redshift", ["SET timezone = 'UTC'"]),
+        ("cockroachdb", ["SET timezone = 'UTC'"]),
+        ("oracle", ["ALTER SESSION SET TIME_ZONE = '+00:00'"]),
+        ("snowflake", ["ALTER SESSION SET TIMEZONE = 'UTC'"]),
+        ("mssql", []),
+    ],
+)
+def test_a_session_is_in_utc_where_points_in_time_come_in_its_zone(name: str, statements: list[str]) -> None:
+    connection = Mock()
+    connection.dialect.name = name
+    Reflected().begin(connection)
+    assert [call.args for call in connection.exec_driver_sql.call_args_list] == [(each,) for each in statements]
