@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.attempt.worker_pipe import WorkerPipe
     from app.connectors.contract.passes import Item
     from app.domain.attempt_protocol import Backfill
+    from app.domain.errors import SynclineError
 
 _DUPLICATING: Final = {WriteMode.APPEND, WriteMode.REPLACE}
 
@@ -45,6 +46,7 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
             raise ConfigurationError(
                 f"destination {sink.name!r}: {reason}. The next task reloads everything; run the backfill after it"
             )
+    unread: SynclineError | None = None
     with open_source(job, work_dir=work_dir, log=log) as source:
         if not isinstance(source, IntervalSource):
             raise no_intervals_error(job.source_type)
@@ -52,8 +54,8 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
             report.measure(source)
             writing = Writing.of(job)
             items = _refuse_duplicates(source.read_interval(job.interval), lacking, writing.mode)
-            Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(items)
-    close(sinks)
+            unread = Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(items)
+    close(sinks, unread=[unread])
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 

@@ -10,7 +10,8 @@ from app.attempt.report import Report, WorkerLog
 from app.attempt.sink import Sink, close
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import WRITE_BYTES, WRITE_RECORDS, Columns
-from app.connectors.contract.passes import Checkpoint, Doubt, Emptied, Rows
+from app.connectors.contract.blame import joined
+from app.connectors.contract.passes import Checkpoint, Completed, Doubt, Emptied, Rows, Unreadable
 from app.connectors.contract.schema import Table
 from app.domain.attempt_protocol import Finished
 from app.failpoints import fail_point
@@ -23,25 +24,30 @@ if TYPE_CHECKING:
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Item, Log
     from app.domain.attempt_protocol import CopyJob, Sync
+    from app.domain.errors import SynclineError
 
 _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
+# Of tables that are complete: destinations keep some memory for each column until they have moved.
+_COMMIT_COLUMNS = 100
 
 
 def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Destinations with the same bookmark share one reading of the source; normally all of them do.
 
-    If a destination fails, the others are still completed. The attempt then fails, and the next one reads what that
-    destination lacks.
+    If a destination fails, the others are still completed, and so are other tables if one cannot be read. The attempt
+    then fails, and the next one reads what is missing.
     """
     log = WorkerLog(pipe)
     report = Report(pipe)
     sinks = open_sinks(job, report, work_dir=work_dir, log=log)
+    unread: list[SynclineError | None] = []
     for bookmark, alike in _by_bookmark([sink for sink in sinks if sink.lacks_rows]).items():
         with open_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
-            Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report).run(source.read(bookmark))
-    close(sinks)
+            one_pass = Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report)
+            unread.append(one_pass.run(source.read(bookmark)))
+    close(sinks, unread=unread)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
 
@@ -81,25 +87,48 @@ class Pass:
         self._with_rows: set[str] = set()
         self._uncommitted = 0
         self._committed_at = time.monotonic()
-        self._commits_midway = not writing.all_or_nothing
+        # A void bookmark is left behind at once or not at all: later attempts would not replace what is still missing.
+        self._all_or_nothing = writing.all_or_nothing or any(sink.position.void for sink in sinks)
+        self._waiting_for_more: set[str] = set()
+        self._completed = 0
+        self._reached = False
+        self._unread: list[Unreadable] = []
 
-    def run(self, items: Iterable[Item]) -> None:
+    def run(self, items: Iterable[Item]) -> SynclineError | None:
+        """Copies everything; returns the error of tables that cannot be read: the pass is then not complete."""
         for item in items:
-            match item:
-                case Rows():
-                    self._take(item)
-                case Checkpoint():
-                    self._reach(item)
-                case Table():
-                    self._begin(item)
-                case Emptied():
-                    self._empty(item)
-                case Doubt():
-                    self._doubt(item)
+            self._pass_on(item)
             if all(sink.failure for sink in self._sinks):
-                return
-        self._begin_unannounced()
-        self._commit(final=True)
+                break
+        else:
+            self._begin_unannounced()
+            if not self._unread:
+                self._commit(final=True)
+            elif self._reached and self._commits_midway:
+                self._commit(final=False)
+            self._report_tables()
+        return self._writing.blame(joined([each.error for each in self._unread])) if self._unread else None
+
+    def _pass_on(self, item: Item) -> None:
+        match item:
+            case Rows():
+                self._take(item)
+            case Checkpoint():
+                self._reach(item)
+            case Table():
+                self._begin(item)
+            case Emptied():
+                self._empty(item)
+            case Doubt():
+                self._doubt(item)
+            case Completed():
+                self._complete(item)
+            case Unreadable():
+                self._give_up(item)
+
+    @property
+    def _commits_midway(self) -> bool:
+        return not (self._all_or_nothing or self._waiting_for_more)
 
     def _begin_unannounced(self) -> None:
         """After a reset, earlier rows are removed even if the source has none, and so announces no table."""
@@ -115,8 +144,9 @@ class Pass:
         self._tables[table.name] = table
         for sink in self._sinks:
             arriving = self._writing.arriving(table, sink.position)
-            # After a crash, a bookmark that covers rows which are not moved before the end would hide their loss.
-            self._commits_midway = self._commits_midway and not arriving.comes_at_once
+            if arriving.comes_at_once:
+                # After a crash, a bookmark that covers rows which have not moved would hide their loss.
+                self._waiting_for_more.add(table.name)
             sink.begin(arriving)
 
     def _empty(self, emptied: Emptied) -> None:
@@ -126,6 +156,18 @@ class Pass:
     def _doubt(self, doubt: Doubt) -> None:
         for sink in self._sinks:
             self._writing.check_doubt(doubt, sink.position)
+
+    def _complete(self, completed: Completed) -> None:
+        self._flush()
+        ready = [sink.complete(completed.table) for sink in self._sinks]
+        if all(ready):
+            self._waiting_for_more.discard(completed.table)
+        self._completed += len(self._tables[completed.table].columns)
+
+    def _give_up(self, unreadable: Unreadable) -> None:
+        self._flush()
+        self._waiting_for_more.discard(unreadable.table)
+        self._unread.append(unreadable)
 
     def _take(self, rows: Rows) -> None:
         self._writing.check_rows(self._tables[rows.table], rows.batch)
@@ -145,8 +187,10 @@ class Pass:
 
     def _reach(self, checkpoint: Checkpoint) -> None:
         self._bookmark = checkpoint.bookmark
+        self._reached = True
         late = time.monotonic() - self._committed_at >= _COMMIT_SECONDS
-        if self._commits_midway and self._uncommitted and (late or self._uncommitted >= _COMMIT_RECORDS):
+        much = self._uncommitted >= _COMMIT_RECORDS or self._completed >= _COMMIT_COLUMNS
+        if (late or much) and (self._uncommitted or self._completed) and self._commits_midway:
             self._commit(final=False)
 
     def _flush(self) -> None:
@@ -164,8 +208,14 @@ class Pass:
         fail_point("child.staged")
         for sink in self._sinks:
             self._commit_to(sink, final=final)
-        self._uncommitted = 0
+        self._uncommitted = self._completed = 0
+        self._reached = False
         self._committed_at = time.monotonic()
+
+    def _report_tables(self) -> None:
+        read = self._with_rows - {each.table for each in self._unread}
+        for sink in self._sinks:
+            self._report.report_tables(sink, with_rows=read)
 
     def _commit_to(self, sink: Sink, *, final: bool) -> None:
         bookmark = sink.position.bookmark if self._bookmarks_stay else self._bookmark
@@ -174,8 +224,6 @@ class Pass:
         if rows is not None and not (self._bookmarks_stay and sink.position.indifferent):
             fail_point("child.committed")
             self._report.report_commit(sink, rows=rows, bookmark=bookmark)
-        if final:
-            self._report.report_tables(sink, with_rows=self._with_rows)
 
 
 def _by_bookmark(sinks: list[Sink]) -> dict[str | None, list[Sink]]:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.connectors.contract.blame import destination_subject, prefix_errors
-from app.connectors.contract.passes import Describing, Emptying, Fence, Position
+from app.connectors.contract.blame import destination_subject, joined, prefix_errors
+from app.connectors.contract.passes import Completing, Describing, Emptying, Fence, Position
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
@@ -94,6 +94,17 @@ class Sink:
 
         self._call(empty)
 
+    def complete(self, table: str) -> bool:
+        """Whether the next commit can move all rows of the table; a destination that has failed holds nothing up."""
+
+        def complete(destination: Destination) -> bool:
+            if not isinstance(destination, Completing):
+                return False
+            destination.complete(table)
+            return True
+
+        return self._call(complete) is not False
+
     def commit(self, bookmark: str | None, *, final: bool) -> int | None:
         """The number of rows inserted or changed; None if the destination has failed."""
         return self._call(lambda destination: destination.commit(bookmark, final=final))
@@ -149,8 +160,8 @@ class Sink:
                 destination.close()
 
 
-def close(sinks: Iterable[Sink]) -> None:
-    """Closes all of them, then raises their failures as one error.
+def close(sinks: Iterable[Sink], *, unread: Iterable[SynclineError | None] = ()) -> None:
+    """Closes all of them, then raises their failures, and the errors of tables that were left `unread`, as one error.
 
     Raises:
         ConfigurationError: a retry cannot fix any of the failures.
@@ -160,9 +171,5 @@ def close(sinks: Iterable[Sink]) -> None:
     in_order = sorted(sinks, key=lambda sink: sink.failure is None)
     for sink in in_order:
         sink.close()
-    failures = [sink.failure for sink in in_order if sink.failure is not None]
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        lasting = all(isinstance(failure, ConfigurationError) for failure in failures)
-        raise (ConfigurationError if lasting else SynclineError)("; ".join(map(str, failures)))
+    if failures := [each for each in (*unread, *(sink.failure for sink in in_order)) if each is not None]:
+        raise joined(failures)

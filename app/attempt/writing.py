@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Doubt, Position
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import SourceJob
+    from app.domain.errors import SynclineError
     from app.domain.writing import Empty
 
 _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
@@ -49,6 +50,10 @@ class Writing:
             deletes=collection.deletes,
             table=None if collection.type == ALL else collection.table_name,
         )
+
+    def blame(self, error: SynclineError) -> SynclineError:
+        """`error`, which is about the collection."""
+        return type(error)(f"{self.subject}: {error}")
 
     @property
     def all_or_nothing(self) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import SynclineError
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from app.domain.attempt_protocol import SourceJob
+
+_SHOWN: Final = 10
 
 
 def subject_of(job: SourceJob) -> str:
@@ -28,3 +30,12 @@ def prefix_errors(subject: str) -> Iterator[None]:
         yield
     except SynclineError as error:
         raise type(error)(f"{subject}: {error}") from error
+
+
+def joined(errors: Sequence[SynclineError]) -> SynclineError:
+    """All `errors` (at least one) as one; a `ConfigurationError` if a retry can fix none of them."""
+    if len(errors) == 1:
+        return errors[0]
+    lasting = all(isinstance(error, ConfigurationError) for error in errors)
+    more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+    return (ConfigurationError if lasting else SynclineError)("; ".join(map(str, errors[:_SHOWN])) + more)

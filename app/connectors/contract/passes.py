@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Table
     from app.connectors.contract.standing import Standing
     from app.domain.attempt_protocol import Level
+    from app.domain.errors import SynclineError
 
 
 class Log(Protocol):
@@ -70,6 +71,27 @@ class Doubt:
     """A reading of all rows may lack some, for this `reason`. It fails, unless the user has asked for a reset."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """All rows of an announced table have arrived; the next checkpoint covers them, and no earlier one did.
+
+    So they need not wait for other tables, even if they replace others.
+    """
+
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One of several tables cannot be read to its end: the attempt fails, but only once the others are loaded.
+
+    No checkpoint covers rows of it that may only move together.
+    """
+
+    table: str
+    error: SynclineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +199,7 @@ class Position:
         return self.reload is Reload.RESET
 
 
-Item: TypeAlias = "Table | Rows | Checkpoint | Emptied | Doubt"
+Item: TypeAlias = "Table | Rows | Checkpoint | Emptied | Doubt | Completed | Unreadable"
 """What a source yields."""
 
 
@@ -219,6 +241,14 @@ class Emptying(Protocol):
 
     def empty(self, emptied: Emptied) -> None:
         """The next commit removes these rows."""
+
+
+@runtime_checkable
+class Completing(Protocol):
+    """A destination that need not wait for the end of the pass with rows that replace others."""
+
+    def complete(self, table: str) -> None:
+        """The next commit moves all rows of this table, however they are written; no more will come."""
 
 
 @runtime_checkable

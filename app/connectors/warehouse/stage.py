@@ -121,6 +121,9 @@ class Stage(Staged):
         self._session.run(f"TRUNCATE {self.name}")
         return moved
 
+    def release(self) -> None:
+        """Gives up what the stage takes up; no more rows come."""
+
     @abc.abstractmethod
     def _upsert(self) -> int:
         """The newest row of each key wins; an equal existing row stays untouched."""

@@ -56,6 +56,8 @@ class Warehouse(abc.ABC):
         self._stages: dict[str, Stage] = {}
         self._reload_reason = ""
         self._deleted = Counter[str]()
+        self._complete: set[str] = set()
+        self._settled: set[str] = set()
 
     def open(self) -> Position:
         with self._translate_errors("cannot prepare the bookmark table"):
@@ -163,17 +165,24 @@ class Warehouse(abc.ABC):
     def empty(self, emptied: Emptied) -> None:
         self._stages[emptied.table].empty(emptied)
 
+    def complete(self, table: str) -> None:
+        self._complete.add(table)
+
     def commit(self, bookmark: str | None, *, final: bool) -> int:
-        moving = [stage for stage in self._stages.values() if final or not stage.target.table.comes_at_once]
+        moving = [stage for name, stage in self._stages.items() if self._may_move(name, final=final)]
         with self._translate_errors("cannot commit"), self._with_changes(moving), self._transaction():
             self._bookmark.hold()
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
             tables = [name for name, stage in self._stages.items() if stage.has_moved and not stage.target.table.aside]
             self._bookmark.move(bookmark, final=final, tables=tables)
-            if final:
-                self._finish()
+            for name, stage in self._stages.items():
+                if final or name in self._complete:
+                    self._tables.finish(stage.target)
             fail_point("destination.bookmarked")
+        for name in self._complete - self._settled:
+            self._stages[name].release()
+        self._settled |= self._complete
         if final:
             self._warn_of_left_out()
             self._tell_deleted()
@@ -234,9 +243,10 @@ class Warehouse(abc.ABC):
     @abc.abstractmethod
     def _stage(self, target: Target, *, number: int) -> Stage: ...
 
-    def _finish(self) -> None:
-        for stage in self._stages.values():
-            self._tables.finish(stage.target)
+    def _may_move(self, name: str, *, final: bool) -> bool:
+        if name in self._settled:  # its rows have moved, and none would now replace them
+            return False
+        return final or name in self._complete or not self._stages[name].target.table.comes_at_once
 
     def _warn_of_left_out(self) -> None:
         for name, stage in self._stages.items():

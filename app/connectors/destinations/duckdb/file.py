@@ -60,7 +60,10 @@ class TargetFile:
         self._batch_bytes = 0
 
     def make_room(self, *, more_columns: int = 0, batch_bytes: int = 0) -> None:
-        """Raises DuckDB's memory limit for more columns and for larger batches; everything else goes to disk."""
+        """Raises DuckDB's memory limit for more columns and for larger batches; everything else goes to disk.
+
+        Fewer columns leave room for others.
+        """
         self._columns += more_columns
         self._batch_bytes = max(self._batch_bytes, batch_bytes)
         wide = max(0, self._columns - _USUAL_COLUMNS) * _MEGABYTES_A_COLUMN

@@ -52,6 +52,9 @@ class DuckdbStage(Stage):
     def _alteration(self, column: Column, staged: str) -> str:
         return tables.alteration(self.name, tables.column(column.name, staged), column.type)
 
+    def release(self) -> None:
+        self._file.make_room(more_columns=-len(self.columns))
+
     def temporary(self, name: str) -> str:
         return quoted("temp", name)
 

@@ -31,6 +31,9 @@ class NoneDestination:
     def empty(self, emptied: Emptied) -> None:
         pass
 
+    def complete(self, table: str) -> None:
+        pass
+
     def commit(self, bookmark: str | None, *, final: bool) -> int:  # noqa: ARG002 -- nothing is kept
         return 0
 

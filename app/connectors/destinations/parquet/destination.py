@@ -67,6 +67,8 @@ class ParquetDestination:
         self._stages: dict[str, Stage] = {}
         self._resent: dict[str, Resent] = {}
         self._deleted = Counter[str]()
+        self._complete: set[str] = set()
+        self._settled: set[str] = set()
 
     def open(self) -> Position:
         self._manifest = self._manifests.claim()
@@ -102,14 +104,17 @@ class ParquetDestination:
             self.begin(wider)
         stage.add(batch)
 
+    def complete(self, table: str) -> None:
+        self._complete.add(table)
+
     def commit(self, bookmark: str | None, *, final: bool) -> int:
-        moving = {name: stage for name, stage in self._stages.items() if final or not stage.target.table.comes_at_once}
+        moving = {name: stage for name, stage in self._stages.items() if self._may_move(name, final=final)}
         tables = dict(self._manifest.tables)
         rows = 0
         for name, stage in moving.items():
             files = self._upload(name, stage)
             rows += sum(file.rows for file in files)
-            tables[name] = self._state(stage.target, files, final=final)
+            tables[name] = self._state(stage.target, files, final=final or name in self._complete)
         loaded = [name for name, stage in self._stages.items() if not stage.target.table.aside]
         self._standing = self._fence.standing.with_tables(self._standing, *loaded)
         manifest = self._manifest.next_version(
@@ -123,6 +128,7 @@ class ParquetDestination:
         fail_point("destination.committing")
         self._manifests.commit(manifest)
         self._manifest = manifest
+        self._settled |= self._complete
         if final:
             for name, stage in self._stages.items():
                 if warning := left_out_warning(name, stage.target):
@@ -148,6 +154,11 @@ class ParquetDestination:
 
     def close(self) -> None:
         """Nothing to do: the next attempt removes files that no manifest names."""
+
+    def _may_move(self, name: str, *, final: bool) -> bool:
+        if name in self._settled:  # its rows have moved, and none would now replace them
+            return False
+        return final or name in self._complete or not self._stages[name].target.table.comes_at_once
 
     def _sweep(self) -> set[str]:
         """Removes files that no manifest names, and returns the files that exist.
