@@ -52,9 +52,11 @@ class Sqlite(Dialect):
         """A view knows the declared types of the columns that it selects; a cursor does not."""
         connection.exec_driver_sql("PRAGMA query_only = OFF")
         connection.execute(CreateView(everything, "syncline_described", temporary=True))
-        declared = connection.exec_driver_sql("PRAGMA temp.table_info(syncline_described)").fetchall()
-        connection.exec_driver_sql("DROP VIEW temp.syncline_described")
-        connection.exec_driver_sql("PRAGMA query_only = ON")
+        try:
+            declared = connection.exec_driver_sql("PRAGMA temp.table_info(syncline_described)").fetchall()
+        finally:
+            connection.exec_driver_sql("DROP VIEW temp.syncline_described")
+            connection.exec_driver_sql("PRAGMA query_only = ON")
         names = [name for name, *_ in describe_columns(connection, everything)]
         return [_column(name, row[2].upper()) for name, row in zip(names, declared, strict=True)]
 
