@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.connectors.contract.several import loads_several
 from app.domain.collection import ALL
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Standing(msgspec.Struct, frozen=True):
     def of(cls, job: SourceJob) -> Standing:
         """What the bookmarks of this job stand for, with the table that must exist if there is only one."""
         collection, parameters = job.collection, job.collection.parameters
-        reads = str(parameters.get("table") or collection.type)
+        several = loads_several(job)
+        reads = ALL if several else str(parameters.get("table") or collection.type)
         query = " ".join(str(parameters.get("query") or "").split())
         if query:
             reads = "a query"
@@ -48,7 +50,7 @@ class Standing(msgspec.Struct, frozen=True):
             "query": hashlib.sha256(query.encode()).hexdigest()[:_DIGITS] if query else "",
             "key": _key(collection.primary_key or parameters.get("key")),
         }
-        if collection.type != ALL:
+        if not several:
             return cls(reads, collection.table_name, (collection.table_name,), **settings)
         naming = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
         names = f" {msgspec.json.encode(naming, order='sorted').decode()}" if naming else ""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.engine.reflection import ObjectKind
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.suspects import suspicious_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sqlalchemy import URL, ColumnElement, Select
+    from sqlalchemy import URL, ColumnElement, Inspector, Select
 
     from app.domain.interval import Interval
 
@@ -50,7 +52,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """A table or view. `schema` None: the default schema.
+    """A table or view. `schema` None: the default schema; `home` is its schema in any case.
 
     `required` are the columns that cannot be NULL; None where that is unknown, as in a view.
     """
@@ -59,6 +61,9 @@ class FoundTable:
     name: str
     key: tuple[str, ...] = ()
     required: frozenset[str] | None = None
+    home: str | None = None
+    columns: tuple[str, ...] = ()
+    is_view: bool = False
 
 
 class Dialect:
@@ -72,6 +77,9 @@ class Dialect:
 
     savepoints = False
     """Whether a failed statement aborts the whole transaction unless a savepoint precedes it."""
+
+    begins_again = False
+    """Whether a failed statement aborts the transaction, and another one sees the same: nobody else can write."""
 
     def address(self, url: URL) -> URL:
         """`url` as the driver takes it; raises `ConfigurationError` if it cannot be a source."""
@@ -107,8 +115,9 @@ class Dialect:
         found: list[FoundTable] = []
         for each in [schema] if schema else sorted(set(inspector.get_schema_names()) - _SYSTEM_SCHEMAS):
             views = set(inspector.get_view_names(schema=each))
-            columns = inspector.get_multi_columns(schema=each, kind=ObjectKind.ANY)
-            keys = inspector.get_multi_pk_constraint(schema=each, kind=ObjectKind.ANY)
+            tables = set(inspector.get_table_names(schema=each))
+            columns = _columns_by_table(inspector, each, views)
+            keys = inspector.get_multi_pk_constraint(schema=each)
             for table, table_columns in sorted(columns.items(), key=lambda one: one[0][1]):
                 name = table[1]
                 key = tuple(keys[table]["constrained_columns"]) if keys.get(table) else ()
@@ -119,6 +128,9 @@ class Dialect:
                         name=name,
                         key=key,
                         required=None if name in views else frozenset(never_null),
+                        home=each,
+                        columns=tuple(column["name"] for column in table_columns),
+                        is_view=name not in tables,
                     )
                 )
         return found
@@ -173,6 +185,19 @@ def whole_days(interval: Interval) -> tuple[date, date]:
     """The first day that `interval` touches, and the first one after it."""
     last = (interval.end - timedelta(microseconds=1)).date()
     return interval.start.date(), last if last == date.max else last + timedelta(days=1)
+
+
+def _columns_by_table(inspector: Inspector, schema: str, views: set[str]) -> Mapping[Any, list[Any]]:
+    """The columns of each table and view by (schema, name); none for a view that can no longer be used."""
+    try:
+        return inspector.get_multi_columns(schema=schema, kind=ObjectKind.ANY)
+    except SQLAlchemyError:
+        found: dict[Any, list[Any]] = dict(inspector.get_multi_columns(schema=schema))
+    for view in views:
+        found[schema, view] = []
+        with suppress(SQLAlchemyError):
+            found[schema, view] = list(inspector.get_columns(view, schema))
+    return found
 
 
 def describe_columns(connection: Connection, everything: Select[Any]) -> list[Any]:

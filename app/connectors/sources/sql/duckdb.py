@@ -52,12 +52,13 @@ _TABLES = """
     ), keys AS (
         SELECT schema_name, table_name AS name, constraint_column_names AS key FROM duckdb_constraints()
         WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY'
-    ), required AS (
-        SELECT schema_name, table_name AS name, list(column_name) AS required FROM duckdb_columns()
-        WHERE database_name = current_database() AND NOT is_nullable GROUP BY ALL
+    ), described AS (
+        SELECT schema_name, table_name AS name, list(column_name) AS columns,
+               list(column_name) FILTER (NOT is_nullable) AS required
+        FROM duckdb_columns() WHERE database_name = current_database() GROUP BY ALL
     )
-    SELECT schema_name, name, is_view, key, required
-    FROM found LEFT JOIN keys USING (schema_name, name) LEFT JOIN required USING (schema_name, name)
+    SELECT schema_name, name, is_view, key, columns, required
+    FROM found LEFT JOIN keys USING (schema_name, name) LEFT JOIN described USING (schema_name, name)
     ORDER BY schema_name, name
 """
 
@@ -70,6 +71,7 @@ _REQUIRED = """
 
 class Duckdb(Dialect):
     quoted = True
+    begins_again = True
 
     def address(self, url: URL) -> URL:
         return url if str(url.database).startswith("md:") else require_file(url, "duckdb:////path/to/the.file")
@@ -98,8 +100,11 @@ class Duckdb(Dialect):
                 name=name,
                 key=tuple(key or ()),
                 required=None if is_view else frozenset(required or ()),
+                home=found,
+                columns=tuple(columns or ()),
+                is_view=is_view,
             )
-            for found, name, is_view, key, required in connection.exec_driver_sql(_TABLES).fetchall()
+            for found, name, is_view, key, columns, required in connection.exec_driver_sql(_TABLES).fetchall()
             if schema in (None, found)
         ]
 

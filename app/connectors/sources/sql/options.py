@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
@@ -16,11 +16,16 @@ _FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://â
 
 
 class SqlOptions(Options):
-    """`url` is SQLAlchemy's; tables named without a schema are in `schema`, a chunk has at most `chunk_rows` rows."""
+    """`url` is SQLAlchemy's; tables named without a schema are in `schema`, a chunk has at most `chunk_rows` rows.
+
+    A collection that finds its tables by itself loads each into a table with the given prefix, or the given name.
+    """
 
     url: SecretStr
     schema_: str | None = Field(default=None, alias="schema", min_length=1)
     chunk_rows: Whole = Field(default=10_000, ge=1, le=1_000_000)
+    stream_table_names: dict[str, str] = Field(default_factory=dict)
+    stream_table_name_prefix: str | None = None
 
     @field_validator("url")
     @classmethod
@@ -29,14 +34,32 @@ class SqlOptions(Options):
         return url
 
 
+def _is_name(text: str) -> bool:
+    return "" not in text.split(".") and text.count(".") <= 1
+
+
+def _check_pattern(pattern: str) -> str:
+    if not _is_name(pattern):
+        raise ValueError(f"{pattern!r} is not valid; write name or schema.name, with * and ? for any characters")
+    return pattern
+
+
+TablePattern = Annotated[str, AfterValidator(_check_pattern)]
+
+
 class SqlParameters(Options):
     """A `table` or the rows of a `query`; without either, the table is the collection's type.
+
+    `include` and `exclude` are patterns for several tables, and so may `table` and the type be.
 
     `mode`, `cursor_field` and `key` are the collection's own `sync_mode`, `cursor_field` and `primary_key`.
     """
 
     table: str | None = Field(default=None, min_length=1)
     query: str | None = Field(default=None, min_length=1)
+    include: Annotated[tuple[TablePattern, ...], Several] = ()
+    exclude: Annotated[tuple[TablePattern, ...], Several] = ()
+    views: bool = False
     cursor_field: str | None = Field(default=None, min_length=1)
     key: Annotated[tuple[str, ...] | None, Several] = Field(default=None, min_length=1)
     mode: Literal["full_refresh", "incremental"] | None = None
@@ -45,8 +68,12 @@ class SqlParameters(Options):
     def _check_origin(self) -> Self:
         if self.table is not None and self.query is not None:
             raise ValueError("give either 'table' or 'query', not both")
-        if self.table is not None and ("" in self.table.split(".") or self.table.count(".") > 1):
+        if self.table is not None and not _is_name(self.table):
             raise ValueError("'table' must be a name or schema.name; for anything else use 'query'")
+        if self.query is not None and (self.include or self.exclude):
+            raise ValueError("'include' and 'exclude' choose tables, and cannot be combined with 'query'")
+        if self.table is not None and self.include:
+            raise ValueError("give either 'table' or 'include', not both")
         return self
 
 
@@ -96,5 +123,6 @@ KINDS: Final[dict[str, SourceKind]] = {
         reads_intervals=True,
         looks_back=True,
         tries="find the table, or prepare the query",
+        finds_its_collections=True,
     ),
 }

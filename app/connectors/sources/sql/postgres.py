@@ -9,7 +9,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import Text, cast, column, func, select, table
 
 from app.connectors.contract.schema import Digits, Kind
-from app.connectors.sources.sql.dialect import Declared, Dialect, SourceColumn, describe_columns
+from app.connectors.sources.sql.dialect import Declared, Dialect, FoundTable, SourceColumn, describe_columns
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
@@ -63,6 +63,12 @@ _REQUIRED = """
 """
 
 
+_PARTITIONS = """
+    SELECT nspname::text, relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relispartition
+"""
+
+
 class Postgres(Dialect):
     quoted = True
     savepoints = True
@@ -92,6 +98,11 @@ class Postgres(Dialect):
         """Which columns are NOT NULL; PostgreSQL does not enforce that for foreign tables."""
         found = connection.exec_driver_sql(_REQUIRED, (_quoted(schema, table),))
         return {name: Declared(required=True) for (name,) in found}
+
+    def tables(self, connection: Connection, schema: str | None) -> list[FoundTable]:
+        """Without partitions: their rows come with those of the whole table."""
+        partitions = {tuple(found) for found in connection.exec_driver_sql(_PARTITIONS)}
+        return [each for each in super().tables(connection, schema) if (each.home, each.name) not in partitions]
 
     def expected_rows(self, connection: Connection, name: str) -> int | None:
         """What the last ANALYZE or VACUUM found; None before the first."""

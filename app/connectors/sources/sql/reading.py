@@ -79,12 +79,13 @@ class Reading:
                 yield from announcement.update(values)
                 rows = self._rows(table_name, values)
                 self._read += len(chunk)
+                bookmark = None if at is None else self._bookmark(self.columns[at], chunk[-1][at])
                 yield rows
                 # SQLAlchemy wraps each row, which takes as long as reading it. It reads ahead once, so the first
                 # rows must come from it; later it holds none back.
                 left = result.cursor or result
-                if at is not None:
-                    yield Checkpoint(self._bookmark(self.columns[at], chunk[-1][at]))
+                if bookmark is not None:
+                    yield Checkpoint(bookmark)
                 # As many as should fit, judging by the last chunk, but at most ten times as many.
                 count = min(chunk_rows, 10 * count, max(1, _CHUNK_BYTES * len(chunk) // max(1, rows.size)))
         yield from announcement.finish()

@@ -1,20 +1,22 @@
-"""Databases as sources, through SQLAlchemy: a table or a query, whole or from the last cursor value on."""
+"""Databases as sources, through SQLAlchemy: tables or a query, whole or from the last cursor value on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.contract.several import loads_several
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.offers import offers
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
+from app.connectors.sources.sql.several import Several, one_table_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.connectors.contract.passes import Checkpoint, Log, Rows
+    from app.connectors.contract.passes import Checkpoint, Item, Log, Rows
     from app.connectors.contract.schema import Table
     from app.connectors.sources.sql.options import SqlOptions, SqlParameters
     from app.domain.attempt_protocol import Offered, SourceJob
@@ -34,30 +36,43 @@ class SqlSource:
         self._cursor_checked = False
         self._log = log
         self._reading: Reading | None = None
+        self._several: Several | None = None
         with prefix_errors(self._subject):
-            self._selection = Selection.of(options, parameters, job.collection)
             self._database = Database(options, work_dir=work_dir)
+            if loads_several(job):
+                self._several = Several(self._database, options, parameters, job, log=log)
+            self._selection = Selection.of(options, parameters, job.collection)
 
     def check(self) -> None:
         with prefix_errors(self._subject), self._database.snapshot() as connection:
-            Reading(self._database, connection, self._selection, log=self._log).check_lookback()
+            if self._several:
+                self._several.check(connection)
+            else:
+                Reading(self._database, connection, self._selection, log=self._log).check_lookback()
 
     def discover(self) -> Iterator[Offered]:
         with prefix_errors(f"source {self._source!r}"), self._database.snapshot() as connection:
             yield from offers(self._database, connection, self._schema, log=self._log)
 
-    def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
+    def read(self, bookmark: str | None) -> Iterator[Item]:
         """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""
         with prefix_errors(self._subject):
-            yield from self._items(bookmark)
+            if self._several:
+                with self._database.snapshot() as connection:
+                    yield from self._several.items(connection, bookmark)
+            else:
+                yield from self._items(bookmark)
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
         """Rows whose cursor value lies in it; where only days can be distinguished, of whole days."""
         with prefix_errors(self._subject):
+            if self._several:
+                raise one_table_error("a backfill")
             yield from self._items(None, interval)
 
     def progress(self) -> float | None:
-        return None if self._reading is None else self._reading.progress()
+        current = self._several or self._reading
+        return None if current is None else current.progress()
 
     def close(self) -> None:
         self._database.close()
