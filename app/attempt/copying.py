@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from app.attempt.open_source import open_source
@@ -14,6 +15,7 @@ from app.connectors.contract.blame import joined
 from app.connectors.contract.passes import Checkpoint, Completed, Doubt, Emptied, Rows, Unreadable
 from app.connectors.contract.schema import Table
 from app.domain.attempt_protocol import Finished
+from app.domain.errors import LeaseLostError, SynclineError
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Item, Log
     from app.domain.attempt_protocol import CopyJob, Sync
-    from app.domain.errors import SynclineError
 
 _COMMIT_RECORDS = 100_000
 _COMMIT_SECONDS = 30.0
@@ -89,6 +90,7 @@ class Pass:
         self._committed_at = time.monotonic()
         # A void bookmark is left behind at once or not at all: later attempts would not replace what is still missing.
         self._all_or_nothing = writing.all_or_nothing or any(sink.position.void for sink in sinks)
+        self._apart = False
         self._waiting_for_more: set[str] = set()
         self._completed = 0
         self._reached = False
@@ -97,7 +99,7 @@ class Pass:
     def run(self, items: Iterable[Item]) -> SynclineError | None:
         """Copies everything; returns the error of tables that cannot be read: the pass is then not complete."""
         for item in items:
-            self._pass_on(item)
+            self._offer(item, items)
             if all(sink.failure for sink in self._sinks):
                 break
         else:
@@ -108,6 +110,17 @@ class Pass:
                 self._commit(final=False)
             self._report_tables()
         return self._writing.blame(joined([each.error for each in self._unread])) if self._unread else None
+
+    def _offer(self, item: Item, items: Iterable[Item]) -> None:
+        """Passes `item` on; a source whose tables stand apart is told if one is refused, and goes on without it."""
+        try:
+            self._pass_on(item)
+        except LeaseLostError:
+            raise
+        except SynclineError as error:
+            if not self._apart or not isinstance(items, Generator):
+                raise
+            self._pass_on(items.throw(error))
 
     def _pass_on(self, item: Item) -> None:
         match item:
@@ -142,7 +155,9 @@ class Pass:
     def _begin(self, table: Table) -> None:
         self._flush()
         self._tables[table.name] = table
+        self._apart = table.apart
         for sink in self._sinks:
+            sink.apart = table.apart
             arriving = self._writing.arriving(table, sink.position)
             if arriving.comes_at_once:
                 # After a crash, a bookmark that covers rows which have not moved would hide their loss.

@@ -28,7 +28,10 @@ _OF_THE_WHOLE_ATTEMPT = (LeaseLostError, RecursionError)
 
 
 class Sink:
-    """Keeps an error of its destination as `failure`; the destination gets no more calls, and the others continue."""
+    """Keeps an error of its destination as `failure`; the destination gets no more calls, and the others continue.
+
+    An error of a table that stands `apart` is raised instead, because its source goes on with other tables.
+    """
 
     def __init__(
         self, name: str, destination: Destination | None, position: Position | None = None, *, log: Log | None = None
@@ -37,6 +40,7 @@ class Sink:
         self.name = name
         self.position = position or Position()
         self.failure: SynclineError | None = None
+        self.apart = False
         self._destination = destination
         self._log = log
 
@@ -77,10 +81,10 @@ class Sink:
         return self.failure is None and not self.position.completed
 
     def begin(self, table: Table) -> None:
-        self._call(lambda destination: destination.begin(table))
+        self._call(lambda destination: destination.begin(table), raises=ConfigurationError)
 
     def write(self, table: str, batch: Batch) -> None:
-        self._call(lambda destination: destination.write(table, batch))
+        self._call(lambda destination: destination.write(table, batch), raises=ConfigurationError)
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
@@ -103,7 +107,7 @@ class Sink:
             destination.complete(table)
             return True
 
-        return self._call(complete) is not False
+        return self._call(complete, raises=SynclineError) is not False
 
     def commit(self, bookmark: str | None, *, final: bool) -> int | None:
         """The number of rows inserted or changed; None if the destination has failed."""
@@ -126,7 +130,8 @@ class Sink:
             except Exception as error:  # noqa: BLE001 -- the others must be closed in any case
                 self._fail(error)
 
-    def _call(self, what: Callable[[Destination], T]) -> T | None:
+    def _call(self, what: Callable[[Destination], T], *, raises: type[SynclineError] | tuple[()] = ()) -> T | None:
+        """`raises` are errors of a table that are raised if it stands apart."""
         destination = self._destination
         if destination is None:
             return None
@@ -135,12 +140,14 @@ class Sink:
             with prefix_errors(destination_subject(self.name)):
                 return what(destination)
 
-        return self._try(call)
+        return self._try(call, raises=raises if self.apart else ())
 
-    def _try(self, what: Callable[[], T]) -> T | None:
+    def _try(self, what: Callable[[], T], *, raises: type[SynclineError] | tuple[()] = ()) -> T | None:
         try:
             return what()
         except _OF_THE_WHOLE_ATTEMPT:
+            raise
+        except raises:
             raise
         except Exception as error:  # noqa: BLE001 -- it must not stop the others
             self._fail(error)

@@ -248,7 +248,11 @@ class Completing(Protocol):
     """A destination that need not wait for the end of the pass with rows that replace others."""
 
     def complete(self, table: str) -> None:
-        """The next commit moves all rows of this table, however they are written; no more will come."""
+        """The next commit moves all rows of this table, however they are written; no more will come.
+
+        Raises:
+            SynclineError: too many rows of the table would go.
+        """
 
 
 @runtime_checkable

@@ -118,6 +118,8 @@ class Table:
 
     A table that is `aside` has what the source could not read as rows of the collection. How these are written says
     nothing about it, and it may be dropped: the bookmark does not stand for it.
+
+    A source that sets `apart` goes on with its other tables if this one is refused: the error is thrown into it.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Table:
     deletes: Deletes = Deletes.MARK
     gone: Deletes = Deletes.IGNORE
     aside: bool = False
+    apart: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:

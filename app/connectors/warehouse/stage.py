@@ -121,6 +121,15 @@ class Stage(Staged):
         self._session.run(f"TRUNCATE {self.name}")
         return moved
 
+    def check_size(self) -> None:
+        """Raises `SynclineError` already now if a replacement would be refused when it moves with other tables."""
+        if self.target.table.mode is WriteMode.REPLACE:
+            check_shrinkage(self.target.table, had=self._count_target, sent=self._rows)
+
+    def _count_target(self) -> int:
+        found = self._session.row(f"SELECT count(*) FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
+        return int(found[0]) if found else 0
+
     def release(self) -> None:
         """Gives up what the stage takes up; no more rows come."""
 

@@ -166,6 +166,8 @@ class Warehouse(abc.ABC):
         self._stages[emptied.table].empty(emptied)
 
     def complete(self, table: str) -> None:
+        with self._translate_errors(f"cannot count the rows of table {table!r}"), self._transaction():
+            self._stages[table].check_size()
         self._complete.add(table)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:
@@ -177,7 +179,7 @@ class Warehouse(abc.ABC):
             tables = [name for name, stage in self._stages.items() if stage.has_moved and not stage.target.table.aside]
             self._bookmark.move(bookmark, final=final, tables=tables)
             for name, stage in self._stages.items():
-                if final or name in self._complete:
+                if name not in self._settled and (final or name in self._complete):
                     self._tables.finish(stage.target)
             fail_point("destination.bookmarked")
         for name in self._complete - self._settled:

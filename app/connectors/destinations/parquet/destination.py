@@ -105,6 +105,9 @@ class ParquetDestination:
         stage.add(batch)
 
     def complete(self, table: str) -> None:
+        stage = self._stages[table]
+        if stage.target.table.mode is WriteMode.REPLACE:
+            check_shrinkage(stage.target.table, had=lambda: self._rows_before(table), sent=stage.rows)
         self._complete.add(table)
 
     def commit(self, bookmark: str | None, *, final: bool) -> int:

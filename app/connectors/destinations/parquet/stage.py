@@ -80,6 +80,11 @@ class Stage:
         finished, self._finished = self._finished, []
         return finished
 
+    @property
+    def rows(self) -> int:
+        """How many are staged."""
+        return self._rows + sum(each.rows for each in self._finished)
+
     def new_path(self) -> Path:
         self._files += 1
         return self._directory / f"{self._files}.parquet"

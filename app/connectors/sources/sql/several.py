@@ -10,6 +10,7 @@ from sqlalchemy import literal, select
 
 from app.connectors.contract.blame import joined
 from app.connectors.contract.passes import Checkpoint, Completed, Unreadable
+from app.connectors.contract.schema import Table
 from app.connectors.programs.excerpts import join_names
 from app.connectors.programs.table_names import shared_table_error, table_name
 from app.connectors.sources.sql.bookmarks import Bookmarks
@@ -17,6 +18,7 @@ from app.connectors.sources.sql.patterns import Patterns
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
 from app.domain.attempt_protocol import CopyJob
+from app.domain.choices import nearest
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -87,7 +89,21 @@ class Several:
     def _find(self, connection: Connection) -> Chosen:
         with self._database.translate_errors("cannot list the tables"):
             found = self._database.dialect.tables(connection, self._patterns.searched_schema)
-        return self._patterns.choose(found)
+        chosen = self._patterns.choose(found)
+        self._check_columns("cursor_field", (self._common.cursor_field,) if self._common.cursor_field else (), chosen)
+        self._check_columns("key", self._common.key, chosen)
+        return chosen
+
+    def _check_columns(self, key: str, names: tuple[str, ...], chosen: Chosen) -> None:
+        """Raises `ConfigurationError` for columns that no table has: that is a misspelling."""
+        if any({*names} <= {*table.columns} for table in chosen.tables.values()):
+            return
+        known = sorted({column for table in chosen.tables.values() for column in table.columns})
+        near = next(filter(None, (nearest(name, known) for name in names if name not in known)), None)
+        raise ConfigurationError(
+            f"{key} names {', '.join(map(repr, names))}, but no table has that"
+            + (f". Did you mean {near!r}?" if near else "")
+        )
 
     def _table_names(self, chosen: Chosen) -> dict[str, str]:
         """The destination's table for each; raises `ConfigurationError` if two would share one."""
@@ -133,11 +149,14 @@ class Several:
                 reading = self._reading = self._open(connection, table)
                 wanted = reading.since(bookmarks.of(name))
                 for item in reading.items(wanted, table_name=target, chunk_rows=self._options.chunk_rows):
-                    if not isinstance(item, Checkpoint):
+                    if isinstance(item, Table):
+                        yield replace(item, apart=True)
+                    elif not isinstance(item, Checkpoint):
                         yield item
                     elif item.bookmark is not None:
                         bookmarks.reach(name, item.bookmark)
                         yield Checkpoint(bookmarks.text())
+            yield Completed(target)
         except SynclineError as error:
             self._go_on_after(error, connection)
             yield self._unreadable(target, error)
@@ -146,7 +165,6 @@ class Several:
             self._reading = None
         if self._cursor_of(table) is None or bookmarks.of(name) is None:
             bookmarks.finish(name)
-        yield Completed(target)
         yield Checkpoint(bookmarks.text())
 
     def _open(self, connection: Connection, table: FoundTable) -> Reading:

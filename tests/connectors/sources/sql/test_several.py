@@ -79,7 +79,10 @@ def test_all_loads_every_table_into_a_table_of_its_own_with_the_key_of_the_datab
 def test_a_second_load_continues_each_table_and_finds_new_gone_and_renamed_ones(
     copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse]
 ) -> None:
+    copying.commit_records = 1
     copying.run(cursor_field="seq")
+    for warehouse in both:
+        assert rows(warehouse, "origin_users", "name") == [("ann",), ("bob",)], "later commits do not empty it"
     again = copying.run(cursor_field="seq", exclude=["users", "audit_log"])
     assert (again.finished.records_read, again.finished.rows_written) == (1, 0), "the row at the bookmark"
     origin.execute("UPDATE orders SET seq = 30, text = 'new' WHERE id = 1")
@@ -226,16 +229,50 @@ def test_after_a_reset_all_tables_are_replaced_at_once(
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
-def test_an_emptied_table_stays_as_it_is_unless_it_may_be_empty(
-    copying: Copying, origin: Origin, postgres: Postgres
+def test_a_table_that_a_destination_refuses_keeps_no_other_back(
+    copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse], tmp_path: Path
 ) -> None:
-    copying.destinations = {"first": postgres.options()}
+    (tmp_path / "lake").mkdir()
+    lake = Lake(tmp_path / "lake")
+    copying.destinations |= {"lake": lake.options}
+    origin.execute("CREATE TABLE zones (id INTEGER PRIMARY KEY, name TEXT)")
     copying.run()
-    origin.execute("DELETE FROM users")
-    assert "table 'origin_users' has 2 rows, but the source sent none" in copying.run().failed.error
+    origin.execute("DELETE FROM audit_log")
+    origin.execute("UPDATE users SET age = 'old' WHERE name = 'bob'")
+    origin.execute("INSERT INTO zones VALUES (1, 'UTC')")
+    failed = copying.run().failed
+    assert "destination 'first': table 'origin_audit_log' has 2 rows, but the source sent none" in failed.error
+    assert "table 'origin_users'" in failed.error
+    assert failed.retryable, "the table may be full again"
+    for warehouse in both:
+        assert rows(warehouse, "origin_audit_log", "line") == [("x",), ("x",)]
+        assert rows(warehouse, "origin_users", "name, age") == [("ann", 40), ("bob", 7)]
+        assert rows(warehouse, "origin_zones", "name") == [("UTC",)]
+    assert lake.select("name", table="origin_zones") == [("UTC",)]
+    assert lake.select("line", table="origin_audit_log") == [("x",), ("x",)]
+    origin.execute("UPDATE users SET age = 8 WHERE name = 'bob'")
     copying.collection |= {"empty": "allow"}
-    assert copying.run().finished
-    assert rows(postgres, "origin_users") == []
+    assert copying.run(again=1).finished.records_read == 2, "the rows of the table that was refused"
+    for warehouse in both:
+        assert rows(warehouse, "origin_audit_log", "line") == []
+        assert rows(warehouse, "origin_users", "name, age") == [("ann", 40), ("bob", 8)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_a_mode_that_only_some_tables_allow_loads_those(copying: Copying, postgres: Postgres) -> None:
+    copying.destinations = {"first": postgres.options()}
+    copying.collection |= {"write_mode": "upsert"}
+    failed = copying.run().failed.error
+    assert "write_mode 'upsert' needs a key, and the source has none for table 'origin_audit_log'" in failed
+    assert loaded(postgres) == {"origin_orders", "origin_users"}
+    assert copying.run(exclude="audit_log").finished
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_a_column_that_no_table_has_is_refused(copying: Copying) -> None:
+    refused = copying.run(cursor_field="seqq").failed.error
+    assert "cursor_field names 'seqq', but no table has that. Did you mean 'seq'?" in refused
+    assert "key names 'id', 'day', but no table has that" in copying.run(key=["id", "day"]).failed.error
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
