@@ -9,6 +9,7 @@ from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classi
 from app.config.classic.sources import check_classic
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
+from app.connectors.contract.several import ONE_TABLE, is_several
 from app.connectors.kinds import DESTINATIONS, LOOK_BACK, READ_INTERVALS, SOURCE_TYPES, SOURCES
 from app.connectors.options.complaints import MAPPING, must_be
 from app.connectors.options.types import Options
@@ -200,6 +201,10 @@ def _check_windows(entry: Entry, index: int, settings: dict[str, Any], type_: An
     if type_ in SOURCE_TYPES and type_ not in READ_INTERVALS:
         kinds = ", ".join(sorted(READ_INTERVALS))
         entry.refuse(path, f"a source of type '{type_}' cannot be read in intervals; these can: {kinds}")
+    parameters = settings.get("parameters")
+    type_name = str(settings.get("type") or settings.get("name"))
+    if type_ == "sql" and is_several(type_, type_name, parameters if isinstance(parameters, dict) else {}):
+        entry.refuse(path, ONE_TABLE)
     if settings.get("sync_mode") == "full_refresh":
         entry.refuse(path, "cannot be combined with 'sync_mode: full_refresh', which replaces the whole table")
 

@@ -11,6 +11,7 @@ from sqlalchemy import literal, select
 from app.connectors.contract.blame import joined
 from app.connectors.contract.passes import Checkpoint, Completed, Unreadable
 from app.connectors.contract.schema import Table
+from app.connectors.contract.several import ONE_TABLE
 from app.connectors.programs.excerpts import join_names
 from app.connectors.programs.table_names import shared_table_error, table_name
 from app.connectors.sources.sql.bookmarks import Bookmarks
@@ -41,7 +42,7 @@ class Several:
         self, database: Database, options: SqlOptions, parameters: SqlParameters, job: SourceJob, *, log: Log
     ) -> None:
         if job.collection.windows is not None:
-            raise one_table_error("an 'interval'")
+            raise ConfigurationError(f"an 'interval' {ONE_TABLE}")
         self._database = database
         self._options = options
         self._job = job
@@ -215,10 +216,3 @@ class Several:
                 connection.execute(select(literal(1)))
         except SynclineError:
             raise error from None
-
-
-def one_table_error(what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{what} needs a collection of one table, but this one finds its tables by itself: give the table a "
-        "collection of its own"
-    )

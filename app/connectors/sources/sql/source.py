@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.connectors.contract.blame import prefix_errors, subject_of
-from app.connectors.contract.several import loads_several
+from app.connectors.contract.several import ONE_TABLE, loads_several
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.offers import offers
 from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
-from app.connectors.sources.sql.several import Several, one_table_error
+from app.connectors.sources.sql.several import Several
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ class SqlSource:
         """Rows whose cursor value lies in it; where only days can be distinguished, of whole days."""
         with prefix_errors(self._subject):
             if self._several:
-                raise one_table_error("a backfill")
+                raise ConfigurationError(f"a backfill {ONE_TABLE}")
             yield from self._items(None, interval)
 
     def progress(self) -> float | None:

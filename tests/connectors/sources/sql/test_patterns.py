@@ -153,3 +153,18 @@ def test_a_bookmark_has_a_part_for_each_table() -> None:
     assert not later.is_loaded("b")
     later.forget("a")
     assert {*later.tables} == {"b"}
+
+
+@pytest.mark.parametrize(
+    "keys", ["name: all", "name: '*_log'", "name: a, parameters: {include: b}", "name: a, type: 'b?'"]
+)
+def test_a_catalogue_in_which_several_tables_have_an_interval_is_refused(tmp_path: Path, keys: str) -> None:
+    (tmp_path / "syncline.yaml").write_text(
+        "server: {admin_token: x}\n"
+        "destinations: {warehouse: {type: none}}\n"
+        "sources:\n"
+        "  shop: {type: sql, destinations: [warehouse], config: {url: 'sqlite:////no/such/file'},\n"
+        f"    collections: [{{{keys}, interval: day}}]}}\n"
+    )
+    (problem,) = load_catalogue(tmp_path / "syncline.yaml", {}).problems
+    assert "interval: needs a collection of one table" in str(problem)
