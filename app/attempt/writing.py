@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Doubt, Position
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import SourceJob
-    from app.domain.errors import SynclineError
     from app.domain.writing import Empty
 
 _KEYED = {WriteMode.UPSERT, WriteMode.HISTORY}
