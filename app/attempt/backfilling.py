@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from app.attempt.copying import Pass, open_sinks
 from app.attempt.open_source import open_source
 from app.attempt.report import Report, WorkerLog
+from app.attempt.shaping import shaped
 from app.attempt.sink import close
 from app.attempt.windows import INTERVAL_COLUMN
 from app.attempt.writing import Writing
@@ -53,8 +54,10 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         if lacking := [sink for sink in sinks if sink.lacks_rows]:
             report.measure(source)
             writing = Writing.of(job)
-            items = _refuse_duplicates(source.read_interval(job.interval), lacking, writing.mode)
-            unread = Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(items)
+            positions = [sink.position for sink in lacking]
+            items = shaped(source.read_interval(job.interval), job, writing=writing, positions=positions, log=log)
+            checked = _refuse_duplicates(items, lacking, writing.mode)
+            unread = Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(checked)
     close(sinks, unread=[unread])
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 

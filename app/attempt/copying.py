@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.attempt.open_source import open_source
 from app.attempt.report import Report, WorkerLog
+from app.attempt.shaping import shaped
 from app.attempt.sink import Sink, close
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import WRITE_BYTES, WRITE_RECORDS, Columns
@@ -42,12 +43,14 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     log = WorkerLog(pipe)
     report = Report(pipe)
     sinks = open_sinks(job, report, work_dir=work_dir, log=log)
+    writing = Writing.of(job)
     unread: list[SynclineError | None] = []
     for bookmark, alike in _by_bookmark([sink for sink in sinks if sink.lacks_rows]).items():
         with open_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
-            one_pass = Pass(alike, bookmark=bookmark, writing=Writing.of(job), report=report)
-            unread.append(one_pass.run(source.read(bookmark)))
+            positions = [sink.position for sink in alike]
+            items = shaped(source.read(bookmark), job, writing=writing, positions=positions, log=log)
+            unread.append(Pass(alike, bookmark=bookmark, writing=writing, report=report).run(items))
     close(sinks, unread=unread)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 

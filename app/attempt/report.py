@@ -89,7 +89,7 @@ def _columns(described: DescribedTable, *, filled: bool) -> list[TableColumn]:
         name, type_ = described.columns.get(field, (None, None))
         columns.append(
             TableColumn(
-                field=_storable(field),
+                field=_storable(table.source_names.get(field, field)),
                 field_type=table.source_types.get(field) or type_name(kind, table.digits.get(field)),
                 column=name,
                 column_type=type_,

@@ -59,6 +59,9 @@ class Writing:
         """Whether a pass commits only at its end, because a field that it does not know yet must fail all of it."""
         return self.policy is SchemaPolicy.FREEZE
 
+    def mode_for(self, table: Table) -> WriteMode:
+        return self.mode or _usual(table)
+
     def arriving(self, table: Table, position: Position) -> Table:
         """`table` as a destination at `position` is to take it.
 
@@ -72,7 +75,7 @@ class Writing:
         """
         if table.aside:
             return _put_aside(table, position)
-        mode, gone = self._with_gone_rows(self.mode or _usual(table), table)
+        mode, gone = self._with_gone_rows(self.mode_for(table), table)
         self._check(mode, table)
         if mode is WriteMode.APPEND:
             # Each record is a row of its own, whatever it lacks or says of others.
@@ -133,7 +136,7 @@ class Writing:
             raise SynclineError(f"{self.subject}: {doubt.reason}")
 
     def _check_key(self, table: Table) -> None:
-        mode = self.mode or _usual(table)
+        mode = self.mode_for(table)
         if mode in _KEYED and not table.key:
             raise ConfigurationError(
                 f"{self.subject}: write_mode '{mode}' needs a key, and the source has none for table {table.name!r}: "

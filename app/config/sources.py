@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
+from app.config.columns import check_columns
 from app.config.sections import WrittenSource
 from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.contract.several import ONE_TABLE, is_several
@@ -77,6 +78,7 @@ def read_source(
     collections = [each.within(entry.id, source) for each in source.collections or [Collection(name=ALL)]]
     _check_write_modes(entry, source, collections, destinations)
     _check_lookback(entry, source, collections, type_)
+    check_columns(entry, source.collections or ())
     if kind is not None and kind.tells_versions:
         _warn_of_late_versions(entry, source, collections, destinations)
     if not entry.problems:

@@ -12,6 +12,7 @@ import msgspec
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.domain.columns import ColumnRules, WrittenColumns  # noqa: TC001 - pydantic and msgspec read the annotations
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import (
     Attempts,
@@ -72,6 +73,8 @@ class Collection(Inherited):
     `start_date` None: `DAYS_BACK` days before the attempt. `sync_mode`, `cursor_field`, `primary_key` None: the source
     decides. With an `interval` the collection is read in time windows; those that began within the `refresh_window`
     before now are read again. `within` sets the defaults of `type` and `table_name`.
+
+    `primary_key` and `cursor_field` are the source's names, whatever `columns` renames.
     """
 
     name: Name
@@ -83,6 +86,7 @@ class Collection(Inherited):
     primary_key: Names | None = Field(default=None, min_length=1)
     interval: Length | None = None
     refresh_window: Duration = dt.timedelta()
+    columns: WrittenColumns | None = None
     parameters: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     @model_validator(mode="before")
@@ -106,7 +110,11 @@ class Collection(Inherited):
         windows = None
         if self.interval is not None:
             windows = Windows(self.interval, start_date, now, self.refresh_window.total_seconds())
-        made: dict[str, Any] = {"start_date": start_date.isoformat(), "windows": windows}
+        made: dict[str, Any] = {
+            "start_date": start_date.isoformat(),
+            "windows": windows,
+            "columns": self.columns.rules if self.columns else None,
+        }
         as_written = {key: getattr(self, key) for key in CollectionJob.__struct_fields__ if key not in made}
         return CollectionJob(**made, **as_written)
 
@@ -134,3 +142,4 @@ class CollectionJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deletes: Deletes | None = None
     windows: Windows | None = None
     lookback: dt.timedelta = dt.timedelta()
+    columns: ColumnRules | None = None

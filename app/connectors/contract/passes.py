@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from app.connectors.contract.batches import records_of
+from app.domain.columns import ColumnRules
 from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
@@ -149,7 +150,14 @@ class Fence:
             if gone := tables_without_rows((standing or self.standing).tables):
                 reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but that table is missing or empty"
                 return Position(reload=Reload.MISSING, reason=reason)
-        return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=standing if bookmark else None)
+        rules = (standing and standing.columns) or ColumnRules()
+        return Position(
+            bookmark=bookmark,
+            loaded=loaded,
+            completed=completed,
+            standing=standing if bookmark else None,
+            columns=rules if loaded else None,
+        )
 
     @property
     def name(self) -> str:
@@ -182,7 +190,7 @@ class Position:
 
     With `reload` there is no bookmark; `reason` says why it does not match. `standing` is what the bookmark stands for,
     if known. `completed`: the destination has all rows of this task. `indifferent`: it keeps nothing and accepts rows
-    from any bookmark on.
+    from any bookmark on. `columns` are the rules by which the rows that it has were loaded, if it remembers them.
     """
 
     bookmark: str | None = None
@@ -192,6 +200,7 @@ class Position:
     standing: Standing | None = None
     completed: bool = False
     indifferent: bool = False
+    columns: ColumnRules | None = None
 
     @property
     def void(self) -> bool:

@@ -40,6 +40,7 @@ class Kind(enum.Enum):
     BYTES = "bytes"
 
 
+_DELETED_AT: Final = "deleted_at"
 MOST_DIGITS: Final = 38
 """Of a decimal in DuckDB, Parquet and most warehouses."""
 _USUAL_SCALE: Final = 18
@@ -114,12 +115,14 @@ class Table:
     With `partial`, a record that lacks a field leaves that column of its row as it is; otherwise it makes it NULL. A
     record with a value for the field `delete_marker` says that its row was deleted; the attempt also sets `deletes`,
     which decides what happens then, and `gone`, which decides what an upsert does to rows that a full refresh did not
-    bring.
+    bring. Of a deleted row, a record decides the fields that are named like the marker, and those `about_changes`.
 
     A table that is `aside` has what the source could not read as rows of the collection. How these are written says
     nothing about it, and it may be dropped: the bookmark does not stand for it.
 
     A source that sets `apart` goes on with its other tables if this one is refused: the error is thrown into it.
+
+    Fields that the attempt has renamed have their names at the source in `source_names`.
     """
 
     name: str
@@ -142,11 +145,19 @@ class Table:
     gone: Deletes = Deletes.IGNORE
     aside: bool = False
     apart: bool = False
+    about_changes: frozenset[str] = frozenset()
+    source_names: dict[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, ...]:
         """The key, if rows with equal keys are one row."""
         return () if self.mode is WriteMode.APPEND else self.key
+
+    @property
+    def change_prefix(self) -> str | None:
+        """What the source's names of fields about a change begin with: the marker's without `deleted_at`."""
+        marker = self.delete_marker
+        return None if marker is None else self.source_names.get(marker, marker).removesuffix(_DELETED_AT)
 
     @property
     def comes_at_once(self) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 
 from app.connectors.contract.several import loads_several
 from app.domain.collection import ALL
+from app.domain.columns import ColumnRules  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob
@@ -27,6 +28,7 @@ class Standing(msgspec.Struct, frozen=True):
     `query` is a digest of the query that is read, empty if it is none; `key` is the one that the user has set, empty if
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
     own bookmarks.
+    `columns` made the columns that the rows have.
     """
 
     reads: str
@@ -34,6 +36,7 @@ class Standing(msgspec.Struct, frozen=True):
     tables: tuple[str, ...] = ()
     query: str | None = None
     key: tuple[str, ...] | None = None
+    columns: ColumnRules | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
@@ -49,6 +52,7 @@ class Standing(msgspec.Struct, frozen=True):
         settings: dict[str, Any] = {
             "query": hashlib.sha256(query.encode()).hexdigest()[:_DIGITS] if query else "",
             "key": _key(collection.primary_key or parameters.get("key")),
+            "columns": collection.columns,
         }
         if not several:
             return cls(reads, collection.table_name, (collection.table_name,), **settings)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.session import Session
     from app.connectors.warehouse.staged import Staged
 
-_END = "deleted_at"
-
 
 def settle_deleted(table: Table, batch: Batch) -> tuple[Batch, int]:
     """`batch` with only what is to be staged of deleted rows, and how many of its records are about such rows."""
@@ -54,8 +52,9 @@ def stated_fields(record: dict[str, Any], table: Table) -> AbstractSet[str] | No
 
 def _fields_about_the_change(record: dict[str, Any], table: Table, marker: str) -> set[str]:
     """The key, and the fields that are named like the marker: some sources send the row's last values, others NULLs."""
-    prefix = marker.removesuffix(_END)
-    return {*table.key, *table.newest_by[:1], *(field for field in record if field.startswith(prefix))}
+    prefix = table.change_prefix or ""
+    likewise = {field for field in record if field.startswith(prefix) or field in table.about_changes}
+    return {marker, *table.key, *table.newest_by[:1], *likewise}
 
 
 def leave_out_deleted(table: Table, batch: Batch) -> tuple[Batch, int]:

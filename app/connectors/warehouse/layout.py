@@ -121,20 +121,20 @@ def column_names(table: Table, *, column_name: Callable[[str], str], name_key: C
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
     for field in table.columns:
-        if not field or "\0" in field:
-            raise ConfigurationError(
-                f"table {table.name!r}: the field name {field!r} cannot be a column name: rename it in the source"
-            )
         name = column_name(field)
+        if not name or "\0" in field:
+            raise ConfigurationError(
+                f"table {table.name!r}: the field name {field!r} cannot be a column name: rename it with 'columns'"
+            )
         if name_key(name) in {name_key(own) for own in OWN_COLUMNS}:
             raise ConfigurationError(
                 f"table {table.name!r}: the field {field!r} has the name of a column that Syncline writes itself: "
-                "rename it in the source, or leave it out with 'catalog'"
+                "rename it or leave it out with 'columns'"
             )
         if (other := taken.setdefault(name_key(name), field)) and other != field:
             raise ConfigurationError(
                 f"table {table.name!r}: the fields {other!r} and {field!r} would both become the column {name!r}: "
-                "rename one of them in the source"
+                "rename one of them with 'columns'"
             )
         names[field] = name
     if missing := [field for field in table.key if field not in names]:

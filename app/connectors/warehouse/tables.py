@@ -75,6 +75,7 @@ class Tables(abc.ABC):
             if not table.schema_policy.adds_columns and comment != UNFINISHED:
                 there = self.columns_of(table.name).keys()
                 names, left_out = admit_columns(table, names, new=lambda name: self.name_key(name) not in there)
+            self._check_key_is_there(qualified, table, names)
             self._add_missing(qualified, table, names)
             self._change_types(qualified, table, names)
             relaxed = self._relax(qualified, table, names)
@@ -320,6 +321,18 @@ class Tables(abc.ABC):
         if (other := self._names.setdefault(self.name_key(name), name)) != name:
             raise ConfigurationError(
                 f"the tables {other!r} and {name!r} would be one table in this destination: rename one of them"
+            )
+
+    def _check_key_is_there(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+        if table.mode is not WriteMode.UPSERT and (table.mode is not WriteMode.HISTORY or table.full_refresh):
+            return
+        present = self.columns_of(table.name)
+        missing = [names[field] for field in table.key if field in names and self.name_key(names[field]) not in present]
+        if missing and self.has_rows(qualified):
+            raise ConfigurationError(
+                f"table {table.name!r} has rows, but no column {', '.join(map(repr, missing))}, which the key has now: "
+                "its rows would not be recognised, and be there twice. Undo the change of 'primary_key' or "
+                "'columns', or run 'syncline sources reset', which replaces the rows"
             )
 
     def _check_history(self, table: Table) -> None:

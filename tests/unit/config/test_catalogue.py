@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.reader import load_catalogue
+from app.domain.columns import ColumnRules
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.windows import Windows
 
@@ -263,6 +264,60 @@ def test_collections_that_add_to_one_table_are_only_warned_of() -> None:
     text = f"sources:\n  a: {first}\n  b: {second}\ndestinations: {{lake: {{type: duckdb, path: lake.duckdb}}}}"
     (warning,) = load_catalogue(text, {}).warnings
     assert "table 'T' of destination 'lake' is also written by sources.a.collections[0] (as 't')" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("columns", "line", "path", "message"),
+    [
+        ("{drop: [x]}", 8, ".drop", "unknown key; choose one of exclude, hash, include, rename"),
+        ("{include: []}", 8, ".include", "must not be empty"),
+        ("{include: [at]}", 8, ".include", "leaves out 'id', which 'primary_key' names: take it too"),
+        ("{exclude: ['i*']}", 8, ".exclude", "leaves out 'id', which 'primary_key' names: take it too"),
+        ("{exclude: [at]}", 8, ".exclude", "leaves out 'at', which 'cursor_field' names: take it too"),
+        ("{hash: ['*']}", 8, ".hash", "hashes 'at', which is the 'cursor_field': hashes have no order"),
+        ("{rename: {a: b, c: b}}", 8, ".rename", "'a' and 'c' cannot both become 'b'"),
+        ("{exclude: [a], rename: {a: b}}", 8, ".rename", "renames 'a', but 'exclude' leaves it out"),
+        (
+            "{rename: {a: _syncline_a}}",
+            8,
+            ".rename.a",
+            "names that begin with '_syncline' are reserved for Syncline's own columns: choose another",
+        ),
+        (
+            "{rename: {key: id}}",
+            8,
+            ".rename",
+            "makes 'id' of 'key', and 'primary_key' has the names of the source: write that there",
+        ),
+    ],
+)
+def test_columns_that_contradict_the_collection_are_refused_with_their_line(
+    columns: str, line: int, path: str, message: str
+) -> None:
+    text = f"""sources:
+  a:
+    type: synthetic
+    destinations: [nowhere]
+    collections:
+      - name: b
+        primary_key: id
+        columns: {columns}
+        cursor_field: at
+""" + DESTINATIONS.removeprefix("\n")
+    (problem,) = load_catalogue(text, {}).problems
+    assert (problem.place, problem.path) == (f"catalogue:{line}", f"sources.a.collections[0].columns{path}")
+    assert problem.message == message
+
+
+def test_columns_are_handed_to_the_attempt() -> None:
+    text = (
+        "sources:\n  a: {type: synthetic, destinations: [nowhere], collections: ["
+        "{name: b, columns: {include: id, rename: {id: key}}}, {name: c, columns: {}}]}" + DESTINATIONS
+    )
+    collections = load_catalogue(text, {}).sources["a"].collections
+    now = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+    assert collections["b"].for_attempt(now).columns == ColumnRules(include=("id",), rename={"id": "key"})
+    assert collections["c"].for_attempt(now).columns is None
 
 
 def test_where_a_late_row_replaces_a_newer_one_is_warned_of() -> None:

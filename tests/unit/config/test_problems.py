@@ -23,9 +23,9 @@ SOURCE_KEYS = (
     "schedule, schema_policy, timeout, timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
-    "cursor_field, deletes, empty, interval, lookback, max_attempts, max_shrink, misfire, misfire_window, name, "
-    "parameters, primary_key, refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, timeout, "
-    "timezone, type, write_mode"
+    "columns, cursor_field, deletes, empty, interval, lookback, max_attempts, max_shrink, misfire, misfire_window, "
+    "name, parameters, primary_key, refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, "
+    "timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
