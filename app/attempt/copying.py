@@ -233,7 +233,7 @@ class Pass:
     def _report_tables(self) -> None:
         read = self._with_rows - {each.table for each in self._unread}
         for sink in self._sinks:
-            self._report.report_tables(sink, with_rows=read)
+            self._report.report_tables(sink, with_rows={sink.table_name(name) for name in read})
 
     def _commit_to(self, sink: Sink, *, final: bool) -> None:
         bookmark = sink.position.bookmark if self._bookmarks_stay else self._bookmark

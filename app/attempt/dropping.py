@@ -13,10 +13,12 @@ from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.attempt_protocol import Finished, OwnTable
 from app.domain.errors import ConfigurationError
+from app.domain.naming import AS_IS
 
 if TYPE_CHECKING:
     from app.attempt.worker_pipe import WorkerPipe
     from app.domain.attempt_protocol import DropTables
+    from app.domain.naming import Naming
 
 
 def drop_tables(job: DropTables, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
@@ -31,7 +33,7 @@ def drop_tables(job: DropTables, *, work_dir: Path, pipe: WorkerPipe) -> Finishe
         made = make_destination(
             name,
             description,
-            fence=_fence(job),
+            fence=_fence(job, naming=description.get("naming", AS_IS)),
             work_dir=work_dir,
             log=WorkerLog(pipe),
             data_dir=Path(job.data_dir).absolute(),
@@ -50,7 +52,7 @@ def drop_tables(job: DropTables, *, work_dir: Path, pipe: WorkerPipe) -> Finishe
     return Finished(records_read=0, rows_written=0)
 
 
-def _fence(job: DropTables) -> Fence:
+def _fence(job: DropTables, *, naming: Naming) -> Fence:
     """That of no attempt: nothing is written with it."""
     return Fence(
         task="",
@@ -60,5 +62,5 @@ def _fence(job: DropTables) -> Fence:
         source=job.source,
         collection=job.collection.name,
         generation=job.generation,
-        standing=Standing.of(job),
+        standing=Standing.of(job).in_naming(naming),
     )

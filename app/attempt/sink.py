@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.connectors.contract.passes import Completing, Describing, Emptying, Fen
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+from app.domain.naming import AS_IS, namer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import DescribedTable, Destination, Emptied, Log
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import CopyJob
+    from app.domain.naming import Naming
 
 T = TypeVar("T")
 
@@ -34,19 +37,32 @@ class Sink:
     """
 
     def __init__(
-        self, name: str, destination: Destination | None, position: Position | None = None, *, log: Log | None = None
+        self,
+        name: str,
+        destination: Destination | None,
+        position: Position | None = None,
+        *,
+        log: Log | None = None,
+        naming: Naming = AS_IS,
     ) -> None:
-        """`log` gets a failure immediately, if other destinations continue before it is raised."""
+        """`log` gets a failure immediately, if other destinations continue before it is raised.
+
+        The destination itself names its columns; its tables get their names here, by `naming`.
+        """
         self.name = name
         self.position = position or Position()
         self.failure: SynclineError | None = None
         self.apart = False
         self._destination = destination
         self._log = log
+        self._named = namer(naming)
+        self._tables: dict[str, str] = {}
 
     @classmethod
     def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Sink:
         """Opens the destination of this name; an error becomes its `failure`."""
+        description = job.destinations[name]
+        naming: Naming = description.get("naming") or AS_IS
         fence = Fence(
             task=job.task,
             task_id=job.task_id,
@@ -55,10 +71,9 @@ class Sink:
             source=job.source,
             collection=job.collection.name,
             generation=job.generation,
-            standing=Standing.of(job),
+            standing=Standing.of(job).in_naming(naming),
         )
-        description = job.destinations[name]
-        sink = cls(name, None, log=log if len(job.destinations) > 1 else None)
+        sink = cls(name, None, log=log if len(job.destinations) > 1 else None, naming=naming)
         sink._destination = sink._try(
             lambda: make_destination(
                 name,
@@ -81,10 +96,10 @@ class Sink:
         return self.failure is None and not self.position.completed
 
     def begin(self, table: Table) -> None:
-        self._call(lambda destination: destination.begin(table), raises=ConfigurationError)
+        self._call(lambda destination: destination.begin(self._under_its_name(table)), raises=ConfigurationError)
 
     def write(self, table: str, batch: Batch) -> None:
-        self._call(lambda destination: destination.write(table, batch), raises=ConfigurationError)
+        self._call(lambda destination: destination.write(self.table_name(table), batch), raises=ConfigurationError)
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
@@ -94,7 +109,7 @@ class Sink:
                 raise ConfigurationError(
                     "it cannot replace the rows of an interval, so they would be duplicated: set 'primary_key'"
                 )
-            destination.empty(emptied)
+            destination.empty(dataclasses.replace(emptied, table=self.table_name(emptied.table)))
 
         self._call(empty)
 
@@ -104,7 +119,7 @@ class Sink:
         def complete(destination: Destination) -> bool:
             if not isinstance(destination, Completing):
                 return False
-            destination.complete(table)
+            destination.complete(self.table_name(table))
             return True
 
         return self._call(complete, raises=SynclineError) is not False
@@ -120,6 +135,21 @@ class Sink:
             return destination.describe_tables() if isinstance(destination, Describing) else []
 
         return self._call(describe) or []
+
+    def table_name(self, name: str) -> str:
+        """What the destination calls a table of the source."""
+        return self._tables.get(name, name)
+
+    def _under_its_name(self, table: Table) -> Table:
+        name = self._tables[table.name] = self._named(table.name)
+        if table.name and not name:
+            raise ConfigurationError(
+                f"{table.name!r} cannot be a table name in snake_case, as it has no Latin letter and no digit: set "
+                "another 'table_name'"
+            )
+        if other := next((each for each, taken in self._tables.items() if taken == name and each != table.name), None):
+            raise ConfigurationError(f"the tables {other!r} and {table.name!r} would both become {name!r}: rename one")
+        return table if name == table.name else dataclasses.replace(table, name=name)
 
     def close(self) -> None:
         destination, self._destination = self._destination, None

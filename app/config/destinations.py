@@ -10,6 +10,7 @@ from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
 from app.connectors.options.complaints import MAPPING, must_be
 from app.connectors.options.types import Options
 from app.domain.keys import name_problem
+from app.domain.naming import AS_IS, namer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -29,6 +30,10 @@ class Destination:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     home: Hashable = None
+
+    def table_name(self, name: str) -> str:
+        """What it calls the table `name` of a collection."""
+        return namer(self.options.get("naming", AS_IS))(name)
 
     def for_attempt(self) -> dict[str, Any]:
         """The description of this destination that an attempt gets."""

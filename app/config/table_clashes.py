@@ -65,9 +65,10 @@ def _writers_by_table(
             for name in source.destinations:
                 destination = destinations[name]
                 kind = DESTINATIONS[destination.type]
-                table = collection.table_name.casefold() if kind.folds_case else collection.table_name
+                named = destination.table_name(collection.table_name)
+                table = named.casefold() if kind.folds_case else named
                 replaces = kind.replaces_for_all and _replaces(source, collection)
-                writer = _Writer(path, name, collection.table_name, replaces)
+                writer = _Writer(path, name, named, replaces)
                 writers[destination.home, table].append(writer)
     yield from writers.values()
 

@@ -13,6 +13,7 @@ import msgspec
 from app.connectors.contract.several import loads_several
 from app.domain.collection import ALL
 from app.domain.columns import ColumnRules  # noqa: TC001 - msgspec reads the annotations
+from app.domain.naming import AS_IS, Naming, namer
 
 if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob
@@ -27,8 +28,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     `query` is a digest of the query that is read, empty if it is none; `key` is the one that the user has set, empty if
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
-    own bookmarks.
-    `columns` made the columns that the rows have.
+    own bookmarks. `columns` and `naming` made the columns that the rows have.
     """
 
     reads: str
@@ -37,6 +37,7 @@ class Standing(msgspec.Struct, frozen=True):
     query: str | None = None
     key: tuple[str, ...] | None = None
     columns: ColumnRules | None = None
+    naming: Naming = AS_IS
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
@@ -65,6 +66,10 @@ class Standing(msgspec.Struct, frozen=True):
         """The inverse of `text`; None for a bookmark of a release before 0.1.1."""
         return None if text is None else msgspec.json.decode(text, type=cls)
 
+    def in_naming(self, naming: Naming) -> Standing:
+        """The same at a destination that names its tables this way."""
+        return msgspec.structs.replace(self, tables=tuple(map(namer(naming), self.tables)), naming=naming)
+
     def text(self) -> str:
         return msgspec.json.encode(self).decode()
 
@@ -80,6 +85,8 @@ class Standing(msgspec.Struct, frozen=True):
             return (
                 f"its bookmark covers rows with {_named('key', kept.key)}, but now there is {_named('key', self.key)}"
             )
+        if kept.naming != self.naming:
+            return f"its bookmark covers rows of 'naming: {kept.naming}', but the destination now has '{self.naming}'"
         return None
 
     def with_tables(self, before: Standing | None, *tables: str) -> Standing:

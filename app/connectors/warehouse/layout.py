@@ -123,8 +123,9 @@ def column_names(table: Table, *, column_name: Callable[[str], str], name_key: C
     for field in table.columns:
         name = column_name(field)
         if not name or "\0" in field:
+            why = " in snake_case, as it has no Latin letter and no digit" if field and not name else ""
             raise ConfigurationError(
-                f"table {table.name!r}: the field name {field!r} cannot be a column name: rename it with 'columns'"
+                f"table {table.name!r}: the field name {field!r} cannot be a column name{why}: rename it with 'columns'"
             )
         if name_key(name) in {name_key(own) for own in OWN_COLUMNS}:
             raise ConfigurationError(

@@ -21,6 +21,7 @@ from app.connectors.warehouse.layout import (
     quoted,
 )
 from app.domain.errors import ConfigurationError
+from app.domain.naming import namer
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Digits, Table
     from app.connectors.values.fitting import Column, ValueRefusedError
     from app.connectors.warehouse.session import Session
+    from app.domain.naming import Naming
 
 UNFINISHED = "syncline: its first load is not complete yet"
 """The comment of a table that no load has completed: it may still get columns, whatever its schema policy.
@@ -41,8 +43,9 @@ REQUIRED = "syncline: NOT NULL as long as the source says so"
 
 
 class Tables(abc.ABC):
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, naming: Naming) -> None:
         self._session = session
+        self._named = namer(naming)
         self._names: dict[str, str] = {}
         self._demanded: dict[str, dict[str, str]] = {}
         self._has_changed = False
@@ -331,8 +334,8 @@ class Tables(abc.ABC):
         if missing and self.has_rows(qualified):
             raise ConfigurationError(
                 f"table {table.name!r} has rows, but no column {', '.join(map(repr, missing))}, which the key has now: "
-                "its rows would not be recognised, and be there twice. Undo the change of 'primary_key' or "
-                "'columns', or run 'syncline sources reset', which replaces the rows"
+                "its rows would not be recognised, and be there twice. Undo the change of 'primary_key', 'columns' or "
+                "'naming', or run 'syncline sources reset', which replaces the rows"
             )
 
     def _check_history(self, table: Table) -> None:

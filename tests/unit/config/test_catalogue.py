@@ -266,6 +266,22 @@ def test_collections_that_add_to_one_table_are_only_warned_of() -> None:
     assert "table 'T' of destination 'lake' is also written by sources.a.collections[0] (as 't')" in warning.message
 
 
+def test_two_tables_that_become_one_name_at_a_destination_are_warned_of() -> None:
+    text = """
+sources:
+  a:
+    type: synthetic
+    destinations: [here, there]
+    write_mode: append
+    collections: [{name: b, table_name: aB}, {name: c, table_name: a_b}]
+destinations:
+  here: {type: duckdb, path: here.duckdb}
+  there: {type: duckdb, path: there.duckdb, naming: snake_case}
+"""
+    (warning,) = load_catalogue(text, {}).warnings
+    assert warning.message == "table 'a_b' of destination 'there' is also written by sources.a.collections[0]"
+
+
 @pytest.mark.parametrize(
     ("columns", "line", "path", "message"),
     [

@@ -191,7 +191,7 @@ def test_a_mistake_in_a_source_rejects_the_source(keys: str, problem: str) -> No
         ("{type: duckdb}", ".path: is missing"),
         (
             "{type: duckdb, path: x, shema: y}",
-            ".shema: unknown key; did you mean 'schema'? choose one of path, schema, type",
+            ".shema: unknown key; did you mean 'schema'? choose one of naming, path, schema, type",
         ),
         ("{type: postgres, host: h, password: {hunter22: x}}", ".password: must be a string"),
     ],

@@ -57,7 +57,14 @@ class DltDestination:
         self._ledger = ledger(self._warehouse, source=fence.source, collection=fence.collection)
         self._loader = Loader(self._warehouse, name=schema, task_id=fence.task_id, home=self._home)
         self._bookmark = Bookmark(self._ledger, self._loader, fence)
-        self._tables = Tables(self._warehouse, self._bookmark, schema=schema, home=self._home, attempt=fence.name)
+        self._tables = Tables(
+            self._warehouse,
+            self._bookmark,
+            schema=schema,
+            home=self._home,
+            attempt=fence.name,
+            naming=options.naming,
+        )
 
     def open(self) -> Position:
         with self._warehouse.translate_errors("cannot prepare the bookmarks"), self._warehouse.changing_schema():

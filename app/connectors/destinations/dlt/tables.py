@@ -23,18 +23,29 @@ if TYPE_CHECKING:
     from app.connectors.destinations.dlt.columns import Described
     from app.connectors.destinations.dlt.target import Target
     from app.connectors.destinations.dlt.warehouse import Warehouse
+    from app.domain.naming import Naming
 
 
 class Tables:
     """`stages` are by name of the source's table; `schema` and `attempt` are names of dlt's schema and this attempt."""
 
-    def __init__(self, warehouse: Warehouse, bookmark: Bookmark, *, schema: str, home: Path, attempt: str) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        bookmark: Bookmark,
+        *,
+        schema: str,
+        home: Path,
+        attempt: str,
+        naming: Naming,
+    ) -> None:
         self.stages: dict[str, Stage] = {}
         self._warehouse = warehouse
         self._bookmark = bookmark
         self._schema_name = schema
         self._home = home
         self._attempt = attempt
+        self._naming = naming
         self._names: dict[str, str] = {}
 
     def begin(self, table: Table) -> None:
@@ -79,7 +90,7 @@ class Tables:
             unfinished = table.name in self._bookmark.unfinished
             if not present and not unfinished and not table.schema_policy.adds_columns:
                 self._bookmark.begin(table.name)
-            target = describe_target(table, schema, present, capabilities, unfinished=unfinished)
+            target = describe_target(table, schema, present, capabilities, unfinished=unfinished, naming=self._naming)
             columns: Any = list(target.described.values())
             schema.update_table(new_table(name, columns=columns))
             if not self._warehouse.is_of_files:

@@ -12,6 +12,7 @@ from app.connectors.destinations.dlt import columns as types
 from app.connectors.warehouse import layout
 from app.connectors.warehouse.layout import OWN_COLUMNS, admit_columns, column_names, own_columns
 from app.domain.errors import ConfigurationError
+from app.domain.naming import namer
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.schema import Table
     from app.connectors.destinations.dlt.columns import Described
+    from app.domain.naming import Naming
 
 LOAD_COLUMN: Final = "_dlt_load_id"
 NAME_COLUMN: Final = "_syncline_row_name"
@@ -79,6 +81,7 @@ def describe_target(
     capabilities: DestinationCapabilitiesContext,
     *,
     unfinished: bool,
+    naming: Naming,
 ) -> Target:
     """The table as it will be; `present` are its existing columns, as the destination spells them.
 
@@ -88,11 +91,16 @@ def describe_target(
     if not table.name or "\0" in table.name:
         raise ConfigurationError(f"table_name {table.name!r} must not be empty or contain U+0000")
     name_key = str if capabilities.generates_case_sensitive_identifiers() else str.casefold
-    names = column_names(table, column_name=schema.naming.normalize_path, name_key=name_key)
+    named = namer(naming)
+
+    def column_name(field: str) -> str:
+        return schema.naming.normalize_path(name) if (name := named(field)) else ""
+
+    names = column_names(table, column_name=column_name, name_key=name_key)
     if taken := [field for field, name in names.items() if name_key(name) in _RESERVED]:
         raise ConfigurationError(
             f"table {table.name!r}: the field {taken[0]!r} has the name of a column that Syncline or dlt writes "
-            "itself: rename it in the source"
+            "itself: rename it or leave it out with 'columns'"
         )
     there = {name_key(name): column for name, column in present.items()}
     left_out: tuple[str, ...] = ()
@@ -114,7 +122,7 @@ def describe_target(
     arrow = pa.schema(
         [pa.field(column.name, column.arrow, nullable=nullable[column.name]) for column in columns.values()]
     )
-    named = is_named(table)
+    has_names = is_named(table)
     free = there.keys() - {name_key(name) for name in (*names.values(), *OWN_COLUMNS, *_RESERVED)}
     name_column: dict[str, Described] = {NAME_COLUMN: {"name": NAME_COLUMN, "data_type": "text", "primary_key": True}}
     return Target(
@@ -127,12 +135,12 @@ def describe_target(
             for name, kind in own_columns(table).items()
         }
         | {LOAD_COLUMN: {"name": LOAD_COLUMN, "data_type": "text"}}
-        | (name_column if named else {}),
+        | (name_column if has_names else {}),
         left_out=left_out,
         unfinished=unfinished or not present,
-        vacant=lambda field: name_key(schema.naming.normalize_path(field)) in free,
+        vacant=lambda field: name_key(column_name(field)) in free,
         arrow=arrow,
-        named=named,
+        named=has_names,
     )
 
 

@@ -27,7 +27,7 @@ class DuckdbDestination(Warehouse):
         self._fence = fence
         self._file = TargetFile(options.path, name=name, work_dir=work_dir, log=log)
         super().__init__(
-            tables=DuckdbTables(self._file, schema=options.schema_),
+            tables=DuckdbTables(self._file, schema=options.schema_, naming=options.naming),
             bookmark=DuckdbBookmark(self._file, schema=options.schema_, fence=fence),
             log=log,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.connectors.values.casting import Holds
     from app.connectors.values.widening import Needed
     from app.connectors.warehouse.session import Session
+    from app.domain.naming import Naming
 
 # Numbers of unknown size become doubles, and one that a double cannot keep is refused: DuckDB's decimals have a fixed
 # scale, and what JSON calls a number may be 1e-30.
@@ -85,8 +86,8 @@ def existing_columns(session: Session, schema: str, table: str) -> list[tuple[st
 
 
 class DuckdbTables(Tables):
-    def __init__(self, session: Session, *, schema: str) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, *, schema: str, naming: Naming) -> None:
+        super().__init__(session, naming=naming)
         self._schema = schema
 
     def make_schema(self) -> None:
@@ -99,7 +100,7 @@ class DuckdbTables(Tables):
         return quoted(self._schema, name)
 
     def column_name(self, name: str) -> str:
-        return name
+        return self._named(name)
 
     def name_key(self, name: str) -> str:
         """DuckDB ignores the case of names."""

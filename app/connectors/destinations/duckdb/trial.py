@@ -11,6 +11,7 @@ from app.connectors.destinations.duckdb.file import TargetFile, translate_errors
 from app.connectors.destinations.duckdb.stage import DuckdbStage
 from app.connectors.destinations.duckdb.tables import DuckdbTables
 from app.connectors.warehouse.trial import try_table
+from app.domain.naming import AS_IS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ class _RolledBackError(Exception):
 def try_out(options: DuckdbDestinationOptions, *, name: str, work_dir: Path, data_dir: Path, log: Log) -> None:  # noqa: ARG001 -- it has no programs
     with _file_to_try(Path(options.path).absolute()) as path:
         file = TargetFile(str(path), name=name, work_dir=work_dir, log=log, wait_seconds=_WAIT_SECONDS)
-        tables = DuckdbTables(file, schema=options.schema_)
+        tables = DuckdbTables(file, schema=options.schema_, naming=AS_IS)
         with (
             closing(file),
             translate_errors(f"cannot write to {options.path}"),

@@ -30,6 +30,7 @@ from app.connectors.warehouse.layout import (
 )
 from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.domain.errors import ConfigurationError
+from app.domain.naming import namer
 from app.domain.writing import WriteMode
 from app.failpoints import fail_point
 
@@ -55,6 +56,7 @@ class ParquetDestination:
         self._directory = work_dir / f"parquet-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         self._storage = make_storage(options)
         self._manifests = Manifests(self._storage, fence)
+        self._named = namer(options.naming)
         identity = msgspec.json.encode([fence.source, fence.collection])
         # The prefix of this collection's file names: others may write to the same directory.
         self._prefix = f"{hashlib.sha256(identity).hexdigest()[:12]}-"
@@ -181,7 +183,7 @@ class ParquetDestination:
                 f"table {table.name!r}: write_mode '{table.mode}' changes single rows, which files cannot do: "
                 "set 'write_mode: append', or 'write_mode: replace' with 'sync_mode: full_refresh'"
             )
-        names = column_names(table, column_name=str, name_key=str.lower)
+        names = column_names(table, column_name=self._named, name_key=str.lower)
         known = self._manifest.tables.get(table.name)
         there = {name.lower(): (name, type_) for name, type_ in known.columns.items()} if known else {}
         left_out: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ class PostgresDestination(Warehouse):
         self._connection = connect(options, application_name=application_name(fence.task, fence.attempt, fence.claim))
         self._session = PostgresSession(self._connection)
         super().__init__(
-            tables=PostgresTables(self._session, schema=self._schema),
+            tables=PostgresTables(self._session, schema=self._schema, naming=options.naming),
             bookmark=PostgresBookmark(self._session, schema=self._schema, fence=fence),
             log=log,
         )

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.types import Options, check_one_address
+from app.domain.naming import AS_IS, Naming
 from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
 from app.domain.ports import HIGHEST_PORT
 
@@ -27,6 +28,7 @@ class PostgresDestinationOptions(Options):
     database: str | None = None
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
     schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63)
+    naming: Naming = AS_IS
 
     @field_validator("url")
     @classmethod

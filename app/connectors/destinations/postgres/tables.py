@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Digits, Kind, Table
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.session import Session
+    from app.domain.naming import Naming
 
 _NAME_BYTES = 63
 _UNIQUE = """
@@ -52,8 +53,8 @@ class _Unique(NamedTuple):
 
 
 class PostgresTables(Tables):
-    def __init__(self, session: Session, *, schema: str) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, *, schema: str, naming: Naming) -> None:
+        super().__init__(session, naming=naming)
         self._schema = schema
 
     def make_schema(self) -> None:
@@ -65,7 +66,7 @@ class PostgresTables(Tables):
 
     def column_name(self, name: str) -> str:
         """Truncated as PostgreSQL would do it, so that two names that become one are noticed."""
-        return name.encode()[:_NAME_BYTES].decode(errors="ignore")
+        return self._named(name).encode()[:_NAME_BYTES].decode(errors="ignore")
 
     def name_key(self, name: str) -> str:
         return name

@@ -9,6 +9,7 @@ from app.connectors.destinations.postgres.connection import PostgresSession, con
 from app.connectors.destinations.postgres.stage import PostgresStage
 from app.connectors.destinations.postgres.tables import PostgresTables
 from app.connectors.warehouse.trial import try_table
+from app.domain.naming import AS_IS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def try_out(
 ) -> None:
     with closing(connect(options, application_name="syncline destinations test")) as connection:
         session = PostgresSession(connection)
-        tables = PostgresTables(session, schema=options.schema_)
+        tables = PostgresTables(session, schema=options.schema_, naming=AS_IS)
         doing = f"cannot write to schema {options.schema_!r}"
         with translate_errors(doing), connection.transaction(force_rollback=True):
             try_table(session, tables, lambda target: PostgresStage(session, target, number=0, task_id="trial"))

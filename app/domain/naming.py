@@ -1,0 +1,42 @@
+"""How a destination names the tables and columns that it makes: as the source does, or in snake_case.
+
+"Order ID" → order_id, "orderId" → order_id, "Amount (EUR)" → amount_eur, "Größe" → grosse, "2FA" → _2_fa
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Naming = Literal["as_is", "snake_case"]
+
+AS_IS: Final[Naming] = "as_is"
+
+# Latin letters that Unicode does not take apart into one of ASCII and an accent.
+_LATIN: Final = str.maketrans({
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "TH", "ħ": "h", "Ħ": "H", "\u0131": "i",
+})  # fmt: skip
+_ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
+_OTHERS: Final = re.compile(r"[^A-Za-z0-9]+")
+# Between "order" and "Id", and between "HTTP" and "Server".
+_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def namer(naming: Naming) -> Callable[[str], str]:
+    """What turns a name of the source into one of the destination."""
+    return snake_case if naming == "snake_case" else str
+
+
+def snake_case(name: str) -> str:
+    """`name` in lower-case letters of ASCII, digits and single underscores, none at the end; "" if nothing is left.
+
+    An underscore at the beginning stays, and there is one before a digit.
+    """
+    latin = _ACCENTS.sub("", unicodedata.normalize("NFKD", name).translate(_LATIN))
+    words = _OTHERS.sub("_", _WORDS.sub("_", latin)).strip("_").lower()
+    return f"_{words}" if words and (words[0].isdigit() or name.startswith("_")) else words
