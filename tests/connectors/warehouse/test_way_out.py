@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.connectors.attempts import Duckdb
 from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
 
 if TYPE_CHECKING:
@@ -66,6 +67,20 @@ def test_a_first_load_that_fails_leaves_no_table_and_the_next_takes_the_type_tha
     make(origin, *WHOLE, "(120, 'x', 30.25)")
     assert "cannot hold 30.25" in load(copying).failed.error
     assert tables(warehouse) == []
+    make(origin, "(1, 'x', 30.25)", *WHOLE)
+    assert load(copying).finished.rows_written == 121
+
+
+def test_dlt_takes_the_type_that_is_needed_after_a_first_load_that_failed(origin: SqliteOrigin, tmp_path: Path) -> None:
+    there = Duckdb(tmp_path / "there.duckdb")
+    options = {"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(there.path)}
+    copying = Copying(origin.url, tmp_path, {"warehouse": options})
+    make(origin, *WHOLE, "(120, 'x', 30.25)")
+    assert "cannot hold 30.25" in load(copying).failed.error
+    assert "made" not in tables(there)
+    make(origin, *WHOLE)
+    copying.die("child.staged")
+    assert "made" in tables(there)
     make(origin, "(1, 'x', 30.25)", *WHOLE)
     assert load(copying).finished.rows_written == 121
 

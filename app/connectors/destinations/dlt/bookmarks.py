@@ -75,7 +75,7 @@ class Bookmark:
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """Tables that may still get columns, whatever the schema policy."""
+        """Tables that no load has completed: they may still get columns, whatever the schema policy."""
         return self._entry.unfinished
 
     def begin(self, table: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,8 @@ class DltDestination:
         ):
             self._bookmark.verify()
             is_new = table.name not in self._tables.stages
+            if is_new:
+                self._drop_unfinished(table.name)
             self._tables.begin(table)
             if self._reload_reason and is_new:
                 has_rows = partial(self._loader.has_rows, self._tables.stages[table.name].target.qualified)
@@ -172,3 +175,15 @@ class DltDestination:
         """The files are removed with the attempt's directory; connections to the destination are never kept."""
         for stage in self._tables.stages.values():
             stage.close()
+        if self._bookmark.unfinished and self._tables.stages:
+            with suppress(Exception), self._warehouse.changing_schema():
+                self._bookmark.verify()
+                for table in self._tables.stages:
+                    self._drop_unfinished(table)
+
+    def _drop_unfinished(self, table: str) -> None:
+        """Drops a table that no load has completed, if it has no rows: the next one may need other types."""
+        if table not in self._bookmark.unfinished or self._warehouse.is_of_files:
+            return
+        if self._loader.exists(table) and not self._loader.has_rows(table):
+            self._loader.drop(table)

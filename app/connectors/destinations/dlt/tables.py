@@ -88,7 +88,7 @@ class Tables:
             capabilities = client.capabilities
             present = staged | self._existing_columns(client, name)
             unfinished = table.name in self._bookmark.unfinished
-            if not present and not unfinished and not table.schema_policy.adds_columns:
+            if not present and not unfinished:
                 self._bookmark.begin(table.name)
             target = describe_target(table, schema, present, capabilities, unfinished=unfinished, naming=self._naming)
             columns: Any = list(target.described.values())
