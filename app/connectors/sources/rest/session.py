@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import urljoin
 
 from dlt.sources.helpers.requests import Client
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, DEFAULT_RETRY_STATUS
-from requests.exceptions import JSONDecodeError
+from requests.exceptions import InvalidSchema, InvalidURL, JSONDecodeError, TooManyRedirects
 
 from app.connectors.dlt.runtime import REQUEST_ATTEMPTS
 from app.connectors.sources.rest.addresses import mask_url
-from app.domain.errors import SynclineError
+from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
 
 _UNAUTHORIZED = 401
+_WITHOUT_BODY: Final = {"GET", "HEAD"}
+# Redirects after which the same request is sent, with its body.
+_KEEPING_BODY: Final = {307, 308}
+_OF_THE_BODY: Final = {"Content-Type", "Content-Length"}
 
 
 def make_session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> Session:
@@ -39,7 +44,8 @@ def make_session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact:
         request_max_attempts=REQUEST_ATTEMPTS,
         retry_condition=watch.tries_again,
     ).session
-    session.send = partial(_send, session.send)  # type: ignore[method-assign]
+    session.send = partial(_send, session, session.send)  # type: ignore[method-assign]
+    session.rebuild_auth = partial(_keep_credentials, session, session.rebuild_auth)  # type: ignore[method-assign]
     return session
 
 
@@ -77,11 +83,65 @@ class _Watch:
         return False
 
 
-def _send(send: Callable[..., Response], request: PreparedRequest, **options: Any) -> Response:
-    response = send(request, **options)
+def _send(
+    session: Session,
+    attempt: Callable[..., Response],
+    request: PreparedRequest,
+    *,
+    allow_redirects: bool = True,
+    **options: Any,
+) -> Response:
+    """Follows redirects itself: `attempt` would try all of them again if the last of them fails."""
+    response = attempt(request, allow_redirects=False, **options)
+    if not allow_redirects:
+        # From requests, for the next redirect.
+        return response
+    response = _follow(session, response, request, options)
     # Parse once: dlt calls it at each step.
     response.json = cache(partial(_parse_json, response, response.json))  # type: ignore[method-assign]
     return response
+
+
+def _follow(session: Session, response: Response, request: PreparedRequest, options: dict[str, Any]) -> Response:
+    """The response at the end of redirects, with those before it as its history."""
+    history: list[Response] = []
+    following = session.resolve_redirects(response, request, **options)
+    while response.is_redirect:
+        if request.method not in _WITHOUT_BODY and response.status_code not in _KEEPING_BODY:
+            raise ConfigurationError(
+                f"{describe_response(response)}, a redirect to {_target(response)} that would not be sent the "
+                f"{request.method} request's body. Set 'base_url' or the resource's 'path' to that address"
+            )
+        history.append(response)
+        try:
+            response = next(following)
+        except TooManyRedirects:
+            raise SynclineError(
+                f"{describe_response(history[0])} and redirects without an end, last to {_target(response)}. "
+                "Check 'base_url', the resource's 'path' and 'auth'"
+            ) from None
+        except (InvalidSchema, InvalidURL):
+            raise SynclineError(
+                f"{describe_response(response)}, a redirect to {_target(response)}, which is no address of an API. "
+                "Check 'base_url' and the resource's 'path'"
+            ) from None
+    response.history = history
+    return response
+
+
+def _target(response: Response) -> str:
+    return mask_url(urljoin(response.url, response.headers["Location"]))
+
+
+def _keep_credentials(
+    session: Session, rebuild: Callable[..., None], request: PreparedRequest, response: Response
+) -> None:
+    """Sends another server only the headers of every request: requests itself removes only `Authorization`."""
+    if session.should_strip_auth(str(response.request.url), str(request.url)):
+        for name in set(request.headers) - _OF_THE_BODY:
+            if name not in session.headers:
+                del request.headers[name]
+    rebuild(request, response)
 
 
 def _parse_json(response: Response, parse: Callable[..., Any]) -> Any:
@@ -106,9 +166,11 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 def describe_response(response: Response) -> str:
-    """The request and its status, for a message."""
-    url = mask_url(response.url)
-    return f"{response.request.method} {url} returned {response.status_code} {response.reason}"
+    """The request, where it was redirected to, and its status, for a message."""
+    first = response.history[0] if response.history else response
+    redirected = f", redirected to {mask_url(response.url)}," if response.history else ""
+    asked = f"{first.request.method} {mask_url(first.url)}{redirected}"
+    return f"{asked} returned {response.status_code} {response.reason}"
 
 
 def _describe_failure(response: Response) -> str:
