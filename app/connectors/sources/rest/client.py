@@ -18,7 +18,7 @@ from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
 from app.connectors.sources.rest.answers import WHOLE, describe_missing, error_in, outline, rows_beside
 from app.connectors.sources.rest.following import speaks_of_pages
 from app.connectors.sources.rest.paging import DECLARE, Paging
-from app.connectors.sources.rest.paths import count_unfiltered, first_value, is_of_names
+from app.connectors.sources.rest.paths import count_unfiltered, first_value, is_of_names, is_of_one_list
 from app.connectors.sources.rest.session import describe_response
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -51,7 +51,9 @@ class Client(RESTClient):
         """Only for `paginate`, which dlt calls, also in several threads."""
         self._declared = bool(kwargs.get("data_selector") or self.data_selector)
         self._paging = Paging(log=self._log)
-        for page in super().paginate(*args, **kwargs):
+        if paginator := kwargs.get("paginator") or copy.deepcopy(self.paginator):
+            self._paging.begin(paginator)
+        for page in super().paginate(*args, **kwargs | {"paginator": paginator}):
             self._paging.check(page)
             # It refers to the response and so to itself: the body would stay in memory until a garbage collection.
             del page.response.json
@@ -70,6 +72,7 @@ class Client(RESTClient):
         paging.is_one_object = is_of_names(path) and isinstance(first_value(path, document), dict)
         rows = [] if wrong else super().extract_response(response, path)
         paging.elements = count_unfiltered(path, document)
+        paging.counts_alike = is_of_one_list(path, document)
         request_words = _words(response.request)
         if error := error_in(document, rows, selector=str(path), declared=self._declared, request_words=request_words):
             raise SynclineError(
@@ -100,6 +103,7 @@ class Client(RESTClient):
                 f"{paging.outcome} and says that more follows ({sign}), but dlt recognises no paginator in it, so only "
                 f"one page would be read: {DECLARE}"
             )
+        paging.begin(found)
         return found
 
 

@@ -10,12 +10,15 @@ from dlt.sources.helpers.rest_client.paginators import (
     HeaderLinkPaginator,
     JSONLinkPaginator,
     JSONResponseCursorPaginator,
+    OffsetPaginator,
     RangePaginator,
 )
 from dlt.sources.rest_api.config_setup import PAGINATOR_MAP
 
 from app.connectors.sources.rest.addresses import mask_url
+from app.connectors.sources.rest.announced import explain_missing
 from app.connectors.sources.rest.following import sign_of_more
+from app.connectors.sources.rest.limits import Limits
 from app.connectors.sources.rest.requested import Requested, address, digest
 from app.connectors.sources.rest.totals import Totals
 from app.connectors.values import jsontext
@@ -38,6 +41,7 @@ class Paging:
     """`outcome` is the last request and its status, `selector` the path to its rows.
 
     `is_one_object` if that path leads to an object, which is the only row; `elements` counts rows before a filter.
+    `counts_alike` if the API counts what the path selects: `orders[*].lines[*]` are others than its orders.
     """
 
     def __init__(self, *, log: Log) -> None:
@@ -47,19 +51,36 @@ class Paging:
         self.selector = ""
         self.is_one_object = False
         self.elements = 0
+        self.counts_alike = True
         self._log = log
         self._sizes: list[int] = []
         self._totals: Totals | None = None
+        self._limits: Limits | None = None
         self._full = 0
         self._before: bytes | None = None
+
+    @property
+    def total(self) -> int | None:
+        """The last total that a response had, if the paginator reads one."""
+        return None if self._totals is None else self._totals.total
+
+    def begin(self, paginator: BasePaginator) -> None:
+        """Once, before `paginator` sees its first response."""
+        explain_missing(paginator, self)
+        if isinstance(paginator, RangePaginator):
+            self._totals = Totals(paginator, _name_of(paginator), log=self._log)
+            if isinstance(paginator, OffsetPaginator):
+                self._limits = Limits(paginator, self._totals, log=self._log)
 
     def check(self, page: PageData[Any]) -> None:
         """Corrects where dlt would stop too early; raises `ConfigurationError` where it would read pages again."""
         # Including rows that a filter leaves out.
         self._sizes.append(max(len(page), self.elements))
-        if isinstance(page.paginator, RangePaginator):
-            self._check_total(page, page.paginator)
-        elif isinstance(page.paginator, BaseReferencePaginator):
+        if self._totals:
+            self._totals.check(page, self._sizes, self.outcome)
+        if self._limits and self.counts_alike:
+            self._limits.check(self._sizes, self.outcome)
+        if isinstance(page.paginator, BaseReferencePaginator):
             self._check_reference(page, page.paginator)
         if page.paginator.has_next_page:
             self._check_next(page)
@@ -71,11 +92,6 @@ class Paging:
             return None
         count = max(count, self.elements)
         return sign_of_more(response.json(), response.headers, count, selector=self.selector, counted=counted)
-
-    def _check_total(self, page: PageData[Any], paginator: RangePaginator) -> None:
-        if self._totals is None:
-            self._totals = Totals(paginator, _name_of(paginator), log=self._log)
-        self._totals.pass_over_empty(page, self._sizes, self.outcome)
 
     def _check_reference(self, page: PageData[Any], paginator: BaseReferencePaginator) -> None:
         # An empty string is not a reference, although dlt would follow it.
