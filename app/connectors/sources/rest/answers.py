@@ -171,9 +171,11 @@ def _repeats_request(name: str, document: dict[str, Any], request_words: Abstrac
 
 def _have_identity(rows: Any) -> bool:
     """Whether they have ids, as the rows of an API for errors or messages do."""
-    return isinstance(rows, list) and any(
-        isinstance(row, dict) and not _IDS.isdisjoint(map(letters_of, row)) for row in rows
-    )
+    return isinstance(rows, list) and any(isinstance(row, dict) and has_id(row) for row in rows)
+
+
+def has_id(row: dict[str, Any]) -> bool:
+    return not _IDS.isdisjoint(map(letters_of, row))
 
 
 def _is_graphql_error(document: dict[str, Any]) -> bool:

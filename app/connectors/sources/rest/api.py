@@ -113,6 +113,10 @@ class Api:
         incremental = _incremental(self.resources[name])
         return None if incremental is None else incremental.lag
 
+    def identify_by(self, name: str, key: Sequence[str]) -> None:
+        """Says which columns of the resource tell its rows apart: rows that come again are recognised."""
+        self.resources[name].explicit_args["client"].key = key
+
     def look_back(self, name: str, lookback: timedelta) -> None:
         """Begins before the last cursor value of the resource and its parents; raises `ConfigurationError`."""
         from app.connectors.sources.rest.incremental import Lookback  # noqa: PLC0415 -- dlt takes seconds

@@ -23,7 +23,7 @@ from app.connectors.sources.rest.session import describe_response
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dlt.sources.helpers.rest_client.client import PageData
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
@@ -35,13 +35,14 @@ _IGNORE: Final = "if it means that there are no rows, declare that with 'respons
 
 
 class Client(RESTClient):
-    """A copy of it, with a `Paging` of its own, reads the pages of one request."""
+    """A copy of it, with a `Paging` of its own, reads the pages of one request; `key` identifies its rows, if known."""
 
     _paging: Paging
     _declared: bool
 
     def __init__(self, *args: Any, log: Log, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.key: Sequence[str] = ()
         self._log = log
 
     def paginate(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
@@ -50,7 +51,7 @@ class Client(RESTClient):
     def read_pages(self, *args: Any, **kwargs: Any) -> Iterator[PageData[Any]]:
         """Only for `paginate`, which dlt calls, also in several threads."""
         self._declared = bool(kwargs.get("data_selector") or self.data_selector)
-        self._paging = Paging(log=self._log)
+        self._paging = Paging(self.key, log=self._log)
         if paginator := kwargs.get("paginator") or copy.deepcopy(self.paginator):
             self._paging.begin(paginator)
         for page in super().paginate(*args, **kwargs | {"paginator": paginator}):

@@ -19,12 +19,15 @@ from app.connectors.sources.rest.addresses import mask_url
 from app.connectors.sources.rest.announced import explain_missing
 from app.connectors.sources.rest.following import sign_of_more
 from app.connectors.sources.rest.limits import Limits
-from app.connectors.sources.rest.requested import Requested, address, digest
-from app.connectors.sources.rest.totals import Totals
+from app.connectors.sources.rest.repeats import Repeats
+from app.connectors.sources.rest.requested import Requested, address
+from app.connectors.sources.rest.totals import MOST_EMPTY_PAGES, Totals
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dlt.sources.helpers.rest_client.client import PageData
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
     from requests import Response
@@ -44,7 +47,7 @@ class Paging:
     `counts_alike` if the API counts what the path selects: `orders[*].lines[*]` are others than its orders.
     """
 
-    def __init__(self, *, log: Log) -> None:
+    def __init__(self, key: Sequence[str], *, log: Log) -> None:
         self.requested = Requested()
         self.guessed = False
         self.outcome = ""
@@ -56,8 +59,7 @@ class Paging:
         self._sizes: list[int] = []
         self._totals: Totals | None = None
         self._limits: Limits | None = None
-        self._full = 0
-        self._before: bytes | None = None
+        self._repeats = Repeats(key, log=log)
 
     @property
     def total(self) -> int | None:
@@ -97,6 +99,11 @@ class Paging:
         # An empty string is not a reference, although dlt would follow it.
         if paginator._next_reference == "":  # noqa: SLF001 -- dlt tells it nowhere else
             paginator._next_reference = None  # noqa: SLF001 -- likewise
+        if paginator.has_next_page and len(self._sizes) > MOST_EMPTY_PAGES and not any(self._sizes[-MOST_EMPTY_PAGES:]):
+            raise ConfigurationError(
+                f"{self.outcome}, without rows, like the {MOST_EMPTY_PAGES - 1} pages before it, and there is a next "
+                f"page again. {self._advice(paginator)}"
+            )
         if len(self.requested) == 1 and not paginator.has_next_page:
             self._check_only_page(page, paginator)
 
@@ -121,16 +128,11 @@ class Paging:
         )
 
     def _check_rows(self, page: PageData[Any]) -> None:
-        self._full = self._full or len(page)
-        # Rows without a key may repeat: a declared paginator continues, as does one at its last rows.
-        is_sure = self.guessed and len(page) >= self._full > 0 and all(isinstance(row, dict) and row for row in page)
-        found = digest(jsontext.encode(list(page))) if is_sure else None
-        if found and found == self._before:
+        if problem := self._repeats.describe(page, self.outcome, guessed=self.guessed):
             raise ConfigurationError(
-                f"{self.outcome}, with the same rows as the previous page: the API seems to ignore the parameter "
-                f"that asks for the next page. {self._advice(page.paginator)}"
+                f"{self.outcome}, {problem}: the API seems to ignore the parameter that asks for the next page. "
+                f"{self._advice(page.paginator)}"
             )
-        self._before = found
 
     def _advice(self, paginator: BasePaginator) -> str:
         if self.guessed:

@@ -34,4 +34,7 @@ def digest(text: str) -> bytes:
 
 
 def _fingerprint(request: Request) -> bytes:
-    return digest(repr((request.method, address(request), request.json, request.data)))
+    """Whatever the order of its parameters."""
+    place, _, query = address(request).partition("?")
+    parameters = sorted(query.split("&"))
+    return digest(repr((request.method, place, parameters, request.json, request.data)))

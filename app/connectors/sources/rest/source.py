@@ -102,6 +102,8 @@ class RestSource:
         """The API, with everything that the collection says of its resources."""
         api = self._api()
         plans = self._plans(api)
+        for name, plan in plans.items():
+            api.identify_by(name, plan.key)
         if lookback := self._collection.lookback:
             for name, plan in plans.items():
                 if plan.incremental:

@@ -86,10 +86,137 @@ def test_an_api_that_ignores_the_page_that_dlt_guesses_is_told(web: Web) -> None
     assert "Its paginator, 'page_number', was guessed: declare the resource's 'paginator' (one of json_link, " in text
 
 
+ALIKE = [{"id": 0, "at": 1}, {"id": 1, "at": 2}]
+
+
+def without_numbers(query: dict[str, str]) -> Any:
+    """The same rows whatever is asked for, with a new token and a new link each time."""
+    number = int(query.get("n", query.get("offset", query.get("page", 0)))) + 1
+    headers = {"Link": f'</rows?n={number}>; rel="next"', "X-Next": str(number)}
+    return {"next": str(number), "link": f"/rows?n={number}"}, headers
+
+
+EVERY_KIND: list[Any] = [
+    {"type": "cursor", "cursor_path": "next", "cursor_param": "n"},
+    {"type": "json_link", "next_url_path": "link"},
+    "header_link",
+    {"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "n"},
+    {"type": "offset", "limit": 2, "total_path": None},
+    {"type": "page_number", "total_path": None},
+]
+
+
+@pytest.mark.parametrize("paginator", EVERY_KIND)
+@pytest.mark.parametrize("rows", [ALIKE, ALIKE[:1], [{"_id": 1}, {"_id": 2}], [{"sku": "a"}, {"sku": "b"}]])
+@pytest.mark.timeout(60)
+def test_an_api_that_ignores_the_page_of_a_declared_paginator_is_told(web: Web, paginator: Any, rows: Any) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        beside, headers = without_numbers(query)
+        return Answer({"items": rows} | beside, headers)
+
+    says(web, answer, data_selector="items", paginator=paginator)
+    web.resources[0]["primary_key"] = "sku" if "sku" in rows[0] else []
+    assert "with the same rows as the previous page: the API seems to ignore the parameter" in refused(web)
+    assert len(web.server.asked) == 2
+    assert web.run().committed == []
+
+
+@pytest.mark.timeout(60)
+def test_an_offset_that_the_api_ignores_doubles_no_rows(web: Web) -> None:
+    paginator = {"type": "offset", "limit": 2, "total_path": "total"}
+    says(web, {"items": ALIKE, "total": 5}, data_selector="items", paginator=paginator)
+    assert "with the same rows as the previous page" in refused(web)
+
+
+@pytest.mark.parametrize("paginator", EVERY_KIND[:4])
+@pytest.mark.parametrize("rows", [ALIKE, [{"value": 0}, {"value": 1}]])
+@pytest.mark.timeout(60)
+def test_tokens_that_lead_in_a_circle_end_the_reading(web: Web, paginator: Any, rows: list[Any]) -> None:
+    """From A to B and back to A."""
+
+    def answer(query: dict[str, str]) -> Answer:
+        following = "A" if query.get("n") == "B" else "B"
+        headers = {"Link": f'</rows?n={following}>; rel="next"', "X-Next": following}
+        beside = {"next": following, "link": f"/rows?n={following}"}
+        return Answer({"items": rows if following == "B" else [{"id": 7}, {"id": 8}]} | beside, headers)
+
+    says(web, answer, data_selector="items", paginator=paginator)
+    assert "has already been read, so reading would never end" in refused(web)
+    assert len(web.server.asked) == 3
+    assert web.run().committed == []
+
+
+@pytest.mark.parametrize("paginator", EVERY_KIND[:4])
+@pytest.mark.timeout(60)
+def test_new_tokens_that_lead_in_a_circle_end_the_reading(web: Web, paginator: Any) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        beside, headers = without_numbers(query)
+        rows = [ALIKE, [{"id": 7}, {"id": 8}], [{"id": 9}, {"id": 8}]][int(query.get("n", 0)) % 3]
+        return Answer({"items": rows} | beside, headers)
+
+    says(web, answer, data_selector="items", paginator=paginator)
+    assert "with the same rows as an earlier page: the API seems to ignore the parameter" in refused(web)
+    assert len(web.server.asked) == 4
+
+
+def test_parameters_in_another_order_ask_for_the_same_page(web: Web) -> None:
+    following = {"0": "/rows?p=1&x=1", "1": "/rows?p=2&x=1", "2": "/rows?x=1&p=1"}
+    numbers = iter(range(1000))
+    says(
+        web,
+        lambda query: Answer({"items": [{"id": next(numbers)}], "next": following[query.get("p", "0")]}),
+        data_selector="items",
+        paginator={"type": "json_link", "next_url_path": "next"},
+    )
+    assert "has already been read, so reading would never end" in refused(web)
+
+
+@pytest.mark.parametrize("paginator", EVERY_KIND[:4])
+@pytest.mark.timeout(60)
+def test_empty_pages_without_an_end_are_told_whatever_leads_to_the_next(web: Web, paginator: Any) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        beside, headers = without_numbers(query)
+        return Answer({"items": [] if "n" in query else ROWS} | beside, headers)
+
+    says(web, answer, data_selector="items", paginator=paginator)
+    text = refused(web)
+    assert "without rows, like the 99 pages before it, and there is a next page again. Check the resource's" in text
+    assert len(web.server.asked) == 101
+
+
+def test_empty_pages_before_rows_are_passed_over_by_tokens(web: Web) -> None:
+    says(
+        web,
+        lambda query: Answer(
+            {"items": ROWS if query.get("n") == "99" else []}
+            | ({} if query.get("n") == "99" else {"next": str(int(query.get("n", 0)) + 1)})
+        ),
+        data_selector="items",
+        paginator=EVERY_KIND[0],
+    )
+    assert len(ids(web)) == 7
+
+
+@pytest.mark.parametrize("rows", [[{"value": 0}] * 3, [{"value": 1}, {"value": 2}]])
+@pytest.mark.timeout(60)
+def test_equal_pages_of_rows_without_a_key_end_after_a_hundred(web: Web, rows: list[Any]) -> None:
+    def answer(query: dict[str, str]) -> Answer:
+        beside, headers = without_numbers(query)
+        return Answer({"items": rows} | beside, headers)
+
+    says(web, answer, data_selector="items", paginator=EVERY_KIND[0])
+    assert "with the same rows as the previous page" in refused(web)
+    assert len(web.server.asked) == 100
+    warnings = [message for level, message in web.lines if level == "warn"]
+    assert len(warnings) == (rows[0] != rows[-1]), "rows that are all alike say nothing"
+
+
 @pytest.mark.parametrize(
     ("pages", "declared"),
     [
         ([[{"value": 0}] * 3, [{"value": 0}] * 3, [{"value": 1}]], True),
+        ([[{"value": 0}, {"value": 1}], [{"value": 0}, {"value": 1}], [{"value": 0}]], True),
+        ([[{"id": 7, "value": 0}] * 2, [{"id": 7, "value": 0}] * 2, [{"id": 7, "value": 0}]], True),
         ([[{"value": 0}] * 2, [{"value": 1}], [{"value": 1}], [{"value": 2}]], False),
         ([[{}, {}], [{}, {}], [{"value": 1}]], False),
     ],
