@@ -22,6 +22,12 @@ def _names(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+def _prefixed(names: str) -> frozenset[str]:
+    """Also as `responseStatus` and `result_msg`."""
+    prefixes = ("", "response", "result", "return", "ret", "api", "operation")
+    return frozenset(f"{prefix}{name}" for name in names.split() for prefix in prefixes)
+
+
 # Names are compared by their letters only: `error_code`, `errorCode` and `Error-Code` are the same.
 _ERRORS: Final = _names(
     "error errors err errormessage errormessages errormsg errmsg errordescription errordetail errordetails "
@@ -33,11 +39,11 @@ _SUCCESSES: Final = _names("ok success succeeded successful issuccess response")
 # Without names that may also count successes.
 _FLAGS: Final = _names("ok success issuccess")
 _FAILURES: Final = _names("haserror haserrors iserror failed")
-_CODES: Final = _ERROR_CODES | _names("code errno retcode returncode resultcode")
-_STATES: Final = _names("status stat result code type statuscode httpstatus httpcode")
+_CODES: Final = _ERROR_CODES | _prefixed("code") | _names("errno")
+_STATES: Final = _prefixed("status code") | _names("stat result type statuscode httpstatus httpcode")
 _ENVELOPES: Final = _names("meta metadata status header head")
-_OUTCOMES: Final = _names("status stat result")
-_WORDS: Final = _names("message messages msg detail")
+_OUTCOMES: Final = _prefixed("status") | _names("stat result")
+_WORDS: Final = _prefixed("message msg") | _names("messages detail statusmessage")
 # Fields that come with an error and are not data themselves.
 _SCALARS_BESIDE: Final = _names(
     "title instance path timestamp time requestid traceid correlationid logid trace help hint helplink moreinfo "
@@ -67,6 +73,19 @@ _NOTHING_FOUND: Final = re.compile(
     r"((nothing|no|0) ?)?(\w+ ){0,2}(were |was |is |are )?(found|available|matched)|(no|0) (\w+ )?(data|\w+s)"
 )
 _NOT_FOUND: Final = re.compile(r".*\b(not|never|cannot|can't|un\w+)\b.*")
+_SUBJECT: Final = (
+    r"(api|access|auth\w*|tokens?|sessions?|keys?|signatures?|credentials?|licen[cs]es?|permissions?|passwords?|accounts?|"
+    r"requests?|quer(y|ies)|parameters?|cursors?|servers?|services?|database)"
+)
+# Messages about the request instead of the rows: `Token has expired`, but not `You have no expired orders`.
+_COMPLAINT: Final = re.compile(
+    rf".*\b(rate limit\w*|throttl\w+|too many requests|(limit|quota) (was |has been |is )?reached|exceeded|forbidden|"
+    rf"denied|unauthori[sz]ed|unauthenticated|not (allowed|authori[sz]ed|authenticated|permitted)|went wrong|"
+    rf"unavailable|maintenance|timed out|timeout|try again|(internal|server|unexpected|unknown|an) error|"
+    rf"error (occurred|while)|(could not|can ?not|can't|unable to|failed to)(?! (be )?f(ou|i)nd)|"
+    rf"(invalid|expired|missing|bad|wrong) (\w+ )?{_SUBJECT}|"
+    rf"{_SUBJECT} (\w+ ){{0,3}}(invalid|expired|missing|failed|required|revoked|disabled|suspended))\b.*"
+)
 _IDS: Final = _names("id uuid guid messageid")
 _HTTP_ERRORS: Final = range(400, 600)
 
@@ -151,7 +170,7 @@ def _error_fields(
         return document
     signs = {name: document[name] for name in _signs(document)}
     if not rows:
-        signs |= {name: document[name] for name in _signs_beside_nothing(document)}
+        signs |= {name: document[name] for name in (*_signs_beside_nothing(document), *_complaints(document))}
         repeated = not _words(document) and all(_repeats_request(name, document, request_words) for name in signs)
         return {} if repeated else signs
     # An object that is a row may have a field for errors.
@@ -233,6 +252,19 @@ def _has_error_words(document: dict[str, Any]) -> bool:
         value for name, value in document.items() if letters_of(name) in _ERROR_WORDS and value
     ]
     return bool(messages) and not any(_is_harmless(each) or _means_no_rows(each) for each in messages)
+
+
+def _complaints(document: dict[str, Any]) -> Iterator[str]:
+    """The names of messages that say that the request failed."""
+    if not _reports_success(document):
+        yield from (name for name, value in document.items() if letters_of(name) in _WORDS and _is_complaint(value))
+
+
+def _is_complaint(words: Any) -> bool:
+    if isinstance(words, list):
+        return any(map(_is_complaint, words))
+    text = " ".join(re.split(r"[\s_]+", words.strip().lower())) if isinstance(words, str) else ""
+    return bool(_COMPLAINT.fullmatch(text)) and not _is_harmless(words) and not _means_no_rows(words)
 
 
 def _means_no_rows(words: Any) -> bool:

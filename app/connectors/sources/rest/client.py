@@ -18,8 +18,9 @@ from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
 from app.connectors.sources.rest.answers import WHOLE, describe_missing, error_in, outline, rows_beside
 from app.connectors.sources.rest.following import speaks_of_pages
 from app.connectors.sources.rest.paging import DECLARE, Paging
-from app.connectors.sources.rest.paths import count_unfiltered, first_value, is_of_names, is_of_one_list
+from app.connectors.sources.rest.paths import count_unfiltered, first_value, is_of_names, is_of_one_list, with_filter
 from app.connectors.sources.rest.session import describe_response
+from app.connectors.sources.rest.shapes import describe_mixture, describe_scalar, describe_wait
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -65,33 +66,50 @@ class Client(RESTClient):
         return super()._send_request(request, **kwargs)
 
     def extract_response(self, response: Response, data_selector: jsonpath.TJsonPath) -> list[Any]:
+        path, document = jsonpath.compile_path(data_selector), response.json()
+        wrong = describe_missing(path, document) or describe_scalar(path, document)
+        rows = [] if wrong else super().extract_response(response, path)
+        self._note(path, response)
+        self._refuse_other_answers(path, response, rows)
+        if wrong:
+            # A word in the place of rows may be another at the next try.
+            first = len(self._paging.requested) == 1 and not describe_scalar(path, document)
+            raise (ConfigurationError if first else SynclineError)(
+                f"{self._paging.outcome}, but {self._wanted(data_selector)} {wrong}: {outline(document)}. Correct the "
+                f"path, or {_IGNORE}"
+            )
+        if mixed := describe_mixture(rows):
+            raise SynclineError(
+                f"{self._paging.outcome}, but {self._wanted(data_selector)} leads to {mixed}. Correct the path, or "
+                f"leave out what is no row, for example with '{with_filter(path)}'"
+            )
+        if not self._declared and (other := rows_beside(document, rows, selector=self._paging.selector)):
+            raise ConfigurationError(
+                f"{self._paging.outcome}, and {self._paging.selector!r} would be read although {other!r} has elements, "
+                f"too: declare the resource's 'data_selector', such as {other!r}"
+            )
+        return rows
+
+    def _note(self, path: Any, response: Response) -> None:
+        """What the response is, and how its rows are chosen."""
         paging, document = self._paging, response.json()
-        path = jsonpath.compile_path(data_selector)
-        wrong = describe_missing(path, document)
         paging.outcome = describe_response(response)
         paging.selector = str(path).removeprefix("$.")
         paging.is_one_object = is_of_names(path) and isinstance(first_value(path, document), dict)
-        rows = [] if wrong else super().extract_response(response, path)
         paging.elements = count_unfiltered(path, document)
         paging.counts_alike = is_of_one_list(path, document)
-        request_words = _words(response.request)
-        if error := error_in(document, rows, selector=str(path), declared=self._declared, request_words=request_words):
-            raise SynclineError(
-                f"{paging.outcome}, but reports an error: {error}. If these are rows, declare the "
-                f"resource's 'data_selector'; {_IGNORE}"
-            )
-        if wrong:
-            wanted = f"'data_selector' {str(data_selector)!r}" if self._declared else f"{str(data_selector)!r}"
-            first = len(paging.requested) == 1
-            raise (ConfigurationError if first else SynclineError)(
-                f"{paging.outcome}, but {wanted} {wrong}: {outline(document)}. Correct the path, or {_IGNORE}"
-            )
-        if not self._declared and (other := rows_beside(document, rows, selector=paging.selector)):
-            raise ConfigurationError(
-                f"{paging.outcome}, and {paging.selector!r} would be read although {other!r} has elements, too: "
-                f"declare the resource's 'data_selector', such as {other!r}"
-            )
-        return rows
+
+    def _refuse_other_answers(self, path: Any, response: Response, rows: list[Any]) -> None:
+        """Raises `SynclineError` if the response reports an error, or that it has no rows yet."""
+        document, words = response.json(), _words(response.request)
+        otherwise = f"If these are rows, declare the resource's 'data_selector'; {_IGNORE}"
+        if error := error_in(document, rows, selector=str(path), declared=self._declared, request_words=words):
+            raise SynclineError(f"{self._paging.outcome}, but reports an error: {error}. {otherwise}")
+        if wait := describe_wait(document, rows, response.status_code, declared=self._declared, request_words=words):
+            raise SynclineError(f"{self._paging.outcome}, but its rows are not ready: {wait}. {otherwise}")
+
+    def _wanted(self, data_selector: jsonpath.TJsonPath) -> str:
+        return "'data_selector' " * self._declared + repr(str(data_selector))
 
     def detect_paginator(self, response: Response, data: Any) -> BasePaginator:
         paging = self._paging

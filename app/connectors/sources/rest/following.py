@@ -19,8 +19,11 @@ _MORE: Final = re.compile(
 _LAST: Final = re.compile(r"(is)?last(page)?")
 _NEXT: Final = re.compile(
     r"(odata)?next(page)?(cursor|token|url|uri|link|href|offset|id|number|marker|key|start|index|recordsurl|"
-    r"continuationtoken)?|continu(e|ation)|(ms)?continuationtoken|lastevaluatedkey"
+    r"continuationtoken|cursormark)?|continu(e|ation)|(ms)?continuationtoken|lastevaluatedkey|resumptiontoken"
 )
+_SCROLL: Final = "scrollid"
+"""Elasticsearch's: there is a next page until one is empty."""
+_CONTENT_RANGE: Final = re.compile(r"(?!bytes)(\w+ )?\d+-(?P<last>\d+)/(?P<total>\d+)")
 _HERE: Final = re.compile(r"(current)?page(number|index|no)?")
 _PAGES: Final = re.compile(r"(total|num|numberof)?pages|(total|last)page|pagecount|pagetotal")
 _TOTAL: Final = re.compile(r"total(count|results|items|records|elements|hits)?|count|itemcount|recordcount")
@@ -71,7 +74,7 @@ def sign_of_more(
     fields = list(_fields(document, selector))
     if any(map(_ends, fields)):
         return None
-    signs = [field for field in fields if _goes_on(field)]
+    signs = [field for field in fields if _goes_on(field) or (count and field.name == _SCROLL and field.value)]
     signs += [field for field in fields if counted and _counts_more(field, count)]
     found = [f"{field.path}: {describe_value(field.value)}" for field in signs]
     found += [
@@ -147,6 +150,9 @@ def _is_count_of_all(field: _Field, count: int) -> bool:
 
 def _header_goes_on(header: str, value: str) -> bool:
     name = letters_of(header).removeprefix("x")
+    if name == "contentrange":
+        part = _CONTENT_RANGE.fullmatch(value.strip())
+        return part is not None and int(part["last"]) + 1 < int(part["total"])
     return bool(_NEXT_LINK.search(value)) if name == "link" else bool(value and _NEXT.fullmatch(name))
 
 

@@ -40,5 +40,11 @@ def is_of_names(path: Any) -> bool:
     return isinstance(path, Root) or (isinstance(path, Fields) and len(path.fields) == 1 and "*" not in path.fields)
 
 
+def with_filter(path: Any) -> str:
+    """`path` as it would choose only the objects with an id, from the elements of its list."""
+    before, _, inner = str(path).partition(".*")
+    return f"{before}[?(@{inner}.id)]{inner}"
+
+
 def _steps(path: Any) -> list[Any]:
     return [*_steps(path.left), *_steps(path.right)] if isinstance(path, Child) else [path]

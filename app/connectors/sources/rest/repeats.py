@@ -36,7 +36,7 @@ class Repeats:
         if not page:
             return None
         self._full = self._full or len(page)
-        # Three rows, their places and their number tell pages apart as well as all of them.
+        # The number of rows and three of them tell pages apart as well as all of them.
         sample = list(page) if guessed or len(page) == 1 else [page[0], page[len(page) // 2], page[-1]]
         found = digest(jsontext.encode([len(page), *sample]))
         self._equal = self._equal + 1 if found == self._before else 1
@@ -51,8 +51,7 @@ class Repeats:
         if self._equal > 1 and (is_wrong or self._equal >= _MOST_EQUAL_PAGES):
             return _PREVIOUS
         if self._equal == 2 and sample[0] != sample[-1]:  # noqa: PLR2004 -- once
-            self._log("warn", f"{outcome}, {_PREVIOUS}: if the API ignores the parameter that asks for the next page, "
-                      "they are doubled")  # fmt: skip
+            self._log("warn", f"{outcome}, {_PREVIOUS}: they are doubled if the API ignores which page is asked for")
         return None
 
     def _identifies(self, sample: list[Any]) -> bool:
