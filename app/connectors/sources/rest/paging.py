@@ -97,7 +97,7 @@ class Paging:
 
     def _check_reference(self, page: PageData[Any], paginator: BaseReferencePaginator) -> None:
         # An empty string is not a reference, although dlt would follow it.
-        if paginator._next_reference == "":  # noqa: SLF001 -- dlt tells it nowhere else
+        if paginator._next_reference == "":  # noqa: SLF001 -- dlt exposes it nowhere else
             paginator._next_reference = None  # noqa: SLF001 -- likewise
         if paginator.has_next_page and len(self._sizes) > MOST_EMPTY_PAGES and not any(self._sizes[-MOST_EMPTY_PAGES:]):
             raise ConfigurationError(
