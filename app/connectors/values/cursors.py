@@ -13,48 +13,25 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from app.connectors.values import jsontext
+from app.connectors.values.forms import is_unordered, why_unordered, zone_of
 
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _MOMENT: Final = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)"
-    r"(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?)?"
+    r"(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?"
+    r"(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?)(?:\[[^\]]*\])?)?)?"  # RFC 9557 adds the zone in brackets
 )
 # RFC 5322, as in HTTP headers. Python knows only some named zones, and takes the others for UTC.
 _NAMED_DAY: Final = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC?|Z|[+-]\d{4})"
-)
-_MONTH: Final = "(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)"
-_FULL_MONTH: Final = "(January|February|March|April|August|September|October|November|December)"
-_MISLEADING: Final = (
-    (
-        re.compile(r"(Mon|Tue(s)?|Wed(nes)?|Thu(rs)?|Fri|Sat(ur)?|Sun)(day)?\b.*\d.*", re.IGNORECASE | re.DOTALL),
-        "strings that begin with the day of the week do not sort by time",
-    ),
-    (
-        re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{4}(\D.*)?"),
-        "strings that begin with the day or the month do not sort by time",
-    ),
-    (
-        # Unlike parts of UUIDs and other hexadecimal numbers.
-        re.compile(
-            rf"(.*\d[ ./-]+)?({_MONTH}|{_FULL_MONTH})\b.*\d.*|\d{{1,2}}{_MONTH}\d{{4}}([ T:].*)?",
-            re.IGNORECASE | re.DOTALL,
-        ),
-        "strings with the name of a month do not sort by time",
-    ),
-    (re.compile(r".*\d ?BC", re.DOTALL), "years BC sort backwards"),
-    (
-        re.compile(r".*\d ?[ap]\.?m\b.*", re.IGNORECASE | re.DOTALL),
-        "strings with AM or PM do not sort by time",
-    ),
 )
 # `2024-9-1` and `2024-10-1`, whose characters do not sort by date.
 _UNPADDED: Final = re.compile(r"\d{4}([./-])\d{1,2}\1\d{1,2}(?!\d).*", re.DOTALL)
 _EXPONENT: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,4})?", re.IGNORECASE)
 # Placeholders for a missing date.
 _NO_DATE: Final = re.compile(r"\s*|0000-00-00([T ]00:00(:00([.,]0+)?)?)?(Z|[+-]00:?00)?", re.IGNORECASE)
-_NEGATIVE_OR_EXPONENT: Final = re.compile(r"-|\d+(\.\d+)?[eE]")
 _DIGITS: Final = re.compile(r"\d+")
+_AS_NUMBERS: Final = "they sort differently as strings and as numbers"
 _DAY: Final = 86400
 _FIRST_OF_1970: Final = date(1970, 1, 1).toordinal()
 
@@ -92,11 +69,6 @@ def is_misplaced(value: str, before: str) -> bool:
 def is_time_or_number(text: str) -> bool:
     """Times may be of one day, and without zeros, such as `2024-9-1`."""
     return _meaning(text) is not None or _UNPADDED.fullmatch(text) is not None
-
-
-def is_unordered(text: str) -> bool:
-    """Whether strings of this format do not sort by their characters, even if all have the same format."""
-    return any(form.fullmatch(text) for form, _ in _MISLEADING) or _NEGATIVE_OR_EXPONENT.match(text) is not None
 
 
 class CursorText(str):
@@ -144,7 +116,8 @@ def _compare(value: str, other: object) -> int:
     if why := _misordering(value, other, as_texts):
         raise _unordered_error(value, other, why)
     has_none = as_texts < 0 and _NO_DATE.fullmatch(value)
-    if (isinstance(one, _Moment) and as_texts > 0) or (isinstance(two, _Moment) and has_none):
+    is_first = as_texts > 0 and not is_unordered(other) and not zone_of(other)
+    if (isinstance(one, _Moment) and is_first) or (isinstance(two, _Moment) and has_none):
         # Such as an initial value, which is before all dates.
         return as_texts
     if isinstance(one, _Moment) or isinstance(two, _Moment):
@@ -158,19 +131,19 @@ def _misordering(value: str, other: str, as_texts: int) -> str | None:
     """Why two strings of one kind do not sort by their characters; None for equal ones."""
     if not as_texts:
         return None
-    for form, why in _MISLEADING:
-        if form.fullmatch(value) and form.fullmatch(other):
-            return why
-    differ = _numbers_differ(value, other, as_texts)
-    return "they sort differently as strings and as numbers" if differ else None
+    if _EXPONENT.fullmatch(value) and _EXPONENT.fullmatch(other):
+        return None if _sign(Decimal(value), Decimal(other)) == as_texts else _AS_NUMBERS
+    if is_unordered(value) and is_unordered(other):
+        return why_unordered(value)
+    if (zone := zone_of(value)) and (other_zone := zone_of(other)) and zone != other_zone:
+        return "they are times in different zones"
+    return _AS_NUMBERS if _numbers_differ(value, other, as_texts) else None
 
 
 def _numbers_differ(value: str, other: str, as_texts: int) -> bool:
     """Whether numbers in the strings, the parts of dates among them, sort differently from the strings."""
     if _UNPADDED.fullmatch(value) and _UNPADDED.fullmatch(other):
         return _parts_differ(value, other, as_texts)
-    if _EXPONENT.fullmatch(value) and _EXPONENT.fullmatch(other):
-        return _sign(Decimal(value), Decimal(other)) != as_texts
     if len(value) != len(other) and _DIGITS.sub("0", value) == _DIGITS.sub("0", other):
         # `INV-999` and `INV-1000`, `v1.9` and `v1.10`. Of one length, they may be hexadecimal.
         return _parts_differ(value, other, as_texts)

@@ -8,7 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from app.connectors.values import jsontext
-from app.connectors.warehouse.forms import form_of
+from app.connectors.values.forms import form_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

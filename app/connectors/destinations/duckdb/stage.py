@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.destinations.duckdb import tables
-from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
+from app.connectors.values.forms import DIGIT, OFFSET, UNORDERED
 from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
 
@@ -150,9 +150,9 @@ def _json_argument(value: str, path: tuple[str, ...]) -> str:
 
 
 def _form(text: str) -> str:
-    offsets = "".join(f" || regexp_extract({text}, '{offset}', 1)" for offset in OFFSETS)
     zeros = f"regexp_replace({text}, '{DIGIT}', '0', 'g')"
-    return f"CASE WHEN regexp_matches({text}, '{UNORDERED}') THEN {text} ELSE {zeros}{offsets} END"
+    offset = f"regexp_extract({text}, '{OFFSET}', 1)"
+    return f"CASE WHEN regexp_matches({text}, '{UNORDERED}') THEN {text} ELSE {zeros} || {offset} END"
 
 
 def _more(names: list[str], prefix: str = "") -> str:

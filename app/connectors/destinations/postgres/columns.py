@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from app.connectors.contract.schema import Kind
 from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
-from app.connectors.warehouse.forms import DIGIT, OFFSETS, UNORDERED
+from app.connectors.values.forms import DIGIT, OFFSET, UNORDERED
 from app.connectors.warehouse.layout import quoted
 
 if TYPE_CHECKING:
@@ -160,9 +160,9 @@ def _inside(value: str, path: tuple[str, ...]) -> str:
 
 
 def _form(text: str) -> str:
-    offsets = "".join(f" || coalesce(substring({text} FROM '{offset}'), '')" for offset in OFFSETS)
     zeros = f"regexp_replace({text}, '{DIGIT}', '0', 'g')"
-    return f"(CASE WHEN {text} ~ '{UNORDERED}' THEN {text} ELSE {zeros}{offsets} END) COLLATE \"C\""
+    offset = f"coalesce(substring({text} FROM '{OFFSET}'), '')"
+    return f"(CASE WHEN {text} ~ '{UNORDERED}' THEN {text} ELSE {zeros} || {offset} END) COLLATE \"C\""
 
 
 def equal_text(value: str, type_name: str) -> str:

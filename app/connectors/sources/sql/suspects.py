@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, not_, or_, true
 
 from app.connectors.values import cursors
+from app.connectors.values.forms import is_unordered, without_offset
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _DATED_FORM: Final = "____-__-__%"
 _FARTHEST_ZONES: Final = 2  # days; no two zones differ by more
-_OFFSET: Final = re.compile(r"[Tt ].*?([+-][\d:]+)$")
 # Versions 1 to 5; 6 and 7 begin with the time (RFC 9562).
 _RANDOM: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def suspicious_texts(text: ColumnElement[Any], bookmark: str) -> ColumnElement[bool]:
     """The condition for strings before `bookmark` that `is_misplaced` has to look at."""
-    if cursors.is_unordered(bookmark):
+    if is_unordered(bookmark):
         return true()
     if _DATED.match(bookmark) and (day := _day_before(bookmark)):
         return and_(not_(_is_like(text, _form(bookmark))), or_(text >= day, not_(_is_like(text, _DATED_FORM))))
@@ -58,8 +58,8 @@ def does_not_grow(bookmark: Any) -> bool:
 
 def _form(bookmark: str) -> str:
     """A pattern with `_` for each digit, except in an offset from UTC: of several offsets, characters do not tell."""
-    offset = found[1] if (found := _OFFSET.search(bookmark)) else ""
-    return re.sub(r"\d", "_", _escape(bookmark.removesuffix(offset))) + _escape(offset)
+    moment, offset = without_offset(bookmark)
+    return re.sub(r"\d", "_", _escape(moment)) + _escape(offset)
 
 
 def _escape(text: str) -> str:
