@@ -1,4 +1,4 @@
-"""What a column of times can hold: points in time, days, times of day and lengths of time."""
+"""What a column of times can hold: points in time, days and times of day."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from app.connectors.values.casting import Unfit, Verbatim, is_within
+from app.connectors.values.casting import Unfit, is_within
 
 # Python's own parsers misread some strings without separators, and truncate what is more precise.
 _DAY = r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?"
@@ -26,7 +25,6 @@ _FIRST_MOMENT, _LAST_MOMENT = (
     (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 -- both sides are in UTC
     for moment in (datetime.min, datetime.max)  # noqa: DTZ901 -- likewise
 )
-_CLOCK_AFTER_DAYS = re.compile(r" \+(\d+:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +106,6 @@ class TimeOfDay:
         if clock.microsecond % 10 ** (_MICROSECONDS - self.digits):
             raise Unfit("it has too many decimal places of a second")
         return clock.replace(tzinfo=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval(Verbatim):
-    """A length of time, which stays a string: a month has no fixed number of days.
-
-    PostgreSQL writes `-1 days +02:03:00`, but DuckDB reads no sign + there.
-    """
-
-    def fits(self, array: pa.Array) -> pa.Array | None:
-        return None if pc.any(pc.match_substring(array, "+")).as_py() else Verbatim.fits(self, array)
-
-    def cast(self, value: Any) -> str:
-        return _CLOCK_AFTER_DAYS.sub(r" \1", Verbatim.cast(self, value))
 
 
 def _moment(value: Any) -> datetime:

@@ -110,6 +110,10 @@ REFUSED: list[tuple[Kind, Any, tuple[str, ...], str]] = [
     (Kind.TIME, "24:00:01", KINDS, "ISO 8601"),
     (Kind.UUID, "1", KINDS, "not a UUID"),
     (Kind.INTERVAL, "soon", ("postgres", "duckdb"), "soon"),
+    (Kind.INTERVAL, "infinity", ("duckdb",), "intervals are finite there"),
+    (Kind.BYTES, "\\x41", KINDS, "it is text, not bytes"),
+    (Kind.BYTES, "a\\b", KINDS, "it is text, not bytes"),
+    (Kind.BYTES, "", KINDS, "it is text, not bytes"),
     (Kind.TEXT, "a\0b", ("postgres",), "U+0000"),
     (Kind.TEXT, "\ud800", KINDS, "surrogate"),
     (Kind.TEXT, b"a", KINDS, "bytes, not text"),
@@ -191,6 +195,13 @@ ODD: list[tuple[Kind, Any, str, str]] = [
         "1 year 2 months -3 days 26:00:00.5",
     ),
     (Kind.INTERVAL, "-01:30:00", "-01:30:00", "-01:30:00"),
+    (Kind.INTERVAL, "-1 years +1 day", "-1 years +1 day", "-1 year 1 day"),
+    (
+        Kind.INTERVAL,
+        "-1 years -2 mons +3 days -04:05:06.7",
+        "-1 years -2 mons +3 days -04:05:06.7",
+        "-1 year -2 months 3 days -04:05:06.7",
+    ),
 ]
 
 

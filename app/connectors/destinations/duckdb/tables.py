@@ -9,6 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.destinations.duckdb.file import TARGET
+from app.connectors.destinations.duckdb.intervals import Interval
 from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.warehouse.layout import quoted
@@ -41,10 +42,6 @@ _NEW_TYPES: dict[Kind, str] = {
 }
 
 
-def _escape(value: bytes) -> str:
-    return "".join(f"\\x{byte:02X}" for byte in value)
-
-
 _HUGE = casting.Integer.signed(128)
 # What a column holds, and the Arrow type of its values; JSON and types that only DuckDB knows are sent as strings.
 _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
@@ -63,12 +60,12 @@ _TYPES: dict[str, tuple[Holds, pa.DataType]] = {
     "VARCHAR": (casting.Text(nul=True), pa.string()),
     "JSON": (casting.Json(nul=True, canonical=True), pa.string()),
     "UUID": (casting.Uuid(), pa.string()),
-    "BLOB": (casting.Binary(_escape), pa.string()),
+    "BLOB": (casting.Bytes(), pa.binary()),
     "DATE": (times.Date(infinite=True), pa.date32()),
     "TIME": (times.TimeOfDay(midnight=True), pa.time64("us")),
     "TIMESTAMP": (times.Timestamp(zone=False, infinite=True), pa.timestamp("us")),
     "TIMESTAMP WITH TIME ZONE": (times.Timestamp(zone=True, infinite=True), pa.timestamp("us", tz="UTC")),
-    "INTERVAL": (times.Interval(), pa.string()),
+    "INTERVAL": (Interval(), pa.string()),
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 

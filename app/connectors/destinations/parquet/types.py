@@ -32,7 +32,7 @@ _TYPES: dict[Kind, tuple[pa.DataType, Holds]] = {
     Kind.LOCAL_TIMESTAMP: (pa.timestamp("us"), times.Timestamp(zone=False)),
     Kind.DATE: (pa.date32(), times.Date()),
     Kind.TIME: (pa.time64("us"), times.TimeOfDay()),
-    Kind.INTERVAL: (pa.string(), times.Interval()),
+    Kind.INTERVAL: (pa.string(), casting.Verbatim()),
     Kind.UUID: (pa.string(), casting.Uuid()),
     Kind.JSON: (pa.string(), casting.Json(nul=True, canonical=True)),
     Kind.BYTES: (pa.binary(), casting.Bytes()),

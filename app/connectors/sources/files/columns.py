@@ -47,7 +47,7 @@ _HOLDS: Final[dict[Kind, Holds]] = {
     Kind.LOCAL_TIMESTAMP: times.Timestamp(zone=False, infinite=True),
     Kind.DATE: times.Date(infinite=True),
     Kind.TIME: times.TimeOfDay(midnight=True),
-    Kind.INTERVAL: times.Interval(),
+    Kind.INTERVAL: casting.Verbatim(),
     Kind.UUID: casting.Uuid(),
     Kind.JSON: casting.Json(nul=True),
 }
