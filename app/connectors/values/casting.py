@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _INTEGER_TEXT = re.compile(r"-?\d{1,4000}")
 _NUMBER_TEXT = re.compile(r"-?\d{1,4000}(\.\d{1,4000})?([eE][+-]?\d{1,5})?")
 NON_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
+NOT_BYTES = "it is text, not bytes; convert it at the source, or load it into a column of text"
 _HALF = "it contains half of a surrogate pair, which is not valid text"
 # More than a double has on either side of the decimal point.
 _DOUBLE_DIGITS = 400
@@ -283,13 +284,16 @@ class Verbatim:
 
 
 @dataclass(frozen=True, slots=True)
-class Binary(Verbatim):
-    """Bytes, in the destination's own `notation`; strings are assumed to be in it already."""
+class Binary:
+    """Bytes, in the destination's own `notation`."""
 
     notation: Callable[[bytes], str]
 
+    def fits(self, array: pa.Array) -> pa.Array | None:  # noqa: ARG002 -- each value is written in the notation
+        return None
+
     def cast(self, value: Any) -> str:
-        return self.notation(value) if isinstance(value, bytes) else Verbatim.cast(self, value)
+        return self.notation(_bytes(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +304,16 @@ class Bytes:
         return array if pa.types.is_binary(array.type) else None
 
     def cast(self, value: Any) -> bytes:
-        if isinstance(value, bytes):
-            return value
-        raise Unfit("it is not bytes")
+        return _bytes(value)
+
+
+def _bytes(value: Any) -> bytes:
+    """Nobody can tell which bytes a string stands for: those of its characters, or those that they spell as digits."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        raise Unfit(NOT_BYTES)
+    raise Unfit("it is not bytes")
 
 
 def _number(value: Any) -> int | Decimal:

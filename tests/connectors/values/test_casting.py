@@ -53,7 +53,6 @@ FITTING: list[tuple[Holds, Any, Any]] = [
     (times.Date(), "2024-02-29T00:00:00+00:00", date(2024, 2, 29)),
     (times.TimeOfDay(), "12:30:01.5", time(12, 30, 1, 500000)),
     (casting.Binary(bytes.hex), b"\x00\xff", "00ff"),
-    (casting.Binary(bytes.hex), "as it is", "as it is"),
     (casting.Uuid(), "0192F7C2-0000-7000-8000-000000000001", "0192f7c2-0000-7000-8000-000000000001"),
 ]
 UNFIT: list[tuple[Holds, Any, str]] = [
@@ -77,7 +76,9 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Text(nul=True), "\ud800", "surrogate"),
     (casting.Text(limit=3), "four", "too long"),
     (casting.Text(), b"four", "is bytes, not text"),
-    (casting.Binary(bytes.hex), 5, "only text"),
+    (casting.Binary(bytes.hex), 5, "not bytes"),
+    (casting.Binary(bytes.hex), "\\x41", "it is text, not bytes"),
+    (casting.Bytes(), "\\x41", "it is text, not bytes"),
     (casting.Json(), {"a": ["\0"]}, "U+0000"),
     (times.Timestamp(zone=True), "2024-02-29T12:00:00.1234567Z", "more precise"),
     (times.Timestamp(zone=True, digits=3), "2024-02-29T12:00:00.1234Z", "too many decimal places of a second"),
@@ -96,7 +97,7 @@ UNFIT: list[tuple[Holds, Any, str]] = [
     (casting.Text(), {"a\ud800": 1}, "surrogate"),
     (casting.Verbatim(), 5, "only text"),
     (casting.Verbatim(), "a\ud800", "surrogate"),
-    (casting.Binary(bytes.hex), "a\ud800", "surrogate"),
+    (casting.Binary(bytes.hex), "a\ud800", "not bytes"),
 ]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.passes import DescribedTable, Position, Reload
 from app.connectors.destinations.singer.messages import (
+    check_bytes,
     check_finite,
     record_lines,
     schema_line,
@@ -117,6 +118,7 @@ class SingerDestination:
             # They are only NULL, and the target does not know these columns.
             records = [{field: record[field] for field in record if field in described.columns} for record in records]
         check_finite(described, records)
+        check_bytes(described, records)
         version = self._version if described.mode is WriteMode.REPLACE else None
         self._running_target().send(record_lines(described, records, version))
         self._rows += len(records)

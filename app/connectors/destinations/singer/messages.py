@@ -9,6 +9,7 @@ import msgspec
 
 from app.connectors.contract.schema import Kind
 from app.connectors.values import jsontext
+from app.connectors.values.casting import NOT_BYTES
 from app.connectors.values.fitting import ValueRefusedError
 
 if TYPE_CHECKING:
@@ -63,6 +64,17 @@ def check_finite(table: Table, records: list[dict[str, Any]]) -> None:
             if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
                 raise ValueRefusedError(
                     f"column {name!r} of table {table.name!r} goes to a Singer target as JSON and cannot hold {value}"
+                )
+
+
+def check_bytes(table: Table, records: list[dict[str, Any]]) -> None:
+    """Raises `ValueRefusedError` for text among bytes, which a target would take for Base64."""
+    for name in (name for name, kind in table.columns.items() if kind is Kind.BYTES):
+        for record in records:
+            if isinstance(value := record.get(name), str):
+                raise ValueRefusedError(
+                    f"column {name!r} of table {table.name!r} is bytes and cannot hold {jsontext.preview(value)}: "
+                    f"{NOT_BYTES}"
                 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -196,4 +198,12 @@ def test_a_value_that_json_does_not_have_is_refused_not_sent_as_null(tmp_path: P
     config = {"path": str(tmp_path), "function": "made:made"}
     failed = Trial(tmp_path, {"target": target(tmp_path)}, "python", config).run().failed
     assert "column 'ratio' of table 'made' goes to a Singer target as JSON and cannot hold nan" in failed.error
+
+
+def test_text_among_bytes_is_refused_not_sent_as_base64(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.executescript("CREATE TABLE made (id INTEGER, v BLOB); INSERT INTO made VALUES (1, 'QUJD');")
+    config = {"url": f"sqlite:///{tmp_path / 'shop.db'}"}
+    failed = Trial(tmp_path, {"target": target(tmp_path)}, "sql", config).run().failed
+    assert "column 'v' of table 'made' is bytes and cannot hold \"QUJD\": it is text, not bytes" in failed.error
     assert not failed.retryable
