@@ -34,11 +34,28 @@ _SILENT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server says of a file that it sends."""
+
+    status: int
+    content_type: str
+
+    @property
+    def kind(self) -> str:
+        """The type without its parameters."""
+        return self.content_type.partition(";")[0].strip().lower()
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.content_type}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A file: `address` for its file system, `name` for people and bookmarks, without secrets.
 
     `copy` is the local copy if it had to be fetched for its signature; `size` is in bytes and `modified` in nanoseconds
     since 1970, None if unknown. `decoded`: the copy is without the `Content-Encoding` that the server sent it with.
+    `answer` is the one that the copy came with.
     """
 
     address: str
@@ -48,6 +65,7 @@ class Found:
     size: int | None = None
     modified: int | None = None
     decoded: bool = False
+    answer: Answer | None = None
 
     def forget(self) -> None:
         """Removes the copy, which takes as much disk as the file."""
@@ -112,7 +130,8 @@ class Storage:
     def stream(self, file: Found) -> Iterator[StoredStream]:
         """A stream of its bytes from the beginning."""
         with self._open(file) as opened:
-            yield StoredStream(opened, self, file.name, decoded=file.decoded or _is_decoded(opened))
+            decoded = file.decoded or _is_decoded(opened)
+            yield StoredStream(opened, self, file.name, decoded=decoded, answer=file.answer or _answer_of(opened))
 
     @contextmanager
     def on_disk(self, file: Found) -> Iterator[Path]:
@@ -213,7 +232,8 @@ class Storage:
         with self.stream(Found(address, name, "")) as stream:
             copy, digest = self.save_copy(stream)
         size = copy.stat().st_size
-        return Found(address, name, f"sha256 {digest}", copy, size=size, decoded=stream.decoded)
+        signature = f"sha256 {digest}"
+        return Found(address, name, signature, copy, size=size, decoded=stream.decoded, answer=stream.answer)
 
     @contextmanager
     def _open(self, file: Found) -> Iterator[IO[bytes]]:
@@ -254,10 +274,11 @@ class Storage:
 
 
 class StoredStream:
-    """A stream whose errors name the file; `decoded` as in `Found`."""
+    """A stream whose errors name the file; `decoded` and `answer` as in `Found`."""
 
-    def __init__(self, stream: IO[bytes], storage: Storage, name: str, *, decoded: bool) -> None:
+    def __init__(self, stream: IO[bytes], storage: Storage, name: str, *, decoded: bool, answer: Answer | None) -> None:
         self.decoded = decoded
+        self.answer = answer
         self._stream = stream
         self._storage = storage
         self._name = name
@@ -271,6 +292,13 @@ def _is_decoded(stream: IO[bytes]) -> bool:
     """Whether aiohttp has taken off a `Content-Encoding`: some servers compress what nobody wants compressed."""
     response = getattr(stream, "r", None)
     return response is not None and response.headers.get("Content-Encoding", "identity") != "identity"
+
+
+def _answer_of(stream: IO[bytes]) -> Answer | None:
+    """What the server said over HTTP; None of other files."""
+    response = getattr(stream, "r", None)
+    headers = getattr(response, "headers", {})
+    return None if response is None else Answer(response.status, headers.get("Content-Type", ""))
 
 
 def _modified(file: Found) -> int:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from app.connectors.sources.files.formats import compression_of, format_of
 from app.connectors.sources.files.ordering import by_name
+from app.connectors.sources.files.pages import checked_stream
+from app.connectors.sources.files.streams import Joined, beginning_of
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 _BROKEN: Final = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
 _ENCRYPTED: Final = 0x1
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_PIECE_BYTES: Final = 64 << 10
 
 
 class BrokenFileError(Exception):
@@ -56,10 +57,11 @@ def parts_of(file: Found, parameters: FilesParameters, storage: Storage) -> Iter
             unpacked = _Unpacked(storage, file.name, partial(_gunzip, file, storage))
             yield unpacked.part(format_of(file.name, parameters))
         case "none":
+            format_ = format_of(file.name, parameters)
             yield Part(
                 file.name,
-                format_of(file.name, parameters),
-                stream=partial(storage.stream, file),
+                format_,
+                stream=partial(checked_stream, file, storage, parameters, format_),
                 on_disk=partial(storage.on_disk, file),
             )
 
@@ -98,37 +100,14 @@ def _is_wanted(member: zipfile.ZipInfo, pattern: str) -> bool:
 @contextmanager
 def _gunzip(file: Found, storage: Storage) -> Iterator[Readable]:
     with storage.stream(file) as stream:
-        beginning = _beginning(stream)
-        whole = _Joined(beginning, stream)
+        beginning = beginning_of(stream, len(_GZIP_MAGIC))
+        whole = Joined(beginning, stream)
         if stream.decoded and not beginning.startswith(_GZIP_MAGIC):
             # The server means by `Content-Encoding: gzip` the compression that the file has anyway.
             yield whole
         else:
             with gzip.GzipFile(fileobj=whole, mode="rb") as unpacked:  # type: ignore[call-overload]
                 yield unpacked
-
-
-def _beginning(stream: Readable) -> bytes:
-    """The first two bytes or more, if there are as many."""
-    found = b""
-    while len(found) < len(_GZIP_MAGIC) and (piece := stream.read(_PIECE_BYTES)):
-        found += piece
-    return found
-
-
-class _Joined:
-    """A stream of `beginning` and what `rest` has left."""
-
-    def __init__(self, beginning: bytes, rest: Readable) -> None:
-        self._beginning = beginning
-        self._rest = rest
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._beginning:
-            return self._rest.read(size)
-        end = len(self._beginning) if size < 0 else size
-        piece, self._beginning = self._beginning[:end], self._beginning[end:]
-        return piece
 
 
 class _Unpacked:

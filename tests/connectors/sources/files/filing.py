@@ -150,6 +150,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     It breaks off after `cut` bytes. `encoded`: it compresses what it sends, though nobody has asked for it.
     `labels`: it calls the compression of the files themselves their `Content-Encoding`, as Apache's `AddEncoding` does.
+    `content_type` is what it says of every file, instead of what the name says.
     """
 
     validators: str = "modified"
@@ -159,6 +160,7 @@ class Server(http.server.ThreadingHTTPServer):
     cut: int | None = None
     encoded: bool = False
     labels: bool = False
+    content_type: str | None = None
 
     @property
     def url(self) -> str:
@@ -195,6 +197,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(self.server.status)
 
     def send_header(self, keyword: str, value: str) -> None:
+        if keyword == "Content-type" and self.server.content_type is not None:
+            value = self.server.content_type
         if keyword == "Content-Length" and self.server.encoded:
             return  # of the content as it was
         if keyword != "Last-Modified" or self.server.validators == "modified":
