@@ -35,7 +35,7 @@ _UNORDERED_FORMS: Final = (
     ("^[+]?[0-9]+([.][0-9]+)?e[+-]?[0-9]+$", "numbers with an exponent do not sort by size"),
     (f"^[^0-9a-z]*{_WEEKDAY}([^a-z0-9]|$)", "strings that begin with the day of the week do not sort by time"),
     (
-        # `Jan 2`, `01-Feb-24`, `2024/Mar`, `01FEB2024`, but no hexadecimal digits, such as `65dec0` and `-1dec-` of UUIDs.
+        # `Jan 2`, `01-Feb-24`, `2024/Mar`, `01FEB2024`, but no hexadecimal digits, such as `65dec0` or `-1dec-`.
         f"(^|[^a-z0-9]|(^|[ ,(])([0-9]{{1,2}}(st|nd|rd|th)?|[0-9]{{4}})){_MONTH}([0-9]{{2}}|[0-9]{{4}})?([^a-z0-9]|$)",
         "strings with the name of a month do not sort by time",
     ),

@@ -49,6 +49,11 @@ def row(kind: str, /, **more: Any) -> dict[str, Any]:
         (row("UPSERT", record=None, Data={"id": 1}), "of type 'UPSERT' for stream 'made'"),
         (row("CHANGE", record=None, after={"id": 1}), "of type 'CHANGE' for stream 'made'"),
         (row("CHANGE", event="a row came"), "of type 'CHANGE' for stream 'made'"),
+        ({"type": "DELETE", "stream": "made", "key": {"id": 1}}, "of type 'DELETE' for stream 'made'"),
+        ({"type": "DELETE_RECORD", "stream": "made", "key_properties": {"id": 1}}, "of type 'DELETE_RECORD' for"),
+        ({"type": "delete", "stream": "made", "id": 1}, "may hold rows or delete some"),
+        ({"type": "CHANGE", "stream": "made", "old": {"id": 1}}, "'_sdc_deleted_at'"),
+        ({"type": "TRUNCATE", "stream": "made"}, "of type 'TRUNCATE' for stream 'made'"),
         ({"stream": "made", "event": "insert", "record": {"id": 1}}, "a message without a type for stream 'made'"),
         ({"type": "INSERT", "record": {"id": 1}}, "of type 'INSERT', which"),
         ({"stream": "made", "record": {"id": 1}}, "a message without a type for stream 'made'"),
@@ -88,6 +93,8 @@ def test_a_message_of_a_tap_that_holds_rows_and_is_not_read_fails_the_attempt(
         {"type": "SYNC_END", "stream": "made", "value": 5, "stats": {"pages": 1}, "records": 5, "rows": []},
         {"stream": "made", "record": {}},
         {"type": "UNKNOWN", "stream": "unheard of"},
+        {"type": "SYNC_PLAN", "stream": "made", "key_properties": ["id"]},
+        {"type": "DELETE", "stream": "unheard of", "key": {"id": 1}},
     ],
 )
 def test_what_a_tap_says_of_itself_is_no_row(scene: Scene, harmless: Any) -> None:

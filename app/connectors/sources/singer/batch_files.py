@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -25,6 +26,7 @@ BATCH: Final = "BATCH"
 _CHUNK_BYTES: Final = 256 << 10
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _COMPRESSIONS: Final = (None, "", "none", "gzip")
+_LOCAL_URL: Final = re.compile(r"file:(//(localhost)?)?(?=/[^/])", re.IGNORECASE)
 _INSTEAD: Final = "or remove 'batch_config', so that the tap sends RECORD messages"
 
 
@@ -79,15 +81,26 @@ def parse_batch(line: bytes) -> Batch | None:
 
 
 def _path_of(url: str) -> Path:
-    parts = urlsplit(url)
-    path = Path(unquote(parts.path) if parts.scheme else url)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not path.is_absolute():
+    if found := _LOCAL_URL.match(url):
+        # Not every tap encodes `#`, `?` and `%`, which are part of the name: files have neither queries nor fragments.
+        written = Path(url[found.end() :])
+        decoded = Path(unquote(str(written)))
+        return written if written.exists() and not decoded.exists() else decoded
+    path = Path(url)
+    if not path.is_absolute():
         raise ConfigurationError(
-            f"a BATCH message names the file {url!r}, but only files on this machine are read, by their absolute path. "
-            "In the tap's 'config', set 'batch_config.storage.root' to a directory such as file:///tmp/batches, "
-            f"{_INSTEAD}"
+            f"a BATCH message names the file {_without_secrets(url)!r}, but only files on this machine are read, by "
+            "their absolute path. In the tap's 'config', set 'batch_config.storage.root' to a directory such as "
+            f"file:///tmp/batches, {_INSTEAD}"
         )
     return path
+
+
+def _without_secrets(url: str) -> str:
+    """Scheme, host and path: the rest of a URL may have passwords and signatures."""
+    address = url.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = address.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" + ("?…" if "?" in url else "")
 
 
 def _records_in(path: Path) -> Iterator[tuple[list[dict[str, Any]], int]]:

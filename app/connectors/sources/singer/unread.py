@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.programs.lost_messages import holds_values, parse_unread, text_in, values_of
@@ -49,6 +50,10 @@ _FILES: Final = (
     "url",
     "urls",
 )
+# Types of messages that change rows, such as DELETE, DELETE_RECORD and TRUNCATE.
+_CHANGES: Final = re.compile("DELET|REMOV|TOMBSTONE|TRUNCAT|PURGE|CLEAR|INSERT|UPDAT|UPSERT|MERGE|PATCH")
+# Where such a message names rows, as objects; lists are those of columns.
+_KEYS: Final = ("key", "keys", "key_properties", "primary_key", "primary_keys", "identity", "where", "old", "new")
 # What marks a line of a log: who wrote it, or a sentence.
 _LOG_KEYS: Final = ("logger", "levelname", "severity", "lvl")
 _TEXT_KEYS: Final = ("event", "text", "log")
@@ -58,7 +63,7 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     """The stream ("" if unnamed) whose rows would be lost with the object in `line`, and the error to raise.
 
     None where it serves another purpose. A message of an unknown type for a stream that `is_wanted` must not hold what
-    may be rows, or files of them.
+    may be rows, or files of them, nor change rows that came before.
     """
     message = parse_unread(line)
     type_, stream = text_in(message.type), text_in(message.stream)
@@ -74,11 +79,13 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     if message.is_log or kind in _WITHOUT_ROWS or (not kind and _is_log_line(values)):
         return None
     has_rows = holds_values(message.record) or holds_values(message.records)
-    if (has_rows and (kind or stream)) or (kind and is_wanted(stream) and _may_hold_rows(values)):
+    may_change_rows = _CHANGES.search(kind) or (kind and _may_hold_rows(values))
+    if (has_rows and (kind or stream)) or (may_change_rows and is_wanted(stream)):
         shown = f"of type {type_!r}" if type_ else "without a type"
         return stream, ConfigurationError(
-            f"the tap sent a message {shown}{about}, which is not read and may hold rows: only RECORD, SCHEMA, "
-            "STATE and BATCH messages are read. In the tap's 'config', turn off what makes it send others"
+            f"the tap sent a message {shown}{about}, which is not read and may hold rows or delete some: only "
+            "RECORD, SCHEMA, STATE and BATCH messages are read. In the tap's 'config', turn off what makes it send others; "
+            "deletes can come as RECORD messages with '_sdc_deleted_at'"
         )
     return None
 
@@ -91,4 +98,5 @@ def _is_log_line(values: dict[str, msgspec.Raw]) -> bool:
 
 def _may_hold_rows(values: dict[str, msgspec.Raw]) -> bool:
     named = any(text_in(values[key]) for key in _FILES if key in values)
-    return named or any(holds_values(values[key]) for key in (*_ROWS, *_FILES) if key in values)
+    keyed = any(holds_values(values[key]) and bytes(values[key])[:1] == b"{" for key in _KEYS if key in values)
+    return named or keyed or any(holds_values(values[key]) for key in (*_ROWS, *_FILES) if key in values)

@@ -61,6 +61,14 @@ def test_rows_in_files_are_loaded_in_the_order_of_the_messages(scene: Scene, pos
     assert odd.exists(), "they belong to the user"
 
 
+@pytest.mark.parametrize("name", ["a#1.jsonl", "a?1.jsonl", "100%.jsonl", "a%20b.jsonl", "a b;c.jsonl"])
+def test_a_name_that_is_not_encoded_is_that_of_the_file(scene: Scene, postgres: Postgres, name: str) -> None:
+    file = scene.directory / name
+    file.write_bytes(jsonl({"id": 1, "text": "one"}))
+    scene.load(MADE, batch(f"file://{file}"), batch(file.as_uri()), batch(str(file)), state({"at": 9}))
+    assert loaded(postgres) == [(1, "one")]
+
+
 def test_numbers_in_files_keep_their_digits(scene: Scene, postgres: Postgres) -> None:
     file = scene.directory / "1.jsonl"
     file.write_bytes(b'{"id": 123456789012345678901234567890, "sum": 0.10}\n')
@@ -131,6 +139,21 @@ def test_files_of_other_kinds_are_refused_with_the_setting_to_change(
     assert complaint in told.failed.error
     assert "batch_config" in told.failed.error
     assert not told.failed.retryable
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://AKIA:hunter2@bucket/x.gz?X-Amz-Signature=hunter2", "s3://bucket/x.gz?…"),
+        ("https://x.blob.core/a.gz?sv=1&sig=hunter2#hunter2", "https://x.blob.core/a.gz?…"),
+        ("ftp://us/er:hunter2@[host/a.gz", "ftp://[host/a.gz"),
+        ("file://me:hunter2@host/a.gz", "file://host/a.gz"),
+    ],
+)
+def test_no_secret_of_a_url_is_told(scene: Scene, url: str, shown: str) -> None:
+    told = scene.load(MADE, batch(url), state({"at": 9}))
+    assert f"names the file '{shown}', but" in told.failed.error
+    assert "hunter2" not in str(told.messages)
 
 
 def test_a_batch_before_its_schema_is_refused(scene: Scene) -> None:
