@@ -21,7 +21,6 @@ _KINDS: Final[tuple[tuple[type[casting.Holds], Kind], ...]] = (
     (casting.Uuid, Kind.UUID),
     (times.Date, Kind.DATE),
     (times.TimeOfDay, Kind.TIME),
-    (times.Interval, Kind.INTERVAL),
 )
 EXACT: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.DECIMAL})
 # Whatever comes, these stay: they hold everything, or nothing else can be made of their values.

@@ -59,6 +59,6 @@ def test_what_a_source_declares_counts_for_all_values(held: Needed, needed: Need
 
 def test_columns_that_only_the_database_understands_are_left_alone() -> None:
     assert held_by(casting.Verbatim()) is None
-    assert held_by(times.Interval()) == Needed(Kind.INTERVAL)
+    assert held_by(times.TimeOfDay()) == Needed(Kind.TIME)
     assert held_by(casting.NUMERIC) == Needed(Kind.DECIMAL)
     assert held_by(casting.Integer.signed(128)) == Needed(Kind.BIG_INTEGER)

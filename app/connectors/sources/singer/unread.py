@@ -83,8 +83,8 @@ def unread_rows(line: bytes, *, is_wanted: Callable[[str], bool]) -> tuple[str, 
     if (has_rows and (kind or stream)) or (may_change_rows and is_wanted(stream)):
         shown = f"of type {type_!r}" if type_ else "without a type"
         return stream, ConfigurationError(
-            f"the tap sent a message {shown}{about}, which is not read and may hold rows or delete some: only "
-            "RECORD, SCHEMA, STATE and BATCH messages are read. In the tap's 'config', turn off what makes it send others; "
+            f"the tap sent a message {shown}{about}, which is not read and may hold rows or delete some: only RECORD, "
+            "SCHEMA, STATE and BATCH messages are read. In the tap's 'config', turn off what makes it send others; "
             "deletes can come as RECORD messages with '_sdc_deleted_at'"
         )
     return None

@@ -11,7 +11,7 @@ from sqlalchemy.types import UserDefinedType
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Declared, Dialect, FoundTable, SourceColumn, describe_columns
 from app.connectors.sources.sql.sqlite import require_file
-from app.connectors.values import jsontext
+from app.connectors.sources.sql.values import json_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +158,7 @@ def _column(name: str, type_name: str) -> SourceColumn:
     return SourceColumn(
         name,
         kind,
-        convert=jsontext.decode if kind is Kind.JSON else None,
+        convert=json_value if kind is Kind.JSON else None,
         type=type_name,
         full_type=type_name,
         digits=Digits(int(decimal[1]), int(decimal[2])) if decimal else None,

@@ -27,6 +27,7 @@ from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa  # type: ignore[import-untyped]
     from sqlalchemy import ColumnClause, ColumnElement, Connection, CursorResult, FromClause
@@ -292,12 +293,16 @@ class Reading:
             meant = found if each.convert is None else self._convert(each, each.convert, found)
             if each.convert is not None and each.kind in _TIMES:
                 self._lost[each.name] += meant.count(None) - found.count(None)
-            kept[each.name] = plain_values(meant)
+            with self._translate_errors_of(each.name):
+                kept[each.name] = plain_values(meant)
         return Rows(table_name, Columns(kept), size(kept.values()))
 
     def _convert(self, of: SourceColumn, convert: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
-        with self._database.translate_errors(f"cannot read {_origin(self._selection)}, column {of.name!r}"):
+        with self._translate_errors_of(of.name):
             return [None if value is None else convert(value) for value in found]
+
+    def _translate_errors_of(self, name: str) -> AbstractContextManager[None]:
+        return self._database.translate_errors(f"cannot read {_origin(self._selection)}, column {name!r}")
 
     def _warn_of_lost_values(self) -> None:
         for name, count in (+self._lost).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.several import ONE_TABLE, loads_several
@@ -14,7 +14,7 @@ from app.connectors.sources.sql.several import Several
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from app.connectors.contract.passes import Checkpoint, Item, Log, Rows
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from app.connectors.sources.sql.options import SqlOptions, SqlParameters
     from app.domain.attempt_protocol import Offered, SourceJob
     from app.domain.interval import Interval
+
+Yielded = TypeVar("Yielded")
 
 
 class SqlSource:
@@ -38,6 +40,7 @@ class SqlSource:
         self._log = log
         self._reading: Reading | None = None
         self._several: Several | None = None
+        self._items_read: Generator[Any, None, None] | None = None
         with prefix_errors(self._subject):
             self._database = Database(options, work_dir=work_dir)
             if loads_several(job):
@@ -58,27 +61,36 @@ class SqlSource:
     def read(self, bookmark: str | None) -> Iterator[Item]:
         """Rows from the bookmark's cursor value on, those with this very value again: the destination has them."""
         with prefix_errors(self._subject):
-            if self._several:
-                with self._database.snapshot() as connection:
-                    yield from self._several.items(connection, bookmark)
-            else:
-                yield from self._items(bookmark)
+            yield from self._open(self._tables(self._several, bookmark) if self._several else self._items(bookmark))
 
     def read_interval(self, interval: Interval) -> Iterator[Table | Rows | Checkpoint]:
         """Rows whose cursor value lies in it; where only days can be distinguished, of whole days."""
         with prefix_errors(self._subject):
             if self._several:
                 raise ConfigurationError(f"a backfill {ONE_TABLE}")
-            yield from self._items(None, interval)
+            yield from self._open(self._items(None, interval))
 
     def progress(self) -> float | None:
         current = self._several or self._reading
         return None if current is None else current.progress()
 
     def close(self) -> None:
+        """A reading that is not at its end closes its result first: without its connection, it cannot."""
+        if self._items_read is not None:
+            self._items_read.close()
         self._database.close()
 
-    def _items(self, bookmark: str | None, interval: Interval | None = None) -> Iterator[Table | Rows | Checkpoint]:
+    def _open(self, items: Generator[Yielded, None, None]) -> Iterator[Yielded]:
+        self._items_read = items
+        return items
+
+    def _tables(self, several: Several, bookmark: str | None) -> Generator[Item, None, None]:
+        with self._database.snapshot() as connection:
+            yield from several.items(connection, bookmark)
+
+    def _items(
+        self, bookmark: str | None, interval: Interval | None = None
+    ) -> Generator[Table | Rows | Checkpoint, None, None]:
         with self._database.snapshot() as connection:
             reading = self._reading = Reading(self._database, connection, self._selection, log=self._log)
             if interval is not None and not self._cursor_checked:

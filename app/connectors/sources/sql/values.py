@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 _AS_THEY_ARE = {bool, int, str, bytes, type(None)}
 _FIXED_BYTES = 8
 _LISTS = (list, tuple, set, frozenset)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NON_FINITE = re.compile(r"-?\b(nan|inf(inity)?)\b", re.IGNORECASE)
 
 
 def plain_values(values: Sequence[Any]) -> list[Any] | pa.Array:
@@ -31,6 +35,27 @@ def plain_values(values: Sequence[Any]) -> list[Any] | pa.Array:
     return array
 
 
+class NotInJsonError(ValueError):
+    """A number inside of an array or a struct that JSON does not have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is inside of an array or a struct, which is loaded as JSON, and JSON has no such number; write a "
+            "'query' that makes it NULL or text"
+        )
+
+
+def json_value(text: str) -> Any:
+    """The value of JSON that DuckDB has written. Raises `NotInJsonError` for a number that JSON does not have."""
+    try:
+        return jsontext.decode(text)
+    except msgspec.DecodeError:
+        if (found := _NON_FINITE.search(_STRING.sub("", text))) is None:
+            raise
+        name = found[0].lower()
+        raise NotInJsonError("NaN" if "nan" in name else "-Infinity" if name[0] == "-" else "Infinity") from None
+
+
 def _plain_value(value: Any) -> Any:
     kind = type(value)
     if kind in _AS_THEY_ARE:
@@ -38,13 +63,23 @@ def _plain_value(value: Any) -> Any:
     if kind is float or kind is Decimal:
         # JSON has no such numbers: text columns keep their text, and number columns refuse it.
         return value if jsontext.is_finite(value) else jsontext.non_finite_name(value)
+    return _plain_rest(value, kind)
+
+
+def _plain_inside(value: Any) -> Any:
+    if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
+        raise NotInJsonError(jsontext.non_finite_name(value))
+    return _plain_value(value)
+
+
+def _plain_rest(value: Any, kind: type) -> Any:
     if kind is datetime or kind is date or kind is time:
         return value.isoformat()
     if kind is dict:
-        return {str(key): _plain_value(inner) for key, inner in value.items()}
+        return {str(key): _plain_inside(inner) for key, inner in value.items()}
     if kind in _LISTS:
         # The order of a set changes from process to process.
-        return [_plain_value(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
+        return [_plain_inside(inner) for inner in (value if kind in (list, tuple) else sorted(value, key=repr))]
     return bytes(value) if kind in (bytearray, memoryview) else _text(value)
 
 

@@ -220,11 +220,44 @@ def test_single_floats_of_duckdb_are_the_numbers_that_they_were_written_as(origi
     assert [record["single"] for record in records] == [0.1, -1e-7, None, "NaN"]
 
 
-@pytest.mark.parametrize("origin", ["duckdb"], indirect=True)
-def test_what_is_json_to_duckdb_alone_is_refused(origin: Origin, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("origin", "value", "name"),
+    [
+        ("postgres", "'{1.1,NaN}'::float8[]", "NaN"),
+        ("postgres", "'{{1,-Infinity}}'::float4[]", "-Infinity"),
+        ("postgres", "'{NaN}'::numeric[]", "NaN"),
+        ("duckdb", "['nan'::DOUBLE, 1]", "NaN"),
+        ("duckdb", "{'nan': ['-inf'::DOUBLE]}", "-Infinity"),
+        ("duckdb", "MAP {'\\\"': 'inf'::FLOAT}", "Infinity"),
+    ],
+    indirect=["origin"],
+)
+def test_a_number_that_json_does_not_have_is_refused_inside_of_arrays_and_structs(
+    origin: Origin, tmp_path: Path, value: str, name: str
+) -> None:
     origin.execute("CREATE TABLE made (id integer)")
-    complaint = refusal(origin, tmp_path, query="SELECT ['nan'::DOUBLE, 1] AS b")
-    assert "cannot read the query, column 'b': a value is not valid JSON" in complaint
+    complaint = refusal(origin, tmp_path, query=f"SELECT {value} AS b")
+    assert complaint.startswith(f"cannot read the query, column 'b': {name} is inside of an array or a struct")
+    assert "write a 'query'" in complaint
+
+
+@EVERY
+def test_a_reading_that_is_given_up_closes_its_result_before_its_connection(
+    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    origin.execute("CREATE TABLE made (id INTEGER)")
+    origin.execute(f"INSERT INTO made VALUES {', '.join(f'({number})' for number in range(500))}")
+    collection = CollectionJob(name="made", type="made", table_name="made", start_date="2020-01-01")
+    job = SourceJob(
+        source="shop", source_type="sql", collection=collection, source_config={"url": origin.url},
+        data_dir=str(tmp_path),
+    )  # fmt: skip
+    source = make_source(job, work_dir=tmp_path, log=lambda _level, _line: None)
+    found = source.read(None)
+    assert any(isinstance(item, Rows) for item in found)
+    source.close()
+    found.close()  # type: ignore[attr-defined]
+    assert caplog.text == ""
 
 
 @POSTGRES
