@@ -45,6 +45,7 @@ PYTHON_TYPES: Final[Mapping[type, ColumnType]] = {
     dt.date: "date",
     dt.time: "time",
     bytes: "bytes",
+    dt.timedelta: "interval",
     uuid.UUID: "uuid",
     dict: "json",
     list: "json",
@@ -59,8 +60,8 @@ class Schema:
 
     Args:
         columns: each column's type, as a `ColumnType` or as the Python type that stands for it (`bool`, `int`, `float`,
-            `Decimal`, `str`, `bytes`, `datetime`, `date`, `time`, `UUID`; `dict`, `list` and `object` are `json`).
-            Fields that are not named here get the type of their first values.
+            `Decimal`, `str`, `bytes`, `datetime`, `date`, `time`, `timedelta`, `UUID`; `dict`, `list` and `object` are
+            `json`). Fields that are not named here get the type of their first values.
         key: the column or columns that identify a record: a record replaces the one with the same key.
         mode: `full_refresh` (the default) or `incremental`.
         cursor_field: a column that only grows. Without a key, records at or below its highest value that are sent again

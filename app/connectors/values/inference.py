@@ -21,6 +21,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
     (uuid.UUID, Kind.UUID),
     (dt.date, Kind.DATE),
     (dt.time, Kind.TIME),
+    (dt.timedelta, Kind.INTERVAL),
     ((bytes, bytearray, memoryview), Kind.BYTES),
 )
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.connectors.values import jsontext
+from app.connectors.values.durations import clock_text
 
 _DEEPEST = 100
 _BASE_BYTES = 16
@@ -22,7 +23,8 @@ class Refused(Exception):  # noqa: N818 -- becomes an error that names the place
 def plain_value(value: Any, *, depth: int = 0) -> tuple[Any, int]:
     """`value` as strings, numbers, Booleans, None, and lists and dicts of them; and its approximate size in bytes.
 
-    Times become ISO 8601 strings, UUIDs strings, tuples lists. Bytes stay bytes, but not inside lists and dicts.
+    Times become ISO 8601 strings, durations such as `26:15:00`, UUIDs strings, tuples lists. Bytes stay bytes, but not
+    inside lists and dicts.
 
     Raises:
         Refused: it is something else, nested too deeply, or NaN or an infinity inside of a list or dict.
@@ -86,6 +88,8 @@ def _scalar(value: Any) -> Any:
         return _check_finite(value)
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return clock_text(value // dt.timedelta(microseconds=1))
     if isinstance(value, uuid.UUID):
         return str(value)
     # Members of enumerations of strings and integers.

@@ -32,6 +32,7 @@ VALUES = (
     | st.datetimes(timezones=st.just(dt.UTC))
     | st.dates()
     | st.times()
+    | st.timedeltas()
     | st.uuids()
 )
 
@@ -71,6 +72,9 @@ def test_a_bookmark_that_would_come_back_as_something_else_is_refused(value: Any
         (dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC), "2024-01-01T12:00:00+00:00"),
         (dt.date(2024, 1, 1), "2024-01-01"),
         (dt.time(12, 30), "12:30:00"),
+        (dt.timedelta(days=1, hours=2, microseconds=5), "26:00:00.000005"),
+        (-dt.timedelta(minutes=90), "-01:30:00"),
+        ({"took": dt.timedelta(seconds=1)}, {"took": "00:00:01"}),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ({"at": [dt.date(2024, 1, 1)]}, {"at": ["2024-01-01"]}),
         ((1, "a"), [1, "a"]),
