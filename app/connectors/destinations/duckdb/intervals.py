@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from app.connectors.values.casting import Unfit, Verbatim
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
 _PART: Final = "-?[0-9]+([.][0-9]+)? ?[A-Za-z]+"
 _CLOCK: Final = "-?[0-9]+:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"

@@ -13,6 +13,7 @@ from app.connectors.contract.passes import Checkpoint, Doubt, Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.sources.files.aside import Aside
 from app.connectors.sources.files.columns import Batch, Columns
+from app.connectors.sources.files.lookalikes import lookalikes
 from app.connectors.sources.files.notations import KINDS_OF, Notation
 from app.connectors.sources.files.signatures import Bookmark
 from app.connectors.sources.files.storage import Storage, mask_address
@@ -54,6 +55,7 @@ class FilesSource:
         )
         self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir, order=parameters.order)
         self._log = log
+        self._told_alike: set[tuple[str, ...]] = set()
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0
         if collection.cursor_field is not None:
             raise ConfigurationError(f"{self._subject}: files take no 'cursor_field'; new and changed files are read")
@@ -216,6 +218,7 @@ class FilesSource:
                 good += len(records)
                 self._within_bytes += batch.size
                 if (records or table.kinds) and (announced := table.announcement(part.name)) is not None:
+                    self._warn_of_lookalikes(announced, part)
                     yield announced
                 if records:
                     yield Rows(self._table_name, records, batch.size)
@@ -226,6 +229,15 @@ class FilesSource:
                     f"{part.name} is empty, as if its export had failed, so it replaces no rows. "
                     "Export it again, or set 'empty: allow' if an empty file means that there are no rows"
                 )
+            elif is_empty and self._empty != "allow":
+                self._log("warn", f"{part.name} is empty, as if its export had failed; it counts as loaded")
+
+    def _warn_of_lookalikes(self, table: Table, part: Part) -> None:
+        for names in lookalikes(table.columns):
+            if tuple(names) not in self._told_alike:
+                self._told_alike.add(tuple(names))
+                shown = ", ".join(map(ascii, names))
+                self._log("warn", f"{part.name}: these columns look the same, but have other characters: {shown}")
 
     def _add_columns(self, batch: Batch, part: Part, kinds: dict[str, Kind]) -> list[dict[str, Any]]:
         added = self._parameters.add_columns
