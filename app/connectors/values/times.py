@@ -74,7 +74,7 @@ class Date:
     def cast(self, value: Any) -> date | str:
         if self.infinite and value in _INFINITIES:
             return str(value)
-        moment = _without_zone(_moment(value))
+        moment = _without_zone(_moment(value, "date"))
         if moment.time() != time.min:
             raise Unfit("it has a time of day")
         return moment.date()
@@ -108,15 +108,15 @@ class TimeOfDay:
         return clock.replace(tzinfo=None)
 
 
-def _moment(value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise Unfit("it is not an ISO 8601 time")
+def _moment(value: Any, what: str = "time") -> datetime:
+    """`what` it should be, for a message."""
+    example = "2024-05-01" if what == "date" else "2024-05-01T10:00:00Z"
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
-        raise Unfit("it is not an ISO 8601 time between the years 1 and 9999") from None
-    if not _MOMENT.fullmatch(value):
-        raise Unfit("it is not an ISO 8601 time")
+        moment = None
+    if moment is None or not _MOMENT.fullmatch(value):
+        raise Unfit(f"it is not an ISO 8601 {what} between the years 1 and 9999, such as {example}")
     if _FINER_THAN_MICROSECONDS.search(value):
         raise Unfit("it is more precise than microseconds")
     return moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from app.connectors.contract.batches import is_full
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # An empty text identifies no row.
 _NOTHING: Final = (None, "")
+_SPACED_QUOTE: Final = re.compile("\\s+[\"']")
+_END_OF_FILE: Final = "\x1a"
 
 
 class Rows(Protocol):
@@ -148,11 +151,21 @@ class _Values:
         if found < expected:
             return BadRowError(
                 f"{place}, column {self._names[found]!r}: the value is missing; the line has {found} of {expected}"
+                f"{_why_too_few(row)}"
             )
         hint = "; set 'skip_lines' or 'comment' if the header comes after other lines" if expected == 1 else ""
+        if any(value and _SPACED_QUOTE.match(value) for value in (*row, *self._names)):
+            hint = "; a quote after a space does not begin a quoted field: remove the space, or set 'quote: none'"
         return BadRowError(
             f"{place}, column {expected + 1}: too many values; the line has {found} and the header {expected}{hint}"
         )
+
+
+def _why_too_few(row: list[str | None]) -> str:
+    text = "".join(value or "" for value in row)
+    if text.startswith(_END_OF_FILE):
+        return ". It is Ctrl-Z, which old programs write at the end of a file: remove it"
+    return ". It has only spaces: remove it" if text.isspace() else ""
 
 
 def _names(

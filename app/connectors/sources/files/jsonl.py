@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.connectors.sources.files.unpacking import Part
 
 _HALF_A_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+_NON_FINITE: Final = re.compile(r"-?(nan|inf(inity)?)\b", re.IGNORECASE)
 _AT_BYTE: Final = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -128,10 +129,28 @@ def _record(line: str, lines: Lines) -> dict[str, Any]:
         found = _AT_BYTE.search(text)
         column = len(line.encode()[: int(found[1])].decode(errors="ignore")) if found else len(line.rstrip("\r\n"))
         problem = _AT_BYTE.sub("", text)
+        # The decoder's place may be within the word.
+        if number := _NON_FINITE.search(line, max(0, column - len("-inf")), column + len("-infinity")):
+            column, problem = number.start(), f"JSON has no {number[0]}; write null"
+        elif "trailing characters" in text:
+            problem = "the line goes on after its object; write each object in a line of its own"
+        elif "truncated" in text:
+            problem = "the line ends within the object, as if the file had been cut off"
         if "truncated" in text and (half := _HALF_A_PAIR.search(line)):
             column, problem = half.start(), f"{half[0]} is half of a surrogate pair, which is not valid text"
         raise lines.bad_row(f"not valid JSON: {problem}", line=lines.number, column=column + 1) from None
     if not isinstance(record, dict):
         column = 1 + len(line) - len(line.lstrip())
-        raise lines.bad_row("not a JSON object", line=lines.number, column=column)
+        problem = f"{_name_of(record)}, not a JSON object"
+        if isinstance(record, list):
+            problem += "; write each of its objects in a line of its own, without brackets and commas around it"
+        raise lines.bad_row(problem, line=lines.number, column=column)
     return record
+
+
+def _name_of(value: Any) -> str:
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, str):
+        return "a string"
+    return "null" if value is None else "a Boolean" if isinstance(value, bool) else "a number"

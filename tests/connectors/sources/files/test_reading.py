@@ -313,7 +313,7 @@ def test_a_download_that_breaks_off_may_be_tried_again(shelf: Filing) -> None:
         ("a.csv", b"id,text\n1,a\n2,caf\xe9\n", "a.csv, line 3, column 6: byte 0xe9 is not valid utf-8"),
         ("a.csv", "id,text,n\n1,a,1\n2,b,1x\n", """a.csv, line 3, column 'n': "1x" is not a valid integer"""),
         ("a.jsonl", '{"id": 1}\n\n{"id": 2,}\n', "a.jsonl, line 3, column 10: not valid JSON"),
-        ("a.jsonl", '{"id": 1}\n[2]\n', "a.jsonl, line 2, column 1: not a JSON object"),
+        ("a.jsonl", '{"id": 1}\n[2]\n', "a.jsonl, line 2, column 1: an array, not a JSON object"),
         ("a.parquet", "PAR1", "a.parquet: cannot be read as Parquet"),
         ("a.csv.gz", "id\n1\n", "a.csv.gz, after line 0: not a gzip file"),
         ("a.zip", zip_of(a_csv="id\n1\n")[:-30], "a.zip is not a zip file, or is truncated"),
