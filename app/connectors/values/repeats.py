@@ -7,7 +7,22 @@ from typing import Any
 
 import msgspec
 
+from app.connectors.values import jsontext
+
 _encode = msgspec.json.Encoder().encode
+
+
+class RepeatedNameError(ValueError):
+    """A name stands twice in one object."""
+
+
+def check_names(text: str, decoded: Any) -> None:
+    """Raises `RepeatedNameError` if a name stands twice in an object of `text`, which was `decoded`; quick if not."""
+    if may_repeat_names(text, decoded) and (name := repeated_name(text)) is not None:
+        raise RepeatedNameError(
+            f"the name {jsontext.preview(name)} stands twice in one object of JSON, so that one of its values would be "
+            "lost"
+        )
 
 
 def may_repeat_names(text: str, decoded: Any) -> bool:

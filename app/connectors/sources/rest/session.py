@@ -13,6 +13,7 @@ from requests.exceptions import InvalidSchema, InvalidURL, JSONDecodeError, TooM
 
 from app.connectors.dlt.runtime import REQUEST_ATTEMPTS
 from app.connectors.sources.rest.addresses import mask_url
+from app.connectors.values.repeats import check_names
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def _keep_credentials(
 def _parse_json(response: Response, parse: Callable[..., Any]) -> Any:
     try:
         # Floats would change numbers with more than fifteen digits.
-        return parse(parse_float=Decimal, parse_constant=_refuse_constant)
+        parsed = parse(parse_float=Decimal, parse_constant=_refuse_constant)
+        check_names(response.content.decode(errors="replace"), parsed)
     except JSONDecodeError as error:
         kind = response.headers.get("Content-Type", "none")
         wrong = f"its body is not valid JSON: {error}" if response.content else "its body is empty"
@@ -159,6 +161,7 @@ def _parse_json(response: Response, parse: Callable[..., Any]) -> Any:
     except (ValueError, RecursionError) as error:
         wrong = "its JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise SynclineError(f"{describe_response(response)}, but {wrong}") from None
+    return parsed
 
 
 def _refuse_constant(constant: str) -> NoReturn:

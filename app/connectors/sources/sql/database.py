@@ -14,6 +14,7 @@ from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.connectors.sources.sql.options import driver_url
 from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sources.sql.values import NotInJsonError
+from app.connectors.values.repeats import RepeatedNameError
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
@@ -73,7 +74,7 @@ class Database:
             raise (ConfigurationError if _is_permanent(cause) else SynclineError)(message) from None
         except msgspec.MsgspecError as error:  # databases accept JSON that others do not
             raise ConfigurationError(f"{doing}: a value is not valid JSON: {error}") from None
-        except NotInJsonError as error:
+        except (NotInJsonError, RepeatedNameError) as error:
             raise ConfigurationError(f"{doing}: {error}") from None
         except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the URL has after its ?
             raise ConfigurationError(self._one_line(f"{doing}: {error}")) from None

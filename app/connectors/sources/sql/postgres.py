@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import set_json_loads
+from psycopg.types.json import JsonLoader, set_json_loads
 from psycopg.types.string import TextLoader
 from sqlalchemy import Text, cast, column, func, select, table
 
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Declared, Dialect, FoundTable, SourceColumn, describe_columns
 from app.connectors.values import jsontext
+from app.connectors.values.repeats import check_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from psycopg.abc import Buffer
     from sqlalchemy import URL, ColumnElement, Connection, Select
 
     from app.domain.interval import Interval
@@ -83,6 +85,7 @@ class Postgres(Dialect):
         driver: Any = connection.connection.driver_connection
         driver.prepare_threshold = None  # behind a pooler, others would get the prepared statements
         set_json_loads(jsontext.decode, driver)
+        driver.adapters.register_loader("json", _JsonLoader)
         for name in _AS_TEXT:
             driver.adapters.register_loader(name, TextLoader)
         for info in driver.adapters.types:
@@ -127,6 +130,16 @@ class Postgres(Dialect):
         if column.kind is Kind.DATE:
             return super().bounds(column, interval)
         return interval.start.isoformat(sep=" "), interval.end.isoformat(sep=" ")
+
+
+class _JsonLoader(JsonLoader):
+    """For `json`, which keeps the text as it was written; `jsonb` has no name twice."""
+
+    def load(self, data: Buffer) -> Any:
+        text = bytes(data).decode()
+        value = jsontext.decode(text)
+        check_names(text, value)
+        return value
 
 
 def _column(described: Any, info: Any) -> SourceColumn:

@@ -15,6 +15,7 @@ from app.connectors.contract.schema import Kind, common_kind
 from app.connectors.values import inference, jsontext
 from app.connectors.values.arrays import to_array
 from app.connectors.values.durations import clock_text
+from app.connectors.values.repeats import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,14 +47,21 @@ class NotInJsonError(ValueError):
 
 
 def json_value(text: str) -> Any:
-    """The value of JSON that DuckDB has written. Raises `NotInJsonError` for a number that JSON does not have."""
+    """The value of JSON from DuckDB.
+
+    Raises:
+        NotInJsonError: it has a number that JSON does not have.
+        RepeatedNameError: a name stands twice in one of its objects.
+    """
     try:
-        return jsontext.decode(text)
+        value = jsontext.decode(text)
     except msgspec.DecodeError:
         if (found := _NON_FINITE.search(_STRING.sub("", text))) is None:
             raise
         name = found[0].lower()
         raise NotInJsonError("NaN" if "nan" in name else "-Infinity" if name[0] == "-" else "Infinity") from None
+    check_names(text, value)
+    return value
 
 
 def _plain_value(value: Any) -> Any:

@@ -283,6 +283,7 @@ def test_a_body_that_is_not_json_is_told_with_its_type(web: Web, answer: Answer,
     ("body", "wrong"),
     [
         (b"[" * 100_000 + b"]" * 100_000, "200 OK, but its JSON is nested too deeply"),
+        (b'{"items": [{"id": 1, "id": 2}]}', '200 OK, but the name "id" stands twice in one object of JSON'),
         (b'{"items": [{"id": NaN}]}', "200 OK, but its body has the number NaN, which is not valid JSON"),
     ],
 )

@@ -241,6 +241,15 @@ def test_a_number_that_json_does_not_have_is_refused_inside_of_arrays_and_struct
     assert "write a 'query'" in complaint
 
 
+@pytest.mark.parametrize("origin", ["postgres", "duckdb"], indirect=True)
+def test_a_name_twice_in_an_object_of_json_is_refused(origin: Origin, tmp_path: Path) -> None:
+    origin.execute("CREATE TABLE made (id integer)")
+    complaint = refusal(origin, tmp_path, query="""SELECT '{"a": [{"b": 1, "b": 2}]}'::json AS b""")
+    assert 'the name "b" stands twice in one object of JSON' in complaint
+    _, (record,) = read(origin, tmp_path, query="""SELECT '{"a": "b:b", "b": {"b": 1}}'::json AS b""")
+    assert record["b"] == {"a": "b:b", "b": {"b": 1}}
+
+
 @EVERY
 def test_a_reading_that_is_given_up_closes_its_result_before_its_connection(
     origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
