@@ -49,6 +49,7 @@ class Lines:
         self._stream = stream
         self._name = name
         self._encoding = encoding
+        self._first = ""
         self._lines: Iterator[str] = self._read()
 
     def __iter__(self) -> Lines:
@@ -134,7 +135,20 @@ class Lines:
         except UnicodeError:  # for UTF-16 and UTF-32 without a byte order
             problem = f"there is no byte order mark; set 'encoding' to {self._encoding}-le or {self._encoding}-be"
             raise self.flaw(problem, line=1, column=1) from None
+        if not complete and not length:
+            self._first = text[: text.find("\n")] if "\n" in text else ""
+        if _MARK in text:
+            self._refuse_joined(text, complete, length)
         return text
+
+    def _refuse_joined(self, text: str, complete: int, length: int) -> None:
+        """Refuses a first line that comes again with its byte order mark: files were joined."""
+        whole = text if length else "\n" + text
+        at = whole.find(f"\n{_MARK}{self._first}\n")
+        if at >= 0 and self._first.strip():
+            problem = "the first line comes again with a byte order mark, as if files had been joined; remove it here"
+            line = complete + whole.count("\n", 0, at + 1) + (1 if length else 0)
+            raise self.flaw(problem, line=line, column=1)
 
     def _bad_byte(self, byte: int) -> str:
         return f"byte 0x{byte:02x} is not valid {self._encoding}; set 'encoding'"

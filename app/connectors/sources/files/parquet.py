@@ -111,7 +111,7 @@ def _with_times(batch: Any, times: Any) -> Any:
         micros = times.column(name)
         again = pc.multiply(micros.cast(pa.int64()), 1000)
         if not again.equals(batch.column(name).cast(pa.int64())):
-            raise pa.ArrowInvalid(f"column {name!r}: a time is more precise than microseconds")
+            raise ValueError(f"column {name!r}: a time is more precise than microseconds; write it with fewer digits")
         batch = batch.set_column(batch.schema.get_field_index(name), name, micros)
     return batch
 
@@ -203,3 +203,5 @@ def _translate_errors(name: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         raise ConfigurationError(f"{name}: cannot be read as Parquet: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{name}, {error}") from None

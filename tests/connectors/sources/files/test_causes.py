@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
+from app.connectors.sources.files.lines import Lines
 from app.domain.errors import ConfigurationError
-from tests.connectors.sources.files.texts import objects_of, refusal_of
+from tests.connectors.sources.files.texts import objects_of, refusal_of, rows_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,21 @@ def test_a_row_of_another_length_says_why(content: bytes, said: str) -> None:
     complaint = refusal_of(content)
     assert complaint.startswith(said)
     assert ("quote" in complaint) == ("; a" in said)
+
+
+@pytest.mark.parametrize("piece", [14, 15, 100])
+def test_a_header_that_comes_again_behind_a_byte_order_mark_is_no_row(piece: int) -> None:
+    class Pieces(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            return super().read(piece)
+
+    content = "\ufeffid,name\n1,a\n\ufeffid,name\n2,b\n".encode()
+    said = "a.csv, line 3, column 1: the first line comes again with a byte order mark"
+    assert refusal_of(content).startswith(said)
+    with pytest.raises(ConfigurationError, match=said):
+        list(Lines(Pieces(content), name="a.csv", encoding="utf-8"))
+    other = "id\n1\n\ufeff2\n\ufeffidentity\n".encode()
+    assert len(rows_of(other)) == 3
 
 
 @pytest.mark.parametrize("value", ["2024-5-1", "yesterday", "10000-01-01"])

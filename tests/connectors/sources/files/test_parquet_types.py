@@ -103,5 +103,7 @@ def test_int96_has_the_years_that_nanoseconds_do_not_reach(tmp_path: Path) -> No
 def test_int96_that_is_finer_than_microseconds_is_refused(tmp_path: Path) -> None:
     column = pa.array([1_700_000_000_000_000_001], pa.timestamp("ns"))
     file = written(tmp_path / "a.parquet", column, use_deprecated_int96_timestamps=True)
-    with pytest.raises(ConfigurationError, match=r"column 'v': a time is more precise than microseconds"):
+    with pytest.raises(
+        ConfigurationError, match=r"\.parquet, column 'v': a time is more precise than microseconds; write"
+    ):
         read(file)
