@@ -16,6 +16,7 @@ from app.connectors.programs.excerpts import excerpt
 from app.connectors.programs.pipe import Lines
 from app.connectors.programs.sizes import check_values
 from app.connectors.values import jsontext
+from app.connectors.values.repeats import RepeatedNameError, check_names
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -104,21 +105,31 @@ def _without_secrets(url: str) -> str:
 
 
 def _records_in(path: Path) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    records, size = list[dict[str, Any]](), 0
+    records, size, lines = list[dict[str, Any]](), 0, list[bytes]()
     text = f"the batch file {str(path)!r}"
     for number, line in enumerate(Lines(_chunks(path), messages=True, text=text), 1):
         if not line.strip():
             continue
         if is_full(len(records), size):
+            _check_names(lines, records, text)
             yield records, size
-            records, size = [], 0
+            records, size, lines = [], 0, []
         try:
             records.append(_record(line))
         except SynclineError as error:
             raise type(error)(f"line {number} of {text}: {error}") from None
         size += len(line)
+        lines.append(line)
     if records:
+        _check_names(lines, records, text)
         yield records, size
+
+
+def _check_names(lines: list[bytes], records: list[dict[str, Any]], file: str) -> None:
+    try:
+        check_names(f"[{b','.join(lines).decode()}]", records)
+    except RepeatedNameError as error:
+        raise ConfigurationError(f"{file}: {error}") from None
 
 
 def _record(line: bytes) -> dict[str, Any]:
