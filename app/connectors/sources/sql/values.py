@@ -71,16 +71,6 @@ def _plain_value(value: Any) -> Any:
     if kind is float or kind is Decimal:
         # JSON has no such numbers: text columns keep their text, and number columns refuse it.
         return value if jsontext.is_finite(value) else jsontext.non_finite_name(value)
-    return _plain_rest(value, kind)
-
-
-def _plain_inside(value: Any) -> Any:
-    if isinstance(value, float | Decimal) and not jsontext.is_finite(value):
-        raise NotInJsonError(jsontext.non_finite_name(value))
-    return _plain_value(value)
-
-
-def _plain_rest(value: Any, kind: type) -> Any:
     if kind is datetime or kind is date or kind is time:
         return value.isoformat()
     if kind is dict:
@@ -93,6 +83,16 @@ def _plain_rest(value: Any, kind: type) -> Any:
 
 def _text(value: Any) -> str:
     return clock_text(value // timedelta(microseconds=1)) if type(value) is timedelta else str(value)
+
+
+def _plain_inside(value: Any) -> Any:
+    """A value of a list, an array or a struct."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if (kind is float or kind is Decimal) and not jsontext.is_finite(value):
+        raise NotInJsonError(jsontext.non_finite_name(value))
+    return _plain_value(value)
 
 
 def size(columns: Iterable[list[Any] | pa.Array]) -> int:
