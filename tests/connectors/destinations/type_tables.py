@@ -125,7 +125,7 @@ def _describe(kind: Kind, holds: Holds) -> str:  # noqa: C901, PLR0911 -- a sent
             return "in lower case"
         case casting.Bytes() | casting.Binary():
             return "any"
-        case times.Interval() | casting.Verbatim() if kind is Kind.INTERVAL:
+        case casting.Verbatim() if kind is Kind.INTERVAL:
             return "as PostgreSQL and DuckDB write them: `1 mon -2 days 03:00:00`"
     raise ValueError(f"{holds!r} of {kind} needs a description")
 
