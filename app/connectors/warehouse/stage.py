@@ -123,7 +123,7 @@ class Stage(Staged):
 
     def check_size(self) -> None:
         """Raises `SynclineError` already now if a replacement would be refused when it moves with other tables."""
-        if self.target.table.mode is WriteMode.REPLACE:
+        if self.target.table.mode is WriteMode.REPLACE and not self.target.is_new:
             check_shrinkage(self.target.table, had=self._count_target, sent=self._rows)
 
     def _count_target(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.schema import Kind
-from app.connectors.values.casting import Floating
+from app.connectors.values.casting import Floating, Unfit
 from app.connectors.values.widening import EXACT, Needed, held_by, needed_for, wider
 from app.connectors.warehouse.layout import (
     DELETED_COLUMN,
@@ -101,9 +101,15 @@ class Tables(abc.ABC):
 
     def type_for(self, target: Target, refused: ValueRefusedError) -> str | None:
         """The type with which the column of a refused value would hold it as well; None if there is none."""
-        column = next((each for each in target.columns.values() if each.name == refused.column), None)
-        if column is None or self._demanded.get(target.table.name, {}).get(self.name_key(column.name)) == column.type:
+        field = next((field for field, each in target.columns.items() if each.name == refused.column), None)
+        if field is None:
             return None
+        column = target.columns[field]
+        if self._demanded.get(target.table.name, {}).get(self.name_key(column.name)) == column.type:
+            return None
+        declared = None if field in target.table.inferred else self.declared_type(target, field)
+        if declared is not None and _holds(self.column(column.name, declared), refused.value):
+            return declared
         return self._wider_type(column, needed_for(refused.value), declared=False)
 
     def demand(self, table: str, column: str, type_: str) -> None:
@@ -344,3 +350,11 @@ class Tables(abc.ABC):
                 f"table {table.name!r} has a history, which write_mode '{table.mode}' would destroy: set "
                 "'write_mode: history', or another 'table_name'"
             )
+
+
+def _holds(column: Column, value: Any) -> bool:
+    try:
+        column.holds.cast(value)
+    except Unfit:
+        return False
+    return True

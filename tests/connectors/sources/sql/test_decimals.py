@@ -122,7 +122,7 @@ def test_a_column_of_doubles_stays_one_and_one_of_too_few_digits_refuses(
     (warning,) = [line for line in told.lines if "exact decimals" in line]
     assert warning == (
         "table 'made': the source has exact decimals for 'price' (DOUBLE), but sums over binary floats are not exact. "
-        f"Widen the column with {statement}"
+        f"Widen with {statement}"
     )
     duckdb.execute(statement)
     assert not [line for line in copying.run(key="id").lines if "exact decimals" in line]
@@ -154,7 +154,7 @@ def test_the_error_names_the_statement_that_gives_a_column_the_digits_that_its_s
     origin.execute(f"UPDATE made SET price = {price} WHERE id = 3")
     error = copying.run(key="id").failed.error
     statement = f'ALTER TABLE "loaded"."made" ALTER COLUMN "price" SET DATA TYPE {altered}'
-    assert error.endswith(f". Widen the column with {statement}")
+    assert error.endswith(f". Set 'schema_policy: widen', or run {statement}")
     duckdb.execute(statement)
     assert copying.run(key="id").finished
     assert duckdb.execute("SELECT price FROM loaded.made WHERE id = 3") == [(price,)]
