@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.attempt_protocol import Finished, OwnTable
@@ -144,7 +144,7 @@ def test_duckdb_gets_a_table_equal_to_the_source(before: list[Step], last: Step)
     check(before, last, lambda directory: Duckdb(directory / "there.duckdb"))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=st.lists(steps, max_size=3), last=last_steps)
 def test_postgres_gets_a_table_equal_to_the_source(postgres: Postgres, before: list[Step], last: Step) -> None:
     def emptied(_directory: Path) -> Postgres:
