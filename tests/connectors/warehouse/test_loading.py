@@ -104,7 +104,7 @@ def test_a_fraction_for_a_bigint_is_refused_and_not_rounded(scene: Scene, wareho
 def test_the_type_of_the_existing_column_decides(scene: Scene, warehouse: Warehouse) -> None:
     warehouse.execute("CREATE SCHEMA loaded")
     warehouse.execute("CREATE TABLE loaded.made (id integer, price decimal(5, 2), real real, note varchar)")
-    announced = schema(id="integer", price="number", real="number", note="integer")
+    announced = schema(id="integer", price="number", real="number", note="integer", at="integer")
     assert scene.load(announced, record(id=1, price=1.5, real=0.5, note=5)).finished.rows_written == 1
     assert warehouse.execute("SELECT id, price, real, note FROM loaded.made") == [(1, Decimal("1.50"), 0.5, "5")]
     for wrong in (record(id=2**31), record(price=1.234), record(price=1000), record(real=16_777_217)):

@@ -64,11 +64,12 @@ WHOLE = [f"({number}, 'x', {number})" for number in range(120)]
 def test_a_first_load_that_fails_leaves_no_table_and_the_next_takes_the_type_that_is_needed(
     copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
 ) -> None:
-    make(origin, *WHOLE, "(120, 'x', 30.25)")
+    make(origin, *WHOLE, "(120, 'x', 30.25)", columns="id INTEGER, region TEXT, price INTEGER")
     assert "cannot hold 30.25" in load(copying).failed.error
     assert tables(warehouse) == []
-    make(origin, "(1, 'x', 30.25)", *WHOLE)
+    make(origin, *WHOLE, "(120, 'x', 30.25)", columns="id INTEGER, region TEXT, price REAL")
     assert load(copying).finished.rows_written == 121
+    assert warehouse.execute("SELECT sum(price) FROM loaded.made") == [(7170.25,)]
 
 
 def test_dlt_takes_the_type_that_is_needed_after_a_first_load_that_failed(origin: SqliteOrigin, tmp_path: Path) -> None:

@@ -242,7 +242,6 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
         (["discover", "load", "--yaml"], "a source of type 'synthetic' offers only the collections that are"),
         (["discover", "missing"], "Source [missing] doesn't exist"),
         (["discover", "sh\u200bop\n"], r"Source [sh\u200bop\n] doesn't exist"),
-        (["test", "shop"], "Source [shop] is left out: "),
         (["test", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
         (["reset", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
         (
