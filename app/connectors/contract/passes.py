@@ -148,7 +148,8 @@ class Fence:
             if standing and (reason := self.standing.change_from(standing)):
                 return Position(reload=Reload.OTHER, reason=reason)
             if gone := tables_without_rows((standing or self.standing).tables):
-                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but that table is missing or empty"
+                lost = "that table is" if len(gone) == 1 else "those tables are"
+                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but {lost} missing or empty"
                 return Position(reload=Reload.MISSING, reason=reason)
         rules = (standing and standing.columns) or ColumnRules()
         return Position(

@@ -105,24 +105,27 @@ class Bookmark(abc.ABC):
             self._expected = bookmark, void_generation(generation)
         return position
 
-    def own_tables(self) -> dict[str, bool]:
+    def own_tables(self, *, name_key: Callable[[str], str]) -> dict[str, bool]:
         """The tables that the collection has loaded into; True for those that others have, too.
 
-        Before its first load it has none, even if there is a table of its name.
+        Before its first commit it has none, even if there is a table of its name. Names with equal `name_key` are one.
         """
         if not self._columns():
             return {}
         fence = self._fence
         own, others = set[str](), set[str]()
-        for source, collection, text in self._session.rows(f"SELECT source, collection, standing FROM {self._table}"):  # noqa: S608 -- a quoted identifier
-            is_own = (source, collection) == (fence.source, fence.collection)
-            standing = Standing.parse(text)
-            (own if is_own else others).update(standing.tables if standing else ())
-            if is_own:
-                own.update(fence.standing.tables)
-        return {table: table in others for table in sorted(own)}
+        rows = self._session.rows(
+            f"SELECT source, collection, standing FROM {self._table} WHERE committed_at IS NOT NULL"  # noqa: S608 -- a quoted identifier
+        )
+        for source, collection, text in rows:
+            if (source, collection) == (fence.source, fence.collection):
+                # Bookmarks of releases before 0.1.1 say nothing about tables.
+                own.update((Standing.parse(text) or fence.standing).tables)
+            elif standing := Standing.parse(text):
+                others.update(map(name_key, standing.tables))
+        return {table: name_key(table) in others for table in sorted(own)}
 
-    def void_others(self, table: str) -> None:
+    def void_others(self, table: str, *, name_key: Callable[[str], str]) -> None:
         """Before this table is created again: no other collection with rows in it may continue from its bookmark."""
         fence = self._fence
         rows = self._session.rows(
@@ -130,7 +133,8 @@ class Bookmark(abc.ABC):
         )
         for source, collection, text in rows:
             standing = Standing.parse(text)
-            if (source, collection) != (fence.source, fence.collection) and standing and table in standing.tables:
+            is_own = (source, collection) == (fence.source, fence.collection)
+            if not is_own and standing and name_key(table) in map(name_key, standing.tables):
                 self._void(source, collection)
 
     def _void(self, source: str, collection: str) -> None:

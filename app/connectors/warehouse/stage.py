@@ -55,6 +55,8 @@ class Stage(Staged):
         self._emptied: dict[str, list[str]] = {}
         self.gone = 0
         self.has_moved = False
+        self.waits = False
+        """Whether rows are staged, or noted to be deleted."""
         self._rows = 0
         session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
         self.widen(target)
@@ -90,6 +92,7 @@ class Stage(Staged):
         arrays = self.target.fit(batch)
         numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
         self._rows += len(batch)
+        self.waits = True
         presence = self._partial.presence(batch, fields)
         own = {ROW_COLUMN: numbers} | ({} if presence is None else {PRESENT_COLUMN: presence})
         return pa.record_batch(own | arrays)
@@ -102,6 +105,7 @@ class Stage(Staged):
                 "column, or set 'schema_policy: evolve'"
             )
         self._emptied.setdefault(emptied.column, []).append(emptied.value)
+        self.waits = True
 
     def move(self) -> int:
         """Moves the rows into the target in the caller's transaction; returns how many were inserted or changed.
@@ -119,6 +123,7 @@ class Stage(Staged):
             rows = "rows in the windows of time that were read again"
             check_shrinkage(self.target.table, had=lambda: emptied, sent=moved, rows=rows)
         self._session.run(f"TRUNCATE {self.name}")
+        self.waits = False
         return moved
 
     def check_size(self) -> None:

@@ -110,11 +110,23 @@ class Tables(abc.ABC):
         declared = None if field in target.table.inferred else self.declared_type(target, field)
         if declared is not None and _holds(self.column(column.name, declared), refused.value):
             return declared
+        if (usual := self._usual_type(column)) and _holds(self.column(column.name, usual), refused.value):
+            return usual
         return self._wider_type(column, needed_for(refused.value), declared=False)
+
+    def _usual_type(self, column: Column) -> str | None:
+        """The type of new columns that hold the same kind, if this one is narrower."""
+        held = held_by(column.holds)
+        usual = None if held is None else self.full_type(self._new_type_for(held, declared=True))
+        return None if usual == column.type else usual
 
     def demand(self, table: str, column: str, type_: str) -> None:
         """From now on `make_room` gives the column this type."""
         self._demanded.setdefault(table, {})[self.name_key(column)] = type_
+
+    def withdraw(self, table: str, column: str) -> None:
+        """Ends what `demand` began."""
+        self._demanded.get(table, {}).pop(self.name_key(column), None)
 
     def statement_for(self, table: str, column: Column, type_: str) -> str:
         """What a user could run to give the column this type."""
@@ -340,7 +352,7 @@ class Tables(abc.ABC):
         if missing and self.has_rows(qualified):
             raise ConfigurationError(
                 f"table {table.name!r} has rows, but no column {', '.join(map(repr, missing))}, which the key has now: "
-                "its rows would not be recognised, and be there twice. Undo the change of 'primary_key', 'columns' or "
+                "its rows would not be recognised, and would be loaded twice. Undo the change of 'primary_key', 'columns' or "
                 "'naming', or run 'syncline sources reset', which replaces the rows"
             )
 

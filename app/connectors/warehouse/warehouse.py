@@ -6,7 +6,7 @@ import abc
 from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from app.connectors.contract.batches import fields_of
 from app.connectors.values.fitting import ValueRefusedError
@@ -20,6 +20,7 @@ from app.connectors.warehouse.layout import (
     relaxed_message,
     widen,
 )
+from app.domain.errors import SynclineError
 from app.domain.writing import SchemaPolicy
 from app.failpoints import fail_point
 
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 class _TakenBack(Exception):  # noqa: N818 -- nothing is wrong
-    """Ends a transaction without a commit; the table would be like `target`."""
+    """Rolls back a trial run; `target` is how the table would look."""
 
     def __init__(self, target: Target) -> None:
         super().__init__()
@@ -48,6 +49,9 @@ class _TakenBack(Exception):  # noqa: N818 -- nothing is wrong
 
 class Warehouse(abc.ABC):
     """The order of steps, the same for every database."""
+
+    changes_in_commits: ClassVar[bool] = False
+    """Whether tables change in the transaction that moves rows, and not before it: nobody else can read then."""
 
     def __init__(self, *, tables: Tables, bookmark: Bookmark, log: Log) -> None:
         self._tables = tables
@@ -58,6 +62,7 @@ class Warehouse(abc.ABC):
         self._deleted = Counter[str]()
         self._complete: set[str] = set()
         self._settled: set[str] = set()
+        self._reserved: list[str] = []
 
     def open(self) -> Position:
         with self._translate_errors("cannot prepare the bookmark table"):
@@ -104,18 +109,37 @@ class Warehouse(abc.ABC):
         except _TakenBack as back:
             return back.target
 
-    def _change(self, stages: Iterable[Stage]) -> list[str]:
-        """Makes the tables as their stages need them, and reserves them; returns those that were not so."""
+    def _change(self, stages: Iterable[Stage]) -> list[tuple[Stage, Target]]:
+        """Makes the tables as their stages need them, and reserves them; returns the stages of those that were not so.
+
+        May be called again after its transaction was rolled back.
+        """
+        self._release_tables()
         self._bookmark.hold()
-        pending = [stage for stage in stages if stage.target.pending]
-        for stage in pending:
-            if not self._tables.exists(stage.target.table.name):
-                self._bookmark.void_others(stage.target.table.name)
+        return [(stage, self._change_table(stage.target)) for stage in stages if stage.target.pending]
+
+    def _change_table(self, target: Target) -> Target:
+        name = target.table.name
+        if not self._tables.exists(name):
+            if not target.is_new:
+                raise SynclineError(
+                    f"table {name!r} was dropped while rows were read for it: they do not continue from it"
+                )
+            self._bookmark.void_others(name, name_key=self._tables.name_key)
+        made = self._tables.make_room(target.table)
+        self._tables.reserve(name)
+        self._reserved.append(name)
+        return made
+
+    def _settle(self, changed: Iterable[tuple[Stage, Target]]) -> None:
+        for stage, target in changed:
             if message := relaxed_message(stage.target):
                 self._log("info", message)
-            stage.settle(self._tables.make_room(stage.target.table))
-            self._tables.reserve(stage.target.table.name)
-        return [stage.target.table.name for stage in pending]
+            stage.settle(target)
+
+    def _release_tables(self) -> None:
+        while self._reserved:
+            self._tables.release(self._reserved.pop())
 
     def write(self, table: str, batch: Batch) -> None:
         stage = self._stages[table]
@@ -152,7 +176,11 @@ class Warehouse(abc.ABC):
             statement = self._tables.statement_for(target.table.name, column, type_)
             raise ValueRefusedError(f"{refused}. Set 'schema_policy: widen', or run {statement}")
         self._tables.demand(target.table.name, column.name, type_)
-        self.begin(target.table)
+        try:
+            self.begin(target.table)
+        except BaseException:
+            self._tables.withdraw(target.table.name, column.name)
+            raise
 
     def _remedies(self, target: Target) -> list[str]:
         """The statements that would give columns of binary floats the decimals of their source."""
@@ -174,6 +202,8 @@ class Warehouse(abc.ABC):
         moving = [stage for name, stage in self._stages.items() if self._may_move(name, final=final)]
         with self._translate_errors("cannot commit"), self._with_changes(moving), self._transaction():
             self._bookmark.hold()
+            if self.changes_in_commits:
+                self._settle(self._change(moving))
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
             tables = [name for name, stage in self._stages.items() if stage.has_moved and not stage.target.table.aside]
@@ -192,11 +222,12 @@ class Warehouse(abc.ABC):
 
     def own_tables(self) -> dict[str, bool]:
         with self._translate_errors("cannot list the tables"), self._transaction():
-            return {name: shared for name, shared in self._bookmark.own_tables().items() if self._tables.exists(name)}
+            own = self._bookmark.own_tables(name_key=self._tables.name_key)
+            return {name: shared for name, shared in own.items() if self._tables.exists(name)}
 
     def drop_table(self, table: str) -> None:
-        with self._translate_errors(f"cannot drop table {table!r}"), self._changing_schema():
-            self._tables.drop(table)
+        with self._translate_errors(f"cannot drop table {table!r}"):
+            self._change_schema(lambda: self._tables.drop(table))
 
     def describe_tables(self) -> list[DescribedTable]:
         return [stage.target.description() for stage in self._stages.values()]
@@ -224,19 +255,20 @@ class Warehouse(abc.ABC):
 
         New tables are dropped again if the rows do not arrive.
         """
-        changed: list[str] = []
-        if any(stage.target.pending for stage in moving):
-            changed = self._change_schema(partial(self._change, moving))
+        if self.changes_in_commits or not any(stage.target.pending for stage in moving):
+            yield
+            return
+        changed = self._change_schema(partial(self._change, moving))
         try:
+            self._settle(changed)
             yield
         except BaseException:
             with suppress(Exception), self._changing_schema():
-                for name in changed:
-                    self._tables.release(name)
-                    self._tables.drop_unfinished(name)
+                self._release_tables()
+                for stage, _ in changed:
+                    self._tables.drop_unfinished(stage.target.table.name)
             raise
-        for name in changed:
-            self._tables.release(name)
+        self._release_tables()
 
     @abc.abstractmethod
     def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
@@ -248,7 +280,8 @@ class Warehouse(abc.ABC):
     def _may_move(self, name: str, *, final: bool) -> bool:
         if name in self._settled:  # its rows have moved, and none would now replace them
             return False
-        return final or name in self._complete or not self._stages[name].target.table.comes_at_once
+        stage = self._stages[name]
+        return final or name in self._complete or (stage.waits and not stage.target.table.comes_at_once)
 
     def _warn_of_left_out(self) -> None:
         for name, stage in self._stages.items():

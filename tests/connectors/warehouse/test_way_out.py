@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from tests.connectors.attempts import Duckdb
+from app.connectors.contract.schema import Kind, Table
+from app.connectors.destinations.postgres import destination
+from app.connectors.destinations.postgres.destination import PostgresDestination
+from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.domain.errors import SynclineError
+from app.domain.writing import WriteMode
+from tests.connectors.attempts import Duckdb, unheard
+from tests.connectors.fences import fence_of
 from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
 
 if TYPE_CHECKING:
@@ -244,3 +254,100 @@ def test_a_constraint_of_somebody_else_stays(origin: SqliteOrigin, postgres: Pos
     postgres.execute("CREATE UNIQUE INDEX own ON loaded.made (price)")
     load(copying, primary_key=["id", "region"])
     assert postgres.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'own'") == [(1,)]
+
+
+def writer(postgres: Postgres, directory: Path, *, user: str | None = None, claim: int = 1) -> PostgresDestination:
+    options = PostgresDestinationOptions.model_validate(postgres.options())
+    if user is not None:
+        url = make_conninfo(postgres.url, user=user)
+        options = PostgresDestinationOptions.model_validate(postgres.options() | {"url": url})
+    fence = fence_of("0192f7c2-0000-7000-8000-000000000001", claim=claim)
+    return PostgresDestination(options, fence, name="warehouse", work_dir=directory, log=unheard)
+
+
+def test_a_reader_of_one_of_several_tables_is_waited_for_and_all_of_them_change(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destination, "_TRY_MILLISECONDS", 50)
+    monkeypatch.setattr(destination, "_PAUSE_SECONDS", 0.1)
+    postgres.execute("CREATE SCHEMA loaded")
+    for name in ("one", "two"):
+        postgres.execute(f"CREATE TABLE loaded.{name} (id bigint)")
+    writing = writer(postgres, tmp_path)
+    writing.open()
+    for name in ("one", "two", "new"):
+        writing.begin(Table(name, {"id": Kind.INTEGER, "more": Kind.TEXT}))
+        writing.write(name, [{"id": 1, "more": "x"}])
+    reader = psycopg.connect(postgres.url)
+    reader.execute("SELECT count(*) FROM loaded.two")
+    tries = count(1)
+    hold = writing._bookmark.hold
+
+    def hold_and_let_go() -> None:
+        if next(tries) == 2:
+            reader.close()
+        hold()
+
+    monkeypatch.setattr(writing._bookmark, "hold", hold_and_let_go)
+    assert writing.commit(None, final=True) == 3
+    assert next(tries) > 2
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    assert postgres.execute(locks) == [(0,)]
+    writing.close()
+
+
+def test_a_table_that_is_dropped_while_rows_are_read_for_it_is_loaded_again(postgres: Postgres, tmp_path: Path) -> None:
+    first = writer(postgres, tmp_path)
+    first.open()
+    first.begin(Table("made", {"id": Kind.INTEGER}))
+    first.write("made", [{"id": 1}])
+    first.commit("1", final=False)
+    first.begin(Table("made", {"id": Kind.INTEGER, "more": Kind.TEXT}))
+    first.write("made", [{"id": 2}])
+    postgres.execute("DROP TABLE loaded.made")
+    with pytest.raises(SynclineError, match="table 'made' was dropped while rows were read for it"):
+        first.commit("2", final=False)
+    first.close()
+    again = writer(postgres, tmp_path, claim=2)
+    assert again.open().bookmark is None
+    again.close()
+
+
+def test_a_table_of_another_role_is_written_to_without_changing_it(postgres: Postgres, tmp_path: Path) -> None:
+    postgres.execute("CREATE SCHEMA loaded")
+    postgres.execute(
+        "CREATE TABLE loaded.made (id bigint PRIMARY KEY, _syncline_task_id text, _syncline_synced_at timestamptz)"
+    )
+    postgres.execute("DROP ROLE IF EXISTS loads")
+    postgres.execute("CREATE ROLE loads LOGIN")
+    postgres.execute("GRANT CREATE, USAGE ON SCHEMA loaded TO loads")
+    postgres.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON loaded.made TO loads")
+    writing = writer(postgres, tmp_path, user="loads")
+    writing.open()
+    writing.begin(Table("made", {"id": Kind.INTEGER}, key=("id",), mode=WriteMode.UPSERT))
+    writing.write("made", [{"id": 1}])
+    assert writing.commit(None, final=True) == 1
+    writing.close()
+    postgres.execute("DROP OWNED BY loads")
+    postgres.execute("DROP ROLE loads")
+
+
+def test_a_key_that_somebody_else_named_is_no_key_of_ours(
+    origin: SqliteOrigin, postgres: Postgres, tmp_path: Path
+) -> None:
+    copying = Copying(origin.url, tmp_path, {"warehouse": postgres.options()})
+    postgres.execute("CREATE SCHEMA loaded")
+    postgres.execute(
+        "CREATE TABLE loaded.made (id bigint, region text, price bigint, CONSTRAINT mine PRIMARY KEY (id))"
+    )
+    make(origin, "(1, 'eu', 1)")
+    load(copying, write_mode="upsert", primary_key=["id"])
+    make(origin, "(1, 'us', 1)")
+    error = load(copying, primary_key=["id", "region"]).failed.error
+    assert 'duplicate key value violates unique constraint "mine"' in error
+    statement = 'ALTER TABLE "loaded"."made" DROP CONSTRAINT "mine"'
+    assert statement in error
+    postgres.execute(statement)
+    postgres.execute("ALTER TABLE loaded.made ALTER id DROP NOT NULL")
+    assert load(copying).finished
+    assert len(rows(postgres)) == 2

@@ -217,7 +217,7 @@ HOMES = """
     destinations:
       lake: {type: duckdb, path: lake.duckdb}
       pool: {type: duckdb, path: ./lake.duckdb, schema: MAIN}
-      pg: {type: postgres, url: "postgresql://me:first@db:5432/shop"}
+      pg: {type: postgres, url: "postgresql://me:first@db/shop"}
       pg_again: {type: postgres, host: db, port: 5432, user: you, database: shop}
       other: {type: postgres, host: db, port: 5432, database: shop, schema: other}
       files: {type: parquet, path: out}

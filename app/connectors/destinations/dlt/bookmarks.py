@@ -66,8 +66,9 @@ class Bookmark:
         """The tables that the collection has loaded into; True for those that others have, too."""
         entries = self._ledger.entries()
         own, others = _tables_of(entries), _tables_of(self._ledger.others())
-        begun = self._fence.standing.tables if entries else ()
-        return {name: name in others for name in sorted({*own, *begun})}
+        if not own and any(entry.loaded for entry in entries):
+            own = set(self._fence.standing.tables)  # a release before 0.1.1 said nothing about tables
+        return {name: name in others for name in sorted(own)}
 
     def standing(self, tables: Iterable[str]) -> Standing:
         """What the next bookmark stands for, when these tables have rows."""

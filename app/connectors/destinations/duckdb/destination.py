@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class DuckdbDestination(Warehouse):
     """Needs no locks: only one process can have the file open for writing."""
 
+    changes_in_commits = True
+
     def __init__(self, options: DuckdbDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
         self._fence = fence
         self._file = TargetFile(options.path, name=name, work_dir=work_dir, log=log)

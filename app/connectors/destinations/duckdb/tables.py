@@ -164,7 +164,7 @@ class DuckdbTables(Tables):
         self._change(f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})")
 
     def reserve(self, name: str) -> None:
-        """Tables are made and filled in one transaction."""
+        """Nothing to do: tables are made and filled in one transaction."""
 
     def release(self, name: str) -> None:
         """Nothing was reserved."""

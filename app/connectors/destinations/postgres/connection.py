@@ -111,9 +111,9 @@ def _explain(error: psycopg.Error) -> str:
         )
     if isinstance(error, psycopg.errors.UniqueViolation) and table and diag.constraint_name:
         return (
-            f"{message}: {_one_line(diag.message_detail or '')} If the constraint is that of an earlier key, drop it "
-            f"with ALTER TABLE {table} DROP CONSTRAINT {quoted(diag.constraint_name)}, or load the table anew with "
-            "'syncline sources reset --drop'"
+            f"{message}: {_one_line(diag.message_detail or '')} If it is left from an earlier key, drop it with ALTER "
+            f"TABLE {table} DROP CONSTRAINT {quoted(diag.constraint_name)} (DROP INDEX if it is only an index), or "
+            "load the table anew with 'syncline sources reset --drop'"
         )
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
         return f"{message}: {_one_line(diag.message_detail or '')}"

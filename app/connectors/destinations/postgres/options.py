@@ -15,6 +15,8 @@ from app.domain.ports import HIGHEST_PORT
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+_USUAL_PORT: Final = 5432
+
 
 class PostgresDestinationOptions(Options):
     """A `url`, or its parts; tables are created in `schema`."""
@@ -48,7 +50,7 @@ class PostgresDestinationOptions(Options):
             from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 -- as below
 
             parts = dict(conninfo_to_dict(self.url.get_secret_value()))
-        return "postgres", *(str(parts.get(name) or "") for name in ("host", "port", "dbname")), self.schema_
+        return "postgres", parts.get("host"), str(parts.get("port") or _USUAL_PORT), parts.get("dbname"), self.schema_
 
 
 def _check_libpq_url(url: str) -> None:

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 _NAME_BYTES = 63
 _UNIQUE = """
-    SELECT indexrelid::regclass::text, conname, indisprimary, pg_get_expr(indpred, indrelid),
+    SELECT indexrelid::regclass::text, conname, indisprimary,
+           indisprimary AND conname = owner.relname || '_pkey' AND pg_has_role(owner.relowner, 'USAGE'),
+           pg_get_expr(indpred, indrelid),
            obj_description(indexrelid, 'pg_class'),
            (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
             WHERE attrelid = indrelid AND attnum = ANY (indkey::smallint[]))
-    FROM pg_index LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u')
+    FROM pg_index JOIN pg_class AS owner ON owner.oid = indrelid
+        LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u')
     WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid AND indimmediate AND indexprs IS NULL
     ORDER BY indexrelid
 """
@@ -35,6 +38,7 @@ _DEPENDENTS = """
 """
 # In the database that has the table; 1 sets it apart from the lock on schemas.
 _RESERVED = "hashtextextended('syncline:' || $1, 1)"
+_LOCK_MILLISECONDS = 500
 _KEY = "syncline: the key of the rows"
 """The comment of a unique index that follows the key of the collection."""
 _COUNTS = f"({VALID_TO_COLUMN} IS NULL)"
@@ -42,11 +46,15 @@ _COUNTS = f"({VALID_TO_COLUMN} IS NULL)"
 
 
 class _Unique(NamedTuple):
-    """A unique index, by its quoted `name`; `columns` are in alphabetical order."""
+    """A unique index, by its quoted `name`; `columns` are in alphabetical order.
+
+    `is_earlier_key` if it may be one that a release before this has made, which wrote no comment.
+    """
 
     name: str
     constraint: str | None
     is_primary: bool
+    is_earlier_key: bool
     predicate: str | None
     comment: str | None
     columns: list[str]
@@ -125,6 +133,7 @@ class PostgresTables(Tables):
     def _lock(self, qualified: str) -> bool:
         if self._session.row(f"SELECT pg_try_advisory_xact_lock({_RESERVED})", qualified) != (True,):
             return False
+        self._session.run(f"SET LOCAL lock_timeout = '{_LOCK_MILLISECONDS}ms'")
         self._session.run(f"LOCK TABLE {qualified} IN ACCESS EXCLUSIVE MODE")
         return True
 
@@ -143,7 +152,8 @@ class PostgresTables(Tables):
             is_on_key = index.columns == sorted(key) and index.predicate in (None, _COUNTS)
             if is_on_key and index.predicate == predicate and table.mode is not WriteMode.APPEND:
                 has_one = True
-                self._claim_unique(index)
+                if index.is_earlier_key:
+                    self._claim_unique(index)
             elif index.comment == _KEY or (is_on_key and keeps_several):
                 self._drop_unique(qualified, index)
         if key and not has_one and table.mode in (WriteMode.UPSERT, WriteMode.HISTORY):
