@@ -81,10 +81,7 @@ def _union(one: Needed, other: Needed) -> Needed:
     digits, others = _as_digits(one), _as_digits(other)
     if digits is None or others is None:
         return Needed(Kind.DECIMAL)
-    scale = max(digits.scale, others.scale)
-    return Needed(
-        Kind.DECIMAL, Digits(max(digits.precision - digits.scale, others.precision - others.scale) + scale, scale)
-    )
+    return Needed(Kind.DECIMAL, digits.union(others))
 
 
 def _as_digits(needed: Needed) -> Digits | None:

@@ -352,8 +352,8 @@ class Tables(abc.ABC):
         if missing and self.has_rows(qualified):
             raise ConfigurationError(
                 f"table {table.name!r} has rows, but no column {', '.join(map(repr, missing))}, which the key has now: "
-                "its rows would not be recognised, and would be loaded twice. Undo the change of 'primary_key', 'columns' or "
-                "'naming', or run 'syncline sources reset', which replaces the rows"
+                "its rows would not be recognised, and would be loaded twice. Undo the change of 'primary_key', "
+                "'columns' or 'naming', or run 'syncline sources reset', which replaces the rows"
             )
 
     def _check_history(self, table: Table) -> None:
