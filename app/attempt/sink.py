@@ -12,6 +12,7 @@ from app.connectors.contract.blame import destination_subject, joined, prefix_er
 from app.connectors.contract.passes import Completing, Describing, Emptying, Fence, Position
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
+from app.connectors.warehouse.layout import ReloadRefusedError
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.naming import AS_IS, namer
 
@@ -177,6 +178,9 @@ class Sink:
             return what()
         except _OF_THE_WHOLE_ATTEMPT:
             raise
+        except ReloadRefusedError as error:
+            self._fail(error)
+            return None
         except raises:
             raise
         except Exception as error:  # noqa: BLE001 -- it must not stop the others

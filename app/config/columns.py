@@ -18,6 +18,9 @@ def check_columns(entry: Entry, collections: Iterable[Collection]) -> None:
         rules = collection.columns.rules if collection.columns else None
         if rules is None:
             continue
+        if collection.parameters.get("bad_rows") == "keep" and (rules.include or rules.exclude or rules.hash):
+            complaint = "'bad_rows: keep' keeps rows as they are in their files, with values that 'columns' hides"
+            entry.refuse(("collections", index, "columns"), f"{complaint}: set 'bad_rows: skip' or 'refuse'")
         for key, field in _needed(collection):
             for part, complaint in _complaints(rules, key, field):
                 entry.refuse(("collections", index, "columns", part), complaint)

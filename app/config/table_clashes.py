@@ -10,7 +10,7 @@ from app.config.problems import PlaceOf, Problem, problem_at
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.options.complaints import render_path
 from app.domain.collection import ALL
-from app.domain.writing import WriteMode
+from app.domain.writing import BAD_ROWS, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -46,7 +46,7 @@ def table_clashes(
         Clash(
             source=str(later.path[1]),
             problem=problem_at(later.path, _explain(earlier, later), place),
-            replaces=any(writer.replaces for writer in (*earlier, later)),
+            replaces=_loses_rows(earlier, later),
         )
         for *earlier, later in _writers_by_table(sources, destinations)
         if earlier
@@ -59,8 +59,6 @@ def _writers_by_table(
     writers: dict[tuple[Hashable, str], list[_Writer]] = defaultdict(list)
     for source in sources.values():
         for index, collection in enumerate(source.collections.values()):
-            if collection.type == ALL:
-                continue  # which tables it has is not known yet
             path: KeyPath = ("sources", source.id, "collections", index)
             for name in source.destinations:
                 destination = destinations[name]
@@ -69,7 +67,12 @@ def _writers_by_table(
                 table = named.casefold() if kind.folds_case else named
                 replaces = kind.replaces_for_all and _replaces(source, collection)
                 writer = _Writer(path, name, named, replaces)
-                writers[destination.home, table].append(writer)
+                # Which tables it has is not known yet; the same ones, wherever it writes.
+                key = f"{ALL} of {source.id}" if collection.type == ALL else table
+                writers[destination.home, key].append(writer)
+                if collection.parameters.get("bad_rows") == "keep":
+                    kept = f"{table}{BAD_ROWS}"
+                    writers[destination.home, kept].append(_Writer(path, name, f"{named}{BAD_ROWS}", replaces))
     yield from writers.values()
 
 
@@ -81,7 +84,16 @@ def _replaces(source: Source, collection: Collection) -> bool:
     return collection.sync_mode == "full_refresh" or reads_all
 
 
+def _loses_rows(earlier: list[_Writer], later: _Writer) -> bool:
+    """Whether one replaces the rows of the other, or a collection has two destinations that are one."""
+    return any(writer.replaces for writer in (*earlier, later)) or any(each.path == later.path for each in earlier)
+
+
 def _explain(earlier: list[_Writer], later: _Writer) -> str:
+    if any(each.path == later.path for each in earlier):
+        return (
+            f"destination {later.destination!r} has the same tables as another of its destinations: remove one of them"
+        )
     others = ", ".join(dict.fromkeys(_named(writer, later) for writer in earlier))
     written = f"table {later.table!r} of destination {later.destination!r} is also written by {others}"
     if any(writer.replaces for writer in (*earlier, later)):

@@ -36,6 +36,9 @@ class SchemaPolicy(enum.StrEnum):
         return self in (SchemaPolicy.EVOLVE, SchemaPolicy.WIDEN)
 
 
+BAD_ROWS: Final = "_bad_rows"
+"""Ends the name of the table of rows that a source could not read."""
+
 Empty = Literal["refuse", "allow"]
 """Whether a reading of all rows may find none, although the table has some."""
 

@@ -23,6 +23,8 @@ _KINDS: Final[tuple[tuple[type[casting.Holds], Kind], ...]] = (
     (times.TimeOfDay, Kind.TIME),
 )
 EXACT: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.DECIMAL})
+ONE_TEXT: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.DATE, Kind.TIME, Kind.UUID, Kind.TEXT})
+"""Databases write such values as text in the form in which they come; others have several forms."""
 # Whatever comes, these stay: they hold everything, or nothing else can be made of their values.
 _FINAL: Final = frozenset({Kind.TEXT, Kind.JSON, Kind.BYTES})
 

@@ -189,14 +189,18 @@ def admit_columns(
     return {field: name for field, name in names.items() if field not in missing}, missing
 
 
+class ReloadRefusedError(ConfigurationError):
+    """Everything would have to be loaded again, and cannot: no part of it may be loaded, so that this stays so."""
+
+
 def check_is_empty(table: Table, *, reason: str, has_rows: Callable[[], bool]) -> None:
     """For a table into which everything is loaded again for this `reason`, without replacing rows.
 
     Raises:
-        ConfigurationError: all rows would be added to existing ones, some of which may be the same.
+        ReloadRefusedError: all rows would be added to existing ones, some of which may be the same.
     """
     if table.mode is WriteMode.APPEND and not table.full_refresh and has_rows():
-        raise ConfigurationError(
+        raise ReloadRefusedError(
             f"{reason}. Everything must be loaded again, but table {table.name!r} already has rows, and 'append' would "
             "add all rows of the collection to them: empty the table, undo the change, or run 'syncline sources "
             "reset', which replaces the rows"

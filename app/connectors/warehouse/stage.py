@@ -54,7 +54,8 @@ class Stage(Staged):
         self._partial = Partial(session, self, number=number)
         self._emptied: dict[str, list[str]] = {}
         self.gone = 0
-        self.has_moved = False
+        self.has_rows = False
+        """Whether the target is known to have rows."""
         self.waits = False
         """Whether rows are staged, or noted to be deleted."""
         self._rows = 0
@@ -118,7 +119,7 @@ class Stage(Staged):
         self._rows += self._partial.complete(first_number=self._rows)
         removed = remove_deleted(self._session, self) if self.target.table.deletes is Deletes.REMOVE else 0
         moved = removed + self._move_rows()
-        self.has_moved = self.has_moved or moved > 0
+        self.has_rows = self.has_rows or moved > 0
         if emptied:
             rows = "rows in the windows of time that were read again"
             check_shrinkage(self.target.table, had=lambda: emptied, sent=moved, rows=rows)

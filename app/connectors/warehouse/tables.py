@@ -6,8 +6,8 @@ import abc
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.schema import Kind
-from app.connectors.values.casting import Floating, Unfit
-from app.connectors.values.widening import EXACT, Needed, held_by, needed_for, wider
+from app.connectors.values.casting import Floating, Text, Unfit
+from app.connectors.values.widening import EXACT, ONE_TEXT, Needed, held_by, needed_for, wider
 from app.connectors.warehouse.layout import (
     DELETED_COLUMN,
     OWN_COLUMNS,
@@ -105,14 +105,13 @@ class Tables(abc.ABC):
         if field is None:
             return None
         column = target.columns[field]
-        if self._demanded.get(target.table.name, {}).get(self.name_key(column.name)) == column.type:
-            return None
         declared = None if field in target.table.inferred else self.declared_type(target, field)
         if declared is not None and _holds(self.column(column.name, declared), refused.value):
             return declared
         if (usual := self._usual_type(column)) and _holds(self.column(column.name, usual), refused.value):
             return usual
-        return self._wider_type(column, needed_for(refused.value), declared=False)
+        needed = needed_for(refused.value)
+        return self._wider_type(column, needed, declared=False, as_text=_may_become_text(target.table, field, column))
 
     def _usual_type(self, column: Column) -> str | None:
         """The type of new columns that hold the same kind, if this one is narrower."""
@@ -299,16 +298,18 @@ class Tables(abc.ABC):
             type_ = demanded.get(self.name_key(name))
             if type_ is None and declares and field not in table.inferred:
                 needed = Needed(table.columns[field], table.digits.get(field))
-                type_ = self._wider_type(column, needed, declared=True)
+                as_text = _may_become_text(table, field, column)
+                type_ = self._wider_type(column, needed, declared=True, as_text=as_text)
             if type_ not in (None, column.type):
                 self._change(self.alteration(qualified, column, str(type_)))
 
     def declared_type(self, target: Target, field: str) -> str | None:
         """The type with which the field's column would hold all that the source declares; None if it does."""
-        needed = Needed(target.table.columns[field], target.table.digits.get(field))
-        return self._wider_type(target.columns[field], needed, declared=True)
+        column, needed = target.columns[field], Needed(target.table.columns[field], target.table.digits.get(field))
+        as_text = _may_become_text(target.table, field, column)
+        return self._wider_type(column, needed, declared=True, as_text=as_text)
 
-    def _wider_type(self, column: Column, needed: Needed, *, declared: bool) -> str | None:
+    def _wider_type(self, column: Column, needed: Needed, *, declared: bool, as_text: bool) -> str | None:
         """The type that holds what `column` holds and what is needed; None if there is none, or if it is the column's.
 
         What is not `declared` by the source holds only one value that did not fit; a column may also be narrower than
@@ -321,8 +322,10 @@ class Tables(abc.ABC):
         if both is None:
             return None
         type_ = self.full_type(self._new_type_for(both, declared=declared))
-        is_inexact = held.kind in EXACT and isinstance(self.column(column.name, type_).holds, Floating)
-        return None if is_inexact or type_ == column.type else type_
+        becomes = self.column(column.name, type_).holds
+        is_inexact = held.kind in EXACT and isinstance(becomes, Floating)
+        is_refused = isinstance(becomes, Text) and not as_text
+        return None if is_inexact or is_refused or type_ == column.type else type_
 
     def _new_type_for(self, needed: Needed, *, declared: bool) -> str:  # noqa: ARG002 -- for those with limits
         return self.new_type(needed.kind, needed.digits)
@@ -362,6 +365,13 @@ class Tables(abc.ABC):
                 f"table {table.name!r} has a history, which write_mode '{table.mode}' would destroy: set "
                 "'write_mode: history', or another 'table_name'"
             )
+
+
+def _may_become_text(table: Table, field: str, column: Column) -> bool:
+    """Whether rows are still recognised if their values become text as the database writes it."""
+    held = held_by(column.holds)
+    is_compared = field in table.key or table.mode not in (WriteMode.UPSERT, WriteMode.REPLACE)
+    return held is None or held.kind in ONE_TEXT or not is_compared
 
 
 def _holds(column: Column, value: Any) -> bool:

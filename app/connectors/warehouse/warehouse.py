@@ -6,7 +6,7 @@ import abc
 from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from app.connectors.contract.batches import fields_of
 from app.connectors.values.fitting import ValueRefusedError
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.tables import Tables
 
 T = TypeVar("T")
+
+_ANEW: Final = (
+    "Correct it at the source; or if the column has the wrong type, run 'syncline sources reset --drop', after which "
+    "the table is made anew"
+)
 
 
 class _TakenBack(Exception):  # noqa: N818 -- nothing is wrong
@@ -169,7 +174,7 @@ class Warehouse(abc.ABC):
         target = stage.target
         type_ = self._tables.type_for(target, refused)
         if type_ is None:
-            raise refused
+            raise ValueRefusedError(f"{refused}. {_ANEW}") if refused.column else refused
         field, column = next(item for item in target.columns.items() if item[1].name == refused.column)
         is_guessed = target.is_new and field in target.table.inferred
         if target.table.schema_policy is not SchemaPolicy.WIDEN and not is_guessed:
@@ -181,6 +186,8 @@ class Warehouse(abc.ABC):
         except BaseException:
             self._tables.withdraw(target.table.name, column.name)
             raise
+        if stage.target.columns[field].type == column.type:
+            raise refused
 
     def _remedies(self, target: Target) -> list[str]:
         """The statements that would give columns of binary floats the decimals of their source."""
@@ -206,8 +213,7 @@ class Warehouse(abc.ABC):
                 self._settle(self._change(moving))
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
-            tables = [name for name, stage in self._stages.items() if stage.has_moved and not stage.target.table.aside]
-            self._bookmark.move(bookmark, final=final, tables=tables)
+            self._bookmark.move(bookmark, final=final, tables=self._tables_with_rows())
             for name, stage in self._stages.items():
                 if name not in self._settled and (final or name in self._complete):
                     self._tables.finish(stage.target)
@@ -219,6 +225,14 @@ class Warehouse(abc.ABC):
             self._warn_of_left_out()
             self._tell_deleted()
         return rows
+
+    def _tables_with_rows(self) -> list[str]:
+        """Those that the bookmark stands for. A load may find all of its rows in its table, and move none."""
+        stages = {name: stage for name, stage in self._stages.items() if not stage.target.table.aside}
+        for stage in stages.values():
+            if not (stage.has_rows or stage.target.pending):
+                stage.has_rows = self._tables.has_rows(stage.target.qualified)
+        return [name for name, stage in stages.items() if stage.has_rows]
 
     def own_tables(self) -> dict[str, bool]:
         with self._translate_errors("cannot list the tables"), self._transaction():

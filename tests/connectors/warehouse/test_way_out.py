@@ -187,6 +187,28 @@ def test_a_bookmark_of_another_key_or_query_reloads_everything(
     assert not reasons(load(copying, **usual | after))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"parameters": {"query": "SELECT * FROM made"}},
+        {"primary_key": ["id", "region"]},
+        {"table_name": "other"},
+    ],
+    ids=["query", "key", "table"],
+)
+def test_a_reload_that_writes_no_row_still_stands_for_its_table(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse, changed: dict[str, Any]
+) -> None:
+    make(origin, "(1, 'x', 1)", "(2, 'x', 2)", columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying, sync_mode="incremental", cursor_field="id", primary_key=["id"], table_name="made")
+    assert reasons(load(copying, **changed))
+    if "table_name" in changed:
+        assert reasons(load(copying, table_name="made"))
+    warehouse.execute("DELETE FROM loaded.made")
+    assert reasons(load(copying))
+    assert len(rows(warehouse)) == 2
+
+
 def test_a_query_that_differs_in_white_space_only_is_the_same(copying: Copying, origin: SqliteOrigin) -> None:
     make(origin, "(1, 'eu', 1)", columns="id INTEGER, region TEXT, price INTEGER")
     load(copying, sync_mode="incremental", cursor_field="id", parameters={"query": "SELECT * FROM made"})

@@ -78,6 +78,22 @@ def test_a_column_gets_the_type_that_holds_old_and_new_values(
     assert made.load(before, after).finished.rows_written == 0, "and stays"
 
 
+def test_a_column_is_widened_as_often_as_its_values_need_it(made: Made) -> None:
+    made.load("10")
+    assert made.load("10", "1.5", "9e30", '"x"').finished
+    assert made.type in ("text", "varchar")
+    assert made.load("10", "1.5", "9e30", '"x"').finished
+
+
+@pytest.mark.parametrize("mode", ["upsert", "history"])
+def test_a_column_by_which_rows_are_recognised_does_not_become_text_of_another_form(made: Made, mode: str) -> None:
+    made.trial.collection |= {"primary_key": ["v"], "write_mode": mode}
+    made.load("1.5", "1e20")
+    failed = made.load("1.5", "1e20", '"x"').failed
+    assert "run 'syncline sources reset --drop', after which the table is made anew" in failed.error
+    assert len(made.values()) == 2
+
+
 def test_without_widen_the_error_names_the_statement_that_helps(made: Made) -> None:
     made.trial.collection["schema_policy"] = "evolve"
     made.load("10")

@@ -325,6 +325,28 @@ def test_columns_that_contradict_the_collection_are_refused_with_their_line(
     assert problem.message == message
 
 
+def test_rows_are_not_kept_as_they_are_where_columns_hide_values() -> None:
+    text = """sources:
+  a:
+    type: files
+    destinations: [nowhere]
+    collections: [{name: b, columns: {hash: [ssn]}, parameters: {path: x.csv, bad_rows: keep}}]
+""" + DESTINATIONS.removeprefix("\n")
+    (problem,) = load_catalogue(text, {}).problems
+    assert problem.path == "sources.a.collections[0].columns"
+    assert "keeps rows as they are in their files, with values that 'columns' hides" in problem.message
+
+
+def test_a_collection_with_two_destinations_that_are_one_is_refused() -> None:
+    text = f"""
+sources:
+  a: {{type: sql, destinations: [pg, pg_again], config: {{url: "sqlite:///x.db"}}, collections: [all]}}
+{textwrap.dedent(HOMES)}
+"""
+    (problem,) = load_catalogue(text, {}).rejected["a"]
+    assert "destination 'pg_again' has the same tables as another of its destinations" in problem.message
+
+
 def test_columns_are_handed_to_the_attempt() -> None:
     text = (
         "sources:\n  a: {type: synthetic, destinations: [nowhere], collections: ["

@@ -37,7 +37,10 @@ class Numbers:
 
     def __init__(self, decimal: str, thousands: str | None) -> None:
         self._decimal, self._thousands = decimal, thousands
-        groups = rf"\d{{1,3}}(?:[{re.escape(_SEPARATORS.get(thousands, thousands))}]\d{{3}})+|" if thousands else ""
+        # Nobody writes a zero before a group: `0,123` has a decimal comma.
+        groups = (
+            rf"[1-9]\d{{0,2}}(?:[{re.escape(_SEPARATORS.get(thousands, thousands))}]\d{{3}})+|" if thousands else ""
+        )
         self._pattern = re.compile(
             rf"[ \t]*(?:\+|(?P<minus>-)?)(?P<whole>{groups}\d*)(?:{re.escape(decimal)}(?P<fraction>\d*))?"
             r"(?P<exponent>[eE][+-]?\d+)?[ \t]*",

@@ -21,6 +21,7 @@ from app.connectors.sources.files.survey import Survey
 from app.connectors.sources.files.unpacking import Part, parts_of
 from app.domain.attempt_protocol import Offered
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.writing import BAD_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ class FilesSource:
         self._full_refresh = collection.sync_mode == "full_refresh"
         self._empty = parameters.empty or collection.empty
         self._aside = Aside(
-            f"{self._table_name}_bad_rows" if parameters.bad_rows == "keep" else None,
+            f"{self._table_name}{BAD_ROWS}" if parameters.bad_rows == "keep" else None,
             full_refresh=self._full_refresh,
             log=log,
         )

@@ -72,6 +72,8 @@ def test_numbers_are_read_in_the_notation_that_is_set(
         (BOTH, "number", "12.34.567", ""),
         (BOTH, "number", "1,234.5", """; if it is one, set 'decimal: "."' and 'thousands: ","'"""),
         (BOTH, "number", ".", ""),
+        ({"thousands": ","}, "number", "0,123", """; if it is one, set 'decimal: ","'"""),
+        ({"thousands": ","}, "number", "012,345", """; if it is one, set 'decimal: ","'"""),
         (BOTH, "number", "1,2,3", ""),
     ],
 )
