@@ -119,8 +119,10 @@ class Bookmark(abc.ABC):
         )
         for source, collection, text in rows:
             if (source, collection) == (fence.source, fence.collection):
-                # Bookmarks of releases before 0.1.1 say nothing about tables.
-                own.update((Standing.parse(text) or fence.standing).tables)
+                # Bookmarks of releases before 0.1.1 say nothing about tables, and none about tables without rows.
+                standing = Standing.parse(text) or fence.standing
+                own.update(standing.tables)
+                own.update(fence.standing.tables if standing.writes == fence.standing.writes else ())
             elif standing := Standing.parse(text):
                 others.update(map(name_key, standing.tables))
         return {table: name_key(table) in others for table in sorted(own)}
