@@ -118,12 +118,13 @@ class Bookmark(abc.ABC):
             f"SELECT source, collection, standing FROM {self._table} WHERE committed_at IS NOT NULL"  # noqa: S608 -- a quoted identifier
         )
         for source, collection, text in rows:
+            standing = Standing.parse(text)
             if (source, collection) == (fence.source, fence.collection):
-                # Bookmarks of releases before 0.1.1 say nothing about tables, and none about tables without rows.
-                standing = Standing.parse(text) or fence.standing
-                own.update(standing.tables)
-                own.update(fence.standing.tables if standing.writes == fence.standing.writes else ())
-            elif standing := Standing.parse(text):
+                own.update(standing.tables if standing else ())
+                # A bookmark says nothing about a table without rows; those of releases before 0.1.1 about none.
+                if standing is None or standing.writes == fence.standing.writes:
+                    own.update(fence.standing.tables)
+            elif standing:
                 others.update(map(name_key, standing.tables))
         return {table: name_key(table) in others for table in sorted(own)}
 
