@@ -46,7 +46,7 @@ class Server(http.server.ThreadingHTTPServer):
     """`orders` are what it has; `failures` what it answers first, each (path, status, headers).
 
     With `tokens` it answers only to a bearer of the last one; a request for a token adds one. What `answers` has for a
-    path is asked with the query, or with the JSON that is posted.
+    path is asked with the query, or with the JSON that is posted. `headers` are those of GETs.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.tokens: list[str] | None = None
         self.answers: dict[str, Callable[[dict[str, Any]], Answer]] = {}
         self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
 
     @property
     def url(self) -> str:
@@ -80,6 +81,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.headers.append(dict(self.headers))
         address = urlsplit(self.path)
         for failure in self.server.failures:
             if failure[0] == address.path:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 FLOOD_MEGABYTES = int(os.environ.get("BAD_TAPS_FLOOD_MB", "48"))
-MOST_MEGABYTES = 300
+# Measured: 88 and 205, of which 88 before the tap starts; the worker had up to 108 on a busy machine.
+MOST_MEGABYTES_OF_WORKER, MOST_MEGABYTES_OF_ATTEMPT = 130, 240
 _LOOKS_BETWEEN_CHILDREN = 10
 
 # Everything begins well: two rows and a bookmark, of which nobody may ever see anything where it goes on badly.
@@ -206,7 +207,8 @@ async def test_whatever_a_tap_does_its_end_is_clear_and_nothing_is_left(
             place = "" if says.startswith("destination") else BEGINS.format(name=name).replace("bad", f"bad_{name}")
             assert re.match(place + says, error or ""), (name, error)
         assert found == rows, name
-        assert 0 < megabytes < MOST_MEGABYTES - worker_megabytes, (name, megabytes)
+        assert 0 < megabytes < MOST_MEGABYTES_OF_ATTEMPT, (name, megabytes)
+    assert worker_megabytes < MOST_MEGABYTES_OF_WORKER
 
 
 def catalogue(directory: Path, postgres: Postgres) -> str:
