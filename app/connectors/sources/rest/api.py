@@ -113,6 +113,10 @@ class Api:
         incremental = _incremental(self.resources[name])
         return None if incremental is None else incremental.lag
 
+    def close(self) -> None:
+        """Closes the connections that are kept for the next request."""
+        self._session.close()
+
     def identify_by(self, name: str, key: Sequence[str]) -> None:
         """Says which columns of the resource tell its rows apart: rows that come again are recognised."""
         self.resources[name].explicit_args["client"].key = key
@@ -162,7 +166,8 @@ class Api:
         rest_api._validate_config(config)  # noqa: SLF001 -- it is done too late otherwise
         auths = list(_create_auths(config))
         tokens = [each for each in auths if isinstance(each, OAuth2ClientCredentials)]
-        config["client"]["session"] = make_session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
+        self._session = make_session(tokens, log=log, redact=Redactor(secrets_in(self._written)).redact)
+        config["client"]["session"] = self._session
         # dlt offers no way to choose these classes.
         vars(rest_api)["RESTClient"] = partial(Client, log=log)
         vars(incremental).update(JsonIncremental=Incremental, apply_lag_with_suppression=apply_lag)

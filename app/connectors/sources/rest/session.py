@@ -66,6 +66,9 @@ class _Watch:
             if broken:
                 self._log("warn", self._redact(f"no response: {type(error).__name__}: {error}"))
             return broken
+        if error is not None:
+            # Nobody reads the body of what was refused, and its connection would stay open until then.
+            response.close()
         if response.status_code not in (_UNAUTHORIZED, *DEFAULT_RETRY_STATUS):
             return False
         self._log("warn", self._redact(_describe_failure(response)))

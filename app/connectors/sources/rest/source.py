@@ -36,6 +36,7 @@ class RestSource:
         self._subject = subject_of(job)
         self._log = log
         self._home = work_dir / "rest"
+        self._opened: list[Api] = []
         with prefix_errors(self._subject):
             if complaint := options.collection_problem(job.collection.type):
                 raise ConfigurationError(complaint)
@@ -73,7 +74,8 @@ class RestSource:
             yield from self._items(bookmark)
 
     def close(self) -> None:
-        pass
+        while self._opened:
+            self._opened.pop().close()
 
     def _items(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         # A new one each time: dlt's paginators remember their page.
@@ -96,7 +98,9 @@ class RestSource:
 
     def _api(self) -> Api:
         self._home.mkdir(exist_ok=True)
-        return Api(self._options.config(), home=self._home, log=self._log)
+        api = Api(self._options.config(), home=self._home, log=self._log)
+        self._opened.append(api)
+        return api
 
     def _prepare(self) -> tuple[Api, dict[str, Plan]]:
         """The API, with everything that the collection says of its resources."""

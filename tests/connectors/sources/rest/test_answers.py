@@ -14,7 +14,7 @@ from tests.connectors.sources.rest.web import Answer, Web, ids, refused, says
 if TYPE_CHECKING:
     from tests.connectors.attempts import Duckdb
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ROWS = [{"id": number} for number in range(1, 8)]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.connectors.attempts import Duckdb
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # dlt and what it stands on warn of their own future.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 CATALOGUE = """
 sources:

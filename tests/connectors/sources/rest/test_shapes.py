@@ -9,7 +9,7 @@ import pytest
 
 from tests.connectors.sources.rest.web import Answer, Web, ids, refused, says
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ROWS = [{"id": number} for number in range(1, 8)]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.connectors.attempts import Duckdb
 
 # dlt and what it stands on warn of their own future.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 PAGINATORS: dict[str, Any] = {
     "pages": {"type": "page_number", "base_page": 0, "total_path": "pages"},

@@ -11,7 +11,7 @@ from tests.connectors.sources.rest.web import Answer, Web, ids, refused, says
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ROWS = [{"id": number} for number in range(10)]
 SELECTED = {"type": "offset", "limit": 4, "total_path": "total"}

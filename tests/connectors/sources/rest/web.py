@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -159,14 +160,15 @@ class Web:
         """The records of each table, and all bookmarks."""
         records: dict[str, list[dict[str, Any]]] = {}
         bookmarks: list[str | None] = []
-        for item in self.source().read(bookmark):
-            match item:
-                case Table():
-                    records.setdefault(item.name, [])
-                case Rows():
-                    records[item.table] += item.records
-                case Checkpoint():
-                    bookmarks.append(item.bookmark)
+        with closing(self.source()) as source:
+            for item in source.read(bookmark):
+                match item:
+                    case Table():
+                        records.setdefault(item.name, [])
+                    case Rows():
+                        records[item.table] += item.records
+                    case Checkpoint():
+                        bookmarks.append(item.bookmark)
         return records, bookmarks
 
     def _job(self, again: int) -> dict[str, Any]:
