@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import abc
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.schema import Kind
 from app.connectors.values.casting import Floating, Text, Unfit
 from app.connectors.values.widening import EXACT, ONE_TEXT, Needed, held_by, needed_for, wider
+from app.connectors.warehouse.changes import Changes, take
 from app.connectors.warehouse.layout import (
     DELETED_COLUMN,
     OWN_COLUMNS,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.schema import Digits, Table
     from app.connectors.values.fitting import Column, ValueRefusedError
+    from app.connectors.warehouse.changes import Step
     from app.connectors.warehouse.session import Session
     from app.domain.naming import Naming
 
@@ -48,56 +51,68 @@ class Tables(abc.ABC):
         self._named = namer(naming)
         self._names: dict[str, str] = {}
         self._demanded: dict[str, dict[str, str]] = {}
-        self._has_changed = False
+
+    def plan(self, table: Table) -> Target:
+        """How the table will be after `make_room`; `pending` if it is not so yet. Changes nothing.
+
+        Raises:
+            ConfigurationError: a name is not possible, the schema policy forbids a new column, existing rows contradict
+                the key or the mode, or something keeps a column from changing its type.
+        """
+        comment = self._comment(table.name)
+        if comment == UNFINISHED and self._is_disposable(self.qualified(table.name)):
+            comment = None
+        return self._plan(table, comment=comment)[0]
 
     def make_room(self, table: Table) -> Target:
         """Creates the table or adds what it lacks, in a transaction in which no other process changes the schema.
 
-        The result is `pending` if anything had to be changed.
-
         Raises:
-            ConfigurationError: a name is not possible, the schema policy forbids a new column, or existing rows
-                contradict the key or the mode.
+            ConfigurationError: as for `plan`; or rows have the same values of a new key.
         """
+        comment = None if self.drop_unfinished(table.name) else self._comment(table.name)
+        target, changes = self._plan(table, comment=comment)
+        changes.carry_out()
+        return target
+
+    def _plan(self, table: Table, *, comment: str | None) -> tuple[Target, Changes]:
+        """The table as it will be, and the changes that lead there; `comment` is None if it is to be made."""
         self._check_name(table.name)
-        self._has_changed = False
         names = column_names(table, column_name=self.column_name, name_key=self.name_key)
         qualified = self.qualified(table.name)
-        comment = self._comment(table.name)
-        if comment == UNFINISHED and self.drop_unfinished(table.name):
-            comment = None
+        changes = Changes(self._session, {} if comment is None else self.columns_of(table.name))
         left_out: tuple[str, ...] = ()
         relaxed: list[str] = []
         if comment is None:
-            self._create(qualified, table, names)
-            self._change(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
-            for name in self._required(table, names):
-                self._change(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
+            self._create(changes, qualified, table, names)
         else:
             self._check_history(table)
             if not table.schema_policy.adds_columns and comment != UNFINISHED:
-                there = self.columns_of(table.name).keys()
+                there = changes.columns.keys()
                 names, left_out = admit_columns(table, names, new=lambda name: self.name_key(name) not in there)
-            self._check_key_is_there(qualified, table, names)
-            self._add_missing(qualified, table, names)
-            self._change_types(qualified, table, names)
-            relaxed = self._relax(qualified, table, names)
-        self._settle_key(qualified, table, [names[field] for field in table.key])
-        present = self.columns_of(table.name)
-        described = {field: self.column(*present[self.name_key(name)]) for field, name in names.items()}
-        free = present.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
-        return Target(
+            self._check_key_is_there(changes, qualified, table, names)
+            self._add_missing(changes, qualified, table, names)
+            self._change_types(changes, qualified, table, names)
+            relaxed = self._relax(changes, qualified, table, names)
+        find_key_steps = partial(self._key_steps, qualified, table, [names[field] for field in table.key])
+        changes.steps += [lambda: take(find_key_steps())] if comment is None else find_key_steps()
+        if changes.steps:
+            self._check_may_change(table.name, changes.statements, is_new=comment is None)
+        described = {field: self.column(*changes.columns[self.name_key(name)]) for field, name in names.items()}
+        free = changes.columns.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
+        target = Target(
             table,
             qualified,
             described,
             left_out=left_out,
             unfinished=comment in (None, UNFINISHED),
             is_new=comment is None,
-            pending=self._has_changed,
+            pending=bool(changes.steps),
             relaxed=tuple(relaxed),
-            has_marks=self.name_key(DELETED_COLUMN) in present,
+            has_marks=self.name_key(DELETED_COLUMN) in changes.columns,
             vacant=lambda field: self.name_key(self.column_name(field)) in free,
         )
+        return target, changes
 
     def type_for(self, target: Target, refused: ValueRefusedError) -> str | None:
         """The type with which the column of a refused value would hold it as well; None if there is none."""
@@ -147,12 +162,13 @@ class Tables(abc.ABC):
         A table that another attempt has reserved stays: its rows are about to move.
         """
         qualified = self.qualified(name)
-        if self._comment(name) != UNFINISHED or not self._lock(qualified):
+        if self._comment(name) != UNFINISHED or not self._lock(qualified) or not self._is_disposable(qualified):
             return False
-        if self.has_rows(qualified) or self._has_dependents(qualified):
-            return False
-        self._change(f"DROP TABLE {qualified}")
+        self._session.run(f"DROP TABLE {qualified}")
         return True
+
+    def _is_disposable(self, qualified: str) -> bool:
+        return not self.has_rows(qualified) and not self._has_dependents(qualified)
 
     def has_rows(self, qualified: str) -> bool:
         return self._session.row(f"SELECT 1 FROM {qualified} LIMIT 1") is not None  # noqa: S608 -- a quoted identifier
@@ -161,10 +177,6 @@ class Tables(abc.ABC):
         """Notes that a load of the table is complete."""
         if target.unfinished:
             self._session.run(f"COMMENT ON TABLE {target.qualified} IS NULL")
-
-    def _change(self, statement: str) -> None:
-        self._session.run(statement)
-        self._has_changed = True
 
     @abc.abstractmethod
     def reserve(self, name: str) -> None:
@@ -237,15 +249,35 @@ class Tables(abc.ABC):
         """The table's comment, "" without one; None if there is no such table."""
 
     @abc.abstractmethod
-    def _add(self, qualified: str, columns: dict[str, str]) -> None:
-        """Adds columns: name → type."""
+    def _additions(self, qualified: str, columns: dict[str, str]) -> list[str]:
+        """The statements that add columns: name → type."""
 
     @abc.abstractmethod
-    def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None: ...
+    def _creation(self, qualified: str, table: Table, names: dict[str, str]) -> str:
+        """The statement that creates the table."""
 
     @abc.abstractmethod
-    def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """Makes the key's columns unique if they have to be, and only then."""
+    def _key_steps(self, qualified: str, table: Table, key: list[str]) -> list[Step]:
+        """Make the key's columns unique if they have to be, and only then; empty if they are so."""
+
+    @abc.abstractmethod
+    def _check_can_change(self, name: str, column: Column, type_: str) -> None:
+        """Raises `ConfigurationError` if something that uses the table's column keeps its type from changing."""
+
+    @abc.abstractmethod
+    def _check_may_change(self, name: str, statements: list[str], *, is_new: bool) -> None:
+        """Raises `ConfigurationError` if this login may not run what creates or changes the table."""
+
+    def _create(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
+        changes.run(self._creation(qualified, table, names))
+        changes.run(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
+        for name in self._required(table, names):
+            changes.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
+        self._note_types(changes, self._shape(table, names))
+
+    def _note_types(self, changes: Changes, types: dict[str, str]) -> None:
+        for name, type_ in types.items():
+            changes.columns[self.name_key(name)] = (name, self.full_type(type_))
 
     def _shape(self, table: Table, names: dict[str, str]) -> dict[str, str]:
         """Column → type, for all columns that the table needs."""
@@ -275,33 +307,34 @@ class Tables(abc.ABC):
             if field in table.required and field not in table.identity and table.columns[field] is not Kind.JSON
         ]
 
-    def _relax(self, qualified: str, table: Table, names: dict[str, str]) -> list[str]:
+    def _relax(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> list[str]:
         """Ends the promises that the source no longer makes; returns their columns."""
         promised = {self.name_key(names[field]) for field in names.keys() & {*table.required, *table.key}}
         broken = [n for n in self._commented_columns(table.name, REQUIRED) if self.name_key(n) not in promised]
         if not broken or not self._can_relax(table.name):
             return []
         for name in broken:
-            self._change(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
-            self._change(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
+            changes.run(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+            changes.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
         return broken
 
-    def _change_types(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+    def _change_types(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
         """Gives columns the types that values have demanded and, if the policy says so, what the source declares."""
         demanded = self._demanded.get(table.name, {})
         declares = table.schema_policy is SchemaPolicy.WIDEN
         if not demanded and not declares:
             return
-        present = self.columns_of(table.name)
         for field, name in names.items():
-            column = self.column(*present[self.name_key(name)])
+            column = self.column(*changes.columns[self.name_key(name)])
             type_ = demanded.get(self.name_key(name))
             if type_ is None and declares and field not in table.inferred:
                 needed = Needed(table.columns[field], table.digits.get(field))
                 as_text = _may_become_text(table, field, column)
                 type_ = self._wider_type(column, needed, declared=True, as_text=as_text)
-            if type_ not in (None, column.type):
-                self._change(self.alteration(qualified, column, str(type_)))
+            if type_ is not None and type_ != column.type:
+                self._check_can_change(table.name, column, type_)
+                changes.run(self.alteration(qualified, column, type_))
+                self._note_types(changes, {column.name: type_})
 
     def declared_type(self, target: Target, field: str) -> str | None:
         """The type with which the field's column would hold all that the source declares; None if it does."""
@@ -330,14 +363,14 @@ class Tables(abc.ABC):
     def _new_type_for(self, needed: Needed, *, declared: bool) -> str:  # noqa: ARG002 -- for those with limits
         return self.new_type(needed.kind, needed.digits)
 
-    def _add_missing(self, qualified: str, table: Table, names: dict[str, str]) -> None:
-        present = self.columns_of(table.name)
-        missing = {name: kind for name, kind in self._shape(table, names).items() if self.name_key(name) not in present}
+    def _add_missing(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
+        shape = self._shape(table, names)
+        missing = {name: type_ for name, type_ in shape.items() if self.name_key(name) not in changes.columns}
         if missing:
-            self._add(qualified, missing)
+            changes.run(*self._additions(qualified, missing))
+            self._note_types(changes, missing)
         if VALID_FROM_COLUMN in missing:
-            since = f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}"  # noqa: S608 -- a quoted identifier
-            self._change(since)
+            changes.run(f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}")  # noqa: S608 -- quoted
 
     def _check_name(self, name: str) -> None:
         if wrong := self._refused_name(name):
@@ -347,11 +380,11 @@ class Tables(abc.ABC):
                 f"the tables {other!r} and {name!r} would be one table in this destination: rename one of them"
             )
 
-    def _check_key_is_there(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+    def _check_key_is_there(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
         if table.mode is not WriteMode.UPSERT and (table.mode is not WriteMode.HISTORY or table.full_refresh):
             return
-        present = self.columns_of(table.name)
-        missing = [names[field] for field in table.key if field in names and self.name_key(names[field]) not in present]
+        there = changes.columns.keys()
+        missing = [names[field] for field in table.key if field in names and self.name_key(names[field]) not in there]
         if missing and self.has_rows(qualified):
             raise ConfigurationError(
                 f"table {table.name!r} has rows, but no column {', '.join(map(repr, missing))}, which the key has now: "

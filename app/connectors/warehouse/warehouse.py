@@ -44,14 +44,6 @@ _ANEW: Final = (
 )
 
 
-class _TakenBack(Exception):  # noqa: N818 -- nothing is wrong
-    """Rolls back a trial run; `target` is how the table would look."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__()
-        self.target = target
-
-
 class Warehouse(abc.ABC):
     """The order of steps, the same for every database."""
 
@@ -86,7 +78,7 @@ class Warehouse(abc.ABC):
         """
         first = table.name not in self._stages
         with self._translate_errors(f"cannot prepare table {table.name!r}"):
-            target = self._try_changes(table, first=first)
+            target = self._plan(table, first=first)
             if first and (warning := inexact_warning(target, remedies=self._remedies(target))):
                 self._log("warn", warning)
             if stage := self._stages.get(table.name):
@@ -94,25 +86,17 @@ class Warehouse(abc.ABC):
             else:
                 self._stages[table.name] = self._stage(target, number=len(self._stages))
 
-    def _try_changes(self, table: Table, *, first: bool) -> Target:
-        """Changes the table and takes that back, so that what is impossible fails before the source is read."""
-
-        def change() -> Target:
+    def _plan(self, table: Table, *, first: bool) -> Target:
+        """How the table will be, so that what is impossible fails before the source is read."""
+        with self._transaction():
             self._bookmark.hold()
-            target = self._tables.make_room(table)
+            target = self._tables.plan(table)
             if (with_marker := target.with_unannounced_marker) is not None:
-                target = self._tables.make_room(with_marker)
-            if first and self._reload_reason:
+                target = self._tables.plan(with_marker)
+            if first and self._reload_reason and not target.is_new:
                 has_rows = partial(self._tables.has_rows, target.qualified)
                 check_is_empty(table, reason=self._reload_reason, has_rows=has_rows)
-            if target.pending:
-                raise _TakenBack(target)
-            return target
-
-        try:
-            return self._change_schema(change)
-        except _TakenBack as back:
-            return back.target
+        return target
 
     def _change(self, stages: Iterable[Stage]) -> list[tuple[Stage, Target]]:
         """Makes the tables as their stages need them, and reserves them; returns the stages of those that were not so.

@@ -13,7 +13,7 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.destinations.postgres import destination
 from app.connectors.destinations.postgres.destination import PostgresDestination
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
-from app.domain.errors import SynclineError
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 from tests.connectors.attempts import Duckdb, unheard
 from tests.connectors.fences import fence_of
@@ -349,6 +349,14 @@ def test_a_table_of_another_role_is_written_to_without_changing_it(postgres: Pos
     writing.begin(Table("made", {"id": Kind.INTEGER}, key=("id",), mode=WriteMode.UPSERT))
     writing.write("made", [{"id": 1}])
     assert writing.commit(None, final=True) == 1
+    with pytest.raises(
+        ConfigurationError, match=r"table 'made' has to change, which only its owner .+ may do"
+    ) as refused:
+        writing.begin(Table("made", {"id": Kind.INTEGER, "more": Kind.TEXT}, key=("id",), mode=WriteMode.UPSERT))
+    assert str(refused.value).endswith('let them run ALTER TABLE "loaded"."made" ADD COLUMN "more" text')
+    postgres.execute("REVOKE CREATE ON SCHEMA loaded FROM loads")
+    with pytest.raises(ConfigurationError, match='run GRANT CREATE ON SCHEMA "loaded" TO loads'):
+        writing.begin(Table("other", {"id": Kind.INTEGER}))
     writing.close()
     postgres.execute("DROP OWNED BY loads")
     postgres.execute("DROP ROLE loads")

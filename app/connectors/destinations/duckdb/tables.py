@@ -14,11 +14,13 @@ from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.tables import Tables
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Table
     from app.connectors.values.casting import Holds
     from app.connectors.values.widening import Needed
+    from app.connectors.warehouse.changes import Step
     from app.connectors.warehouse.session import Session
     from app.domain.naming import Naming
 
@@ -120,14 +122,29 @@ class DuckdbTables(Tables):
 
     def _can_relax(self, name: str) -> bool:
         """DuckDB does not change columns of a table with indexes; a NULL that comes then is refused with what to do."""
-        found = self._session.row(
+        return not self._indexes(name)
+
+    def _check_can_change(self, name: str, column: Column, type_: str) -> None:
+        if indexes := self._indexes(name):
+            raise ConfigurationError(
+                f"column {column.name!r} of table {name!r} cannot become {type_} while the table has indexes: drop "
+                f"{' and '.join(indexes)} with DROP INDEX, and make them again after the next task"
+            )
+
+    def _check_may_change(self, name: str, statements: list[str], *, is_new: bool) -> None:
+        """Who can open the file may change all tables."""
+
+    def _indexes(self, name: str) -> list[str]:
+        """The quoted names of the table's indexes."""
+        found = self._session.rows(
             """
-            SELECT 1 FROM duckdb_indexes()
+            SELECT index_name FROM duckdb_indexes()
             WHERE database_name = $1 AND lower(schema_name) = lower($2) AND lower(table_name) = lower($3)
+            ORDER BY index_name
             """,
             *(TARGET, self._schema, name),
         )
-        return found is None
+        return [quoted(self._schema, index) for (index,) in found]
 
     def new_type(self, kind: Kind, digits: Digits | None) -> str:
         return new_type(kind, digits)
@@ -156,12 +173,11 @@ class DuckdbTables(Tables):
         )
         return None if row is None else str(row[0])
 
-    def _add(self, qualified: str, columns: dict[str, str]) -> None:
-        for name, kind in columns.items():
-            self._change(f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {kind}")
+    def _additions(self, qualified: str, columns: dict[str, str]) -> list[str]:
+        return [f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {type_}" for name, type_ in columns.items()]
 
-    def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
-        self._change(f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})")
+    def _creation(self, qualified: str, table: Table, names: dict[str, str]) -> str:
+        return f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})"
 
     def reserve(self, name: str) -> None:
         """Nothing to do: tables are made and filled in one transaction."""
@@ -175,8 +191,9 @@ class DuckdbTables(Tables):
     def _has_dependents(self, qualified: str) -> bool:  # noqa: ARG002 -- views do not keep a table from being dropped
         return False
 
-    def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """Adds no index: joins do not need one, and DuckDB keeps indexes in memory."""
+    def _key_steps(self, qualified: str, table: Table, key: list[str]) -> list[Step]:  # noqa: ARG002
+        """No index: joins do not need one, and DuckDB keeps indexes in memory."""
+        return []
 
 
 def new_type(kind: Kind, digits: Digits | None) -> str:

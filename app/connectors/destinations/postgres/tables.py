@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -16,6 +17,7 @@ from app.domain.writing import WriteMode
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Digits, Kind, Table
     from app.connectors.values.fitting import Column
+    from app.connectors.warehouse.changes import Step
     from app.connectors.warehouse.session import Session
     from app.domain.naming import Naming
 
@@ -35,6 +37,24 @@ _UNIQUE = """
 _DEPENDENTS = """
     SELECT 1 FROM pg_depend
     WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass($1) AND deptype = 'n' LIMIT 1
+"""
+_NO_CREATOR = "SELECT quote_ident(current_user) WHERE NOT has_schema_privilege(to_regnamespace($1), 'CREATE')"
+_NO_OWNER = """
+    SELECT pg_get_userbyid(relowner), quote_ident(current_user) FROM pg_class
+    WHERE oid = to_regclass($1) AND NOT pg_has_role(relowner, 'USAGE')
+"""
+# What PostgreSQL refuses to carry along: https://www.postgresql.org/docs/current/catalog-pg-depend.html
+_USERS_OF_COLUMN = """
+    SELECT DISTINCT CASE WHEN relkind IN ('v', 'm') THEN pg_describe_object('pg_class'::regclass, ev_class, 0)
+                         ELSE pg_describe_object(classid, objid, objsubid) END
+    FROM pg_depend JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+        LEFT JOIN pg_rewrite ON classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = objid
+        LEFT JOIN pg_class AS viewed ON viewed.oid = ev_class
+        LEFT JOIN pg_attrdef ON classid = 'pg_attrdef'::regclass AND pg_attrdef.oid = objid
+    WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass($1) AND attname = $2
+      AND (adnum <> attnum OR classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
+                                          'pg_proc'::regclass, 'pg_publication_rel'::regclass))
+    ORDER BY 1
 """
 # In the database that has the table; 1 sets it apart from the lock on schemas.
 _RESERVED = "hashtextextended('syncline:' || $1, 1)"
@@ -114,15 +134,15 @@ class PostgresTables(Tables):
         )
         return None if row is None else str(row[0])
 
-    def _add(self, qualified: str, columns: dict[str, str]) -> None:
-        added = ", ".join(f"ADD COLUMN {quoted(name)} {kind}" for name, kind in columns.items())
-        self._change(f"ALTER TABLE {qualified} {added}")
+    def _additions(self, qualified: str, columns: dict[str, str]) -> list[str]:
+        added = ", ".join(f"ADD COLUMN {quoted(name)} {type_}" for name, type_ in columns.items())
+        return [f"ALTER TABLE {qualified} {added}"]
 
-    def _create(self, qualified: str, table: Table, names: dict[str, str]) -> None:
+    def _creation(self, qualified: str, table: Table, names: dict[str, str]) -> str:
         shape = self._definitions(table, names)
         if table.identity and table.mode is WriteMode.UPSERT:
             shape.append(f"PRIMARY KEY ({column_list(names[field] for field in table.identity)})")
-        self._change(f"CREATE TABLE {qualified} ({', '.join(shape)})")
+        return f"CREATE TABLE {qualified} ({', '.join(shape)})"
 
     def reserve(self, name: str) -> None:
         self._session.row(f"SELECT pg_advisory_lock_shared({_RESERVED})", self.qualified(name))
@@ -137,48 +157,71 @@ class PostgresTables(Tables):
         self._session.run(f"LOCK TABLE {qualified} IN ACCESS EXCLUSIVE MODE")
         return True
 
+    def _check_can_change(self, name: str, column: Column, type_: str) -> None:
+        users = [user for (user,) in self._session.rows(_USERS_OF_COLUMN, self.qualified(name), column.name)]
+        if users:
+            raise ConfigurationError(
+                f"column {column.name!r} of table {name!r} cannot become {type_} while it is used by "
+                f"{' and '.join(users)}: drop that, and make it again after the next task, or set "
+                "'schema_policy: evolve' and correct the value at the source"
+            )
+
+    def _check_may_change(self, name: str, statements: list[str], *, is_new: bool) -> None:
+        if is_new and (login := self._session.row(_NO_CREATOR, quoted(self._schema))):
+            raise ConfigurationError(
+                f"table {name!r} does not exist, and this login may not create it: run "
+                f"GRANT CREATE ON SCHEMA {quoted(self._schema)} TO {login[0]}"
+            )
+        if not is_new and (found := self._session.row(_NO_OWNER, self.qualified(name))):
+            owner, login = found
+            statement = "; ".join(statements) or f"ALTER TABLE {self.qualified(name)} OWNER TO {login}"
+            raise ConfigurationError(
+                f"table {name!r} has to change, which only its owner {owner!r} may do: let them run {statement}"
+            )
+
     def _has_dependents(self, qualified: str) -> bool:
         return self._session.row(_DEPENDENTS, qualified) is not None
 
-    def _settle_key(self, qualified: str, table: Table, key: list[str]) -> None:
-        """Keeps a unique index on the key where each has only one row, and removes those of earlier keys.
+    def _key_steps(self, qualified: str, table: Table, key: list[str]) -> list[Step]:
+        """Keep a unique index on the key where each has only one row, and remove those of earlier keys.
 
         A replacement gets no new one: it may be what removes the rows that contradict a new key.
         """
         keeps_several = table.mode in (WriteMode.APPEND, WriteMode.HISTORY)
         predicate = _COUNTS if table.mode is WriteMode.HISTORY else None
         has_one = False
+        steps: list[Step] = []
         for index in self._unique_indexes(qualified):
             is_on_key = index.columns == sorted(key) and index.predicate in (None, _COUNTS)
             if is_on_key and index.predicate == predicate and table.mode is not WriteMode.APPEND:
                 has_one = True
-                if index.is_earlier_key:
-                    self._claim_unique(index)
+                if index.is_earlier_key and index.comment is None:
+                    steps.append(partial(self._claim_unique, index))
             elif index.comment == _KEY or (is_on_key and keeps_several):
-                self._drop_unique(qualified, index)
+                steps.append(partial(self._drop_unique, qualified, index))
         if key and not has_one and table.mode in (WriteMode.UPSERT, WriteMode.HISTORY):
-            self._add_unique(qualified, table, key, predicate)
+            steps.append(partial(self._add_unique, qualified, table, key, predicate))
+        return steps
 
     def _unique_indexes(self, qualified: str) -> list[_Unique]:
         return [_Unique(*row) for row in self._session.rows(_UNIQUE, qualified)]
 
     def _claim_unique(self, index: _Unique) -> None:
-        if index.comment is None:
-            self._change(f"COMMENT ON INDEX {index.name} IS '{_KEY}'")
+        self._session.run(f"COMMENT ON INDEX {index.name} IS '{_KEY}'")
 
     def _drop_unique(self, qualified: str, index: _Unique) -> None:
         if index.constraint is None:
-            self._change(f"DROP INDEX {index.name}")
+            self._session.run(f"DROP INDEX {index.name}")
             return
-        self._change(f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(index.constraint)}")
+        self._session.run(f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(index.constraint)}")
         if index.is_primary:  # which leaves NOT NULL behind
             for name in index.columns:
-                self._change(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+                self._session.run(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
 
     def _add_unique(self, qualified: str, table: Table, key: list[str], predicate: str | None) -> None:
         where = f" WHERE {predicate}" if predicate else ""
         try:
-            self._change(f"CREATE UNIQUE INDEX ON {qualified} ({column_list(key)}){where}")
+            self._session.run(f"CREATE UNIQUE INDEX ON {qualified} ({column_list(key)}){where}")
         except psycopg.errors.UniqueViolation as error:
             raise ConfigurationError(
                 f"table {table.name!r} has several rows with the same values of {', '.join(map(repr, key))}, which "
@@ -187,5 +230,5 @@ class PostgresTables(Tables):
                 "another key"
             ) from None
         for index in self._unique_indexes(qualified):
-            if index.columns == sorted(key) and index.predicate == predicate:
+            if index.columns == sorted(key) and index.predicate == predicate and index.comment is None:
                 self._claim_unique(index)

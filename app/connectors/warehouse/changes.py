@@ -1,0 +1,40 @@
+"""What a table still lacks: steps that can be taken later, and the columns that it will have then."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from app.connectors.warehouse.session import Session
+
+    Step: TypeAlias = Callable[[], object]
+
+
+class Changes:
+    """`columns` are those of the table after all `steps`: key of the name → (name, type).
+
+    `statements` are those among the steps that are known already.
+    """
+
+    def __init__(self, session: Session, columns: dict[str, tuple[str, str]]) -> None:
+        self._session = session
+        self.columns = dict(columns)
+        self.steps: list[Step] = []
+        self.statements: list[str] = []
+
+    def run(self, *statements: str) -> None:
+        """Adds a step for each of the statements."""
+        self.statements += statements
+        self.steps += [partial(self._session.run, statement) for statement in statements]
+
+    def carry_out(self) -> None:
+        take(self.steps)
+
+
+def take(steps: Iterable[Step]) -> None:
+    for step in steps:
+        step()
