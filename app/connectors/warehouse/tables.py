@@ -328,9 +328,7 @@ class Tables(abc.ABC):
             column = self.column(*changes.columns[self.name_key(name)])
             type_ = demanded.get(self.name_key(name))
             if type_ is None and declares and field not in table.inferred:
-                needed = Needed(table.columns[field], table.digits.get(field))
-                as_text = _may_become_text(table, field, column)
-                type_ = self._wider_type(column, needed, declared=True, as_text=as_text)
+                type_ = self._declared_type(table, field, column)
             if type_ is not None and type_ != column.type:
                 self._check_can_change(table.name, column, type_)
                 changes.run(self.alteration(qualified, column, type_))
@@ -338,8 +336,11 @@ class Tables(abc.ABC):
 
     def declared_type(self, target: Target, field: str) -> str | None:
         """The type with which the field's column would hold all that the source declares; None if it does."""
-        column, needed = target.columns[field], Needed(target.table.columns[field], target.table.digits.get(field))
-        as_text = _may_become_text(target.table, field, column)
+        return self._declared_type(target.table, field, target.columns[field])
+
+    def _declared_type(self, table: Table, field: str, column: Column) -> str | None:
+        needed = Needed(table.columns[field], table.digits.get(field))
+        as_text = _may_become_text(table, field, column)
         return self._wider_type(column, needed, declared=True, as_text=as_text)
 
     def _wider_type(self, column: Column, needed: Needed, *, declared: bool, as_text: bool) -> str | None:
