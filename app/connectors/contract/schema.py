@@ -104,7 +104,8 @@ class Table:
     `full_refresh` this pass has all rows of the source, otherwise the new ones. The attempt sets `mode` and
     `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known, and
     `source_types` what the source itself calls the types of columns. The source promises that `required` columns are
-    never NULL. Columns are `inferred` if the source says nothing about them: values have shown them.
+    never NULL. Columns are `inferred` if the source says nothing about them: values have shown them. The types of all
+    others are `declared_by_user`, or by the source itself.
 
     `empty` and `max_shrink` (percent) say how far a reading of all rows may shrink the table; None: as far as it likes.
     The attempt sets them; a source with an option of its own may set `empty`.
@@ -139,6 +140,7 @@ class Table:
     empty: Empty | None = None
     max_shrink: float | None = None
     inferred: frozenset[str] = frozenset()
+    declared_by_user: bool = False
     partial: bool = False
     delete_marker: str | None = None
     deletes: Deletes = Deletes.MARK

@@ -319,9 +319,10 @@ class Tables(abc.ABC):
         return broken
 
     def _change_types(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
-        """Gives columns the types that values have demanded and, if the policy says so, what the source declares."""
+        """Gives columns the types that values have demanded, and those that are declared by who may change them."""
         demanded = self._demanded.get(table.name, {})
-        declares = table.schema_policy is SchemaPolicy.WIDEN
+        policy = table.schema_policy
+        declares = policy is SchemaPolicy.WIDEN or (policy is SchemaPolicy.EVOLVE and table.declared_by_user)
         if not demanded and not declares:
             return
         for field, name in names.items():

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import DescribedTable, Emptied, Log, Position
     from app.connectors.contract.schema import Table
+    from app.connectors.values.fitting import Column
     from app.connectors.warehouse.bookmarks import Bookmark
     from app.connectors.warehouse.layout import Target
     from app.connectors.warehouse.stage import Stage
@@ -162,8 +163,8 @@ class Warehouse(abc.ABC):
         field, column = next(item for item in target.columns.items() if item[1].name == refused.column)
         is_guessed = target.is_new and field in target.table.inferred
         if target.table.schema_policy is not SchemaPolicy.WIDEN and not is_guessed:
-            statement = self._tables.statement_for(target.table.name, column, type_)
-            raise ValueRefusedError(f"{refused}. Set 'schema_policy: widen', or run {statement}")
+            other = self._other_way(target, column, type_)
+            raise ValueRefusedError(f"{refused}. Set 'schema_policy: widen', or {other}")
         self._tables.demand(target.table.name, column.name, type_)
         try:
             self.begin(target.table)
@@ -172,6 +173,12 @@ class Warehouse(abc.ABC):
             raise
         if stage.target.columns[field].type == column.type:
             raise refused
+
+    def _other_way(self, target: Target, column: Column, type_: str) -> str:
+        """What makes room for a value without a change of the schema policy."""
+        if target.is_new:
+            return "correct the value or its type at the source"
+        return f"run {self._tables.statement_for(target.table.name, column, type_)}"
 
     def _remedies(self, target: Target) -> list[str]:
         """The statements that would give columns of binary floats the decimals of their source."""

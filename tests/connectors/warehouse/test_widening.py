@@ -15,6 +15,7 @@ from app.connectors.destinations.postgres.options import PostgresDestinationOpti
 from app.domain.errors import SynclineError
 from tests.connectors.attempts import Duckdb, Postgres, Told, Trial, unheard
 from tests.connectors.fences import fence_of
+from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
 from tests.connectors.warehouse.test_way_out import columns
 
 if TYPE_CHECKING:
@@ -102,6 +103,39 @@ def test_without_widen_the_error_names_the_statement_that_helps(made: Made) -> N
     made.warehouse.execute(error.partition(", or run ")[2])
     assert made.load("10", '"n/a"').finished.rows_written == 1
     assert made.values() == ["10", "n/a"]
+
+
+def test_a_type_that_the_user_declares_widens_its_column_without_the_policy(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    trial = Trial(tmp_path, {"warehouse": warehouse.options()}, "files")
+    parameters: dict[str, Any] = {"path": str(tmp_path / "*.jsonl")}
+    trial.collection = {"primary_key": ["id"], "write_mode": "upsert", "parameters": parameters}
+    (tmp_path / "1.jsonl").write_text('{"id": 1, "v": true}')
+    assert trial.run().finished
+    (tmp_path / "2.jsonl").write_text('{"id": 2, "v": "x"}')
+    assert "set the column's type in 'types'" in trial.run().failed.error
+    parameters["types"] = {"v": "text"}
+    trial.collection["schema_policy"] = "freeze"
+    assert trial.run().failed, "which changes no table"
+    trial.collection["schema_policy"] = "evolve"
+    assert trial.run().finished
+    assert warehouse.execute("SELECT v FROM loaded.made ORDER BY id") == [("true",), ("x",)]
+
+
+def test_a_value_that_does_not_fit_the_first_load_of_a_declared_type_names_no_table(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    origin = SqliteOrigin(tmp_path / "shop.db")
+    origin.execute("CREATE TABLE made (id INTEGER, active BOOLEAN)")
+    origin.execute("INSERT INTO made VALUES (1, 't')")
+    copying = Copying(origin.url, tmp_path, {"warehouse": warehouse.options()})
+    copying.collection = {"primary_key": ["id"]}
+    error = copying.run().failed.error
+    assert error.endswith("Set 'schema_policy: widen', or correct the value or its type at the source")
+    copying.collection["schema_policy"] = "widen"
+    assert copying.run().finished
+    assert warehouse.execute("SELECT active FROM loaded.made") == [("t",)]
 
 
 def test_a_table_that_is_not_made_yet_takes_the_type_that_its_first_values_need(made: Made) -> None:

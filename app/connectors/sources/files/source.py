@@ -307,6 +307,7 @@ class _GrowingTable:
             digits=digits,
             empty=self._empty,
             inferred=frozenset(kinds.keys() - self._declared),
+            declared_by_user=True,
         )
 
 

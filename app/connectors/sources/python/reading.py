@@ -178,6 +178,7 @@ class Reading:
             full_refresh=settings.full_refresh,
             digits=settings.digits,
             inferred=frozenset(columns.keys() - settings.columns.keys()),
+            declared_by_user=True,
         )
 
     def _checkpoint(self, reached: Bookmark) -> Iterator[Checkpoint]:

@@ -165,5 +165,6 @@ class Reading:
             full_refresh=plan.full_refresh,
             digits=plan.digits,
             inferred=frozenset(columns.keys() - plan.declared.keys()),
+            declared_by_user=True,
         )
         return self._table

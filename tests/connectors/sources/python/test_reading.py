@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import textwrap
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,6 +56,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
             del sys.modules[name]
 
 
+declared = partial(Table, declared_by_user=True)
+
+
 def items(source: PythonSource, bookmark: str | None = None) -> list[Table | Rows | Checkpoint]:
     return list(source.read(bookmark))
 
@@ -75,7 +79,7 @@ def test_the_decorator_declares_the_table(made: Made) -> None:
     """)
     columns = {"id": Kind.INTEGER, "at": Kind.TIMESTAMP}
     assert items(source) == [
-        Table("t", columns, key=("id",), cursor_field="at"),
+        declared("t", columns, key=("id",), cursor_field="at"),
         Rows("t", [{"id": 1, "at": "2024-01-01"}], size=46),
         Checkpoint('{"page": 1}'),
         Rows("t", [{"id": 2}], size=18),
@@ -88,7 +92,7 @@ def test_a_schema_that_comes_first_declares_it_too(made: Made) -> None:
             yield Schema(columns={"id": int}, key="id", mode="incremental")
             yield {"id": 1}
     """)
-    assert items(source)[0] == Table("t", {"id": Kind.INTEGER}, key=("id",))
+    assert items(source)[0] == declared("t", {"id": Kind.INTEGER}, key=("id",))
 
 
 def test_the_catalogue_has_the_last_word(made: Made) -> None:
@@ -101,7 +105,7 @@ def test_the_catalogue_has_the_last_word(made: Made) -> None:
     """
     source = made(code, sync_mode="full_refresh", primary_key=["no"])
     table, _, *checkpoints = items(source, "5")
-    assert table == Table("t", {"id": Kind.INTEGER, "no": Kind.INTEGER}, key=("no",), full_refresh=True)
+    assert table == declared("t", {"id": Kind.INTEGER, "no": Kind.INTEGER}, key=("no",), full_refresh=True)
     assert checkpoints == [Checkpoint(None)]
 
 
@@ -114,9 +118,9 @@ def test_columns_that_nobody_declares_come_with_their_first_values(made: Made) -
             yield {"id": 2, "more": 1.5}
     """)
     first, rows, _, second, more = items(source)
-    assert first == Table("t", {"id": Kind.INTEGER}, cursor_field="id", inferred=frozenset({"id"}))
+    assert first == declared("t", {"id": Kind.INTEGER}, cursor_field="id", inferred=frozenset({"id"}))
     columns = {"id": Kind.INTEGER, "more": Kind.FLOAT}
-    assert second == Table("t", columns, cursor_field="id", inferred=frozenset(columns))
+    assert second == declared("t", columns, cursor_field="id", inferred=frozenset(columns))
     assert [each.records for each in (rows, more) if isinstance(each, Rows)] == [
         [{"id": 1, "more": None}],
         [{"id": 2, "more": 1.5}],
@@ -132,7 +136,7 @@ def test_a_record_that_is_filled_again_and_again_counts_each_time(made: Made) ->
     """)
     table, rows, _ = items(source)
     assert isinstance(rows, Rows)
-    assert table == Table("t", {"id": Kind.NUMBER}, full_refresh=True, inferred=frozenset({"id"}))
+    assert table == declared("t", {"id": Kind.NUMBER}, full_refresh=True, inferred=frozenset({"id"}))
     assert rows.records == [{"id": 1.5}, {"id": 2}]
 
 
