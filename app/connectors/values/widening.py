@@ -22,7 +22,8 @@ _KINDS: Final[tuple[tuple[type[casting.Holds], Kind], ...]] = (
     (times.Date, Kind.DATE),
     (times.TimeOfDay, Kind.TIME),
 )
-EXACT: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.DECIMAL})
+INTEGERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER})
+EXACT: Final = INTEGERS | {Kind.DECIMAL}
 ONE_TEXT: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.DATE, Kind.TIME, Kind.UUID, Kind.TEXT})
 """Databases write such values as text in the form in which they come; others have several forms."""
 # Whatever comes, these stay: they hold everything, or nothing else can be made of their values.
@@ -34,6 +35,9 @@ class Needed(NamedTuple):
 
     kind: Kind
     digits: Digits | None = None
+
+
+FLOATS: Final = Needed(Kind.FLOAT)
 
 
 def held_by(holds: casting.Holds) -> Needed | None:

@@ -24,6 +24,7 @@ from app.connectors.warehouse.resent import Resent
 from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.connectors.warehouse.staged import Staged
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.numbers import EXACT_IN_A_DOUBLE
 from app.domain.writing import Deletes, WriteMode
 
 if TYPE_CHECKING:
@@ -83,6 +84,13 @@ class Stage(Staged):
         if {column.name: column.type for column in target.columns.values()} != self.columns:
             raise SynclineError(f"the columns of table {target.table.name!r} have changed while rows were read for it")
         self.target = dataclasses.replace(target, pending=False)
+
+    def has_fractions(self, column: Column) -> bool:
+        """Whether a column of floats has other values than integers that are exact in a float."""
+        name = quoted(column.name)
+        tables = [self.name] if self.target.is_new else [self.name, self.target.qualified]
+        odd = f"NOT ({name} = trunc({name}) AND abs({name}) <= {EXACT_IN_A_DOUBLE})"
+        return any(self._session.row(f"SELECT 1 FROM {table} WHERE {odd} LIMIT 1") for table in tables)  # noqa: S608
 
     @abc.abstractmethod
     def add(self, batch: Batch, fields: AbstractSet[str]) -> None:

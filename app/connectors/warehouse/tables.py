@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.schema import Kind
 from app.connectors.values.casting import Floating, Text, Unfit
-from app.connectors.values.widening import EXACT, ONE_TEXT, Needed, held_by, needed_for, wider
+from app.connectors.values.widening import EXACT, FLOATS, INTEGERS, ONE_TEXT, Needed, held_by, needed_for, wider
 from app.connectors.warehouse.changes import Changes, take
 from app.connectors.warehouse.layout import (
     DELETED_COLUMN,
@@ -27,7 +27,7 @@ from app.domain.naming import namer
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.connectors.contract.schema import Digits, Table
     from app.connectors.values.fitting import Column, ValueRefusedError
@@ -114,8 +114,13 @@ class Tables(abc.ABC):
         )
         return target, changes
 
-    def type_for(self, target: Target, refused: ValueRefusedError) -> str | None:
-        """The type with which the column of a refused value would hold it as well; None if there is none."""
+    def type_for(
+        self, target: Target, refused: ValueRefusedError, *, has_fractions: Callable[[Column], bool]
+    ) -> str | None:
+        """The type with which the column of a refused value would hold it as well; None if there is none.
+
+        `has_fractions` says whether a column of floats has other values than integers.
+        """
         field = next((field for field, each in target.columns.items() if each.name == refused.column), None)
         if field is None:
             return None
@@ -125,8 +130,11 @@ class Tables(abc.ABC):
             return declared
         if (usual := self._usual_type(column)) and _holds(self.column(column.name, usual), refused.value):
             return usual
-        needed = needed_for(refused.value)
-        return self._wider_type(column, needed, declared=False, as_text=_may_become_text(target.table, field, column))
+        needed, held = needed_for(refused.value), held_by(column.holds)
+        if held == FLOATS and needed.kind in INTEGERS and not has_fractions(column):
+            held = Needed(Kind.INTEGER)
+        as_text = _may_become_text(target.table, field, column)
+        return self._wider_type(column, held, needed, declared=False, as_text=as_text)
 
     def _usual_type(self, column: Column) -> str | None:
         """The type of new columns that hold the same kind, if this one is narrower."""
@@ -342,15 +350,16 @@ class Tables(abc.ABC):
     def _declared_type(self, table: Table, field: str, column: Column) -> str | None:
         needed = Needed(table.columns[field], table.digits.get(field))
         as_text = _may_become_text(table, field, column)
-        return self._wider_type(column, needed, declared=True, as_text=as_text)
+        return self._wider_type(column, held_by(column.holds), needed, declared=True, as_text=as_text)
 
-    def _wider_type(self, column: Column, needed: Needed, *, declared: bool, as_text: bool) -> str | None:
-        """The type that holds what `column` holds and what is needed; None if there is none, or if it is the column's.
+    def _wider_type(
+        self, column: Column, held: Needed | None, needed: Needed, *, declared: bool, as_text: bool
+    ) -> str | None:
+        """The type that holds what is held and what is needed; None if there is none, or if it is the column's.
 
         What is not `declared` by the source holds only one value that did not fit; a column may also be narrower than
         new ones of its kind are.
         """
-        held = held_by(column.holds)
         if held is None:
             return None
         both = wider(held, needed, declared=declared) or (None if declared else held)

@@ -157,7 +157,7 @@ class Warehouse(abc.ABC):
             ValueRefusedError: no type would hold it, or the schema policy does not allow that; says what to do.
         """
         target = stage.target
-        type_ = self._tables.type_for(target, refused)
+        type_ = self._tables.type_for(target, refused, has_fractions=partial(self._has_fractions, stage))
         if type_ is None:
             raise ValueRefusedError(f"{refused}. {_ANEW}") if refused.column else refused
         field, column = next(item for item in target.columns.items() if item[1].name == refused.column)
@@ -173,6 +173,10 @@ class Warehouse(abc.ABC):
             raise
         if stage.target.columns[field].type == column.type:
             raise refused
+
+    def _has_fractions(self, stage: Stage, column: Column) -> bool:
+        with self._transaction():
+            return stage.has_fractions(column)
 
     def _other_way(self, target: Target, column: Column, type_: str) -> str:
         """What makes room for a value without a change of the schema policy."""

@@ -105,6 +105,34 @@ def test_without_widen_the_error_names_the_statement_that_helps(made: Made) -> N
     assert made.values() == ["10", "n/a"]
 
 
+@pytest.mark.parametrize(
+    ("last", "type_"), [(2**53 + 1, "BIGINT"), (2**70, "HUGEINT"), ("0.12345678901234567891", "VARCHAR")]
+)
+@pytest.mark.parametrize("separately", [False, True])
+def test_integers_that_outgrow_a_double_stay_what_they_were(
+    duckdb: Duckdb, tmp_path: Path, last: int | str, type_: str, *, separately: bool
+) -> None:
+    """JSON's numbers are doubles at first."""
+    trial = Trial(tmp_path, {"warehouse": duckdb.options()}, "files")
+    trial.collection = {
+        "primary_key": ["id"],
+        "write_mode": "upsert",
+        "schema_policy": "widen" if separately else "evolve",
+        "parameters": {"path": str(tmp_path / "*.jsonl")},
+    }
+    (tmp_path / "1.jsonl").write_text("".join(f'{{"id": {number}, "user": {number}}}\n' for number in range(30_000)))
+    if separately:
+        assert trial.run().finished
+        assert columns(duckdb)["user"] == "DOUBLE"
+    (tmp_path / "2.jsonl").write_text(f'{{"id": 30000, "user": {last}}}')
+    assert trial.run().finished
+    assert columns(duckdb)["user"] == type_
+    found = [str(value) for (value,) in duckdb.execute('SELECT "user" FROM loaded.made ORDER BY id')]
+    assert found[-1] == str(last)
+    if type_ != "VARCHAR":
+        assert found[:-1] == [str(number) for number in range(30_000)]
+
+
 def test_a_type_that_the_user_declares_widens_its_column_without_the_policy(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ def alteration(table: str, column: Column, type_: str) -> str:
     using = f"{name}::{type_}"
     if type_ == NEW_TYPES[Kind.JSON]:
         using = f"to_jsonb({name})"
-    elif isinstance(column.holds, casting.Floating):
+    elif isinstance(column.holds, casting.Floating) and type_ != NEW_TYPES[Kind.INTEGER]:
         # Cast directly, a double loses its last digits.
         using = f"{name}::text::{type_}"
     return f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {type_} USING {using}"
