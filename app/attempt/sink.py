@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.contract.blame import destination_subject, joined, prefix_errors
-from app.connectors.contract.passes import Completing, Describing, Emptying, Fence, Position
+from app.connectors.contract.passes import Completing, Describing, Emptying, Fence, Forgetful, Position
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.connectors.warehouse.layout import ReloadRefusedError
@@ -45,10 +45,12 @@ class Sink:
         *,
         log: Log | None = None,
         naming: Naming = AS_IS,
+        standing: Standing | None = None,
     ) -> None:
         """`log` gets a failure immediately, if other destinations continue before it is raised.
 
-        The destination itself names its columns; its tables get their names here, by `naming`.
+        `standing` is what its bookmarks stand for, if it does not say so itself. The destination itself names its
+        columns; its tables get their names here, by `naming`.
         """
         self.name = name
         self.position = position or Position()
@@ -57,6 +59,7 @@ class Sink:
         self._destination = destination
         self._log = log
         self._named = namer(naming)
+        self._standing = standing
         self._tables: dict[str, str] = {}
 
     @classmethod
@@ -64,6 +67,7 @@ class Sink:
         """Opens the destination of this name; an error becomes its `failure`."""
         description = job.destinations[name]
         naming: Naming = description.get("naming") or AS_IS
+        standing = Standing.of(job).in_naming(naming)
         fence = Fence(
             task=job.task,
             task_id=job.task_id,
@@ -72,9 +76,11 @@ class Sink:
             source=job.source,
             collection=job.collection.name,
             generation=job.generation,
-            standing=Standing.of(job).in_naming(naming),
+            standing=standing,
         )
-        sink = cls(name, None, log=log if len(job.destinations) > 1 else None, naming=naming)
+        # The store keeps this, too: one that keeps no bookmark may get the name of this destination later.
+        kept = standing.at({"type": str(description.get("type"))})
+        sink = cls(name, None, log=log if len(job.destinations) > 1 else None, naming=naming, standing=kept)
         sink._destination = sink._try(
             lambda: make_destination(
                 name,
@@ -90,6 +96,11 @@ class Sink:
         if sink.position.reason:
             log("warn", f"destination {name!r}: {sink.position.reason}: reloading everything")
         return sink
+
+    @property
+    def standing(self) -> Standing | None:
+        """What the bookmarks of this attempt stand for."""
+        return self._destination.standing() if isinstance(self._destination, Forgetful) else self._standing
 
     @property
     def lacks_rows(self) -> bool:

@@ -8,7 +8,6 @@ from app.connectors.contract.blame import destination_subject, prefix_errors
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, import_class
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
-from app.connectors.values import jsontext
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.kind import DestinationKind
     from app.connectors.contract.passes import Destination, Fence, Log, Source
     from app.connectors.options.types import Options
-    from app.domain.attempt_protocol import SourceJob
+    from app.domain.attempt_protocol import SavedBookmark, SourceJob
 
 
 def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
@@ -65,7 +64,7 @@ def make_destination(
     work_dir: Path,
     log: Log,
     data_dir: Path | None = None,
-    remembered: Any = None,
+    remembered: SavedBookmark | None = None,
 ) -> Destination:
     """The destination `name` as the catalogue describes it; `work_dir` belongs to this attempt alone.
 
@@ -78,7 +77,7 @@ def make_destination(
     kind, options = _destination_options(name, description)
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
-        kept["remembered"] = None if remembered is None else jsontext.encode(remembered)
+        kept["remembered"] = remembered
         kept["data_dir"] = data_dir or work_dir
     with prefix_errors(destination_subject(name)):
         made: Destination = import_class(kind.where)(options, fence, name=name, work_dir=work_dir, log=log, **kept)

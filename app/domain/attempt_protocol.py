@@ -38,6 +38,13 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     generation: int = 0
 
 
+class SavedBookmark(msgspec.Struct, frozen=True):
+    """A destination's bookmark in the store; `standing` says what it stands for, None in those of earlier releases."""
+
+    bookmark: Any
+    standing: str | None = None
+
+
 class CopyJob(SourceJob, frozen=True, kw_only=True):
     """The job of an attempt that loads rows.
 
@@ -50,7 +57,7 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     attempt: int
     claim: int
     destinations: dict[str, dict[str, Any]]
-    bookmarks: dict[str, Any] = {}
+    bookmarks: dict[str, SavedBookmark] = {}
 
 
 class Sync(CopyJob, frozen=True, tag="sync", tag_field="mode"):
@@ -143,11 +150,13 @@ class Committed(msgspec.Struct, frozen=True, tag="committed"):
     """Rows and their bookmark are durable and visible in `destination`.
 
     `rows` is the number of rows that this commit has inserted or changed; rows that existed already do not count.
+    `standing` is what the bookmark stands for, as text.
     """
 
     destination: str
     rows: int
     bookmark: Any = None
+    standing: str | None = None
 
 
 class TableDescribed(msgspec.Struct, frozen=True, tag="table_described"):

@@ -242,6 +242,7 @@ class Attempt:
             destination=committed.destination,
             rows=committed.rows,
             bookmark=committed.bookmark,
+            standing=committed.standing,
         )
         await self._until_answered(save, delayed="bookmark.delayed")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import msgspec
 
+from app.domain.attempt_protocol import SavedBookmark
 from app.domain.claim import Claim
 from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
 from app.domain.table_columns import SchemaRevision, TableColumn
@@ -161,9 +162,19 @@ class TaskQueue:
         return {(row["task"], row["claim"]): row["cancel_requested"] for row in rows}
 
     async def save_bookmark(
-        self, worker: UUID, claim: Claim, *, commit: int, destination: str, rows: int, bookmark: object
+        self,
+        worker: UUID,
+        claim: Claim,
+        *,
+        commit: int,
+        destination: str,
+        rows: int,
+        bookmark: object,
+        standing: str | None = None,
     ) -> None:
-        """Save what a destination has committed. `commit` numbers the commits of an attempt: saving one again is safe.
+        """Save what a destination has committed, and what its bookmark stands for.
+
+        `commit` numbers the commits of an attempt: saving one again is safe.
 
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
@@ -176,14 +187,14 @@ class TaskQueue:
             if head["saved"]:
                 return
             values = (destination, rows, bookmark, claim.generation, commit)
-            if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *values, head["version"]):
+            if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *values, head["version"], standing):
                 return
         raise _lease_lost(claim)
 
-    async def get_saved_bookmarks(self, claim: Claim) -> dict[str, Any]:
+    async def get_saved_bookmarks(self, claim: Claim) -> dict[str, SavedBookmark]:
         """Get the last bookmark of each destination of the collection, by its id; none of an older generation."""
         rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
-        return {row["destination"]: row["bookmark"] for row in rows}
+        return {row["destination"]: SavedBookmark(row["bookmark"], row["standing"]) for row in rows}
 
     async def list_schemas(self, claim: Claim) -> list[SchemaRevision]:
         """List the newest revision of each table that the collection has loaded, without its changes."""

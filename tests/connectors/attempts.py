@@ -277,6 +277,7 @@ class Scene:
     source: str = "source"
     generation: int = 0
     tasks: int = 0
+    bookmarks: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=lambda: CATALOG)
 
     def __post_init__(self) -> None:
@@ -313,11 +314,20 @@ class Scene:
                 "destinations": self.destinations,
                 "generation": self.generation,
                 "data_dir": str(self.directory / "state"),
+                "bookmarks": self.bookmarks,
             }
         )
 
     def run(self, *, again: int = 0, **changes: Any) -> Told:
         return Told.by(self.start(again=again, **changes))
+
+    def run_and_remember(self) -> Told:
+        """As under a worker, which keeps the bookmarks of destinations that do not."""
+        told = self.run()
+        self.bookmarks |= {
+            each.destination: {"bookmark": each.bookmark, "standing": each.standing} for each in told.committed
+        }
+        return told
 
     def load(self, *lines: Any, **changes: Any) -> Told:
         """An attempt whose tap writes these messages, or these very lines."""

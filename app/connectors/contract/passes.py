@@ -284,6 +284,14 @@ class Dropping(Protocol):
         """Drops it, with all of its rows."""
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A destination that keeps no bookmark: the store keeps it, with what it stands for."""
+
+    def standing(self) -> Standing:
+        """What the bookmarks of this attempt stand for, once it is open."""
+
+
 class Destination(Protocol):
     """Where rows go. All rows since the last commit become visible together with the bookmark, or none do."""
 

@@ -28,7 +28,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     `query` is a digest of the query that is read, empty if it is none; `key` is the one that the user has set, empty if
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
-    own bookmarks. `columns` and `naming` made the columns that the rows have.
+    own bookmarks. `columns` and `naming` made the columns that the rows have. `place` is where the tables are: the keys
+    of the destination that say so, each with a digest. It is None in bookmarks that lie beside their tables.
     """
 
     reads: str
@@ -38,6 +39,7 @@ class Standing(msgspec.Struct, frozen=True):
     key: tuple[str, ...] | None = None
     columns: ColumnRules | None = None
     naming: Naming = AS_IS
+    place: dict[str, str] | None = None
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
@@ -70,11 +72,18 @@ class Standing(msgspec.Struct, frozen=True):
         """The same at a destination that names its tables this way."""
         return msgspec.structs.replace(self, tables=tuple(map(namer(naming), self.tables)), naming=naming)
 
+    def at(self, place: dict[str, str]) -> Standing:
+        """The same for tables that are there."""
+        return msgspec.structs.replace(self, place=place)
+
     def text(self) -> str:
         return msgspec.json.encode(self).decode()
 
     def change_from(self, kept: Standing) -> str | None:
         """Why a bookmark that stands for `kept` does not stand for this; None if it does."""
+        return _change_of_place(kept.place, self.place) or self._change_of_rows(kept)
+
+    def _change_of_rows(self, kept: Standing) -> str | None:
         if kept.writes != self.writes:
             return f"its bookmark covers rows in {kept.writes!r}, but the table is now {self.writes!r}"
         if kept.reads != self.reads:
@@ -97,6 +106,15 @@ class Standing(msgspec.Struct, frozen=True):
 
 def _key(given: Any) -> tuple[str, ...]:
     return tuple(map(str, given if isinstance(given, list | tuple) else [given] if given else []))
+
+
+def _change_of_place(before: dict[str, str] | None, now: dict[str, str] | None) -> str | None:
+    if before is None or before == now:
+        return None
+    now = now or {}
+    keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    has = "has" if len(keys) == 1 else "have"
+    return f"its bookmark covers rows in another place: {', '.join(map(repr, keys))} {has} changed since then"
 
 
 def _named(what: str, names: tuple[str, ...] | None) -> str:

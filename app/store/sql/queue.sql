@@ -209,9 +209,9 @@ FROM syncline.task_queue q
 WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
 
 -- name: save_bookmark
--- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9. Returns no row if the
--- lease has expired, or if the stream is no longer at version $11: it may already have this commit, if the answer to an
--- earlier try was lost.
+-- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9, for standing $12. No row
+-- if the lease has expired, or if the stream is no longer at version $11: it may already have this commit, if the answer
+-- to an earlier try was lost.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
@@ -233,15 +233,21 @@ WITH fence AS MATERIALIZED (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, 'BookmarkSaved', at, 'RUNNING', attempt, $1,
          jsonb_build_object('destination', $6::text, 'rows', $7::bigint, 'bookmark', $8::jsonb, 'generation', $9::bigint,
-                            'commit', $10::integer)
+                            'commit', $10::integer, 'standing', $12::text)
   FROM moved
 )
 SELECT version FROM moved
 
 -- name: saved_bookmarks
--- The last bookmark of generation $3 for each destination of a collection.
-SELECT destination, bookmark FROM syncline.bookmarks
-WHERE source = $1 AND collection = $2 AND generation = $3 AND bookmark IS NOT NULL
+-- The last bookmark of generation $3 for each destination of a collection, and what it stands for, which only the event
+-- says that saved it: a worker of an earlier release cannot leave a wrong one in a column that it does not know.
+SELECT b.destination, b.bookmark, (
+  SELECT e.data ->> 'standing' FROM syncline.events e
+  WHERE e.task = b.task AND e.type = 'BookmarkSaved' AND e.data ->> 'destination' = b.destination
+  ORDER BY e.version DESC LIMIT 1
+) AS standing
+FROM syncline.bookmarks b
+WHERE b.source = $1 AND b.collection = $2 AND b.generation = $3 AND b.bookmark IS NOT NULL
 
 -- name: known_schemas
 -- The newest revision of each table that a collection has loaded.

@@ -36,7 +36,7 @@ async def append_on(connection: Connection, worker: UUID, claim: Claim, line: in
 async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version: int = 2) -> bool:
     """Whether `save_bookmark` accepted a commit, for a stream at this version."""
     what = ("d", 1, {"at": 1}, 0, 1)
-    return await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), *what, version) != []
+    return await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), *what, version, None) != []
 
 
 def key_of(claim: Claim) -> tuple[str, str, UUID, int]:

@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.domain.attempt_protocol import SavedBookmark
 from app.projections import verify
 from app.store.queries import load_statements
 from app.store.resets import reset_collection
@@ -127,8 +128,8 @@ async def test_the_release_before_wide_generations_goes_on_while_they_come(empty
         assert claim.generation == numbers[-1]
         what = ("d", 1, {"at": 1}, claim.generation, 1)
         attempt = (claim.source, claim.collection, claim.task, claim.attempt)
-        assert await store.pool.fetchval(OLD_SAVE, old, *attempt, *what, 2)
-        assert await store.queue.get_saved_bookmarks(claim) == {"d": {"at": 1}}
+        assert await store.pool.fetchval(OLD_SAVE, old, *attempt, *what, 2, None)
+        assert await store.queue.get_saved_bookmarks(claim) == {"d": SavedBookmark({"at": 1})}
 
 
 async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.domain.attempt_protocol import SavedBookmark
 from app.domain.errors import DatabaseBusyError, SynclineError, UnsettledError
 from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
@@ -446,6 +447,21 @@ async def test_a_commit_told_twice_is_remembered_once(store: Store) -> None:
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "BookmarkSaved"]
     await save(commit=2)
     assert await store.pool.fetchval("SELECT rows FROM syncline.tasks") == 1 + 10
+
+
+async def test_a_bookmark_is_saved_with_what_it_stands_for(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    save = partial(store.queue.save_bookmark, worker, claim, rows=1)
+    standing = r'{"reads": "\u0000"}'
+    await save(commit=1, destination="d", bookmark=1, standing=standing)
+    await save(commit=2, destination="other", bookmark=2, standing="other")
+    assert await store.queue.get_saved_bookmarks(claim) == {
+        "d": SavedBookmark(1, standing),
+        "other": SavedBookmark(2, "other"),
+    }
+    await save(commit=3, destination="d", bookmark=3)
+    assert (await store.queue.get_saved_bookmarks(claim))["d"] == SavedBookmark(3)
 
 
 @pytest.mark.parametrize("offset", ["0 s", "0.25 s", "0.5 s", "0.75 s"])

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.passes import DescribedTable, Position, Reload
+from app.connectors.contract.standing import Standing
 from app.connectors.destinations.singer.messages import (
     check_bytes,
     check_finite,
@@ -20,13 +22,14 @@ from app.connectors.destinations.singer.messages import (
     state_line,
     version_line,
 )
+from app.connectors.destinations.singer.place import place_of
 from app.connectors.destinations.singer.target import RunningTarget
 from app.connectors.programs.documents import read_document, write_private_file
 from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.packages import command_of
 from app.connectors.programs.program import Program
 from app.connectors.values import jsontext
-from app.connectors.warehouse.layout import late_versions_warning, refuse_gone, widen
+from app.connectors.warehouse.layout import ReloadRefusedError, late_versions_warning, refuse_gone, widen
 from app.domain.errors import ConfigurationError
 from app.domain.secret_values import secrets_in
 from app.domain.writing import Deletes, SchemaPolicy, WriteMode
@@ -39,10 +42,11 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Fence, Log
     from app.connectors.contract.schema import Table
     from app.connectors.destinations.singer.options import TargetOptions
+    from app.domain.attempt_protocol import SavedBookmark
 
 
 class SingerDestination:
-    """`remembered` is the store's bookmark as JSON, since the last reset, if there is one: targets keep none."""
+    """`remembered` is the store's bookmark since the last reset, if there is one: targets keep none."""
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class SingerDestination:
         name: str,
         data_dir: Path,
         work_dir: Path,
-        remembered: str | None,
+        remembered: SavedBookmark | None,
         log: Log,
     ) -> None:
         self._options = options
@@ -60,7 +64,9 @@ class SingerDestination:
         self._data_dir = data_dir
         self._work_dir = work_dir
         self._remembered = remembered
-        self._void = fence.generation > 0 and remembered is None
+        self._fence = fence
+        self._standing = fence.standing
+        self._reason = ""
         self._log = log
         # One for all runs, which share the limit of a log.
         self._output_log = OutputLog(log)
@@ -74,6 +80,7 @@ class SingerDestination:
 
     def open(self) -> Position:
         config = read_document(self._options.settings, "settings")
+        self._standing = self._fence.standing.at(place_of(self._options, config))
         path = write_private_file(
             self._work_dir,
             f"target-{hashlib.sha256(self._name.encode()).hexdigest()[:12]}.json",
@@ -83,14 +90,18 @@ class SingerDestination:
         command = [*self._command(), "--config", path]
         self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash, rows may be loaded twice")
-        if self._void:
+        position = self._position()
+        self._reason = position.reason
+        if position.void:
             self._log(
                 "warn",
                 f"destination {self._name!r}: the collection was reset, so its rows are sent as a new version; a "
                 "target that ignores ACTIVATE_VERSION keeps the old rows as well",
             )
-        reload = Reload.RESET if self._void else None
-        return Position(bookmark=self._remembered, loaded=self._remembered is not None, reload=reload)
+        return position
+
+    def standing(self) -> Standing:
+        return self._standing
 
     def begin(self, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:
@@ -98,6 +109,8 @@ class SingerDestination:
                 "schema_policy must be 'evolve': a Singer target does not say which columns it has"
             )
         refuse_gone(table)
+        if self._reason:
+            _refuse_to_append_again(table, reason=self._reason)
         if table.name not in self._tables:
             warnings = [late_versions_warning(table), _repeats_warning(table), _deletes_warning(table)]
             for warning in filter(None, warnings):
@@ -145,6 +158,23 @@ class SingerDestination:
         if running is not None:
             running.stop()
 
+    def _position(self) -> Position:
+        remembered, fence = self._remembered, self._fence
+        if remembered is None:
+            return Position(reload=Reload.RESET if fence.generation > 0 else None)
+        bookmark = jsontext.encode(remembered.bookmark)
+        standing = Standing.parse(remembered.standing)
+        if standing is None:
+            return Position(bookmark=bookmark, loaded=True)
+        return replace(fence, standing=self._standing).position(
+            generation=fence.generation,
+            bookmark=bookmark,
+            completed_task=None,
+            loaded=True,
+            standing=standing,
+            tables_without_rows=lambda _: (),
+        )
+
     def _warn_of_shrinking(self, table: Table) -> None:
         if not self._told_of_shrinking and (table.empty == "refuse" or table.max_shrink is not None):
             self._told_of_shrinking = True
@@ -168,6 +198,15 @@ class SingerDestination:
         options = self._options
         package, executable = options.package or (), options.executable
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
+
+
+def _refuse_to_append_again(table: Table, *, reason: str) -> None:
+    if table.mode is WriteMode.APPEND and not table.full_refresh:
+        raise ReloadRefusedError(
+            f"{reason}. Everything must be loaded again, but a Singer target does not say whether table {table.name!r} "
+            "already has rows, and 'append' would add all rows of the collection to them: undo the change, or run "
+            "'syncline sources reset', which sends the rows as a new version"
+        )
 
 
 def _repeats_warning(table: Table) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.flood import BURST_BYTES
-from tests.connectors.attempts import CATALOG, TAP, Scene, Trial, record, schema, state
+from tests.connectors.attempts import CATALOG, TAP, Duckdb, Scene, Trial, record, schema, state
 from tests.harness import opened_store, running_worker, write_config
 
 if TYPE_CHECKING:
@@ -186,6 +186,113 @@ async def test_the_next_task_goes_on_where_the_target_has_answered_for(database_
         for _ in range(2):
             assert await store.ended(await store.schedule("made")) == "SUCCESS"
     assert sum(message["type"] == "RECORD" for message in kept(tmp_path)) == 20 + 5
+    write_config(config, {"s": source}, {"target": target(tmp_path, schema="other")})
+    async with opened_store(database_url) as store, running_worker(database_url, config):
+        for _ in range(2):
+            assert await store.ended(await store.schedule("made")) == "SUCCESS"
+    assert sum(message["type"] == "RECORD" for message in kept(tmp_path)) == 2 * (20 + 5)
+
+
+URL = "postgresql://loader:{}@db.example.com/shop?sslmode=require&token={}"
+
+
+def _record_count(scene: Scene) -> int:
+    return sum(message["type"] == "RECORD" for message in kept(scene.directory))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "changed"),
+    [
+        ({"schema": "a"}, {"schema": "b"}, "settings.schema"),
+        ({}, {"schema": "b"}, "settings.schema"),
+        ({"login": {"host": "a", "password": "x"}}, {"login": {"host": "b", "password": "x"}}, "settings.login"),
+        ({"url": URL.format("x", "y")}, {"url": URL.format("x", "y").replace("shop", "other")}, "settings.url"),
+    ],
+)
+def test_a_target_that_loads_elsewhere_gets_all_rows(
+    tmp_path: Path, before: dict[str, Any], now: dict[str, Any], changed: str
+) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path, **before)})
+    assert scene.run_and_remember().finished
+    scene.destinations = {"target": target(tmp_path, **now)}
+    assert (
+        f"destination 'target': its bookmark covers rows in another place: '{changed}' has changed since then: "
+        "reloading everything"
+    ) in scene.run_and_remember().lines
+    assert _record_count(scene) == 20 + 20
+    assert not any("reloading" in line for line in scene.run_and_remember().lines)
+    assert _record_count(scene) == 20 + 20 + 5
+
+
+def test_another_target_gets_all_rows(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    assert scene.run_and_remember().finished
+    scene.destinations["target"]["command"].append("--other")
+    assert any("'command' has changed" in line for line in scene.run_and_remember().lines)
+    assert _record_count(scene) == 20 + 20
+
+
+def test_a_target_under_the_name_of_another_destination_gets_all_rows(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": Duckdb(tmp_path / "loaded.db").options()})
+    assert scene.run_and_remember().finished
+    scene.destinations = {"target": target(tmp_path)}
+    assert any("'type' have changed since then: reloading" in line for line in scene.run_and_remember().lines)
+    assert _record_count(scene) == 20
+
+
+def test_another_table_and_other_hashes_are_noticed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    assert scene.run_and_remember().finished
+    scene.collection["columns"] = {"hash": ["id"]}
+    assert "would not be recognised" in scene.run().failed.error
+    scene.collection = scene.collection | {"table_name": "other", "columns": None}
+    reason = "its bookmark covers rows in 'made', but the table is now 'other': reloading everything"
+    assert any(reason in line for line in scene.run_and_remember().lines)
+    assert _record_count(scene) == 20 + 20
+
+
+def test_rows_are_not_appended_where_they_may_be_already(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    scene.config["key"] = []
+    assert scene.run_and_remember().finished
+    scene.destinations = {"target": target(tmp_path, schema="b")}
+    failed = scene.run().failed
+    assert "does not say whether table 'made' already has rows" in failed.error
+    assert "run 'syncline sources reset'" in failed.error
+    assert not failed.retryable
+    scene.generation, scene.bookmarks = 1, {}
+    assert scene.run_and_remember().finished
+    assert any(message["type"] == "ACTIVATE_VERSION" for message in kept(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"a": 1, "b": {"c": 1, "d": 2}}, {"b": {"d": 2, "c": 1}, "a": 1}),
+        ({"a": '{"b": 1, "c": 2}'}, {"a": '{"c": 2, "b": 1}'}),
+        ({"password": "old", "login": {"token": "old"}}, {"password": "new", "login": {"token": "new"}}),
+        ({"password": "old"}, {"private_key": "new"}),
+        ({"url": URL.format("old", "older")}, {"url": URL.format("new", "newer")}),
+        ({"batch_size_rows": 100}, {"batch_size_rows": 200}),
+    ],
+)
+def test_new_secrets_another_order_and_another_pace_change_nothing(
+    tmp_path: Path, before: dict[str, Any], now: dict[str, Any]
+) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path, **before)})
+    assert scene.run_and_remember().finished
+    scene.destinations = {"target": target(tmp_path, **now)}
+    assert not any("reloading" in line for line in scene.run_and_remember().lines)
+    assert _record_count(scene) == 20 + 5
+
+
+def test_a_bookmark_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    assert scene.run_and_remember().finished
+    scene.bookmarks["target"]["standing"] = None
+    scene.collection["columns"] = {"hash": ["id"]}
+    assert scene.run_and_remember().finished
+    assert _record_count(scene) == 20 + 5
 
 
 def test_a_value_that_json_does_not_have_is_refused_not_sent_as_null(tmp_path: Path) -> None:
