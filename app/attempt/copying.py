@@ -184,7 +184,10 @@ class Pass:
 
     def _give_up(self, unreadable: Unreadable) -> None:
         self._flush()
-        self._waiting_for_more.discard(unreadable.table)
+        table = self._tables.get(unreadable.table)
+        # Otherwise checkpoints may cover rows that have come, and will not move.
+        if table is None or table.full_refresh:
+            self._waiting_for_more.discard(unreadable.table)
         self._unread.append(unreadable)
 
     def _take(self, rows: Rows) -> None:

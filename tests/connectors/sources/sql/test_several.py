@@ -258,6 +258,68 @@ def test_a_table_that_a_destination_refuses_keeps_no_other_back(
         assert rows(warehouse, "origin_users", "name, age") == [("ann", 40), ("bob", 8)]
 
 
+# Read in the order of its index, so that rows come before the one that cannot be read.
+HALF_BROKEN = """
+    CREATE TABLE made (seq INTEGER, text TEXT);
+    CREATE INDEX made_seq ON made (seq);
+    CREATE VIEW events AS SELECT seq, CASE WHEN seq = 40 THEN abs(-9223372036854775808) ELSE text END AS text FROM made
+"""
+
+
+def _unreadable_midway(copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse], *, lost: bool) -> Told:
+    """A load whose table `events` cannot be read after some rows; it has loaded ten before."""
+    copying.commit_records = 1
+    copying.source_config |= {"chunk_rows": 10}
+    copying.collection |= {"cursor_field": "seq"}
+    for statement in HALF_BROKEN.split(";"):
+        origin.execute(statement)
+    numbers = "WITH RECURSIVE n (i) AS (SELECT {} UNION ALL SELECT i + 1 FROM n WHERE i < {})"
+    for first, last in ((1, 10), (11, 60)):
+        origin.execute(f"INSERT INTO made {numbers.format(first, last)} SELECT i, 'row ' || i FROM n")
+        if last == 10:
+            assert copying.run(include=["orders", "events"]).finished
+    for warehouse in both if lost else ():
+        warehouse.execute("UPDATE loaded._syncline_bookmarks SET bookmark = NULL")
+    told = copying.run(include=["events", "orders"])
+    assert "cannot read table 'main.events'" in told.failed.error
+    return told
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_a_table_that_cannot_be_read_to_its_end_goes_on_once_it_can(
+    copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse], *, lost: bool
+) -> None:
+    """Without a bookmark its rows replace others, and do not move before all have come."""
+    told = _unreadable_midway(copying, origin, both, lost=lost)
+    assert bool(told.committed) is not lost
+    for warehouse in both:
+        assert (len(rows(warehouse, "origin_events")) > 10) is not lost
+    origin.execute("DROP VIEW events")
+    origin.execute("CREATE VIEW events AS SELECT * FROM made")
+    assert copying.run(include=["events", "orders"]).finished
+    for warehouse in both:
+        assert rows(warehouse, "origin_events", "seq") == [(number,) for number in range(1, 61)]
+        assert rows(warehouse, "origin_orders", "id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_a_table_that_goes_before_its_end_was_read_is_named_and_is_loaded_whole_when_it_comes_back(
+    copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse]
+) -> None:
+    told = _unreadable_midway(copying, origin, both, lost=False)
+    assert 10 < int(parts(told)["events"]["value"]) < 40
+    gone = copying.run(include=["orders"])
+    assert any("no longer chosen: 'events'. Rows that were loaded from there stay" in line for line in gone.lines)
+    assert parts(gone).keys() == {"orders"}
+    origin.execute("ALTER TABLE made RENAME TO old")
+    origin.execute("DROP VIEW events")
+    origin.execute("CREATE VIEW events AS SELECT * FROM old")
+    assert any("new: 'events'" in line for line in copying.run(include=["events", "orders"]).lines)
+    for warehouse in both:
+        assert rows(warehouse, "origin_events", "seq") == [(number,) for number in range(1, 61)]
+
+
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
 def test_a_mode_that_only_some_tables_allow_loads_those(copying: Copying, postgres: Postgres) -> None:
     copying.destinations = {"first": postgres.options()}
