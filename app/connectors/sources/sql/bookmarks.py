@@ -1,9 +1,11 @@
 """How far an attempt has come with each of several tables, in one bookmark.
 
     {"tables": {"sales.orders": {"cursor_field": "updated_at", "type": "text", "value": "2024-05-01 12:00:00+00"},
-                "sales.log": {"task": "0192f7c2-0000-7000-8000-000000000001"}}}
+                "sales.log": {"task": "0192f7c2-0000-7000-8000-000000000001"},
+                "sales.new": {"task": "0192f7c2-0000-7000-8000-000000000001", "rows": 0}}}
 
-A table that is read as a whole has the task that has loaded it: another attempt of this task need not do it again.
+A table that is read as a whole has the task that has loaded it: another attempt of this task need not do it again. One
+with a cursor has it, too, while it has no rows.
 """
 
 from __future__ import annotations
@@ -36,14 +38,18 @@ class Bookmarks:
 
     def is_loaded(self, table: str) -> bool:
         """Whether this task has already loaded the whole table."""
-        return self._tables.get(table) == {"task": self._task}
+        return self._tables.get(table, {}).get("task") == self._task
+
+    def was_whole(self, table: str) -> bool:
+        """Whether the last task has read all of the table, and not by a cursor."""
+        return {*self._tables.get(table, {})} == {"task"}
 
     def reach(self, table: str, bookmark: str) -> None:
         self._tables[table] = jsontext.decode(bookmark)
 
-    def finish(self, table: str) -> None:
-        """The whole table was read, and it has no bookmark of its own."""
-        self._tables[table] = {"task": self._task}
+    def finish(self, table: str, *, whole: bool) -> None:
+        """The table was read, as a `whole` or up to a cursor that no row has, and it has no bookmark of its own."""
+        self._tables[table] = {"task": self._task} if whole else {"task": self._task, "rows": 0}
 
     def forget(self, table: str) -> None:
         self._tables.pop(table, None)

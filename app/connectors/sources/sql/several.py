@@ -91,11 +91,12 @@ class Several:
         with self._database.translate_errors("cannot list the tables"):
             found = self._database.dialect.tables(connection, self._patterns.searched_schema)
         chosen = self._patterns.choose(found)
-        self._check_columns("cursor_field", (self._common.cursor_field,) if self._common.cursor_field else (), chosen)
-        self._check_columns("key", self._common.key, chosen)
+        cursor = self._common.cursor_field
+        self._check_columns("cursor_field", (cursor,) if cursor else (), chosen, without="read all tables as a whole")
+        self._check_columns("key", self._common.key, chosen, without="use the key that each table has itself")
         return chosen
 
-    def _check_columns(self, key: str, names: tuple[str, ...], chosen: Chosen) -> None:
+    def _check_columns(self, key: str, names: tuple[str, ...], chosen: Chosen, *, without: str) -> None:
         """Raises `ConfigurationError` for columns that no table has: that is a misspelling."""
         if any({*names} <= {*table.columns} for table in chosen.tables.values()):
             return
@@ -103,7 +104,7 @@ class Several:
         near = next(filter(None, (nearest(name, known) for name in names if name not in known)), None)
         raise ConfigurationError(
             f"{key} names {', '.join(map(repr, names))}, but no table has that"
-            + (f". Did you mean {near!r}?" if near else "")
+            + (f". Did you mean {near!r}?" if near else f": correct it, or remove it to {without}")
         )
 
     def _table_names(self, chosen: Chosen) -> dict[str, str]:
@@ -130,7 +131,7 @@ class Several:
             self._log(
                 "warn",
                 f"no longer in the database, or no longer chosen: {join_names(gone)}. Rows that were loaded from there "
-                "stay",
+                "stay, and later ones are not loaded. A table that comes back is loaded whole",
             )
         for name in gone:
             bookmarks.forget(name)
@@ -139,24 +140,30 @@ class Several:
         cursor = self._common.cursor_field
         if cursor and (whole := [name for name, table in tables.items() if cursor not in table.columns]):
             self._log("info", f"read as a whole, because they have no column {cursor!r}: {join_names(whole)}")
+        if again := [name for name, table in tables.items() if self._begins_anew(table, name, bookmarks)]:
+            self._log("info", f"read as a whole once more, and from then on by {cursor!r}: {join_names(again)}")
         if loaded := [name for name in tables if bookmarks.is_loaded(name)]:
             self._log("info", f"loaded by an earlier attempt of this task: {join_names(loaded)}")
 
     def _table(
         self, connection: Connection, table: FoundTable, name: str, target: str, bookmarks: Bookmarks
     ) -> Iterator[Item]:
+        anew = self._begins_anew(table, name, bookmarks)
+        reached: str | None = None
         try:
             with self._apart(connection):
                 reading = self._reading = self._open(connection, table)
                 wanted = reading.since(bookmarks.of(name))
                 for item in reading.items(wanted, table_name=target, chunk_rows=self._options.chunk_rows):
                     if isinstance(item, Table):
-                        yield replace(item, apart=True)
+                        yield replace(item, apart=True, full_refresh=item.full_refresh or anew)
                     elif not isinstance(item, Checkpoint):
                         yield item
                     elif item.bookmark is not None:
-                        bookmarks.reach(name, item.bookmark)
-                        yield Checkpoint(bookmarks.text())
+                        reached = item.bookmark
+                        if not anew:
+                            bookmarks.reach(name, reached)
+                            yield Checkpoint(bookmarks.text())
             yield Completed(target)
         except SynclineError as error:
             self._go_on_after(error, connection)
@@ -164,9 +171,19 @@ class Several:
             return
         finally:
             self._reading = None
-        if self._cursor_of(table) is None or bookmarks.of(name) is None:
-            bookmarks.finish(name)
+        cursor = self._cursor_of(table)
+        if reached is not None:
+            bookmarks.reach(name, reached)
+        elif cursor is None or bookmarks.of(name) is None:
+            bookmarks.finish(name, whole=cursor is None)
         yield Checkpoint(bookmarks.text())
+
+    def _begins_anew(self, table: FoundTable, name: str, bookmarks: Bookmarks) -> bool:
+        """Whether it was read as a whole until now, and has got a cursor: what is there is replaced once more.
+
+        Appended, its rows could not be recognised without the cursor.
+        """
+        return self._cursor_of(table) is not None and bookmarks.was_whole(name)
 
     def _open(self, connection: Connection, table: FoundTable) -> Reading:
         key = self._common.key if {*self._common.key} <= {*table.columns} else ()

@@ -145,14 +145,17 @@ def test_a_bookmark_of_something_else_covers_no_table(text: str | None) -> None:
 def test_a_bookmark_has_a_part_for_each_table() -> None:
     bookmarks = Bookmarks(None, task="first")
     bookmarks.reach("a", '{"cursor_field":"at","type":"integer","value":"1"}')
-    bookmarks.finish("b")
+    bookmarks.finish("b", whole=True)
+    bookmarks.finish("c", whole=False)
     again = Bookmarks(bookmarks.text(), task="first")
     assert again.of("a") == '{"cursor_field":"at","type":"integer","value":"1"}'
     assert (again.of("b"), again.is_loaded("b"), again.is_loaded("a")) == (None, True, False)
+    assert (again.of("c"), again.is_loaded("c")) == (None, True)
+    assert [again.was_whole(name) for name in "abcd"] == [False, True, False, False]
     later = Bookmarks(bookmarks.text(), task="second")
     assert not later.is_loaded("b")
     later.forget("a")
-    assert {*later.tables} == {"b"}
+    assert {*later.tables} == {"b", "c"}
 
 
 @pytest.mark.parametrize(

@@ -321,6 +321,45 @@ def test_a_table_that_goes_before_its_end_was_read_is_named_and_is_loaded_whole_
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_a_table_without_a_key_that_gets_the_cursor_is_replaced_once_more(
+    copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse]
+) -> None:
+    copying.collection |= {"cursor_field": "seq"}
+    copying.commit_records = 1
+    copying.run()
+    origin.execute("ALTER TABLE audit_log ADD COLUMN seq INTEGER")
+    origin.execute("UPDATE audit_log SET seq = 5")
+    copying.die("child.committed")
+    told = copying.run()
+    assert told.finished
+    assert parts(told)["audit_log"] == {"cursor_field": "seq", "type": "integer", "value": "5"}
+    origin.execute("INSERT INTO audit_log VALUES ('y', 6)")
+    assert copying.run().finished
+    for warehouse in both:
+        assert rows(warehouse, "origin_audit_log", "line, seq") == [("x", 5), ("x", 5), ("y", 6)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
+def test_rows_of_a_table_that_is_begun_again_stay(
+    copying: Copying, origin: Origin, both: tuple[Warehouse, Warehouse]
+) -> None:
+    """As of a log that is put aside: while the new one has no rows, nothing says how far it was read."""
+    origin.execute("CREATE TABLE events (seq INTEGER)")
+    origin.execute("INSERT INTO events VALUES (1), (2)")
+    copying.collection |= {"cursor_field": "seq"}
+    copying.run()
+    origin.execute("DROP TABLE events")
+    copying.run()
+    origin.execute("CREATE TABLE events (seq INTEGER)")
+    for _ in range(2):
+        assert copying.run().finished
+    origin.execute("INSERT INTO events VALUES (3)")
+    assert copying.run().finished
+    for warehouse in both:
+        assert rows(warehouse, "origin_events", "seq") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
 def test_a_mode_that_only_some_tables_allow_loads_those(copying: Copying, postgres: Postgres) -> None:
     copying.destinations = {"first": postgres.options()}
     copying.collection |= {"write_mode": "upsert"}
@@ -334,7 +373,8 @@ def test_a_mode_that_only_some_tables_allow_loads_those(copying: Copying, postgr
 def test_a_column_that_no_table_has_is_refused(copying: Copying) -> None:
     refused = copying.run(cursor_field="seqq").failed.error
     assert "cursor_field names 'seqq', but no table has that. Did you mean 'seq'?" in refused
-    assert "key names 'id', 'day', but no table has that" in copying.run(key=["id", "day"]).failed.error
+    refused = copying.run(key=["id", "day"]).failed.error
+    assert "key names 'id', 'day', but no table has that: correct it, or remove it to use the key that" in refused
 
 
 @pytest.mark.parametrize("origin", ["sqlite"], indirect=True)
