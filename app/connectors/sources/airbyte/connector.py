@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from app.connectors.programs.documents import write_private_file
 from app.connectors.programs.output_log import OutputLog
+from app.connectors.programs.repeated_names import RepeatedNames
 from app.connectors.sources.airbyte.messages import ErrorTrace, parse_message
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.connectors.values import jsontext
@@ -64,6 +65,8 @@ class Connector:
         self._arguments = arguments
         self._log = log
         self._output_log = OutputLog(log)
+        self._names = RepeatedNames()
+        self._streams: set[str] = set()
         self._failure: ErrorTrace | None = None
         self._write("config.json", config)
 
@@ -123,6 +126,7 @@ class Connector:
             SynclineError: it exited with a code other than 0, or reported an error.
             ConfigurationError: it reported an error in its configuration.
         """
+        self._streams = {each["stream"]["name"] for each in catalog["streams"]}
         arguments = ["--catalog", self._write("catalog.json", catalog)]
         if bookmark is not None:
             write_private_file(self._work_dir, "state.json", bookmark)
@@ -144,6 +148,7 @@ class Connector:
             self._fail(self._failure)
 
     def _data_messages(self, lines: Iterator[bytes]) -> Iterator[tuple[Message, int]]:
+        stream, checked = "", set[int]()
         for line in lines:
             message = parse_message(line)
             if message is None:
@@ -155,6 +160,10 @@ class Connector:
             elif message.trace is not None and (message.trace.error is not None or message.trace.type == "ERROR"):
                 self._failure = message.trace.error or ErrorTrace()
             else:
+                record = message.record
+                if record is not None and (record.stream != stream or len(record.data) not in checked):
+                    stream, is_read = record.stream, record.stream in self._streams
+                    checked = self._names.check(line, stream, len(record.data), is_read=is_read)
                 yield message, len(line)
 
     def _fail(self, error: ErrorTrace) -> NoReturn:

@@ -10,6 +10,7 @@ from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Table
 from app.connectors.programs.output_log import OutputLog
+from app.connectors.programs.repeated_names import RepeatedNames
 from app.connectors.programs.table_names import shared_table_error, table_name
 from app.connectors.programs.unknown_streams import UnknownStreams
 from app.connectors.sources.singer.batch_files import Batch
@@ -129,21 +130,26 @@ class Reading:
         self._fields: dict[str, Fields] = {}
         self._reached = False
         self._output_log = OutputLog(log)
+        self._names = RepeatedNames()
 
     def items(self, lines: Iterable[bytes]) -> Iterator[Table | Rows | Checkpoint]:
         stream: str | None = None
         records, size = list[dict[str, Any]](), 0
+        checked = set[int]()
         number = messages = 0
         first_text = ""
         for number, line in enumerate(lines, 1):
             try:
                 message = parse_message(line)
                 if isinstance(message, Message) and message.type == "RECORD" and message.record is not None:
-                    if message.stream == stream and not is_full(len(records), size):
+                    fields = len(message.record)
+                    if message.stream == stream and fields in checked and not is_full(len(records), size):
                         records.append(message.record)
                         size += len(line)
                         continue
                     self._check_has_schema(message.stream, "RECORD")
+                    is_read = message.stream not in self._skipped
+                    checked = self._names.check(line, message.stream, fields, is_read=is_read)
                     yield from self._rows(stream, records, size)
                     stream, records, size = message.stream, [message.record], len(line)
                 elif message is not None:

@@ -389,3 +389,10 @@ def test_a_row_that_was_deleted_is_marked_or_removed_though_its_record_has_only_
         assert connection.run(lines=[*lines, stream_state("made", {"at": number})]).finished
     found = warehouse.execute("SELECT id, text, _ab_cdc_deleted_at IS NOT NULL FROM loaded.made ORDER BY id")
     assert found == left
+
+
+def test_a_name_that_stands_twice_in_a_record_is_refused(connection: Connection) -> None:
+    line = '{"type": "RECORD", "record": {"stream": "%s", "emitted_at": 1, "data": {"id": 1, "at": 1, "at": 2}}}\n'
+    complaint = "a RECORD of stream 'made': the name \"at\" stands twice in one object of JSON"
+    assert complaint in str(connection.failure(record(id=1, at=2, text="x"), line % "made"))
+    assert connection.read(line % "other", record(id=1), status("made", "COMPLETE")).records == {"made": [{"id": 1}]}

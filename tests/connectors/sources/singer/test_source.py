@@ -220,3 +220,31 @@ def test_a_cursor_field_that_no_record_has_is_refused_instead_of_doubling_record
     for _ in range(2):
         assert scene.load(*sent).finished
     assert duckdb.execute("SELECT id FROM loaded.made") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('{"type": "RECORD", "stream": "made", "record": {"id": 1, "a": 1, "a": 2}}', "a"),
+        ('{"type":"RECORD","stream":"made","record":{"id":1,"a":{"b" :[{"c":1,"\\u0063" :2}]}}}', "c"),
+        ('{"type": "RECORD", "stream": "made", "record": {"id": 1}, "record": {"id": 2, "a": 3, "b": 4}}', "record"),
+    ],
+)
+def test_a_name_that_stands_twice_in_a_record_is_refused_with_its_line(
+    tmp_path: Path, postgres: Postgres, line: str, name: str
+) -> None:
+    scene = Scene(tmp_path, {"db": postgres.options()})
+    told = scene.load(schema(["id"], id="integer"), record(id=1), state(1), line)
+    assert told.failed.error == (
+        "source 'source', collection 'made': line 4 of the tap's output: a RECORD of stream 'made': the name "
+        f'"{name}" stands twice in one object of JSON, so that one of its values would be lost. Give each field a name '
+        "of its own where the record is made"
+    )
+    assert not told.failed.retryable
+
+
+def test_a_name_that_stands_twice_in_a_record_that_is_not_read_is_no_error(tmp_path: Path, duckdb: Duckdb) -> None:
+    scene = Scene(tmp_path, {"db": duckdb.options()})
+    skipped = schema(id="integer") | {"stream": "other"}
+    line = '{"type": "RECORD", "stream": "other", "record": {"id": 1, "id": 2}}'
+    assert scene.load(schema(["id"], id="integer"), skipped, line, record(id=1), state(1)).finished
