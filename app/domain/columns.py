@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.domain.keys import Section, Several
+from app.domain.patterns import is_pattern, matches
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -51,18 +50,8 @@ class ColumnRules(msgspec.Struct, frozen=True, omit_defaults=True):
         yield from (("rename", name) for name in self.rename)
 
 
-def is_pattern(name: str) -> bool:
-    return "*" in name or "?" in name
-
-
 def _is_any(patterns: Iterable[str], field: str) -> bool:
-    return any(field == each or (is_pattern(each) and _compiled(each).fullmatch(field)) for each in patterns)
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(one) or re.escape(one) for one in pattern), re.DOTALL)
+    return any(matches(field, each) for each in patterns)
 
 
 def _check_new_name(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.collection import ALL
+from app.domain.patterns import is_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,10 +17,6 @@ ONE_TABLE: Final = (
     "needs a collection of one table, but this one finds its tables by itself: give the table a collection of its own"
 )
 """What an `interval` and a backfill need."""
-
-
-def has_wildcards(name: str) -> bool:
-    return "*" in name or "?" in name
 
 
 def loads_several(job: SourceJob) -> bool:
@@ -36,4 +33,4 @@ def is_several(source_type: str, type_: str, parameters: Mapping[str, Any]) -> b
     if parameters.get("query"):
         return False
     table = parameters.get("table")
-    return has_wildcards(str(table)) if table else type_ == ALL or has_wildcards(type_)
+    return is_pattern(str(table)) if table else type_ == ALL or is_pattern(type_)

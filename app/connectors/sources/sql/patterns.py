@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from app.connectors.contract.several import has_wildcards
 from app.connectors.programs.excerpts import join_names
 from app.connectors.warehouse.layout import OWN_COLUMNS
 from app.domain.choices import nearest
 from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
+from app.domain.patterns import is_pattern, matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +54,7 @@ class Patterns:
         """Raises `ConfigurationError` if there is only something to exclude from one table."""
         include = parameters.include
         if not include and (named := parameters.table or collection.type) != ALL:
-            if not has_wildcards(named):
+            if not is_pattern(named):
                 raise ConfigurationError(
                     f"'exclude' needs several tables to exclude some from, but the collection reads {named!r}: set "
                     "'type: all', or 'include'"
@@ -84,8 +83,8 @@ class Patterns:
         needless = (each for each in self.exclude if not any(_matches(table, each) for table in named.values()))
         return Chosen(
             taken,
-            missing=tuple(each for each in missing if not has_wildcards(each)),
-            idle=(*(each for each in missing if has_wildcards(each)), *needless),
+            missing=tuple(each for each in missing if not is_pattern(each)),
+            idle=(*(each for each in missing if is_pattern(each)), *needless),
             known=tuple(named),
         )
 
@@ -93,7 +92,7 @@ class Patterns:
         matching = [each for each in self.include if self._matches(table, each)]
         if self.include and not matching:
             return False
-        if table.is_view and not (self.views or any(not has_wildcards(each) for each in matching)):
+        if table.is_view and not (self.views or any(not is_pattern(each) for each in matching)):
             return False
         if not self.include and self.schema is not None and table.home != self.schema:
             return False
@@ -121,7 +120,7 @@ class Patterns:
 
 def _matches(table: FoundTable, pattern: str) -> bool:
     name = f"{table.home}.{table.name}" if "." in pattern else table.name
-    return fnmatchcase(name, pattern.replace("[", "[[]"))
+    return matches(name, pattern)
 
 
 def _is_own(table: FoundTable) -> bool:
