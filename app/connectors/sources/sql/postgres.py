@@ -10,8 +10,8 @@ from sqlalchemy import Text, cast, column, func, select, table
 
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Declared, Dialect, FoundTable, SourceColumn, describe_columns
+from app.connectors.sources.sql.values import json_value
 from app.connectors.values import jsontext
-from app.connectors.values.repeats import check_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,10 +136,7 @@ class _JsonLoader(JsonLoader):
     """For `json`, which keeps the text as it was written; `jsonb` has no name twice."""
 
     def load(self, data: Buffer) -> Any:
-        text = bytes(data).decode()
-        value = jsontext.decode(text)
-        check_names(text, value)
-        return value
+        return json_value(bytes(data).decode())
 
 
 def _column(described: Any, info: Any) -> SourceColumn:

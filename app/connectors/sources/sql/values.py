@@ -47,7 +47,7 @@ class NotInJsonError(ValueError):
 
 
 def json_value(text: str) -> Any:
-    """The value of JSON from DuckDB.
+    """The value of JSON text from a database.
 
     Raises:
         NotInJsonError: it has a number that JSON does not have.
