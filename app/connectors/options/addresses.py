@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.options.installed import check_installed
@@ -28,6 +29,14 @@ def protocol_of(address: str) -> str:
     """`s3` for `s3://bucket/key`; `file` for an address without a protocol."""
     found = _PROTOCOL.match(address)
     return found[1].lower() if found else "file"
+
+
+def local_path(address: str) -> Path | None:
+    """The absolute path of an address on this machine; None for any other."""
+    if protocol_of(address) != "file":
+        return None
+    found = _PROTOCOL.match(address)
+    return Path(address[found.end() :] if found else address).absolute()
 
 
 def normalize_address(address: str, valid: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.trials import trial_name, without_new_directories
 from app.connectors.destinations.dlt.warehouse import Warehouse
+from app.connectors.options.addresses import local_path
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -112,8 +113,7 @@ def _without_new_file(warehouse: Warehouse) -> Iterator[None]:
 def _directory_of(options: DltDestinationOptions) -> Path | None:
     """The local directory that holds the dataset; None for other destinations."""
     url = str(options.settings.get("bucket_url", ""))
-    is_local = url and ("://" not in url or url.startswith("file://"))
-    return Path(url.removeprefix("file://")).absolute() if is_local else None
+    return local_path(url) if url else None
 
 
 def _file_of(warehouse: Warehouse) -> Path | None:

@@ -6,18 +6,18 @@ import glob
 import os
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import fsspec  # type: ignore[import-untyped]
 
-from app.connectors.options.addresses import protocol_of
+from app.connectors.options.addresses import local_path, protocol_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from app.connectors.destinations.parquet.options import ParquetDestinationOptions
 
@@ -57,12 +57,11 @@ class Storage(Protocol):
 def make_storage(options: ParquetDestinationOptions) -> Storage:
     """Raises ConfigurationError for options that the file system does not accept."""
     secrets = secrets_in(options.storage_options)
-    protocol = protocol_of(options.path)
-    if protocol == "file":
-        root = Path(options.path.removeprefix("file://")).absolute()
+    if (root := local_path(options.path)) is not None:
         with translate_errors(f"cannot use {root}"):
             root.mkdir(parents=True, exist_ok=True)
         return LocalStorage(root)
+    protocol = protocol_of(options.path)
     try:
         system = fsspec.filesystem(protocol, skip_instance_cache=True, **options.storage_options)
     except ImportError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -11,10 +10,12 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from app.connectors.contract.trials import trial_name, without_new_directories
 from app.connectors.destinations.parquet.storage import make_storage
-from app.connectors.options.addresses import protocol_of
+from app.connectors.options.addresses import local_path
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.connectors.contract.passes import Log
     from app.connectors.destinations.parquet.options import ParquetDestinationOptions
 
@@ -30,9 +31,7 @@ def try_out(
     manifest, data = f"{trial_name()}.json", f"{trial_name()}.parquet"
     local = work_dir / data
     pq.write_table(pa.table({"id": [1]}), local)
-    is_local = protocol_of(options.path) == "file"
-    directory = Path(options.path.removeprefix("file://")).absolute() if is_local else None
-    with without_new_directories(directory), ExitStack() as stack:
+    with without_new_directories(local_path(options.path)), ExitStack() as stack:
         storage = make_storage(options)
         for each in (manifest, data):
             stack.callback(storage.remove, each)
