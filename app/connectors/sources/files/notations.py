@@ -94,30 +94,23 @@ class Notation:
         if (parameters.decimal, parameters.thousands) != _USUAL:
             readers |= dict.fromkeys(NUMBERS, Numbers(parameters.decimal, parameters.thousands).read)
         if (given := parameters.date_format) is not None:
-            readers[Kind.DATE] = _date_reader(TimeFormat(given, clock=False))
+            readers[Kind.DATE] = _time_reader("date_format", given, clock=False)
         if (given := parameters.timestamp_format) is not None:
-            readers |= dict.fromkeys(MOMENTS, _time_reader(TimeFormat(given, clock=True)))
+            readers |= dict.fromkeys(MOMENTS, _time_reader("timestamp_format", given, clock=True))
         return cls(readers)
 
 
 USUAL: Final = Notation({})
 
 
-def _date_reader(format_: TimeFormat) -> Callable[[str], str]:
+def _time_reader(option: str, given: str, *, clock: bool) -> Callable[[str], str]:
+    format_ = TimeFormat(given, clock=clock)
+
     def read(text: str) -> str:
         try:
-            return format_.read(text).date().isoformat()
+            moment = format_.read(text)
         except ValueError as error:
-            raise Unfit(f"{error} ('date_format')") from None
-
-    return read
-
-
-def _time_reader(format_: TimeFormat) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        try:
-            return format_.read(text).isoformat()
-        except ValueError as error:
-            raise Unfit(f"{error} ('timestamp_format')") from None
+            raise Unfit(f"{error} ({option!r})") from None
+        return (moment if clock else moment.date()).isoformat()
 
     return read

@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.contract.schema import Kind, parse_type
@@ -133,18 +133,11 @@ class FilesParameters(Options):
         # A byte order mark is skipped for every encoding.
         return name.removesuffix("-sig")
 
-    @field_validator("date_format")
+    @field_validator("date_format", "timestamp_format")
     @classmethod
-    def _check_date_format(cls, value: str | None) -> str | None:
+    def _check_time_format(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
-            TimeFormat(value, clock=False)
-        return value
-
-    @field_validator("timestamp_format")
-    @classmethod
-    def _check_timestamp_format(cls, value: str | None) -> str | None:
-        if value is not None:
-            TimeFormat(value, clock=True)
+            TimeFormat(value, clock=info.field_name == "timestamp_format")
         return value
 
     @field_validator("header")
