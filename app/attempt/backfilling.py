@@ -54,8 +54,7 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         if lacking := [sink for sink in sinks if sink.lacks_rows]:
             report.measure(source)
             writing = Writing.of(job)
-            positions = [sink.position for sink in lacking]
-            items = shaped(source.read_interval(job.interval), job, writing=writing, positions=positions, log=log)
+            items = shaped(source.read_interval(job.interval), job, writing=writing, sinks=lacking, log=log)
             checked = _refuse_duplicates(items, lacking, writing.mode)
             unread = Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(checked)
     close(sinks, unread=[unread])

@@ -48,8 +48,7 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     for bookmark, alike in _by_bookmark([sink for sink in sinks if sink.lacks_rows]).items():
         with open_source(job, work_dir=work_dir, log=log) as source:
             report.measure(source)
-            positions = [sink.position for sink in alike]
-            items = shaped(source.read(bookmark), job, writing=writing, positions=positions, log=log)
+            items = shaped(source.read(bookmark), job, writing=writing, sinks=alike, log=log)
             unread.append(Pass(alike, bookmark=bookmark, writing=writing, report=report).run(items))
     close(sinks, unread=unread)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)

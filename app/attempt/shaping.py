@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
+    from app.attempt.sink import Sink
     from app.attempt.writing import Writing
     from app.connectors.contract.batches import Batch
-    from app.connectors.contract.passes import Item, Log, Position
+    from app.connectors.contract.passes import Item, Log
     from app.domain.attempt_protocol import SourceJob
 
 _ALL: Final = ColumnRules()
 
 
 def shaped(
-    items: Iterable[Item], job: SourceJob, *, writing: Writing, positions: Iterable[Position], log: Log
+    items: Iterable[Item], job: SourceJob, *, writing: Writing, sinks: Iterable[Sink], log: Log
 ) -> Iterable[Item]:
-    """`items` with the columns that the collection asks for; `positions` are those of the destinations."""
+    """`items`, which go to these `sinks`, with the columns that the collection asks for."""
     rules = job.collection.columns or _ALL
-    earlier = [each.columns for each in positions if each.loaded and each.reload is None]
-    changed = [each for each in earlier if each is not None and each != rules]
+    changed = [sink for sink in sinks if not sink.all_rows_are_by(rules)]
     if rules == _ALL and not changed:
         return items
     changes = ChangedRules(rules, changed, subject=subject_of(job), writing=writing, log=log)

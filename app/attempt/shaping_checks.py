@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
+    from app.attempt.sink import Sink
     from app.attempt.writing import Writing
     from app.connectors.contract.passes import Log
     from app.connectors.contract.schema import Table
@@ -69,13 +70,12 @@ def unknown_names_warnings(rules: ColumnRules, seen: AbstractSet[str]) -> Iterat
 
 
 class ChangedRules:
-    """Rules that have changed since destinations got their rows; `earlier` are those by which they did."""
+    """Rules that have changed since the destinations of these `sinks` got their rows."""
 
-    def __init__(
-        self, rules: ColumnRules, earlier: list[ColumnRules], *, subject: str, writing: Writing, log: Log
-    ) -> None:
+    def __init__(self, rules: ColumnRules, sinks: list[Sink], *, subject: str, writing: Writing, log: Log) -> None:
         self._rules = rules
-        self._earlier = earlier
+        self._sinks = sinks
+        self._earlier: dict[tuple[str, str], ColumnRules | None] = {}
         self._subject = subject
         self._writing = writing
         self._log = log
@@ -87,16 +87,32 @@ class ChangedRules:
         Raises:
             ConfigurationError: rows would be there twice.
         """
-        mode = self._writing.mode_for(table)
-        if not self._earlier or mode is WriteMode.REPLACE:
-            return
+        for sink in self._sinks:
+            mode = self._writing.arriving(table, sink.position).mode
+            if mode is WriteMode.REPLACE:
+                continue
+            earlier = self._rules_of_rows(sink, table.name)
+            if earlier is not None and earlier != self._rules:
+                self._check_recognised(table, mode, earlier)
+                self._warn()
+
+    def _rules_of_rows(self, sink: Sink, table: str) -> ColumnRules | None:
+        """Asked once for each table: later it has rows of this attempt."""
+        asked = sink.name, table
+        if asked not in self._earlier:
+            self._earlier[asked] = sink.rules_of_rows(table)
+        return self._earlier[asked]
+
+    def _check_recognised(self, table: Table, mode: WriteMode, earlier: ColumnRules) -> None:
         for field in _recognised_by(table, mode):
-            if any(self._differs(field, earlier) for earlier in self._earlier):
+            if self._differs(field, earlier):
                 raise ConfigurationError(
                     f"{self._subject}: 'columns' names or hashes {field!r} in another way than before, so rows of "
                     f"table {table.name!r} that are there would not be recognised, and be there twice: undo the "
                     f"change, or run {_RESET}, which replaces them"
                 )
+
+    def _warn(self) -> None:
         if not self._has_warned:
             self._has_warned = True
             self._log(

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.contract.blame import destination_subject, joined, prefix_errors
-from app.connectors.contract.passes import Completing, Describing, Emptying, Fence, Forgetful, Position
+from app.connectors.contract.passes import (
+    Completing,
+    Describing,
+    Emptying,
+    Fence,
+    Forgetful,
+    Inspecting,
+    Position,
+)
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.connectors.warehouse.layout import ReloadRefusedError
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import DescribedTable, Destination, Emptied, Log
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import CopyJob
+    from app.domain.columns import ColumnRules
     from app.domain.naming import Naming
 
 T = TypeVar("T")
@@ -106,6 +115,23 @@ class Sink:
     def lacks_rows(self) -> bool:
         """Whether it still needs rows and has not failed."""
         return self.failure is None and not self.position.completed
+
+    def all_rows_are_by(self, rules: ColumnRules) -> bool:
+        """Whether new rows, by these rules, meet none that were loaded by others."""
+        standing = self.position.standing
+        return standing is None or self.position.void or standing.is_all_by(rules)
+
+    def rules_of_rows(self, table: str) -> ColumnRules | None:
+        """The rules by which the rows of a table of the source were loaded; None if it has none, or none that stay."""
+        standing = self.position.standing
+        if standing is None or self.position.void:
+            return None
+        name = self._named(table)
+
+        def has_rows(destination: Destination) -> bool:
+            return not isinstance(destination, Inspecting) or destination.has_rows(name)
+
+        return None if self._call(has_rows) is False else standing.rules_of(name)
 
     def begin(self, table: Table) -> None:
         self._call(lambda destination: destination.begin(self._under_its_name(table)), raises=ConfigurationError)

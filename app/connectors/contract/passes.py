@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from app.connectors.contract.batches import records_of
-from app.domain.columns import ColumnRules
+from app.connectors.contract.standing import Standing
 from app.domain.errors import LeaseLostError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.schema import Table
-    from app.connectors.contract.standing import Standing
     from app.domain.attempt_protocol import Level
     from app.domain.errors import SynclineError
 
@@ -138,27 +137,24 @@ class Fence:
 
         `tables_without_rows` returns those of the given tables that are missing or empty.
         """
+        known = standing or Standing(reads="", writes="")
+        there = known.without_bookmark() if loaded else None
         # A store that knows of no reset has 0, such as a new one with a destination that was reset before.
         if self.generation not in {0, generation, -generation - 1}:
-            return Position(loaded=loaded, reload=Reload.RESET)
+            return Position(loaded=loaded, reload=Reload.RESET, standing=there)
         if generation < 0:
-            return Position(reload=Reload.MISSING, reason=f"its bookmark is no longer valid: {Reload.MISSING.value}")
+            lost = f"its bookmark is no longer valid: {Reload.MISSING.value}"
+            return Position(reload=Reload.MISSING, reason=lost, standing=there)
         completed = completed_task == self.task
         if bookmark is not None and not completed:
             if standing and (reason := self.standing.change_from(standing)):
-                return Position(reload=Reload.OTHER, reason=reason)
+                return Position(reload=Reload.OTHER, reason=reason, standing=there)
             if gone := tables_without_rows((standing or self.standing).tables):
-                lost = "that table is" if len(gone) == 1 else "those tables are"
-                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but {lost} missing or empty"
-                return Position(reload=Reload.MISSING, reason=reason)
-        rules = (standing and standing.columns) or ColumnRules()
-        return Position(
-            bookmark=bookmark,
-            loaded=loaded,
-            completed=completed,
-            standing=standing if bookmark else None,
-            columns=rules if loaded else None,
-        )
+                they = "that table is" if len(gone) == 1 else "those tables are"
+                reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but {they} missing or empty"
+                return Position(reload=Reload.MISSING, reason=reason, standing=there)
+        covered = there if bookmark is None else known
+        return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=covered)
 
     @property
     def name(self) -> str:
@@ -189,9 +185,9 @@ class Reload(enum.Enum):
 class Position:
     """How far a destination is. `loaded` is False until a first commit.
 
-    With `reload` there is no bookmark; `reason` says why it does not match. `standing` is what the bookmark stands for,
-    if known. `completed`: the destination has all rows of this task. `indifferent`: it keeps nothing and accepts rows
-    from any bookmark on. `columns` are the rules by which the rows that it has were loaded, if it remembers them.
+    With `reload` there is no bookmark; `reason` says why it does not match. `standing` is what the destination knows of
+    the rows that it has; without a bookmark it names no tables. `completed`: the destination has all rows of this task.
+    `indifferent`: it keeps nothing and accepts rows from any bookmark on.
     """
 
     bookmark: str | None = None
@@ -201,7 +197,6 @@ class Position:
     standing: Standing | None = None
     completed: bool = False
     indifferent: bool = False
-    columns: ColumnRules | None = None
 
     @property
     def void(self) -> bool:
@@ -271,6 +266,14 @@ class Describing(Protocol):
 
     def describe_tables(self) -> list[DescribedTable]:
         """All tables of this attempt, as they are now; asks no server."""
+
+
+@runtime_checkable
+class Inspecting(Protocol):
+    """A destination that can look into its tables."""
+
+    def has_rows(self, table: str) -> bool:
+        """Whether there is a table of this name that has rows, whoever wrote them."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ import msgspec
 
 from app.connectors.contract.several import loads_several
 from app.domain.collection import ALL
-from app.domain.columns import ColumnRules  # noqa: TC001 - msgspec reads the annotations
+from app.domain.columns import ColumnRules
 from app.domain.naming import AS_IS, Naming, namer
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ class Standing(msgspec.Struct, frozen=True):
 
     `query` is a digest of the query that is read, empty if it is none; `key` is the one that the user has set, empty if
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
-    own bookmarks. `columns` and `naming` made the columns that the rows have. `place` is where the tables are: the keys
-    of the destination that say so, each with a digest. It is None in bookmarks that lie beside their tables.
+    own bookmarks. `columns` and `naming` made the columns that the rows have; in tables that no load has reached since
+    `columns` changed, it was those in `earlier`. `place` is where the tables are: the keys of the destination that say
+    so, each with a digest. It is None in bookmarks that lie beside their tables.
     """
 
     reads: str
@@ -40,6 +41,7 @@ class Standing(msgspec.Struct, frozen=True):
     columns: ColumnRules | None = None
     naming: Naming = AS_IS
     place: dict[str, str] | None = None
+    earlier: dict[str, ColumnRules] = {}
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
@@ -99,9 +101,32 @@ class Standing(msgspec.Struct, frozen=True):
         return None
 
     def with_tables(self, before: Standing | None, *tables: str) -> Standing:
-        """This, with the tables that already have rows and the given ones."""
-        kept = before.tables if before else ()
-        return msgspec.structs.replace(self, tables=tuple(sorted({*kept, *tables})))
+        """This, with the tables that already have rows and the given ones, which were loaded by its rules."""
+        if before is None:
+            return msgspec.structs.replace(self, tables=tuple(sorted({*tables})))
+        earlier = {
+            name: rules
+            for name, rules in before.rules_by_table.items()
+            if name not in tables and rules != self.rules_of(name)
+        }
+        return msgspec.structs.replace(self, tables=tuple(sorted({*before.tables, *tables})), earlier=earlier)
+
+    def without_bookmark(self) -> Standing:
+        """What is still known of the rows when no bookmark covers them."""
+        return msgspec.structs.replace(self, tables=(), earlier=self.rules_by_table)
+
+    def rules_of(self, table: str) -> ColumnRules:
+        """Those that made the columns of the table's rows."""
+        return self.earlier.get(table, self.columns or ColumnRules())
+
+    @property
+    def rules_by_table(self) -> dict[str, ColumnRules]:
+        """The rules of each table that is known to have rows, or to have had some."""
+        return {name: self.rules_of(name) for name in sorted({*self.tables, *self.earlier})}
+
+    def is_all_by(self, rules: ColumnRules) -> bool:
+        """Whether no rows were loaded by other rules."""
+        return all(each == rules for each in (self.columns or ColumnRules(), *self.earlier.values()))
 
 
 def _key(given: Any) -> tuple[str, ...]:

@@ -229,6 +229,10 @@ class Warehouse(abc.ABC):
                 stage.has_rows = self._tables.has_rows(stage.target.qualified)
         return [name for name, stage in stages.items() if stage.has_rows]
 
+    def has_rows(self, table: str) -> bool:
+        with self._translate_errors(f"cannot look into table {table!r}"), self._transaction():
+            return not self._tables.tables_without_rows([table])
+
     def own_tables(self) -> dict[str, bool]:
         with self._translate_errors("cannot list the tables"), self._transaction():
             own = self._bookmark.own_tables(name_key=self._tables.name_key)

@@ -154,6 +154,20 @@ def test_files_of_parquet_get_them_too(tmp_path: Path) -> None:
     ]
 
 
+def test_files_and_tables_of_dlt_that_are_gone_contradict_no_other_columns(tmp_path: Path, duckdb: Duckdb) -> None:
+    lake = Lake(tmp_path / "lake")
+    dlt = {"type": "dlt:duckdb", "dataset": "loaded", "credentials": str(duckdb.path)}
+    shop = Shop(tmp_path, lake=lake.options, dlt=dlt)
+    shop.load(None, write_mode="append")
+    named = {"rename": {"id": "number"}}
+    assert "names or hashes 'id' in another way than before" in shop.load(named).failed.error
+    for name in lake.files:
+        (lake.path / name).unlink()
+    duckdb.execute("DROP TABLE loaded.made")
+    assert shop.load(named).finished.rows_written == 2 * len(ROWS)
+    assert lake.select("number", table="made") == duckdb.execute("SELECT number FROM loaded.made ORDER BY 1")
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

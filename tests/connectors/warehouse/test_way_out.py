@@ -209,6 +209,74 @@ def test_a_reload_that_writes_no_row_still_stands_for_its_table(
     assert len(rows(warehouse)) == 2
 
 
+@pytest.fixture
+def two(copying: Copying, origin: SqliteOrigin) -> Copying:
+    """A collection of two tables with keys of their own; the cursor is in both."""
+    make(origin, "(1, 'x', 1)", "(2, 'y', 2)", columns="id INTEGER PRIMARY KEY, region TEXT, price INTEGER")
+    origin.execute("CREATE TABLE other (region TEXT PRIMARY KEY, id INTEGER)")
+    origin.execute("INSERT INTO other VALUES ('x', 1)")
+    copying.collection = {"type": "all", "table_name": "t", "sync_mode": "incremental", "cursor_field": "id"}
+    return copying
+
+
+def counts(warehouse: Warehouse) -> list[int]:
+    return [warehouse.execute(f"SELECT count(*) FROM loaded.t_{name}")[0][0] for name in ("made", "other")]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM loaded.t_made", "DROP TABLE loaded.t_made"])
+def test_a_reload_for_one_table_doubles_no_rows_of_another_whose_key_is_hashed_now(
+    two: Copying, warehouse: Warehouse, statement: str
+) -> None:
+    load(two)
+    warehouse.execute(statement)
+    hashed = {"columns": {"hash": ["region"]}}
+    for _ in range(2):
+        told = load(two, **hashed)
+        assert "names or hashes 'region' in another way than before" in told.failed.error
+        assert "run 'syncline sources reset'" in told.failed.error
+        assert counts(warehouse) == [2, 1], "the table without rows takes them, by the new rules"
+    two.generation += 1
+    assert load(two).finished
+    assert counts(warehouse) == [2, 1]
+
+
+def test_a_table_that_is_refused_for_its_columns_stays_refused_when_another_is_loaded(
+    two: Copying, warehouse: Warehouse
+) -> None:
+    load(two)
+    for _ in range(2):
+        assert "would not be recognised" in load(two, columns={"hash": ["region"]}).failed.error
+        assert counts(warehouse) == [2, 1]
+    assert load(two, columns=None).finished
+    assert counts(warehouse) == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "changed"),
+    [("DROP TABLE loaded.made", {}), ("DELETE FROM loaded.made", {}), ("SELECT 1", {"table_name": "moved"})],
+    ids=["dropped", "emptied", "moved"],
+)
+@pytest.mark.parametrize("columns", [{"rename": {"region": "code"}}, {"hash": ["region"]}], ids=["renamed", "hashed"])
+@pytest.mark.parametrize("cursor", [None, "id"])
+def test_a_key_may_be_named_or_hashed_in_another_way_where_no_row_has_the_old_one(
+    copying: Copying,
+    origin: SqliteOrigin,
+    warehouse: Warehouse,
+    *,
+    statement: str,
+    changed: dict[str, Any],
+    columns: dict[str, Any],
+    cursor: str | None,
+) -> None:
+    make(origin, "(1, 'x', 1)", "(2, 'y', 2)", columns="id INTEGER, region TEXT, price INTEGER")
+    sync_mode = "full_refresh" if cursor is None else "incremental"
+    load(copying, primary_key=["region"], write_mode="upsert", sync_mode=sync_mode, cursor_field=cursor)
+    warehouse.execute(statement)
+    assert load(copying, columns=columns, **changed).finished.rows_written == 2
+    table = changed.get("table_name", "made")
+    assert warehouse.execute(f"SELECT price FROM loaded.{table} ORDER BY 1") == [(1,), (2,)]
+
+
 def test_a_query_that_differs_in_white_space_only_is_the_same(copying: Copying, origin: SqliteOrigin) -> None:
     make(origin, "(1, 'eu', 1)", columns="id INTEGER, region TEXT, price INTEGER")
     load(copying, sync_mode="incremental", cursor_field="id", parameters={"query": "SELECT * FROM made"})

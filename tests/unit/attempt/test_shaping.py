@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -9,22 +10,24 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from app.attempt.shaping import shaped
+from app.attempt.sink import Sink
 from app.attempt.windows import INTERVAL_COLUMN
 from app.attempt.writing import Writing
 from app.connectors.contract.batches import Columns
 from app.connectors.contract.passes import Checkpoint, Emptied, Position, Reload, Rows
 from app.connectors.contract.schema import Digits, Kind, Table
+from app.connectors.contract.standing import Standing
 from app.domain.attempt_protocol import SourceJob
 from app.domain.collection import CollectionJob
 from app.domain.columns import ColumnRules
 from app.domain.errors import ConfigurationError
-from app.domain.writing import WriteMode
+from app.domain.writing import Deletes, WriteMode
 
 if TYPE_CHECKING:
     from app.connectors.contract.passes import Item
     from app.domain.attempt_protocol import Level
 
-LOADED = Position(bookmark="1", loaded=True, columns=ColumnRules())
+LOADED = Position(bookmark="1", loaded=True, standing=Standing("orders", "orders"))
 ORDERS = Table(
     "orders",
     {"id": Kind.INTEGER, "at": Kind.TIMESTAMP, "price": Kind.DECIMAL, "mail": Kind.TEXT, "tmp": Kind.JSON},
@@ -49,12 +52,16 @@ class Shaped:
         *items: Item,
         positions: tuple[Position, ...] = (),
         mode: WriteMode | None = None,
+        deletes: Deletes | None = None,
     ) -> None:
         self.warnings: list[str] = []
-        collection = CollectionJob("orders", "orders", "orders", "2024-01-01", columns=rules, write_mode=mode)
+        collection = CollectionJob(
+            "orders", "orders", "orders", "2024-01-01", columns=rules, write_mode=mode, deletes=deletes
+        )
         job = SourceJob(source="s", source_type="t", source_config={}, collection=collection, data_dir="")
         given = list(items)
-        passed = shaped(given, job, writing=Writing.of(job), positions=positions, log=self._log)
+        sinks = [Sink(f"sink {number}", None, position) for number, position in enumerate(positions)]
+        passed = shaped(given, job, writing=Writing.of(job), sinks=sinks, log=self._log)
         self.untouched = passed is given
         self.items = list(passed)
 
@@ -82,7 +89,8 @@ def records(*rows: dict[str, Any]) -> Rows:
 def test_without_columns_nothing_is_on_the_way() -> None:
     assert Shaped(None, ORDERS).untouched
     assert Shaped(None, ORDERS, positions=(LOADED,)).untouched
-    assert not Shaped(None, ORDERS, positions=(Position(loaded=True, columns=ColumnRules(hash=("tmp",))),)).untouched
+    hashed = Standing("orders", "orders", columns=ColumnRules(hash=("tmp",)))
+    assert not Shaped(None, ORDERS, positions=(Position(loaded=True, standing=hashed),)).untouched
 
 
 def test_everything_about_a_table_follows_its_columns() -> None:
@@ -199,7 +207,8 @@ def test_a_destination_that_remembers_no_rules_takes_any() -> None:
     assert found.warnings == []
 
 
-CHANGED = Position(bookmark="1", loaded=True, columns=ColumnRules(rename={"id": "key"}, hash=("mail",)))
+RULES = ColumnRules(rename={"id": "key"}, hash=("mail",))
+CHANGED = Position(bookmark="1", loaded=True, standing=Standing("orders", "orders", columns=RULES))
 
 
 @pytest.mark.parametrize(
@@ -216,13 +225,21 @@ def test_rules_that_no_longer_recognise_rows_are_refused(table: Table, mode: Wri
         Shaped(None, table, positions=(LOADED, CHANGED), mode=mode)
 
 
+def test_rows_that_are_marked_when_they_are_gone_must_be_recognised_too() -> None:
+    whole = dataclasses.replace(ORDERS, full_refresh=True)
+    assert Shaped(None, whole, positions=(CHANGED,)).warnings == []
+    with pytest.raises(ConfigurationError, match="names or hashes 'id' in another way than before"):
+        Shaped(None, whole, positions=(CHANGED,), deletes=Deletes.MARK)
+
+
 @pytest.mark.parametrize(
     ("table", "position", "told"),
     [
         (Table("orders", {"id": Kind.INTEGER}, full_refresh=True), CHANGED, []),
         (Table("orders", {"other": Kind.TEXT, "mail": Kind.TEXT}, key=("other",)), CHANGED, ["'columns' has changed"]),
-        (ORDERS, Position(loaded=True, reload=Reload.RESET, columns=CHANGED.columns), []),
-        (ORDERS, Position(columns=CHANGED.columns), []),
+        (ORDERS, Position(loaded=True, reload=Reload.RESET, standing=CHANGED.standing), []),
+        (ORDERS, Position(), []),
+        (ORDERS, Position(loaded=True, standing=Standing("", "", earlier={"other": RULES})), []),
     ],
 )
 def test_other_changes_are_at_most_told(table: Table, position: Position, told: list[str]) -> None:

@@ -139,6 +139,10 @@ class DltDestination:
             stage.clear()
         return rows
 
+    def has_rows(self, table: str) -> bool:
+        with self._warehouse.translate_errors(f"cannot look into table {table!r}"):
+            return self._loader.has_rows(table)
+
     def own_tables(self) -> dict[str, bool]:
         with self._warehouse.translate_errors("cannot list the tables"), self._warehouse.changing_schema():
             self._ledger.prepare()

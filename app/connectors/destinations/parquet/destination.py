@@ -142,6 +142,10 @@ class ParquetDestination:
                     self._log("info", deleted_message(stage.target.table, deleted))
         return rows
 
+    def has_rows(self, table: str) -> bool:
+        known = self._manifest.without_missing(self._found).tables.get(table)
+        return known is not None and any(file.rows for file in known.files)
+
     def own_tables(self) -> dict[str, bool]:
         """Others may have files of their own in the same directory, which stay."""
         newest, found = self._manifests.newest(), set(self._storage.starting_with(self._prefix))
