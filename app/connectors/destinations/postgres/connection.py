@@ -102,7 +102,7 @@ def _explain(error: psycopg.Error) -> str:
     """PostgreSQL's message; for what the user can settle with a statement, that statement."""
     diag = error.diag
     message = _one_line(diag.message_primary or str(error) or type(error).__name__)
-    table = f"{quoted(diag.schema_name, diag.table_name)}" if diag.schema_name and diag.table_name else ""
+    table = quoted(diag.schema_name, diag.table_name) if diag.schema_name and diag.table_name else ""
     if isinstance(error, psycopg.errors.NotNullViolation) and table and diag.column_name:
         return (
             f"a row has NULL in column {diag.column_name!r} of table {diag.table_name!r}, which is NOT NULL there: "
