@@ -8,6 +8,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from app.domain.signed_urls import signing_values
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,8 @@ _ORDINARY_NAME = re.compile(
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # "password" itself is the word of our own examples.
 _USERINFO = re.compile(r"://[^/\s:@]*:(?!password@)([^/\s@]+)@")
+# Of each URL in a longer text.
+_QUERY = re.compile(r"""\?([^\s"'<>?]+)""")
 _KEYWORD_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
 
 
@@ -82,6 +86,7 @@ def _url_secrets(text: str) -> Iterator[str]:
     if password:
         yield password
         yield unquote(password)
-    for name, value in parse_qsl(url.query):
-        if is_secret_name(name):
-            yield value
+    for query in (url.query, *_QUERY.findall(text)):
+        fields = parse_qsl(query)
+        yield from (value for name, value in fields if is_secret_name(name))
+        yield from signing_values(fields)

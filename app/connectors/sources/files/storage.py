@@ -319,12 +319,12 @@ def mask_address(address: str) -> str:
         return address
     url = urlsplit(address)
     host = url.netloc.rpartition("@")[2]
-    fields = parse_qsl(url.query, keep_blank_values=True)
-    signature = signature_parts(name for name, _ in fields)
+    written = parse_qsl(url.query, keep_blank_values=True)
+    fields = [(name, "***" if is_secret_name(name) else value) for name, value in written]
+    signature = signature_parts(fields)
     query = url.query
-    if signature or any(is_secret_name(name) for name, _ in fields):
-        kept = [(name, value) for name, value in fields if name not in signature]
-        query = urlencode([(name, "***" if is_secret_name(name) else value) for name, value in kept], safe="*")
+    if signature or fields != written:
+        query = urlencode([(name, value) for name, value in fields if name not in signature], safe="*")
     return url._replace(netloc=host, query=query, fragment="").geturl()
 
 
