@@ -10,9 +10,8 @@ from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize
 
 from app.connectors.values import jsontext
 from app.domain.secret_values import is_secret_name
+from app.domain.signed_urls import signature_parts
 
-# What signs a URL: Azure's `sig`, and all parts of a signature of Amazon's or Google's.
-_SIGNATURE: Final = re.compile(r"sig|x-(amz|goog)-.*", re.IGNORECASE)
 # A URL by itself or in a header's value, such as `</rows?token=x>; rel="next"`.
 _ADDRESS: Final = re.compile(r"""[^\s<>"'?]*\?[^\s<>"']*|\w+://[^\s<>"'/@]+@[^\s<>"']*""")
 
@@ -25,8 +24,9 @@ def mask_url(url: str) -> str:
         return "***"
     if "@" in parts.netloc:
         url = parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
-    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    secret = {name.lower() for name in names if is_secret_name(name) or _SIGNATURE.fullmatch(name)}
+    fields = parse_qsl(parts.query, keep_blank_values=True)
+    names = {name for name, _ in fields}
+    secret = {name.lower() for name in signature_parts(fields).union(filter(is_secret_name, names))}
     secret |= SENSITIVE_PARAMS & {name.lower() for name in names}
     return sanitize_url(url, secret) if secret else url
 

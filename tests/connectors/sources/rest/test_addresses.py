@@ -12,12 +12,13 @@ from app.connectors.sources.rest.following import sign_of_more
     ("url", "told"),
     [
         ("https://x/rows?side=left&access_token=hunter22", "https://x/rows?side=left&access_token=***"),
-        ("https://x/rows?sv=1&sig=hunter22%3D", "https://x/rows?sv=1&sig=***"),
+        ("https://x/rows?sv=1&sig=hunter22%3D", "https://x/rows?sv=***&sig=***"),
         (
             "https://x/rows?X-Amz-Signature=hunter22&X-Amz-Credential=hunter22",
             "?X-Amz-Signature=***&X-Amz-Credential=***",
         ),
         ("https://x/rows?X-Goog-Signature=hunter22&at=1", "?X-Goog-Signature=***&at=1"),
+        ("https://x/rows?hdnea=exp=1~acl=/*~hmac=hunter22&at=1", "?hdnea=***&at=1"),
         ("https://me:hunter22@x/rows?at=1", "https://***@x/rows?at=1"),
         ("/rows?page=2&api_key=hunter22", "/rows?page=2&api_key=***"),
     ],
