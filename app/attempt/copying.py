@@ -111,7 +111,8 @@ class Pass:
             elif self._reached and self._commits_midway:
                 self._commit(final=False)
             self._report_tables()
-        return self._writing.blame(joined([each.error for each in self._unread])) if self._unread else None
+        unread = [each.error for each in self._unread]
+        return joined(unread, subject=self._writing.subject) if unread else None
 
     def _offer(self, item: Item, items: Iterable[Item]) -> None:
         """Passes `item` on; a source whose tables stand apart is told if one is refused, and goes on without it."""

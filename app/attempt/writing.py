@@ -50,10 +50,6 @@ class Writing:
             table=None if collection.type == ALL else collection.table_name,
         )
 
-    def blame(self, error: SynclineError) -> SynclineError:
-        """`error`, which is about the collection."""
-        return type(error)(f"{self.subject}: {error}")
-
     @property
     def all_or_nothing(self) -> bool:
         """Whether a pass commits only at its end, because a field that it does not know yet must fail all of it."""

@@ -29,13 +29,27 @@ def prefix_errors(subject: str) -> Iterator[None]:
     try:
         yield
     except SynclineError as error:
-        raise type(error)(f"{subject}: {error}") from error
+        raise blamed(error, subject) from error
 
 
-def joined(errors: Sequence[SynclineError]) -> SynclineError:
-    """All `errors` (at least one) as one; a `ConfigurationError` if a retry can fix none of them."""
+def blamed(error: SynclineError, subject: str) -> SynclineError:
+    """`error`, which begins with `subject` once: one that was thrown into a source may already do so."""
+    return type(error)(f"{subject}: {_without(subject, error)}")
+
+
+def joined(errors: Sequence[SynclineError], *, subject: str = "") -> SynclineError:
+    """All `errors` (at least one) as one, which begins with `subject`.
+
+    It is a `ConfigurationError` if a retry can fix none of them.
+    """
+    if subject:
+        return blamed(joined([type(error)(_without(subject, error)) for error in errors]), subject)
     if len(errors) == 1:
         return errors[0]
     lasting = all(isinstance(error, ConfigurationError) for error in errors)
     more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
     return (ConfigurationError if lasting else SynclineError)("; ".join(map(str, errors[:_SHOWN])) + more)
+
+
+def _without(subject: str, error: SynclineError) -> str:
+    return str(error).removeprefix(f"{subject}: ")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.contract.blame import prefix_errors
+from app.connectors.contract.blame import joined, prefix_errors
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
@@ -24,6 +24,19 @@ def read(error: SynclineError | None = None) -> Generator[int, None, None]:
 def test_what_goes_wrong_while_reading_is_the_sources() -> None:
     with pytest.raises(ConfigurationError, match=r"^source 's': no such table$"):
         list(read(ConfigurationError("no such table")))
+
+
+def test_an_error_that_is_thrown_into_a_source_gets_its_name_once() -> None:
+    reading = read()
+    next(reading)
+    with pytest.raises(ConfigurationError, match=r"^source 's': 'columns' leaves out all fields$"):
+        reading.throw(ConfigurationError("source 's': 'columns' leaves out all fields"))
+
+
+def test_errors_of_one_source_that_are_joined_have_its_name_once() -> None:
+    errors = [SynclineError("source 's': one"), ConfigurationError("two")]
+    error = joined(errors, subject="source 's'")
+    assert (type(error), str(error)) == (SynclineError, "source 's': one; two")
 
 
 def test_what_whoever_takes_the_rows_complains_about_is_not() -> None:

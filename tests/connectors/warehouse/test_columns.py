@@ -27,6 +27,7 @@ ROWS = [
     (2, 20, "ada@example.com", 10.0, None, "y"),
     (3, 30, None, 0.25, "third", "z"),
 ]
+WHOLE = {"sync_mode": "full_refresh", "cursor_field": None, "primary_key": None}
 KEYED = {"sync_mode": "incremental", "cursor_field": "at", "primary_key": ["id"]}
 SHAPED = {
     "exclude": ["se*"],
@@ -184,8 +185,18 @@ def test_files_and_tables_of_dlt_that_are_gone_contradict_no_other_columns(tmp_p
 def test_rules_that_would_lose_rows_or_values_are_refused(shop: Shop, columns: dict[str, Any], message: str) -> None:
     failed = shop.load(columns).failed
     assert message in failed.error
-    assert "source 'source', collection 'made': " in failed.error
+    subject = "source 'source', collection 'made': "
+    assert (failed.error.startswith(subject), failed.error.count("source '")) == (True, 1)
     assert not failed.retryable
+
+
+def test_the_subject_of_several_refused_tables_is_told_once(shop: Shop) -> None:
+    shop.execute("CREATE TABLE more (id INTEGER PRIMARY KEY, at TEXT)")
+    failed = shop.load({"exclude": ["id"]}, type="all", table_name="source_all", **WHOLE).failed
+    assert failed.error.startswith("source 'source', collection 'made': 'columns' leaves out 'id'")
+    assert "of table 'source_more'" in failed.error
+    assert "of table 'source_orders'" in failed.error
+    assert failed.error.count("source '") == 1
 
 
 def test_columns_may_swap_their_names(shop: Shop, made: Callable[[str], Any]) -> None:
