@@ -14,6 +14,7 @@ from app.connectors.contract.several import loads_several
 from app.domain.collection import ALL
 from app.domain.columns import ColumnRules
 from app.domain.naming import AS_IS, Naming, namer
+from app.domain.writing import BAD_ROWS
 
 if TYPE_CHECKING:
     from app.domain.attempt_protocol import SourceJob
@@ -30,7 +31,8 @@ class Standing(msgspec.Struct, frozen=True):
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
     own bookmarks. `columns` and `naming` made the columns that the rows have; in tables that no load has reached since
     `columns` changed, it was those in `earlier`. `place` is where the tables are: the keys of the destination that say
-    so, each with a digest. It is None in bookmarks that lie beside their tables.
+    so, each with a digest. It is None in bookmarks that lie beside their tables. `aside` are tables of rows that could
+    not be read, for which the bookmark does not stand.
     """
 
     reads: str
@@ -42,6 +44,7 @@ class Standing(msgspec.Struct, frozen=True):
     naming: Naming = AS_IS
     place: dict[str, str] | None = None
     earlier: dict[str, ColumnRules] = {}
+    aside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
@@ -58,6 +61,7 @@ class Standing(msgspec.Struct, frozen=True):
             "query": hashlib.sha256(query.encode()).hexdigest()[:_DIGITS] if query else "",
             "key": _key(collection.primary_key or parameters.get("key")),
             "columns": collection.columns,
+            "aside": (f"{collection.table_name}{BAD_ROWS}",) if parameters.get("bad_rows") == "keep" else (),
         }
         if not several:
             return cls(reads, collection.table_name, (collection.table_name,), **settings)
@@ -72,7 +76,9 @@ class Standing(msgspec.Struct, frozen=True):
 
     def in_naming(self, naming: Naming) -> Standing:
         """The same at a destination that names its tables this way."""
-        return msgspec.structs.replace(self, tables=tuple(map(namer(naming), self.tables)), naming=naming)
+        named = namer(naming)
+        tables, aside = tuple(map(named, self.tables)), tuple(map(named, self.aside))
+        return msgspec.structs.replace(self, tables=tables, aside=aside, naming=naming)
 
     def at(self, place: dict[str, str]) -> Standing:
         """The same for tables that are there."""
@@ -102,14 +108,16 @@ class Standing(msgspec.Struct, frozen=True):
 
     def with_tables(self, before: Standing | None, *tables: str) -> Standing:
         """This, with the tables that already have rows and the given ones, which were loaded by its rules."""
+        put_aside = tuple(sorted({*(before.aside if before else ()), *self.aside}))
         if before is None:
-            return msgspec.structs.replace(self, tables=tuple(sorted({*tables})))
+            return msgspec.structs.replace(self, tables=tuple(sorted({*tables})), aside=put_aside)
         earlier = {
             name: rules
             for name, rules in before.rules_by_table.items()
             if name not in tables and rules != self.rules_of(name)
         }
-        return msgspec.structs.replace(self, tables=tuple(sorted({*before.tables, *tables})), earlier=earlier)
+        with_rows = tuple(sorted({*before.tables, *tables}))
+        return msgspec.structs.replace(self, tables=with_rows, aside=put_aside, earlier=earlier)
 
     def without_bookmark(self) -> Standing:
         """What is still known of the rows when no bookmark covers them."""
@@ -127,6 +135,11 @@ class Standing(msgspec.Struct, frozen=True):
     def is_all_by(self, rules: ColumnRules) -> bool:
         """Whether no rows were loaded by other rules."""
         return all(each == rules for each in (self.columns or ColumnRules(), *self.earlier.values()))
+
+    @property
+    def all_tables(self) -> tuple[str, ...]:
+        """Those with rows of the source, then those of rows that could not be read."""
+        return (*self.tables, *self.aside)
 
 
 def _key(given: Any) -> tuple[str, ...]:

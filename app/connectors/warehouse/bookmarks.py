@@ -120,12 +120,12 @@ class Bookmark(abc.ABC):
         for source, collection, text in rows:
             standing = Standing.parse(text)
             if (source, collection) == (fence.source, fence.collection):
-                own.update(standing.tables if standing else ())
+                own.update(standing.all_tables if standing else ())
                 # A bookmark says nothing about a table without rows; those of releases before 0.1.1 about none.
                 if standing is None or standing.writes == fence.standing.writes:
-                    own.update(fence.standing.tables)
+                    own.update(fence.standing.all_tables)
             elif standing:
-                others.update(map(name_key, standing.tables))
+                others.update(map(name_key, standing.all_tables))
         return {table: name_key(table) in others for table in sorted(own)}
 
     def void_others(self, table: str, *, name_key: Callable[[str], str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.attempt_protocol import OwnTable
-from tests.connectors.attempts import Attempt, Duckdb, Postgres, Told
+from tests.connectors.attempts import Attempt, Duckdb, Postgres, Told, Trial
 from tests.connectors.contract.test_standing import Shop, There
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ def there(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) ->
     return There(request.param, tmp_path, warehouse)
 
 
-def drop(shop: Shop, *confirmed: str) -> list[tuple[str, bool, bool]]:
+def drop(trial: Trial, *confirmed: str) -> list[tuple[str, bool, bool]]:
     """The tables as they are reported: name, whether others load it, whether it was dropped."""
-    trial = shop.trial
     collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"} | trial.collection
     job: dict[str, Any] = {
         "mode": "drop_tables",
@@ -43,12 +42,12 @@ def drop(shop: Shop, *confirmed: str) -> list[tuple[str, bool, bool]]:
 
 def test_dropped_tables_are_made_anew_with_the_types_of_the_source(there: There, tmp_path: Path) -> None:
     shop = Shop.of(tmp_path, there)
-    assert drop(shop) == [], "before the first load there is none"
+    assert drop(shop.trial) == [], "before the first load there is none"
     shop.load()
-    assert drop(shop) == [("made", False, False)], "listing drops nothing"
+    assert drop(shop.trial) == [("made", False, False)], "listing drops nothing"
     assert there.ids("made") == list(range(10))
-    assert drop(shop, "made") == [("made", False, True)]
-    assert drop(shop) == []
+    assert drop(shop.trial, "made") == [("made", False, True)]
+    assert drop(shop.trial) == []
     with sqlite3.connect(shop.database) as connection:
         connection.execute("DROP TABLE orders")
         connection.execute("CREATE TABLE orders (id TEXT, at INTEGER)")
@@ -64,5 +63,20 @@ def test_a_table_that_others_load_stays(there: There, tmp_path: Path) -> None:
     other = Shop(replace(shop.trial, source="other", tasks=100), shop.database)
     shop.load()
     other.load(type="older")
-    assert drop(shop, "made") == [("made", True, False)]
+    assert drop(shop.trial, "made") == [("made", True, False)]
     assert len(there.ids("made")) == 20
+
+
+def test_the_table_of_bad_rows_is_dropped_with_that_of_the_others(there: There, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\nx\n")
+    trial = Trial(tmp_path, {"there": there.options}, "files")
+    parameters = {"path": str(tmp_path / "a.csv"), "types": {"id": "integer"}}
+    trial.collection = {"write_mode": "append", "parameters": parameters | {"bad_rows": "keep"}}
+    assert trial.run().finished.rows_written == 2
+    both = ("made", "made_bad_rows")
+    assert drop(trial) == [(name, False, False) for name in both]
+    trial.collection["parameters"] = parameters | {"bad_rows": "skip"}
+    assert trial.run().finished
+    assert drop(trial) == [(name, False, False) for name in both], "it stays when bad rows are no longer kept"
+    assert drop(trial, *both) == [(name, False, True) for name in both]
+    assert drop(trial) == []

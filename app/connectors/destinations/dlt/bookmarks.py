@@ -67,7 +67,7 @@ class Bookmark:
         entries = self._ledger.entries()
         own, others = _tables_of(entries), _tables_of(self._ledger.others())
         if not own and any(entry.loaded for entry in entries):
-            own = set(self._fence.standing.tables)  # a release before 0.1.1 said nothing about tables
+            own = set(self._fence.standing.all_tables)  # a release before 0.1.1 said nothing about tables
         return {name: name in others for name in sorted(own)}
 
     def standing(self, tables: Iterable[str]) -> Standing:
@@ -152,4 +152,4 @@ class Bookmark:
 
 
 def _tables_of(entries: list[Entry]) -> set[str]:
-    return {table for entry in entries if entry.standing for table in entry.standing.tables}
+    return {table for entry in entries if entry.standing for table in entry.standing.all_tables}
