@@ -9,7 +9,7 @@ from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import config_path, substitution_environment
 from app.config.reader import load_catalogue
 from app.execution.source_check import discover_source
-from app.execution.table_dropping import own_tables
+from app.execution.table_dropping import ask_about_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,15 +41,35 @@ async def offers_of(
     return await discover_source(catalogue, source, data_dir=data_dir_of(settings), now=now, tell=tell)
 
 
-async def tables_of(
-    settings: Settings, catalogue: Catalogue, source: str, collection: str, *, drop: Sequence[OwnTable] = ()
-) -> list[OwnTable]:
-    """List the tables that a collection has loaded into, after dropping those in `drop`; errors contain no secrets."""
+async def tables_of(settings: Settings, catalogue: Catalogue, source: str, collection: str) -> list[OwnTable]:
+    """List the tables that a collection has loaded into; errors contain no secrets."""
+    found: list[OwnTable] = []
+    data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
+    await ask_about_tables(catalogue, source, collection, data_dir=data_dir, now=now, receive=found.append)
+    return found
+
+
+async def drop_tables_of(
+    settings: Settings,
+    catalogue: Catalogue,
+    source: str,
+    collection: str,
+    tables: Sequence[OwnTable],
+    *,
+    receive: Callable[[OwnTable], None],
+    tell: Callable[[str], None],
+) -> None:
+    """Drop these tables; `receive` gets each as soon as it is known what became of it.
+
+    `tell` gets a line now and then while a destination is waited for. Nothing contains secrets.
+    """
     wanted: dict[str, list[str]] = {}
-    for each in drop:
+    for each in tables:
         wanted.setdefault(each.destination, []).append(each.table)
-    now = dt.datetime.now(dt.UTC)
-    return await own_tables(catalogue, source, collection, data_dir=data_dir_of(settings), now=now, drop=wanted)
+    data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
+    await ask_about_tables(
+        catalogue, source, collection, data_dir=data_dir, now=now, drop=wanted, receive=receive, tell=tell
+    )
 
 
 def data_dir_of(settings: Settings) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli.running import align, config_option, reports_errors, run_loop, start, with_pool
+from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
 from app.cli.values import DURATION, TIME
 from app.domain.errors import ConfigurationError
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.bootstrap.trials import Trial
-    from app.config.catalogue import Catalogue
-    from app.config.settings import Settings
     from app.domain.attempt_protocol import Offered
-    from app.store.database import Pool
 
 _INDENT = "      "
 MOST_PIECES = 10_000
@@ -122,42 +120,9 @@ def reset(config: Path | None, source: str, collection: str, *, drop: bool, yes:
     catalogue = catalogue_of(settings, config)
     catalogue.find(source, collection)
     if drop:
-        _drop_tables(settings, catalogue, source, collection, ask=not yes)
+        drop_tables(settings, catalogue, source, collection, ask=not yes)
     with_pool(lambda pool: reset_collection(pool, source, collection), name="syncline sources")
     click.echo(f"{make_visible(f'{source}.{collection}')} will be reloaded by its next task.")
-
-
-def _drop_tables(settings: Settings, catalogue: Catalogue, source: str, collection: str, *, ask: bool) -> None:
-    """Drops the tables that only this collection loads into.
-
-    Raises:
-        ConfigurationError: a task of the collection is waiting or running.
-    """
-    from app.bootstrap.sources import tables_of
-
-    with_pool(lambda pool: _require_idle(pool, source, collection), name="syncline sources")
-    found = run_loop(tables_of(settings, catalogue, source, collection))
-    own = [table for table in found if not table.shared]
-    for table in found:
-        name = make_visible(f"{table.destination}: {table.table}")
-        click.echo(f"{name} is also loaded by other collections: it stays." if table.shared else name)
-    if not own:
-        click.echo("There are no tables to drop.")
-        return
-    if ask:
-        click.confirm(f"Drop {'this table' if len(own) == 1 else f'these {len(own)} tables'}?", abort=True)
-    for table in run_loop(tables_of(settings, catalogue, source, collection, drop=own)):
-        if table.dropped:
-            click.echo(f"{make_visible(f'{table.destination}: {table.table}')} was dropped.")
-
-
-async def _require_idle(pool: Pool, source: str, collection: str) -> None:
-    from app.store.reads import Reader
-
-    if (task := await Reader(pool).find_active_task(source, collection)) is not None:
-        raise ConfigurationError(
-            f"{source}.{collection} has the unfinished task {task}: cancel it, or wait for its end, and try again"
-        )
 
 
 @sources.command(short_help="Reload an interval of a collection.")

@@ -100,7 +100,7 @@ class Discover(_Question, frozen=True, tag="discover", tag_field="mode"):
 
 
 class DropTables(SourceJob, frozen=True, kw_only=True, tag="drop_tables", tag_field="mode"):
-    """List the collection's tables in each of `destinations`, and drop the `confirmed` ones, by destination."""
+    """List the collection's tables in each of `destinations`, or drop the `confirmed` ones, by destination."""
 
     destinations: dict[str, dict[str, Any]]
     confirmed: dict[str, list[str]] = {}
@@ -199,12 +199,16 @@ class Offered(msgspec.Struct, frozen=True, tag="offered"):
 
 
 class OwnTable(msgspec.Struct, frozen=True, tag="own_table"):
-    """A table that the collection has loaded into; other collections may have as well (`shared`)."""
+    """A table that the collection has loaded into; other collections may have as well (`shared`).
+
+    `error` says why one that was confirmed could not be dropped.
+    """
 
     destination: str
     table: str
     shared: bool = False
     dropped: bool = False
+    error: str = ""
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

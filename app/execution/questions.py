@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from app.domain.attempt_protocol import Checked, Failed, Finished, Installing, Offered, OwnTable
+from app.domain.attempt_protocol import Checked, DropTables, Failed, Finished, Installing, Offered, OwnTable
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
@@ -26,6 +26,8 @@ Answer: TypeAlias = Checked | Offered | OwnTable
 _TIMEOUT_SECONDS: Final = 120.0
 # The first check of a connector installs its package. If that were stopped early, the next check would start over.
 _INSTALLING_SECONDS: Final = 900.0
+# A destination waits up to two minutes for others that use it, and then says so.
+_DROPPING_SECONDS: Final = 180.0
 _TELL_SECONDS: Final = 10.0
 
 
@@ -45,7 +47,7 @@ async def ask(
     """
     child = await AttemptProcess.start(question, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
-    patience = _Patience(tell)
+    patience = _Patience(tell, seconds=_DROPPING_SECONDS if isinstance(question, DropTables) else _TIMEOUT_SECONDS)
     telling = asyncio.create_task(patience.tell_again())
     try:
         async with patience.clock:
@@ -90,15 +92,16 @@ def redacting_errors(catalogue: Catalogue) -> Iterator[None]:
 
 
 class _Patience:
-    """The timeout: for each thing that is checked, and longer while the connector's package is installed."""
+    """The timeout: for each thing that is checked or dropped, and longer while a package is installed."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], *, seconds: float) -> None:
         self._tell = tell
+        self._seconds_for_each = seconds
         self._loop = asyncio.get_running_loop()
         self._installing_until = self._loop.time() + _INSTALLING_SECONDS
         self._installs = ""
         self._since = self._loop.time()
-        self.clock = asyncio.timeout(_TIMEOUT_SECONDS)
+        self.clock = asyncio.timeout(seconds)
 
     def wait_for_installer(self, packages: str) -> None:
         """Extend the timeout to the end of the time for all installations together."""
@@ -116,7 +119,7 @@ class _Patience:
         """Restart the timeout, after something was checked."""
         self._installs = ""
         self._since = self._loop.time()
-        self.clock.reschedule(self._loop.time() + _TIMEOUT_SECONDS)
+        self.clock.reschedule(self._loop.time() + self._seconds_for_each)
 
     async def tell_again(self) -> None:
         """Say now and then what is being waited for."""
@@ -128,7 +131,7 @@ class _Patience:
     def explain_timeout(self) -> str:
         if self._installs:
             return f"installing the connector's package took more than {_INSTALLING_SECONDS / 60:.0f} minutes"
-        return f"the connector did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
+        return f"the connector did not answer within {self._seconds_for_each:.0f} seconds"
 
     @property
     def _seconds(self) -> str:
@@ -138,10 +141,10 @@ class _Patience:
 async def _pass_on_answers(child: AttemptProcess, receive: Callable[[Answer], None], patience: _Patience) -> None:
     async for message in child.messages():
         match message:
-            case Checked():
+            case Checked() | OwnTable():
                 patience.begin_again()
                 receive(message)
-            case Offered() | OwnTable():
+            case Offered():
                 receive(message)
             case Installing(done=False):
                 patience.wait_for_installer(message.packages)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.domain.attempt_protocol import DropTables, OwnTable
-from app.execution.questions import ask, redacting_errors
+from app.domain.redaction import redactor_of
+from app.execution.questions import ask, redacting_errors, say_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -15,20 +19,25 @@ if TYPE_CHECKING:
     from app.execution.questions import Answer
 
 
-async def own_tables(
+async def ask_about_tables(
     catalogue: Catalogue,
     source_id: str,
     collection_id: str,
     *,
     data_dir: Path,
     now: datetime,
+    receive: Callable[[OwnTable], None],
     drop: dict[str, list[str]] | None = None,
-) -> list[OwnTable]:
-    """Return the tables that the collection has loaded into, after dropping those in `drop` (destination → names).
+    tell: Callable[[str], None] = say_nothing,
+) -> None:
+    """Pass each table that the collection has loaded into to `receive`; with `drop`, what became of each of these.
+
+    `drop` has names of tables by their destination. `tell` gets a line now and then while a destination is waited for.
+    Nothing contains secrets of the catalogue.
 
     Raises:
         ConfigurationError: the catalogue does not have the collection, or a destination cannot drop its tables.
-        SynclineError: a destination's own error, without secrets of the catalogue.
+        SynclineError: the tables cannot be listed, or the process failed or took too long.
     """
     source, collection = catalogue.find(source_id, collection_id)
     job = DropTables(
@@ -40,12 +49,11 @@ async def own_tables(
         data_dir=str(data_dir),
         confirmed=drop or {},
     )
-    found: list[OwnTable] = []
+    redact = redactor_of(catalogue.secrets()).redact
 
-    def keep(answer: Answer) -> None:
+    def pass_on(answer: Answer) -> None:
         if isinstance(answer, OwnTable):
-            found.append(answer)
+            receive(msgspec.structs.replace(answer, error=redact(answer.error)))
 
     with redacting_errors(catalogue):
-        await ask(job, keep)
-    return found
+        await ask(job, pass_on, tell=lambda line: tell(redact(line)))

@@ -284,7 +284,7 @@ class Dropping(Protocol):
         """Those that exist, by the names in `Table`; True for those that other collections load into, too."""
 
     def drop_table(self, table: str) -> None:
-        """Drops it, with all of its rows."""
+        """Drops it, with all of its rows, if it still exists."""
 
 
 @runtime_checkable

@@ -158,7 +158,7 @@ class Tables(abc.ABC):
         return self._comment(name) is not None
 
     def drop(self, name: str) -> None:
-        self._session.run(f"DROP TABLE {self.qualified(name)}")
+        self._session.run(f"DROP TABLE IF EXISTS {self.qualified(name)}")
 
     def tables_without_rows(self, names: Sequence[str]) -> list[str]:
         """Those of the tables that are missing or empty."""

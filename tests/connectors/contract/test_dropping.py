@@ -33,7 +33,7 @@ def drop(trial: Trial, *confirmed: str) -> list[tuple[str, bool, bool]]:
         "collection": collection,
         "destinations": trial.destinations,
         "data_dir": str(trial.directory / "state"),
-        "confirmed": {"there": list(confirmed)},
+        "confirmed": {"there": list(confirmed)} if confirmed else {},
     }
     told = Told.by(Attempt(job))
     assert told.finished

@@ -108,7 +108,7 @@ async def test_a_check_that_crashes_does_not_hide_the_others(tmp_path: Path, mon
 
 
 async def test_the_connectors_own_time_begins_when_it_is_installed() -> None:
-    patience = questions._Patience(questions.say_nothing)
+    patience = questions._Patience(questions.say_nothing, seconds=questions._TIMEOUT_SECONDS)
     async with patience.clock as clock:
         patience.wait_for_installer("tap-made==1.0")
         installing = clock.when()

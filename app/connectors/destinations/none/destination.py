@@ -37,5 +37,11 @@ class NoneDestination:
     def commit(self, bookmark: str | None, *, final: bool) -> int:  # noqa: ARG002 -- nothing is kept
         return 0
 
+    def own_tables(self) -> dict[str, bool]:
+        return {}
+
+    def drop_table(self, table: str) -> None:
+        pass
+
     def close(self) -> None:
         pass

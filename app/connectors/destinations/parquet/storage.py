@@ -122,7 +122,8 @@ class LocalStorage:
         return [str(path.relative_to(self._root)) for path in self._root.glob(f"*/{prefix}*")]
 
     def remove(self, name: str) -> None:
-        (self._root / name).unlink(missing_ok=True)
+        with translate_errors(f"cannot remove {self._root / name}"):
+            (self._root / name).unlink(missing_ok=True)
 
     def remove_parts(self, directory: str, *, older_than: str) -> None:
         with translate_errors(f"cannot remove unfinished files in {self._root / directory}"):
