@@ -15,20 +15,15 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """`columns` are those of the table after all `steps`: key of the name → (name, type).
-
-    `statements` are those among the steps that are known already.
-    """
+    """`columns` are those of the table after all `steps`: key of the name → (name, type)."""
 
     def __init__(self, session: Session, columns: dict[str, tuple[str, str]]) -> None:
         self._session = session
         self.columns = dict(columns)
         self.steps: list[Step] = []
-        self.statements: list[str] = []
 
     def run(self, *statements: str) -> None:
         """Adds a step for each of the statements."""
-        self.statements += statements
         self.steps += [partial(self._session.run, statement) for statement in statements]
 
     def carry_out(self) -> None:

@@ -96,8 +96,6 @@ class Tables(abc.ABC):
             relaxed = self._relax(changes, qualified, table, names)
         find_key_steps = partial(self._key_steps, qualified, table, [names[field] for field in table.key])
         changes.steps += [lambda: take(find_key_steps())] if comment is None else find_key_steps()
-        if changes.steps:
-            self._check_may_change(table.name, changes.statements, is_new=comment is None)
         described = {field: self.column(*changes.columns[self.name_key(name)]) for field, name in names.items()}
         free = changes.columns.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
         target = Target(
@@ -256,28 +254,29 @@ class Tables(abc.ABC):
     def _comment(self, name: str) -> str | None:
         """The table's comment, "" without one; None if there is no such table."""
 
-    @abc.abstractmethod
-    def _additions(self, qualified: str, columns: dict[str, str]) -> list[str]:
-        """The statements that add columns: name → type."""
+    # Steps of a plan. To ask for one raises `ConfigurationError` if it is sure to fail.
 
     @abc.abstractmethod
-    def _creation(self, qualified: str, table: Table, names: dict[str, str]) -> str:
-        """The statement that creates the table."""
+    def _creating(self, qualified: str, table: Table, names: dict[str, str]) -> Step: ...
+
+    @abc.abstractmethod
+    def _adding(self, qualified: str, columns: dict[str, str]) -> list[Step]:
+        """Add columns: name → type."""
+
+    @abc.abstractmethod
+    def _retyping(self, qualified: str, column: Column, type_: str) -> Step:
+        """Changes the type of a column and of its values."""
+
+    @abc.abstractmethod
+    def _relaxing(self, qualified: str, column: str) -> Step:
+        """Drops NOT NULL."""
 
     @abc.abstractmethod
     def _key_steps(self, qualified: str, table: Table, key: list[str]) -> list[Step]:
         """Make the key's columns unique if they have to be, and only then; empty if they are so."""
 
-    @abc.abstractmethod
-    def _check_can_change(self, name: str, column: Column, type_: str) -> None:
-        """Raises `ConfigurationError` if something that uses the table's column keeps its type from changing."""
-
-    @abc.abstractmethod
-    def _check_may_change(self, name: str, statements: list[str], *, is_new: bool) -> None:
-        """Raises `ConfigurationError` if this login may not run what creates or changes the table."""
-
     def _create(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
-        changes.run(self._creation(qualified, table, names))
+        changes.steps.append(self._creating(qualified, table, names))
         changes.run(f"COMMENT ON TABLE {qualified} IS '{UNFINISHED}'")
         for name in self._required(table, names):
             changes.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS '{REQUIRED}'")
@@ -322,7 +321,7 @@ class Tables(abc.ABC):
         if not broken or not self._can_relax(table.name):
             return []
         for name in broken:
-            changes.run(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+            changes.steps.append(self._relaxing(qualified, name))
             changes.run(f"COMMENT ON COLUMN {qualified}.{quoted(name)} IS NULL")
         return broken
 
@@ -339,8 +338,7 @@ class Tables(abc.ABC):
             if type_ is None and declares and field not in table.inferred:
                 type_ = self._declared_type(table, field, column)
             if type_ is not None and type_ != column.type:
-                self._check_can_change(table.name, column, type_)
-                changes.run(self.alteration(qualified, column, type_))
+                changes.steps.append(self._retyping(qualified, column, type_))
                 self._note_types(changes, {column.name: type_})
 
     def declared_type(self, target: Target, field: str) -> str | None:
@@ -378,7 +376,7 @@ class Tables(abc.ABC):
         shape = self._shape(table, names)
         missing = {name: type_ for name, type_ in shape.items() if self.name_key(name) not in changes.columns}
         if missing:
-            changes.run(*self._additions(qualified, missing))
+            changes.steps += self._adding(qualified, missing)
             self._note_types(changes, missing)
         if VALID_FROM_COLUMN in missing:
             changes.run(f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}")  # noqa: S608 -- quoted

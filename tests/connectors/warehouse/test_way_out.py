@@ -417,11 +417,9 @@ def test_a_table_of_another_role_is_written_to_without_changing_it(postgres: Pos
     writing.begin(Table("made", {"id": Kind.INTEGER}, key=("id",), mode=WriteMode.UPSERT))
     writing.write("made", [{"id": 1}])
     assert writing.commit(None, final=True) == 1
-    with pytest.raises(
-        ConfigurationError, match=r"table 'made' has to change, which only its owner .+ may do"
-    ) as refused:
+    with pytest.raises(ConfigurationError, match="Only its owner can do that: ask '") as refused:
         writing.begin(Table("made", {"id": Kind.INTEGER, "more": Kind.TEXT}, key=("id",), mode=WriteMode.UPSERT))
-    assert str(refused.value).endswith('let them run ALTER TABLE "loaded"."made" ADD COLUMN "more" text')
+    assert str(refused.value).endswith('to run ALTER TABLE loaded.made ADD COLUMN "more" text')
     postgres.execute("REVOKE CREATE ON SCHEMA loaded FROM loads")
     with pytest.raises(ConfigurationError, match='run GRANT CREATE ON SCHEMA "loaded" TO loads'):
         writing.begin(Table("other", {"id": Kind.INTEGER}))

@@ -24,7 +24,6 @@ TARGET = "syncline_target"
 _WAIT_SECONDS = 120.0
 _RETRY_SECONDS = 0.05
 _LOCKED = re.compile(r"could not set lock on file|being used by another process", re.IGNORECASE)
-_INDEXED = "an index depends on it"
 _NOT_NULL = re.compile(r'NOT NULL constraint failed: "?(.+?)"?\."?(.+?)"?$')
 # Enough for tables with some ten columns and common batches; an attempt then takes about 200 MB in all.
 _MEGABYTES = 64
@@ -133,8 +132,6 @@ def translate_errors(doing: str) -> Iterator[None]:
         yield
     except (duckdb.ConversionException, duckdb.ConstraintException, duckdb.CatalogException) as error:
         message = _one_line(error)
-        if _INDEXED in message:
-            message += " Drop the index with DROP INDEX, and make it again after the next task"
         if found := _NOT_NULL.search(message):
             message = (
                 f"a row has NULL in column {found[2]!r} of table {found[1]!r}, which is NOT NULL there: drop that with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -10,11 +11,11 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from app.connectors.contract.schema import MOST_DIGITS, Digits, Kind
 from app.connectors.destinations.duckdb.file import TARGET
 from app.connectors.destinations.duckdb.intervals import Interval
+from app.connectors.destinations.duckdb.obstacles import check_obstacles, naming_obstacles
 from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.tables import Tables
-from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Table
@@ -124,16 +125,6 @@ class DuckdbTables(Tables):
         """DuckDB does not change columns of a table with indexes; a NULL that comes then is refused with what to do."""
         return not self._indexes(name)
 
-    def _check_can_change(self, name: str, column: Column, type_: str) -> None:
-        if indexes := self._indexes(name):
-            raise ConfigurationError(
-                f"column {column.name!r} of table {name!r} cannot become {type_} while the table has indexes: drop "
-                f"{' and '.join(indexes)} with DROP INDEX, and make them again after the next task"
-            )
-
-    def _check_may_change(self, name: str, statements: list[str], *, is_new: bool) -> None:
-        """Who can open the file may change all tables."""
-
     def _indexes(self, name: str) -> list[str]:
         """The quoted names of the table's indexes."""
         found = self._session.rows(
@@ -173,11 +164,30 @@ class DuckdbTables(Tables):
         )
         return None if row is None else str(row[0])
 
-    def _additions(self, qualified: str, columns: dict[str, str]) -> list[str]:
-        return [f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {type_}" for name, type_ in columns.items()]
+    def _creating(self, qualified: str, table: Table, names: dict[str, str]) -> Step:
+        return partial(self._session.run, f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})")
 
-    def _creation(self, qualified: str, table: Table, names: dict[str, str]) -> str:
-        return f"CREATE TABLE {qualified} ({', '.join(self._definitions(table, names))})"
+    def _adding(self, qualified: str, columns: dict[str, str]) -> list[Step]:
+        return [
+            partial(self._alter, qualified, name, f"ALTER TABLE {qualified} ADD COLUMN {quoted(name)} {type_}")
+            for name, type_ in columns.items()
+        ]
+
+    def _retyping(self, qualified: str, column: Column, type_: str) -> Step:
+        check_obstacles(self._session, qualified, column=column.name)
+        return partial(self._alter, qualified, column.name, alteration(qualified, column, type_))
+
+    def _relaxing(self, qualified: str, column: str) -> Step:
+        statement = f"ALTER TABLE {qualified} ALTER COLUMN {quoted(column)} DROP NOT NULL"
+        return partial(self._alter, qualified, column, statement)
+
+    def _alter(self, qualified: str, column: str, statement: str) -> None:
+        with naming_obstacles(self._session, qualified, column=column):
+            self._session.run(statement)
+
+    def drop(self, name: str) -> None:
+        with naming_obstacles(self._session, self.qualified(name)):
+            super().drop(name)
 
     def reserve(self, name: str) -> None:
         """Nothing to do: tables are made and filled in one transaction."""

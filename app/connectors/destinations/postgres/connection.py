@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 15
 _LOCK_TIMEOUT = "60s"
-# Rows can also violate the table's own constraints.
-_LASTING_CLASSES = (*LASTING_CLASSES, "23")
+# Rows can also violate the table's own constraints, and other objects can depend on what is to go.
+_LASTING_CLASSES = (*LASTING_CLASSES, "23", "2B")
 
 
 def connect(options: PostgresDestinationOptions, *, application_name: str) -> psycopg.Connection:
@@ -101,7 +101,7 @@ def translate_errors(doing: str) -> Iterator[None]:
 def _explain(error: psycopg.Error) -> str:
     """PostgreSQL's message; for what the user can settle with a statement, that statement."""
     diag = error.diag
-    message = _one_line(diag.message_primary or str(error) or type(error).__name__)
+    message = _primary(error)
     table = quoted(diag.schema_name, diag.table_name) if diag.schema_name and diag.table_name else ""
     if isinstance(error, psycopg.errors.NotNullViolation) and table and diag.column_name:
         return (
@@ -116,18 +116,23 @@ def _explain(error: psycopg.Error) -> str:
             "load the table anew with 'syncline sources reset --drop'"
         )
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
-        return f"{message}: {_one_line(diag.message_detail or '')}"
-    if isinstance(error, psycopg.errors.FeatureNotSupported) and "alter type of a column used by" in message:
-        return (
-            f"{message} ({_one_line(diag.message_detail or '')}): drop the view, and make it again after the next "
-            "task, or set 'schema_policy: evolve' and correct the value at the source"
-        )
+        return f"{describe(error)}. Drop that first, and make it again after the next task"
     if isinstance(error, psycopg.errors.ProgramLimitExceeded) and "index row size" in message:
         return (
             f"{message}: a value of the key is too long for PostgreSQL's indexes. Choose a 'primary_key' with shorter "
             "values, or 'sync_mode: full_refresh' with 'write_mode: replace', which needs no index"
         )
     return message
+
+
+def describe(error: psycopg.Error) -> str:
+    """PostgreSQL's message with its details."""
+    detail = "; ".join(map(_one_line, (error.diag.message_detail or "").splitlines())).rstrip(".")
+    return f"{_primary(error)} ({detail})" if detail else _primary(error)
+
+
+def _primary(error: psycopg.Error) -> str:
+    return _one_line(error.diag.message_primary or str(error) or type(error).__name__)
 
 
 def _one_line(message: str) -> str:

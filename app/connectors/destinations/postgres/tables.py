@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 
 from app.connectors.destinations.postgres import columns as types
+from app.connectors.destinations.postgres.obstacles import Change, check_obstacles, naming_obstacles
 from app.connectors.values.widening import Needed
 from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, quoted
 from app.connectors.warehouse.tables import Tables
@@ -16,9 +17,9 @@ from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from app.connectors.contract.schema import Digits, Kind, Table
+    from app.connectors.destinations.postgres.connection import PostgresSession
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.changes import Step
-    from app.connectors.warehouse.session import Session
     from app.domain.naming import Naming
 
 _NAME_BYTES = 63
@@ -39,23 +40,6 @@ _DEPENDENTS = """
     WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass($1) AND deptype = 'n' LIMIT 1
 """
 _NO_CREATOR = "SELECT quote_ident(current_user) WHERE NOT has_schema_privilege(to_regnamespace($1), 'CREATE')"
-_NO_OWNER = """
-    SELECT pg_get_userbyid(relowner), quote_ident(current_user) FROM pg_class
-    WHERE oid = to_regclass($1) AND NOT pg_has_role(relowner, 'USAGE')
-"""
-# What PostgreSQL refuses to carry along: https://www.postgresql.org/docs/current/catalog-pg-depend.html
-_USERS_OF_COLUMN = """
-    SELECT DISTINCT CASE WHEN relkind IN ('v', 'm') THEN pg_describe_object('pg_class'::regclass, ev_class, 0)
-                         ELSE pg_describe_object(classid, objid, objsubid) END
-    FROM pg_depend JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
-        LEFT JOIN pg_rewrite ON classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = objid
-        LEFT JOIN pg_class AS viewed ON viewed.oid = ev_class
-        LEFT JOIN pg_attrdef ON classid = 'pg_attrdef'::regclass AND pg_attrdef.oid = objid
-    WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass($1) AND attname = $2
-      AND (adnum <> attnum OR classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
-                                          'pg_proc'::regclass, 'pg_publication_rel'::regclass))
-    ORDER BY 1
-"""
 # In the database that has the table; 1 sets it apart from the lock on schemas.
 _RESERVED = "hashtextextended('syncline:' || $1, 1)"
 _LOCK_MILLISECONDS = 500
@@ -81,8 +65,9 @@ class _Unique(NamedTuple):
 
 
 class PostgresTables(Tables):
-    def __init__(self, session: Session, *, schema: str, naming: Naming) -> None:
+    def __init__(self, session: PostgresSession, *, schema: str, naming: Naming) -> None:
         super().__init__(session, naming=naming)
+        self._postgres = session
         self._schema = schema
 
     def make_schema(self) -> None:
@@ -134,15 +119,38 @@ class PostgresTables(Tables):
         )
         return None if row is None else str(row[0])
 
-    def _additions(self, qualified: str, columns: dict[str, str]) -> list[str]:
-        added = ", ".join(f"ADD COLUMN {quoted(name)} {type_}" for name, type_ in columns.items())
-        return [f"ALTER TABLE {qualified} {added}"]
-
-    def _creation(self, qualified: str, table: Table, names: dict[str, str]) -> str:
+    def _creating(self, qualified: str, table: Table, names: dict[str, str]) -> Step:
+        if login := self._session.row(_NO_CREATOR, quoted(self._schema)):
+            raise ConfigurationError(
+                f"table {table.name!r} does not exist, and this login may not create it: run "
+                f"GRANT CREATE ON SCHEMA {quoted(self._schema)} TO {login[0]}"
+            )
         shape = self._definitions(table, names)
         if table.identity and table.mode is WriteMode.UPSERT:
             shape.append(f"PRIMARY KEY ({column_list(names[field] for field in table.identity)})")
-        return f"CREATE TABLE {qualified} ({', '.join(shape)})"
+        return partial(self._session.run, f"CREATE TABLE {qualified} ({', '.join(shape)})")
+
+    def _adding(self, qualified: str, columns: dict[str, str]) -> list[Step]:
+        added = ", ".join(f"ADD COLUMN {quoted(name)} {type_}" for name, type_ in columns.items())
+        return [self._checked(Change("add", qualified, lambda table: f"ALTER TABLE {table} {added}"))]
+
+    def _retyping(self, qualified: str, column: Column, type_: str) -> Step:
+        statement = partial(types.alteration, column=column, type_=type_)
+        return self._checked(Change("retype", qualified, statement, column.name))
+
+    def _relaxing(self, qualified: str, column: str) -> Step:
+        return self._checked(_relaxation(qualified, column))
+
+    def drop(self, name: str) -> None:
+        self._make(Change("drop", self.qualified(name), lambda table: f"DROP TABLE {table}"))
+
+    def _checked(self, change: Change) -> Step:
+        check_obstacles(self._postgres, change)
+        return partial(self._make, change)
+
+    def _make(self, change: Change) -> None:
+        with naming_obstacles(self._postgres, change):
+            self._session.run(change.statement(change.table))
 
     def reserve(self, name: str) -> None:
         self._session.row(f"SELECT pg_advisory_lock_shared({_RESERVED})", self.qualified(name))
@@ -156,28 +164,6 @@ class PostgresTables(Tables):
         self._session.run(f"SET LOCAL lock_timeout = '{_LOCK_MILLISECONDS}ms'")
         self._session.run(f"LOCK TABLE {qualified} IN ACCESS EXCLUSIVE MODE")
         return True
-
-    def _check_can_change(self, name: str, column: Column, type_: str) -> None:
-        users = [user for (user,) in self._session.rows(_USERS_OF_COLUMN, self.qualified(name), column.name)]
-        if users:
-            raise ConfigurationError(
-                f"column {column.name!r} of table {name!r} cannot become {type_} while it is used by "
-                f"{' and '.join(users)}: drop that, and make it again after the next task, or set "
-                "'schema_policy: evolve' and correct the value at the source"
-            )
-
-    def _check_may_change(self, name: str, statements: list[str], *, is_new: bool) -> None:
-        if is_new and (login := self._session.row(_NO_CREATOR, quoted(self._schema))):
-            raise ConfigurationError(
-                f"table {name!r} does not exist, and this login may not create it: run "
-                f"GRANT CREATE ON SCHEMA {quoted(self._schema)} TO {login[0]}"
-            )
-        if not is_new and (found := self._session.row(_NO_OWNER, self.qualified(name))):
-            owner, login = found
-            statement = "; ".join(statements) or f"ALTER TABLE {self.qualified(name)} OWNER TO {login}"
-            raise ConfigurationError(
-                f"table {name!r} has to change, which only its owner {owner!r} may do: let them run {statement}"
-            )
 
     def _has_dependents(self, qualified: str) -> bool:
         return self._session.row(_DEPENDENTS, qualified) is not None
@@ -198,9 +184,9 @@ class PostgresTables(Tables):
                 if index.is_earlier_key and index.comment is None:
                     steps.append(partial(self._claim_unique, index))
             elif index.comment == _KEY or (is_on_key and keeps_several):
-                steps.append(partial(self._drop_unique, qualified, index))
+                steps += self._dropping_unique(qualified, index)
         if key and not has_one and table.mode in (WriteMode.UPSERT, WriteMode.HISTORY):
-            steps.append(partial(self._add_unique, qualified, table, key, predicate))
+            steps.append(self._adding_unique(qualified, table, key, predicate))
         return steps
 
     def _unique_indexes(self, qualified: str) -> list[_Unique]:
@@ -209,19 +195,24 @@ class PostgresTables(Tables):
     def _claim_unique(self, index: _Unique) -> None:
         self._session.run(f"COMMENT ON INDEX {index.name} IS '{_KEY}'")
 
-    def _drop_unique(self, qualified: str, index: _Unique) -> None:
-        if index.constraint is None:
-            self._session.run(f"DROP INDEX {index.name}")
-            return
-        self._session.run(f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(index.constraint)}")
-        if index.is_primary:  # which leaves NOT NULL behind
-            for name in index.columns:
-                self._session.run(f"ALTER TABLE {qualified} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+    def _dropping_unique(self, qualified: str, index: _Unique) -> list[Step]:
+        dropped = f"DROP INDEX {index.name}"
+        if index.constraint is not None:
+            dropped = f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(index.constraint)}"
+        # A primary key leaves NOT NULL behind.
+        relaxations = [_relaxation(qualified, name) for name in index.columns if index.is_primary]
+        steps = [self._checked(Change("unkey", qualified, lambda _: dropped))]
+        return steps + [partial(self._make, each) for each in relaxations]
 
-    def _add_unique(self, qualified: str, table: Table, key: list[str], predicate: str | None) -> None:
+    def _adding_unique(self, qualified: str, table: Table, key: list[str], predicate: str | None) -> Step:
         where = f" WHERE {predicate}" if predicate else ""
+        change = Change("index", qualified, lambda name: f"CREATE UNIQUE INDEX ON {name} ({column_list(key)}){where}")
+        check_obstacles(self._postgres, change)
+        return partial(self._add_unique, change, table, key, predicate)
+
+    def _add_unique(self, change: Change, table: Table, key: list[str], predicate: str | None) -> None:
         try:
-            self._session.run(f"CREATE UNIQUE INDEX ON {qualified} ({column_list(key)}){where}")
+            self._make(change)
         except psycopg.errors.UniqueViolation as error:
             raise ConfigurationError(
                 f"table {table.name!r} has several rows with the same values of {', '.join(map(repr, key))}, which "
@@ -229,6 +220,13 @@ class PostgresTables(Tables):
                 f"{'reset --drop' if table.mode is WriteMode.HISTORY else 'reset'}', which replaces the rows, or set "
                 "another key"
             ) from None
-        for index in self._unique_indexes(qualified):
+        for index in self._unique_indexes(change.table):
             if index.columns == sorted(key) and index.predicate == predicate and index.comment is None:
                 self._claim_unique(index)
+
+
+def _relaxation(table: str, column: str) -> Change:
+    def statement(table: str) -> str:
+        return f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} DROP NOT NULL"
+
+    return Change("relax", table, statement, column)
