@@ -100,21 +100,42 @@ def translate_errors(doing: str) -> Iterator[None]:
 
 def _explain(error: psycopg.Error) -> str:
     """PostgreSQL's message; for what the user can settle with a statement, that statement."""
-    diag = error.diag
-    message = _primary(error)
-    table = quoted(diag.schema_name, diag.table_name) if diag.schema_name and diag.table_name else ""
-    if isinstance(error, psycopg.errors.NotNullViolation) and table and diag.column_name:
+    return _explain_row(error) or _explain_table(error) or _primary(error)
+
+
+def _explain_row(error: psycopg.Error) -> str:
+    """For a row that the table refuses."""
+    diag, message = error.diag, _primary(error)
+    if isinstance(error, psycopg.errors.GeneratedAlways):
+        return (
+            f"{describe(error)}. Nothing can be loaded into it: leave the field out with 'columns.exclude', or run "
+            "ALTER TABLE … ALTER COLUMN … DROP IDENTITY or DROP EXPRESSION"
+        )
+    if not (diag.schema_name and diag.table_name):
+        return ""
+    table = quoted(diag.schema_name, diag.table_name)
+    if isinstance(error, psycopg.errors.NotNullViolation) and diag.column_name:
         return (
             f"a row has NULL in column {diag.column_name!r} of table {diag.table_name!r}, which is NOT NULL there: "
             f"drop that with ALTER TABLE {table} ALTER COLUMN {quoted(diag.column_name)} DROP NOT NULL, or fill the "
             "field at the source"
         )
-    if isinstance(error, psycopg.errors.UniqueViolation) and table and diag.constraint_name:
+    if not (isinstance(error, psycopg.IntegrityError) and diag.constraint_name):
+        return ""
+    dropping = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(diag.constraint_name)}"
+    if isinstance(error, psycopg.errors.UniqueViolation):
         return (
-            f"{message}: {_one_line(diag.message_detail or '')} If it is left from an earlier key, drop it with ALTER "
-            f"TABLE {table} DROP CONSTRAINT {quoted(diag.constraint_name)} (DROP INDEX if it is only an index), or "
-            "load the table anew with 'syncline sources reset --drop'"
+            f"{message}: {_one_line(diag.message_detail or '')} If it is left from an earlier key, drop it with "
+            f"{dropping} (DROP INDEX if it is only an index), or load the table anew with 'syncline sources reset "
+            "--drop'"
         )
+    # Without its details, which may show the whole row.
+    return f"{message}. Correct the value at the source, or drop the constraint with {dropping}"
+
+
+def _explain_table(error: psycopg.Error) -> str:
+    """For a table that cannot be as the rows need it."""
+    message = _primary(error)
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
         return f"{describe(error)}. Drop that first, and make it again after the next task"
     if isinstance(error, psycopg.errors.ProgramLimitExceeded) and "index row size" in message:
@@ -122,7 +143,12 @@ def _explain(error: psycopg.Error) -> str:
             f"{message}: a value of the key is too long for PostgreSQL's indexes. Choose a 'primary_key' with shorter "
             "values, or 'sync_mode: full_refresh' with 'write_mode: replace', which needs no index"
         )
-    return message
+    if isinstance(error, psycopg.errors.TooManyColumns):
+        return (
+            f"{message}: leave fields out with 'columns.exclude'; or if columns were dropped, which still count, load "
+            "the table anew with 'syncline sources reset --drop'"
+        )
+    return ""
 
 
 def describe(error: psycopg.Error) -> str:
