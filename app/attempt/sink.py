@@ -75,7 +75,7 @@ class Sink:
     def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Sink:
         """Opens the destination of this name; an error becomes its `failure`."""
         description = job.destinations[name]
-        naming: Naming = description.get("naming") or AS_IS
+        naming: Naming = description.get("naming", AS_IS)
         standing = Standing.of(job).in_naming(naming)
         fence = Fence(
             task=job.task,

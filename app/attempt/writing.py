@@ -144,7 +144,7 @@ class Writing:
         field = table.cursor_field
         if field is None or field in table.columns or table.full_refresh:
             return
-        appended = (self.mode or _usual(table)) is WriteMode.APPEND
+        appended = self.mode_for(table) is WriteMode.APPEND
         # A field that the source has not announced may still come as a new column.
         if appended and field not in (fields := fields_of(batch)):
             names = ", ".join(map(repr, table.columns | dict.fromkeys(sorted(fields))))
