@@ -81,7 +81,7 @@ class Client(RESTClient):
         if mixed := describe_mixture(rows):
             raise SynclineError(
                 f"{self._paging.outcome}, but {self._wanted(data_selector)} leads to {mixed}. Correct the path, or "
-                f"leave out what is no row, for example with '{with_filter(path)}'"
+                f"leave out what is not a row, for example with '{with_filter(path)}'"
             )
         if not self._declared and (other := rows_beside(document, rows, selector=self._paging.selector)):
             raise ConfigurationError(

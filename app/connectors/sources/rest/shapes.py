@@ -1,4 +1,4 @@
-"""What a path leads to that is no rows, and responses that come before their rows."""
+"""What a path leads to instead of rows, and responses that come before their rows."""
 
 from __future__ import annotations
 

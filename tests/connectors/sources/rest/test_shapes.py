@@ -47,7 +47,7 @@ def test_rows_of_different_kinds_are_refused(web: Web, rows: list[Any], wrong: s
     says(web, {"items": rows}, data_selector=path, paginator="single_page")
     text = refused(web, for_good=False)
     assert wrong in text
-    assert "leave out what is no row, for example with 'items[?(@.id)]'" in text
+    assert "leave out what is not a row, for example with 'items[?(@.id)]'" in text
     says(web, {"items": rows}, data_selector="items[?(@.id)]", paginator="single_page")
     assert web.read()[0]["made"] == [row for row in rows if isinstance(row, dict)]
 
@@ -55,7 +55,7 @@ def test_rows_of_different_kinds_are_refused(web: Web, rows: list[Any], wrong: s
 def test_a_null_inside_of_elements_is_left_out_as_the_error_says(web: Web) -> None:
     says(web, {"items": [{"x": {"id": 1}}, {"x": None}, {"y": 2}]}, data_selector="items[*].x", paginator="single_page")
     text = refused(web, for_good=False)
-    assert "of which row 2 is null. Correct the path, or leave out what is no row, for example with '" in text
+    assert "of which row 2 is null. Correct the path, or leave out what is not a row, for example with '" in text
     path = text.rpartition(" with ")[2].strip("'")
     assert path == "items[?(@.x.id)].x"
     says(web, {"items": [{"x": {"id": 1}}, {"x": None}, {"y": 2}]}, data_selector=path, paginator="single_page")
