@@ -192,7 +192,7 @@ class TaskQueue:
         raise _lease_lost(claim)
 
     async def get_saved_bookmarks(self, claim: Claim) -> dict[str, SavedBookmark]:
-        """Get the last bookmark of each destination of the collection, by its id; none of an older generation."""
+        """Get the last bookmark of each destination of the collection, by its id; none of another generation."""
         rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
         return {row["destination"]: SavedBookmark(row["bookmark"], row["standing"]) for row in rows}
 

@@ -239,15 +239,15 @@ WITH fence AS MATERIALIZED (
 SELECT version FROM moved
 
 -- name: saved_bookmarks
--- The last bookmark of generation $3 for each destination of a collection, and what it stands for, which only the event
--- says that saved it: a worker of an earlier release cannot leave a wrong one in a column that it does not know.
+-- The last bookmark of generation $3 for each destination of a collection, NULL if its source leaves none, and what it
+-- stands for. Only the event that saved it says that: in a column, workers of earlier releases would leave a wrong one.
 SELECT b.destination, b.bookmark, (
   SELECT e.data ->> 'standing' FROM syncline.events e
   WHERE e.task = b.task AND e.type = 'BookmarkSaved' AND e.data ->> 'destination' = b.destination
   ORDER BY e.version DESC LIMIT 1
 ) AS standing
 FROM syncline.bookmarks b
-WHERE b.source = $1 AND b.collection = $2 AND b.generation = $3 AND b.bookmark IS NOT NULL
+WHERE b.source = $1 AND b.collection = $2 AND b.generation = $3
 
 -- name: known_schemas
 -- The newest revision of each table that a collection has loaded.

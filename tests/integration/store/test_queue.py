@@ -462,6 +462,8 @@ async def test_a_bookmark_is_saved_with_what_it_stands_for(store: Store) -> None
     }
     await save(commit=3, destination="d", bookmark=3)
     assert (await store.queue.get_saved_bookmarks(claim))["d"] == SavedBookmark(3)
+    await save(commit=4, destination="d", bookmark=None, standing=standing)
+    assert (await store.queue.get_saved_bookmarks(claim))["d"] == SavedBookmark(None, standing)
 
 
 @pytest.mark.parametrize("offset", ["0 s", "0.25 s", "0.5 s", "0.75 s"])

@@ -286,6 +286,20 @@ def test_new_secrets_another_order_and_another_pace_change_nothing(
     assert _record_count(scene) == 20 + 5
 
 
+def test_rows_of_a_source_that_leaves_no_bookmark_replace_those_of_the_last_load(tmp_path: Path) -> None:
+    """It sends all of them each time."""
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    scene.config |= {"key": [], "lines": [json.dumps(each) for each in (schema(at="integer"), record(at=1))]}
+    for _ in range(2):
+        assert scene.run_and_remember().finished
+        assert scene.bookmarks["target"]["bookmark"] is None
+    messages = [message["type"] for message in kept(tmp_path)]
+    assert messages == ["SCHEMA", "RECORD", "STATE", "SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]
+    scene.destinations = {"target": target(tmp_path, schema="b")}
+    scene.run()
+    assert [message["type"] for message in kept(tmp_path)[-3:]] == ["SCHEMA", "RECORD", "STATE"]
+
+
 def test_a_bookmark_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
     scene = Scene(tmp_path, {"target": target(tmp_path)})
     assert scene.run_and_remember().finished
