@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from app.connectors.contract.keepalive import LIBPQ
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
@@ -39,14 +40,14 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
         "sslmode": options.sslmode,
     }
     try:
+        url = options.url.get_secret_value() if options.url else ""
+        given = conninfo_to_dict(url)
         conninfo = make_conninfo(
-            options.url.get_secret_value() if options.url else "",
+            url,
             **{key: value for key, value in parts.items() if value is not None},
             application_name=application_name,
             connect_timeout=_CONNECT_SECONDS,
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
+            **{key: value for key, value in LIBPQ.items() if key not in given},
         )
     except psycopg.ProgrammingError:
         raise ConfigurationError(

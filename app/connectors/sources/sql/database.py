@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.connectors.contract.keepalive import keep_alive
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.connectors.sources.sql.options import driver_url
 from app.connectors.sources.sql.reflected import Reflected
@@ -49,6 +50,7 @@ class Database:
         self._engine = create_engine(
             self.dialect.address(url), connect_args=arguments, poolclass=NullPool, hide_parameters=True
         )
+        event.listen(self._engine, "connect", lambda connection, _: keep_alive(connection))
         self._connection: Connection | None = None
 
     @contextmanager

@@ -8,6 +8,7 @@ from psycopg.types.json import JsonLoader, set_json_loads
 from psycopg.types.string import TextLoader
 from sqlalchemy import Text, cast, column, func, select, table
 
+from app.connectors.contract.keepalive import LIBPQ
 from app.connectors.contract.schema import Digits, Kind
 from app.connectors.sources.sql.dialect import Declared, Dialect, FoundTable, SourceColumn, describe_columns
 from app.connectors.sources.sql.values import json_value
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from app.domain.interval import Interval
 
-_CONNECT_SECONDS = "15"
+_CONNECTION = {"connect_timeout": 15, **LIBPQ}
 _KINDS = {
     "bool": Kind.BOOLEAN,
     "int2": Kind.INTEGER,
@@ -77,7 +78,7 @@ class Postgres(Dialect):
     isolation = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012 -- never changed
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- nothing is kept in files
-        return {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+        return {key: str(value) for key, value in _CONNECTION.items() if key not in url.query}
 
     def begin(self, connection: Connection) -> None:
         for setting in _SETTINGS:
