@@ -154,7 +154,7 @@ def _explain_table(error: psycopg.Error) -> str:
 
 def describe(error: psycopg.Error) -> str:
     """PostgreSQL's message with its details."""
-    detail = "; ".join(map(_one_line, (error.diag.message_detail or "").splitlines())).rstrip(".")
+    detail = "; ".join(map(_one_line, (error.diag.message_detail or "").split("\n"))).rstrip(".")
     return f"{_primary(error)} ({detail})" if detail else _primary(error)
 
 
