@@ -142,7 +142,7 @@ class PostgresTables(Tables):
         return self._checked(_relaxation(qualified, column))
 
     def drop(self, name: str) -> None:
-        self._make(Change("drop", self.qualified(name), lambda table: f"DROP TABLE {table}"))
+        self._make(Change("drop", self.qualified(name), lambda table: f"DROP TABLE IF EXISTS {table}"))
 
     def _checked(self, change: Change) -> Step:
         check_obstacles(self._postgres, change)
