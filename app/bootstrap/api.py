@@ -27,12 +27,14 @@ from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.errors import ConfigurationError
 from app.execution.source_check import check_source, discover_source
+from app.loops import repeat, running_alongside
 from app.store.database import open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.resets import reset_collection
 from app.store.tokens import Tokens
+from app.store.transaction_ids import watch_transaction_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +77,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
                     patience_seconds=_PATIENCE_SECONDS,
                     statement_seconds=_STATEMENT_SECONDS,
                     queue_seconds=_QUEUE_SECONDS,
+                    checks_ids=True,
                 )
             )
             for size in (_CONNECTIONS, _PROBE_CONNECTIONS)
@@ -102,7 +105,9 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             draining=signals.stop.is_set,
         )
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
-        await _serve(create_app(services), listener, watcher, signals)
+        watching = repeat("transaction ids", partial(watch_transaction_ids, pool), stop=signals.stop)
+        async with running_alongside(watching):
+            await _serve(create_app(services), listener, watcher, signals)
 
 
 def _now() -> dt.datetime:

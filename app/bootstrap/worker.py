@@ -6,6 +6,7 @@ import asyncio
 import gc
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.reads import Reader
 from app.store.schedules import Schedules
+from app.store.transaction_ids import watch_transaction_ids
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +53,13 @@ async def run_worker(settings: Settings, config: Path) -> None:
     _tune_garbage_collector()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            open_pool(address, name="syncline worker", size=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS)
+            open_pool(
+                address,
+                name="syncline worker",
+                size=_CONNECTIONS,
+                patience_seconds=_PATIENCE_SECONDS,
+                checks_ids=True,
+            )
         )
         # Separate, because statements that wait for a lock may take every connection until the lease has expired.
         lease_pool = await stack.enter_async_context(
@@ -76,6 +84,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
                 ("definitions", Definitions(Schedules(pool), watcher).step),
                 ("scheduler", scheduler.step),
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
+                ("transaction ids", partial(watch_transaction_ids, pool)),
             ):
                 group.create_task(repeat(name, step, stop=stop))
             group.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))

@@ -17,6 +17,7 @@ from app.domain.errors import (
     ConfigurationError,
     DatabaseUnreachableError,
     SchemaVersionError,
+    StoreMovedError,
     SynclineError,
 )
 from app.domain.visible import make_visible
@@ -32,6 +33,7 @@ Error = TypeVar("Error", bound=Exception)
 EXIT_CODES: Final = (
     (ConfigurationError, 2),
     (SchemaVersionError, 2),
+    (StoreMovedError, 2),
     (DatabaseUnreachableError, 3),
     (SynclineError, 1),
 )

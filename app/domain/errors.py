@@ -56,6 +56,17 @@ class DatabaseReadOnlyError(DatabaseUnreachableError):
         super().__init__("PostgreSQL is read-only: a standby, or default_transaction_read_only is on")
 
 
+class StoreMovedError(SynclineError):
+    """The database was restored into a server with lower transaction ids than its events have."""
+
+    def __init__(self, *, stored: int, own: int) -> None:
+        super().__init__(
+            f"the database was restored into a server with lower transaction IDs: its events go up to {stored}, the "
+            f"server is at {own}; stop the server and run pg_resetwal --epoch={(stored >> 32) + 1}, see Backup and "
+            "restore in docs/operations.md"
+        )
+
+
 class LeaseLostError(SynclineError):
     """The worker's lease has expired, or another worker has the task: this attempt may not write any more."""
 

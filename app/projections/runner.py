@@ -10,7 +10,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import ConfigurationError
 from app.loops import repeat
 from app.projections.asynchronous import ASYNCHRONOUS
 from app.store import projections as store
@@ -39,7 +38,6 @@ class ProjectionRunner:
         self._pool = pool
         self._projections = projections
         self._busy = busy
-        self._checked = False
 
     async def run(self, stop: asyncio.Event, *, interval_seconds: float = 2.0) -> None:
         """Apply events until `stop` is set; without new ones look again after `interval_seconds`."""
@@ -48,29 +46,12 @@ class ProjectionRunner:
 
     async def _follow(self, projection: AsyncProjection, stop: asyncio.Event, interval_seconds: float) -> None:
         async def step() -> float:
-            if not self._checked:
-                await self.check()
             began = time.monotonic()
             if not await self._apply_next(projection):
                 return interval_seconds
             return min(interval_seconds, _PAUSE_FACTOR * (time.monotonic() - began)) if self._busy() else 0.0
 
         await repeat(projection.name, step, stop=stop)
-
-    async def check(self) -> None:
-        """Check that the server's transaction ids are higher than those of the stored events.
-
-        Raises:
-            ConfigurationError: they are not; the events come from another server.
-        """
-        stored, own = await store.get_highest_xids(self._pool)
-        if stored >= own:
-            raise ConfigurationError(
-                f"the database was restored into a server with lower transaction IDs: its events go up to {stored}, "
-                f"the server is at {own}; stop the server and run pg_resetwal --epoch={(stored >> 32) + 1}, see "
-                "Backup and restore in docs/operations.md"
-            )
-        self._checked = True
 
     async def run_once(self) -> int:
         """Apply the next whole transactions. Returns their number of events, 0 also if another replica has the lock."""

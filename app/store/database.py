@@ -17,10 +17,12 @@ from app.domain.errors import (
     DatabaseBusyError,
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
+    StoreMovedError,
 )
 from app.store.address import DatabaseAddress, server_of
 from app.store.jsonb import jsonb_text
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, check_session
+from app.store.transaction_ids import check_transaction_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -81,6 +83,7 @@ async def open_pool(
     patience_seconds: float = 0,
     statement_seconds: float | None = 60,
     queue_seconds: float | None = None,
+    checks_ids: bool = False,
 ) -> AsyncIterator[Pool]:
     """Open a pool whose connections have the application's role and the settings of `app.store.sessions`.
 
@@ -94,8 +97,11 @@ async def open_pool(
         statement_seconds: the timeout of each statement; None for maintenance over a long history.
         queue_seconds: how long a statement waits for a free connection before it raises `DatabaseBusyError`; None waits
             forever.
+        checks_ids: whether each new connection is refused if the store was restored into a server with lower
+            transaction ids.
 
     Raises:
+        StoreMovedError: it was.
         DatabaseUnreachableError: the database did not answer within `patience_seconds`.
         ConfigurationError: the session's settings, behind a pooler, are not safe for tasks.
     """
@@ -119,7 +125,7 @@ async def open_pool(
         connect=None,
         setup=None,
         loop=None,
-        init=_use_codec if address.pooled else _prepare,
+        init=partial(_begin_session, pooled=address.pooled, checks_ids=checks_ids),
         reset=_keep,
         command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
@@ -145,7 +151,8 @@ class _BoundedPool(asyncpg.Pool):
     """asyncpg's pool with a bound on the wait for a connection, also in methods such as `fetch`.
 
     After a failover, connections may still lead to the former primary. The first statement that finds it read-only
-    expires all connections, so that the next ones connect again.
+    expires all connections, so that the next ones connect again. The same goes for a store that was replaced by another
+    server's under open connections.
     """
 
     def __init__(self, url: str, *, queue_seconds: float | None, **options: Any) -> None:
@@ -160,7 +167,7 @@ class _BoundedPool(asyncpg.Pool):
         """All methods of the pool get their connection here."""
         return _Acquisition(self, super().acquire(timeout=timeout), self._queue_seconds)
 
-    async def leave_read_only_server(self) -> None:
+    async def leave_server(self) -> None:
         """Expire all connections, but at most once a second, because many requests may ask for it."""
         now = asyncio.get_running_loop().time()
         if now - self._expired_at >= _EXPIRY_SECONDS:
@@ -190,8 +197,8 @@ class _Acquisition:
     async def __aexit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
         read_only = isinstance(failure, asyncpg.ReadOnlySQLTransactionError | DatabaseReadOnlyError)
         try:
-            if read_only:
-                await self._pool.leave_read_only_server()
+            if read_only or isinstance(failure, StoreMovedError):
+                await self._pool.leave_server()
             # After a failure, the driver may first have to cancel the statement on the server.
             await self._pool.release(self._connection, timeout=self._seconds if failure else None)
         finally:
@@ -283,10 +290,9 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Do not reset the connection: no statement changes its state, and a reset costs a round trip."""
 
 
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    await connection.execute(PIN_SESSION)
-    await _use_codec(connection)
-
-
-async def _use_codec(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _begin_session(connection: asyncpg.Connection[asyncpg.Record], *, pooled: bool, checks_ids: bool) -> None:
+    if not pooled:
+        await connection.execute(PIN_SESSION)
+    if checks_ids:
+        await check_transaction_ids(connection)
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=jsonb_text, decoder=orjson.loads)

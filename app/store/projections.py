@@ -93,12 +93,6 @@ async def list_tasks_touched_since(connection: Connection, xid: int) -> set[UUID
     return {row["task"] for row in await connection.fetch(_SQL["touched_since"], xid)}
 
 
-async def get_highest_xids(pool: Pool) -> tuple[int, int]:
-    """The highest transaction id among the events (0 without events), and the server's next one."""
-    row = await pool.fetchrow(_SQL["highest_xid"])
-    return (row["stored"] or 0, row["own"]) if row else (0, 0)
-
-
 async def hold_events(connection: Connection) -> None:
     """Prevent events from being retired until this transaction ends."""
     await connection.execute(_SQL["hold_events"])

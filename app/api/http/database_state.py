@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import asyncpg
 
-from app.domain.errors import DatabaseReadOnlyError
+from app.domain.errors import DatabaseReadOnlyError, StoreMovedError
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DATABASE_SECONDS: Final = 3.0
 class DatabaseState(NamedTuple):
     """Whether the database works, its migration, and how far projections lag (None without a schema)."""
 
-    database: Literal["ok", "read-only", "unreachable"]
+    database: Literal["ok", "read-only", "moved", "unreachable"]
     version: str | None = None
     lags: dict[str, float] | None = None
 
@@ -30,11 +30,14 @@ async def look_at_database(reader: Reader) -> DatabaseState:
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
             await reader.require_writable()
+            await reader.require_own_ids()
             version = await reader.get_schema_version()
             lags = await reader.get_projection_lags() if version else None
             return DatabaseState("ok", version, lags)
     except DatabaseReadOnlyError:
         return DatabaseState("read-only")
+    except StoreMovedError:
+        return DatabaseState("moved")
     except UNREACHABLE:
         return DatabaseState("unreachable")
     except asyncpg.PostgresError:

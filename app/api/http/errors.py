@@ -14,6 +14,7 @@ from app.domain.errors import (
     DatabaseBusyError,
     DatabaseReadOnlyError,
     SchemaVersionError,
+    StoreMovedError,
     SynclineError,
     UnknownCollectionError,
     UnknownSourceError,
@@ -68,7 +69,7 @@ def _refusal(error: Exception) -> RefusedError | None:
             return _router_refusal(error)
         case ConfigurationError():
             return _configuration_refusal(error)
-        case CollectionBusyError() | SchemaVersionError() | UnsettledError():
+        case CollectionBusyError() | SchemaVersionError() | StoreMovedError() | UnsettledError():
             return _refusal_for_now(error)
         case _ if _database_is_away(error):
             known = isinstance(error, DatabaseBusyError | DatabaseReadOnlyError)
@@ -78,7 +79,9 @@ def _refusal(error: Exception) -> RefusedError | None:
     return None
 
 
-def _refusal_for_now(error: CollectionBusyError | SchemaVersionError | UnsettledError) -> RefusedError:
+def _refusal_for_now(
+    error: CollectionBusyError | SchemaVersionError | StoreMovedError | UnsettledError,
+) -> RefusedError:
     match error:
         case CollectionBusyError():
             return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))

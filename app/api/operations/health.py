@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _DATABASE_PROBLEMS: Final = {
     "unreachable": "PostgreSQL does not answer",
     "read-only": str(DatabaseReadOnlyError()),
+    "moved": "the database was restored into a server with lower transaction IDs: see Backup and restore in "
+    "docs/operations.md",
 }
 
 

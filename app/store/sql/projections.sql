@@ -33,10 +33,6 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())
 -- Tasks with events of transaction $1 or later.
 SELECT DISTINCT task FROM syncline.events WHERE xid >= $1
 
--- name: highest_xid
--- The highest transaction id among the events, and the server's next one.
-SELECT (SELECT xid FROM syncline.events ORDER BY xid DESC LIMIT 1) AS stored, pg_snapshot_xmax(pg_current_snapshot()) AS own
-
 -- name: behind
 -- The live generation of projection $1 if it has events to apply; writes nothing.
 SELECT c.generation FROM syncline.checkpoints c
