@@ -229,13 +229,20 @@ class Trial:
 
         `backfill` has the two ends of an interval.
         """
+        job = self.job(again=again, **parameters)
+        if backfill:
+            job |= backfill_of(*backfill)
+        prepare = None if self.commit_records is None else partial(commit_each, self.commit_records)
+        return Attempt(job, armed=armed, prepare=prepare)
+
+    def job(self, *, again: int = 0, **parameters: Any) -> dict[str, Any]:
         self.tasks += not again
         task = f"0192f7c2-0000-7000-8000-{self.tasks:012}"
         collection = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
         collection |= self.collection
         if parameters:
             collection["parameters"] = self.collection.get("parameters", {}) | parameters
-        job = {
+        return {
             "task": task,
             "task_id": f"{self.source}_made_{task}",
             "attempt": 1 + again,
@@ -249,10 +256,20 @@ class Trial:
             "data_dir": str(self.data_dir or self.directory / "state"),
             "mode": self.mode,
         }
-        if backfill:
-            job |= backfill_of(*backfill)
-        prepare = None if self.commit_records is None else partial(commit_each, self.commit_records)
-        return Attempt(job, armed=armed, prepare=prepare)
+
+    def drop_job(self, **confirmed: list[str]) -> dict[str, Any]:
+        """What lists the tables, and drops those that are confirmed for a destination."""
+        names = {"name": "made", "type": "made", "table_name": "made", "start_date": "2020-01-01"}
+        return {
+            "mode": "drop_tables",
+            "source": self.source,
+            "source_type": self.source_type,
+            "source_config": self.source_config,
+            "collection": names | self.collection,
+            "destinations": self.destinations,
+            "data_dir": str(self.data_dir or self.directory / "state"),
+            "confirmed": confirmed,
+        }
 
     def run(self, *, again: int = 0, **parameters: Any) -> Told:
         return Told.by(self.start(again=again, **parameters))

@@ -6,6 +6,7 @@ It is wrong for any other table: the rows before it are not there.
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +18,8 @@ from app.domain.naming import AS_IS, Naming, namer
 from app.domain.writing import BAD_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.domain.attempt_protocol import SourceJob
 
 _DIGITS: Final = 16
@@ -31,8 +34,9 @@ class Standing(msgspec.Struct, frozen=True):
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
     own bookmarks. `columns` and `naming` made the columns that the rows have; in tables that no load has reached since
     `columns` changed, it was those in `earlier`. `place` is where the tables are: the keys of the destination that say
-    so, each with a digest. It is None in bookmarks that lie beside their tables. `aside` are tables of rows that could
-    not be read, for which the bookmark does not stand.
+    so, each with a digest. It is None in bookmarks that lie beside their tables. `loaded` are all tables that loads have
+    ever made or found, by what their names depended on then. `aside` are tables of rows that could not be read, for which
+    the bookmark does not stand.
     """
 
     reads: str
@@ -45,6 +49,7 @@ class Standing(msgspec.Struct, frozen=True):
     place: dict[str, str] | None = None
     earlier: dict[str, ColumnRules] = {}
     aside: tuple[str, ...] = ()
+    loaded: dict[str, tuple[str, ...]] = {}
 
     @classmethod
     def of(cls, job: SourceJob) -> Standing:
@@ -106,22 +111,24 @@ class Standing(msgspec.Struct, frozen=True):
             return f"its bookmark covers rows of 'naming: {kept.naming}', but the destination now has '{self.naming}'"
         return None
 
-    def with_tables(self, before: Standing | None, *tables: str) -> Standing:
+    def with_tables(self, before: Standing | None, *tables: str, begun: Iterable[str] = ()) -> Standing:
         """This, with the tables that already have rows and the given ones, which were loaded by its rules."""
-        put_aside = tuple(sorted({*(before.aside if before else ()), *self.aside}))
-        if before is None:
-            return msgspec.structs.replace(self, tables=tuple(sorted({*tables})), aside=put_aside)
-        earlier = {
-            name: rules
-            for name, rules in before.rules_by_table.items()
-            if name not in tables and rules != self.rules_of(name)
-        }
-        with_rows = tuple(sorted({*before.tables, *tables}))
-        return msgspec.structs.replace(self, tables=with_rows, aside=put_aside, earlier=earlier)
+        kept = _sorted(before.tables if before else (), tables)
+        rules = before.rules_by_table if before else {}
+        earlier = {name: each for name, each in rules.items() if name not in tables and each != self.rules_of(name)}
+        loaded = before.loaded if before else {}
+        loaded = loaded | {self.writes: _sorted(loaded.get(self.writes, ()), kept, begun)}
+        aside = _sorted(before.aside if before else (), self.aside)
+        return msgspec.structs.replace(self, tables=kept, earlier=earlier, loaded=loaded, aside=aside)
 
     def without_bookmark(self) -> Standing:
         """What is still known of the rows when no bookmark covers them."""
-        return msgspec.structs.replace(self, tables=(), earlier=self.rules_by_table)
+        loaded = self.loaded | {self.writes: _sorted(self.own_tables(self))}
+        return msgspec.structs.replace(self, tables=(), earlier=self.rules_by_table, loaded=loaded)
+
+    def own_tables(self, now: Standing) -> set[str]:
+        """Those with rows, and those that were ever loaded, even without rows, under the names that are set `now`."""
+        return {*self.all_tables, *self.loaded.get(now.writes, ())}
 
     def rules_of(self, table: str) -> ColumnRules:
         """Those that made the columns of the table's rows."""
@@ -140,6 +147,10 @@ class Standing(msgspec.Struct, frozen=True):
     def all_tables(self) -> tuple[str, ...]:
         """Those with rows of the source, then those of rows that could not be read."""
         return (*self.tables, *self.aside)
+
+
+def _sorted(*tables: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*chain.from_iterable(tables)}))
 
 
 def _key(given: Any) -> tuple[str, ...]:

@@ -120,13 +120,14 @@ class Bookmark(abc.ABC):
         for source, collection, text in rows:
             standing = Standing.parse(text)
             if (source, collection) == (fence.source, fence.collection):
-                own.update(standing.all_tables if standing else ())
+                own.update(standing.own_tables(fence.standing) if standing else ())
                 # A bookmark says nothing about a table without rows; those of releases before 0.1.1 about none.
                 if standing is None or standing.writes == fence.standing.writes:
                     own.update(fence.standing.all_tables)
             elif standing:
                 others.update(map(name_key, standing.all_tables))
-        return {table: name_key(table) in others for table in sorted(own)}
+        by_key = {name_key(table): table for table in sorted(own)}
+        return {table: key in others for key, table in by_key.items()}
 
     def void_others(self, table: str, *, name_key: Callable[[str], str]) -> None:
         """Before this table is created again: no other collection with rows in it may continue from its bookmark."""
@@ -171,10 +172,10 @@ class Bookmark(abc.ABC):
         if row != self._expected:
             raise fence.displaced_error()
 
-    def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str]) -> None:
-        """Stores the bookmark; `tables` now have rows of the collection."""
+    def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str], begun: Iterable[str] = ()) -> None:
+        """Stores the bookmark; `tables` now have rows of the collection, and those that were `begun` may have none."""
         fence = self._fence
-        self._standing = fence.standing.with_tables(self._standing, *tables)
+        self._standing = fence.standing.with_tables(self._standing, *tables, begun=begun)
         self._session.run(
             f"""
             UPDATE {self._table}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.connectors.contract.batches import Columns, fields_of, has_values
 from app.connectors.contract.passes import DescribedTable
@@ -38,6 +38,8 @@ OWN_COLUMNS = {
     VALID_FROM_COLUMN,
     VALID_TO_COLUMN,
 }
+
+_DROP: Final = "run 'syncline sources reset --drop', after which the table is made anew"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,18 +175,18 @@ def admit_columns(
     if table.schema_policy is SchemaPolicy.FREEZE:
         raise ConfigurationError(
             f"table {table.name!r} has no column for {fields}, and its schema_policy is 'freeze': "
-            "add the column, leave the field out at the source, or set another schema_policy"
+            f"add the column, leave the field out at the source, set another schema_policy, or {_DROP}"
         )
     needed = {*table.key, *([table.cursor_field] if table.mode is WriteMode.APPEND else table.newest_by[:1])}
     if kept := [field for field in missing if field in needed]:
         raise ConfigurationError(
             f"table {table.name!r} has no column for {', '.join(map(repr, kept))}, which identifies its rows and "
-            "cannot be discarded: add the column, or set 'schema_policy: evolve'"
+            f"cannot be discarded: add the column, set 'schema_policy: evolve', or {_DROP}"
         )
     if table.identity and table.delete_marker in missing and table.deletes is not Deletes.IGNORE:
         raise ConfigurationError(
             f"table {table.name!r} has no column for {table.delete_marker!r}, which says that a row was deleted and "
-            "cannot be discarded: add the column, or set 'schema_policy: evolve' or 'deletes: ignore'"
+            f"cannot be discarded: add the column, set 'schema_policy: evolve' or 'deletes: ignore', or {_DROP}"
         )
     return {field: name for field, name in names.items() if field not in missing}, missing
 

@@ -405,7 +405,8 @@ class Tables(abc.ABC):
         if table.mode is not WriteMode.HISTORY and self.name_key(VALID_TO_COLUMN) in self.columns_of(table.name):
             raise ConfigurationError(
                 f"table {table.name!r} has a history, which write_mode '{table.mode}' would destroy: set "
-                "'write_mode: history', or another 'table_name'"
+                "'write_mode: history' or another 'table_name', or run 'syncline sources reset --drop', which drops "
+                "the table with its history"
             )
 
 

@@ -208,7 +208,8 @@ class Warehouse(abc.ABC):
                 self._settle(self._change(moving))
             rows = sum([stage.move() for stage in moving])
             fail_point("destination.committing")
-            self._bookmark.move(bookmark, final=final, tables=self._tables_with_rows())
+            begun = [name for name, stage in self._stages.items() if not stage.target.table.aside]
+            self._bookmark.move(bookmark, final=final, tables=self._tables_with_rows(), begun=begun)
             for name, stage in self._stages.items():
                 if name not in self._settled and (final or name in self._complete):
                     self._tables.finish(stage.target)

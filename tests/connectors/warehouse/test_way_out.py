@@ -13,16 +13,17 @@ from app.connectors.contract.schema import Kind, Table
 from app.connectors.destinations.postgres import destination
 from app.connectors.destinations.postgres.destination import PostgresDestination
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.domain.attempt_protocol import OwnTable
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
-from tests.connectors.attempts import Duckdb, unheard
+from tests.connectors.attempts import Attempt, Duckdb, Told, unheard
 from tests.connectors.fences import fence_of
 from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.connectors.attempts import Postgres, Told, Warehouse
+    from tests.connectors.attempts import Postgres, Warehouse
 
 
 @pytest.fixture
@@ -275,6 +276,69 @@ def test_a_key_may_be_named_or_hashed_in_another_way_where_no_row_has_the_old_on
     assert load(copying, columns=columns, **changed).finished.rows_written == 2
     table = changed.get("table_name", "made")
     assert warehouse.execute(f"SELECT price FROM loaded.{table} ORDER BY 1") == [(1,), (2,)]
+
+
+def drop(copying: Copying) -> list[str]:
+    """What 'sources reset --drop' does; returns the tables that it has listed."""
+    listed = Told.by(Attempt(copying.drop_job()))
+    own = [each.table for each in listed.messages if isinstance(each, OwnTable)]
+    assert Told.by(Attempt(copying.drop_job(warehouse=own))).finished
+    copying.generation += 1
+    return own
+
+
+def test_a_table_that_was_loaded_under_an_earlier_name_is_dropped_when_it_has_that_name_again(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, "(1, 'x', 1)", columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying, table_name="made")
+    load(copying, table_name="moved")
+    make(origin, "(1, 'x', 'dear')", columns="id INTEGER, region TEXT, price TEXT")
+    copying.collection |= {"table_name": "made"}
+    copying.generation += 1
+    assert "made" in drop(copying)
+    assert load(copying).finished
+    assert rows(warehouse) == [(1, "x", "dear")]
+
+
+def test_tables_of_a_collection_are_dropped_although_they_have_no_rows(
+    two: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    origin.execute("DELETE FROM other")
+    load(two)
+    assert drop(two) == ["t_made", "t_other"]
+    assert tables(warehouse) == []
+
+
+def test_a_table_whose_name_differs_in_case_by_another_naming_is_dropped_once(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, "(1, 'x', 1)")
+    load(copying, table_name="Made")
+    copying.destinations["warehouse"]["naming"] = "snake_case"
+    assert len(drop(copying)) == 1
+    assert tables(warehouse) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"write_mode": "history", "primary_key": ["id"]}, {"write_mode": "replace"}),
+        ({}, {"schema_policy": "freeze"}),
+        ({}, {"schema_policy": "discard", "write_mode": "upsert", "primary_key": ["code"]}),
+    ],
+    ids=["history", "frozen", "discarded key"],
+)
+def test_an_error_that_only_another_table_would_end_names_the_command_that_makes_it_anew(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    make(origin, "(1, 'x', 1)")
+    load(copying, **before)
+    make(origin, "(1, 'x', 1, 7)", columns="id INTEGER, region TEXT, price, code INTEGER")
+    assert "run 'syncline sources reset --drop'" in load(copying, **after).failed.error
+    drop(copying)
+    assert load(copying).finished
+    assert rows(warehouse, "id, code") == [(1, 7)]
 
 
 def test_a_query_that_differs_in_white_space_only_is_the_same(copying: Copying, origin: SqliteOrigin) -> None:

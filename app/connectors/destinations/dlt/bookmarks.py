@@ -65,9 +65,10 @@ class Bookmark:
     def own_tables(self) -> dict[str, bool]:
         """The tables that the collection has loaded into; True for those that others have, too."""
         entries = self._ledger.entries()
-        own, others = _tables_of(entries), _tables_of(self._ledger.others())
+        now, others = self._fence.standing, _tables_of(self._ledger.others())
+        own = {table for entry in entries if entry.standing for table in entry.standing.own_tables(now)}
         if not own and any(entry.loaded for entry in entries):
-            own = set(self._fence.standing.all_tables)  # a release before 0.1.1 said nothing about tables
+            own = set(now.all_tables)  # a release before 0.1.1 said nothing about tables
         return {name: name in others for name in sorted(own)}
 
     def standing(self, tables: Iterable[str]) -> Standing:
