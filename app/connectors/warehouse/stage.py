@@ -85,10 +85,10 @@ class Stage(Staged):
             raise SynclineError(f"the columns of table {target.table.name!r} have changed while rows were read for it")
         self.target = dataclasses.replace(target, pending=False)
 
-    def has_fractions(self, column: Column) -> bool:
-        """Whether a column of floats has other values than integers that are exact in a float."""
+    def has_fractions(self, column: Column, *, in_target: bool) -> bool:
+        """Whether a column of floats, which the target may have, has other values than integers that are exact in it."""
         name = quoted(column.name)
-        tables = [self.name] if self.target.is_new else [self.name, self.target.qualified]
+        tables = [self.name, self.target.qualified] if in_target else [self.name]
         odd = f"NOT ({name} = trunc({name}) AND abs({name}) <= {EXACT_IN_A_DOUBLE})"
         return any(self._session.row(f"SELECT 1 FROM {table} WHERE {odd} LIMIT 1") for table in tables)  # noqa: S608
 

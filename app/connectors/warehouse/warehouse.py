@@ -161,9 +161,12 @@ class Warehouse(abc.ABC):
         if type_ is None:
             raise ValueRefusedError(f"{refused}. {_ANEW}") if refused.column else refused
         field, column = next(item for item in target.columns.items() if item[1].name == refused.column)
-        is_guessed = target.is_new and field in target.table.inferred
+        is_there = self._has_column(target, column)
+        is_guessed = field in target.table.inferred and not is_there
         if target.table.schema_policy is not SchemaPolicy.WIDEN and not is_guessed:
-            other = self._other_way(target, column, type_)
+            other = "correct the value or its type at the source"
+            if is_there:
+                other = f"run {self._tables.statement_for(target.table.name, column, type_)}"
             raise ValueRefusedError(f"{refused}. Set 'schema_policy: widen', or {other}")
         self._tables.demand(target.table.name, column.name, type_)
         try:
@@ -175,14 +178,15 @@ class Warehouse(abc.ABC):
             raise refused
 
     def _has_fractions(self, stage: Stage, column: Column) -> bool:
-        with self._transaction():
-            return stage.has_fractions(column)
+        is_there = self._has_column(stage.target, column)
+        with self._translate_errors(f"cannot look into table {stage.target.table.name!r}"), self._transaction():
+            return stage.has_fractions(column, in_target=is_there)
 
-    def _other_way(self, target: Target, column: Column, type_: str) -> str:
-        """What makes room for a value without a change of the schema policy."""
-        if target.is_new:
-            return "correct the value or its type at the source"
-        return f"run {self._tables.statement_for(target.table.name, column, type_)}"
+    def _has_column(self, target: Target, column: Column) -> bool:
+        """Whether the table already has it; others come with the next commit."""
+        name = target.table.name
+        with self._translate_errors(f"cannot look into table {name!r}"), self._transaction():
+            return not target.is_new and self._tables.name_key(column.name) in self._tables.columns_of(name)
 
     def _remedies(self, target: Target) -> list[str]:
         """The statements that would give columns of binary floats the decimals of their source."""

@@ -108,6 +108,30 @@ def test_a_load_that_fails_adds_no_column(copying: Copying, origin: SqliteOrigin
     assert rows(warehouse, "id, more") == [(2, "new")]
 
 
+def test_a_new_column_gets_the_type_that_its_first_values_need_although_its_table_exists(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, "(1, 'x')", columns="id INTEGER, region TEXT")
+    load(copying)
+    make(origin, *WHOLE, "(120, 'x', 30.25)")
+    assert load(copying).finished.rows_written == 121
+    assert warehouse.execute("SELECT sum(price) FROM loaded.made") == [(7170.25,)]
+
+
+def test_an_error_names_no_statement_for_a_column_that_is_not_there(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    declared = "id INTEGER, region TEXT, price INTEGER"
+    make(origin, *WHOLE, "(120, 'x', 30.25)", columns=declared)
+    assert "Set 'schema_policy: widen', or correct it at the source" in load(copying).failed.error
+    make(origin, "(1, 'x')", columns="id INTEGER, region TEXT")
+    load(copying)
+    make(origin, *WHOLE, "(120, 'x', 30.25)", columns=declared)
+    assert "Set 'schema_policy: widen', or correct it at the source" in load(copying).failed.error
+    assert load(copying, schema_policy="widen").finished
+    assert warehouse.execute("SELECT sum(price) FROM loaded.made") == [(7170.25,)]
+
+
 @pytest.mark.parametrize("point", ["child.staged", "destination.committing", "destination.bookmarked"])
 def test_what_a_killed_first_load_leaves_is_made_anew_with_the_types_of_the_next(
     copying: Copying, origin: SqliteOrigin, warehouse: Warehouse, point: str
