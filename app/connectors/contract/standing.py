@@ -34,9 +34,9 @@ class Standing(msgspec.Struct, frozen=True):
     the source decides. Both are None in bookmarks of earlier releases, which fit any. Sources know the cursor of their
     own bookmarks. `columns` and `naming` made the columns that the rows have; in tables that no load has reached since
     `columns` changed, it was those in `earlier`. `place` is where the tables are: the keys of the destination that say
-    so, each with a digest. It is None in bookmarks that lie beside their tables. `loaded` are all tables that loads have
-    ever made or found, by what their names depended on then. `aside` are tables of rows that could not be read, for which
-    the bookmark does not stand.
+    so, each with a digest. It is None in bookmarks that lie beside their tables. `loaded` are all tables that loads
+    have ever made or found, by what their names depended on then. `aside` are tables of rows that could not be read,
+    for which the bookmark does not stand.
     """
 
     reads: str

@@ -86,7 +86,7 @@ class Stage(Staged):
         self.target = dataclasses.replace(target, pending=False)
 
     def has_fractions(self, column: Column, *, in_target: bool) -> bool:
-        """Whether a column of floats, which the target may have, has other values than integers that are exact in it."""
+        """Whether a column of floats, which the target may have, has values that are not integers, exactly."""
         name = quoted(column.name)
         tables = [self.name, self.target.qualified] if in_target else [self.name]
         odd = f"NOT ({name} = trunc({name}) AND abs({name}) <= {EXACT_IN_A_DOUBLE})"

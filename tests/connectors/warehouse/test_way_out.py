@@ -123,11 +123,11 @@ def test_an_error_names_no_statement_for_a_column_that_is_not_there(
 ) -> None:
     declared = "id INTEGER, region TEXT, price INTEGER"
     make(origin, *WHOLE, "(120, 'x', 30.25)", columns=declared)
-    assert "Set 'schema_policy: widen', or correct it at the source" in load(copying).failed.error
+    assert "Set 'schema_policy: widen', or correct the value or its type" in load(copying).failed.error
     make(origin, "(1, 'x')", columns="id INTEGER, region TEXT")
     load(copying)
     make(origin, *WHOLE, "(120, 'x', 30.25)", columns=declared)
-    assert "Set 'schema_policy: widen', or correct it at the source" in load(copying).failed.error
+    assert "Set 'schema_policy: widen', or correct the value or its type" in load(copying).failed.error
     assert load(copying, schema_policy="widen").finished
     assert warehouse.execute("SELECT sum(price) FROM loaded.made") == [(7170.25,)]
 
