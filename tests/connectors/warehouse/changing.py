@@ -171,9 +171,11 @@ class ChangingScene:
         region = ', "Region" TEXT' if step.has_region else ""
         extra = ', "Extra One" INTEGER' if step.has_extra else ""
         self.origin.execute(f'CREATE TABLE {name} (id INTEGER{region}, "Value" {step.type}{extra})')
-        for row in self._rows(rows):
-            values = ", ".join("NULL" if each is None else repr(each) for each in row.values())
-            self.origin.execute(f"INSERT INTO {name} VALUES ({values})")
+        values = [
+            ", ".join("NULL" if each is None else repr(each) for each in row.values()) for row in self._rows(rows)
+        ]
+        if values:
+            self.origin.execute(f"INSERT INTO {name} VALUES ({'), ('.join(values)})")
 
     def _rows(self, count: int) -> list[dict[str, Any]]:
         step, values = self.last, VALUES[self.last.type]

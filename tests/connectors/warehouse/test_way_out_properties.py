@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,13 +49,15 @@ def check(steps: list[Step], way: str, warehouse: Callable[[Path], Warehouse]) -
         scene.check(ways)
 
 
-@examples(25)
+@pytest.mark.long
+@examples(12)
 @given(steps=scenes(), way=WAYS)
 def test_duckdb_gets_tables_equal_to_the_source(steps: list[Step], way: str) -> None:
     check(steps, way, lambda directory: Duckdb(directory / "there.duckdb"))
 
 
-@examples(60, share_fixtures=True)
+@pytest.mark.long
+@examples(30, share_fixtures=True)
 @given(steps=scenes(), way=WAYS)
 def test_postgres_gets_tables_equal_to_the_source(postgres: Postgres, steps: list[Step], way: str) -> None:
     def emptied(_directory: Path) -> Postgres:
