@@ -365,6 +365,18 @@ def test_an_error_that_only_another_table_would_end_names_the_command_that_makes
     assert rows(warehouse, "id, code") == [(1, 7)]
 
 
+def test_rows_of_others_are_not_replaced_when_a_collection_without_a_bookmark_moves_to_their_table(
+    copying: Copying, origin: SqliteOrigin, warehouse: Warehouse
+) -> None:
+    make(origin, columns="id INTEGER, region TEXT, price INTEGER")
+    load(copying, sync_mode="incremental", cursor_field="id")
+    warehouse.execute("CREATE TABLE loaded.others AS SELECT 7 AS id")
+    make(origin, "(1, 'x', 1)", columns="id INTEGER, region TEXT, price INTEGER")
+    told = load(copying, table_name="others")
+    assert "table 'others' already has rows" in told.failed.error
+    assert warehouse.execute("SELECT id FROM loaded.others") == [(7,)]
+
+
 def test_a_query_that_differs_in_white_space_only_is_the_same(copying: Copying, origin: SqliteOrigin) -> None:
     make(origin, "(1, 'eu', 1)", columns="id INTEGER, region TEXT, price INTEGER")
     load(copying, sync_mode="incremental", cursor_field="id", parameters={"query": "SELECT * FROM made"})
