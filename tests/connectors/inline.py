@@ -1,4 +1,4 @@
-"""Attempts in the process of the test, which are cut short where it wants: a tenth of the time of a process each."""
+"""Attempts in the process of the test, which are cut short where it wants, without the cost of a process each."""
 
 from __future__ import annotations
 
