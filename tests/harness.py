@@ -236,10 +236,12 @@ def canceled(claim: Claim) -> Ending:
     return ending(claim, "TaskCanceled", Status.CANCELED)
 
 
-def write_config(path: Path, sources: dict[str, Any], destinations: dict[str, Any] | None = None) -> Path:
+def write_config(
+    path: Path, sources: dict[str, Any], destinations: dict[str, Any] | None = None, **server: Any
+) -> Path:
     """A configuration file with these sources; the destination `nowhere` keeps nothing."""
     document = {
-        "server": {"admin_token": "token-of-the-tests"},
+        "server": {"admin_token": "token-of-the-tests"} | server,
         "sources": sources,
         "destinations": {"nowhere": {"type": "none"}} | (destinations or {}),
     }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import datetime as dt
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.domain.collection import Collection, Inherited
+from app.domain.duration import Duration, format_duration
 from app.domain.keys import NOTHING, Section, Several
 from app.domain.numbers import Number, Whole
 from app.domain.ports import HIGHEST_PORT
 
 MOST_RUNS = 1_000_000
+# Workers look at the table of schedules twice in this time, so it must not be too short.
+_SHORTEST_PATIENCE: Final = dt.timedelta(seconds=10)
+_LONGEST_PATIENCE: Final = dt.timedelta(days=1)
 
 
 def _parse_days(value: Any) -> Any:
@@ -24,8 +29,16 @@ def _refuse_empty(value: Any) -> Any:
     return value
 
 
+def _check_patience(patience: dt.timedelta) -> dt.timedelta:
+    if not _SHORTEST_PATIENCE <= patience <= _LONGEST_PATIENCE:
+        shortest, longest = format_duration(_SHORTEST_PATIENCE), format_duration(_LONGEST_PATIENCE)
+        raise ValueError(f"must be from {shortest} to {longest}, not {format_duration(patience)}")
+    return patience
+
+
 Days = Annotated[Whole, BeforeValidator(_parse_days)]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
+Patience = Annotated[Duration, AfterValidator(_check_patience)]
 
 
 class Pool(Section):
@@ -78,12 +91,17 @@ class SyncTasks(Section):
 
 
 class Server(Section):
-    """`server:`; without `admin_token` only the tokens in the database are valid."""
+    """`server:`; without `admin_token` only the tokens in the database are valid.
+
+    A source or collection may be missing from catalogues for `unknown_source_patience` before its tasks fail and its
+    schedules end.
+    """
 
     admin_token: str = Field(default="", repr=False)
     port: Whole = Field(default=8001, ge=0, le=HIGHEST_PORT)
     sources_reload_sec: Number = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
+    unknown_source_patience: Patience = dt.timedelta(minutes=2)
     retention: Retention = Retention()
     sync_tasks: SyncTasks = SyncTasks()
 

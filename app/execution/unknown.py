@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.domain.claim import Claim
 
-PATIENCE: Final = timedelta(minutes=2)
-"""How long workers may claim and hand back a task without knowing its collection, by the database's clock."""
-
 # The database's clock decides; this machine's clock, which may differ, is only used to clean up.
 _CLOCK_TOLERANCE: Final = timedelta(hours=1)
 # Limits how often the task is claimed in that time, however many workers there are.
@@ -53,13 +50,14 @@ class LeftToOthers:
         me = f"worker {socket.gethostname()} (pid {os.getpid()})"
         # The collection may be in a newer catalogue that this worker has refused.
         refused = self._watcher.problem is not None
-        key, until = (claim.source, claim.collection), since + PATIENCE
+        patience = self._watcher.current.server.unknown_source_patience
+        key, until = (claim.source, claim.collection), since + patience
         if claim.at >= until:
             self._until.pop(key, None)
             whose = ", which has refused the newest version of it" if refused else ""
             return Outcome(
                 Result.FAILED,
-                f"{error}. For {PATIENCE.total_seconds():.0f} seconds no worker that claimed the task had it in its "
+                f"{error}. For {patience.total_seconds():.0f} seconds no worker that claimed the task had it in its "
                 f"catalogue (last: {me}{whose}). Give all workers the same catalogue, then request the task again",
                 retryable=False,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from app.config.settings import Settings
 from app.connectors.contract.schema import Kind
 from app.connectors.options.complaints import key_names
 from app.domain.collection import Collection, Inherited
+from app.domain.duration import format_duration
 from app.domain.misfire import MisfirePolicy, MissedReason
 from tests.deploy_files import DEPLOY, ROOT
 
@@ -167,7 +169,13 @@ def test_a_table_of_keys_has_every_key_and_no_other(heading: str) -> None:
 def test_the_table_of_the_server_has_every_key_with_its_default() -> None:
     expected = dict([*leaves(Server, "server"), *leaves(Notifications, "notifications")])
     table = {row[0].strip("`"): row[2].strip("`") for row in rows(section("Server", CONFIGURATION))}
-    assert table == {key: str(default) if default != "" else "none" for key, default in expected.items()}
+    assert table == {key: _as_written(default) for key, default in expected.items()}
+
+
+def _as_written(default: object) -> str:
+    if isinstance(default, timedelta):
+        return format_duration(default)
+    return str(default) if default != "" else "none"
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

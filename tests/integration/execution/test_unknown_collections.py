@@ -113,6 +113,20 @@ async def test_it_fails_when_nobody_has_known_it_for_two_minutes(store: Store, d
     assert await store.schedule("c0", "fresh") != task, "the collection is free again"
 
 
+async def test_the_catalogue_says_how_long_that_is(store: Store, database_url: str, old: Path) -> None:
+    write_config(old, OLD, unknown_source_patience="1h")
+    task = await store.schedule("c0", "fresh")
+    async with running_worker(database_url, old):
+        assert "for another 3600 seconds" in await store.logged(task, "was handed back")
+    await store.move_clock("50 minutes")
+    async with running_worker(database_url, old):
+        await handed_back(store, task, times=2)
+    await store.move_clock("61 minutes")
+    async with running_worker(database_url, old):
+        assert await store.ended(task) == "FAILED"
+    assert "For 3600 seconds no worker" in str((await store.folded(task)).error)
+
+
 async def test_a_task_that_has_waited_long_is_handed_back_all_the_same(
     store: Store, database_url: str, old: Path
 ) -> None:

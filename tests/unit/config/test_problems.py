@@ -27,7 +27,7 @@ COLLECTION_KEYS = (
     "name, parameters, primary_key, refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, "
     "timeout, timezone, type, write_mode"
 )
-SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks"
+SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks, unknown_source_patience"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
 TYPES = ", ".join(SOURCE_TYPES)
 DESTINATIONS = ", ".join(DESTINATION_TYPES)
@@ -67,6 +67,8 @@ def all_problems(text: str) -> list[str]:
             f"server.sync_tasks.store_logs.last_runs: {EMPTY}",
         ),
         ("server: {port: 70000}", "server.port: must be at most 65535, not 70000"),
+        ("server: {unknown_source_patience: 9s}", "server.unknown_source_patience: must be from 10s to 1d, not 9s"),
+        ("server: {unknown_source_patience: 25h}", "server.unknown_source_patience: must be from 10s to 1d, not 1d1h"),
         ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0, not 0"),
         ("server: {admin_token: [hunter22]}", "server.admin_token: must be a string"),
         ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be at least 0, not -1"),
