@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # How often the catalogue is checked, and how often the table.
 _CATALOGUE_SECONDS: Final = 0.5
 _TABLE_SECONDS: Final = 60.0
+# The replicas that have a schedule must find the mark of one that misses it long before the schedule ends.
+_LOOKS_PER_PATIENCE: Final = 4
 
 _logger = structlog.get_logger("syncline.scheduler")
 
@@ -30,7 +32,10 @@ async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> int | N
     Fire times in the past are never started: a new, changed or restored schedule begins at its next fire time. An
     unchanged one continues, and its misfire policy decides about fire times that a downtime missed.
 
-    Returns the digest of the table if there was nothing to do, else None.
+    A schedule whose source or collection is not in this catalogue may be in that of another replica. It continues until
+    it has been missing for `unknown_source_patience`.
+
+    Returns the digest of the table if there is nothing left to do, else None.
     """
     written = {definition.key: definition for definition in definitions_of(catalogue)}
     stored, digest, now = await schedules.list_all()
@@ -41,18 +46,23 @@ async def put_definitions(schedules: Schedules, catalogue: Catalogue) -> int | N
         if key not in known or not known[key].active or known[key].definition != definition
     ]
     # A rejected source is not a removed one: another replica may well be able to read it.
-    gone = [
-        key
+    gone = {
+        key: schedule.missing_since
         for key, schedule in known.items()
         if schedule.active and key not in written and schedule.definition.source not in catalogue.rejected
-    ]
+    }
+    removed = [key for key in gone if _has_collection(catalogue, *key)]
+    missing = [key for key in gone if not _has_collection(catalogue, *key)]
+    newly = [key for key in missing if gone[key] is None]
+    found = [key for key, schedule in known.items() if schedule.missing_since and schedule.active and key not in gone]
     await schedules.put(changed)
-    if gone:
-        await schedules.end(gone)
-    if changed or gone:
-        _logger.info("schedules.changed", updated=len(changed), ended=len(gone))
-        return None
-    return digest
+    await schedules.end(removed)
+    await schedules.mark(newly, found)
+    ended = await schedules.end_missing(missing, patience=catalogue.server.unknown_source_patience)
+    counts = {"updated": len(changed), "ended": len(removed + ended), "missing": len(newly), "found": len(found)}
+    if any(counts.values()):
+        _logger.info("schedules.changed", **counts)
+    return None if changed or gone or found else digest
 
 
 def definitions_of(catalogue: Catalogue) -> list[ScheduleDefinition]:
@@ -74,6 +84,10 @@ def definitions_of(catalogue: Catalogue) -> list[ScheduleDefinition]:
     ]
 
 
+def _has_collection(catalogue: Catalogue, source: str, collection: str) -> bool:
+    return source in catalogue.sources and collection in catalogue.sources[source].collections
+
+
 def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now: datetime) -> datetime | None:
     """The first fire time of a schedule that is new or changed; a period goes on from the last fire it had."""
     last_fire = stored.last_fire_at if stored else None
@@ -83,9 +97,9 @@ def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now:
 class Definitions:
     """Writes each new version of the catalogue into the table, and checks from time to time that it is still there.
 
-    A replica with an older file may have ended schedules that this file defines. Comparing 100,000 definitions takes a
-    second of the loop's time, so it is done only if the table's digest differs from that of the last comparison that
-    found nothing to do.
+    A replica with an older file may miss schedules that this file defines, or have ended them. Comparing 100,000
+    definitions takes a second of the loop's time, so it is done only if the table's digest differs from that of the
+    last comparison that found nothing to do.
     """
 
     def __init__(self, schedules: Schedules, watcher: CatalogueWatcher) -> None:
@@ -99,7 +113,8 @@ class Definitions:
         """Put what has changed; the seconds until the next look."""
         catalogue = self._watcher.current
         is_new = catalogue is not self._put
-        if is_new or time.monotonic() - self._looked_at > _TABLE_SECONDS:
+        patience = catalogue.server.unknown_source_patience.total_seconds()
+        if is_new or time.monotonic() - self._looked_at > min(_TABLE_SECONDS, patience / _LOOKS_PER_PATIENCE):
             if is_new or not await self._is_right():
                 self._right = await put_definitions(self._schedules, catalogue)
                 self._put = catalogue

@@ -48,11 +48,12 @@ class ScheduleDefinition:
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A row of `schedules`."""
+    """A row of `schedules`; `missing_since` if a replica looks for it in its catalogue and does not find it."""
 
     definition: ScheduleDefinition
     last_fire_at: datetime | None
     active: bool
+    missing_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,14 @@ class Schedules:
                 ScheduleDefinition(*(row[column] for column in _DEFINITION)),
                 row["last_fire_at"],
                 row["active"],
+                row["missing_since"],
             )
             for row in rows
         ]
         return schedules, digest, now
 
     async def get_digest(self) -> int:
-        """A number that changes if a definition changes, or a schedule ends or comes back."""
+        """A number that changes if a definition changes, or a schedule ends, is missing or comes back."""
         return int(await self._pool.fetchval(_SQL["digest_of_schedules"]))
 
     async def put(self, schedules: Sequence[tuple[ScheduleDefinition, datetime | None]]) -> None:
@@ -126,7 +128,26 @@ class Schedules:
 
     async def end(self, keys: Sequence[tuple[str, str]]) -> None:
         """End the schedules of these (source, collection) pairs."""
-        await self._pool.execute(_SQL["end_schedules"], [s for s, _ in keys], [c for _, c in keys])
+        if not keys:
+            return
+        await self._pool.execute(_SQL["end_schedules"], *_columns(keys))
+
+    async def end_missing(self, keys: Sequence[tuple[str, str]], *, patience: timedelta) -> list[tuple[str, str]]:
+        """End those of them that are still missing, and for this long. Returns those that were ended.
+
+        A fire time that is due gets its outcome first.
+        """
+        if not keys:
+            return []
+        rows = await self._pool.fetch(_SQL["end_missing_schedules"], *_columns(keys), patience)
+        return [(row["source"], row["collection"]) for row in rows]
+
+    async def mark(self, missing: Sequence[tuple[str, str]], found: Sequence[tuple[str, str]]) -> None:
+        """Note that some are missing from now on, unless they already were, and that others no longer are."""
+        if not missing and not found:
+            return
+        are_missing = [True] * len(missing) + [False] * len(found)
+        await self._pool.execute(_SQL["mark_schedules"], *_columns([*missing, *found]), are_missing)
 
     async def get_seconds_until_next(self) -> float:
         """Seconds until a schedule is due, at most a day; negative if it is due, but locked by another replica."""
@@ -245,6 +266,10 @@ class _Entry:
     misfire: str
     reason: str | None
     task: UUID | None
+
+
+def _columns(keys: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [source for source, _ in keys], [collection for _, collection in keys]
 
 
 def _entry(definition: ScheduleDefinition, settled: Settled, task: UUID | None) -> _Entry:

@@ -191,6 +191,7 @@ schedules = Table(
     Column("last_fire_at", INSTANT),
     _required("active", Boolean),
     _required("updated_at", INSTANT),
+    Column("missing_since", INSTANT),
     PrimaryKeyConstraint("source", "collection", name="schedules_pkey"),
     CheckConstraint("misfire IN ('skip', 'latest', 'all')", name="schedules_misfire"),
     Index("schedules_due", "next_fire_at", postgresql_where=text("active")),

@@ -27,12 +27,22 @@ BROKEN = {
 }
 
 
-def text(*sources: str) -> str:
+# The shortest that is valid.
+PATIENCE = {"unknown_source_patience": "10s"}
+
+
+def text(*sources: str, schedule: str = "none", **more: Any) -> str:
     made: dict[str, Any] = {
-        source: {"type": "synthetic", "destinations": ["nowhere"], "max_attempts": 1, "collections": ["a", "b", "c"]}
+        source: {
+            "type": "synthetic",
+            "destinations": ["nowhere"],
+            "max_attempts": 1,
+            "schedule": schedule,
+            "collections": ["a", "b", "c"],
+        }
         for source in sources
     }
-    server = {"admin_token": TOKEN, "drain_seconds": 1, "sources_reload_sec": 0.1}
+    server = {"admin_token": TOKEN, "drain_seconds": 1, "sources_reload_sec": 0.1} | more
     return json.dumps({"server": server, "sources": made, "destinations": {"nowhere": {"type": "none"}}})
 
 
@@ -92,3 +102,36 @@ def test_the_worker_with_the_newer_catalogue_carries_out_what_the_older_one_does
     with psycopg.connect(database_url) as connection:
         [failures] = connection.execute("SELECT sum(failures) FROM syncline.tasks").fetchone() or [None]
     assert failures == 0
+
+
+@pytest.mark.long
+def test_a_schedule_that_older_catalogues_miss_loses_no_fire_time_and_ends_when_all_do(
+    cluster: Cluster, database_url: str
+) -> None:
+    both, rest = (text(*sources, schedule="@every 1s", **PATIENCE) for sources in (("old", "new"), ("old",)))
+    newer = cluster.directory / "newer.yaml"
+    newer.write_text(both)
+    cluster.config.write_text(rest)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        older, newest = cluster.worker(), cluster.start("worker", environment={"SYNCLINE_CONFIG": str(newer)})
+        # Each finds that the other has written what it does not know, for twice as long as a schedule may be missing.
+        wait_until("one keeps marking them", lambda: older.text.count('"missing": 3') > 3)
+        wait_until("the other keeps finding them", lambda: newest.text.count('"found": 3') > 3)
+        assert _count(connection, "syncline.schedules WHERE source = 'new' AND active") == 3
+        newer.write_text(rest)
+        wait_until(
+            "they end",
+            lambda: _count(connection, "syncline.schedules WHERE source = 'new' AND active") == 0,
+        )
+        assert _count(connection, "syncline.schedules WHERE active") == 3
+        holes = (
+            "(SELECT fire_time - lag(fire_time) OVER (PARTITION BY source, collection ORDER BY fire_time) AS step"
+            " FROM syncline.fire_times) AS f WHERE step <> interval '1 s'"
+        )
+        assert _count(connection, holes) == 0
+        assert _count(connection, "syncline.fire_times WHERE source = 'new' AND outcome = 'started'") > 3
+
+
+def _count(connection: psycopg.Connection[Any], what: str) -> int:
+    [count] = connection.execute(f"SELECT count(*) FROM {what}".encode()).fetchone() or [0]
+    return int(count)

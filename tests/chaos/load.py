@@ -54,6 +54,7 @@ def catalogue(data: Path, *, version: int = 0, packaged: bool = False, light: bo
             "admin_token": TOKEN,
             "drain_seconds": 1,
             "sources_reload_sec": 0.5,
+            "unknown_source_patience": "10s",
             "sync_tasks": {"pool": {"size": 24}, "stalled": {"last_heartbeat_threshold_seconds": LEASE_SECONDS}},
         },
         "sources": {

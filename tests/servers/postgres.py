@@ -37,6 +37,7 @@ _LATER_COLUMNS = (
     ("0007", "tasks", "backfill text"),
     ("0007", "task_queue", "backfill text"),
     ("0009", "task_queue", "claim bigint NOT NULL DEFAULT 0"),
+    ("0013", "schedules", "missing_since timestamptz"),
 )
 # The revision that brings a table, and the table as it is declared, without its key.
 _SCHEMAS = """table_schemas (

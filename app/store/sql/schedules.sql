@@ -4,13 +4,15 @@ SELECT syncline.clock()
 
 -- name: all_schedules
 -- All schedules, including ended ones.
-SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, last_fire_at, active
+SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, last_fire_at, active,
+       missing_since
 FROM syncline.schedules
 
 -- name: digest_of_schedules
--- One number for all definitions and whether they are active, independent of the order of the rows.
+-- One number for all definitions, whether they are active and since when they are missing, independent of the order of the
+-- rows.
 SELECT coalesce(sum(hash_record_extended(
-  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, active), 0
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, active, missing_since), 0
 )), 0)
 FROM syncline.schedules
 
@@ -27,7 +29,7 @@ ORDER BY source, collection
 ON CONFLICT (source, collection) DO UPDATE
 SET source_type = excluded.source_type, max_attempts = excluded.max_attempts, misfire = excluded.misfire,
     misfire_window = excluded.misfire_window, expression = excluded.expression, timezone = excluded.timezone,
-    active = true, updated_at = excluded.updated_at,
+    active = true, missing_since = NULL, updated_at = excluded.updated_at,
     next_fire_at = CASE WHEN s.active AND s.expression = excluded.expression AND s.timezone = excluded.timezone
                         THEN s.next_fire_at ELSE excluded.next_fire_at END
 
@@ -39,8 +41,37 @@ WITH gone AS MATERIALIZED (
   ORDER BY s.source, s.collection
   FOR NO KEY UPDATE
 )
-UPDATE syncline.schedules s SET active = false, next_fire_at = NULL, updated_at = syncline.clock()
+UPDATE syncline.schedules s SET active = false, next_fire_at = NULL, missing_since = NULL, updated_at = syncline.clock()
 FROM gone WHERE s.source = gone.source AND s.collection = gone.collection
+
+-- name: end_missing_schedules
+-- Ends those of these schedules that are missing for $3 now. A fire time that is due gets its outcome first, unless it waits
+-- for the collection's active task: those may be many, and each would only start a task that fails.
+WITH gone AS MATERIALIZED (
+  SELECT s.source, s.collection FROM syncline.schedules s
+  WHERE s.active AND (s.source, s.collection) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    AND s.missing_since <= (SELECT syncline.clock()) - $3::interval
+    AND ((s.next_fire_at > (SELECT syncline.clock())) IS NOT FALSE OR EXISTS (
+      SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
+    ))
+  ORDER BY s.source, s.collection
+  FOR NO KEY UPDATE
+)
+UPDATE syncline.schedules s SET active = false, next_fire_at = NULL, missing_since = NULL, updated_at = syncline.clock()
+FROM gone WHERE s.source = gone.source AND s.collection = gone.collection
+RETURNING s.source, s.collection
+
+-- name: mark_schedules
+-- Notes since when schedules are missing, or that they are not. They fire as before.
+WITH marked AS MATERIALIZED (
+  SELECT s.source, s.collection, m.missing FROM syncline.schedules s
+  JOIN unnest($1::text[], $2::text[], $3::boolean[]) AS m (source, collection, missing) USING (source, collection)
+  WHERE s.active AND m.missing = (s.missing_since IS NULL)
+  ORDER BY s.source, s.collection
+  FOR NO KEY UPDATE OF s
+)
+UPDATE syncline.schedules s SET missing_since = CASE WHEN marked.missing THEN syncline.clock() END
+FROM marked WHERE s.source = marked.source AND s.collection = marked.collection
 
 -- name: seconds_until_next
 -- Seconds until the next schedule is due, ignoring those that wait for their collection's active task.

@@ -12,7 +12,7 @@ from app.scheduling.definitions import Definitions, put_definitions
 from app.scheduling.scheduler import Scheduler
 from app.store.notify import Notifier
 from app.store.schedules import ScheduleDefinition, Schedules
-from tests.harness import write_config
+from tests.harness import synthetic, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,14 @@ class Catalogues:
 
     async def write(self, schedule: str | None, **more: Any) -> None:
         collection = {"name": "c"} | ({"schedule": schedule} if schedule else {}) | more
-        write_config(self._file, {"s": {"type": "synthetic", "destinations": ["nowhere"], "collections": [collection]}})
+        await self._take({"s": {"type": "synthetic", "destinations": ["nowhere"], "collections": [collection]}})
+
+    async def leave_out(self, *, source: bool = True, **server: Any) -> None:
+        """The source is missing, or only its collection."""
+        await self._take({"other" if source else "s": synthetic(other={})}, **server)
+
+    async def _take(self, sources: dict[str, Any], **server: Any) -> None:
+        write_config(self._file, sources, **server)
         await self._watcher.refresh()
         await self._definitions.step()
 

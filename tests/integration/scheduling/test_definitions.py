@@ -21,6 +21,12 @@ def catalogues(scheduling: Scheduling, tmp_path: Path) -> Catalogues:
     return Catalogues(scheduling, tmp_path)
 
 
+@pytest.fixture
+def looking_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is one at which a minute has passed since the last look."""
+    monkeypatch.setattr(definitions_module, "_TABLE_SECONDS", -1)
+
+
 async def test_an_unchanged_schedule_keeps_its_place_over_a_restart(
     scheduling: Scheduling, catalogues: Catalogues
 ) -> None:
@@ -74,18 +80,113 @@ async def test_a_schedule_taken_away_and_added_again_never_fires_the_past(
     assert await scheduling.decide() == 0
 
 
+@pytest.mark.parametrize("source", [True, False], ids=["the source", "the collection"])
+async def test_a_schedule_that_is_missing_for_a_moment_loses_no_fire_time(
+    scheduling: Scheduling, catalogues: Catalogues, *, source: bool
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    place = await went_down(scheduling, hours=0)
+    await catalogues.leave_out(source=source)
+    assert (await scheduling.row())["next_fire_at"] == place
+    assert await scheduling.decide() == 1
+    following = (await scheduling.row())["next_fire_at"]
+    await catalogues.write("*/5 * * * *")
+    row = await scheduling.row()
+    assert (row["active"], row["next_fire_at"], row["missing_since"]) == (True, following, None)
+    assert [fire_time for fire_time, _, _ in await scheduling.ledger()] == [place]
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_a_schedule_ends_when_it_has_been_missing_for_long(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("@daily")
+    await catalogues.leave_out()
+    await scheduling.store.admin.execute(
+        "UPDATE syncline.schedules SET missing_since = missing_since - interval '1 minute'"
+    )
+    await catalogues.step()
+    assert (await scheduling.row())["active"]
+    await scheduling.store.admin.execute(
+        "UPDATE syncline.schedules SET missing_since = missing_since - interval '1 minute'"
+    )
+    await catalogues.step()
+    row = await scheduling.row()
+    assert (row["active"], row["next_fire_at"], row["missing_since"]) == (False, None, None)
+
+
+async def test_the_catalogue_says_how_long_that_is(scheduling: Scheduling, catalogues: Catalogues) -> None:
+    await catalogues.write("@daily")
+    await catalogues.leave_out(unknown_source_patience="1h")
+    for seconds, active in ((3000, True), (3600, False)):
+        await scheduling.store.admin.execute(
+            "UPDATE syncline.schedules SET missing_since = syncline.clock() - $1 * interval '1 s'", seconds
+        )
+        await catalogues.restart()
+        assert (await scheduling.row())["active"] is active
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_a_replica_that_has_the_schedule_keeps_it(scheduling: Scheduling, tmp_path: Path) -> None:
+    newer, older = (Catalogues(scheduling, tmp_path, name) for name in ("newer", "older"))
+    await newer.write("@daily")
+    await newer.step()
+    await older.leave_out()
+    assert (await scheduling.row())["missing_since"]
+    await newer.step()
+    assert (await scheduling.row())["missing_since"] is None
+
+
+@pytest.mark.usefixtures("looking_always")
+async def test_a_replica_that_rejects_its_source_keeps_it_too(scheduling: Scheduling, tmp_path: Path) -> None:
+    newer, older = (Catalogues(scheduling, tmp_path, name) for name in ("newer", "older"))
+    await newer.write("@daily")
+    newer.forget()
+    await older.leave_out()
+    await newer.write("@daily", unknown_key=1)
+    assert (await scheduling.row())["missing_since"] is None
+
+
+async def long_missing(scheduling: Scheduling) -> None:
+    await scheduling.store.admin.execute(
+        "UPDATE syncline.schedules SET missing_since = syncline.clock() - interval '1 h'"
+    )
+
+
+async def test_a_fire_time_that_is_due_gets_its_outcome_before_the_schedule_ends(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("*/5 * * * *")
+    place = await went_down(scheduling, hours=0)
+    await catalogues.leave_out()
+    await long_missing(scheduling)
+    await catalogues.restart()
+    assert (await scheduling.row())["active"]
+    await scheduling.decide()
+    await catalogues.restart()
+    assert not (await scheduling.row())["active"]
+    assert [fire_time for fire_time, _, _ in await scheduling.ledger()] == [place]
+
+
+async def test_fire_times_that_wait_for_a_task_do_not_keep_a_missing_schedule(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    """Each would only start a task that fails after two minutes, while others become due."""
+    await catalogues.write("*/5 * * * *", misfire="all")
+    await went_down(scheduling)
+    assert await scheduling.decide() == 1
+    await catalogues.leave_out()
+    await long_missing(scheduling)
+    await catalogues.restart()
+    assert not (await scheduling.row())["active"]
+
+
 async def test_a_rejected_source_keeps_its_schedule(scheduling: Scheduling, catalogues: Catalogues) -> None:
     """This replica cannot read it; another one may."""
     await catalogues.write("*/5 * * * *")
     catalogues.forget()
     await catalogues.write("*/5 * * * *", unknown_key=1)
     assert (await scheduling.row())["active"]
-
-
-@pytest.fixture
-def looking_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every step is one at which a minute has passed since the last look."""
-    monkeypatch.setattr(definitions_module, "_TABLE_SECONDS", -1)
 
 
 @pytest.mark.usefixtures("looking_always")
@@ -124,7 +225,7 @@ async def test_a_row_that_somebody_has_changed_is_put_right(
     await scheduling.store.admin.execute(change)
     await catalogues.step()
     schedules, *_ = await scheduling.schedules.list_all()
-    assert [schedule for schedule in schedules if schedule.active] == [before]
+    assert [schedule for schedule in schedules if schedule.active and not schedule.missing_since] == [before]
 
 
 @pytest.mark.usefixtures("looking_always")

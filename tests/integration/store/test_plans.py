@@ -45,7 +45,7 @@ async def seed(store: Store) -> UUID:
     )
     await store.admin.execute(
         "INSERT INTO syncline.schedules SELECT 's', 'c' || n, 't', 3, '@daily', 'UTC', 'latest', NULL,"
-        " now() + n * interval '1 s', NULL, true, now() FROM generate_series(-100, 20000) n"
+        " now() + n * interval '1 s', NULL, true, now(), NULL FROM generate_series(-100, 20000) n"
     )
     await store.admin.execute("ANALYZE")
     return claim.task
