@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from app.config import settling
 from tests.properties import SUITE_EXAMPLES
 from tests.servers.postgres import (
     Server,
@@ -44,6 +45,12 @@ settings.load_profile("suite")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first; otherwise the order stays random."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(autouse=True)
+def _short_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two readings of a catalogue; tests in which something happens meanwhile say what."""
+    monkeypatch.setattr(settling, "_MOMENT_SECONDS", 0)
 
 
 @pytest.fixture(scope="session")

@@ -38,11 +38,17 @@ def load_catalogue(
 
 
 class CatalogueReader:
-    """Reads the texts again and again, but parses a text only when it has changed."""
+    """Reads the texts again and again, but parses a text only when it has changed.
+
+    `texts` are those of the last reading, even if it failed. It `is_final` if another one a moment later would tell
+    nothing: it has emptied a pipe, or a server has refused it.
+    """
 
     def __init__(self, source: Path | str, environment: Mapping[str, str]) -> None:
+        self.name = "catalogue" if isinstance(source, str) else str(source)
+        self.texts: list[str] = []
+        self.is_final = False
         self._source = source
-        self._name = "catalogue" if isinstance(source, str) else str(source)
         self._environment = environment
         self._documents: dict[str, tuple[str, Document]] = {}
         self._remote: RemoteText | None = None
@@ -53,6 +59,7 @@ class CatalogueReader:
         Raises:
             CatalogueError: a text cannot be read, or is not YAML.
         """
+        self.texts, self.is_final = [], False
         main = self._main()
         return main, self._separate(main)
 
@@ -68,16 +75,16 @@ class CatalogueReader:
         except CatalogueError:
             raise
         except Exception as error:  # noqa: BLE001 - no error may end the process
-            raise CatalogueError([unexpected(error, (), lambda _path: self._name)]) from None
+            raise CatalogueError([unexpected(error, (), lambda _path: self.name)]) from None
 
     def _main(self) -> Document:
         if isinstance(self._source, str):
-            return self._parse(self._source, self._name)
+            return self._parse(self._source, self.name)
         try:
-            text = read_text(self._source)
+            text = self._read_file(self._source)
         except (OSError, ValueError) as error:
-            raise CatalogueError([Problem("", f"cannot be read: {_reason(error)}", self._name)]) from None
-        return self._parse(text, self._name)
+            raise CatalogueError([Problem("", f"cannot be read: {_reason(error)}", self.name)]) from None
+        return self._parse(text, self.name)
 
     def _separate(self, main: Document) -> Document | None:
         location = main.value.get("sources") if isinstance(main.value, dict) else None
@@ -107,7 +114,7 @@ class CatalogueReader:
         if isinstance(self._source, Path):
             path = self._source.parent / path
         try:
-            text = read_text(path)
+            text = self._read_file(path)
         except (OSError, ValueError) as error:
             named = str(path) if written.strip() == location else written
             raise _refusal(main, f"file {named} cannot be read: {_reason(error)}") from None
@@ -121,10 +128,17 @@ class CatalogueReader:
                 self._remote = RemoteText(location, largest=LARGEST_TEXT)
             text = self._remote.read()
         except UnreadableError as error:
+            self.is_final = True
             raise _refusal(main, str(error)) from None
         return self._parse(text, self._remote.name)
 
+    def _read_file(self, path: Path) -> str:
+        if path.exists() and not path.is_file():
+            self.is_final = True
+        return read_text(path)
+
     def _parse(self, text: str, name: str) -> Document:
+        self.texts.append(text)
         known = self._documents.get(name)
         if known and known[0] == text:
             return known[1]

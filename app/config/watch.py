@@ -11,11 +11,14 @@ import structlog
 from app.config.catalogue import Catalogue, build_catalogue, fingerprint_of
 from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
+from app.config.settling import SettledReader
 from app.connectors.options.complaints import render_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from app.config.documents import Document
 
 _log = structlog.get_logger(__name__)
 _PREVIOUS_RUNS = "the previous version stays in use"
@@ -24,14 +27,16 @@ _PREVIOUS_RUNS = "the previous version stays in use"
 class CatalogueWatcher:
     """Holds the `current` catalogue of the file at `path` and replaces it as a whole when there is a good new version.
 
-    A new version that cannot be used leaves the current one in place; `problem` has the reason until that is fixed. A
-    source that is broken in an otherwise good version keeps its previous version, and is listed as rejected. The
-    constructor reads nothing: `await watcher.refresh()` once, then run `run()` for as long as changes matter.
+    A new version counts when two readings a moment apart agree. One that cannot be used leaves the current one in
+    place; `problem` has the reason until that is fixed. A source that is broken in an otherwise good version keeps its
+    previous version, and is listed as rejected. The constructor reads nothing: `await watcher.refresh()` once, then
+    run `run()` for as long as changes matter.
     """
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._reader = CatalogueReader(path, environment)
+        self._settled = SettledReader(self._reader)
         self._current: Catalogue | None = None
         self._problem: str | None = None
         self._refused: str | None = None
@@ -58,7 +63,7 @@ class CatalogueWatcher:
             await self.refresh()
 
     async def refresh(self) -> bool:
-        """Read the texts now; whether there is a new catalogue since this call.
+        """Read the texts now, until they stop changing; whether there is a new catalogue since this call.
 
         Calls at the same time share a reading that began after them.
 
@@ -75,7 +80,7 @@ class CatalogueWatcher:
     async def _read(self) -> None:
         try:
             with self._reader.refusing():
-                new = await asyncio.to_thread(self._read_if_changed)
+                new = await asyncio.to_thread(self._build_if_changed, *await self._settled.read())
         except CatalogueError as error:
             if self._current is None:
                 _log_traces(error.problems)
@@ -86,8 +91,7 @@ class CatalogueWatcher:
             self._replace(new)
         self._accept()
 
-    def _read_if_changed(self) -> Catalogue | None:
-        main, separate = self._reader.read()
+    def _build_if_changed(self, main: Document, separate: Document | None) -> Catalogue | None:
         fingerprint = fingerprint_of(main, separate)
         if self._current and self._current.fingerprint == fingerprint:
             return None

@@ -113,7 +113,7 @@ async def test_a_validator_that_its_own_server_refuses_is_sent_once(path: Path, 
     server.answer = (GOOD,)
     assert not await watcher.refresh()
     assert watcher.problem is None
-    assert [b"If-None-Match" in asked for asked in server.asked] == [False, True, False]
+    assert [b"If-None-Match" in asked for asked in server.asked] == [False, True, True, False, False]
 
 
 @pytest.mark.parametrize(

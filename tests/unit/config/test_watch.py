@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from structlog.testing import capture_logs
 
+from app.config import settling
 from app.config.problems import CatalogueError
 from app.config.watch import CatalogueWatcher
 
@@ -223,6 +224,117 @@ async def test_a_source_whose_destination_breaks_goes_on_with_both_as_they_were(
     assert list(watcher.current.sources) == ["one"]
     assert watcher.current.destinations == {"nowhere": before}
     assert list(watcher.current.rejected_destinations) == ["nowhere"]
+
+
+class Writer:
+    """Writes the next of the texts whenever the watcher pauses between two readings."""
+
+    def __init__(self, path: Path, *texts: str | None) -> None:
+        self.path = path
+        self.texts = list(texts)
+        self.pauses = 0
+
+    async def write(self) -> None:
+        self.pauses += 1
+        if self.texts:
+            text = self.texts.pop(0)
+            write(self.path, text) if text is not None else remove(self.path)
+
+
+def half_of(text: str) -> str:
+    """Valid YAML in which the last of the sources is missing, and all that follows."""
+    return text[: text.index("  three:")]
+
+
+WHOLE = catalogue_text("one", "two", "three")
+
+
+@pytest.mark.parametrize(
+    "half",
+    [half_of(WHOLE), WHOLE[: WHOLE.index("three") + 9], "", None],
+    ids=["valid", "not valid", "empty", "missing"],
+)
+async def test_a_file_that_is_half_written_does_not_count(
+    path: Path, half: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = await started(path)
+    writer = Writer(path, half, WHOLE)
+    monkeypatch.setattr(settling, "pause", writer.write)
+    write(path, "sources: {}\n")
+    with capture_logs() as logs:
+        assert await watcher.refresh()
+    assert list(watcher.current.sources) == ["one", "two", "three"]
+    assert watcher.problem is None
+    assert [entry["event"] for entry in logs] == ["catalogue.loaded"]
+    assert writer.pauses == 3
+
+
+async def test_a_process_that_starts_meanwhile_waits_for_the_rest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(path, half_of(WHOLE))
+    monkeypatch.setattr(settling, "pause", Writer(path, WHOLE).write)
+    assert list((await started(path)).current.sources) == ["one", "two", "three"]
+
+
+async def test_a_separate_file_that_is_half_written_does_not_count(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    separate = path.with_name("sources.yaml")
+    write(path, "sources: sources.yaml\ndestinations: {nowhere: {type: none}}")
+    source = "{type: synthetic, destinations: nowhere, collections: [a]}\n"
+    write(separate, f"a: {source}")
+    monkeypatch.setattr(settling, "pause", Writer(separate, f"a: {source}b: {source}").write)
+    assert list((await started(path)).current.sources) == ["a", "b"]
+
+
+async def test_a_file_that_is_never_finished_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = await started(path)
+    running = watcher.current
+    writer = Writer(path, *(catalogue_text(f"s{number}") for number in range(100)))
+    monkeypatch.setattr(settling, "pause", writer.write)
+    write(path, WHOLE)
+    assert not await watcher.refresh()
+    assert watcher.current is running
+    assert watcher.problem == (
+        f"{path}: is being written: 20 readings all differ; write to another file, then rename it; "
+        "the previous version stays in use"
+    )
+    writer.texts.clear()
+    assert await watcher.refresh()
+    assert list(watcher.current.sources) == ["s19"]
+    assert watcher.problem is None
+
+
+async def test_a_comment_that_differs_in_every_answer_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(path, *(f"# {number}\n{WHOLE}" for number in range(100)))
+    monkeypatch.setattr(settling, "pause", writer.write)
+    write(path, WHOLE)
+    watcher = await started(path)
+    assert list(watcher.current.sources) == ["one", "two", "three"]
+    assert writer.pauses == 1
+
+
+async def test_what_does_not_change_is_not_read_twice(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = await started(path)
+    writer = Writer(path)
+    monkeypatch.setattr(settling, "pause", writer.write)
+    await watcher.refresh()
+    assert writer.pauses == 0
+    for broken in ("servr: {}", "sources: ["):
+        write(path, broken)
+        for _ in range(3):
+            await watcher.refresh()
+    remove(path)
+    for _ in range(3):
+        await watcher.refresh()
+    assert writer.pauses == 3
+
+
+async def test_a_pipe_is_read_once(path: Path) -> None:
+    remove(path)
+    os.mkfifo(path)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(path.write_text, WHOLE))
+        assert list((await started(path)).current.sources) == ["one", "two", "three"]
 
 
 async def test_a_separate_file_is_watched_too(path: Path) -> None:

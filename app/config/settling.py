@@ -1,0 +1,90 @@
+"""Reads a catalogue until two readings a moment apart agree, because a file may be read while it is being written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.config.problems import CatalogueError, Problem
+
+if TYPE_CHECKING:
+    from app.config.documents import Document
+    from app.config.reader import CatalogueReader
+
+    Documents = tuple[Document, Document | None]
+
+_MOMENT_SECONDS: Final = 0.3
+_MOST_READINGS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The texts at one moment, as documents or with the reason why they are none."""
+
+    texts: tuple[str, ...]
+    outcome: Documents | CatalogueError
+    is_final: bool
+
+    def agrees_with(self, other: _Reading | None) -> bool:
+        if other is None:
+            return False
+        if isinstance(self.outcome, CatalogueError) or isinstance(other.outcome, CatalogueError):
+            return (self.texts, str(self.outcome)) == (other.texts, str(other.outcome))
+        # Not the texts: a server may write the time into a comment of every answer.
+        return _values(self.outcome) == _values(other.outcome)
+
+
+class SettledReader:
+    """Returns what `reader` reads once it has stopped changing. What was returned last is not read twice."""
+
+    def __init__(self, reader: CatalogueReader) -> None:
+        self._reader = reader
+        self._last: _Reading | None = None
+
+    async def read(self) -> Documents:
+        """The catalogue and its separate sources.
+
+        Raises:
+            CatalogueError: a text cannot be read, is not YAML, or keeps changing.
+        """
+        reading = await self._look()
+        if not reading.agrees_with(self._last):
+            reading = await self._settle(reading)
+        self._last = reading
+        if isinstance(reading.outcome, CatalogueError):
+            # A new error each time: one that is raised repeatedly collects the traces of all times.
+            raise CatalogueError(reading.outcome.problems)
+        return reading.outcome
+
+    async def _settle(self, reading: _Reading) -> _Reading:
+        for _ in range(_MOST_READINGS):
+            if reading.is_final:
+                return reading
+            await pause()
+            previous, reading = reading, await self._look()
+            if reading.agrees_with(previous):
+                return reading
+        message = f"is being written: {_MOST_READINGS} readings all differ; write to another file, then rename it"
+        raise CatalogueError([Problem("", message, self._reader.name)])
+
+    async def _look(self) -> _Reading:
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> _Reading:
+        outcome: Documents | CatalogueError
+        try:
+            with self._reader.refusing():
+                outcome = self._reader.read()
+        except CatalogueError as error:
+            outcome = error
+        return _Reading(tuple(self._reader.texts), outcome, self._reader.is_final)
+
+
+async def pause() -> None:
+    """Let a moment pass, in which a writer may go on."""
+    await asyncio.sleep(_MOMENT_SECONDS)
+
+
+def _values(documents: Documents) -> list[object]:
+    return [document.value if document else None for document in documents]
