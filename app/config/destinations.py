@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import DESTINATION_KEYS, lift_options, without_classic_keys
+from app.config.written import with_plain_numbers
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
 from app.connectors.options.complaints import MAPPING, must_be
 from app.connectors.options.types import Options
@@ -64,6 +65,7 @@ def read_destination(entry: Entry) -> Destination | None:
             entry.refuse(path, why)
     if entry.problems:
         return None
+    options = with_plain_numbers(options, described)
     home = described.home() if isinstance(described, Options) and not entry.holds_unresolved() else None
     return Destination(
         id=entry.id, type=str(type_), options=options, secrets=entry.secrets, home=home or ("destination", entry.id)

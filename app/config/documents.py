@@ -1,8 +1,8 @@
 """The text of a catalogue, YAML or JSON, as a value whose keys have lines.
 
 YAML's core schema decides what a plain scalar is (`NO`, `on`, `12:30` and `2020-06-01` are strings; `true`, `null`,
-`12` and `1.5` are not). Keys are always strings. What PyYAML accepts silently is refused: a duplicate key, a tag of
-another language, more than one document.
+`12` and `1.5` are not). A number such as `007` remembers how it was written. Keys are always strings. What PyYAML
+accepts silently is refused: a duplicate key, a tag of another language, more than one document.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import yaml
 
 from app.config.problems import CatalogueError, Problem
 from app.config.syntax import explain, find_forbidden_character
+from app.config.written import as_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -290,6 +291,6 @@ def _plain(text: str) -> Any:
     if len(text) > _LONGEST_NUMBER:
         return text
     if _INT.fullmatch(text):
-        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+        return as_written(int(text, 0) if text.startswith(("0o", "0x")) else int(text), text)
     number = float(text) if _FLOAT.fullmatch(text) else math.inf
-    return number if math.isfinite(number) else text
+    return as_written(number, text) if math.isfinite(number) else text

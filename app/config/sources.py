@@ -9,6 +9,7 @@ from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classi
 from app.config.classic.sources import check_classic
 from app.config.columns import check_columns
 from app.config.sections import WrittenSource
+from app.config.written import with_plain_numbers
 from app.connectors.contract.intervals import why_not_in_windows
 from app.connectors.contract.several import ONE_TABLE, is_several
 from app.connectors.kinds import DESTINATIONS, LOOK_BACK, READ_INTERVALS, SOURCE_TYPES, SOURCES
@@ -66,7 +67,9 @@ def read_source(
     elif kind is None:
         entry.refuse_type(written, "source type", SOURCE_TYPES)
     else:
-        _check_config(entry, entry.validate(kind.options, written.get("config") or {}, ("config",)), written)
+        config = entry.validate(kind.options, written.get("config") or {}, ("config",))
+        _check_config(entry, config, written)
+        written["config"] = with_plain_numbers(written.get("config"), config)
     _check_destinations(entry, written.get("destinations"), destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections"):
@@ -128,10 +131,11 @@ def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destinat
         entry.refuse(("destinations",), f"needs at least one destination; {known}")
     listed = [(("destinations", index), name) for index, name in enumerate(names)] if isinstance(names, list) else []
     paths: list[tuple[KeyPath, Any]] = [(("destinations",), names)] if isinstance(names, str) else [*listed]
-    for path, name in paths if names else ():
-        if isinstance(name, str) and name not in defined:
+    for path, written in paths if names else ():
+        name = str(written)
+        if isinstance(written, str | int | float) and name not in defined:
             entry.refuse(path, unknown_name("destination", name, sorted(defined)))
-        elif isinstance(name, str) and defined[name] is None:
+        elif name in defined and defined[name] is None:
             entry.refuse(path, f"destination '{name}' cannot be used: correct destinations.{name}")
 
 
@@ -145,9 +149,12 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
             entry.refuse(("collections", index), f"collection '{name}' already exists; names must be unique")
         names.add(str(name))
         _check_windows(entry, index, settings, type_)
+        given = settings.get("parameters")
+        read = None
         if parameters:
-            given = settings.get("parameters")
-            entry.validate(parameters, {} if given is None else given, ("collections", index, "parameters"))
+            read = entry.validate(parameters, {} if given is None else given, ("collections", index, "parameters"))
+        if given is not None:
+            settings["parameters"] = with_plain_numbers(given, read)
 
 
 def _check_write_modes(

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
 from app.domain.redaction import mask_urls
@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 
 
 class Options(BaseModel):
-    """Options of one kind: unknown keys are refused, values are frozen, defaults are validated like any value."""
+    """Options of one kind: unknown keys are refused, values are frozen, defaults are validated like any value.
 
-    # Built on first use: an attempt needs only two or three of these models.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, validate_default=True)
+    A number is also text, because to YAML a password of digits is a number.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        coerce_numbers_to_str=True,
+        # Built on first use: an attempt needs only two or three of these models.
+        defer_build=True,
+        validate_default=True,
+    )
 
     def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
@@ -108,5 +117,5 @@ def _check_quotes(command: Any) -> Any:
 Command = Annotated[tuple[str, ...] | str | None, AfterValidator(_check_quotes)]
 """A program with its arguments: a list, or a line as a shell reads it."""
 
-Document = dict[str, Any] | str
+Document = dict[str, Any] | Annotated[str, Strict()]
 """An object, its JSON text, or the path of a file that holds it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.types import NoParameters, Options, matching
@@ -27,13 +27,7 @@ _Day = Annotated[str, matching(r"\d{4}-\d{2}-\d{2}", "a day as YYYY-MM-DD")]
 _Account = Annotated[str, matching(r"\w+", "the number in the name of the bucket, pubsite_prod_rev_…")]
 
 
-class ClassicOptions(Options):
-    """Accepts numbers where Classic takes strings."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-
-class GoogleAuth(ClassicOptions):
+class GoogleAuth(Options):
     """OAuth tokens, or the key of a service account: an object, its JSON text, or the path of its file."""
 
     type: str | None = None
@@ -56,7 +50,7 @@ class GoogleAuth(ClassicOptions):
         return self
 
 
-class GoogleAnalyticsOptions(ClassicOptions):
+class GoogleAnalyticsOptions(Options):
     """A `property_id` of Google Analytics 4, or Classic's `view_id` of the Universal Analytics before it."""
 
     property_id: _Digits | None = None
@@ -70,22 +64,22 @@ class GoogleAnalyticsOptions(ClassicOptions):
         return self
 
 
-class GoogleAnalyticsParameters(ClassicOptions):
+class GoogleAnalyticsParameters(Options):
     dimensions: Annotated[tuple[str, ...], Several, Field(min_length=1)]
     metrics: Annotated[tuple[str, ...], Several, Field(min_length=1)]
 
 
-class FacebookMarketingOptions(ClassicOptions):
+class FacebookMarketingOptions(Options):
     account_id: _Digits
     access_token: str = Field(min_length=1)
 
 
-class FacebookMarketingParameters(ClassicOptions):
+class FacebookMarketingParameters(Options):
     fields: Annotated[tuple[str, ...], Several] = ()
     level: Literal["ad", "adset", "campaign", "account"] = "ad"
 
 
-class GoogleAdsOptions(ClassicOptions):
+class GoogleAdsOptions(Options):
     customer_id: _CustomerId
     manager_customer_id: str | None = None
     developer_token: str = Field(min_length=1)
@@ -110,21 +104,21 @@ def _split(value: Any) -> Any:
     return [part for part in re.split(r"[\s,]+", value) if part] if isinstance(value, str) else value
 
 
-class GoogleAdsParameters(ClassicOptions):
+class GoogleAdsParameters(Options):
     """`fields` as GAQL names them, a list or a string with commas."""
 
     fields: Annotated[tuple[_FieldName, ...], Several, BeforeValidator(_split), Field(min_length=1)]
     start_date: _Day | None = None
 
 
-class GooglePlayOptions(ClassicOptions):
+class GooglePlayOptions(Options):
     """`account_id` is the number in the name of the bucket, pubsite_prod_rev_…."""
 
     account_id: _Account
     auth: GoogleAuth
 
 
-class AmplitudeOptions(ClassicOptions):
+class AmplitudeOptions(Options):
     api_key: str = Field(min_length=1)
     secret_key: str = Field(min_length=1)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.dlt.examination import find_problems
@@ -24,7 +24,7 @@ class RestOptions(Options):
     """`client`, `resource_defaults` and `resources` of dlt's `rest_api`; dlt checks what is below them."""
 
     client: dict[str, Any]
-    resources: tuple[str | dict[str, Any], ...] = Field(min_length=1)
+    resources: tuple[Annotated[str, Strict()] | dict[str, Any], ...] = Field(min_length=1)
     resource_defaults: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("client")
