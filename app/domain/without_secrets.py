@@ -40,10 +40,10 @@ def _text_without_secrets(text: str, *, secret: bool) -> Any:
     if text.lstrip().startswith(("{", "[")):
         with contextlib.suppress(ValueError, RecursionError):
             return without_secrets(json.loads(text), secret=secret)
-    names = [name for name, _ in _PAIR.findall(text)]
-    if secret and "://" not in text and len(names) < 2:  # noqa: PLR2004 -- a password may have one `=`
+    pairs = _PAIR.findall(text)
+    if secret and "://" not in text and len(pairs) < 2:  # noqa: PLR2004 -- a password may have one `=`
         return None
-    signature = signature_parts(names)
+    signature = signature_parts(pairs)
     return _PAIR.sub(
         lambda pair: pair[1] if is_secret_name(pair[1]) or pair[1] in signature else pair[0],
         _USERINFO.sub(r"\1@", text),
