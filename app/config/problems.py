@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.options.complaints import KeyPath, render_path
 from app.domain.errors import ConfigurationError
-from app.domain.redaction import mask_urls
+from app.domain.redaction import mask_secrets
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         # A URL with a password may stand anywhere, even in the place of a name.
-        object.__setattr__(self, "path", mask_urls(self.path))
-        object.__setattr__(self, "message", mask_urls(self.message))
+        object.__setattr__(self, "path", mask_secrets(self.path))
+        object.__setattr__(self, "message", mask_secrets(self.message))
 
     def __str__(self) -> str:
         """Always one line: line breaks, terminal commands and invisible characters are escaped."""

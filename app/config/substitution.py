@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from app.config.files import read_bytes
 from app.config.placeholder import FORM, PLACEHOLDER, Placeholder
 from app.config.problems import PlaceOf, Problem, nowhere, problem_at
-from app.domain.secret_values import is_secret_name, secrets_in
+from app.domain.secret_names import is_secret_name
+from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -43,9 +43,9 @@ class Redactor:
         return self._pattern.sub(REDACTED, text) if self._pattern else text
 
 
-def mask_urls(text: str) -> str:
-    """`text` without the secrets that the URLs in it contain."""
-    return Redactor(secrets_in(text)).redact(text) if "://" in text else text
+def mask_secrets(text: str) -> str:
+    """`text` without the secrets that it shows by their place or name, such as those of a URL."""
+    return Redactor(secrets_in(text)).redact(text)
 
 
 @lru_cache(maxsize=2)

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, Final
 
-from app.domain.secret_values import is_secret_name
+from app.domain.secret_names import is_secret_name
 from app.domain.signed_urls import signature_parts
 
 # Of a URL's query, libpq, ODBC or ADO. Base64 ends with `=`, but has none before something else.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import AliasChoices, BaseModel, ValidationError
 
 from app.domain.choices import choose_one, nearest, unknown_key
-from app.domain.secret_values import is_secret_name
+from app.domain.redaction import mask_secrets
+from app.domain.secret_names import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,9 +77,12 @@ def complaints(error: ValidationError, model: type[BaseModel], given: Any) -> It
 
 
 def render_path(path: KeyPath) -> str:
-    """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`; a key that misleads is quoted."""
+    """`("sources", "load", "collections", 0)` → `sources.load.collections[0]`; a key that misleads is quoted.
+
+    A key that is a URL or a command by mistake is shown without its secrets.
+    """
     text = ""
-    for part in path:
+    for part in (mask_secrets(part) if isinstance(part, str) else part for part in path):
         if isinstance(part, int) or not part.isprintable() or part != part.strip() or not part:
             text += f"[{part!r}]"
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
-from app.domain.redaction import mask_urls
+from app.domain.redaction import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -92,7 +92,7 @@ def _join_pin(text: str) -> str:
 def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
     for requirement in package:
         if not PINNED.fullmatch(requirement):
-            shown = mask_urls(requirement)
+            shown = mask_secrets(requirement)
             raise ValueError(f"{shown!r} is not pinned: write name==version, such as tap-name==1.2.3")
     return package
 

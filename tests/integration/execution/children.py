@@ -89,6 +89,12 @@ elif name == "talkative":
     os.write(1, b"y" * 16340 + b"hunter2-hunter2" + b"y" * 100 + b"\n")
     os.write(1, b"no newline at the end")
     fail("could not log in with hunter2-hunter2", retryable=False)
+elif name == "repeating":
+    said = job["source_config"]["config"]["texts"]
+    os.write(1, "\n".join(said).encode())
+    for text in said:
+        log(text)
+    fail(" ".join(said), retryable=False)
 elif name == "ordered":
     for number in range(5000):
         log(f"line {number}")

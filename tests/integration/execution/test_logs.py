@@ -15,6 +15,8 @@ from app.execution.task_log import TaskLog
 from app.execution.text import LONGEST_TEXT
 from tests.harness import PATIENCE_SECONDS, running_worker, synthetic, write_config
 from tests.integration.execution.children import use_children
+from tests.unit.domain.secret_examples import LONGER_TEXTS
+from tests.unit.domain.secret_examples import SECRET as LONGER_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,18 @@ async def test_what_a_child_says_is_kept_without_secrets_and_fit_to_read(
     assert SECRET not in everything
     assert SECRET[:6] not in everything, "not even the beginning of one that stood at a cut"
     assert (await store.folded(task)).error == "could not log in with ***"
+
+
+async def test_no_secret_of_a_longer_text_is_kept(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*LONGER_TEXTS.values()]
+    config = use_children(monkeypatch, tmp_path, config={"command": ["made-up"], "config": {"texts": texts}})
+    task = await store.schedule("repeating")
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "FAILED"
+    assert LONGER_SECRET not in await store.everything()
+    assert sum("***" in line for line in await store.messages(task)) > 2 * len(texts)
 
 
 async def test_five_thousand_lines_stay_in_order(store: Store, database_url: str, config: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.redaction import Redactor
-from app.domain.secret_values import is_secret_name, secrets_in
+from app.domain.redaction import Redactor, mask_secrets
+from app.domain.secret_names import is_secret_name
+from app.domain.secret_values import secrets_in
+from tests.unit.domain.secret_examples import LONGER_TEXTS, ORDINARY_TEXTS, ORDINARY_VALUES, SECRET, SECRET_VALUES
 
 SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
 
@@ -127,3 +129,40 @@ def test_a_hundred_thousand_lines_are_redacted_in_a_second() -> None:
     line = "2026-01-01 12:00:00 INFO tap_postgres: copied 1000 rows of table weather into destination warehouse"
     seconds_per_line = min(timeit.repeat(lambda: redactor.redact(line), number=2_000, repeat=5)) / 2_000
     assert seconds_per_line < 10e-6
+
+
+@pytest.mark.parametrize("text", LONGER_TEXTS.values(), ids=LONGER_TEXTS)
+def test_a_secret_within_a_longer_text_is_found_and_the_rest_stays(text: str) -> None:
+    secrets = secrets_in({"anything": text})
+    assert SECRET in secrets
+    assert SECRET not in mask_secrets(text)
+    assert secrets_in(["tap", text]) == secrets
+    around = text.split(SECRET)
+    assert Redactor(secrets).redact(" / ".join(around)) == " / ".join(around)
+
+
+@pytest.mark.parametrize("text", ORDINARY_TEXTS)
+def test_ordinary_texts_have_no_secret(text: str) -> None:
+    assert secrets_in(text) == frozenset()
+    assert mask_secrets(text) == text
+
+
+@pytest.mark.parametrize("value", SECRET_VALUES, ids=str)
+def test_secrets_by_name_are_found(value: Any) -> None:
+    assert SECRET in secrets_in(value)
+
+
+@pytest.mark.parametrize("value", ORDINARY_VALUES, ids=str)
+def test_names_of_rows_and_things_are_no_secrets(value: Any) -> None:
+    assert secrets_in(value) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a-", "a.", "-", "a=", "://", "a:", "a://b@", "'", '"a', "?", "; ", "x-a: ", "--a "]
+)
+def test_secrets_are_found_in_linear_time(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        return min(timeit.repeat(lambda: secrets_in(text), number=1, repeat=3))
+
+    assert seconds(200_000) < 20 * seconds(20_000) + 0.5

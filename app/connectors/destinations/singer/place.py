@@ -9,7 +9,7 @@ import shlex
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain.secret_values import is_secret_name
+from app.domain.secret_names import is_secret_name
 from app.domain.without_secrets import without_secrets
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from app.connectors.sources.files.ordering import by_name, modified_of
 from app.connectors.sources.files.signatures import signature_of
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
-from app.domain.secret_values import is_secret_name, secrets_in
+from app.domain.secret_names import is_secret_name
+from app.domain.secret_values import secrets_in
 from app.domain.signed_urls import signature_parts
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from dlt.sources.helpers.rest_client.redaction import SENSITIVE_PARAMS, sanitize_url
 
 from app.connectors.values import jsontext
-from app.domain.secret_values import is_secret_name
+from app.domain.secret_names import is_secret_name
 from app.domain.signed_urls import signature_parts
 
 # A URL by itself or in a header's value, such as `</rows?token=x>; rel="next"`.

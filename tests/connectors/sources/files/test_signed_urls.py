@@ -9,7 +9,7 @@ import pytest
 
 from app.connectors.sources.files.storage import Storage, mask_address
 from app.domain.errors import SynclineError
-from app.domain.redaction import mask_urls
+from app.domain.redaction import mask_secrets
 from app.domain.secret_values import secrets_in
 from tests.connectors.sources.files.filing import Filing, csv_of, serving
 
@@ -119,7 +119,7 @@ def test_a_signature_is_a_secret_in_logs(scheme: str) -> None:
     for query in SIGNED[scheme]:
         address = f"https://host/a.csv?{query}"
         for text in (f"GET {address}", f"GET https://host/?at=1 led to {address} and https://host/?at=1"):
-            assert "hunter2" not in mask_urls(text)
+            assert "hunter2" not in mask_secrets(text)
         assert any("hunter2" in secret for secret in secrets_in({"path": [address]}))
 
 

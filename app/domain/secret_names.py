@@ -1,0 +1,38 @@
+"""Which names of keys, variables and parameters say that the value is a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SECRET: Final = re.compile(
+    r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature|sig)($|_)"
+    r"|secret|token|credential|connection_string|(^|_)keys?($|_)|(api|private|access|account)key",
+)
+# Each by name: `stripe_key` and `consumer_key` are secrets.
+_KEYS_OF_ROWS: Final = (
+    "primary|foreign|partition|cluster|sort|merge|replication|cursor|unique|dedup\\w*|natural|composite|surrogate|"
+    "business|redis|hash|range|row|record|join|lookup|group|order|shard|dist|distribution|routing|object|message|cache"
+)
+_ORDINARY: Final = re.compile(
+    rf"^({_KEYS_OF_ROWS})_keys?(_|$)"
+    r"|^key_(properties|fields?|columns?|names?|patterns?|schema|file|path|prefix)$"
+    r"|_(type|url|uri|method|file|path|name|expiry|expires?\w*)$|^type$|max_tokens|token_(count|limit)|page_token_option"
+)
+_CAMEL_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS: Final = str.maketrans("- .", "___")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a key or variable with this name contains a secret."""
+    plain = _plain(name)
+    return "webhook" in plain or (bool(_SECRET.search(plain)) and not _ORDINARY.search(plain))
+
+
+def is_ordinary_name(name: str) -> bool:
+    """Whether a value with this name is no secret even where all around it is one."""
+    return bool(_ORDINARY.search(_plain(name)))
+
+
+def _plain(name: str) -> str:
+    return _CAMEL_HUMP.sub("_", name).translate(_SEPARATORS).lower()
