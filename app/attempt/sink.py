@@ -22,7 +22,7 @@ from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
 from app.connectors.warehouse.layout import ReloadRefusedError
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
-from app.domain.naming import AS_IS, namer
+from app.domain.naming import AS_IS, namer, reserved_table_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -185,6 +185,8 @@ class Sink:
                 f"{table.name!r} cannot be a table name in snake_case, as it has no Latin letter and no digit: set "
                 "another 'table_name'"
             )
+        if problem := reserved_table_problem(name):
+            raise ConfigurationError(problem)
         if other := next((each for each, taken in self._tables.items() if taken == name and each != table.name), None):
             raise ConfigurationError(f"the tables {other!r} and {table.name!r} would both become {name!r}: rename one")
         return table if name == table.name else dataclasses.replace(table, name=name)

@@ -19,6 +19,7 @@ from app.connectors.sources.classic.options import UNMAPPED
 from app.domain.choices import choose_one, unknown_name
 from app.domain.collection import ALL, Collection
 from app.domain.keys import name_problem
+from app.domain.naming import reserved_table_problem
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def read_source(
     if source is None:
         return None
     collections = [each.within(entry.id, source) for each in source.collections or [Collection(name=ALL)]]
+    _check_table_names(entry, source, collections, destinations)
     _check_write_modes(entry, source, collections, destinations)
     _check_lookback(entry, source, collections, type_)
     check_columns(entry, source.collections or ())
@@ -155,6 +157,20 @@ def _check_collections(entry: Entry, collections: Any, type_: Any) -> None:
             read = entry.validate(parameters, {} if given is None else given, ("collections", index, "parameters"))
         if given is not None:
             settings["parameters"] = with_plain_numbers(given, read)
+
+
+def _check_table_names(
+    entry: Entry,
+    source: WrittenSource,
+    collections: list[Collection],
+    defined: Mapping[str, Destination | None],
+) -> None:
+    used = [found for name in source.destinations if (found := defined.get(name))]
+    for index, (written, collection) in enumerate(zip(source.collections or (), collections, strict=False)):
+        names = [collection.table_name, *(each.table_name(collection.table_name) for each in used)]
+        if problem := next(filter(None, map(reserved_table_problem, names)), None):
+            key = ("table_name",) if written.table_name else ()
+            entry.refuse(("collections", index, *key), problem)
 
 
 def _check_write_modes(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.domain.keys import Section, Several
+from app.domain.naming import RESERVED, is_reserved
 from app.domain.patterns import is_pattern, matches
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-RESERVED: Final = "_syncline"
-"""The beginning of the names of columns that Syncline writes itself."""
 
 
 class ColumnRules(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,7 +55,7 @@ def _is_any(patterns: Iterable[str], field: str) -> bool:
 def _check_new_name(name: str) -> str:
     if not name.isprintable() or name != name.strip():
         raise ValueError(f"'{make_visible(name)}' begins or ends with a space, or has characters that cannot be seen")
-    if name.lower().startswith(RESERVED):
+    if is_reserved(name):
         raise ValueError(f"names that begin with '{RESERVED}' are reserved for Syncline's own columns: choose another")
     return name
 

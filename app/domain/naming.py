@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Naming = Literal["as_is", "snake_case"]
 
+RESERVED: Final = "_syncline"
+"""The beginning of the names of tables and columns that Syncline makes for itself."""
+
 AS_IS: Final[Naming] = "as_is"
 
 # Latin letters that Unicode does not take apart into one of ASCII and an accent.
@@ -40,3 +43,18 @@ def snake_case(name: str) -> str:
     latin = _ACCENTS.sub("", unicodedata.normalize("NFKD", name).translate(_LATIN))
     words = _OTHERS.sub("_", _WORDS.sub("_", latin)).strip("_").lower()
     return f"_{words}" if words and (words[0].isdigit() or name.startswith("_")) else words
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a table or column may only be Syncline's own; in any case, because DuckDB and file systems fold it."""
+    return name.casefold().startswith(RESERVED)
+
+
+def reserved_table_problem(name: str) -> str | None:
+    """Why a collection must not load into the table `name`, if so: Syncline's own tables are beside the loaded ones."""
+    if not is_reserved(name):
+        return None
+    return (
+        f"table names that begin with '{RESERVED}' are reserved for Syncline's own tables: give {name!r} another "
+        "'table_name'"
+    )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.attempt.sink import Sink, close
 from app.connectors.contract.passes import Emptied
+from app.connectors.contract.schema import Kind, Table
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+
+if TYPE_CHECKING:
+    from app.domain.naming import Naming
 
 
 class Ending:
@@ -49,3 +54,23 @@ def test_a_destination_that_cannot_remove_rows_keeps_those_that_may_stay() -> No
     failed.empty(Emptied("t", "window", "1"))
     assert kept.failure is None
     assert "it cannot replace the rows of an interval" in str(failed.failure)
+
+
+@pytest.mark.parametrize(
+    ("name", "naming"),
+    [
+        ("_syncline_bookmarks", "as_is"),
+        ("_SyncLine_Bookmarks", "as_is"),
+        ("_syncline", "as_is"),
+        ("_ Syncline: bookmarks", "snake_case"),
+    ],
+)
+def test_no_source_can_load_into_a_table_of_syncline_s_own(name: str, naming: Naming) -> None:
+    """Whatever names it: a stream of a tap, a pattern of a database, or a prefix."""
+    begun: list[Table] = []
+    destination: Any = SimpleNamespace(begin=begun.append, close=lambda: None)
+    lake = Sink("lake", destination, naming=naming)
+    lake.begin(Table(name, {"id": Kind.INTEGER}))
+    assert begun == []
+    assert isinstance(lake.failure, ConfigurationError)
+    assert "destination 'lake': table names that begin with '_syncline' are reserved" in str(lake.failure)

@@ -213,6 +213,34 @@ def test_two_collections_that_write_to_one_table_are_warned_of() -> None:
     assert warning.message == "table 'a_b_c' of destination 'nowhere' is also written by sources.a.collections[0]"
 
 
+@pytest.mark.parametrize(
+    ("source", "collection", "naming", "path", "table"),
+    [
+        ("a", "{name: b, table_name: _syncline_bookmarks}", "as_is", ".table_name", "_syncline_bookmarks"),
+        ("a", "{name: b, table_name: _Syncline_Bookmarks}", "as_is", ".table_name", "_Syncline_Bookmarks"),
+        ("a", "{name: b, table_name: _syncline}", "as_is", ".table_name", "_syncline"),
+        ("a", "{name: b, table_name: '_ Syncline  bookmarks'}", "snake_case", ".table_name", "_syncline_bookmarks"),
+        ("_syncline", "bookmarks", "as_is", "", "_syncline_bookmarks"),
+        ("_SYNCLINE", "{name: bookmarks}", "as_is", "", "_SYNCLINE_bookmarks"),
+    ],
+)
+def test_the_name_of_a_table_of_syncline_s_own_is_refused(
+    source: str, collection: str, naming: str, path: str, table: str
+) -> None:
+    catalogue = load_catalogue(
+        f"sources:\n  {source}:\n    type: synthetic\n    destinations: [lake]\n    collections:\n    - {collection}\n"
+        f"destinations:\n  lake: {{type: duckdb, path: lake.duckdb, naming: {naming}}}\n",
+        {},
+    )
+    (problem,) = catalogue.rejected[source]
+    assert problem.path == f"sources.{source}.collections[0]{path}"
+    assert problem.place.endswith(":6")
+    assert problem.message == (
+        "table names that begin with '_syncline' are reserved for Syncline's own tables: give "
+        f"{table!r} another 'table_name'"
+    )
+
+
 HOMES = """
     destinations:
       lake: {type: duckdb, path: lake.duckdb}
