@@ -7,13 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from alembic import context
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, event, make_url, text
 
-from app.store.sessions import PIN_ALL
+from app.store.sessions import PIN_ALL, check_encoding
 from app.store.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 
 # An arbitrary constant that must never change, so that different releases wait for each other.
 MIGRATION_LOCK = 7_239_114_650_201
@@ -59,7 +60,19 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+def connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> DBAPIConnection:
+    """SQLAlchemy's own first statement already fails in a database that is not UTF8."""
+    connection = dialect.connect(*arguments, **options)
+    try:
+        check_encoding(connection.info.parameter_status("server_encoding"))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 engine = create_engine(database_url(), connect_args={"application_name": "syncline migrate"})
+event.listen(engine, "do_connect", connect)
 try:
     with engine.connect() as connection:
         migrate(connection)

@@ -21,7 +21,7 @@ from app.domain.errors import (
 )
 from app.store.address import DatabaseAddress, server_of
 from app.store.jsonb import jsonb_text
-from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, check_session
+from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, UTF8, check_encoding, check_session
 from app.store.transaction_ids import check_transaction_ids
 
 if TYPE_CHECKING:
@@ -242,7 +242,8 @@ async def connect(
 
     Raises:
         DatabaseUnreachableError: the server did not answer within `patience_seconds`.
-        ConfigurationError: the server refuses the user, password or database, or it is a pooler.
+        ConfigurationError: the server refuses the user, password or database, it is a pooler, or the database cannot
+            hold every text.
     """
     parameters = {"application_name": name, **settings}
 
@@ -264,7 +265,11 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
             return await begin()
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"DATABASE_URL: refused by the server: {error}") from error
-        except UNREACHABLE as error:
+        except (*UNREACHABLE, KeyError) as error:
+            if problem := _problem_here(error):
+                raise ConfigurationError(problem) from error
+            if isinstance(error, KeyError):
+                raise
             # Poolers use this code for most errors, also if the server behind them is down.
             if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
                 raise ConfigurationError(
@@ -278,8 +283,19 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
             await asyncio.sleep(0.5)
 
 
+def _problem_here(error: Exception) -> str | None:
+    """What is wrong with this process and not with the server, if so: asyncpg looks for a user's name and files."""
+    # Newer releases of Python raise an OSError from it.
+    if "getpwuid" in repr(error) or "getpwuid" in repr(error.__cause__):
+        return "DATABASE_URL: has no user, and this process runs as a user without a name: write postgresql://USER@…"
+    if isinstance(error, PermissionError) and error.filename:
+        return f"DATABASE_URL: cannot read {error.filename}: set HOME to another directory"
+    return None
+
+
 async def _pin(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     try:
+        check_encoding(getattr(connection.get_settings(), "server_encoding", UTF8))
         await connection.execute(PIN_ALL)
     except BaseException:
         connection.terminate()

@@ -49,10 +49,21 @@ PIN_SESSION: Final = _SQL["pin_session"]
 PIN_ALL: Final = "; ".join([*map("SET {0[0]} = '{0[1]}'".format, PINNED.items()), PIN_SESSION])
 """Sets `PINNED` too, for connections that may go through a pooler in session mode, which refuses the parameters."""
 
+UTF8: Final = "UTF8"
+
 # Shown in messages, never executed.
 _ALTER: Final = "ALTER ROLE {login} IN DATABASE {database} SET {name} = '{value}'"
 
 _logger = structlog.get_logger("syncline.database")
+
+
+def check_encoding(encoding: str | None) -> None:
+    """Raise ConfigurationError if a database with this encoding cannot hold every text."""
+    if encoding != UTF8:
+        raise ConfigurationError(
+            f"DATABASE_URL: the database has the encoding {encoding} and must have UTF8: create another one with "
+            "CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+        )
 
 
 async def check_session(pool: asyncpg.Pool[asyncpg.Record]) -> None:

@@ -88,7 +88,7 @@ def running_server() -> Iterator[Server]:
             yield server
 
 
-def create_database(server_url: str, *, template: str | None = None) -> str:
+def create_database(server_url: str, *, template: str | None = None, encoding: str | None = None) -> str:
     """Makes a database of a new name, empty or a copy of the one that the URL *template* names, and returns its URL."""
     name = f"syncline_test_{uuid.uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -96,6 +96,8 @@ def create_database(server_url: str, *, template: str | None = None) -> str:
         if template is not None:
             origin = sql.Identifier(database_name(template))
             statement += sql.SQL(" TEMPLATE {} STRATEGY file_copy").format(origin)
+        if encoding is not None:
+            statement += sql.SQL(" ENCODING {} LOCALE 'C' TEMPLATE template0").format(sql.Literal(encoding))
         connection.execute(statement)
     return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 

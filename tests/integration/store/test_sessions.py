@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -20,11 +23,12 @@ from app.store.address import DatabaseAddress, server_of
 from app.store.database import connect, open_pool
 from app.store.sessions import check_session
 from tests.harness import opened
-from tests.servers.postgres import database_name, migrate
+from tests.servers.postgres import create_database, database_name, drop_database, migrate
 from tests.servers.proxy import proxied
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from app.store.database import Connection, Pool
     from tests.servers.postgres import TcpServer
@@ -277,3 +281,67 @@ async def test_a_server_that_goes_away_while_a_pool_is_opened_is_asked_again(
     async with open_pool(address, name="test", patience_seconds=10) as pool:
         assert await pool.fetchval("SELECT 1") == 1
     assert len(looks) == 2
+
+
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+def database_that_is_not_utf8(request: pytest.FixtureRequest, postgres_server_url: str) -> Iterator[tuple[str, str]]:
+    """Its encoding and its URL."""
+    url = create_database(postgres_server_url, encoding=request.param)
+    yield request.param, url
+    drop_database(url, server_url=postgres_server_url)
+
+
+async def test_a_database_that_is_not_utf8_is_refused_with_the_remedy(
+    database_that_is_not_utf8: tuple[str, str],
+) -> None:
+    encoding, url = database_that_is_not_utf8
+    complaint = f"the database has the encoding {encoding} and must have UTF8: .* ENCODING 'UTF8' LOCALE 'C' TEMPLATE"
+    with pytest.raises(ConfigurationError, match=complaint):
+        migrate(url)
+    for address in (DatabaseAddress.of(url), pooled(url)):
+        with pytest.raises(ConfigurationError, match=complaint):
+            async with open_pool(address, name="syncline test"):
+                pass
+    with pytest.raises(ConfigurationError, match=complaint):
+        await connect(url)
+
+
+# As asyncpg sees it: the modules are loaded by a user who may read them.
+NAMELESS: Final = """
+import asyncio, os, sys
+from app.domain.errors import ConfigurationError
+from app.store.database import connect
+os.setresuid(54321, 54321, 54321)
+try:
+    asyncio.run(connect(sys.argv[1]))
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("url", "home", "complaint"),
+    [
+        (
+            "postgresql://localhost:1/db",
+            "/nowhere",
+            "DATABASE_URL: has no user, and this process runs as a user without a name: write postgresql://USER@…\n",
+        ),
+        (
+            "postgresql://me@localhost:1/db?sslmode=prefer",
+            "{home}",
+            "DATABASE_URL: cannot read {home}/.postgresql/postgresql.key: set HOME to another directory\n",
+        ),
+    ],
+)
+def test_a_user_without_a_name_or_a_home_is_told_what_to_do(
+    tmp_path: Path, url: str, home: str, complaint: str
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    environment = {"HOME": home.format(home=closed)}
+    finished = subprocess.run(
+        [sys.executable, "-c", NAMELESS, url], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (finished.stdout, finished.stderr) == (complaint.format(home=closed), "")
