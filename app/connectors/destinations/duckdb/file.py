@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +82,16 @@ class TargetFile:
         self._attach()
         try:
             self.connection.begin()
-            try:
-                yield
-                self.connection.commit()
-            except BaseException:
+            yield
+            self.connection.commit()
+        except BaseException:
+            # On a full disk, DuckDB has rolled back already. Only the first error says so.
+            with suppress(duckdb.Error):
                 self.connection.rollback()
-                raise
-        finally:
-            self.connection.execute(f"DETACH {TARGET}")
+            with suppress(duckdb.Error):
+                self._detach()
+            raise
+        self._detach()
 
     def run(self, statement: str, *parameters: Any) -> int:
         row = self.row(statement, *parameters)
@@ -103,6 +105,9 @@ class TargetFile:
 
     def close(self) -> None:
         self.connection.close()
+
+    def _detach(self) -> None:
+        self.connection.execute(f"DETACH {TARGET}")
 
     def _attach(self) -> None:
         deadline = time.monotonic() + self._wait_seconds
