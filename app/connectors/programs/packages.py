@@ -73,6 +73,9 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
     with home.with_name(f"{home.name}.lock").open("w") as lock:
         waited = _lock(lock, requirements, log)
         inventory = _read_marker(home)
+        if inventory is not None and not _has_python(home):
+            log("warn", f"the Python of {home} has gone, as after an upgrade: making the environment again")
+            inventory = None
         if inventory is None:
             inventory = _build(home, requirements, log)
         elif waited:
@@ -113,6 +116,11 @@ def _read_marker(home: Path) -> dict[str, dict[str, list[str]]] | None:
         return None
     packages: dict[str, dict[str, list[str]]] = marker["packages"]
     return packages if marker["home"] == str(home) else None
+
+
+def _has_python(home: Path) -> bool:
+    """Whether what the environment's `python` leads to is still there."""
+    return (home / "bin" / "python").exists()
 
 
 def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:

@@ -78,6 +78,21 @@ def test_uv_makes_the_environment_where_it_is_installed_and_once(uv: Path, tmp_p
     assert install(tmp_path, "tap-made==1.0", "setuptools==70", executable="other") == (home / "bin" / "other", [])
 
 
+@pytest.mark.usefixtures("uv")
+def test_an_environment_whose_python_has_gone_is_made_again(tmp_path: Path) -> None:
+    command, _ = install(tmp_path, "tap-made==1.0", executable="other")
+    home = command.parent.parent
+    for name in ("python", "python3"):
+        (home / "bin" / name).unlink()
+        (home / "bin" / name).symlink_to(tmp_path / "gone" / "python")
+    again, said = install(tmp_path, "tap-made==1.0", executable="other")
+    assert again == command
+    assert said[0] == f"the Python of {home} has gone, as after an upgrade: making the environment again"
+    assert said[-1] == "installed 1 packages"
+    assert (home / "bin" / "python").exists()
+    assert install(tmp_path, "tap-made==1.0", executable="other") == (command, [])
+
+
 def test_pip_tries_what_uv_cannot_install(uv: Path, tmp_path: Path) -> None:
     (uv / "fails").touch()
     made = tmp_path / WHEEL
