@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -106,18 +107,25 @@ async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, st
     """Print what is running and what to try, once the API answers."""
     if not await _is_ready(address, stop):
         return
-    token = catalogue.server.admin_token
     click.echo(f"\nSyncline is running: API at {address}, one worker, {_database_text(environment)}.")
+    click.echo(_what_to_try(address, catalogue, on_terminal=sys.stdout.isatty()))
+
+
+def _what_to_try(address: str, catalogue: Catalogue, *, on_terminal: bool) -> str:
+    """The admin token is only for the eyes of who has started it: a file or a journal is read by others, and kept."""
+    token = catalogue.server.admin_token
     if not token:
-        click.echo("server.admin_token is not set: only tokens made with 'syncline token create' are accepted.\n")
-        return
+        return "server.admin_token is not set: only tokens made with 'syncline token create' are accepted.\n"
+    shown = token if on_terminal else "it is not shown, as this is no terminal; set TOKEN to server.admin_token"
+    # Within the single quotes of a line to try, the shell replaces no variable.
+    used = token if on_terminal else "'\"$TOKEN\"'"
     source, collection = _example(catalogue)
     task = f"{address}/api/v1/tasks"
-    click.echo(
-        f"Admin token: {token}\n\n"
-        f"  curl -X POST '{task}?source={source}&collection={collection}&token={token}'\n"
-        f"  curl '{task}?source={source}&start=2020-01-01T00:00:00Z&end=2100-01-01T00:00:00Z&token={token}'\n"
-        f"  curl '{task}/TASK_ID/logs?token={token}'\n\n"
+    return (
+        f"Admin token: {shown}\n\n"
+        f"  curl -X POST '{task}?source={source}&collection={collection}&token={used}'\n"
+        f"  curl '{task}?source={source}&start=2020-01-01T00:00:00Z&end=2100-01-01T00:00:00Z&token={used}'\n"
+        f"  curl '{task}/TASK_ID/logs?token={used}'\n\n"
         "Press Ctrl-C to stop everything; the data is kept for the next start.\n"
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -58,14 +57,15 @@ class Dev:
         self.data = directory / "data"
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *, terminal: int | None = None) -> subprocess.Popen[str]:
+        """Standard output goes to the `terminal`, if there is one."""
         with (self._directory / "output").open("w") as output:
             dev = subprocess.Popen(
                 self.command(),
                 env=self.environment(),
                 text=True,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=output if terminal is None else terminal,
+                stderr=output,
                 start_new_session=True,
                 preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - two short calls that take no lock
             )
@@ -146,13 +146,28 @@ def free_port() -> int:
 
 def test_it_says_what_runs_and_its_curl_lines_work(running_dev: Dev) -> None:
     text = running_dev.welcomed()
-    assert "dev-token" in text
+    assert "dev-token" not in text, "a file is read by others, and kept"
+    assert "Admin token: it is not shown, as this is no terminal; set TOKEN to server.admin_token" in text
     created, listed, log = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
     task_id = re.search(r'"task_id":"(load_long_[^"]+)"', shell(created))
     assert task_id
     assert task_id[1] in shell(listed)
     line = log.replace("TASK_ID", task_id[1])
     wait_until("the log begins", lambda: "Running task..." in shell(line))
+
+
+def test_only_a_terminal_is_told_the_admin_token(dev: Dev) -> None:
+    reading, terminal = os.openpty()
+    dev.start(terminal=terminal)
+    os.close(terminal)
+    with os.fdopen(reading, "rb", buffering=0) as screen:
+        shown = ""
+        while "Press Ctrl-C to stop everything" not in shown:
+            shown += screen.read(4096).decode()
+        dev.end()
+    assert "Admin token: dev-token" in shown
+    assert shown.count("&token=dev-token'") + shown.count("?token=dev-token'") == 3
+    assert "dev-token" not in dev.output()
 
 
 def test_ctrl_c_drains_and_the_next_start_goes_on(dev: Dev) -> None:
@@ -269,6 +284,7 @@ def a_token(dev: Dev) -> tuple[int, str]:
 
 
 def shell(command: str) -> str:
-    """What a pasted line prints."""
-    words = shlex.split(command)
-    return subprocess.run([words[0], "-s", *words[1:]], capture_output=True, text=True, check=True).stdout
+    """What a pasted line prints where the token is known as the welcome says."""
+    environment = os.environ | {"TOKEN": "dev-token"}
+    quiet = command.replace("curl", "curl -s", 1)
+    return subprocess.run(["sh", "-c", quiet], env=environment, capture_output=True, text=True, check=True).stdout
