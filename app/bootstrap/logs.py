@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.domain.visible import make_visible
+
 if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
     from app.config.settings import Settings
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -19,12 +23,11 @@ def configure_logs(settings: Settings) -> None:
     level = _LEVELS[settings.log_level]
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     stamps = (structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True))
-    renderers = (
-        # Plain tracebacks: the others print local variables, which may contain a source's secrets.
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
+    # Plain tracebacks: the others print local variables, which may contain a source's secrets.
+    renderers = [
+        structlog.processors.format_exc_info,
+        *([_escape_texts, _console_renderer()] if console else [structlog.processors.JSONRenderer()]),
+    ]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *stamps, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -39,3 +42,17 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[libraries])
+
+
+def _console_renderer() -> structlog.dev.ConsoleRenderer:
+    """It quotes all values, so that none can pretend to be another key, and escapes what is invisible in them."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, repr_native_str=True)
+
+
+def _escape_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What the renderer prints as it is: a request's path or a file's name may hold commands for a terminal."""
+    event["event"] = make_visible(str(event.get("event", "")).strip())
+    for key in ("exception", "stack"):
+        if key in event:
+            event[key] = "\n".join(map(make_visible, str(event[key]).split("\n")))
+    return event

@@ -165,11 +165,12 @@ def rebuild(name: str) -> None:
 @reports_errors
 def verify() -> None:
     """Compare every projection with the events; print the first differences and exit with 1 if there are any."""
+    from app.domain.visible import make_visible
     from app.projections.verify import verify as compare
 
     drifts = with_pool(compare)
     for drift in drifts:
-        click.echo(str(drift))
+        click.echo(make_visible(str(drift)))
     if drifts:
         sys.exit(1)
     click.echo("Every projection matches the events.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -53,9 +54,16 @@ def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, Non
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    """Rows as lines with aligned columns; what is invisible in a cell is escaped."""
+    cells = [[make_visible(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def json_text(document: Any) -> str:
+    """`document` as people read it, without characters that a terminal would obey."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return text if all(map(str.isprintable, text.split("\n"))) else json.dumps(document, indent=2)
 
 
 def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import align, config_option, reports_errors, run_loop, start, with_pool
+from app.cli.running import align, config_option, json_text, reports_errors, run_loop, start, with_pool
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
 from app.cli.values import DURATION, TIME
@@ -91,7 +91,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
     if as_json:
         from app.api.documents import offers_document
 
-        lines = [json.dumps(offers_document(source, offered), ensure_ascii=False, indent=2)]
+        lines = [json_text(offers_document(source, offered))]
     else:
         lines = [*_collections(offered)] if as_yaml else align(_table(offered))
     for line in lines:
@@ -208,7 +208,8 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str) and value.isprintable():
         text = str(yaml.safe_dump(value, allow_unicode=True, width=float("inf")))
         return text.removesuffix("...\n").strip()
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)
 
 
 def _join_names(names: Sequence[str]) -> str:

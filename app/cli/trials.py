@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import align
+from app.cli.running import align, json_text
 from app.domain.counts import count
 from app.domain.visible import make_visible
 
@@ -32,7 +31,7 @@ def show(settings: Settings, config: Path | None, trials: Sequence[Trial], *, as
 
     problems = locate(settings, config, trials)
     if as_json:
-        click.echo(json.dumps(list(_documents(trials, problems)), ensure_ascii=False, indent=2))
+        click.echo(json_text(list(_documents(trials, problems))))
     else:
         for line in align([("NAME", "TRIED", "RESULT"), *map(_row, trials)]):
             click.echo(line)
@@ -45,7 +44,7 @@ def show(settings: Settings, config: Path | None, trials: Sequence[Trial], *, as
 
 def _row(trial: Trial) -> tuple[str, ...]:
     result = "failed" if trial.error is not None else f"ok: {trial.found}" if trial.found else "ok"
-    return make_visible(trial.name), trial.tried, make_visible(result)
+    return trial.name, trial.tried, result
 
 
 def _documents(trials: Iterable[Trial], problems: Iterable[Problem]) -> Iterable[dict[str, Any]]:

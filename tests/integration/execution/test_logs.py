@@ -179,7 +179,7 @@ async def test_lines_that_come_together_keep_their_texts_and_levels(store: Store
     stored = await store.log(own.claim.task)
     assert [row["line"] for row in stored] == list(range(1, len(lines) + 1))
     assert [(row["level"], row["message"]) for row in stored] == [
-        (level, f"[{own.claim.task_id}] {text}") for level, text in lines
+        (level, f"[{own.claim.task_id}] {text}".replace("\x01\x1f", r"\x01\x1f")) for level, text in lines
     ]
     assert (log._lines, log._characters) == (0, 0), "what is stored leaves its room to others"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,10 +47,31 @@ def test_every_text_becomes_one_that_postgresql_can_keep(text: str) -> None:
     assert "\0" not in kept
 
 
-_SECRETS = st.sampled_from(["hunter2", "swordfish", "sword\0fish"])
-_TEXTS = st.lists(_SECRETS | st.sampled_from(["sword", "fish", "\0", "\ud800"]) | st.text(max_size=5), max_size=4).map(
-    "".join
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("\x1b[31mred\x1b[0m and \x1b[1;38:5:208mbold\x1b[m", "red and bold"),
+        ("a\x1b]0;pwned\x07b", r"a\x1b]0;pwned\x07b"),
+        ("\x1b[2J\x9b2J", r"\x1b[2J\x9b2J"),
+        ("10%\r20%\x08\x7f", r"10%\r20%\x08\x7f"),
+        ("gpj.\u202eexe\u2066", r"gpj.\u202eexe\u2066"),
+        ("two\nlines\tand é 𝄞 \u200d", "two\nlines\tand é 𝄞 \u200d"),
+    ],
 )
+def test_a_terminal_is_not_commanded_by_a_text(text: str, kept: str) -> None:
+    assert clean(text, str) == kept
+    assert clean_all([text, "plain"], str) == [kept, "plain"]
+
+
+def test_a_secret_with_a_colour_in_it_is_found() -> None:
+    assert clean("swo\x1b[31mrdfish", Redactor(["swordfish"]).redact) == "***"
+
+
+_SECRETS = st.sampled_from(["hunter2", "swordfish", "sword\0fish"])
+_TEXTS = st.lists(
+    _SECRETS | st.sampled_from(["sword", "fish", "\0", "\ud800", "\x1b[1m", "\x9b", "\t"]) | st.text(max_size=5),
+    max_size=4,
+).map("".join)
 
 
 @given(st.lists(_TEXTS, max_size=6), st.lists(_SECRETS))
