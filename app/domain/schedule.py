@@ -37,6 +37,8 @@ _MACROS = {
     "@hourly": "0 * * * *",
 }
 _EVERY = "@every"
+# Files of the time zone database that stand for the machine's own zone, and for none.
+_NOT_ZONES = frozenset({"localtime", "Factory"})
 _ZONE_PREFIX = re.compile(r"\s*(?:CRON_)?TZ=(?P<zone>\S*)")
 _CORRECTION = timedelta(hours=3)
 # 29 February falls on a given weekday at least once in 40 years, the gap at a turn of the century included.
@@ -75,6 +77,10 @@ def parse_time_zone(name: str) -> tzinfo:
         return UTC  # also if the machine has no time zone database
     if name in _zone_names():
         return ZoneInfo(name)
+    if name in _NOT_ZONES:
+        raise ConfigurationError(
+            f"time zone {name!r} may be another one on each machine: use a name such as 'Europe/Berlin' or 'UTC'"
+        )
     by_folded_name = {known.casefold(): known for known in _zone_names()}
     near = get_close_matches(name.casefold(), by_folded_name, n=1)
     hint = f"did you mean {by_folded_name[near[0]]!r}?" if near else "use a name such as 'Europe/Berlin' or 'UTC'"
@@ -114,7 +120,7 @@ def _period(text: str) -> timedelta:
 
 @cache
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NOT_ZONES
 
 
 @dataclass(frozen=True, slots=True)

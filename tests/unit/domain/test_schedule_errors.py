@@ -70,6 +70,12 @@ def test_an_unknown_zone_is_refused_with_the_nearest_name(zone: str, hint: str) 
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize("zone", ["localtime", "Factory"])
+def test_a_zone_that_differs_between_machines_is_refused(zone: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"time zone '{zone}' may be another one on each machine: use a name"):
+        parse_schedule("@daily", zone)
+
+
 def test_a_zone_in_the_expression_is_looked_up_too() -> None:
     with pytest.raises(ConfigurationError, match="unknown time zone 'Nowhere'"):
         parse_schedule("CRON_TZ=Nowhere @daily")
