@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
@@ -137,6 +139,11 @@ def fingerprint_of(main: Document, separate: Document | None) -> str:
     return hashlib.sha256((main.digest + (separate.digest if separate else "")).encode()).hexdigest()
 
 
+_PLAIN: Final = (
+    "is read over http://, so whoever controls a network on the way can have commands run here: use https://"
+)
+
+
 class _Reading:
     """Reads the sections of one catalogue; collects what is wrong outside of single sources and destinations."""
 
@@ -191,6 +198,8 @@ class _Reading:
         if name == "sources" and self._separate:
             value, place = sources_of(self._separate)
             self.place_of_sources = place
+            if _is_open_to_others(self._separate.name):
+                self.warnings.append(problem_at(("sources",), _PLAIN, self._main.place))
         elif isinstance(value, str):
             entry = self._entry((name,), value, place)
             self.problems += entry.problems
@@ -229,6 +238,17 @@ def sources_of(document: Document) -> tuple[Any, PlaceOf]:
 def place_of_sources(main: Document, separate: Document | None) -> PlaceOf:
     """Finds the place of a key of a source, wherever the sources are written."""
     return sources_of(separate)[1] if separate else main.place
+
+
+def _is_open_to_others(location: str) -> bool:
+    """Whether others on the network can read and change what is read from there."""
+    if not location.startswith("http://"):
+        return False
+    host = urlsplit(location).hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def _at(value: Any, path: KeyPath) -> Any:

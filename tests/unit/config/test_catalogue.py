@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.config.catalogue import build_catalogue
+from app.config.documents import parse_document
 from app.config.reader import load_catalogue
 from app.domain.columns import ColumnRules
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
@@ -238,6 +240,26 @@ def test_the_name_of_a_table_of_syncline_s_own_is_refused(
     assert problem.message == (
         "table names that begin with '_syncline' are reserved for Syncline's own tables: give "
         f"{table!r} another 'table_name'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://config.example/sources.yaml", True),
+        ("http://10.0.0.1/sources.yaml", True),
+        ("https://config.example/sources.yaml", False),
+        ("http://localhost:8080/sources.yaml", False),
+        ("http://127.0.0.1/sources.yaml", False),
+        ("http://[::1]:8080/sources.yaml", False),
+    ],
+)
+def test_sources_that_anybody_on_the_network_could_change_are_warned_of(url: str, warned: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    main = parse_document(f"server: {{}}\nsources: {url}", "catalogue")
+    catalogue = build_catalogue(main, parse_document("sources: {}", url), {})
+    assert [warning.place for warning in catalogue.warnings] == (["catalogue:2"] if warned else [])
+    assert all(
+        "whoever controls a network on the way can have commands run" in each.message for each in catalogue.warnings
     )
 
 
