@@ -53,7 +53,8 @@ def cluster(tmp_path: Path, database_url: str) -> Iterator[Cluster]:
 
 
 def problem(api: Api) -> str:
-    document = httpx.get(f"{api.address}/readyz", trust_env=False, verify=NO_TLS).json()
+    token = {"X-Admin-Token": TOKEN}
+    document = httpx.get(f"{api.address}/readyz", headers=token, trust_env=False, verify=NO_TLS).json()
     assert document["status"] == "ready"
     return str(document.get("config_problem", ""))
 

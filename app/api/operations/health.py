@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -9,8 +10,10 @@ from starlette.responses import Response
 
 from app.api.documents import Done, Readiness, drop_none, rejected_documents
 from app.api.http.answers import JsonAnswer
+from app.api.http.authentication import granted_scope
+from app.api.http.errors import RefusedError
 from app.api.http.operation import Endpoint, Operation
-from app.domain.errors import DatabaseReadOnlyError
+from app.domain.errors import DatabaseReadOnlyError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +27,11 @@ _DATABASE_PROBLEMS: Final = {
     "moved": "the database was restored into a server with lower transaction IDs: see Backup and restore in "
     "docs/operations.md",
 }
+
+
+# Problems name paths and hosts.
+_FOR_OTHERS: Final = "the newest version cannot be used: see the log, or send a token with this request"
+_TOKEN_SECONDS: Final = 1.0
 
 
 class Liveness(Endpoint):
@@ -49,8 +57,9 @@ class Ready(Endpoint):
         )
     }
 
-    async def get(self, _request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         services = self.services
+        told = await _has_token(request)
         database, version, lags = await services.database_state()
         draining = services.draining()
         reason = (
@@ -68,11 +77,22 @@ class Ready(Endpoint):
                 expected_schema_version=services.schema_version,
                 draining=draining,
                 projection_lag_seconds=lags,
-                rejected=rejected_documents(services.catalogue()),
-                config_problem=services.config_problem(),
+                rejected=[one if told else one | {"problems": []} for one in rejected_documents(services.catalogue())],
+                config_problem=services.config_problem() and (services.config_problem() if told else _FOR_OTHERS),
             ),
             status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
         )
+
+
+async def _has_token(request: Request) -> bool:
+    """Whether a token of the request is valid, as far as that can be found out soon."""
+    services = request.app.state.services
+    try:
+        async with asyncio.timeout(_TOKEN_SECONDS):
+            await granted_scope(request.scope, services.catalogue().server.admin_token, services.known_tokens)
+    except (SynclineError, RefusedError, OSError):
+        return False
+    return True
 
 
 class OpenApi(Endpoint):

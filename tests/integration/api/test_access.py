@@ -231,13 +231,22 @@ async def test_ready_tells_what_is_wrong_without_being_unready_for_rejected_sour
     client: httpx.AsyncClient, api: OpenedApi
 ) -> None:
     api.surroundings.config_problem = "line 3 is no YAML"
-    answer = await client.get("/readyz")
+    answer = await client.get("/readyz", params={"token": TOKEN})
     assert answer.status_code == 200
     document = answer.json()
     assert (document["status"], document["database"], document["draining"]) == ("ready", "ok", False)
     assert document["projection_lag_seconds"] == {"daily_collection_stats": 0}
     assert [one["id"] for one in document["rejected"]] == ["broken"]
+    assert document["rejected"][0]["problems"]
     assert document["config_problem"] == "line 3 is no YAML"
+    for token in ({}, {"token": "wrong"}, {"token": "syncline_ffffffffffffffff_0"}):
+        answer = await client.get("/readyz", params=token, headers={"X-Admin-Token": ""})
+        document = answer.json()
+        assert (answer.status_code, document["rejected"]) == (200, [{"id": "broken", "problems": []}])
+        assert (
+            document["config_problem"]
+            == "the newest version cannot be used: see the log, or send a token with this request"
+        )
     api.surroundings.draining = True
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["error"]) == (503, "this process is shutting down")
