@@ -22,7 +22,7 @@ def prepare_data_dir(path: Path) -> None:
         ConfigurationError: they cannot; for example, the path is a file, belongs to another user, or the disk is full.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(_PROBE)
             probe.flush()

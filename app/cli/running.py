@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -131,9 +132,15 @@ def start(*, with_fail_points: bool = False) -> Settings:
     from app.failpoints import arm
 
     arm(os.environ, allowed=with_fail_points)
+    protect_files()
     settings = read_settings()
     configure_logs(settings)
     return settings
+
+
+def protect_files() -> None:
+    """Let no file of this process and its children be writable by every user; others may be meant to read some."""
+    os.umask(os.umask(0o077) | stat.S_IWOTH)
 
 
 def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections") -> Any:

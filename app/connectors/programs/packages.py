@@ -69,7 +69,7 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
     package = re.split(r"[\[=@]", requirements[0])[0]
     key = hashlib.sha256(json.dumps([sorted(requirements), sys.version_info[:2]]).encode()).hexdigest()[:12]
     home = (data_dir / "venvs" / f"{package}-{key}").absolute()
-    home.parent.mkdir(parents=True, exist_ok=True)
+    home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
         waited = _lock(lock, requirements, log)
         inventory = _read_marker(home)
