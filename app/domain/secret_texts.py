@@ -48,12 +48,11 @@ def secrets_in_text(text: str) -> Iterator[str]:
         yield from _in_queries(text)
         yield from _in_pairs(text)
         yield from _in_connection_string(text)
-    for name, *values in _OPTION.findall(text):
-        yield from _named(name, "".join(values))
-    for name, *values in _QUOTED_PAIR.findall(text):
-        yield from _named(name, "".join(values))
-    for name, value in _HEADER.findall(text):
-        yield from _named(name, value)
+    if "-" in text:
+        yield from _in_values(_OPTION, text)
+    if ":" in text:
+        yield from _in_values(_QUOTED_PAIR, text)
+        yield from _in_values(_HEADER, text)
     yield from _BEARER.findall(text)
 
 
@@ -91,8 +90,7 @@ def _in_queries(text: str) -> Iterator[str]:
 
 
 def _in_pairs(text: str) -> Iterator[str]:
-    for name, *values in _PAIR.findall(text):
-        yield from _named(name, "".join(values))
+    yield from _in_values(_PAIR, text)
     for quoted, plain in _SPACED_PASSWORD.findall(text):
         yield from _named("password", quoted or plain)
 
@@ -103,6 +101,12 @@ def _in_connection_string(text: str) -> Iterator[str]:
     if len(pairs) > 1 and all(re.fullmatch(r"[\w .-]+", name) for name, _, _ in pairs):
         for name, _, value in pairs:
             yield from _named(name.strip(), value.strip())
+
+
+def _in_values(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    """Of a pattern whose first group is the name, and whose others are forms of the value."""
+    for name, *forms in pattern.findall(text):
+        yield from _named(name, "".join(forms))
 
 
 def _named(name: str, value: str) -> Iterator[str]:
