@@ -186,7 +186,7 @@ class Sink:
                 "another 'table_name'"
             )
         if problem := reserved_table_problem(name):
-            raise ConfigurationError(problem)
+            raise ConfigurationError(f"{problem}, or if it is a stream, name it in 'stream_table_names'")
         if other := next((each for each, taken in self._tables.items() if taken == name and each != table.name), None):
             raise ConfigurationError(f"the tables {other!r} and {table.name!r} would both become {name!r}: rename one")
         return table if name == table.name else dataclasses.replace(table, name=name)
