@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from app.domain.secret_values import is_secret_name
+from app.domain.secret_names import is_secret_name
 
 Number = TypeVar("Number", int, float)
 

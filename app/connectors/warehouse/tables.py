@@ -379,7 +379,7 @@ class Tables(abc.ABC):
             changes.steps += self._adding(qualified, missing)
             self._note_types(changes, missing)
         if VALID_FROM_COLUMN in missing:
-            changes.run(f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}")  # noqa: S608 -- quoted
+            changes.run(f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}")  # noqa: S608 -- quoted identifiers
 
     def _check_name(self, name: str) -> None:
         if wrong := self._refused_name(name):

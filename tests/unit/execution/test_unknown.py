@@ -10,13 +10,18 @@ import pytest
 
 from app.domain.claim import Claim
 from app.domain.errors import ConfigurationError
-from app.execution.unknown import PATIENCE, LeftToOthers
+from app.execution.unknown import LeftToOthers
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLAIM = Claim("s", "c", UUID(int=1), 1, 1, 0, 3, cancel_requested=False, at=NOW, generation=0)
 
 
+PATIENCE = timedelta(minutes=2)
+
+
 class Catalogue:
+    server = SimpleNamespace(unknown_source_patience=PATIENCE)
+
     def find(self, source: str, _collection: str) -> None:
         raise ConfigurationError(f"Source [{source}] doesn't exist")
 

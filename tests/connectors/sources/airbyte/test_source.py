@@ -225,8 +225,9 @@ def test_streams_of_one_name_in_several_namespaces_are_tables_of_their_own(conne
 def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Connection) -> None:
     log = message("LOG", log={"level": "INFO", "message": "had t0k3n-one, has t0k3n-two"})
     renewed = connection.config | {"refresh_token": "t0k3n-two", "lines": [log]}
-    # Text before the message, so that the token in it is not known as a secret of the old configuration.
-    said = connection.read(refresh_token="t0k3n-one", discover_lines=[f"renewing\n{new_config(renewed)}"])
+    # Text before the message and another form of the key, so that the token in it is not known from this configuration.
+    renewal = new_config(renewed).replace("refresh_token", r"refresh_t\u006fken")
+    said = connection.read(refresh_token="t0k3n-one", discover_lines=[f"renewing\n{renewal}"])
     assert connection.called["config"]["refresh_token"] == "t0k3n-two"
     assert [level for level, _ in said.log] == ["info", "warn", "info"]
     assert "kept for this attempt only" in said.log[1][1]
