@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -129,7 +130,13 @@ def test_what_is_gone_and_what_may_be_there_is_told_after_ctrl_c(shop: Shop) -> 
     with psycopg.connect(shop.url) as reader:
         reader.execute("SELECT * FROM loaded.shop_users")
         with subprocess.Popen(
-            command("--yes"), env=environment(shop), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command("--yes"),
+            env=environment(shop),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell that runs the suite in the background lets it ignore Ctrl-C.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- takes no lock
         ) as interrupted:
             assert interrupted.stdout is not None
             while "warehouse: shop_orders was dropped" not in interrupted.stdout.readline():
