@@ -15,6 +15,7 @@ from app.config.entry import Entry
 from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
 from app.config.sections import Notifications, Server
 from app.config.sources import Source, read_source
+from app.config.substitution import Replaced
 from app.config.table_clashes import table_clashes
 from app.connectors.options.complaints import KeyPath, must_be
 from app.domain.choices import unknown_key
@@ -151,6 +152,7 @@ class _Reading:
         self._main = main
         self._separate = separate
         self._environment = environment
+        self._replaced = Replaced()
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()
@@ -212,7 +214,7 @@ class _Reading:
         return {}, place
 
     def _entry(self, path: KeyPath, written: Any, place: PlaceOf) -> Entry:
-        return Entry(path=path, written=written, environment=self._environment, place=place)
+        return Entry(path=path, written=written, environment=self._environment, place=place, replaced=self._replaced)
 
     def _take(self, entry: Entry) -> None:
         self.warnings += entry.warnings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.config.problems import PlaceOf, Problem, problem_at, unexpected
-from app.config.substitution import Substitution
+from app.config.substitution import Replaced, Substitution
 from app.connectors.options.complaints import KeyPath, complaints, must_be
 from app.domain.choices import choose_one, nearest, unknown_name
 from app.domain.redaction import Redactor
@@ -28,6 +28,7 @@ class Entry:
     written: Any
     environment: Mapping[str, str] = field(repr=False)
     place: PlaceOf
+    replaced: Replaced = field(default_factory=Replaced, repr=False)
     value: Any = field(init=False, repr=False)
     secrets: frozenset[str] = field(init=False, repr=False)
     warnings: list[Problem] = field(default_factory=list)
@@ -35,7 +36,7 @@ class Entry:
     _unresolved: list[KeyPath] = field(init=False)
 
     def __post_init__(self) -> None:
-        substitution = Substitution(self.environment, self.place)
+        substitution = Substitution(self.environment, self.place, replaced=self.replaced)
         self.value = substitution.apply(self.written, self.path)
         self._problems += substitution.problems
         self._unresolved = substitution.unresolved

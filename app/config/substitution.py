@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from app.config.files import read_bytes
 from app.config.placeholder import FORM, PLACEHOLDER, Placeholder
@@ -22,6 +22,18 @@ _LITERAL = re.compile(
     r"\$\{(?!(?-i:env|file)\.)\s*(?P<kind>(?:env|file)\.|)(?P<name>[A-Za-z_/][\w./-]*)\s*(?:[|:}]|$)", re.IGNORECASE
 )
 _LARGEST_FILE_BYTES = 1 << 20
+MOST_PLACEHOLDERS: Final = 100_000
+
+
+@dataclass(slots=True)
+class Replaced:
+    """What the texts of one catalogue became, with their secrets, so that aliases of a long text are replaced once.
+
+    `left` is how many placeholders it may still have.
+    """
+
+    texts: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict, repr=False)
+    left: int = MOST_PLACEHOLDERS
 
 
 @dataclass(slots=True)
@@ -34,6 +46,8 @@ class Substitution:
     again, and keys are not replaced. `unresolved` has the paths of the values that could not be replaced.
 
     A placeholder with a type, which must be the whole value, becomes a value of this type; all others become text.
+
+    Substitutions in the same catalogue share `replaced`.
     """
 
     environment: Mapping[str, str]
@@ -42,6 +56,8 @@ class Substitution:
     unresolved: list[KeyPath] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
+    replaced: Replaced = field(default_factory=Replaced)
+    _has_too_many: bool = False
 
     def apply(self, value: Any, path: KeyPath = ()) -> Any:
         """A copy of `value` with the placeholders in all of its strings replaced."""
@@ -50,11 +66,34 @@ class Substitution:
         if isinstance(value, list):
             return [self.apply(inner, (*path, index)) for index, inner in enumerate(value)]
         if isinstance(value, str) and "${" in value:
-            self._warn_of_literals(value, path)
-            if whole := PLACEHOLDER.fullmatch(value):
-                return self._replace_whole(whole, path)
-            return PLACEHOLDER.sub(lambda found: self._replace_part(found, path), value)
+            return self._replace_once(value, path)
         return value
+
+    def _replace_once(self, text: str, path: KeyPath) -> Any:
+        """What `text` becomes, from memory if that was simple."""
+        if text in self.replaced.texts:
+            value, secrets = self.replaced.texts[text]
+            self.secrets |= secrets
+            return value
+        count = text.count("${")
+        if count > self.replaced.left:
+            self._refuse_too_many(path)
+            return ""
+        self.replaced.left -= count
+        before, self.secrets = self.secrets, set()
+        noted = len(self.problems) + len(self.warnings)
+        replaced = self._replace(text, path)
+        # Problems and warnings name their path, and only text cannot be changed by whoever gets it.
+        if isinstance(replaced, str) and len(self.problems) + len(self.warnings) == noted:
+            self.replaced.texts[text] = replaced, frozenset(self.secrets)
+        self.secrets |= before
+        return replaced
+
+    def _replace(self, text: str, path: KeyPath) -> Any:
+        self._warn_of_literals(text, path)
+        if whole := PLACEHOLDER.fullmatch(text):
+            return self._replace_whole(whole, path)
+        return PLACEHOLDER.sub(lambda found: self._replace_part(found, path), text)
 
     def _replace_whole(self, found: re.Match[str], path: KeyPath) -> Any:
         try:
@@ -109,13 +148,24 @@ class Substitution:
 
     def _warn_of_literals(self, value: str, path: KeyPath) -> None:
         """For what looks like a placeholder of another program: it may be meant as it is, as in SQL or a command."""
-        for found in _LITERAL.finditer(value):
-            # A password may look like this by chance.
-            secret = any(is_secret_name(str(part)) for part in path) or secrets_in(value)
-            form = f"${{{found['kind'].lower() or 'env.'}{found['name']}}}"
-            written, right = ("'${…}'", "${env.NAME}") if secret else (f"'${{{found['kind']}{found['name']}}}'", form)
+        literals = dict.fromkeys((found["kind"], found["name"]) for found in _LITERAL.finditer(value))
+        if not literals:
+            return
+        # A password may look like this by chance.
+        secret = any(is_secret_name(str(part)) for part in path) or secrets_in(value)
+        for kind, name in literals:
+            form = f"${{{kind.lower() or 'env.'}{name}}}"
+            written, right = ("'${…}'", "${env.NAME}") if secret else (f"'${{{kind}{name}}}'", form)
             message = f"{written} is not a placeholder and stays as it is; if it should be replaced, write {right}"
             self.warnings.append(problem_at(path, message, self.place))
+
+    def _refuse_too_many(self, path: KeyPath) -> None:
+        message = f"the catalogue has more than {MOST_PLACEHOLDERS:,} placeholders; each alias counts its own"
+        if self._has_too_many:
+            self.unresolved.append(path)
+        else:
+            self._refuse(path, message)
+        self._has_too_many = True
 
     def _refuse(self, path: KeyPath, message: str) -> None:
         self.unresolved.append(path)

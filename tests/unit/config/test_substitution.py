@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config.substitution import Substitution
+from app.config.reader import load_catalogue
+from app.config.substitution import MOST_PLACEHOLDERS, Replaced, Substitution
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +121,40 @@ def test_a_secret_is_masked_as_text_and_as_the_value_that_it_became(tmp_path: Pa
     assert {"0012345", "12345", "004711", "4711", "word-word"} <= substitution.secrets
     assert substitution.apply(f"${{file.{tmp_path}/with:int|x}}") == ""
     assert substitution.apply(f"${{file.{tmp_path}/pin|x}}") == "004711"
+
+
+LONG = "${env.A}" * (MOST_PLACEHOLDERS - 1)
+
+
+def test_aliases_of_a_long_text_are_replaced_once(tmp_path: Path) -> None:
+    """In all parts of a catalogue, each of which learns its secrets."""
+    (tmp_path / "pin").write_text("hunter22")
+    replaced = Replaced()
+    first, second = (Substitution({"A": "x"}, replaced=replaced) for _ in range(2))
+    results = [part.apply(LONG, (key,)) for part in (first, second) for key in range(50)]
+    assert results[0] == "x" * (MOST_PLACEHOLDERS - 1)
+    assert all(result is results[0] for result in results)
+    assert [part.apply(f"${{file.{tmp_path}/pin}}") for part in (first, second)] == ["hunter22"] * 2
+    assert (first.secrets, second.secrets) == ({"hunter22"}, {"hunter22"})
+    assert (first.problems, second.problems, replaced.left) == ([], [], 0)
+
+
+def test_too_many_placeholders_are_refused_before_they_are_replaced() -> None:
+    """Those without a value are not remembered, because each problem has its own path."""
+    source = "{type: singer, destinations: [w], collections: [a], config: {command: t, config: {a: *t, b: *t}}}"
+    sources = "".join(f"  s{number}: {source}\n" for number in range(20))
+    text = f"sources:\n  x: &t '{LONG}'\n{sources}destinations: {{w: {{type: none}}}}\n"
+    problems = load_catalogue(text, {}).problems
+    message = f"the catalogue has more than {MOST_PLACEHOLDERS:,} placeholders; each alias counts its own"
+    assert [f"{each.path}: {each.message}" for each in problems[1:]] == [
+        f"sources.s{n}.config.config.a: {message}" for n in range(20)
+    ]
+
+
+def test_a_literal_is_warned_of_once_in_a_text() -> None:
+    substitution = Substitution({})
+    assert substitution.apply("${A} ${A} ${B}" * 20_000, ("at",)) == "${A} ${A} ${B}" * 20_000
+    assert [warning.message.split(" ")[0] for warning in substitution.warnings] == ["'${A}'", "'${B}'"]
 
 
 @given(PLAIN)
