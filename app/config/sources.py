@@ -68,9 +68,7 @@ def read_source(
     elif kind is None:
         entry.refuse_type(written, "source type", SOURCE_TYPES)
     else:
-        config = entry.validate(kind.options, written.get("config") or {}, ("config",))
-        _check_config(entry, config, written)
-        written["config"] = with_plain_numbers(written.get("config"), config)
+        _check_config(entry, _read_config(entry, kind.options, written), written)
     _check_destinations(entry, written.get("destinations"), destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections"):
@@ -111,6 +109,17 @@ def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]
             for index, collection in enumerate(collections)
         ]
     return written
+
+
+def _read_config(entry: Entry, options: type[BaseModel], written: dict[str, Any]) -> BaseModel | None:
+    """The options in `written`, whose numbers become plain ones or text."""
+    given = written.get("config")
+    config = entry.validate(options, given or {}, ("config",))
+    written["config"] = with_plain_numbers(given, config)
+    if config is not None and written["config"] != given:
+        # The library behind the options checks what they pass on, so it must see the text.
+        return entry.validate(options, written["config"], ("config",))
+    return config
 
 
 def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any]) -> None:

@@ -134,6 +134,23 @@ def test_json_and_placeholders_are_understood_alike() -> None:
     assert sent == {"token": "0012345", "n": 7, "j": {"token": "1.10", "rate": 1.1}}
 
 
+def test_a_library_that_checks_settings_sees_the_text() -> None:
+    loaded = catalogue(
+        """
+        sources:
+          api:
+            type: rest
+            config:
+              client: {base_url: http://api, headers: {X-Account: 007}, auth: {type: bearer, token: 1e3}}
+              resources: [a]
+            destinations: [w]
+        destinations: {w: {type: none}}
+        """
+    )
+    client = loaded.sources["api"].config["client"]
+    assert (client["headers"], client["auth"]["token"]) == ({"X-Account": "007"}, "1e3")
+
+
 def test_classic_s_ids_are_as_written() -> None:
     loaded = catalogue(
         """

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from app.config.sections import Server
 from app.domain.claim import Claim
 from app.domain.errors import ConfigurationError
 from app.execution.unknown import LeftToOthers
@@ -16,11 +17,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLAIM = Claim("s", "c", UUID(int=1), 1, 1, 0, 3, cancel_requested=False, at=NOW, generation=0)
 
 
-PATIENCE = timedelta(minutes=2)
-
-
 class Catalogue:
-    server = SimpleNamespace(unknown_source_patience=PATIENCE)
+    server = Server()
 
     def find(self, source: str, _collection: str) -> None:
         raise ConfigurationError(f"Source [{source}] doesn't exist")
@@ -32,7 +30,7 @@ class Catalogue:
 def test_the_last_worker_tells_how_to_go_on(problem: str | None, whose: str) -> None:
     others = LeftToOthers(SimpleNamespace(current=Catalogue(), problem=problem))  # type: ignore[arg-type]
     wrong = ConfigurationError("Source [s] doesn't exist")
-    failure = others.outcome_of(CLAIM, wrong, since=NOW - PATIENCE)
+    failure = others.outcome_of(CLAIM, wrong, since=NOW - timedelta(minutes=2))
     first, last = str(failure.error).split("(last: worker ")
     assert first == (
         "Source [s] doesn't exist. For 120 seconds no worker that claimed the task had it in its catalogue "
