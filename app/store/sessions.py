@@ -54,6 +54,8 @@ UTF8: Final = "UTF8"
 # Shown in messages, never executed.
 _ALTER: Final = "ALTER ROLE {login} IN DATABASE {database} SET {name} = '{value}'"
 
+_NEW_DATABASE: Final = "create another one with CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+
 _logger = structlog.get_logger("syncline.database")
 
 
@@ -61,8 +63,7 @@ def check_encoding(encoding: str | None) -> None:
     """Raise ConfigurationError if a database with this encoding cannot hold every text."""
     if encoding != UTF8:
         raise ConfigurationError(
-            f"DATABASE_URL: the database has the encoding {encoding} and must have UTF8: create another one with "
-            "CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+            f"DATABASE_URL: the database has the encoding {encoding} and must have UTF8: {_NEW_DATABASE}"
         )
 
 

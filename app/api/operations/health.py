@@ -6,6 +6,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import asyncpg
 from starlette.responses import Response
 
 from app.api.documents import Done, Readiness, drop_none, rejected_documents
@@ -14,6 +15,7 @@ from app.api.http.authentication import granted_scope
 from app.api.http.errors import RefusedError
 from app.api.http.operation import Endpoint, Operation
 from app.domain.errors import DatabaseReadOnlyError, SynclineError
+from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +92,7 @@ async def _has_token(request: Request) -> bool:
     try:
         async with asyncio.timeout(_TOKEN_SECONDS):
             await granted_scope(request.scope, services.catalogue().server.admin_token, services.known_tokens)
-    except (SynclineError, RefusedError, OSError):
+    except (*UNREACHABLE, asyncpg.PostgresError, SynclineError, RefusedError):
         return False
     return True
 

@@ -146,7 +146,7 @@ class Fence:
             lost = f"its bookmark is no longer valid: {Reload.MISSING.value}"
             return Position(reload=Reload.MISSING, reason=lost, standing=there)
         completed = completed_task == self.task
-        if loaded and bookmark is None and standing and standing.writes != self.standing.writes:
+        if loaded and not completed and bookmark is None and standing and standing.writes != self.standing.writes:
             # Without a bookmark appended rows replace all others, which may be somebody else's in another table.
             moved = f"its rows are in {standing.writes!r}, but the table is now {self.standing.writes!r}"
             return Position(reload=Reload.OTHER, reason=moved, standing=there)

@@ -18,7 +18,7 @@ from app.domain.naming import AS_IS, Naming, namer
 from app.domain.writing import BAD_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from app.domain.attempt_protocol import SourceJob
 
@@ -128,7 +128,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     def own_tables(self, now: Standing) -> set[str]:
         """Those with rows, and those that were ever loaded, even without rows, under the names that are set `now`."""
-        return {*self.all_tables, *self.loaded.get(now.writes, ())}
+        own = {*self.tables, *self.loaded.get(now.writes, ())}
+        return {*own, *self._aside_of(own)}
 
     def rules_of(self, table: str) -> ColumnRules:
         """Those that made the columns of the table's rows."""
@@ -145,8 +146,11 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def all_tables(self) -> tuple[str, ...]:
-        """Those with rows of the source, then those of rows that could not be read."""
-        return (*self.tables, *self.aside)
+        """Those with rows of the source, then those of rows that could not be read for them."""
+        return (*self.tables, *self._aside_of(self.tables))
+
+    def _aside_of(self, tables: Collection[str]) -> tuple[str, ...]:
+        return tuple(each for each in self.aside if each.removesuffix(BAD_ROWS) in tables)
 
 
 def _sorted(*tables: Iterable[str]) -> tuple[str, ...]:

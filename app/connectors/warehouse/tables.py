@@ -338,7 +338,13 @@ class Tables(abc.ABC):
             if type_ is None and declares and field not in table.inferred:
                 type_ = self._declared_type(table, field, column)
             if type_ is not None and type_ != column.type:
-                changes.steps.append(self._retyping(qualified, column, type_))
+                try:
+                    changes.steps.append(self._retyping(qualified, column, type_))
+                except ConfigurationError:
+                    # What is only declared may be wider than all values that come.
+                    if policy is SchemaPolicy.EVOLVE and self.name_key(name) not in demanded:
+                        continue
+                    raise
                 self._note_types(changes, {column.name: type_})
 
     def declared_type(self, target: Target, field: str) -> str | None:

@@ -183,10 +183,12 @@ class Warehouse(abc.ABC):
             return stage.has_fractions(column, in_target=is_there)
 
     def _has_column(self, target: Target, column: Column) -> bool:
-        """Whether the table already has it; others come with the next commit."""
+        """Whether the table already has it, and keeps it; others come with the next commit."""
+        if target.is_new and target.pending:
+            return False
         name = target.table.name
         with self._translate_errors(f"cannot look into table {name!r}"), self._transaction():
-            return not target.is_new and self._tables.name_key(column.name) in self._tables.columns_of(name)
+            return self._tables.name_key(column.name) in self._tables.columns_of(name)
 
     def _remedies(self, target: Target) -> list[str]:
         """The statements that would give columns of binary floats the decimals of their source."""

@@ -10,9 +10,14 @@ import psycopg
 import pytest
 
 from app.connectors.contract.schema import Kind, Table
+from app.connectors.destinations.duckdb.destination import DuckdbDestination
+from app.connectors.destinations.duckdb.options import DuckdbDestinationOptions
+from app.connectors.destinations.postgres import columns as postgres_columns
 from app.connectors.destinations.postgres import destination
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.connectors.values.fitting import ValueRefusedError
 from app.domain.errors import SynclineError
+from app.domain.writing import SchemaPolicy, WriteMode
 from tests.connectors.attempts import Duckdb, Postgres, Told, Trial, unheard
 from tests.connectors.fences import fence_of
 from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
@@ -131,6 +136,63 @@ def test_integers_that_outgrow_a_double_stay_what_they_were(
     assert found[-1] == str(last)
     if type_ != "VARCHAR":
         assert found[:-1] == [str(number) for number in range(30_000)]
+
+
+def test_floats_that_a_new_table_has_committed_stay_floats(duckdb: Duckdb, tmp_path: Path) -> None:
+    """The first load has made the table with its first commit, and goes on."""
+    options = DuckdbDestinationOptions.model_validate(duckdb.options())
+    fence = fence_of("0192f7c2-0000-7000-8000-000000000001")
+    writer = DuckdbDestination(options, fence, name="warehouse", work_dir=tmp_path, log=unheard)
+    writer.open()
+    kinds = {"id": Kind.INTEGER, "v": Kind.NUMBER}
+    writer.begin(Table("made", kinds, key=("id",), mode=WriteMode.UPSERT, inferred=frozenset({"v"})))
+    writer.write("made", [{"id": 1, "v": 1.5}])
+    writer.commit("1", final=False)
+    with pytest.raises(ValueRefusedError, match="Set 'schema_policy: widen', or run ALTER TABLE"):
+        writer.write("made", [{"id": 2, "v": 2**53 + 1}])
+    writer.close()
+    assert duckdb.execute("SELECT v FROM loaded.made") == [(1.5,)]
+
+
+def test_the_statement_that_makes_floats_integers_rounds_none(postgres: Postgres) -> None:
+    statement = postgres_columns.alteration("made", postgres_columns.column("v", "double precision"), "bigint")
+    postgres.execute("CREATE TABLE made (v DOUBLE PRECISION)")
+    postgres.execute("INSERT INTO made VALUES (9007199254740992), (-3), (NULL), (1.5)")
+    with pytest.raises(psycopg.DataError):
+        postgres.execute(statement)
+    postgres.execute("DELETE FROM made WHERE v = 1.5")
+    postgres.execute(statement)
+    assert postgres.execute("SELECT v FROM made ORDER BY v") == [(-3,), (2**53,), (None,)]
+
+
+def test_fractions_that_came_meanwhile_are_not_rounded(duckdb: Duckdb, tmp_path: Path) -> None:
+    duckdb.execute("CREATE SCHEMA loaded")
+    duckdb.execute("CREATE TABLE loaded.made (id BIGINT, v DOUBLE)")
+    options = DuckdbDestinationOptions.model_validate(duckdb.options())
+    fence = fence_of("0192f7c2-0000-7000-8000-000000000001")
+    writer = DuckdbDestination(options, fence, name="warehouse", work_dir=tmp_path, log=unheard)
+    writer.open()
+    kinds = {"id": Kind.INTEGER, "v": Kind.NUMBER}
+    writer.begin(Table("made", kinds, inferred=frozenset({"v"}), schema_policy=SchemaPolicy.WIDEN))
+    writer.write("made", [{"id": 2, "v": 2**53 + 1}])
+    duckdb.execute("INSERT INTO loaded.made VALUES (1, 1.5)")
+    with pytest.raises(SynclineError, match="column 'v' has got fractions while rows were read for it"):
+        writer.commit(None, final=True)
+    writer.close()
+    assert duckdb.execute("SELECT v FROM loaded.made") == [(1.5,)]
+
+
+def test_what_keeps_a_declared_type_away_does_not_matter_while_values_fit(postgres: Postgres, tmp_path: Path) -> None:
+    trial = Trial(tmp_path, {"warehouse": postgres.options()}, "files")
+    parameters: dict[str, Any] = {"path": str(tmp_path / "*.jsonl"), "types": {"v": "integer"}}
+    trial.collection = {"primary_key": ["id"], "write_mode": "upsert", "parameters": parameters}
+    (tmp_path / "1.jsonl").write_text('{"id": 1, "v": 1}')
+    assert trial.run().finished
+    postgres.execute("CREATE VIEW loaded.seen AS SELECT v FROM loaded.made")
+    parameters["types"] = {"v": "decimal(10,2)"}
+    (tmp_path / "2.jsonl").write_text('{"id": 2, "v": 2}')
+    assert trial.run().finished.rows_written == 1
+    assert columns(postgres)["v"] == "bigint"
 
 
 def test_a_type_that_the_user_declares_widens_its_column_without_the_policy(

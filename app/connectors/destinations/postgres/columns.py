@@ -120,9 +120,11 @@ def alteration(table: str, column: Column, type_: str) -> str:
     using = f"{name}::{type_}"
     if type_ == NEW_TYPES[Kind.JSON]:
         using = f"to_jsonb({name})"
-    elif isinstance(column.holds, casting.Floating) and type_ != NEW_TYPES[Kind.INTEGER]:
-        # Cast directly, a double loses its last digits.
+    elif isinstance(column.holds, casting.Floating):
+        # Cast directly, a double loses its last digits, or its fraction.
         using = f"{name}::text::{type_}"
+        if type_ == NEW_TYPES[Kind.INTEGER]:
+            using = f"CASE WHEN {name} = trunc({name}) THEN {name}::{type_} ELSE {using} END"
     return f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {type_} USING {using}"
 
 

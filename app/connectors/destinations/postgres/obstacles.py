@@ -31,11 +31,12 @@ _DEPENDENTS: Final = """
         WHERE refclassid = 'pg_class'::regclass AND (s.attnum IS NULL OR refobjsubid = s.attnum)
     ), views AS (
         SELECT ev_class, 1 AS depth FROM dependents JOIN pg_rewrite r ON r.oid = objid
-        WHERE classid = 'pg_rewrite'::regclass
+        WHERE classid = 'pg_rewrite'::regclass AND rulename = '_RETURN'
         UNION
         SELECT r.ev_class, depth + 1 FROM views v JOIN pg_depend d ON d.refobjid = v.ev_class
             JOIN pg_rewrite r ON r.oid = d.objid
         WHERE d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_rewrite'::regclass AND r.ev_class <> v.ev_class
+            AND r.rulename = '_RETURN'
     )
 """
 _ALWAYS: Final = """
@@ -117,7 +118,7 @@ _QUERIES: Final = {
     "retype to this": _DEPENDENTS + _EXPRESSIONS,
     "relax": _DEPENDENTS + _NOT_NULL,
     "drop": f"{_DEPENDENTS}{_ALWAYS} UNION ALL {_REFERENCES} UNION ALL {_CHILDREN}",
-    "unkey": _DEPENDENTS + _REFERENCES,
+    "unkey": f"{_DEPENDENTS}{_REFERENCES} AND conindid = to_regclass($2)",
 }
 # What the table is, and the column.
 _NATURE: Final = """
@@ -156,7 +157,8 @@ class _Nature(NamedTuple):
 class Change:
     """What is done to `table` (a quoted name) or its `column`; `statement` says it of any table.
 
-    `add` adds columns, `relax` drops NOT NULL, `index` and `unkey` make and drop the unique index of a key.
+    `add` adds columns, `relax` drops NOT NULL, `index` and `unkey` make and drop the unique index of a key; to `unkey`,
+    `column` is the index.
     """
 
     what: Literal["retype", "relax", "add", "index", "unkey", "drop"]
@@ -230,11 +232,6 @@ def _about_table(nature: _Nature, change: Change) -> str:
         return f"Its columns are those of {nature.parent}: run {change.statement(nature.parent)}"
     if nature.is_typed and change.what in ("retype", "add"):
         return f"Its columns are those of a type: run ALTER TABLE {nature.table} NOT OF"
-    if nature.kind == "p" and change.what == "index":
-        return (
-            "Its partitions do not allow this key: let 'primary_key' have all columns by which it is divided, or set "
-            "another 'table_name'"
-        )
     return ""
 
 
@@ -251,6 +248,11 @@ def _about_column(nature: _Nature, change: Change) -> str:
 
 def _about_type(nature: _Nature, error: psycopg.Error, change: Change) -> str:
     """What only the error says."""
+    if nature.kind == "p" and change.what == "index":
+        return (
+            "Its partitions do not allow this key: let 'primary_key' have all columns by which it is divided, or set "
+            "another 'table_name'"
+        )
     if change.what == "index" and isinstance(error, psycopg.errors.UndefinedObject):
         return (
             "A column of the key has a type without an order: set another 'primary_key', or make it jsonb if it is json"

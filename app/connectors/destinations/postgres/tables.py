@@ -139,7 +139,7 @@ class PostgresTables(Tables):
         return self._checked(Change("retype", qualified, statement, column.name))
 
     def _relaxing(self, qualified: str, column: str) -> Step:
-        return self._checked(_relaxation(qualified, column))
+        return partial(self._make, _relaxation(qualified, column))
 
     def drop(self, name: str) -> None:
         self._make(Change("drop", self.qualified(name), lambda table: f"DROP TABLE IF EXISTS {table}"))
@@ -201,8 +201,8 @@ class PostgresTables(Tables):
             dropped = f"ALTER TABLE {qualified} DROP CONSTRAINT {quoted(index.constraint)}"
         # A primary key leaves NOT NULL behind.
         relaxations = [_relaxation(qualified, name) for name in index.columns if index.is_primary]
-        steps = [self._checked(Change("unkey", qualified, lambda _: dropped))]
-        return steps + [partial(self._make, each) for each in relaxations]
+        changes = [Change("unkey", qualified, lambda _: dropped, index.name), *relaxations]
+        return [partial(self._make, change) for change in changes]
 
     def _adding_unique(self, qualified: str, table: Table, key: list[str], predicate: str | None) -> Step:
         where = f" WHERE {predicate}" if predicate else ""
