@@ -162,13 +162,13 @@ class SingerDestination:
         remembered, fence = self._remembered, self._fence
         if remembered is None:
             return Position(reload=Reload.RESET if fence.generation > 0 else None)
+        bookmark = None if remembered.bookmark is None else jsontext.encode(remembered.bookmark)
         standing = Standing.parse(remembered.standing)
-        if remembered.bookmark is None:
-            # The source sends everything each time. That replaces what it sent before, if that is in the same place.
-            return Position(loaded=standing is None or self._standing.change_from(standing) is None)
-        bookmark = jsontext.encode(remembered.bookmark)
         if standing is None:
             return Position(bookmark=bookmark, loaded=True)
+        if bookmark is None and (reason := self._standing.change_from(standing)):
+            # Rows that replace all others would replace somebody else's in another place.
+            return Position(reload=Reload.OTHER, reason=reason, standing=standing.without_bookmark())
         return replace(fence, standing=self._standing).position(
             generation=fence.generation,
             bookmark=bookmark,

@@ -295,9 +295,40 @@ def test_rows_of_a_source_that_leaves_no_bookmark_replace_those_of_the_last_load
         assert scene.bookmarks["target"]["bookmark"] is None
     messages = [message["type"] for message in kept(tmp_path)]
     assert messages == ["SCHEMA", "RECORD", "STATE", "SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]
-    scene.destinations = {"target": target(tmp_path, schema="b")}
-    scene.run()
-    assert [message["type"] for message in kept(tmp_path)[-3:]] == ["SCHEMA", "RECORD", "STATE"]
+
+
+@pytest.mark.parametrize("changed", ["settings.schema", "table"])
+def test_rows_of_a_source_that_leaves_no_bookmark_are_not_appended_elsewhere(tmp_path: Path, changed: str) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    scene.config |= {"key": [], "lines": [json.dumps(each) for each in (schema(at="integer"), record(at=1))]}
+    assert scene.run_and_remember().finished
+    if changed == "table":
+        scene.collection["table_name"] = "other"
+    else:
+        scene.destinations = {"target": target(tmp_path, schema="b")}
+    failed = scene.run().failed
+    assert changed in failed.error
+    assert "already has rows, and 'append' would add all rows of the collection to them" in failed.error
+    assert not failed.retryable
+    assert _record_count(scene) == 1
+    scene.generation, scene.bookmarks = 1, {}
+    assert scene.run_and_remember().finished
+    assert [message["type"] for message in kept(tmp_path)[-2:]] == ["ACTIVATE_VERSION", "STATE"]
+
+
+@pytest.mark.parametrize("columns", [{"hash": ["at"]}, {"rename": {"at": "time"}}])
+@pytest.mark.parametrize("elsewhere", [{}, {"schema": "b"}])
+def test_another_name_or_hash_of_the_key_is_refused_though_the_source_leaves_no_bookmark(
+    tmp_path: Path, columns: dict[str, Any], elsewhere: dict[str, str]
+) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)}, collection={"write_mode": "upsert"})
+    scene.config["lines"] = [json.dumps(each) for each in (schema(["at"], at="integer"), record(at=1))]
+    assert scene.run_and_remember().finished
+    assert scene.bookmarks["target"]["bookmark"] is None
+    scene.destinations = {"target": target(tmp_path, **elsewhere)}
+    scene.collection["columns"] = columns
+    assert "would not be recognised" in scene.run().failed.error
+    assert _record_count(scene) == 1
 
 
 def test_a_bookmark_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
