@@ -66,6 +66,7 @@ class SingerDestination:
         self._remembered = remembered
         self._fence = fence
         self._standing = fence.standing
+        self._standing_before: Standing | None = None
         self._reason = ""
         self._log = log
         # One for all runs, which share the limit of a log.
@@ -91,6 +92,7 @@ class SingerDestination:
         self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash, rows may be loaded twice")
         position = self._position()
+        self._standing_before = position.standing
         self._reason = position.reason
         if position.void:
             self._log(
@@ -101,7 +103,9 @@ class SingerDestination:
         return position
 
     def standing(self) -> Standing:
-        return self._standing
+        # A table that was refused keeps the rules of its rows, and is refused again by the next attempt.
+        begun = [table.name for table in self._tables.values() if not table.aside]
+        return self._standing.with_tables(self._standing_before, *begun)
 
     def begin(self, table: Table) -> None:
         if table.schema_policy is not SchemaPolicy.EVOLVE:

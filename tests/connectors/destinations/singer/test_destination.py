@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.flood import BURST_BYTES
-from tests.connectors.attempts import CATALOG, TAP, Duckdb, Scene, Trial, record, schema, state
+from tests.connectors.attempts import CATALOG, TAP, Attempt, Duckdb, Scene, Told, Trial, record, schema, state
+from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
 from tests.harness import opened_store, running_worker, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.domain.attempt_protocol import Committed
 
 # Writes down what it gets and echoes the last STATE at its end, as targets do; `how` it goes wrong is in its config.
 TARGET = """
@@ -196,6 +199,15 @@ async def test_the_next_task_goes_on_where_the_target_has_answered_for(database_
 URL = "postgresql://loader:{}@db.example.com/shop?sslmode=require&token={}"
 
 
+def _saved(committed: Committed) -> dict[str, Any]:
+    """What a worker keeps of a commit."""
+    return {"bookmark": committed.bookmark, "standing": committed.standing}
+
+
+def _records(directory: Path, stream: str) -> list[dict[str, Any]]:
+    return [each["record"] for each in kept(directory) if each["type"] == "RECORD" and each["stream"] == stream]
+
+
 def _record_count(scene: Scene) -> int:
     return sum(message["type"] == "RECORD" for message in kept(scene.directory))
 
@@ -329,6 +341,32 @@ def test_another_name_or_hash_of_the_key_is_refused_though_the_source_leaves_no_
     scene.collection["columns"] = columns
     assert "would not be recognised" in scene.run().failed.error
     assert _record_count(scene) == 1
+
+
+def test_a_table_that_is_refused_for_its_columns_stays_refused_when_another_is_loaded(tmp_path: Path) -> None:
+    origin = SqliteOrigin(tmp_path / "shop.db")
+    origin.execute("CREATE TABLE a (id INTEGER PRIMARY KEY)")
+    origin.execute("CREATE TABLE b (region TEXT PRIMARY KEY, id INTEGER)")
+    origin.execute("INSERT INTO a VALUES (1)")
+    origin.execute("INSERT INTO b VALUES ('x', 1)")
+    copying = Copying(origin.url, tmp_path, {"target": target(tmp_path)})
+    copying.collection = {"type": "all", "table_name": "t", "sync_mode": "incremental", "cursor_field": "id"}
+    bookmarks: dict[str, Any] = {}
+
+    def load_and_remember() -> Told:
+        told = Told.by(Attempt(copying.job() | {"bookmarks": bookmarks}))
+        bookmarks.update({each.destination: _saved(each) for each in told.committed})
+        return told
+
+    assert load_and_remember().finished
+    copying.collection["columns"] = {"hash": ["region"]}
+    for number in (2, 3):
+        origin.execute(f"INSERT INTO a VALUES ({number})")
+        told = load_and_remember()
+        assert "would not be recognised" in told.failed.error
+        assert told.committed, "the other table is loaded"
+    assert {row["region"] for row in _records(tmp_path, "t_b")} == {"x"}
+    assert {row["id"] for row in _records(tmp_path, "t_a")} == {1, 2, 3}
 
 
 def test_a_bookmark_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
