@@ -66,16 +66,18 @@ def _in_logins(text: str) -> Iterator[str]:
 
 def _of_login(scheme: str, login: str) -> Iterator[str]:
     user, _, password = login.partition(":")
-    if password not in ("", _NO_PASSWORD):
-        yield password
-    elif _is_token(scheme, user):
+    if is_token_login(scheme, login):
         yield user
+    elif password not in ("", _NO_PASSWORD):
+        yield password
 
 
-def _is_token(scheme: str, user: str) -> bool:
-    """Whether a user without a password is one itself, as at GitHub; at a database, it is only a name."""
+def is_token_login(scheme: str, login: str) -> bool:
+    """Whether the user of a URL's `login` is a token, as at GitHub; at a database, it is only a name."""
+    user, _, password = login.partition(":")
     return (
-        bool(_TOKEN_SCHEME.fullmatch(scheme))
+        password in ("", _NO_PASSWORD)
+        and bool(_TOKEN_SCHEME.fullmatch(scheme))
         and len(user) >= _SHORTEST_TOKEN
         and user not in _USERS
         and "@" not in unquote(user)

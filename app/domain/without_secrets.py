@@ -8,11 +8,13 @@ import re
 from typing import Any, Final
 
 from app.domain.secret_names import is_secret_name
+from app.domain.secret_texts import is_token_login
 from app.domain.signed_urls import signature_parts
 
 # Of a URL's query, libpq, ODBC or ADO. Base64 ends with `=`, but has none before something else.
 _PAIR: Final = re.compile(r"([\w.-]+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s;&#']+)")
-_USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s?#]*@")
+# It begins where no name can be under way, so that a long text takes linear time.
+_LOGIN: Final = re.compile(r"(?<![\w.+-])([\w.+-]*)://([^/\s?#]*)@")
 
 
 def without_secrets(value: Any, *, secret: bool = False) -> Any:
@@ -46,5 +48,11 @@ def _text_without_secrets(text: str, *, secret: bool) -> Any:
     signature = signature_parts(pairs)
     return _PAIR.sub(
         lambda pair: pair[1] if is_secret_name(pair[1]) or pair[1] in signature else pair[0],
-        _USERINFO.sub(r"\1@", text),
+        _LOGIN.sub(_login_without_secrets, text),
     )
+
+
+def _login_without_secrets(found: re.Match[str]) -> str:
+    scheme, login = found.groups()
+    user = "" if is_token_login(scheme, login) else login.partition(":")[0]
+    return f"{scheme}://{user}@"
