@@ -9,15 +9,17 @@ _SECRET: Final = re.compile(
     r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature|sig)($|_)"
     r"|secret|token|credential|connection_string|(^|_)keys?($|_)|(api|private|access|account)key",
 )
-# Each by name: `stripe_key` and `consumer_key` are secrets.
+# Each by name: `stripe_key`, `consumer_key` and the `routing_key` of PagerDuty are secrets.
 _KEYS_OF_ROWS: Final = (
     "primary|foreign|partition|cluster|sort|merge|replication|cursor|unique|dedup\\w*|natural|composite|surrogate|"
-    "business|redis|hash|range|row|record|join|lookup|group|order|shard|dist|distribution|routing|object|message|cache"
+    "business|redis|hash|range|row|record|join|lookup|group|order|shard|dist|distribution|object|message|cache"
 )
 _ORDINARY: Final = re.compile(
-    rf"^({_KEYS_OF_ROWS})_keys?(_|$)"
-    r"|^key_(properties|fields?|columns?|names?|patterns?|schema|file|path|prefix)$"
-    r"|_(type|url|uri|method|file|path|name|expiry|expires?\w*)$|^type$|max_tokens|token_(count|limit)|page_token_option"
+    # What follows may say that it is a secret all the same, as in `order_key_secret`; bounded, to take linear time.
+    rf"(^({_KEYS_OF_ROWS})_keys?(?=_|$)|max_tokens|token_(count|limit)|page_token_option)"
+    rf"(?!.{{0,60}}({_SECRET.pattern}))"
+    r"|(^|_)key_(properties|fields?|columns?|names?|patterns?|schema|file|path|prefix|suffix)$"
+    r"|_(type|url|uri|method|file|path|name|expiry|expires?\w*)$|^type$"
 )
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS: Final = str.maketrans("- .", "___")

@@ -27,6 +27,8 @@ SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
         *("password", "PASSWORD", "db_password", "passwd", "pwd", "secret", "client_secret", "token", "access_token"),
         *("api_key", "apiKey", "apikey", "api-key", "private_key", "secret_access_key", "access_key_id", "key", "dsn"),
         *("credentials", "service_account_key", "authorization", "webhook_url", "adminToken", "passphrase"),
+        *("routing_key", "order_key_secret", "cache_key_token", "sort_key_key", "max_tokens_secret"),
+        "token_limit_password",
     ],
 )
 def test_these_names_are_secret(name: str) -> None:
@@ -38,7 +40,7 @@ def test_these_names_are_secret(name: str) -> None:
     [
         *("primary_key", "primary_key_fields", "key_properties", "keyboard", "monkey", "user", "host", "author"),
         *("token_type", "token_uri", "key_file", "partition_key", "cursor_field", "max_tokens", "sort_keys", "bypass"),
-        "page_token_option",
+        *("page_token_option", "s3_key_prefix", "sort_key_order", "cache_key_token_type", "max_tokens_per_minute"),
     ],
 )
 def test_these_names_are_not(name: str) -> None:

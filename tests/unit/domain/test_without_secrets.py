@@ -53,6 +53,7 @@ def test_renewed_secrets_leave_the_same(old: Any, new: Any) -> None:
         ("Server=a;Pwd=p;Database=x", "Server=a;Pwd=p;Database=y"),
         ({"connection_string": ACCOUNT.format("a", "b")}, {"connection_string": ACCOUNT.format("c", "b")}),
         ({"primary_key": "a"}, {"primary_key": "b"}),
+        ({"s3_key_prefix": "a"}, {"s3_key_prefix": "b"}),
     ],
 )
 def test_everything_else_stays(one: Any, other: Any) -> None:
