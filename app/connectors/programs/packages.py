@@ -80,8 +80,8 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
             inventory = _build(home, requirements, log)
         elif waited:
             log("info", "installed by the other attempt")
-    by_name = {_normalize(name): found for name, found in inventory.items()}
-    commands = by_name.get(_normalize(package), {}).get("commands", [])
+    by_name = {normalize_name(name): found for name, found in inventory.items()}
+    commands = by_name.get(normalize_name(package), {}).get("commands", [])
     return home / "bin" / (executable or _only_command(commands, package))
 
 
@@ -186,5 +186,6 @@ def _only_command(commands: list[str], package: str) -> str:
     raise ConfigurationError(f"{package} does not have exactly one command: set 'executable' to {choice}")
 
 
-def _normalize(name: str) -> str:
+def normalize_name(name: str) -> str:
+    """Equal for all spellings of a package's name, by PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()

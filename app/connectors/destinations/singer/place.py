@@ -9,6 +9,7 @@ import shlex
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.programs.packages import normalize_name
 from app.domain.secret_names import is_secret_name
 from app.domain.without_secrets import without_secrets
 
@@ -32,7 +33,7 @@ def place_of(options: TargetOptions, settings: dict[str, Any]) -> dict[str, str]
     """
     place: dict[str, str] = {"type": options.type}
     if options.package:
-        place["package"] = re.split(r"[\[=@]", options.package[0])[0].lower()
+        place["package"] = normalize_name(re.split(r"[\[=@]", options.package[0])[0])
     if options.executable:
         place["executable"] = options.executable
     if options.command:
