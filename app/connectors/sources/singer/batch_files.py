@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -39,6 +39,8 @@ class _Encoding(msgspec.Struct):
 class Batch(msgspec.Struct):
     """Files of records of one stream, in the order of `manifest`, which has their URLs or paths."""
 
+    type: ClassVar[str] = BATCH
+    record: ClassVar[None] = None
     stream: str
     encoding: _Encoding
     manifest: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.batches import is_full
+from app.connectors.contract.batches import BATCH_BYTES, BATCH_RECORDS
 from app.connectors.contract.json_schema import columns_of, digits_of
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Table
@@ -141,17 +141,19 @@ class Reading:
         for number, line in enumerate(lines, 1):
             try:
                 message = parse_message(line)
-                if isinstance(message, Message) and message.type == "RECORD" and message.record is not None:
-                    fields = len(message.record)
-                    if message.stream == stream and fields in checked and not is_full(len(records), size):
-                        records.append(message.record)
+                # Most lines take this way, so each call here counts.
+                if message is not None and (record := message.record) is not None and message.type == "RECORD":
+                    fields = len(record)
+                    is_full = len(records) >= BATCH_RECORDS or size >= BATCH_BYTES
+                    if message.stream == stream and fields in checked and not is_full:
+                        records.append(record)
                         size += len(line)
                         continue
                     self._check_has_schema(message.stream, "RECORD")
                     is_read = message.stream not in self._skipped
                     checked = self._names.check(line, message.stream, fields, is_read=is_read)
                     yield from self._rows(stream, records, size)
-                    stream, records, size = message.stream, [message.record], len(line)
+                    stream, records, size = message.stream, [record], len(line)
                 elif message is not None:
                     yield from self._rows(stream, records, size)
                     # The schema of the next record may have changed.
