@@ -160,7 +160,7 @@ class Substitution:
             self.warnings.append(problem_at(path, message, self.place))
 
     def _refuse_too_many(self, path: KeyPath) -> None:
-        message = f"the catalogue has more than {MOST_PLACEHOLDERS:,} placeholders; each alias counts its own"
+        message = f"the catalogue has more than {MOST_PLACEHOLDERS:,} placeholders; equal texts count once"
         if self._has_too_many:
             self.unresolved.append(path)
         else:

@@ -47,7 +47,9 @@ async def ask(
     """
     child = await AttemptProcess.start(question, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
-    patience = _Patience(tell, seconds=_DROPPING_SECONDS if isinstance(question, DropTables) else _TIMEOUT_SECONDS)
+    patience = _Patience(tell)
+    if isinstance(question, DropTables):
+        patience = _Patience(tell, whom="the destination", seconds=_DROPPING_SECONDS)
     telling = asyncio.create_task(patience.tell_again())
     try:
         async with patience.clock:
@@ -94,8 +96,11 @@ def redacting_errors(catalogue: Catalogue) -> Iterator[None]:
 class _Patience:
     """The timeout: for each thing that is checked or dropped, and longer while a package is installed."""
 
-    def __init__(self, tell: Callable[[str], None], *, seconds: float) -> None:
+    def __init__(
+        self, tell: Callable[[str], None], *, whom: str = "the connector", seconds: float = _TIMEOUT_SECONDS
+    ) -> None:
         self._tell = tell
+        self._whom = whom
         self._seconds_for_each = seconds
         self._loop = asyncio.get_running_loop()
         self._installing_until = self._loop.time() + _INSTALLING_SECONDS
@@ -125,13 +130,13 @@ class _Patience:
         """Say now and then what is being waited for."""
         while True:
             await asyncio.sleep(_TELL_SECONDS)
-            doing = f"installing {self._installs}" if self._installs else "waiting for the connector"
+            doing = f"installing {self._installs}" if self._installs else f"waiting for {self._whom}"
             self._tell(f"still {doing} ({self._seconds})")
 
     def explain_timeout(self) -> str:
         if self._installs:
             return f"installing the connector's package took more than {_INSTALLING_SECONDS / 60:.0f} minutes"
-        return f"the connector did not answer within {self._seconds_for_each:.0f} seconds"
+        return f"{self._whom} did not answer within {self._seconds_for_each:.0f} seconds"
 
     @property
     def _seconds(self) -> str:

@@ -145,7 +145,7 @@ def test_too_many_placeholders_are_refused_before_they_are_replaced() -> None:
     sources = "".join(f"  s{number}: {source}\n" for number in range(20))
     text = f"sources:\n  x: &t '{LONG}'\n{sources}destinations: {{w: {{type: none}}}}\n"
     problems = load_catalogue(text, {}).problems
-    message = f"the catalogue has more than {MOST_PLACEHOLDERS:,} placeholders; each alias counts its own"
+    message = f"the catalogue has more than {MOST_PLACEHOLDERS:,} placeholders; equal texts count once"
     assert [f"{each.path}: {each.message}" for each in problems[1:]] == [
         f"sources.s{n}.config.config.a: {message}" for n in range(20)
     ]
