@@ -31,6 +31,11 @@ def is_secret_name(name: str) -> bool:
     return "webhook" in plain or (bool(_SECRET.search(plain)) and not _ORDINARY.search(plain))
 
 
+def is_secret_option(word: str) -> bool:
+    """Whether a command's argument, such as `--password`, says that the next one is a secret."""
+    return word.startswith("-") and "=" not in word and is_secret_name(word.lstrip("-"))
+
+
 def is_ordinary_name(name: str) -> bool:
     """Whether a value with this name is no secret even where all around it is one."""
     return bool(_ORDINARY.search(_plain(name)))

@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from app.domain.secret_names import is_ordinary_name, is_secret_name
+from app.domain.secret_names import is_ordinary_name, is_secret_name, is_secret_option
 from app.domain.secret_texts import secrets_in_text
 
 if TYPE_CHECKING:
@@ -44,14 +44,7 @@ def _walk(value: Any, *, secret: bool, keys_of_rows: bool = False) -> Iterator[s
 
 def _is_of_option(before: Any, value: Any) -> bool:
     """Whether `value` follows `before` as in `--password`, `…` among a command's arguments."""
-    return (
-        isinstance(before, str)
-        and isinstance(value, str)
-        and before.startswith("-")
-        and not value.startswith("-")
-        and "=" not in before
-        and is_secret_name(before.lstrip("-"))
-    )
+    return isinstance(before, str) and isinstance(value, str) and not value.startswith("-") and is_secret_option(before)
 
 
 def _walk_text(text: str, *, secret: bool) -> Iterator[str]:

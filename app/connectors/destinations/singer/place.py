@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.programs.packages import normalize_name
-from app.domain.secret_names import is_secret_name
+from app.domain.secret_names import is_secret_option
 from app.domain.without_secrets import without_secrets
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def place_of(options: TargetOptions, settings: dict[str, Any]) -> dict[str, str]
 def _without_secret_arguments(words: Sequence[str]) -> Iterator[Any]:
     """Without the value of an option such as `--password`, which may be a word of its own."""
     for before, word in pairwise(["", *words]):
-        is_value = before.startswith("-") and "=" not in before and is_secret_name(before.lstrip("-"))
-        if not is_value:
+        if not is_secret_option(before):
             yield without_secrets(word)
 
 
