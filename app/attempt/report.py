@@ -50,9 +50,9 @@ class Report:
 
     def report_commit(self, sink: Sink, *, rows: int, bookmark: str | None) -> None:
         self.rows_written += rows
-        standing = sink.standing.text() if sink.standing else None
-        committed = Committed(destination=sink.name, rows=rows, bookmark=_as_json(bookmark), standing=standing)
-        self._pipe.send(committed)
+        standing = sink.standing
+        text = None if standing is None else standing.text()
+        self._pipe.send(Committed(destination=sink.name, rows=rows, bookmark=_as_json(bookmark), standing=text))
 
     def report_tables(self, sink: Sink, *, with_rows: Collection[str]) -> None:
         """Reports the columns of the tables that the sink has committed; `with_rows` are those that got rows."""

@@ -31,7 +31,7 @@ from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
 from app.store.queries import load_statements
 from app.store.tables import INSTANT, collection_status, tasks
-from app.store.transaction_ids import check_transaction_ids
+from app.store.transaction_ids import require_own_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -97,8 +97,7 @@ class Reader:
 
     async def require_own_ids(self) -> None:
         """Raises `StoreMovedError` if the store was restored into a server with lower transaction ids."""
-        async with self._pool.acquire() as connection:
-            await check_transaction_ids(connection)
+        await require_own_ids(self._pool)
 
     async def get_schema_version(self) -> str | None:
         """The database's migration; None before the first one."""

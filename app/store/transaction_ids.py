@@ -34,11 +34,13 @@ async def check_transaction_ids(connection: Connection) -> None:
         raise StoreMovedError(stored=row["stored"], own=row["own"])
 
 
-async def watch_transaction_ids(pool: asyncpg.Pool[asyncpg.Record]) -> float:
-    """Check them again, because a dump may be restored under open connections; returns when to come back, in seconds.
-
-    The pool then expires all connections, and those that check their ids when they open are refused.
-    """
+async def require_own_ids(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Raises `StoreMovedError` as above; the pool then expires all connections, and may refuse to open new ones."""
     async with pool.acquire() as connection:
         await check_transaction_ids(connection)
+
+
+async def watch_transaction_ids(pool: asyncpg.Pool[asyncpg.Record]) -> float:
+    """Check them again, because a dump may be restored under open connections; returns the seconds to the next time."""
+    await require_own_ids(pool)
     return _SECONDS

@@ -63,7 +63,7 @@ class Ready(Endpoint):
         services = self.services
         told = await _has_token(request)
         database, version, lags = await services.database_state()
-        draining = services.draining()
+        draining, problem = services.draining(), services.config_problem()
         reason = (
             "this process is shutting down"
             if draining
@@ -80,7 +80,7 @@ class Ready(Endpoint):
                 draining=draining,
                 projection_lag_seconds=lags,
                 rejected=[one if told else one | {"problems": []} for one in rejected_documents(services.catalogue())],
-                config_problem=services.config_problem() and (services.config_problem() if told else _FOR_OTHERS),
+                config_problem=problem if told or not problem else _FOR_OTHERS,
             ),
             status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
         )

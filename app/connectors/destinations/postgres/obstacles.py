@@ -180,7 +180,7 @@ def check_obstacles(session: PostgresSession, change: Change) -> None:
     if advice := _about_owner(nature, change) or _about_table(nature, change) or _about_column(nature, change):
         raise ConfigurationError(f"cannot change table {change.table}. {advice}")
     if advice := _about_dependents(session, change, query=change.what):
-        used = f"other objects use column {change.column!r}" if change.column else "other objects use it"
+        used = f"other objects use column {change.column!r}"
         raise ConfigurationError(f"cannot change table {change.table}: {used}. {advice}")
 
 
