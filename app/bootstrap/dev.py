@@ -116,7 +116,7 @@ def _what_to_try(address: str, catalogue: Catalogue, *, on_terminal: bool) -> st
     token = catalogue.server.admin_token
     if not token:
         return "server.admin_token is not set: only tokens made with 'syncline token create' are accepted.\n"
-    shown = token if on_terminal else "it is not shown, as this is no terminal; set TOKEN to server.admin_token"
+    shown = token if on_terminal else "not shown, because this is not a terminal; set TOKEN to server.admin_token"
     # Within the single quotes of a line to try, the shell replaces no variable.
     used = token if on_terminal else "'\"$TOKEN\"'"
     source, collection = _example(catalogue)

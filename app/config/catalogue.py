@@ -141,7 +141,7 @@ def fingerprint_of(main: Document, separate: Document | None) -> str:
 
 
 _PLAIN: Final = (
-    "is read over http://, so whoever controls a network on the way can have commands run here: use https://"
+    "is read over plain http://, so anyone on the network in between can make this machine run commands: use https://"
 )
 
 

@@ -1,4 +1,4 @@
-"""Numbers that remember how they were written: `007` is a number to YAML, and text to whoever uses it as an id.
+"""Numbers that remember how they were written: `007` is a number in YAML, but text where it is an id.
 
 A key that wants text gets the text, as `str()` returns it; one that wants a number gets the number.
 """

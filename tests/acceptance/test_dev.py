@@ -147,7 +147,7 @@ def free_port() -> int:
 def test_it_says_what_runs_and_its_curl_lines_work(running_dev: Dev) -> None:
     text = running_dev.welcomed()
     assert "dev-token" not in text, "a file is read by others, and kept"
-    assert "Admin token: it is not shown, as this is no terminal; set TOKEN to server.admin_token" in text
+    assert "Admin token: not shown, because this is not a terminal; set TOKEN to server.admin_token" in text
     created, listed, log = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
     task_id = re.search(r'"task_id":"(load_long_[^"]+)"', shell(created))
     assert task_id

@@ -259,7 +259,8 @@ def test_sources_that_anybody_on_the_network_could_change_are_warned_of(url: str
     catalogue = build_catalogue(main, parse_document("sources: {}", url), {})
     assert [warning.place for warning in catalogue.warnings] == (["catalogue:2"] if warned else [])
     assert all(
-        "whoever controls a network on the way can have commands run" in each.message for each in catalogue.warnings
+        "anyone on the network in between can make this machine run commands" in each.message
+        for each in catalogue.warnings
     )
 
 
