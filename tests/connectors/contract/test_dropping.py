@@ -80,3 +80,16 @@ def test_the_table_of_bad_rows_is_dropped_with_that_of_the_others(there: There, 
     assert drop(trial) == [(name, False, False) for name in both], "it stays when bad rows are no longer kept"
     assert drop(trial, *both) == [(name, False, True) for name in both]
     assert drop(trial) == []
+
+
+@pytest.mark.parametrize("there", ["postgres", "duckdb", "dlt:duckdb"], indirect=True)
+def test_tables_without_rows_are_dropped_too(there: There, tmp_path: Path) -> None:
+    shop = Shop.of(tmp_path, there)
+    with sqlite3.connect(shop.database) as connection:
+        connection.execute("DELETE FROM older")
+    told = shop.load(type="all", sync_mode="full_refresh", cursor_field=None)
+    assert told.finished.rows_written == 10
+    both = ["made_older", "made_orders"]
+    assert drop(shop.trial) == [(name, False, False) for name in both]
+    assert drop(shop.trial, *both) == [(name, False, True) for name in both]
+    assert drop(shop.trial) == []

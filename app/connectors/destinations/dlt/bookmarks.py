@@ -71,9 +71,9 @@ class Bookmark:
             own = set(now.all_tables)  # a release before 0.1.1 said nothing about tables
         return {name: name in others for name in sorted(own)}
 
-    def standing(self, tables: Iterable[str]) -> Standing:
-        """What the next bookmark stands for, when these tables have rows."""
-        return self._fence.standing.with_tables(self._standing, *tables)
+    def standing(self, tables: Iterable[str], *, begun: Iterable[str]) -> Standing:
+        """What the next bookmark stands for: these tables have rows, and those that were `begun` may have none."""
+        return self._fence.standing.with_tables(self._standing, *tables, begun=begun)
 
     @property
     def unfinished(self) -> tuple[str, ...]:

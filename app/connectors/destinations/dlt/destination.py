@@ -30,6 +30,7 @@ from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from app.connectors.contract.batches import Batch
@@ -121,9 +122,7 @@ class DltDestination:
                 bookmark=bookmark,
                 generation=self._fence.generation,
                 final=final,
-                standing=self._bookmark.standing(
-                    stage.target.table.name for stage in full if not stage.target.table.aside
-                ),
+                standing=self._bookmark.standing(_names(full), begun=_names(self._tables.stages.values())),
             )
             if full:
                 self._bookmark.prepare(prepared)
@@ -191,3 +190,8 @@ class DltDestination:
             return
         if self._loader.exists(table) and not self._loader.has_rows(table):
             self._loader.drop(table)
+
+
+def _names(stages: Iterable[Stage]) -> list[str]:
+    """The tables of the source, without those of rows that could not be read."""
+    return [stage.target.table.name for stage in stages if not stage.target.table.aside]
