@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table, parse_type, type_name
-from app.connectors.destinations.postgres.columns import column, new_type
+from app.connectors.destinations.postgres.columns import TYPES
 from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema
 from app.connectors.sources.python.reading import Reading as _Reading
@@ -61,7 +61,7 @@ class Reading:
         undeclared = sorted(set().union(*self.records) - self._declared)
         if undeclared:
             raise AssertionError(f"the Schema does not declare these fields: {', '.join(map(repr, undeclared))}")
-        columns = {name: column(name, new_type(*parse_type(type_))) for name, type_ in self.columns.items()}
+        columns = {name: TYPES.column(name, TYPES.new_type(*parse_type(type_))) for name, type_ in self.columns.items()}
         for number, record in enumerate(self.records):
             try:
                 fit([record], columns, table="")

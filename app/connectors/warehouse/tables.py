@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import abc
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.connectors.contract.schema import Kind
-from app.connectors.values.casting import Floating, Text, Unfit
-from app.connectors.values.widening import EXACT, FLOATS, INTEGERS, ONE_TEXT, Needed, held_by, needed_for, wider
 from app.connectors.warehouse.changes import Changes, take
 from app.connectors.warehouse.layout import (
     DELETED_COLUMN,
@@ -27,11 +25,12 @@ from app.domain.naming import namer
 from app.domain.writing import SchemaPolicy, WriteMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from app.connectors.contract.schema import Digits, Table
-    from app.connectors.values.fitting import Column, ValueRefusedError
+    from app.connectors.contract.schema import Table
+    from app.connectors.values.fitting import Column
     from app.connectors.warehouse.changes import Step
+    from app.connectors.warehouse.column_types import ColumnTypes
     from app.connectors.warehouse.session import Session
     from app.domain.naming import Naming
 
@@ -46,8 +45,9 @@ REQUIRED = "syncline: NOT NULL as long as the source says so"
 
 
 class Tables(abc.ABC):
-    def __init__(self, session: Session, *, naming: Naming) -> None:
+    def __init__(self, session: Session, types: ColumnTypes, *, naming: Naming) -> None:
         self._session = session
+        self.types = types
         self._named = namer(naming)
         self._names: dict[str, str] = {}
         self._demanded: dict[str, dict[str, str]] = {}
@@ -96,7 +96,7 @@ class Tables(abc.ABC):
             relaxed = self._relax(changes, qualified, table, names)
         find_key_steps = partial(self._key_steps, qualified, table, [names[field] for field in table.key])
         changes.steps += [lambda: take(find_key_steps())] if comment is None else find_key_steps()
-        described = {field: self.column(*changes.columns[self.name_key(name)]) for field, name in names.items()}
+        described = {field: self.types.column(*changes.columns[self.name_key(name)]) for field, name in names.items()}
         free = changes.columns.keys() - {self.name_key(name) for name in (*names.values(), *OWN_COLUMNS)}
         target = Target(
             table,
@@ -112,34 +112,6 @@ class Tables(abc.ABC):
         )
         return target, changes
 
-    def type_for(
-        self, target: Target, refused: ValueRefusedError, *, has_fractions: Callable[[Column], bool]
-    ) -> str | None:
-        """The type with which the column of a refused value would hold it as well; None if there is none.
-
-        `has_fractions` says whether a column of floats has other values than integers.
-        """
-        field = next((field for field, each in target.columns.items() if each.name == refused.column), None)
-        if field is None:
-            return None
-        column = target.columns[field]
-        declared = None if field in target.table.inferred else self.declared_type(target, field)
-        if declared is not None and _holds(self.column(column.name, declared), refused.value):
-            return declared
-        if (usual := self._usual_type(column)) and _holds(self.column(column.name, usual), refused.value):
-            return usual
-        needed, held = needed_for(refused.value), held_by(column.holds)
-        if held == FLOATS and needed.kind in INTEGERS and not has_fractions(column):
-            held = Needed(Kind.INTEGER)
-        as_text = _may_become_text(target.table, field, column)
-        return self._wider_type(column, held, needed, declared=False, as_text=as_text)
-
-    def _usual_type(self, column: Column) -> str | None:
-        """The type of new columns that hold the same kind, if this one is narrower."""
-        held = held_by(column.holds)
-        usual = None if held is None else self.full_type(self._new_type_for(held, declared=True))
-        return None if usual == column.type else usual
-
     def demand(self, table: str, column: str, type_: str) -> None:
         """From now on `make_room` gives the column this type."""
         self._demanded.setdefault(table, {})[self.name_key(column)] = type_
@@ -150,7 +122,7 @@ class Tables(abc.ABC):
 
     def statement_for(self, table: str, column: Column, type_: str) -> str:
         """What a user could run to give the column this type."""
-        return self.alteration(self.name_for_users(table), column, type_)
+        return self.types.alteration(self.name_for_users(table), column, type_)
 
     def exists(self, name: str) -> bool:
         return self._comment(name) is not None
@@ -232,21 +204,6 @@ class Tables(abc.ABC):
         return True
 
     @abc.abstractmethod
-    def new_type(self, kind: Kind, digits: Digits | None) -> str:
-        """The type of a new column; `digits` are known for some decimals."""
-
-    def full_type(self, type_: str) -> str:
-        """The name that an existing column has for the type of a new one."""
-        return type_
-
-    @abc.abstractmethod
-    def alteration(self, qualified: str, column: Column, type_: str) -> str:
-        """The statement that changes the type of a column and of its values."""
-
-    @abc.abstractmethod
-    def column(self, name: str, type_name: str) -> Column: ...
-
-    @abc.abstractmethod
     def _refused_name(self, name: str) -> str | None:
         """What is wrong with a table's name, or None."""
 
@@ -284,14 +241,15 @@ class Tables(abc.ABC):
 
     def _note_types(self, changes: Changes, types: dict[str, str]) -> None:
         for name, type_ in types.items():
-            changes.columns[self.name_key(name)] = (name, self.full_type(type_))
+            changes.columns[self.name_key(name)] = (name, self.types.full_type(type_))
 
     def _shape(self, table: Table, names: dict[str, str]) -> dict[str, str]:
         """Column → type, for all columns that the table needs."""
-        own = {name: self.new_type(kind, None) for name, kind in own_columns(table).items()}
+        own = {name: self.types.new_type(kind, None) for name, kind in own_columns(table).items()}
         demanded = self._demanded.get(table.name, {})
         return {
-            name: demanded.get(self.name_key(name)) or self.new_type(table.columns[field], table.digits.get(field))
+            name: demanded.get(self.name_key(name))
+            or self.types.new_type(table.columns[field], table.digits.get(field))
             for field, name in names.items()
         } | own
 
@@ -333,10 +291,10 @@ class Tables(abc.ABC):
         if not demanded and not declares:
             return
         for field, name in names.items():
-            column = self.column(*changes.columns[self.name_key(name)])
+            column = self.types.column(*changes.columns[self.name_key(name)])
             type_ = demanded.get(self.name_key(name))
             if type_ is None and declares and field not in table.inferred:
-                type_ = self._declared_type(table, field, column)
+                type_ = self.types.declared_type(table, field, column)
             if type_ is not None and type_ != column.type:
                 try:
                     changes.steps.append(self._retyping(qualified, column, type_))
@@ -346,37 +304,6 @@ class Tables(abc.ABC):
                         continue
                     raise
                 self._note_types(changes, {column.name: type_})
-
-    def declared_type(self, target: Target, field: str) -> str | None:
-        """The type with which the field's column would hold all that the source declares; None if it does."""
-        return self._declared_type(target.table, field, target.columns[field])
-
-    def _declared_type(self, table: Table, field: str, column: Column) -> str | None:
-        needed = Needed(table.columns[field], table.digits.get(field))
-        as_text = _may_become_text(table, field, column)
-        return self._wider_type(column, held_by(column.holds), needed, declared=True, as_text=as_text)
-
-    def _wider_type(
-        self, column: Column, held: Needed | None, needed: Needed, *, declared: bool, as_text: bool
-    ) -> str | None:
-        """The type that holds what is held and what is needed; None if there is none, or if it is the column's.
-
-        What is not `declared` by the source holds only one value that did not fit; a column may also be narrower than
-        new ones of its kind are.
-        """
-        if held is None:
-            return None
-        both = wider(held, needed, declared=declared) or (None if declared else held)
-        if both is None:
-            return None
-        type_ = self.full_type(self._new_type_for(both, declared=declared))
-        becomes = self.column(column.name, type_).holds
-        is_inexact = held.kind in EXACT and isinstance(becomes, Floating)
-        is_refused = isinstance(becomes, Text) and not as_text
-        return None if is_inexact or is_refused or type_ == column.type else type_
-
-    def _new_type_for(self, needed: Needed, *, declared: bool) -> str:  # noqa: ARG002 -- for those with limits
-        return self.new_type(needed.kind, needed.digits)
 
     def _add_missing(self, changes: Changes, qualified: str, table: Table, names: dict[str, str]) -> None:
         shape = self._shape(table, names)
@@ -414,18 +341,3 @@ class Tables(abc.ABC):
                 "'write_mode: history' or another 'table_name', or run 'syncline sources reset --drop', which drops "
                 "the table with its history"
             )
-
-
-def _may_become_text(table: Table, field: str, column: Column) -> bool:
-    """Whether rows are still recognised if their values become text as the database writes it."""
-    held = held_by(column.holds)
-    is_compared = field in table.key or table.mode not in (WriteMode.UPSERT, WriteMode.REPLACE)
-    return held is None or held.kind in ONE_TEXT or not is_compared
-
-
-def _holds(column: Column, value: Any) -> bool:
-    try:
-        column.holds.cast(value)
-    except Unfit:
-        return False
-    return True

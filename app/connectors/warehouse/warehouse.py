@@ -157,7 +157,7 @@ class Warehouse(abc.ABC):
             ValueRefusedError: no type would hold it, or the schema policy does not allow that; says what to do.
         """
         target = stage.target
-        type_ = self._tables.type_for(target, refused, has_fractions=partial(self._has_fractions, stage))
+        type_ = self._tables.types.type_for(target, refused, has_fractions=partial(self._has_fractions, stage))
         if type_ is None:
             raise ValueRefusedError(f"{refused}. {_ANEW}") if refused.column else refused
         field, column = next(item for item in target.columns.items() if item[1].name == refused.column)
@@ -195,7 +195,7 @@ class Warehouse(abc.ABC):
         return [
             self._tables.statement_for(target.table.name, target.columns[field], type_)
             for field in inexact_fields(target)
-            if (type_ := self._tables.declared_type(target, field))
+            if (type_ := self._tables.types.declared_type(target.table, field, target.columns[field]))
         ]
 
     def empty(self, emptied: Emptied) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from app.connectors.contract.schema import Digits, Kind, Table, type_name
 from app.connectors.destinations.dlt import columns as dlt
-from app.connectors.destinations.duckdb import tables as duckdb
+from app.connectors.destinations.duckdb.columns import TYPES as DUCKDB
 from app.connectors.destinations.parquet import types as parquet
-from app.connectors.destinations.postgres import columns as postgres
+from app.connectors.destinations.postgres.columns import TYPES as POSTGRES
 from app.connectors.destinations.singer import messages as singer
 from app.connectors.values import casting, times
 
@@ -61,7 +61,7 @@ def _singer(kind: Kind, digits: Digits | None) -> str:
 
 
 def _postgres(kind: Kind, digits: Digits | None) -> tuple[str, Holds]:
-    column = postgres.column("c", _PG_NAMES.get(type_ := postgres.new_type(kind, digits), type_))
+    column = POSTGRES.column("c", _PG_NAMES.get(type_ := POSTGRES.new_type(kind, digits), type_))
     return type_, column.holds
 
 
@@ -74,8 +74,8 @@ _PG_NAMES: Final = {
 
 
 def _duckdb(kind: Kind, digits: Digits | None) -> tuple[str, Holds]:
-    type_ = duckdb.new_type(kind, digits)
-    return type_, duckdb.column("c", type_).holds
+    type_ = DUCKDB.new_type(kind, digits)
+    return type_, DUCKDB.column("c", type_).holds
 
 
 def _parquet(kind: Kind, digits: Digits | None) -> tuple[str, Holds]:

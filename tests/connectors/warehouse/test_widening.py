@@ -12,8 +12,8 @@ import pytest
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.destinations.duckdb.destination import DuckdbDestination
 from app.connectors.destinations.duckdb.options import DuckdbDestinationOptions
-from app.connectors.destinations.postgres import columns as postgres_columns
 from app.connectors.destinations.postgres import destination
+from app.connectors.destinations.postgres.columns import TYPES
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.connectors.values.fitting import ValueRefusedError
 from app.domain.errors import SynclineError
@@ -155,7 +155,7 @@ def test_floats_that_a_new_table_has_committed_stay_floats(duckdb: Duckdb, tmp_p
 
 
 def test_the_statement_that_makes_floats_integers_rounds_none(postgres: Postgres) -> None:
-    statement = postgres_columns.alteration("made", postgres_columns.column("v", "double precision"), "bigint")
+    statement = TYPES.alteration("made", TYPES.column("v", "double precision"), "bigint")
     postgres.execute("CREATE TABLE made (v DOUBLE PRECISION)")
     postgres.execute("INSERT INTO made VALUES (9007199254740992), (-3), (NULL), (1.5)")
     with pytest.raises(psycopg.DataError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.destinations.duckdb import tables
+from app.connectors.destinations.duckdb.columns import TYPES
 from app.connectors.values.forms import DIGIT, OFFSET, UNORDERED
 from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
@@ -50,7 +50,7 @@ class DuckdbStage(Stage):
             self._connection.unregister(_BATCH)
 
     def _alteration(self, column: Column, staged: str) -> str:
-        return tables.alteration(self.name, tables.column(column.name, staged), column.type)
+        return TYPES.alteration(self.name, TYPES.column(column.name, staged), column.type)
 
     def release(self) -> None:
         self._file.make_room(more_columns=-len(self.columns))

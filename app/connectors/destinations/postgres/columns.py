@@ -12,6 +12,8 @@ from app.connectors.contract.schema import Kind
 from app.connectors.values import casting, times
 from app.connectors.values.fitting import Column
 from app.connectors.values.forms import DIGIT, OFFSET, UNORDERED
+from app.connectors.values.widening import Needed
+from app.connectors.warehouse.column_types import ColumnTypes
 from app.connectors.warehouse.layout import quoted
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from app.connectors.warehouse.session import Session
 
 # Numbers of unknown size become numeric: a double would change most decimal fractions of more than 15 digits.
-NEW_TYPES: dict[Kind, str] = {
+_NEW_TYPES: dict[Kind, str] = {
     Kind.BOOLEAN: "boolean",
     Kind.INTEGER: "bigint",
     Kind.BIG_INTEGER: "numeric",
@@ -102,35 +104,38 @@ def commented_columns(session: Session, table: str, comment: str) -> list[str]:
     return [name for (name,) in session.rows(_COMMENTED, table, comment)]
 
 
-def new_type(kind: Kind, digits: Digits | None) -> str:
-    """The type of a new column."""
-    if kind is Kind.DECIMAL and digits and digits.precision <= _MOST_DIGITS:
-        return f"numeric({digits.precision},{digits.scale})"
-    return NEW_TYPES[kind]
+class PostgresTypes(ColumnTypes):
+    def new_type(self, kind: Kind, digits: Digits | None) -> str:
+        if kind is Kind.DECIMAL and digits and digits.precision <= _MOST_DIGITS:
+            return f"numeric({digits.precision},{digits.scale})"
+        return _NEW_TYPES[kind]
+
+    def full_type(self, type_: str) -> str:
+        """The name by which `format_type` knows a new type."""
+        return _FULL_NAMES.get(type_, type_)
+
+    def column(self, name: str, type_name: str) -> Column:
+        holds = _holds(type_name)
+        return Column(name=name, type=type_name, holds=holds, arrow=_ARROW.get(type(holds)))
+
+    def alteration(self, table: str, column: Column, type_: str) -> str:
+        name = quoted(column.name)
+        using = f"{name}::{type_}"
+        if type_ == _NEW_TYPES[Kind.JSON]:
+            using = f"to_jsonb({name})"
+        elif isinstance(column.holds, casting.Floating):
+            # Cast directly, a double loses its last digits, or its fraction.
+            using = f"{name}::text::{type_}"
+            if type_ == _NEW_TYPES[Kind.INTEGER]:
+                using = f"CASE WHEN {name} = trunc({name}) THEN {name}::{type_} ELSE {using} END"
+        return f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {type_} USING {using}"
+
+    def _new_type_for(self, needed: Needed, *, declared: bool) -> str:
+        """A numeric needs no limit, and each change of one would write the table anew."""
+        return super()._new_type_for(needed if declared else Needed(needed.kind), declared=declared)
 
 
-def full_type(type_: str) -> str:
-    """The name by which `format_type` knows a new type."""
-    return _FULL_NAMES.get(type_, type_)
-
-
-def alteration(table: str, column: Column, type_: str) -> str:
-    """The statement that changes the type of a column and of its values."""
-    name = quoted(column.name)
-    using = f"{name}::{type_}"
-    if type_ == NEW_TYPES[Kind.JSON]:
-        using = f"to_jsonb({name})"
-    elif isinstance(column.holds, casting.Floating):
-        # Cast directly, a double loses its last digits, or its fraction.
-        using = f"{name}::text::{type_}"
-        if type_ == NEW_TYPES[Kind.INTEGER]:
-            using = f"CASE WHEN {name} = trunc({name}) THEN {name}::{type_} ELSE {using} END"
-    return f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {type_} USING {using}"
-
-
-def column(name: str, type_name: str) -> Column:
-    holds = _holds(type_name)
-    return Column(name=name, type=type_name, holds=holds, arrow=_ARROW.get(type(holds)))
+TYPES = PostgresTypes()
 
 
 def is_comparable(type_name: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyarrow import csv  # type: ignore[import-untyped]
 
-from app.connectors.destinations.postgres import columns as types
+from app.connectors.destinations.postgres import columns
 from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
 
@@ -39,7 +39,7 @@ class PostgresStage(Stage):
             csv.write_csv(rows, _CopyFile(copy), _WITHOUT_NAMES)
 
     def _alteration(self, column: Column, staged: str) -> str:
-        return types.alteration(self.name, types.column(column.name, staged), column.type)
+        return columns.TYPES.alteration(self.name, columns.TYPES.column(column.name, staged), column.type)
 
     def temporary(self, name: str) -> str:
         return quoted("pg_temp", name)
@@ -56,18 +56,18 @@ class PostgresStage(Stage):
 
     def fingerprint(self) -> str:
         # New columns come last. Values that end like this are in quotes, so only NULLs are stripped.
-        values = [types.equal_text(quoted(name), kind) for name, kind in self.columns.items()]
+        values = [columns.equal_text(quoted(name), kind) for name, kind in self.columns.items()]
         return f"rtrim(ROW({', '.join(values)})::text, ',)')"
 
     def comparable(self, name: str, alias: str) -> str:
         value = super().comparable(name, alias)
-        return value if types.is_comparable(self.columns[name]) else f"{value}::text"
+        return value if columns.is_comparable(self.columns[name]) else f"{value}::text"
 
     def _sort_expression(self, value: str, kind: str, path: tuple[str, ...]) -> str:
-        return types.sort_expression(value, kind, path)
+        return columns.sort_expression(value, kind, path)
 
     def _form(self, value: str, kind: str, path: tuple[str, ...]) -> str | None:
-        return types.form(value, kind, path)
+        return columns.form(value, kind, path)
 
     def _upsert(self) -> int:
         key = self.target.key

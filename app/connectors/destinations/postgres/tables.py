@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
-from app.connectors.destinations.postgres import columns as types
+from app.connectors.destinations.postgres import columns
 from app.connectors.destinations.postgres.obstacles import Change, check_obstacles, naming_obstacles
-from app.connectors.values.widening import Needed
 from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, quoted
 from app.connectors.warehouse.tables import Tables
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from app.connectors.contract.schema import Digits, Kind, Table
+    from app.connectors.contract.schema import Table
     from app.connectors.destinations.postgres.connection import PostgresSession
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.changes import Step
@@ -66,7 +65,7 @@ class _Unique(NamedTuple):
 
 class PostgresTables(Tables):
     def __init__(self, session: PostgresSession, *, schema: str, naming: Naming) -> None:
-        super().__init__(session, naming=naming)
+        super().__init__(session, columns.TYPES, naming=naming)
         self._postgres = session
         self._schema = schema
 
@@ -85,27 +84,11 @@ class PostgresTables(Tables):
         return name
 
     def columns_of(self, name: str) -> dict[str, tuple[str, str]]:
-        found = types.existing_columns(self._session, self.qualified(name))
+        found = columns.existing_columns(self._session, self.qualified(name))
         return {column: (column, kind) for column, kind in found}
 
     def _commented_columns(self, name: str, comment: str) -> list[str]:
-        return types.commented_columns(self._session, self.qualified(name), comment)
-
-    def new_type(self, kind: Kind, digits: Digits | None) -> str:
-        return types.new_type(kind, digits)
-
-    def full_type(self, type_: str) -> str:
-        return types.full_type(type_)
-
-    def alteration(self, qualified: str, column: Column, type_: str) -> str:
-        return types.alteration(qualified, column, type_)
-
-    def _new_type_for(self, needed: Needed, *, declared: bool) -> str:
-        """A numeric needs no limit, and each change of one would write the table anew."""
-        return super()._new_type_for(needed if declared else Needed(needed.kind), declared=declared)
-
-    def column(self, name: str, type_name: str) -> Column:
-        return types.column(name, type_name)
+        return columns.commented_columns(self._session, self.qualified(name), comment)
 
     def _refused_name(self, name: str) -> str | None:
         fits = name and len(name.encode()) <= _NAME_BYTES and "\0" not in name
@@ -135,7 +118,7 @@ class PostgresTables(Tables):
         return [self._checked(Change("add", qualified, lambda table: f"ALTER TABLE {table} {added}"))]
 
     def _retyping(self, qualified: str, column: Column, type_: str) -> Step:
-        statement = partial(types.alteration, column=column, type_=type_)
+        statement = partial(self.types.alteration, column=column, type_=type_)
         return self._checked(Change("retype", qualified, statement, column.name))
 
     def _relaxing(self, qualified: str, column: str) -> Step:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from app.connectors.destinations.duckdb.columns import TYPES
 from app.connectors.destinations.duckdb.file import TargetFile, translate_errors
-from app.connectors.destinations.duckdb.tables import DuckdbTables, column
+from app.connectors.destinations.duckdb.tables import DuckdbTables
 from app.connectors.warehouse.changes import take
 from app.domain.errors import ConfigurationError
 from tests.connectors.attempts import unheard
@@ -41,7 +42,9 @@ class Warehouse:
                 work(tables)
 
     def retype(self) -> None:
-        self.change(lambda tables: take([tables._retyping(tables.qualified("made"), column("v", "BIGINT"), "VARCHAR")]))
+        self.change(
+            lambda tables: take([tables._retyping(tables.qualified("made"), TYPES.column("v", "BIGINT"), "VARCHAR")])
+        )
 
     def relax(self) -> None:
         self.change(lambda tables: take([tables._relaxing(tables.qualified("made"), "v")]))

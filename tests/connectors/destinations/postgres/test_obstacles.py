@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.destinations.postgres import columns
+from app.connectors.destinations.postgres.columns import TYPES
 from app.connectors.destinations.postgres.connection import PostgresSession, connect, translate_errors
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.connectors.destinations.postgres.tables import PostgresTables
@@ -52,7 +52,7 @@ class Warehouse:
 
 
 def retyping(type_: str) -> Callable[[PostgresTables], None]:
-    return lambda tables: take([tables._retyping(QUOTED, columns.column("v", "bigint"), type_)])
+    return lambda tables: take([tables._retyping(QUOTED, TYPES.column("v", "bigint"), type_)])
 
 
 def drop_keys(tables: PostgresTables) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.connectors.contract.schema import Kind
-from app.connectors.destinations.postgres.columns import NEW_TYPES, column
+from app.connectors.destinations.postgres.columns import TYPES
 from app.connectors.sources.python.values import Refused, check_bookmark, plain_value
 from app.connectors.values.fitting import fit
 from app.connectors.values.inference import infer_kinds
@@ -125,7 +125,7 @@ def test_values_without_a_bottom_are_refused() -> None:
 def test_an_inferred_column_holds_the_values_that_it_was_inferred_from(records: list[dict[str, Any]]) -> None:
     kinds = infer_kinds(records, known=())
     assert set(kinds) == {name for record in records for name, value in record.items() if value is not None}
-    columns = {name: column(name, NEW_TYPES[kind]) for name, kind in kinds.items()}
+    columns = {name: TYPES.column(name, TYPES.new_type(kind, None)) for name, kind in kinds.items()}
     fit([plain_value(record)[0] for record in records], columns, table="t")
 
 
