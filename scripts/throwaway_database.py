@@ -1,4 +1,4 @@
-"""Runs a command with DATABASE_URL set to an empty database, which is dropped afterwards."""  # noqa: INP001 - a script
+"""Runs a command with DATABASE_URL set to an empty database, which is dropped afterwards; from the project's root."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tests.servers.postgres import create_database, drop_database, running_serve
 
 
 def main(command: list[str]) -> int:
+    if not command:
+        sys.exit(f"usage: {sys.argv[0]} COMMAND [ARGUMENT]...")
     with running_server() as server:
         url = create_database(server.url)
         try:

@@ -94,7 +94,11 @@ def _first(group: BaseExceptionGroup[Error], kind: type[Error]) -> Error:
 
 def _lines(error: SynclineError) -> list[str]:
     problems = getattr(error, "problems", None)
-    return [str(problem) for problem in problems] if problems else [str(error)]
+    if problems:
+        return [str(problem) for problem in problems]
+    # The API's answers have Classic's words, without a remedy.
+    remedy = getattr(error, "remedy", None)
+    return [f"{error}; {remedy}" if remedy else str(error)]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from app.config.sources import Source, read_source
 from app.config.substitution import Replaced
 from app.config.table_clashes import table_clashes
 from app.connectors.options.complaints import KeyPath, must_be
-from app.domain.choices import unknown_key
+from app.domain.choices import choose_one, unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.keys import Section
 
@@ -73,7 +73,8 @@ class Catalogue:
         if found := self.sources.get(source):
             return found
         problems = self.rejected.get(source)
-        raise UnknownSourceError(source, left_out=str(problems[0]) if problems else None)
+        remedy = choose_one(source, sorted(self.sources), none="the catalogue has no source")
+        raise UnknownSourceError(source, left_out=str(problems[0]) if problems else None, remedy=remedy)
 
     def find(self, source: str, collection: str) -> tuple[Source, Collection]:
         """The source and its collection of this name.
@@ -85,7 +86,8 @@ class Catalogue:
         owner = self.find_source(source)
         if found := owner.collections.get(collection):
             return owner, found
-        raise UnknownCollectionError(source, collection)
+        remedy = choose_one(collection, sorted(owner.collections), none="the source has no collection")
+        raise UnknownCollectionError(source, collection, remedy=remedy)
 
     def secrets(self) -> frozenset[str]:
         """Every string that must not be shown: the values of secret keys, wherever they are."""

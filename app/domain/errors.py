@@ -14,19 +14,21 @@ class ConfigurationError(SynclineError):
 
 
 class UnknownSourceError(ConfigurationError):
-    """The catalogue has no usable source with this id; `left_out` says why one was left out."""
+    """The catalogue has no usable source with this id; `left_out` says why one was left out, `remedy` what to write."""
 
-    def __init__(self, source: str, *, left_out: str | None = None) -> None:
+    def __init__(self, source: str, *, left_out: str | None = None, remedy: str | None = None) -> None:
         super().__init__(
             f"Source [{make_visible(source)}] " + ("doesn't exist" if left_out is None else f"is left out: {left_out}")
         )
+        self.remedy = remedy if left_out is None else None
 
 
 class UnknownCollectionError(ConfigurationError):
-    """The source has no collection with this name."""
+    """The source has no collection with this name; `remedy` says what to write instead."""
 
-    def __init__(self, source: str, collection: str) -> None:
+    def __init__(self, source: str, collection: str, *, remedy: str | None = None) -> None:
         super().__init__(f"Collection [{make_visible(collection)}] doesn't exist in source [{make_visible(source)}]")
+        self.remedy = remedy
 
 
 class CollectionBusyError(SynclineError):

@@ -240,9 +240,9 @@ def test_the_collections_printed_can_be_pasted(config: Path) -> None:
             "a source of type 'redis' cannot be discovered: list its collections in the catalogue",
         ),
         (["discover", "load", "--yaml"], "a source of type 'synthetic' offers only the collections that are"),
-        (["discover", "missing"], "Source [missing] doesn't exist"),
-        (["discover", "sh\u200bop\n"], r"Source [sh\u200bop\n] doesn't exist"),
-        (["test", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
+        (["discover", "missing"], "Source [missing] doesn't exist; choose one of "),
+        (["discover", "sh\u200bop\n"], r"Source [sh\u200bop\n] doesn't exist; did you mean 'shop'? choose one of "),
+        (["test", "load", "missing"], "Collection [missing] doesn't exist in source [load]; the only one is 'made'"),
         (["reset", "load", "missing"], "Collection [missing] doesn't exist in source [load]"),
         (
             ["backfill", "cache", "keys", "--from", "2024-01-01", "--to", "2024-01-02"],
