@@ -21,7 +21,7 @@ from app.bootstrap.environment import database_address, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
 from app.config.reader import load_catalogue
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.loops import first_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ _LOOK_SECONDS = 0.1
 def run_dev(
     settings: Settings, config: Path, *, host: str | None, port: int | None, data: Path, with_fail_points: bool = False
 ) -> None:
-    """Run everything until Ctrl-C. Not in an event loop: the embedded server must be started by the main thread."""
+    """Run everything until Ctrl-C. Not in an event loop: the embedded server must be started by the main thread.
+
+    Raises:
+        ConfigurationError: something that the user has configured cannot work.
+        DatabaseUnreachableError: the database cannot be reached, or the embedded server has ended.
+    """
     with ExitStack() as stack:
         environment = os.environ | {"SYNCLINE_DATA_DIR": str(data)}
         external = _external_database(settings)
@@ -48,14 +53,19 @@ def run_dev(
         host = host or DEFAULT_HOST
         bind(host, catalogue.server.port if port is None else port).close()
         prepare_data_dir(data)
-        environment |= external or _embedded_database(data, stack)
+        server = None
+        if external:
+            environment |= external
+        else:
+            server = _start_server(data, stack)
+            environment |= _name_server(server)
         # Loaded again, because it may refer to the parts of the database's address.
         catalogue = load_catalogue(config, environment)
         port = catalogue.server.port if port is None else port
         migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
         with asyncio.Runner() as runner:
             shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
-            runner.run(_run(shared, environment, host, port, catalogue))
+            runner.run(_run(shared, environment, host, port, catalogue, server=server))
 
 
 def _external_database(settings: Settings) -> dict[str, str] | None:
@@ -70,11 +80,16 @@ def _name_database(url: str) -> dict[str, str]:
     return url_parts(url) | {"DATABASE_URL": url, "DATABASE_DIRECT_URL": url}
 
 
-def _embedded_database(data: Path, stack: ExitStack) -> dict[str, str]:
-    """Start the embedded server. Returns the environment variables of its database."""
+def _start_server(data: Path, stack: ExitStack) -> EmbeddedPostgres:
+    """Start the embedded server, which ends with `stack`."""
     server = stack.enter_context(EmbeddedPostgres(home_below(data)))
     if not server.is_owned:
         raise _already_running(data)
+    return server
+
+
+def _name_server(server: EmbeddedPostgres) -> dict[str, str]:
+    """The environment variables of the embedded server's database."""
     tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
     parts = url_parts(tcp.render_as_string(hide_password=False))
     return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}
@@ -84,18 +99,42 @@ def _already_running(data: Path) -> ConfigurationError:
     return ConfigurationError(f"another 'syncline dev' is running on {data}: choose another --data or set DATABASE_URL")
 
 
-async def _run(shared: list[str], environment: dict[str, str], host: str, port: int, catalogue: Catalogue) -> None:
+async def _run(
+    shared: list[str],
+    environment: dict[str, str],
+    host: str,
+    port: int,
+    catalogue: Catalogue,
+    *,
+    server: EmbeddedPostgres | None,
+) -> None:
     signals = StopSignals.listen()
     children = Children(environment, signals.stop)
     async with asyncio.TaskGroup() as group:
         group.create_task(children.keep("API", ["api", *shared, "--host", host, "--port", str(port)]))
         group.create_task(children.keep("worker", ["worker", *shared]))
         group.create_task(_welcome(f"http://{_reachable(host)}:{port}", catalogue, environment, signals.stop))
+        if server is not None:
+            await _watch(server, signals.stop)
         await signals.stop.wait()
         click.echo("Stopping once running attempts have ended; press Ctrl-C again to hand them back now.", err=True)
         children.terminate()
         hurry = asyncio.create_task(_hurry(children, signals))
     hurry.cancel()
+
+
+async def _watch(server: EmbeddedPostgres, stop: asyncio.Event) -> None:
+    """Until `stop`. Without a database, children could not even hand their attempts back: they are killed with `dev`.
+
+    Raises:
+        DatabaseUnreachableError: the server has ended.
+    """
+    while not stop.is_set():
+        if server.has_ended():
+            raise DatabaseUnreachableError(
+                f"the embedded PostgreSQL has ended, see {server.log}: start 'syncline dev' again"
+            )
+        await first_of(stop, timeout=_LOOK_SECONDS)
 
 
 async def _hurry(children: Children, signals: StopSignals) -> None:

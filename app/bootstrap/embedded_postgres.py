@@ -93,6 +93,14 @@ class EmbeddedPostgres:
         return self._server is not None
 
     @property
+    def log(self) -> Path:
+        return self._home / "postgres.log"
+
+    def has_ended(self) -> bool:
+        """Whether the server that this process has started runs no more, though nobody has stopped it."""
+        return self._server is not None and self._server.poll() is not None
+
+    @property
     def tcp(self) -> TcpAddress:
         """The address on the loopback interface, where the same role needs a password."""
         password = (self._home / "password").read_text()
@@ -150,7 +158,7 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise DatabaseUnreachableError(
                     f"another process holds {self._home / 'owner.lock'}, but its PostgreSQL was not ready "
-                    f"within {START_SECONDS:.0f} s: see {self._home / 'postgres.log'}"
+                    f"within {START_SECONDS:.0f} s: see {self.log}"
                 )
             time.sleep(_POLL_SECONDS)
         return True

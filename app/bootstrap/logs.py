@@ -42,6 +42,8 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[libraries])
+    # At an outage it warns with a traceback for every connection; what needs one says so itself, in a line.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 
 def _console_renderer() -> structlog.dev.ConsoleRenderer:

@@ -197,6 +197,20 @@ def test_kill_9_leaves_no_process_behind(dev: Dev) -> None:
     dev.welcomed()
 
 
+def test_everything_ends_with_the_database(dev: Dev) -> None:
+    first = dev.start()
+    dev.welcomed()
+    dev.start_a_tap()
+    home = dev.data / "postgres"
+    os.kill(int((home / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    assert first.wait(timeout=60) == 3
+    told = f"syncline: the embedded PostgreSQL has ended, see {home / 'postgres.log'}: start 'syncline dev' again"
+    assert told in dev.output()
+    wait_until("nothing is left", lambda: not dev.processes())
+    dev.start()
+    dev.welcomed()
+
+
 def test_a_token_can_be_made_beside_it(dev: Dev) -> None:
     code, text = a_token(dev)
     assert code == 2, text
