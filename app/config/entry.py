@@ -100,15 +100,20 @@ class Entry:
     def refuse_type(self, written: Mapping[str, Any], what: str, valid: Sequence[str]) -> None:
         """Note why the `type` in `written` is not one of `valid`; `what` is a source type or a destination type."""
         type_ = written.get("type")
-        misspelled = next((key for key in written if nearest(key, ["type"])), None)
+        misspelled = misspelling_of("type", written)
         if isinstance(type_, list | dict):
             self.refuse(("type",), must_be(("a string",), type_))
         elif type_ not in (None, ""):
             self.refuse(("type",), unknown_name(what, type_, valid))
-        elif misspelled not in (None, "type"):
-            self.refuse((str(misspelled),), "unknown key; did you mean 'type'?")
+        elif misspelled is not None:
+            self.refuse((misspelled,), "unknown key; did you mean 'type'?")
         else:
             self.refuse(("type",), f"is missing; {choose_one(self.id, valid)}")
+
+
+def misspelling_of(key: str, written: Mapping[str, Any]) -> str | None:
+    """What was probably written instead of `key`."""
+    return None if key in written else next((str(other) for other in written if nearest(str(other), [key])), None)
 
 
 def _as_written(path: KeyPath, written_at: Mapping[str, KeyPath]) -> KeyPath:

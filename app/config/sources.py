@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
 from app.config.columns import check_columns
+from app.config.entry import misspelling_of
 from app.config.sections import WrittenSource
 from app.config.written import with_plain_numbers
 from app.connectors.contract.intervals import why_not_in_windows
@@ -69,9 +70,9 @@ def read_source(
         entry.refuse_type(written, "source type", SOURCE_TYPES)
     else:
         _check_config(entry, _read_config(entry, kind.options, written), written)
-    _check_destinations(entry, written.get("destinations"), destinations)
+    _check_destinations(entry, written, destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
-    if needs_collections and not written.get("collections"):
+    if needs_collections and not written.get("collections") and not misspelling_of("collections", written):
         entry.refuse(("collections",), "needs at least one collection")
     _check_collections(entry, written.get("collections"), type_)
     source = entry.validate(WrittenSource, written)
@@ -136,8 +137,9 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
             entry.refuse(("collections", index), complaint)
 
 
-def _check_destinations(entry: Entry, names: Any, defined: Mapping[str, Destination | None]) -> None:
-    if not names:
+def _check_destinations(entry: Entry, source: Mapping[str, Any], defined: Mapping[str, Destination | None]) -> None:
+    names = source.get("destinations")
+    if not names and not misspelling_of("destinations", source):
         known = choose_one("", sorted(defined), none="none is defined")
         entry.refuse(("destinations",), f"needs at least one destination; {known}")
     listed = [(("destinations", index), name) for index, name in enumerate(names)] if isinstance(names, list) else []

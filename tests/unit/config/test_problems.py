@@ -14,6 +14,7 @@ from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
 from app.connectors.kinds import DESTINATION_TYPES, SOURCE_TYPES
 from app.connectors.options.complaints import complaints
+from app.domain.choices import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,6 +239,17 @@ def test_a_separate_file_and_its_catalogue_are_not_mixed(tmp_path: Path) -> None
     (tmp_path / "b.yaml").write_text("s: {type: synthetic, destinations: d, collections: a, x: 1}")
     places = [problem.place.rpartition("/")[2] for problem in examine_config(path, {}).problems]
     assert places == ["a.yaml:4", "b.yaml:1", "b.yaml:1", "b.yaml:1"]
+
+
+@pytest.mark.parametrize("misspelled", ["destination: nowhere", "Collections: [a]", "colections: [a]"])
+def test_a_misspelled_list_is_one_problem_of_that_key(misspelled: str) -> None:
+    key = misspelled.split(":", maxsplit=1)[0]
+    right = {"destinations": "[nowhere]", "collections": "[a]"}
+    kept = [f"{name}: {value}" for name, value in right.items() if nearest(key, [name]) is None]
+    source = ", ".join(["type: synthetic", *kept, misspelled])
+    catalogue = load_catalogue(f"sources: {{s: {{{source}}}}}\ndestinations: {{nowhere: {{type: none}}}}", {})
+    (problem,) = catalogue.rejected["s"]
+    assert f": sources.s.{key}: unknown key; did you mean '" in str(problem)
 
 
 def test_collections_without_a_name_are_not_taken_for_the_same_one() -> None:
