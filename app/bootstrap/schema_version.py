@@ -45,6 +45,16 @@ def schema_problem(version: str | None) -> str | None:
     return f"the database schema is {state}, but this release needs {head()}: run 'syncline migrate'"
 
 
+def pending_migrations(version: str | None) -> list[tuple[str, str]]:
+    """What `syncline migrate` would do with a schema of this version: each migration and its title, in order."""
+    follows = {followed: (revision, title) for followed, revision, title in map(_describe, _texts())}
+    pending: list[tuple[str, str]] = []
+    while step := follows.get(version):
+        pending.append(step)
+        version = step[0]
+    return pending
+
+
 async def require_schema(reader: Reader) -> None:
     """Refuse a database whose schema is older than this release's.
 
@@ -53,6 +63,13 @@ async def require_schema(reader: Reader) -> None:
     """
     if problem := schema_problem(await reader.get_schema_version()):
         raise SchemaVersionError(problem)
+
+
+def _describe(text: str) -> tuple[str | None, str, str]:
+    """The version before, the version after, and the first line of the docstring."""
+    before = _FOLLOWS.search(text)
+    [after] = _REVISION.findall(text)
+    return before[1] if before else None, after, text.partition("\n")[0].removeprefix('"""')
 
 
 def _known_revisions() -> set[str]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from app.config.catalogue import Catalogue
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -29,6 +31,11 @@ def examine_config(path: Path, environment: Mapping[str, str]) -> Findings:
         catalogue = load_catalogue(path, environment)
     except CatalogueError as error:
         return Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
+    return findings_in(catalogue)
+
+
+def findings_in(catalogue: Catalogue) -> Findings:
+    """The same about a catalogue that can be used."""
     return Findings(
         problems=tuple(catalogue.problems),
         warnings=tuple(in_file_order(catalogue.warnings)),

@@ -257,6 +257,30 @@ async def connect(
     return await _patiently(begin, direct_url, patience_seconds)
 
 
+async def connect_to_look(
+    url: str, *, name: str, seconds: float, settings: Mapping[str, str] = {}
+) -> asyncpg.Connection[asyncpg.Record]:
+    """Open a single connection to a database in any state, whose settings stay as they are except for `settings`.
+
+    Connecting and each statement take at most `seconds`.
+
+    Raises:
+        DatabaseUnreachableError: the server did not answer.
+        ConfigurationError: the server refuses the user, password or database, or it is a pooler and refuses `settings`.
+    """
+
+    async def begin() -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(
+            url,
+            timeout=seconds,
+            command_timeout=seconds,
+            server_settings={"application_name": name, **settings},
+            statement_cache_size=0,
+        )
+
+    return await _patiently(begin, url, 0)
+
+
 async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_seconds: float) -> Begun:
     """Call `begin` until it succeeds or the time is over; it fails while the server is down or starting."""
     deadline = asyncio.get_running_loop().time() + patience_seconds

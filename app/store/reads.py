@@ -76,6 +76,21 @@ class LogFilter:
     limit: int = 0
 
 
+async def fetch_schema_version(database: Pool | asyncpg.Connection[asyncpg.Record]) -> str | None:
+    """The database's migration; None before the first one."""
+    try:
+        version: str | None = await database.fetchval(_SQL["schema_version"])
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return None
+    return version
+
+
+async def fetch_projection_lags(database: Pool | asyncpg.Connection[asyncpg.Record]) -> dict[str, float]:
+    """The lag of each asynchronous projection behind the events, in seconds."""
+    rows = await database.fetch(_SQL["projection_lags"])
+    return {row["projection"]: row["seconds"] for row in rows}
+
+
 class Reader:
     """The queries of the API.
 
@@ -101,16 +116,11 @@ class Reader:
 
     async def get_schema_version(self) -> str | None:
         """The database's migration; None before the first one."""
-        try:
-            version: str | None = await self._pool.fetchval(_SQL["schema_version"])
-        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-            return None
-        return version
+        return await fetch_schema_version(self._pool)
 
     async def get_projection_lags(self) -> dict[str, float]:
         """The lag of each asynchronous projection behind the events, in seconds."""
-        rows = await self._pool.fetch(_SQL["projection_lags"])
-        return {row["projection"]: row["seconds"] for row in rows}
+        return await fetch_projection_lags(self._pool)
 
     async def get_task(self, task: UUID) -> Row | None:
         """The task's row, with `progress` while it runs; None if there is no such task."""

@@ -73,12 +73,24 @@ async def check_session(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     Raises:
         ConfigurationError: it does not, which happens behind a pooler.
     """
-    [row] = await pool.fetch(_SQL["session"])
+    unsafe, unwanted = await find_session_problems(pool)
+    if unwanted:
+        _logger.warning("database.misconfigured", error=unwanted)
+    if unsafe:
+        raise ConfigurationError(f"DATABASE_URL: {unsafe}")
+
+
+async def find_session_problems(
+    database: asyncpg.Pool[asyncpg.Record] | asyncpg.Connection[asyncpg.Record],
+) -> tuple[str | None, str | None]:
+    """Why tasks are not safe with the settings of a session, and why long statements are aborted; None if neither."""
+    [row] = await database.fetch(_SQL["session"])
     session = dict(row)
-    if unwanted := _find_wrong(session, _WANTED):
-        _logger.warning("database.misconfigured", error=f"long statements are aborted: {_fix(session, unwanted)}")
-    if unsafe := _find_wrong(session, _NEEDED):
-        raise ConfigurationError(f"DATABASE_URL: tasks are not safe with {_fix(session, unsafe)}")
+    unsafe, unwanted = _find_wrong(session, _NEEDED), _find_wrong(session, _WANTED)
+    return (
+        f"tasks are not safe with {_fix(session, unsafe)}" if unsafe else None,
+        f"long statements are aborted: {_fix(session, unwanted)}" if unwanted else None,
+    )
 
 
 def _find_wrong(session: Mapping[str, Any], right: Mapping[str, Sequence[str | None]]) -> dict[str, str | None]:

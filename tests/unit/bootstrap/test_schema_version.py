@@ -7,7 +7,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from app.bootstrap.migrations import alembic_config
-from app.bootstrap.schema_version import head, schema_problem
+from app.bootstrap.schema_version import head, pending_migrations, schema_problem
 
 
 def test_the_version_is_the_one_that_alembic_migrates_to() -> None:
@@ -29,3 +29,11 @@ def test_older_schemas_are_refused_and_newer_ones_are_not() -> None:
 def test_the_services_load_no_tool_of_migrations(process: str) -> None:
     tested = f"import sys, app.bootstrap.{process}; sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", tested], check=False).returncode == 0
+
+
+def test_what_a_migration_would_do_is_all_that_follows_the_version() -> None:
+    scripts = [*ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+    steps = [(script.revision, script.doc) for script in scripts]
+    assert pending_migrations(None) == steps
+    assert pending_migrations(scripts[2].revision) == steps[3:]
+    assert pending_migrations(head()) == pending_migrations("ffff") == []
