@@ -1,0 +1,47 @@
+"""The catalogue, as `syncline check` sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.bootstrap.environment import config_path, substitution_environment
+from app.config.check import Findings, findings_in
+from app.config.problems import CatalogueError, in_file_order
+from app.config.reader import load_catalogue
+from app.doctor.bounded import in_thread
+from app.doctor.finding import fail, ok, warn
+from app.domain.counts import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.config.problems import Problem
+    from app.doctor.finding import Finding
+    from app.doctor.installation import Installation
+
+_NAME: Final = "catalogue"
+
+
+async def look(installation: Installation) -> list[Finding]:
+    """What is wrong with the catalogue; the installation then has it, if it can be used."""
+    if installation.config is None and installation.settings.config is None:
+        return [warn(_NAME, "none is named, so none was looked at", "Use --config FILE or set SYNCLINE_CONFIG.")]
+    path = config_path(installation.settings, installation.config)
+    environment = substitution_environment(installation.settings)
+    try:
+        installation.catalogue = await in_thread(lambda: load_catalogue(path, environment))
+        found = findings_in(installation.catalogue)
+    except CatalogueError as error:
+        found = Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
+    findings = [
+        fail(_NAME, f"{path} has {count(len(found.problems), 'problem')}", _lines(found.problems))
+        if found.problems
+        else ok(_NAME, f"{path}: {count(found.sources, 'source')} with {count(found.collections, 'collection')}")
+    ]
+    if found.warnings:
+        findings.append(warn(_NAME, count(len(found.warnings), "warning"), _lines(found.warnings)))
+    return findings
+
+
+def _lines(problems: Sequence[Problem]) -> str:
+    return "\n".join(map(str, problems))

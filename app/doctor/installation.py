@@ -1,0 +1,71 @@
+"""The installation that is examined: its settings, its database and its catalogue."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from app.store.database import UNREACHABLE, connect_to_look
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import asyncpg
+
+    from app.config.catalogue import Catalogue
+    from app.config.settings import Settings
+    from app.store.address import DatabaseAddress
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+SECONDS: Final = 5.0
+"""The longest time for one check, for a connection and for each statement."""
+
+READ_ONLY: Final = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": f"{SECONDS * 1000:.0f}",
+    "application_name": "syncline doctor",
+}
+
+
+@dataclass(slots=True)
+class Installation:
+    """`config` is the file that the command line names; `catalogue` is None until it was read, or if it cannot be."""
+
+    settings: Settings
+    config: Path | None
+    address: DatabaseAddress | None = None
+    catalogue: Catalogue | None = field(default=None, repr=False)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Connection]:
+        """A session with the database itself, past a pooler. It cannot write."""
+        async with _session(self._address.direct, settings=READ_ONLY) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def connected_as_service(self) -> AsyncIterator[Connection]:
+        """A transaction as API and workers have it, through the pooler and with its settings. It cannot write."""
+        async with _session(self._address.url) as connection, connection.transaction(readonly=True):
+            yield connection
+
+    @property
+    def _address(self) -> DatabaseAddress:
+        if self.address is None:
+            raise RuntimeError("the database's address is not known yet")
+        return self.address
+
+
+@asynccontextmanager
+async def _session(url: str, settings: dict[str, str] | None = None) -> AsyncIterator[Connection]:
+    connection = await connect_to_look(url, name="syncline doctor", seconds=SECONDS, settings=settings or {})
+    try:
+        yield connection
+    except BaseException:
+        # After a timeout the connection may be in the middle of an answer.
+        connection.terminate()
+        raise
+    with suppress(*UNREACHABLE):
+        await connection.close(timeout=1)

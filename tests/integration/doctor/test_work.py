@@ -1,0 +1,82 @@
+"""What the doctor sees of workers, tasks, schedules and projections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.doctor import work
+from tests.harness import FOREVER
+from tests.integration.doctor.looking import installation_at, look, look_once
+
+if TYPE_CHECKING:
+    from tests.harness import Store
+
+ADD_SCHEDULE = """
+INSERT INTO syncline.schedules
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, next_fire_at, active, updated_at)
+VALUES ('s', $1, 'none', 1, '@hourly', 'UTC', 'skip', syncline.clock() + interval '1 second', true, syncline.clock())
+"""
+
+
+async def test_without_a_worker_nothing_is_claimed(store: Store, database_url: str) -> None:
+    found = await look_once(work.look_at_workers, installation_at(database_url))
+    assert found == (
+        "workers",
+        "warn",
+        "none is alive: nothing is claimed and no schedule fires",
+        "Start 'syncline worker'.",
+    )
+    worker = await store.worker()
+    await store.claimed(worker)
+    found = await look_once(work.look_at_workers, installation_at(database_url))
+    assert found == ("workers", "ok", "1 worker alive, 1 of 8 slots in use; release 1", "")
+
+
+async def test_a_lost_worker_is_named(store: Store, database_url: str) -> None:
+    await store.worker(lease=FOREVER)
+    await store.worker(lease=-FOREVER)
+    await store.worker(lease=2 * FOREVER)
+    alive, lost = await look(work.look_at_workers, installation_at(database_url))
+    assert alive[1:3] == ("ok", "2 workers alive, 0 of 16 slots in use; release 1")
+    assert lost[1:3] == ("warn", "1 lost in the last hour: here (pid 1)")
+
+
+async def test_tasks_that_wait_for_long_are_warned_of(store: Store, database_url: str) -> None:
+    await store.schedule()
+    found = await look_once(work.look_at_queue, installation_at(database_url))
+    assert found[1:3] == ("ok", "1 task waiting, 0 running")
+    await store.move_clock("1 hour")
+    _, state, text, _ = await look_once(work.look_at_queue, installation_at(database_url))
+    assert state == "warn"
+    assert text.startswith("1 task waiting, 0 running; the oldest has been waiting for 1h")
+
+
+async def test_a_schedule_that_should_have_fired_is_a_failure(store: Store, database_url: str) -> None:
+    for collection in ("first", "busy"):
+        await store.admin.execute(ADD_SCHEDULE, collection)
+    # Its next task waits for this one.
+    await store.schedule("busy")
+    found = await look_once(work.look_at_schedules, installation_at(database_url))
+    assert found == ("schedules", "ok", "2 schedules, none is late", "")
+    await store.move_clock("1 hour")
+    _, state, text, _ = await look_once(work.look_at_schedules, installation_at(database_url))
+    assert state == "fail"
+    assert text.startswith("1 of 2 schedules should have fired: s.first is 59m")
+
+
+async def test_a_projection_that_is_far_behind_is_warned_of(store: Store, database_url: str) -> None:
+    found = await look_once(work.look_at_projections, installation_at(database_url))
+    assert found == ("projections", "ok", "daily_collection_stats is 0s behind the events", "")
+    await store.schedule()
+    await store.move_clock("1 hour")
+    _, state, text, remedy = await look_once(work.look_at_projections, installation_at(database_url))
+    assert state == "warn"
+    assert text.startswith("daily_collection_stats is 1h")
+    assert remedy.startswith("See whether a worker is alive and no old transaction is open")
+
+
+async def test_in_an_old_schema_what_cannot_be_seen_is_said(store: Store, database_url: str) -> None:
+    await store.admin.execute("ALTER TABLE syncline.workers RENAME COLUMN release TO version")
+    _, state, text, remedy = await look_once(work.look_at_workers, installation_at(database_url))
+    assert (state, remedy) == ("warn", "Run 'syncline migrate'.")
+    assert text.startswith("cannot be seen in a schema of this version: column w.release does not exist")
