@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.destinations import destinations
+from app.cli.doctor import doctor
 from app.cli.running import (
     config_option,
     reporting_output_errors,
@@ -178,6 +179,7 @@ def verify() -> None:
 
 cli.add_command(sources)
 cli.add_command(destinations)
+cli.add_command(doctor)
 cli.add_command(token)
 
 
