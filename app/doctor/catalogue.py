@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.doctor.installation import Installation
 
 _NAME: Final = "catalogue"
+_SHOWN: Final = 20
 
 
 async def look(installation: Installation) -> list[Finding]:
@@ -44,4 +45,7 @@ async def look(installation: Installation) -> list[Finding]:
 
 
 def _lines(problems: Sequence[Problem]) -> str:
-    return "\n".join(map(str, problems))
+    lines = [str(problem) for problem in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"… and {len(problems) - _SHOWN} more: run 'syncline check'.")
+    return "\n".join(lines)

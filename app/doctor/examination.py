@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What looks at one subject, in `seconds` at most; `name` is that of the finding if it cannot."""
+    """What looks at one subject, in `seconds` at most; `name` is that of the finding if it cannot.
+
+    `seconds` is None if it has limits of its own.
+    """
 
     name: str
     look: Callable[[Installation], Awaitable[Iterable[Finding]]]
-    seconds: float = SECONDS
+    seconds: float | None = SECONDS
 
 
 HERE: Final = (
@@ -50,9 +53,9 @@ IN_SCHEMA: Final = (
     Check("queue", work.look_at_queue),
     Check("schedules", work.look_at_schedules),
 )
-# The libraries behind some sources take seconds to import. Each host has a limit of its own.
+# The libraries behind some sources take seconds to import.
 CATALOGUE: Final = Check("catalogue", catalogue.look, seconds=60)
-NETWORK: Final = Check("network", network.look, seconds=60)
+NETWORK: Final = Check("network", network.look, seconds=None)
 
 
 async def examine(installation: Installation, *, tell: Callable[[str], None] | None = None) -> list[Finding]:

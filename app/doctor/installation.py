@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import asyncpg
+
+from app.domain.errors import ConfigurationError
 from app.store.database import UNREACHABLE, connect_to_look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    import asyncpg
 
     from app.config.catalogue import Catalogue
     from app.config.settings import Settings
@@ -41,8 +42,18 @@ class Installation:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:
-        """A session with the database itself, past a pooler. It cannot write."""
-        async with _session(self._address.direct, settings=READ_ONLY) as connection:
+        """A session with the database itself, past a pooler. It cannot write.
+
+        What should lead past the pooler may be another one in session mode, which refuses settings at the start.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(_session(self._address.direct, settings=READ_ONLY))
+            except ConfigurationError as error:
+                if not (self._address.pooled and isinstance(error.__cause__, asyncpg.ProtocolViolationError)):
+                    raise
+                connection = await stack.enter_async_context(_session(self._address.direct))
+                await stack.enter_async_context(connection.transaction(readonly=True))
             yield connection
 
     @asynccontextmanager

@@ -24,34 +24,35 @@ FULL: Final = 0.9
 async def look_for_pooler(installation: Installation) -> list[Finding]:
     """Whether what must be the server is a pooler, and whether a pooler's sessions have the settings they need."""
     async with installation.connected() as connection:
-        changed = [
-            name for name, value in (await fetch_settings(connection, [*READ_ONLY])).items() if value != READ_ONLY[name]
-        ]
-        if changed or await fetch_process(connection) != connection.get_server_pid():
-            return [_undeclared(installation, changed)]
+        found = await fetch_settings(connection, [*READ_ONLY])
+        lost = [name for name, value in READ_ONLY.items() if found.get(name) != value]
+        bypassed = not lost and await fetch_process(connection) == connection.get_server_pid()
         identity = await fetch_identity(connection)
     if installation.address is None or not installation.address.pooled:
-        return [ok("pooler", "none in between")]
+        return [ok("pooler", "none in between") if bypassed else _undeclared(lost)]
     async with installation.connected_as_service() as connection:
         if await fetch_identity(connection) != identity:
-            return [
-                fail(
-                    "pooler",
-                    "DATABASE_URL and DATABASE_DIRECT_URL lead to different databases",
-                    "Let both lead to the same one, the first through the pooler.",
-                )
-            ]
-        return await _settings_behind_pooler(connection)
+            text = "DATABASE_URL and DATABASE_DIRECT_URL lead to different databases"
+            return [fail("pooler", text, "Let both lead to the same one, the first through the pooler.")]
+        findings = await _settings_behind_pooler(connection)
+    return findings if bypassed else [*findings, _not_bypassed()]
 
 
-def _undeclared(installation: Installation, changed: list[str]) -> Finding:
-    pooled = installation.address is not None and installation.address.pooled
-    name = "DATABASE_DIRECT_URL" if pooled else "DATABASE_URL"
-    lost = f" and does not pass on {', '.join(changed)}" if changed else ""
+def _undeclared(lost: list[str]) -> Finding:
+    """A pooler also drops settings, unless it refuses them."""
+    dropped = f" and does not pass on {', '.join(lost)}" if lost else ""
     return fail(
         "pooler",
-        f"{name} leads to a pooler, which stands between Syncline and the server{lost}",
+        f"DATABASE_URL leads to a pooler, which stands between Syncline and the server{dropped}",
         "Set DATABASE_DIRECT_URL to the address of the server itself; see Poolers in docs/operations.md.",
+    )
+
+
+def _not_bypassed() -> Finding:
+    return warn(
+        "pooler",
+        "DATABASE_DIRECT_URL leads to a pooler too",
+        "Let it lead to the server itself, or be sure that this pooler is in session mode.",
     )
 
 

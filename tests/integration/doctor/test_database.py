@@ -144,15 +144,21 @@ async def test_a_pooler_that_refuses_settings_is_named_with_the_way_round_it() -
 
 
 @asynccontextmanager
-async def other_process(url: str, tcp: TcpServer) -> AsyncIterator[str]:
+async def pooling(url: str, tcp: TcpServer, *, refuses: bytes = b"nothing") -> AsyncIterator[str]:
     """The same database by way of what names a process of its own to clients, as poolers do.
 
-    PostgreSQL's protocol, BackendKeyData: `K`, the length 12, the process, and a secret.
+    PostgreSQL's protocol, BackendKeyData: `K`, the length 12, the process, and a secret. A start with `refuses` in it
+    is refused as pgbouncer does.
     """
+    error = b"SFATAL\0C08P01\0Munsupported startup parameter: " + refuses + b"\0\0"
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter) -> None:
         try:
             while chunk := await reader.read(65536):
+                if b"\0user\0" in chunk and refuses in chunk:
+                    client.write(b"E" + (len(error) + 4).to_bytes(4) + error)
+                    client.close()
+                    return
                 before, mark, after = chunk.partition(b"K\0\0\0\x0c")
                 writer.write(before + mark + (b"\0\0\0\x01" + after[4:] if mark else after))
         finally:
@@ -160,7 +166,8 @@ async def other_process(url: str, tcp: TcpServer) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         their_reader, their_writer = await asyncio.open_connection(tcp["host"], tcp["port"])
-        await asyncio.gather(forward(reader, their_writer), forward(their_reader, writer), return_exceptions=True)
+        ways = forward(reader, their_writer, writer), forward(their_reader, writer, writer)
+        await asyncio.gather(*ways, return_exceptions=True)
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
@@ -168,8 +175,23 @@ async def other_process(url: str, tcp: TcpServer) -> AsyncIterator[str]:
         yield f"postgresql://{login}@127.0.0.1:{port}/{database_name(url)}"
 
 
+async def test_what_leads_past_a_pooler_may_be_one_in_session_mode(database_url: str, tcp_postgres: TcpServer) -> None:
+    async with pooling(database_url, tcp_postgres, refuses=b"default_transaction_read_only") as direct:
+        installation = installation_at(database_url, direct=direct)
+        found = await look(sessions.look_for_pooler, installation)
+        assert found[-1][1:3] == ("warn", "DATABASE_DIRECT_URL leads to a pooler too")
+        async with installation.connected() as connection:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await connection.execute("CREATE TABLE public.never (id int)")
+            await connection.execute("ROLLBACK AND CHAIN")
+        assert (await look_once(schema.look, installation))[1] == "ok"
+        alone = await look_once(server.look, installation_at(direct))
+    assert alone[1] == "fail"
+    assert "is not PostgreSQL itself" in alone[2]
+
+
 async def test_a_pooler_that_nobody_declared_is_found(database_url: str, tcp_postgres: TcpServer) -> None:
-    async with other_process(database_url, tcp_postgres) as url:
+    async with pooling(database_url, tcp_postgres) as url:
         name, state, text, remedy = await look_once(sessions.look_for_pooler, installation_at(url))
     assert (name, state) == ("pooler", "fail")
     assert text == "DATABASE_URL leads to a pooler, which stands between Syncline and the server"

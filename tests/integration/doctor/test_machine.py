@@ -103,6 +103,17 @@ async def test_the_catalogue_s_problems_and_warnings_are_those_of_check(tmp_path
     assert "notifications.slack.url: is accepted but has no effect yet" in warnings[3]
 
 
+async def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
+    sources = "".join(f"  s{number}: {{type: nothing}}\n" for number in range(30))
+    text = f"sources:\n{sources}destinations: {{}}\n"
+    _, state, _, remedy = await look_once(catalogue.look, with_catalogue(tmp_path / "syncline.yaml", text))
+    first, *_, last = remedy.splitlines()
+    assert state == "fail"
+    assert ":2: sources.s0" in first
+    assert last.endswith(" more: run 'syncline check'.")
+    assert len(remedy.splitlines()) == 21
+
+
 async def test_a_catalogue_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "syncline.yaml"
     installation = with_catalogue(path, "sources: [")
