@@ -93,6 +93,7 @@ async def test_short_secrets_and_numbers_are_masked_too(tmp_path: Path) -> None:
         "api_key": {"a": "ghi"},
         "empty_password": "",
         "pin": 1234567,
+        "command": ["tap", "--password", "abc", "--fast"],
     }
     contents = await bundle_of(tmp_path / "syncline.yaml", catalogue_with(value))
     note = json.loads(contents["catalogue.json"])["destinations"]["other"]["note"]
@@ -102,6 +103,7 @@ async def test_short_secrets_and_numbers_are_masked_too(tmp_path: Path) -> None:
         "api_key": {"a": "***"},
         "empty_password": "",
         "pin": "***",
+        "command": ["tap", "--password", "***", "--fast"],
     }
 
 
@@ -134,6 +136,12 @@ async def test_the_environment_and_the_store_leave_no_secret_and_no_row_in_it(
     assert settings["environment"]["SYNCLINE_DATA_DIR"] == str(tmp_path / "data")
     assert settings["postgres"]["server_encoding"] == "UTF8"
     assert json.loads(contents["notes.json"]) == []
+
+
+async def test_a_webhook_s_url_is_a_secret_even_in_a_catalogue_that_cannot_be_used(tmp_path: Path) -> None:
+    contents = await bundle_of(tmp_path / "syncline.yaml", PLAIN.replace("server:", "servr:"))
+    assert json.loads(contents["catalogue.json"])["notifications"] == {"slack": {"url": "***"}}
+    assert [name for name, content in contents.items() if SECRET in content] == []
 
 
 async def test_sources_in_a_file_of_their_own_are_in_it(tmp_path: Path) -> None:
