@@ -12,6 +12,7 @@ from app.cli.running import config_option, json_text, reports_errors, run_loop, 
 from app.cli.trials import tell
 from app.cli.values import PATH
 from app.domain.counts import count
+from app.domain.lines import split_lines
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
     for each in findings:
         state = click.style(each.state.ljust(_STATE_WIDTH), fg=_COLOURS[each.state], bold=each.state != "ok")
         click.echo(f"{state}  {make_visible(each.name).ljust(width)}  {make_visible(each.text)}", color=colour)
-        for line in each.remedy.splitlines():
+        for line in split_lines(each.remedy):
             click.echo(f"{indent}{make_visible(line)}")
     click.echo(_summary(findings))
 

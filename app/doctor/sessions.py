@@ -76,7 +76,7 @@ async def look_at_settings(installation: Installation) -> list[Finding]:
         found = await fetch_settings(connection, [*_UNSAFE])
     off = [name for name, value in found.items() if value == "off"]
     if not off:
-        return [ok("settings", f"{', '.join(_UNSAFE)} are on")]
+        return [ok("settings", "fsync, full_page_writes and autovacuum are on")]
     return [
         warn(
             "settings", f"{name} is off: {_UNSAFE[name]}", f"Set {name} = on in postgresql.conf and reload the server."

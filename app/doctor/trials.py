@@ -36,8 +36,8 @@ async def _judge(installation: Installation, kind: str, awaited: Awaitable[list[
     trials = await awaited
     problems = iter(locate(installation.settings, installation.config, trials))
     return [
-        ok(f"{kind} {trial.name}", f"{trial.tried}: {trial.found or 'ok'}")
+        ok(f"{kind} {trial.name}", f"tried: {trial.tried}" + (f"; found {trial.found}" if trial.found else ""))
         if trial.error is None
-        else fail(f"{kind} {trial.name}", f"{trial.tried}: failed", str(next(problems)))
+        else fail(f"{kind} {trial.name}", f"tried: {trial.tried}", str(next(problems)))
         for trial in trials
     ]

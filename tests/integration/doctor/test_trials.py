@@ -33,11 +33,11 @@ async def test_each_source_and_destination_is_a_finding(tmp_path: Path, monkeypa
     assert await try_everything(installation, tell=print) == []
     await look(catalogue.look, installation)
     made, broken, warehouse = await try_everything(installation, tell=print)
-    assert (made.name, made.state) == ("source load.made", "ok")
+    assert (made.name, made.state, made.text) == ("source load.made", "ok", "tried: nothing")
     assert (broken.name, broken.state, broken.text) == (
         "source broken.one",
         "fail",
-        "find the table, or prepare the query: failed",
+        "tried: find the table, or prepare the query",
     )
     assert broken.remedy.startswith(f"{tmp_path}/syncline.yaml:8: sources.broken.collections[0]: ")
     assert "very-secret" not in broken.remedy
