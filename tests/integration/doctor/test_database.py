@@ -120,6 +120,19 @@ async def test_a_database_that_takes_no_writes_is_a_failure(database_url: str) -
     assert (state, text) == ("fail", "default_transaction_read_only is on, so nothing can be written")
 
 
+async def test_a_standby_is_a_failure(tmp_path: Path) -> None:
+    home = tmp_path / "pg"
+    with EmbeddedPostgres(home, durable=False):
+        pass
+    # https://www.postgresql.org/docs/current/warm-standby.html: the server waits for WAL that never comes.
+    (home / "data" / "standby.signal").touch()
+    with EmbeddedPostgres(home, durable=False) as standby:
+        installation = installation_at(standby.url)
+        _, state, text, remedy = await look_once(server.look_at_writes, installation)
+        assert (state, text, remedy) == ("fail", "the server is a standby", "Let DATABASE_URL lead to the primary.")
+        assert (await look_once(transactions.look_at_slots, installation))[1] == "ok"
+
+
 async def test_no_session_of_the_doctor_can_write(database_url: str) -> None:
     installation = installation_at(database_url)
     for session in (installation.connected(), installation.connected_as_service()):
