@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -100,16 +101,17 @@ def build_catalogue(
     separate: Document | None,
     environment: Mapping[str, str],
     *,
+    directory: Path = Path(),
     without_collections: bool = False,
 ) -> Catalogue:
     """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
 
-    With `without_collections` a source may have no collections.
+    Relative paths start at `directory`. With `without_collections` a source may have no collections.
 
     Raises:
         CatalogueError: something outside of single sources and destinations is wrong; it has all problems.
     """
-    reading = _Reading(main, separate, environment)
+    reading = _Reading(main, separate, environment, directory)
     server = reading.section("server", Server, SERVER_KEYS)
     notifications = reading.section("notifications", Notifications)
     destinations, rejected_destinations = reading.parts("destinations", read_destination)
@@ -150,7 +152,10 @@ _PLAIN: Final = (
 class _Reading:
     """Reads the sections of one catalogue; collects what is wrong outside of single sources and destinations."""
 
-    def __init__(self, main: Document, separate: Document | None, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, main: Document, separate: Document | None, environment: Mapping[str, str], directory: Path
+    ) -> None:
+        self._directory = directory
         self._main = main
         self._separate = separate
         self._environment = environment
@@ -216,7 +221,14 @@ class _Reading:
         return {}, place
 
     def _entry(self, path: KeyPath, written: Any, place: PlaceOf) -> Entry:
-        return Entry(path=path, written=written, environment=self._environment, place=place, replaced=self._replaced)
+        return Entry(
+            path=path,
+            written=written,
+            environment=self._environment,
+            place=place,
+            directory=self._directory,
+            replaced=self._replaced,
+        )
 
     def _take(self, entry: Entry) -> None:
         self.warnings += entry.warnings

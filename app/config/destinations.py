@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import DESTINATION_KEYS, lift_options, without_classic_keys
+from app.config.constraint_files import with_constraints
 from app.config.written import with_plain_numbers
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
 from app.connectors.options.complaints import MAPPING, must_be
@@ -59,6 +60,7 @@ def read_destination(entry: Entry) -> Destination | None:
         return None
     lifted, written_at = lift_options(written)
     options = {key: value for key, value in lifted.items() if value is not None}
+    options = with_constraints(entry, options, kind.options, written_at.get("constraints", ("constraints",)))
     described = entry.validate(kind.options, {"type": type_, **options}, written_at=written_at)
     if isinstance(described, Options) and not entry.holds_unresolved():
         for path, why in described.find_problems():

@@ -16,18 +16,23 @@ from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(slots=True)
 class Entry:
-    """The value at `path`, placeholders replaced; problems and warnings gather here while it is read."""
+    """The value at `path`, placeholders replaced; problems and warnings gather here while it is read.
+
+    Relative paths in it start at `directory`.
+    """
 
     path: KeyPath
     written: Any
     environment: Mapping[str, str] = field(repr=False)
     place: PlaceOf
+    directory: Path
     replaced: Replaced = field(default_factory=Replaced, repr=False)
     value: Any = field(init=False, repr=False)
     secrets: frozenset[str] = field(init=False, repr=False)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+LARGEST_TEXT = 16 * 1024 * 1024
+"""The largest size of a catalogue, of its separate sources and of other text that it names, in bytes."""
+
 _PIPE_SECONDS: Final = 10
 _PIECE: Final = 1 << 16
 
@@ -26,6 +29,28 @@ def read_bytes(path: Path, most: int) -> bytes:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return file.read(most)
         return _from_pipe(file.fileno(), most)
+
+
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not text, or too large.
+    """
+    content = read_bytes(path, LARGEST_TEXT + 1)
+    if len(content) > LARGEST_TEXT:
+        raise ValueError(f"larger than {LARGEST_TEXT // 1024**2} MiB")
+    return content.decode("utf-8-sig")
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """The reason in an error of `read_text`, without the path."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not valid UTF-8 (byte {error.start})"
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return str(error)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from app.config.catalogue import Catalogue, build_catalogue
 from app.config.documents import Document, parse_document
-from app.config.files import read_bytes
+from app.config.files import LARGEST_TEXT, read_text, why_unreadable
 from app.config.problems import CatalogueError, Problem, problem_at, unexpected
 from app.config.substitution import Substitution
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from app.config.remote import RemoteText
-
-LARGEST_TEXT = 16 * 1024 * 1024
-"""The largest size of a catalogue or of its separate sources, in bytes."""
 
 
 def load_catalogue(
@@ -34,18 +31,21 @@ def load_catalogue(
     """
     reader = CatalogueReader(source, environment)
     with reader.refusing():
-        return build_catalogue(*reader.read(), environment, without_collections=without_collections)
+        return build_catalogue(
+            *reader.read(), environment, directory=reader.directory, without_collections=without_collections
+        )
 
 
 class CatalogueReader:
     """Reads the texts again and again, but parses a text only when it has changed.
 
     `texts` are those of the last reading, even if it failed. It `is_final` if another one a moment later would tell
-    nothing: it has emptied a pipe, or a server has refused it.
+    nothing: it has emptied a pipe, or a server has refused it. Relative paths start at `directory`.
     """
 
     def __init__(self, source: Path | str, environment: Mapping[str, str]) -> None:
         self.name = "catalogue" if isinstance(source, str) else str(source)
+        self.directory = source.parent if isinstance(source, Path) else Path()
         self.texts: list[str] = []
         self.is_final = False
         self._source = source
@@ -83,7 +83,7 @@ class CatalogueReader:
         try:
             text = self._read_file(self._source)
         except (OSError, ValueError) as error:
-            raise CatalogueError([Problem("", f"cannot be read: {_reason(error)}", self.name)]) from None
+            raise CatalogueError([Problem("", f"cannot be read: {why_unreadable(error)}", self.name)]) from None
         return self._parse(text, self.name)
 
     def _separate(self, main: Document) -> Document | None:
@@ -111,13 +111,12 @@ class CatalogueReader:
             path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
         except ValueError:
             raise _refusal(main, "is not a valid URL: write file:///path/to/file") from None
-        if isinstance(self._source, Path):
-            path = self._source.parent / path
+        path = self.directory / path
         try:
             text = self._read_file(path)
         except (OSError, ValueError) as error:
             named = str(path) if written.strip() == location else written
-            raise _refusal(main, f"file {named} cannot be read: {_reason(error)}") from None
+            raise _refusal(main, f"file {named} cannot be read: {why_unreadable(error)}") from None
         return self._parse(text, str(path))
 
     def _from_url(self, main: Document, location: str) -> Document:
@@ -147,26 +146,5 @@ class CatalogueReader:
         return document
 
 
-def read_text(path: Path) -> str:
-    """The UTF-8 text of a file.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is not text, or too large.
-    """
-    content = read_bytes(path, LARGEST_TEXT + 1)
-    if len(content) > LARGEST_TEXT:
-        raise ValueError(f"larger than {LARGEST_TEXT // 1024**2} MiB")
-    return content.decode("utf-8-sig")
-
-
 def _refusal(main: Document, message: str) -> CatalogueError:
     return CatalogueError([problem_at(("sources",), message, main.place)])
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"not valid UTF-8 (byte {error.start})"
-    if isinstance(error, OSError):
-        return (error.strerror or type(error).__name__).lower()
-    return str(error)

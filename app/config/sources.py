@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
 from app.config.columns import check_columns
+from app.config.constraint_files import with_constraints
 from app.config.entry import misspelling_of
 from app.config.sections import WrittenSource
 from app.config.written import with_plain_numbers
@@ -115,6 +116,8 @@ def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]
 def _read_config(entry: Entry, options: type[BaseModel], written: dict[str, Any]) -> BaseModel | None:
     """The options in `written`, whose numbers become plain ones or text."""
     given = written.get("config")
+    if isinstance(given, dict):
+        given = with_constraints(entry, given, options, ("config", "constraints"))
     config = entry.validate(options, given or {}, ("config",))
     written["config"] = with_plain_numbers(given, config)
     if config is not None and written["config"] != given:

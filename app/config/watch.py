@@ -98,7 +98,7 @@ class CatalogueWatcher:
         if self._unusable is None or self._unusable[0] != fingerprint:
             try:
                 with self._reader.refusing():
-                    return build_catalogue(main, separate, self._environment)
+                    return build_catalogue(main, separate, self._environment, directory=self._reader.directory)
             except CatalogueError as error:
                 # Kept, so that a version that stays broken is read once, not every second.
                 self._unusable = (fingerprint, error)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import PackageSet, installed_command
 from tests.chaos.arguments import left_out, parse
 from tests.chaos.load import PACKAGE
 from tests.chaos.results import put_into_page, tables, write
@@ -56,7 +56,7 @@ def main() -> int:
 
 def _installed_tap() -> Path:
     """Install the packaged tap where it is kept for the next time: the directory."""
-    installed_command((PACKAGE,), executable=None, data_dir=TAPS, log=lambda _level, text: print(text))
+    installed_command(PackageSet((PACKAGE,)), executable=None, data_dir=TAPS, log=lambda _level, text: print(text))
     return TAPS
 
 

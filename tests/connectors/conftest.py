@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import PackageSet, installed_command
 from tests.connectors.attempts import Duckdb, Postgres, Scene, Warehouse
 from tests.connectors.sources.sql.origins import DuckdbOrigin, Origin, SqliteOrigin
 
@@ -41,7 +41,7 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path, empty_database_url: s
 def installed(packages_home: Path) -> Path:
     """The home of packages, with `tap-postgres` and the Singer SDK in it."""
     installed_command(
-        ("meltanolabs-tap-postgres==0.10.0",), executable=None, data_dir=packages_home, log=lambda *_: None
+        PackageSet(("meltanolabs-tap-postgres==0.10.0",)), executable=None, data_dir=packages_home, log=lambda *_: None
     )
     return packages_home
 

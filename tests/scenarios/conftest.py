@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import PackageSet, installed_command
 from tests.connectors.attempts import Duckdb, Postgres
 from tests.connectors.destinations.parquet.lake import Lake
 from tests.connectors.sources.sql.origins import DuckdbOrigin, SqliteOrigin
@@ -92,5 +92,7 @@ def landing_of(request: pytest.FixtureRequest, tmp_path: Path) -> LandingOf:
 @pytest.fixture
 def sdk_python(packages_home: Path) -> Path:
     """An interpreter that has Singer's SDK: the packaged tap brings it."""
-    command = installed_command((TAP_POSTGRES,), executable=None, data_dir=packages_home, log=lambda *_: None)
+    command = installed_command(
+        PackageSet((TAP_POSTGRES,)), executable=None, data_dir=packages_home, log=lambda *_: None
+    )
     return command.with_name("python")

@@ -28,10 +28,14 @@ def wheel(*commands: str) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         info = "tap_made-1.0.dist-info"
         entries = "".join(f"{each} = made:main\n" for each in commands)
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tap-made\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{entries}")
-        archive.writestr(f"{info}/RECORD", "")
+        for name, text in {
+            "METADATA": "Metadata-Version: 2.1\nName: tap-made\nVersion: 1.0\n",
+            "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "entry_points.txt": f"[console_scripts]\n{entries}",
+            "RECORD": "",
+        }.items():
+            # Without the time of day, which would change the hash.
+            archive.writestr(zipfile.ZipInfo(f"{info}/{name}"), text)
     return packed.getvalue()
 
 
@@ -53,6 +57,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Tests look at what was asked for."""
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         page = f'<!DOCTYPE html><html><body><a href="/{WHEEL}">{WHEEL}</a></body></html>'.encode()
@@ -66,7 +73,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command == "GET":
+            self.wfile.write(content)
 
 
 def serving() -> AbstractContextManager[Index]:

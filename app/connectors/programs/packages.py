@@ -16,10 +16,12 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from app.connectors.contract.passes import InstallationLog
+from app.connectors.options.constraints import has_hashes, normalize_name
 from app.connectors.programs.indexes import installers
 from app.connectors.programs.installer import run_installer, without_logins
 from app.domain.errors import ConfigurationError, SynclineError
@@ -46,8 +48,38 @@ print(json.dumps({
 """
 
 
+@dataclass(frozen=True, slots=True)
+class PackageSet:
+    """What one environment holds: `packages`, the first of which has the command, and what they are limited to."""
+
+    packages: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Another one for other packages, constraints, or another Python."""
+        # Environments made before there were constraints keep their keys.
+        limits = [self.constraints] if self.constraints else []
+        made_of = json.dumps([sorted(self.packages), sys.version_info[:2], *limits])
+        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
+
+    def arguments(self, home: Path) -> list[str]:
+        """What pip and uv are told to install; writes the constraints into the environment at `home`."""
+        if not self.constraints:
+            return [*self.packages]
+        file = home / "constraints.txt"
+        file.write_text("".join(f"{line}\n" for line in self.constraints))
+        if has_hashes(self.constraints):
+            # pip takes no hashes from constraints, so what has hashes is installed as a whole.
+            return ["--require-hashes", "--requirement", str(file)]
+        return ["--constraint", str(file), *self.packages]
+
+    def __str__(self) -> str:
+        return without_logins(" ".join(self.packages))
+
+
 def command_of(
-    command: str | Sequence[str] | None, package: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log
+    command: str | Sequence[str] | None, package: PackageSet, *, executable: str | None, data_dir: Path, log: Log
 ) -> list[str]:
     """The command of a program: the user's own `command`, or that of `package`; raises as `installed_command` does."""
     if isinstance(command, str):
@@ -57,27 +89,26 @@ def command_of(
     return [str(installed_command(package, executable=executable, data_dir=data_dir, log=log))]
 
 
-def installed_command(requirements: tuple[str, ...], *, executable: str | None, data_dir: Path, log: Log) -> Path:
+def installed_command(wanted: PackageSet, *, executable: str | None, data_dir: Path, log: Log) -> Path:
     """The path of a package's command; installs the packages if this set is not installed yet.
 
-    The first of `requirements` has the command. The installer's errors go to standard error.
+    The installer's errors go to standard error.
 
     Raises:
         SynclineError: installing failed, and may succeed on a retry.
         ConfigurationError: the package has no such command, or several to choose from.
     """
-    package = re.split(r"[\[=@]", requirements[0])[0]
-    key = hashlib.sha256(json.dumps([sorted(requirements), sys.version_info[:2]]).encode()).hexdigest()[:12]
-    home = (data_dir / "venvs" / f"{package}-{key}").absolute()
+    package = re.split(r"[\[=@]", wanted.packages[0])[0]
+    home = (data_dir / "venvs" / f"{package}-{wanted.key}").absolute()
     home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
-        waited = _lock(lock, requirements, log)
+        waited = _lock(lock, wanted, log)
         inventory = _read_marker(home)
         if inventory is not None and not _has_python(home):
             log("warn", f"the Python of {home} has gone, as after an upgrade: making the environment again")
             inventory = None
         if inventory is None:
-            inventory = _build(home, requirements, log)
+            inventory = _build(home, wanted, log)
         elif waited:
             log("info", "installed by the other attempt")
     by_name = {normalize_name(name): found for name, found in inventory.items()}
@@ -86,23 +117,23 @@ def installed_command(requirements: tuple[str, ...], *, executable: str | None, 
 
 
 @contextmanager
-def _announce(requirements: tuple[str, ...], log: Log) -> Iterator[None]:
+def _announce(wanted: PackageSet, log: Log) -> Iterator[None]:
     """Reports the start and the end of an installation, if `log` wants to know."""
     announce = log.installing if isinstance(log, InstallationLog) else None
     if announce:
-        announce(_shown(requirements))
+        announce(str(wanted))
     yield
     if announce:
-        announce(_shown(requirements), done=True)
+        announce(str(wanted), done=True)
 
 
-def _lock(lock: IO[str], requirements: tuple[str, ...], log: Log) -> bool:
+def _lock(lock: IO[str], wanted: PackageSet, log: Log) -> bool:
     """Takes the lock; returns whether it had to wait for it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        log("info", f"installing {_shown(requirements)}: waiting for another attempt that is installing it")
-        with _announce(requirements, log):
+        log("info", f"installing {wanted}: waiting for another attempt that is installing it")
+        with _announce(wanted, log):
             fcntl.flock(lock, fcntl.LOCK_EX)
         return True
     return False
@@ -123,11 +154,11 @@ def _has_python(home: Path) -> bool:
     return (home / "bin" / "python").exists()
 
 
-def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dict[str, list[str]]]:
-    log("info", f"installing {_shown(requirements)}")
+def _build(home: Path, wanted: PackageSet, log: Log) -> dict[str, dict[str, list[str]]]:
+    log("info", f"installing {wanted}")
     python = str(home / "bin" / "python")
-    with _announce(requirements, log):
-        _install(home, python, requirements, log)
+    with _announce(wanted, log):
+        _install(home, python, wanted, log)
     environment = program_environment(os.environ)
     inventory = subprocess.run(  # noqa: S603 -- ours
         [python, "-c", _INVENTORY], check=True, capture_output=True, text=True, env=environment
@@ -138,28 +169,30 @@ def _build(home: Path, requirements: tuple[str, ...], log: Log) -> dict[str, dic
     return packages
 
 
-def _install(home: Path, python: str, requirements: tuple[str, ...], log: Log) -> None:
+def _install(home: Path, python: str, wanted: PackageSet, log: Log) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     turns = installers(log) if uv else ("pip",)
     if uv and "uv" in turns:
         try:
-            _build_with_uv(uv, home, python, requirements)
+            _build_with_uv(uv, home, python, wanted)
         except SynclineError:
             if "pip" not in turns:
                 raise
             log("warn", "uv could not install it (its output is in the log); trying pip")
         else:
             return
-    _build_with_pip(home, python, requirements)
+    _build_with_pip(home, python, wanted)
 
 
-def _build_with_uv(uv: str, home: Path, python: str, requirements: tuple[str, ...]) -> None:
+def _build_with_uv(uv: str, home: Path, python: str, wanted: PackageSet) -> None:
     shutil.rmtree(home, ignore_errors=True)
     run_installer([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)], _NO_ENVIRONMENT)
-    run_installer([uv, "pip", "install", "--quiet", "--python", python, *requirements], _install_failure(requirements))
+    run_installer(
+        [uv, "pip", "install", "--quiet", "--python", python, *wanted.arguments(home)], _install_failure(wanted)
+    )
 
 
-def _build_with_pip(home: Path, python: str, requirements: tuple[str, ...]) -> None:
+def _build_with_pip(home: Path, python: str, wanted: PackageSet) -> None:
     shutil.rmtree(home, ignore_errors=True)
     run_installer([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT)
     # The new environment's pip reads a pip.conf of its own instead of this one.
@@ -167,15 +200,11 @@ def _build_with_pip(home: Path, python: str, requirements: tuple[str, ...]) -> N
         (home / settings.name).symlink_to(settings)
     # Most modules are never imported, so compiling them is a waste.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
-    run_installer([python, "-m", "pip", "install", *options, *requirements], _install_failure(requirements))
+    run_installer([python, "-m", "pip", "install", *options, *wanted.arguments(home)], _install_failure(wanted))
 
 
-def _shown(requirements: tuple[str, ...]) -> str:
-    return without_logins(" ".join(requirements))
-
-
-def _install_failure(requirements: tuple[str, ...]) -> str:
-    return f"cannot install {_shown(requirements)}"
+def _install_failure(wanted: PackageSet) -> str:
+    return f"cannot install {wanted}"
 
 
 def _only_command(commands: list[str], package: str) -> str:
@@ -184,8 +213,3 @@ def _only_command(commands: list[str], package: str) -> str:
             return candidates[0]
     choice = f"one of {', '.join(commands)}" if commands else "a command; the package itself has none"
     raise ConfigurationError(f"{package} does not have exactly one command: set 'executable' to {choice}")
-
-
-def normalize_name(name: str) -> str:
-    """Equal for all spellings of a package's name, by PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import PackageSet, installed_command
 from app.domain.errors import ConfigurationError, SynclineError
-from tests.servers.package_index import WHEEL, forget_settings, serving, wheel
+from tests.servers.package_index import WHEEL, Index, forget_settings, serving, wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # Writes down what it was asked for. Makes real environments, and fails to install where a file says so.
@@ -56,9 +58,12 @@ class Heard(list[str]):
         self.append(f"({packages} are there)" if done else f"({packages} are coming)")
 
 
-def install(directory: Path, *requirements: str, executable: str | None = None) -> tuple[Path, list[str]]:
+def install(
+    directory: Path, *packages: str, executable: str | None = None, constraints: tuple[str, ...] = ()
+) -> tuple[Path, list[str]]:
     said = Heard()
-    return installed_command(requirements, executable=executable, data_dir=directory, log=said), said
+    wanted = PackageSet(packages, constraints)
+    return installed_command(wanted, executable=executable, data_dir=directory, log=said), said
 
 
 def test_uv_makes_the_environment_where_it_is_installed_and_once(uv: Path, tmp_path: Path) -> None:
@@ -166,9 +171,58 @@ def test_no_login_of_an_index_is_shown(
     said = Heard()
     requirement = "tap-made@https://glpat-token@packages.example.com/tap_made-1.0.whl"
     with pytest.raises(SynclineError) as failed:
-        installed_command((requirement,), executable=None, data_dir=tmp_path, log=said)
+        installed_command(PackageSet((requirement,)), executable=None, data_dir=tmp_path, log=said)
     assert "glpat-token" not in f"{said}{failed.value}"
     assert str(failed.value).endswith(
         "; the end of its output: looked at https://***@packages.example.com/simple/tap-made with *** line by line"
     )
     assert capfd.readouterr().err.startswith("looked at https://***@packages.example.com/simple/tap-made with ***\n")
+
+
+def hashed(*commands: str) -> str:
+    return f"tap-made==1.0 --hash=sha256:{hashlib.sha256(wheel(*commands)).hexdigest()}"
+
+
+def test_constraints_limit_what_is_installed_and_other_ones_are_another_environment(uv: Path, tmp_path: Path) -> None:
+    first, _ = install(tmp_path, "tap-made==1.0", executable="other")
+    constraints = ("urllib3<3", "idna==3.10")
+    second, _ = install(tmp_path, "tap-made==1.0", executable="other", constraints=constraints)
+    third, _ = install(tmp_path, "tap-made==1.0", executable="other", constraints=constraints[:1])
+    assert len({first, second, third}) == 3
+    home = second.parent.parent
+    file = home / "constraints.txt"
+    asked = (uv / "asked").read_text()
+    assert f"pip install --quiet --python {home}/bin/python --constraint {file} tap-made==1.0\n" in asked
+    assert file.read_text() == "urllib3<3\nidna==3.10\n"
+    assert install(tmp_path, "tap-made==1.0", executable="other", constraints=constraints) == (second, [])
+
+
+@pytest.fixture(params=["UV_DEFAULT_INDEX", "PIP_INDEX_URL"])
+def index(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """That of the real uv, and that of pip; either then asks nobody else."""
+    forget_settings(monkeypatch, tmp_path)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    with serving() as serves:
+        monkeypatch.setenv(request.param, serves.url)
+        yield serves
+
+
+@pytest.mark.usefixtures("index")
+def test_a_file_with_the_given_hash_is_installed(tmp_path: Path) -> None:
+    command, said = install(tmp_path, "tap-made==1.0", constraints=(hashed("tap-made"),))
+    assert command.is_file()
+    assert said[-1].startswith("installed ")
+
+
+@pytest.mark.usefixtures("index")
+def test_a_file_that_somebody_has_changed_in_the_index_is_not_installed(tmp_path: Path) -> None:
+    with pytest.raises(SynclineError, match=r"(?i)cannot install tap-made==1\.0: .*hash"):
+        install(tmp_path, "tap-made==1.0", constraints=(hashed("tap-made", "evil"),))
+    assert not list((tmp_path / "venvs").glob("*/bin/tap-made"))
+
+
+@pytest.mark.usefixtures("index")
+def test_constraints_without_hashes_are_obeyed(tmp_path: Path) -> None:
+    assert install(tmp_path, "tap-made==1.0", constraints=("tap-made<2", "urllib3<3"))[0].is_file()
+    with pytest.raises(SynclineError, match=r"cannot install tap-made==1\.0: "):
+        install(tmp_path, "tap-made==1.0", constraints=("tap-made<1",))

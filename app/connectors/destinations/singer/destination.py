@@ -26,7 +26,7 @@ from app.connectors.destinations.singer.place import place_of
 from app.connectors.destinations.singer.target import RunningTarget
 from app.connectors.programs.documents import read_document, write_private_file
 from app.connectors.programs.output_log import OutputLog
-from app.connectors.programs.packages import command_of
+from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.connectors.values import jsontext
 from app.connectors.warehouse.layout import ReloadRefusedError, late_versions_warning, refuse_gone, widen
@@ -203,7 +203,7 @@ class SingerDestination:
 
     def _command(self) -> list[str]:
         options = self._options
-        package, executable = options.package or (), options.executable
+        package, executable = PackageSet(options.package or (), options.constraints), options.executable
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from app.connectors.contract.kind import DestinationKind
+from app.connectors.options.constraints import Constraints, check_constraints
 from app.connectors.options.types import Command, Document, Options, Pinned
 from app.domain.writing import WriteMode
 
@@ -23,6 +24,7 @@ class TargetOptions(Options):
     package: Pinned | None = None
     command: Command = None
     executable: str | None = None
+    constraints: Constraints = ()
     settings: Document = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -31,6 +33,7 @@ class TargetOptions(Options):
             raise ValueError("set exactly one of 'package' and 'command'")
         if self.executable and self.command:
             raise ValueError("'executable' is valid only with 'package'")
+        check_constraints(self.constraints, self.package or ())
         return self
 
 

@@ -9,7 +9,7 @@ import shlex
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from app.connectors.programs.packages import normalize_name
+from app.connectors.options.constraints import normalize_name
 from app.domain.secret_names import is_secret_option
 from app.domain.without_secrets import without_secrets
 

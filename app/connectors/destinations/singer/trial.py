@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.programs.documents import read_document
-from app.connectors.programs.packages import command_of
+from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import secrets_in
@@ -30,7 +30,7 @@ def try_out(
 ) -> str:
     """What the target says of itself; it answers at least one of the questions that targets usually know."""
     secrets = secrets_in(read_document(options.settings, "settings"))
-    package, executable = options.package or (), options.executable
+    package, executable = PackageSet(options.package or (), options.constraints), options.executable
     command = command_of(options.command, package, executable=executable, data_dir=data_dir, log=log)
     program = Program(command, name="the target", home=data_dir / "home", secrets=secrets)
     failures: list[SynclineError] = []

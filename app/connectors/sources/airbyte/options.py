@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.connectors.contract.kind import SourceKind
+from app.connectors.options.constraints import Constraints, check_constraints
 from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned, matching
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
@@ -52,6 +53,7 @@ class AirbyteOptions(Options):
     command: Command = None
     manifest: Document | None = None
     components: str | None = None
+    constraints: Constraints = ()
     image: str | None = None
     docker_image: str | None = None
     image_version: str | None = None
@@ -109,7 +111,13 @@ class AirbyteOptions(Options):
             for key in keys:
                 if getattr(self, key) and not any(getattr(self, origin) for origin in origins):
                     raise ValueError(f"'{key}' is valid only with {' or '.join(map(repr, origins))}")
+        check_constraints(self.constraints, self.installed)
         return self
+
+    @property
+    def installed(self) -> tuple[str, ...]:
+        """The packages to install; none for a `command` and an image."""
+        return self.package or ((CDK,) if self.manifest is not None else ())
 
     @property
     def image_name(self) -> str | None:

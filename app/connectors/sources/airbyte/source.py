@@ -12,7 +12,7 @@ from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.programs.catalog_cache import DiscoveredCatalog, change_times
 from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
-from app.connectors.programs.packages import command_of
+from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.airbyte.casting import cast_by
 from app.connectors.sources.airbyte.catalog import choose, find_choice, offers_of
@@ -20,7 +20,6 @@ from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secret
 from app.connectors.sources.airbyte.container import SEEN_AT, Container
 from app.connectors.sources.airbyte.manifest import load_manifest
 from app.connectors.sources.airbyte.offers import offers
-from app.connectors.sources.airbyte.options import CDK
 from app.connectors.sources.airbyte.reading import Reading
 from app.connectors.sources.airbyte.specification import KnownSpecification
 from app.connectors.sources.airbyte.states import States
@@ -189,7 +188,7 @@ class AirbyteSource:
     def _command(self) -> list[str]:
         options = self._options
         executable = _RUNS_MANIFESTS if options.manifest is not None else options.executable
-        package = options.package or (CDK,)
+        package = PackageSet(options.installed, options.constraints)
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _components(self) -> tuple[list[str], dict[str, str]]:

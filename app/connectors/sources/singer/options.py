@@ -9,6 +9,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
+from app.connectors.options.constraints import Constraints, check_constraints
 from app.connectors.options.types import PINNED, Command, Document, Options, Pinned
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
@@ -27,6 +28,7 @@ class SingerOptions(Options):
     command: Command = None
     tap: str | None = None
     executable: str | None = None
+    constraints: Constraints = ()
     config: Document = Field(default_factory=dict)
     catalog: Document | None = None
     properties: Document | None = None
@@ -35,6 +37,11 @@ class SingerOptions(Options):
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
     discovery_max_age: Duration = timedelta(hours=1)
+
+    @property
+    def installed(self) -> tuple[str, ...]:
+        """The packages to install; none where there is a `command`."""
+        return self.package or ((self.tap,) if self.tap else ())
 
     @field_validator("tap")
     @classmethod
@@ -51,6 +58,7 @@ class SingerOptions(Options):
             raise ValueError(f"give exactly one of 'package', 'command' and 'tap'; found {found}")
         if self.executable and self.command:
             raise ValueError("'executable' is valid only with 'package' or 'tap'")
+        check_constraints(self.constraints, self.installed)
         for key, classic in (("catalog", "properties"), ("state", "initial_state")):
             if getattr(self, key) is not None and getattr(self, classic) is not None:
                 raise ValueError(f"give either '{key}' or '{classic}', not both")

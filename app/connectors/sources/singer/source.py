@@ -13,7 +13,7 @@ from app.connectors.contract.passes import Checkpoint
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.programs.documents import check_object, read_document, write_private_file
 from app.connectors.programs.late_fields import LateFields
-from app.connectors.programs.packages import command_of
+from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.connectors.sources.singer.catalog import choose, names_in
 from app.connectors.sources.singer.fields import Fields
@@ -93,7 +93,7 @@ class SingerSource:
 
     def _command(self) -> list[str]:
         options = self._options
-        package, executable = options.package or (options.tap or "",), options.executable
+        package, executable = PackageSet(options.installed, options.constraints), options.executable
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _choose_streams(self, tap: Program) -> tuple[dict[str, Any], dict[str, Choice]]:

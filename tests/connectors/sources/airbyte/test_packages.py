@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from app.connectors.programs.packages import installed_command
+from app.connectors.programs.packages import PackageSet, installed_command
 from app.domain.errors import SynclineError
 from tests.connectors.attempts import Attempt, Duckdb, Postgres, Told
 from tests.servers.web import answering
@@ -93,7 +93,9 @@ spec:
 def data_dir(packages_home: Path) -> Path:
     """Where the environment is."""
     try:
-        installed_command((PACKAGE,), executable=None, data_dir=packages_home, log=lambda _level, _message: None)
+        installed_command(
+            PackageSet((PACKAGE,)), executable=None, data_dir=packages_home, log=lambda _level, _message: None
+        )
     except SynclineError as error:
         pytest.skip(f"needs a package index: {error}")
     return packages_home
