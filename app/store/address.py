@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -10,7 +9,7 @@ from urllib.parse import unquote
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.ports import HIGHEST_PORT
-from app.domain.postgres_url import EXAMPLE, NO_SCHEME, POSTGRES, SCHEME
+from app.domain.postgres_url import DEFAULT_PORT, EXAMPLE, NO_SCHEME, POSTGRES, SCHEME, several_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +27,6 @@ _LIBPQ_ONLY: Final = frozenset({
     "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
     "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
 })  # fmt: skip
-# Several hosts before the path: (scheme and login)(hosts)(the rest). A login may contain a comma too.
-_SEVERAL: Final = re.compile(r"(\w[\w+]*://(?>(?:[^:/]*(?::[^@]*)?@)?))([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
-_DEFAULT_PORT: Final = 5432
 # Neither is shown: what follows an '@' in a password is taken for the host and the port.
 _WRONG_HOST: Final = "the host must not contain '@'; in a password, write '@' as %40"
 _WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; in a password, write '@' as %40"
@@ -72,7 +68,7 @@ def plain_url(name: str, url: str) -> str:
         raise ConfigurationError(f"{name}: {_WRONG_HOST}")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
         raise ConfigurationError(f"{name}: {unknown_name('option', unknown[0], sorted(_URL_OPTIONS))}")
-    for port in _split_list(parsed.query.get("port", str(parsed.port or _DEFAULT_PORT))):
+    for port in _split_list(parsed.query.get("port", str(parsed.port or DEFAULT_PORT))):
         if not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
             raise ConfigurationError(f"{name}: {_WRONG_PORT}")
     parsed = parsed.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
@@ -85,7 +81,7 @@ def plain_url(name: str, url: str) -> str:
             parsed.username,
             parsed.password,
             database=parsed.database,
-            query={**parsed.query, "host": directory, "port": str(parsed.port or _DEFAULT_PORT)},
+            query={**parsed.query, "host": directory, "port": str(parsed.port or DEFAULT_PORT)},
         )
     return parsed.render_as_string(hide_password=False)
 
@@ -98,28 +94,21 @@ def parse_url(name: str, url: str) -> URL:
     """
     if not SCHEME.match(url):
         raise ConfigurationError(f"{name}: {NO_SCHEME}")
-    found = _SEVERAL.fullmatch(url)
     try:
-        parsed = _parse(found[1] + found[3] if found else url)
+        url = several_hosts(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+    try:
+        parsed = _parse(url)
     except ValueError:  # its text holds what was taken for the port
         raise ConfigurationError(f"{name}: {_WRONG_PORT}") from None
     except Exception:  # noqa: BLE001 - SQLAlchemy raises several kinds, all with the URL in their text
         raise ConfigurationError(f"{name}: not a URL; expected {EXAMPLE}") from None
-    servers = _split_list(parsed.query.get("host", unquote(found[2]) if found else ""))
-    if len(servers) == 1:
-        return parsed
-    if not all(re.fullmatch(r"[^:]+(:[^:]*)?", server) for server in servers):
+    hosts = _split_list(parsed.query.get("host", ""))
+    if len(hosts) > 1 and any(":" in host for host in hosts):
+        # asyncpg would take its end for a port.
         raise ConfigurationError(f"{name}: with several hosts, each must be a name or an IPv4 address")
-    hosts, _, own_ports = zip(*(server.partition(":") for server in servers), strict=True)
-    ports = _split_list(parsed.query.get("port", ",".join(own_ports)))
-    if len(ports) == 1:
-        ports *= len(hosts)
-    if len(ports) != len(hosts):
-        raise ConfigurationError(f"{name}: {len(ports)} ports for {len(hosts)} hosts; give one port for each host")
-    query = {**parsed.query, "host": ",".join(hosts)}
-    if any(ports):
-        query["port"] = ",".join(port or str(_DEFAULT_PORT) for port in ports)
-    return parsed.set(query=query)
+    return parsed
 
 
 def _split_list(option: str | Sequence[str]) -> list[str]:
@@ -137,4 +126,4 @@ def server_of(url: str) -> str:
     """`host:port/database`, without the login."""
     parsed = _parse(url)
     host = parsed.host or parsed.query.get("host") or "localhost"
-    return f"{host}:{parsed.port or parsed.query.get('port') or _DEFAULT_PORT}/{parsed.database or ''}"
+    return f"{host}:{parsed.port or parsed.query.get('port') or DEFAULT_PORT}/{parsed.database or ''}"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 import asyncpg
 import psycopg
@@ -25,6 +23,7 @@ from app.store.sessions import check_session
 from tests.harness import opened
 from tests.servers.postgres import create_database, database_name, drop_database, migrate
 from tests.servers.proxy import proxied
+from tests.servers.several_hosts import FORMS, first_one_away
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -230,15 +229,13 @@ async def test_a_connection_that_cannot_be_set_is_closed(database_url: str, monk
     assert raised.value.sqlstate == "22012", "whoever has the error does not keep the connection"
 
 
-async def test_of_several_servers_in_the_url_s_own_part_every_driver_finds_the_one_that_is_there(
-    tcp_postgres: TcpServer, empty_database_url: str
+@pytest.mark.parametrize("form", FORMS)
+async def test_of_several_servers_every_driver_finds_the_one_that_is_there(
+    form: str, tcp_postgres: TcpServer, empty_database_url: str
 ) -> None:
-    host, name = tcp_postgres["host"], database_name(empty_database_url)
-    with socket.socket() as nobody:
-        nobody.bind((host, 0))
-        servers = f"{host}:{nobody.getsockname()[1]},{host}:{tcp_postgres['port']}"
-        login = f"{quote(tcp_postgres['user'])}:{quote(tcp_postgres['password'])}"
-        address = DatabaseAddress.of(f"postgresql://{login}@{servers}/{name}")
+    name = database_name(empty_database_url)
+    with first_one_away(form, tcp_postgres, name) as url:
+        address = DatabaseAddress.of(url)
         await asyncio.to_thread(migrate, address.direct)
         async with open_pool(address, name="test") as pool:
             assert await pool.fetchval("SELECT current_database()") == name

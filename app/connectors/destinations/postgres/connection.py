@@ -12,9 +12,10 @@ from app.connectors.contract.keepalive import LIBPQ
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
 from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
+from app.domain.postgres_url import EXAMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 
@@ -40,19 +41,14 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
         "sslmode": options.sslmode,
     }
     try:
-        url = options.url.get_secret_value() if options.url else ""
-        given = conninfo_to_dict(url)
+        given = conninfo_to_dict(options.conninfo, **{key: value for key, value in parts.items() if value is not None})
         conninfo = make_conninfo(
-            url,
-            **{key: value for key, value in parts.items() if value is not None},
+            **(_defaults(given) | given),
             application_name=application_name,
             connect_timeout=_CONNECT_SECONDS,
-            **{key: value for key, value in LIBPQ.items() if key not in given},
         )
     except psycopg.ProgrammingError:
-        raise ConfigurationError(
-            "'url' is not a PostgreSQL URL: write postgresql://user:password@host:port/database"
-        ) from None
+        raise ConfigurationError(f"'url' is not a PostgreSQL URL: write {EXAMPLE}") from None
     try:
         # With PostgreSQL's own $1 for parameters: psycopg would take a % in a column's name for a placeholder.
         connection = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
@@ -67,6 +63,13 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
     connection.execute("SET datestyle = 'ISO, MDY'")
     connection.execute("SET client_min_messages = 'warning'")
     return connection
+
+
+def _defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a connection has unless the user says otherwise."""
+    # The first of several servers that answers may be a standby.
+    several = "," in str(given.get("host") or "")
+    return {**LIBPQ, "target_session_attrs": "read-write"} if several else LIBPQ
 
 
 class PostgresSession:

@@ -11,11 +11,10 @@ from app.connectors.options.types import Options, check_one_address
 from app.domain.naming import AS_IS, Naming
 from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
 from app.domain.ports import HIGHEST_PORT
+from app.domain.postgres_url import DEFAULT_PORT, EXAMPLE, several_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-_USUAL_PORT: Final = 5432
 
 
 class PostgresDestinationOptions(Options):
@@ -36,7 +35,7 @@ class PostgresDestinationOptions(Options):
     @classmethod
     def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            _check_libpq_url(url.get_secret_value())
+            _check_libpq_url(several_hosts(url.get_secret_value()))
         return url
 
     @model_validator(mode="after")
@@ -44,13 +43,18 @@ class PostgresDestinationOptions(Options):
         check_one_address(self, "host", "port", "user", "password", "database")
         return self
 
+    @property
+    def conninfo(self) -> str:
+        """The URL, or libpq's keywords, that the user wrote; empty if there are only parts."""
+        return several_hosts(self.url.get_secret_value()) if self.url else ""
+
     def home(self) -> Hashable:
         parts: dict[str, object] = {"host": self.host, "port": self.port, "dbname": self.database}
         if self.url is not None:
             from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 -- as below
 
-            parts = dict(conninfo_to_dict(self.url.get_secret_value()))
-        return "postgres", parts.get("host"), str(parts.get("port") or _USUAL_PORT), parts.get("dbname"), self.schema_
+            parts = dict(conninfo_to_dict(self.conninfo))
+        return "postgres", parts.get("host"), str(parts.get("port") or DEFAULT_PORT), parts.get("dbname"), self.schema_
 
 
 def _check_libpq_url(url: str) -> None:
@@ -60,13 +64,12 @@ def _check_libpq_url(url: str) -> None:
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     if not url.strip():
-        raise ValueError("must not be empty: write postgresql://user:password@host:port/database")
+        raise ValueError(f"must not be empty: write {EXAMPLE}")
     try:
         understood = conninfo_to_dict(url)
     except (ProgrammingError, UnicodeError):
         raise ValueError(
-            "not a PostgreSQL URL, or one with an option that PostgreSQL does not know: "
-            "write postgresql://user:password@host:port/database"
+            f"not a PostgreSQL URL, or one with an option that PostgreSQL does not know: write {EXAMPLE}"
         ) from None
     for port in str(understood.get("port") or "").split(","):
         if port and not (port.isdecimal() and 1 <= int(port[:6]) <= HIGHEST_PORT):

@@ -11,8 +11,15 @@ from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
 from app.domain.keys import Several
 from app.domain.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
+from app.domain.postgres_url import POSTGRES, has_several_hosts, several_hosts
 
 _FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/to/the.file"
+_SEVERAL: Final = (
+    "only PostgreSQL with psycopg takes several hosts; name one host, such as that of a proxy that leads to the others"
+)
+_LIBPQ: Final = frozenset({"postgresql+psycopg", "postgresql+psycopg2", "postgresql+psycopg2cffi"})
+# SQLAlchemy's own. A driver of another database may understand a comma in its way, as ODBC does.
+_ONE_HOST: Final = frozenset({"postgresql", "mysql", "mariadb"})
 
 
 class SqlOptions(Options):
@@ -78,9 +85,18 @@ class SqlParameters(Options):
 
 
 def driver_url(url: str) -> str:
-    """`url` with the driver that Syncline installs for PostgreSQL; `postgres://` is understood as well."""
+    """`url` with the driver that Syncline installs for PostgreSQL; `postgres://` is understood as well.
+
+    Raises ValueError if it names several hosts, and its driver cannot try them or they are wrong.
+    """
     scheme, separator, rest = url.strip().partition("://")
-    return ("postgresql+psycopg" if scheme in {"postgres", "postgresql"} else scheme) + separator + rest
+    scheme = "postgresql+psycopg" if scheme in POSTGRES else scheme
+    url = scheme + separator + rest
+    if scheme in _LIBPQ:
+        return several_hosts(url)
+    if scheme.partition("+")[0] in _ONE_HOST and has_several_hosts(url):
+        raise ValueError(_SEVERAL)
+    return url
 
 
 def _check_url(url: str) -> None:
@@ -89,11 +105,12 @@ def _check_url(url: str) -> None:
     from sqlalchemy.engine import make_url  # noqa: PLC0415
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
 
+    url = driver_url(url)
     try:
         # Placeholders may put anything in there: a port that is not a number is a ValueError.
-        address = make_url(driver_url(url))
+        address = make_url(url)
     except (ArgumentError, ValueError):
-        raise ValueError(f"not a SQLAlchemy URL; {_FORM}") from None
+        raise ValueError(_SEVERAL if has_several_hosts(url) else f"not a SQLAlchemy URL; {_FORM}") from None
     if address.get_backend_name() == "duckdb":
         check_installed("a duckdb:// URL", "sql-duckdb", "duckdb_engine")
         return
