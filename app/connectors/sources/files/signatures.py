@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _ETAGS: Final = ("ETag", "etag")
 TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime")
 """Where file systems tell when a file was modified."""
+_MASKED: Final = "***"
 
 
 def signature_of(described: Mapping[str, Any]) -> str | None:
@@ -31,6 +33,17 @@ def signature_of(described: Mapping[str, Any]) -> str | None:
         if (moment := described.get(key)) is not None:
             return f"time {moment.isoformat() if isinstance(moment, datetime) else moment} {size}"
     return None
+
+
+def _may_be(masked: str, name: str) -> bool:
+    """Whether `name` is the URL of which `masked` hides values of parameters."""
+    before, after = urlsplit(masked), urlsplit(name)
+    if before._replace(query="") != after._replace(query=""):
+        return False
+    pairs = parse_qsl(before.query, keep_blank_values=True), parse_qsl(after.query, keep_blank_values=True)
+    return len(pairs[0]) == len(pairs[1]) and all(
+        key == other and hidden in (_MASKED, value) for (key, hidden), (other, value) in zip(*pairs, strict=True)
+    )
 
 
 class Bookmark(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,6 +68,24 @@ class Bookmark(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
                 "the bookmark of this collection was written by another kind of source; "
                 "give the collection another name"
             ) from None
+
+    def unmask(self, present: Mapping[str, str]) -> bool:
+        """Renames files that release 0.1.1 knew by a URL with `***`, where it took an ordinary parameter for a secret.
+
+        `present` are the signatures of the files that are there; an equal one says that it is this file. Returns
+        whether there were such files.
+        """
+        masked = [name for name in self.files if _MASKED in name]
+        renamed = False
+        for name, signature in present.items() if masked else ():
+            if name in self.files:
+                continue
+            known = next((each for each in masked if self.files[each] == signature and _may_be(each, name)), None)
+            if known is not None:
+                masked.remove(known)
+                self.files[name] = self.files.pop(known)
+                renamed = True
+        return renamed
 
     def text(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -107,6 +107,8 @@ class FilesSource:
                 loaded.files = names
                 yield Checkpoint(loaded.text())
             found = self._storage.find_files(loaded=loaded.files)
+            if loaded.unmask({file.name: file.signature for file in found}):
+                yield Checkpoint(loaded.text())
             if self._full_refresh:
                 yield from self._read_all(found, loaded)
             else:

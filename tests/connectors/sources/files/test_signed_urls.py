@@ -198,6 +198,24 @@ def test_signatures_that_an_earlier_release_kept_are_taken_out_of_the_bookmark(t
     assert list(json.loads(after or "")["files"]) == list(json.loads(later or "")["files"]) == [url]
 
 
+@pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
+def test_a_file_whose_parameter_an_earlier_release_masked_is_not_loaded_again(tmp_path: Path, mode: str) -> None:
+    shelf = Filing(tmp_path)
+    shelf.collection["sync_mode"] = mode
+    shelf.write("a.csv", csv_of(range(3)))
+    with serving(shelf.inbox) as server:
+        url = f"{server.url}/a.csv?part=1&object_key="
+        _, bookmark = shelf.read(path=f"{url}a")
+        earlier = (bookmark or "").replace("object_key=a", "object_key=***")
+        assert "***" in earlier
+        records, after = shelf.read(earlier, path=f"{url}a")
+        assert records == []
+        assert list(json.loads(after or "")["files"]) == [f"{url}a"]
+        assert shelf.read(earlier, path=f"{url}a".replace("part=1", "part=2"))[0] != [], "another file"
+        shelf.write("a.csv", csv_of(range(4)))
+        assert shelf.read(earlier, path=f"{url}a")[0] != [], "it has changed"
+
+
 def test_an_error_of_a_library_that_repeats_the_url_has_no_signature(tmp_path: Path) -> None:
     address = f"https://host/a.csv?part=1&{SIGNED['amazon 4'][0]}"
     storage = Storage([address], {}, work_dir=tmp_path)
