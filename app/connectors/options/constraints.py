@@ -133,7 +133,8 @@ def _problem_without_hash(constraint: _Constraint) -> str | None:
 
 def _split(package: str) -> tuple[str, str]:
     """The normalized name and the pin of a package as `package` and `tap` write it."""
-    name, pin = re.fullmatch(r"([^\[=@]+)(?:\[[^\]]*\])?(.*)", package, re.DOTALL).groups()  # type: ignore[union-attr] # matches all
+    name = re.split(r"[\[=@]", package)[0]
+    pin = re.sub(r"^\[[^\]]*\]", "", package[len(name) :])
     return normalize_name(name), _normalize_pin(pin)
 
 
