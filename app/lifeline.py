@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     import psutil
 
 MARK_VARIABLE: Final = "SYNCLINE_ATTEMPT"
-"""In the environment of an attempt and of what it starts: who has started it."""
+"""In the environment of what an attempt starts: who has started the attempt."""
 
 GUARD_VARIABLE: Final = "SYNCLINE_GUARD"
 """Set in the environment of a helper that cleans up after an attempt; it is not killed, because it exits by itself."""
+
+_MARK_ARGUMENT: Final = f"{MARK_VARIABLE}="
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -79,6 +81,11 @@ def new_mark() -> str:
     return f"{_own_name()}/{uuid.uuid4().hex}"
 
 
+def mark_argument(mark: str) -> str:
+    """The mark as an argument, for a process that shows its environment to nobody."""
+    return f"{_MARK_ARGUMENT}{mark}"
+
+
 def end_marked(mark: str) -> None:
     """Kill the processes that have this mark, wherever they went."""
     _kill_until_none(lambda: [pid for pid, found in _marks() if found == mark])
@@ -119,12 +126,22 @@ def _marks() -> Iterator[tuple[int, str]]:
     import psutil  # noqa: PLC0415 -- likewise
 
     for process in psutil.process_iter():
-        if (mark := _environment(process).get(MARK_VARIABLE)) and _runs(process):
+        mark = _environment(process).get(MARK_VARIABLE) or _mark_among_arguments(process)
+        if mark and _runs(process):
             yield process.pid, mark
 
 
+def _mark_among_arguments(process: psutil.Process) -> str:
+    import psutil  # noqa: PLC0415 -- likewise
+
+    with suppress(psutil.Error, OSError):
+        marks = [each for each in process.cmdline() if each.startswith(_MARK_ARGUMENT)]
+        return marks[0].removeprefix(_MARK_ARGUMENT) if marks else ""
+    return ""
+
+
 def _environment(process: psutil.Process) -> dict[str, str]:
-    """Empty for a process that has ended, or is somebody else's."""
+    """Empty for a process that has ended, hides it, or is somebody else's."""
     import psutil  # noqa: PLC0415 -- likewise
 
     with suppress(psutil.Error, OSError):

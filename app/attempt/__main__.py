@@ -34,6 +34,7 @@ from app.domain.attempt_protocol import (
 )
 from app.domain.errors import ConfigurationError, SynclineError
 from app.failpoints import arm
+from app.hiding import hide_from_others
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Stopped(BaseException):
 
 def main() -> int:
     """0 when everything is copied, 1 after `Failed`, 143 after SIGTERM."""
+    # Its job has passwords, and it runs programs that need not know them.
+    hide_from_others()
     signal.signal(signal.SIGTERM, _stop)
     # Rows have no reference cycles, and looking for some took a quarter of an attempt's time.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

@@ -22,6 +22,7 @@ from app.cli.tokens import token
 from app.cli.values import PATH
 from app.domain.counts import count
 from app.domain.ports import HIGHEST_PORT
+from app.hiding import hide_from_others
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,8 @@ _port = click.option(
 
 def main() -> None:
     """The entry point of the command."""
+    # The environment and the catalogue have passwords.
+    hide_from_others()
     with reporting_output_errors():
         cli()
 

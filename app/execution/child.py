@@ -19,7 +19,7 @@ from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import LineSplitter
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
-from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, new_mark
+from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, mark_argument, new_mark
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class AttemptProcess:
             own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
+                mark_argument(mark),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output.sending,
                 stderr=errors.sending,

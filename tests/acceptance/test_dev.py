@@ -96,17 +96,21 @@ class Dev:
     def processes(self) -> list[tuple[int, str]]:
         """Every process that was started from here, down to the taps: they all have their home in the directory.
 
-        The database server inherits no home, but its command names the directory.
+        The database server inherits no home, and our own hide their environment from all but root: their
+        commands, or those of their parents, name the directory.
         """
+        # A zombie has no command any more.
+        running = [each for each in psutil.process_iter(["ppid", "environ", "cmdline"]) if each.info["cmdline"]]
+        ours = {
+            process.pid
+            for process in running
+            if (process.info["environ"] or {}).get("HOME", "").startswith(str(self._directory))
+            or any(str(self._directory) in word for word in process.info["cmdline"])
+        }
         return [
-            (process.pid, command)
-            for process in psutil.process_iter(["environ", "cmdline"])
-            # A zombie has no environment any more.
-            if (command := "\0".join(process.info["cmdline"] or ()))
-            and (
-                (process.info["environ"] or {}).get("HOME", "").startswith(str(self._directory))
-                or f"\0-D\0{self._directory}" in command
-            )
+            (process.pid, "\0".join(process.info["cmdline"]))
+            for process in running
+            if process.pid in ours or process.info["ppid"] in ours
         ]
 
     def start_a_tap(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import split_lines
+from app.hiding import hide_from_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,6 +68,8 @@ def examine(check: Callable[[dict[str, Any], Path], Iterable[KeyProblem]]) -> No
     """
     from app.domain.errors import SynclineError  # noqa: PLC0415 -- only in the other process
 
+    # Its input has passwords.
+    hide_from_others()
     problems: list[KeyProblem] = []
     with tempfile.TemporaryDirectory() as home:
         try:

@@ -10,11 +10,10 @@ import socket
 import stat
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -25,6 +24,7 @@ import pytest
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.bootstrap.postgres_programs import NOBODY
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from tests.other_users import python_as_nobody
 from tests.servers.postgres import ROOT
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ OWNER = """
 import sys
 from pathlib import Path
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
+from app.hiding import hide_from_others
+hide_from_others()  # as `dev` does
 with EmbeddedPostgres(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as postgres:
     print(postgres.url, flush=True)
     sys.stdin.read()
@@ -343,16 +345,7 @@ def open_directory() -> Iterator[Path]:
 
 @pytest.fixture
 def as_nobody() -> tuple[str, ...]:
-    """The command of a Python that runs as a normal user, with what is installed here."""
-    become = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        command = (*become, "env", f"PYTHONPATH={ROOT}:{sysconfig.get_path('purelib')}", python)
-        with suppress(OSError):
-            probe = [*command, "-c", "import app.bootstrap.embedded_postgres, embedded_postgres"]
-            if subprocess.run(probe, cwd="/", capture_output=True, check=False).returncode == 0:
-                return command
-    pytest.skip("no Python here with this project that another user may run")
+    return python_as_nobody("import app.bootstrap.embedded_postgres, embedded_postgres")
 
 
 @only_root
