@@ -173,11 +173,12 @@ class _Pipe:
     async def open(cls) -> _Pipe:
         receiving, sending = os.pipe()
         reader = asyncio.StreamReader(limit=_CHUNK)
-        file = os.fdopen(receiving, "rb", buffering=0)
+        loop = asyncio.get_running_loop()
+        # uvloop closes the descriptor and then the file. In between another thread may open something under its number,
+        # which the file must not close.
+        file = os.fdopen(receiving, "rb", buffering=0, closefd=type(loop).__module__ != "uvloop")
         try:
-            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), file
-            )
+            transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
         except BaseException:
             file.close()
             os.close(sending)
