@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from signal import Signals
 
     import psutil
@@ -55,10 +55,37 @@ def follow_parent(number: Signals) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def adopt_orphans() -> None:
-    """From now on a descendant that loses its parent becomes a child of this process: nobody can leave its tree."""
-    if _libc:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def adopt_orphans() -> bool:
+    """From now on a descendant that loses its parent becomes a child of this process: nobody can leave its tree.
+
+    False if the kernel cannot do that.
+    """
+    return _libc is not None and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def children_elsewhere(known: Collection[int] = ()) -> dict[int, str]:
+    """The children of this process in other sessions than its own, with their names: running, or not waited for.
+
+    Without those that are `known`, and helpers. Nobody can enter a session from outside.
+    """
+    import psutil  # noqa: PLC0415 -- an attempt never needs it, and it takes a while
+
+    own, found = os.getsid(0), {}
+    for child in psutil.Process().children():
+        with suppress(psutil.Error, ProcessLookupError):
+            is_elsewhere = child.pid not in known and os.getsid(child.pid) != own
+            if is_elsewhere and GUARD_VARIABLE not in _environment(child):
+                found[child.pid] = child.name()
+    return found
+
+
+def kill_or_reap(pid: int) -> bool:
+    """Kill a child that runs, which is then True, or take notice of its end. Does nothing if it is not a child."""
+    with suppress(ChildProcessError, PermissionError):
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            return True
+    return False
 
 
 def end_own_descendants() -> None:

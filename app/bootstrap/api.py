@@ -26,6 +26,7 @@ from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.errors import ConfigurationError
+from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
 from app.loops import repeat, running_alongside
 from app.store.database import open_pool
@@ -61,6 +62,7 @@ _logger = structlog.get_logger("syncline.api")
 async def run_api(settings: Settings, config: Path, *, host: str | None, port: int | None) -> None:
     """Serve until SIGTERM or SIGINT, then finish the running requests."""
     signals = StopSignals.listen()
+    ORPHANS.adopt()
     _allow_open_files(_FILES)
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
@@ -108,6 +110,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         watching = repeat("transaction ids", partial(watch_transaction_ids, pool), stop=signals.stop)
         async with running_alongside(watching):
             await _serve(create_app(services), listener, watcher, signals)
+        await ORPHANS.end()
 
 
 def _now() -> dt.datetime:

@@ -18,6 +18,7 @@ from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.execution.housekeeping import Housekeeping
 from app.execution.options import WorkerOptions
+from app.execution.orphans import ORPHANS
 from app.execution.rescuer import Rescuer
 from app.execution.worker import Worker
 from app.lifeline import end_abandoned
@@ -46,6 +47,7 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 async def run_worker(settings: Settings, config: Path) -> None:
     """Claim, schedule, rescue and project until SIGTERM or SIGINT, then drain."""
     signals = StopSignals.listen()
+    ORPHANS.adopt()
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
@@ -89,6 +91,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
                 group.create_task(repeat(name, step, stop=stop))
             group.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))
             await worker.run(stop, signals.hurry)
+            await ORPHANS.end()
             for task in endless:
                 task.cancel()
 

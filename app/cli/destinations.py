@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.running import config_option, reports_errors, run_loop, start
+from app.cli.running import config_option, reports_errors, run_asking, start
 from app.cli.trials import show, tell
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ def test(config: Path | None, names: tuple[str, ...], *, as_json: bool) -> None:
     settings = start()
     catalogue = catalogue_of(settings, config, without_collections=True)
     chosen = choose_destinations(catalogue, names)
-    show(settings, config, run_loop(try_destinations(settings, catalogue, chosen, tell=tell)), as_json=as_json)
+    show(settings, config, run_asking(try_destinations(settings, catalogue, chosen, tell=tell)), as_json=as_json)

@@ -163,6 +163,14 @@ def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections")
     return run_loop(run())
 
 
+def run_asking(coroutine: Any) -> Any:
+    """Run what asks connectors in child processes; whatever these leave behind ends with them."""
+    from app.execution.orphans import ORPHANS
+
+    ORPHANS.adopt()
+    return run_loop(coroutine)
+
+
 def run_loop(coroutine: Any) -> Any:
     """Run on uvloop, if the platform has it."""
     if os.name == "nt":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.running import align, config_option, json_text, reports_errors, run_loop, start, with_pool
+from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, with_pool
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
 from app.cli.values import DURATION, TIME
@@ -63,7 +63,7 @@ def test(config: Path | None, source: str, collections: tuple[str, ...], *, as_j
             *await try_destinations(settings, catalogue, owner.destinations, tell=tell),
         ]
 
-    show(settings, config, run_loop(try_all()), as_json=as_json)
+    show(settings, config, run_asking(try_all()), as_json=as_json)
 
 
 @sources.command(short_help="List what a source offers.")
@@ -87,7 +87,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
     catalogue = catalogue_of(settings, config, without_collections=True)
     if as_yaml and (type_ := catalogue.find_source(source).type) in BY_COLLECTION:
         raise ConfigurationError(f"a source of type {type_!r} offers only the collections that are already configured")
-    offered = run_loop(offers_of(settings, catalogue, source, tell=tell))
+    offered = run_asking(offers_of(settings, catalogue, source, tell=tell))
     if as_json:
         from app.api.documents import offers_document
 

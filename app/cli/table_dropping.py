@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.running import run_loop, with_pool
+from app.cli.running import run_asking, with_pool
 from app.cli.trials import tell
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.visible import make_visible
@@ -30,7 +30,7 @@ def drop_tables(settings: Settings, catalogue: Catalogue, source: str, collectio
     from app.bootstrap.sources import tables_of
 
     _require_idle(source, collection)
-    found = run_loop(tables_of(settings, catalogue, source, collection))
+    found = run_asking(tables_of(settings, catalogue, source, collection))
     for each in found:
         click.echo(_that_stays(each) if each.shared else _name(each))
     own = [each for each in found if not each.shared]
@@ -63,7 +63,7 @@ def _drop(settings: Settings, catalogue: Catalogue, source: str, collection: str
         return f"{tables}{name} was not reset: run the command again when nothing is in the way"
 
     try:
-        run_loop(drop_tables_of(settings, catalogue, source, collection, tables, receive=take, tell=tell))
+        run_asking(drop_tables_of(settings, catalogue, source, collection, tables, receive=take, tell=tell))
     except SynclineError as error:
         raise SynclineError(f"{error}. {rest('Perhaps still there')}") from None
     except KeyboardInterrupt:

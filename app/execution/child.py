@@ -17,6 +17,7 @@ from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import LineSplitter
+from app.execution.orphans import ORPHANS
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
 from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, mark_argument, new_mark
@@ -59,16 +60,18 @@ class AttemptProcess:
         async with AsyncExitStack() as stack:
             events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
             own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
-            process = await asyncio.create_subprocess_exec(
-                *COMMAND,
-                mark_argument(mark),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=output.sending,
-                stderr=errors.sending,
-                pass_fds=(events.sending,),
-                env=attempt_environment(environment) | armed_environment() | own,
-                start_new_session=True,
-            )
+            with ORPHANS.starting() as started:
+                process = await asyncio.create_subprocess_exec(
+                    *COMMAND,
+                    mark_argument(mark),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=output.sending,
+                    stderr=errors.sending,
+                    pass_fds=(events.sending,),
+                    env=attempt_environment(environment) | armed_environment() | own,
+                    start_new_session=True,
+                )
+                started(process.pid)
             child = cls(process, events, (output, errors), mark=mark)
             for pipe in (events, output, errors):
                 pipe.close_sending_end()
@@ -145,6 +148,9 @@ class AttemptProcess:
         if await self._process.wait() < 0:
             # It was killed and could not clean up. Processes that left its tree are found by their mark.
             await asyncio.to_thread(end_marked, self._mark)
+        # What has no mark either is an orphan now.
+        ORPHANS.forget(self._process.pid)
+        await ORPHANS.end()
 
     def close(self) -> None:
         """Close the pipes; a process that left the group may still have the other ends open."""

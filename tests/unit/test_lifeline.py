@@ -104,6 +104,34 @@ def test_a_process_ends_all_that_it_has_started() -> None:
         assert not is_alive(daemon)
 
 
+# Children in the session of their parent, in one of their own, and one that cleans up there.
+CHILDREN = """
+import os, subprocess, sys
+from app.lifeline import GUARD_VARIABLE, children_elsewhere, kill_or_reap
+def start(elsewhere, **environment):
+    return subprocess.Popen(["sleep", "600"], start_new_session=elsewhere, env=os.environ | environment)
+near, far, known, guard = start(False), start(True), start(True), start(True, **{GUARD_VARIABLE: "x"})
+assert children_elsewhere({known.pid}) == {far.pid: "sleep"}, children_elsewhere()
+assert kill_or_reap(far.pid)
+os.waitid(os.P_PID, far.pid, os.WEXITED | os.WNOWAIT)
+assert children_elsewhere({known.pid}) == {far.pid: "sleep"}, "it was not waited for yet"
+assert not kill_or_reap(far.pid)
+assert children_elsewhere({known.pid}) == {}
+assert not kill_or_reap(far.pid), "no child any more"
+guard.kill()
+os.waitid(os.P_PID, guard.pid, os.WEXITED | os.WNOWAIT)
+assert list(children_elsewhere({known.pid})) == [guard.pid], "somebody must wait for it"
+for child in (near, known):
+    child.kill()
+    child.wait()
+"""
+
+
+def test_children_in_other_sessions_are_killed_and_waited_for_by_number() -> None:
+    done = subprocess.run([sys.executable, "-c", CHILDREN], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_left_the_tree_is_found_by_its_mark() -> None:
     mark = new_mark()
     with leaving_a_daemon(mark=mark) as (process, daemon):

@@ -1,0 +1,83 @@
+"""What a killed attempt leaves to the process that has started it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from app.lifeline import adopt_orphans, children_elsewhere, kill_or_reap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# A process that the kernel does not let go, or that belongs to another user, is not waited for longer.
+_PATIENCE_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.01
+
+_logger = structlog.get_logger("syncline.orphans")
+
+
+class Orphans:
+    """The children that this process has not started itself.
+
+    An attempt has a session of its own and adopts what is orphaned below it, so its descendants come here only when it
+    is dead, and always in another session than that of this process. Use it in the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._adopts = False
+        self._starting = 0
+        self._known: set[int] = set()
+        self._left: set[int] = set()
+
+    def adopt(self) -> None:
+        """From now on orphans come here, on Linux. What is a child already, as of a shell script before, is spared."""
+        self._adopts = adopt_orphans()
+        if self._adopts:
+            self._known.update(children_elsewhere())
+
+    @contextmanager
+    def starting(self) -> Iterator[Callable[[int], None]]:
+        """Around the start of an attempt: call the function with its number, which is no orphan."""
+        self._starting += 1
+        try:
+            yield self._known.add
+        finally:
+            self._starting -= 1
+
+    def forget(self, pid: int) -> None:
+        """An attempt has ended and was waited for."""
+        self._known.discard(pid)
+
+    async def end(self) -> None:
+        """Kill the orphans, and wait for them."""
+        if not self._adopts:
+            return
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        killed: dict[int, str] = {}
+        while orphans := await self._list():
+            # Not in between: an attempt that has just been started is not known yet.
+            if not self._starting:
+                killed |= {pid: name for pid, name in orphans.items() if kill_or_reap(pid)}
+            if not orphans.keys() - self._left:
+                break
+            if time.monotonic() > deadline:
+                _logger.warning("orphans.left", processes=orphans)
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
+        self._left = set(orphans)
+        if programs := {name for pid, name in killed.items() if pid not in orphans}:
+            _logger.warning("orphans.killed", programs=sorted(programs))
+
+    async def _list(self) -> dict[int, str]:
+        found = await asyncio.to_thread(children_elsewhere, frozenset(self._known))
+        # Again, because attempts have been started meanwhile.
+        return {pid: name for pid, name in found.items() if pid not in self._known}
+
+
+ORPHANS: Final = Orphans()
+"""Those of this process: it has only one set of children."""

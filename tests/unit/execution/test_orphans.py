@@ -1,0 +1,77 @@
+"""What is an orphan, and what becomes of it; the whole with real attempts is in tests/acceptance."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.execution.orphans import Orphans
+from tests.servers.postgres import ROOT
+
+# Short attempts, ten at a time, in a process that looks for orphans as each of them ends.
+SHORT_ATTEMPTS = """
+import asyncio, os, sys
+import uvloop
+from app.execution import child
+from app.execution.orphans import ORPHANS
+
+child.COMMAND = ("sh", "-c", "sleep 0.$(($$ % 3)); exit 7")
+child.AttemptProcess._send_job = lambda self, job: asyncio.sleep(0)
+
+async def attempts():
+    for _ in range(15):
+        process = await child.AttemptProcess.start(None, os.environ)
+        print(await process.exit_code())
+        await process.end(grace_seconds=0)
+        process.close()
+
+async def main():
+    ORPHANS.adopt()
+    await asyncio.gather(*(attempts() for _ in range(10)))
+
+(uvloop.run if sys.argv[1] == "uvloop" else asyncio.run)(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a process adopts orphans")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_no_attempt_is_taken_for_an_orphan_and_each_keeps_its_exit_code(loop: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_ATTEMPTS, loop], cwd=ROOT, capture_output=True, text=True, check=True, timeout=100
+    )
+    assert done.stdout.split() == ["7"] * 150
+    assert done.stderr == ""
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Orphans:
+    """The process 1 is an orphan that nothing can end."""
+    orphans = Orphans()
+    children: dict[int, str] = {}
+    monkeypatch.setattr("app.execution.orphans.adopt_orphans", lambda: True)
+    monkeypatch.setattr("app.execution.orphans.children_elsewhere", lambda *_: children)
+    monkeypatch.setattr("app.execution.orphans.kill_or_reap", lambda _: True)
+    orphans.adopt()
+    children[1] = "stuck"
+    return orphans
+
+
+async def test_an_orphan_that_does_not_end_is_named_and_not_waited_for_again(
+    stuck: Orphans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.execution.orphans._PATIENCE_SECONDS", 0.0)
+    with capture_logs() as first:
+        await stuck.end()
+    assert first == [{"event": "orphans.left", "log_level": "warning", "processes": {1: "stuck"}}]
+    monkeypatch.setattr("app.execution.orphans._PATIENCE_SECONDS", 3600.0)
+    with capture_logs() as second:
+        await stuck.end()
+    assert second == []
+
+
+async def test_a_process_that_does_not_adopt_orphans_ends_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("app.execution.orphans.children_elsewhere")
+    await Orphans().end()
