@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.settings import Settings
+    from app.domain.attempt_protocol import Offered
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 15
@@ -96,12 +97,8 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             catalogue=lambda: watcher.current,
             config_problem=lambda: watcher.problem,
             reset_collection=partial(reset_collection, pool),
-            test_source=lambda source, collection: check_source(
-                watcher.current, source, collection, data_dir=settings.data_dir.absolute(), now=_now()
-            ),
-            discover_source=lambda source: discover_source(
-                watcher.current, source, data_dir=settings.data_dir.absolute(), now=_now()
-            ),
+            test_source=partial(_check, watcher, settings.data_dir.absolute()),
+            discover_source=partial(_discover, watcher, settings.data_dir.absolute()),
             schema_version=head(),
             schema_problem=schema_problem,
             draining=signals.stop.is_set,
@@ -113,8 +110,14 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         await ORPHANS.end()
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+async def _check(watcher: CatalogueWatcher, data_dir: Path, source: str, collection: str | None) -> None:
+    await watcher.refresh_files()
+    await check_source(watcher.current, source, collection, data_dir=data_dir, now=dt.datetime.now(dt.UTC))
+
+
+async def _discover(watcher: CatalogueWatcher, data_dir: Path, source: str) -> list[Offered]:
+    await watcher.refresh_files()
+    return await discover_source(watcher.current, source, data_dir=data_dir, now=dt.datetime.now(dt.UTC))
 
 
 async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
+from app.config.files import NamedFiles
 from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
 from app.config.sections import Notifications, Server
 from app.config.sources import Source, read_source
@@ -46,7 +47,8 @@ class Catalogue:
     """A catalogue that can be used: `sources` and `destinations` are those without problems.
 
     `rejected` has the problems of every source that was left out (or, when a watcher read it, goes on in its previous
-    version), `rejected_destinations` those of destinations. `fingerprint` changes with every character of the texts.
+    version), `rejected_destinations` those of destinations. `fingerprint` changes with every character of the texts;
+    `files` are those that its placeholders name, as they were.
     """
 
     server: Server
@@ -57,6 +59,7 @@ class Catalogue:
     rejected_destinations: Rejected = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     fingerprint: str = ""
+    files: NamedFiles = field(default_factory=NamedFiles, repr=False, compare=False)
     section_secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
@@ -102,16 +105,19 @@ def build_catalogue(
     environment: Mapping[str, str],
     *,
     directory: Path = Path(),
+    files: NamedFiles | None = None,
     without_collections: bool = False,
 ) -> Catalogue:
     """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
 
-    Relative paths start at `directory`. With `without_collections` a source may have no collections.
+    Relative paths start at `directory`; `files` notes the files that the catalogue names. With `without_collections` a
+    source may have no collections.
 
     Raises:
         CatalogueError: something outside of single sources and destinations is wrong; it has all problems.
     """
-    reading = _Reading(main, separate, environment, directory)
+    files = NamedFiles() if files is None else files
+    reading = _Reading(main, separate, environment, directory, files)
     server = reading.section("server", Server, SERVER_KEYS)
     notifications = reading.section("notifications", Notifications)
     destinations, rejected_destinations = reading.parts("destinations", read_destination)
@@ -132,6 +138,7 @@ def build_catalogue(
         rejected_destinations=rejected_destinations,
         warnings=(*reading.warnings, *(clash.problem for clash in clashes if not clash.replaces)),
         fingerprint=fingerprint_of(main, separate),
+        files=files,
         section_secrets=reading.secrets,
     )
     if reading.problems:
@@ -153,13 +160,18 @@ class _Reading:
     """Reads the sections of one catalogue; collects what is wrong outside of single sources and destinations."""
 
     def __init__(
-        self, main: Document, separate: Document | None, environment: Mapping[str, str], directory: Path
+        self,
+        main: Document,
+        separate: Document | None,
+        environment: Mapping[str, str],
+        directory: Path,
+        files: NamedFiles,
     ) -> None:
         self._directory = directory
         self._main = main
         self._separate = separate
         self._environment = environment
-        self._replaced = Replaced()
+        self._replaced = Replaced(files=files)
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()

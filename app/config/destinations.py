@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Destination:
     """A destination whose options are valid; `options` is everything beside `type`, placeholders replaced.
 
-    Destinations with equal `home` have the same tables.
+    Destinations with equal `home` have the same tables. `from_files` says whether the content of a file, which may
+    change, is among the options.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Destination:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     home: Hashable = None
+    from_files: bool = False
 
     def table_name(self, name: str) -> str:
         """What it calls the table `name` of a collection."""
@@ -70,5 +72,10 @@ def read_destination(entry: Entry) -> Destination | None:
     options = with_plain_numbers(options, described)
     home = described.home() if isinstance(described, Options) and not entry.holds_unresolved() else None
     return Destination(
-        id=entry.id, type=str(type_), options=options, secrets=entry.secrets, home=home or ("destination", entry.id)
+        id=entry.id,
+        type=str(type_),
+        options=options,
+        secrets=entry.secrets,
+        home=home or ("destination", entry.id),
+        from_files=entry.from_files,
     )

@@ -36,6 +36,7 @@ class Entry:
     replaced: Replaced = field(default_factory=Replaced, repr=False)
     value: Any = field(init=False, repr=False)
     secrets: frozenset[str] = field(init=False, repr=False)
+    from_files: bool = field(init=False)
     warnings: list[Problem] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
     _unresolved: list[KeyPath] = field(init=False)
@@ -45,6 +46,7 @@ class Entry:
         self.value = substitution.apply(self.written, self.path)
         self._problems += substitution.problems
         self._unresolved = substitution.unresolved
+        self.from_files = substitution.from_files
         self.warnings += substitution.warnings
         # Whoever knows a webhook's URL can use it.
         hook = self.path == ("notifications",)

@@ -6,16 +6,71 @@ import errno
 import os
 import select
 import stat
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 LARGEST_TEXT = 16 * 1024 * 1024
 """The largest size of a catalogue, of its separate sources and of other text that it names, in bytes."""
 
 _PIPE_SECONDS: Final = 10
 _PIECE: Final = 1 << 16
+_LARGEST_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file had, or the `problem` of reading it."""
+
+    data: bytes = field(default=b"", repr=False)
+    problem: str = ""
+
+
+class NamedFiles:
+    """The files that a catalogue's placeholders name. Each is read once, so that all placeholders get the same.
+
+    A pipe is empty afterwards, so later readings take what came out of it from `earlier` ones.
+    """
+
+    def __init__(self, earlier: NamedFiles | None = None) -> None:
+        self._pipes: dict[str, Contents] = dict(earlier._pipes) if earlier else {}  # noqa: SLF001 -- of its own class
+        self._files: dict[str, Contents] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there are any that may change."""
+        return bool(self._files)
+
+    def read(self, name: str) -> Contents:
+        if name in self._pipes:
+            return self._pipes[name]
+        if name not in self._files:
+            kept = self._pipes if _is_pipe(name) else self._files
+            kept[name] = _read_contents(name)
+            return kept[name]
+        return self._files[name]
+
+    def have_changed(self) -> bool:
+        """Whether one of them now has other contents, has gone, or has come."""
+        return any(_is_pipe(name) or _read_contents(name) != found for name, found in self._files.items())
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(name).st_mode)  # noqa: PTH116 -- a Path refuses fewer names
+    except (OSError, ValueError):
+        return False
+
+
+def _read_contents(name: str) -> Contents:
+    try:
+        data = read_bytes(Path(name), _LARGEST_BYTES + 1)
+    except OSError as error:
+        return Contents(problem=f"cannot be read: {error.strerror or type(error).__name__}")
+    except ValueError:
+        return Contents(problem="cannot be read: not a valid path")
+    if len(data) > _LARGEST_BYTES:
+        return Contents(problem="is larger than 1 MiB")
+    return Contents(data)
 
 
 def read_bytes(path: Path, most: int) -> bytes:

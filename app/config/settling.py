@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from app.config.problems import CatalogueError, Problem
 
 if TYPE_CHECKING:
     from app.config.documents import Document
+    from app.config.files import NamedFiles
     from app.config.reader import CatalogueReader
 
-    Documents = tuple[Document, Document | None]
+
+Documents: TypeAlias = "tuple[Document, Document | None]"
 
 _MOMENT_SECONDS: Final = 0.3
-_MOST_READINGS: Final = 20
+MOST_READINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,14 @@ class SettledReader:
         return reading.outcome
 
     async def _settle(self, reading: _Reading) -> _Reading:
-        for _ in range(_MOST_READINGS):
+        for _ in range(MOST_READINGS):
             if reading.is_final:
                 return reading
             await pause()
             previous, reading = reading, await self._look()
             if reading.agrees_with(previous):
                 return reading
-        message = f"is being written: {_MOST_READINGS} readings all differ; write to another file, then rename it"
+        message = f"is being written: {MOST_READINGS} readings all differ; write to another file, then rename it"
         raise CatalogueError([Problem("", message, self._reader.name)])
 
     async def _look(self) -> _Reading:
@@ -79,6 +81,14 @@ class SettledReader:
         except CatalogueError as error:
             outcome = error
         return _Reading(tuple(self._reader.texts), outcome, self._reader.is_final)
+
+
+async def have_settled(files: NamedFiles) -> bool:
+    """Whether these files are the same a moment later."""
+    if not files:
+        return True
+    await pause()
+    return not await asyncio.to_thread(files.have_changed)
 
 
 async def pause() -> None:

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class Source:
     """A source that can be synchronised: its destinations exist and its options are valid.
 
-    `config` is what the user wrote for the connector, with placeholders replaced.
+    `config` is what the user wrote for the connector, with placeholders replaced; `from_files` says whether the content
+    of a file, which may change, is among it.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Source:
     collections: dict[str, Collection]
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    from_files: bool = False
 
 
 def read_source(
@@ -97,6 +99,7 @@ def read_source(
         collections={collection.name: collection for collection in collections},
         config=source.config,
         secrets=entry.secrets,
+        from_files=entry.from_files,
     )
 
 

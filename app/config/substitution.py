@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.config.files import read_bytes
+from app.config.files import NamedFiles
 from app.config.placeholder import FORM, PLACEHOLDER, Placeholder
 from app.config.problems import PlaceOf, Problem, nowhere, problem_at
 from app.domain.secret_names import is_secret_name
@@ -21,19 +20,27 @@ if TYPE_CHECKING:
 _LITERAL = re.compile(
     r"\$\{(?!(?-i:env|file)\.)\s*(?P<kind>(?:env|file)\.|)(?P<name>[A-Za-z_/][\w./-]*)\s*(?:[|:}]|$)", re.IGNORECASE
 )
-_LARGEST_FILE_BYTES = 1 << 20
 MOST_PLACEHOLDERS: Final = 100_000
+
+
+class Known(NamedTuple):
+    """What a text became, its secrets, and whether some of it came from files."""
+
+    value: str
+    secrets: frozenset[str]
+    from_files: bool
 
 
 @dataclass(slots=True)
 class Replaced:
-    """What the texts of one catalogue became, with their secrets, so that aliases of a long text are replaced once.
+    """What the texts of one catalogue became, so that aliases of a long text are replaced once, and its `files`.
 
     `left` is how many placeholders it may still have.
     """
 
-    texts: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict, repr=False)
+    texts: dict[str, Known] = field(default_factory=dict, repr=False)
     left: int = MOST_PLACEHOLDERS
+    files: NamedFiles = field(default_factory=NamedFiles)
 
 
 @dataclass(slots=True)
@@ -43,7 +50,8 @@ class Substitution:
     Alternatives are tried from left to right. A variable or file that is empty counts as missing (as in Jitsu Classic).
     The first alternative that is neither `env.NAME` nor `file./path` is the default, with everything after it. The
     content of a file is secret; a newline at its end is removed. Replaced values are not searched for placeholders
-    again, and keys are not replaced. `unresolved` has the paths of the values that could not be replaced.
+    again, and keys are not replaced. `unresolved` has the paths of the values that could not be replaced; `from_files`
+    says whether the content of a file is among the values.
 
     A placeholder with a type, which must be the whole value, becomes a value of this type; all others become text.
 
@@ -56,6 +64,7 @@ class Substitution:
     unresolved: list[KeyPath] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
+    from_files: bool = False
     replaced: Replaced = field(default_factory=Replaced)
     _has_too_many: bool = False
 
@@ -72,21 +81,24 @@ class Substitution:
     def _replace_once(self, text: str, path: KeyPath) -> Any:
         """What `text` becomes, from memory if that was simple."""
         if text in self.replaced.texts:
-            value, secrets = self.replaced.texts[text]
-            self.secrets |= secrets
-            return value
+            known = self.replaced.texts[text]
+            self.secrets |= known.secrets
+            self.from_files |= known.from_files
+            return known.value
         count = text.count("${")
         if count > self.replaced.left:
             self._refuse_too_many(path)
             return ""
         self.replaced.left -= count
         before, self.secrets = self.secrets, set()
+        from_files, self.from_files = self.from_files, False
         noted = len(self.problems) + len(self.warnings)
         replaced = self._replace(text, path)
         # Problems and warnings name their path, and only text cannot be changed by whoever gets it.
         if isinstance(replaced, str) and len(self.problems) + len(self.warnings) == noted:
-            self.replaced.texts[text] = replaced, frozenset(self.secrets)
+            self.replaced.texts[text] = Known(replaced, frozenset(self.secrets), self.from_files)
         self.secrets |= before
+        self.from_files |= from_files
         return replaced
 
     def _replace(self, text: str, path: KeyPath) -> Any:
@@ -135,14 +147,14 @@ class Substitution:
 
     def _file(self, name: str) -> tuple[str, str]:
         """The content of a file, or why it cannot be read; the reason never quotes the content."""
+        found = self.replaced.files.read(name)
+        if found.problem:
+            return "", f"file {name} {found.problem}"
         try:
-            raw = read_bytes(Path(name), _LARGEST_FILE_BYTES + 1)
-            if len(raw) > _LARGEST_FILE_BYTES:
-                return "", f"file {name} is larger than 1 MiB"
-            value = raw.decode().removesuffix("\n").removesuffix("\r")
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not valid UTF-8"
-            return "", f"file {name} cannot be read: {reason}"
+            value = found.data.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            return "", f"file {name} cannot be read: not valid UTF-8"
+        self.from_files |= bool(value)
         self.secrets |= secrets_in(value, secret=True)
         return value, f"file {name} is empty"
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from app.config.catalogue import Catalogue, build_catalogue, fingerprint_of
+from app.config.files import NamedFiles
 from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
-from app.config.settling import SettledReader
+from app.config.settling import MOST_READINGS, SettledReader, have_settled
 from app.connectors.options.complaints import render_path
 
 if TYPE_CHECKING:
@@ -19,15 +20,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.documents import Document
+    from app.config.settling import Documents
 
 _log = structlog.get_logger(__name__)
 _PREVIOUS_RUNS = "the previous version stays in use"
 
 
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """A version that cannot be used, with the files that its placeholders name."""
+
+    fingerprint: str
+    files: NamedFiles
+    error: CatalogueError
+
+
 class CatalogueWatcher:
     """Holds the `current` catalogue of the file at `path` and replaces it as a whole when there is a good new version.
 
-    A new version counts when two readings a moment apart agree. One that cannot be used leaves the current one in
+    A file that a placeholder names is a part of the version. A new version counts when two readings a moment apart
+    agree. One that cannot be used leaves the current one in
     place; `problem` has the reason until that is fixed. A source that is broken in an otherwise good version keeps its
     previous version, and is listed as rejected. The constructor reads nothing: `await watcher.refresh()` once, then
     run `run()` for as long as changes matter.
@@ -40,9 +52,14 @@ class CatalogueWatcher:
         self._current: Catalogue | None = None
         self._problem: str | None = None
         self._refused: str | None = None
-        self._unusable: tuple[str, CatalogueError] | None = None
+        self._unusable: _Unusable | None = None
+        self._documents: Documents | None = None
+        self._files: NamedFiles | None = None
         self._lock = asyncio.Lock()
         self._begun = 0
+        # Another lock, because whoever waits for a slow server's text must not hold up attempts.
+        self._building = asyncio.Lock()
+        self._looked = 0
 
     @property
     def current(self) -> Catalogue:
@@ -77,33 +94,79 @@ class CatalogueWatcher:
                 await self._read()
         return self._current is not before
 
+    async def refresh_files(self) -> None:
+        """Take up files that changed since the current catalogue was made. Its own texts are not read, which is cheap.
+
+        Calls at the same time share a look that began after them.
+        """
+        if not self.current.files:
+            return
+        wanted = self._looked + 1
+        async with self._building:
+            if self._looked >= wanted or self._documents is None:
+                return
+            self._looked += 1
+            try:
+                with self._reader.refusing():
+                    await self._take_up(self._documents)
+            except CatalogueError as error:
+                # The reason why the texts are refused comes first.
+                if self._problem is None:
+                    self._refuse(error)
+
     async def _read(self) -> None:
         try:
             with self._reader.refusing():
-                new = await asyncio.to_thread(self._build_if_changed, *await self._settled.read())
+                documents = await self._settled.read()
+                async with self._building:
+                    await self._take_up(documents)
         except CatalogueError as error:
             if self._current is None:
                 _log_traces(error.problems)
                 raise
             self._refuse(error)
             return
-        if new is not None:
-            self._replace(new)
         self._accept()
 
-    def _build_if_changed(self, main: Document, separate: Document | None) -> Catalogue | None:
+    async def _take_up(self, documents: Documents) -> None:
+        """Make these documents the current catalogue unless they are, with the files as they now are."""
+        new = await self._build_if_changed(*documents)
+        self._documents = documents
+        if new is not None:
+            self._replace(new)
+
+    async def _build_if_changed(self, main: Document, separate: Document | None) -> Catalogue | None:
         fingerprint = fingerprint_of(main, separate)
-        if self._current and self._current.fingerprint == fingerprint:
+        if await _is_same(self._current, fingerprint):
             return None
-        if self._unusable is None or self._unusable[0] != fingerprint:
-            try:
-                with self._reader.refusing():
-                    return build_catalogue(main, separate, self._environment, directory=self._reader.directory)
-            except CatalogueError as error:
-                # Kept, so that a version that stays broken is read once, not every second.
-                self._unusable = (fingerprint, error)
+        if self._unusable is None or not await _is_same(self._unusable, fingerprint):
+            built = await self._build(main, separate)
+            if isinstance(built, Catalogue):
+                return built
+            # Kept, so that a version that stays broken is read once, not every second.
+            self._unusable = built
         # A new error each time: one that is raised repeatedly collects the traces of all times.
-        raise CatalogueError(self._unusable[1].problems)
+        raise CatalogueError(self._unusable.error.problems)
+
+    async def _build(self, main: Document, separate: Document | None) -> Catalogue | _Unusable:
+        """Build it until its files have stopped changing, because one may be read while it is being written."""
+        for _ in range(MOST_READINGS):
+            self._files = NamedFiles(self._files)
+            built = await asyncio.to_thread(self._build_once, main, separate, self._files)
+            if await have_settled(self._files):
+                return built
+        message = (
+            f"a file that a placeholder names is being written: {MOST_READINGS} readings all differ; "
+            "write to another file, then rename it"
+        )
+        raise CatalogueError([Problem("", message, self._reader.name)])
+
+    def _build_once(self, main: Document, separate: Document | None, files: NamedFiles) -> Catalogue | _Unusable:
+        try:
+            with self._reader.refusing():
+                return build_catalogue(main, separate, self._environment, directory=self._reader.directory, files=files)
+        except CatalogueError as error:
+            return _Unusable(fingerprint_of(main, separate), files, error)
 
     def _replace(self, new: Catalogue) -> None:
         previous, self._current = self._current, _with_previous(new, self._current)
@@ -127,6 +190,13 @@ class CatalogueWatcher:
         if self._problem is not None:
             _log.info("catalogue.mended")
         self._problem = self._refused = None
+
+
+async def _is_same(version: Catalogue | _Unusable | None, fingerprint: str) -> bool:
+    """Whether `version` has these texts, and its files are as they were."""
+    if version is None or version.fingerprint != fingerprint:
+        return False
+    return not version.files or not await asyncio.to_thread(version.files.have_changed)
 
 
 def _log_traces(problems: Iterable[Problem]) -> None:

@@ -149,8 +149,9 @@ class Attempt:
         return HANDED_BACK if self._stopped is StopReason.DRAINED else CANCELED
 
     async def _find(self) -> Catalogue:
-        """Get the catalogue, and reload it if it does not have the collection, which may be new."""
+        """Get the catalogue with files as they now are, and reload it if it lacks the collection, which may be new."""
         watcher, collection = self._context.watcher, (self.claim.source, self.claim.collection)
+        await watcher.refresh_files()
         try:
             watcher.current.find(*collection)
         except ConfigurationError:

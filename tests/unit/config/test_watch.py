@@ -370,3 +370,151 @@ async def test_many_callers_at_once_share_a_reading(path: Path) -> None:
     assert all(await asyncio.gather(*(watcher.refresh() for _ in range(50))))
     # One that the first of them began, and one for all who came after it had begun.
     assert watcher._begun <= 3
+
+
+def with_file(path: Path, *, default: str = "") -> tuple[Path, Path]:
+    """A catalogue whose destination has its password from a file, and that file."""
+    secret = path.with_name("password")
+    secret.write_text("first-password\n")
+    password = f"${{file.{secret}{default}}}"
+    destination = f"destinations: {{w: {{type: postgres, host: h, password: '{password}'}}}}\n"
+    sources = "sources:\n  one: {type: synthetic, destinations: [w], collections: [a]}\n"
+    path.write_text(sources + destination)
+    return path, secret
+
+
+def password_of(watcher: CatalogueWatcher) -> object:
+    return watcher.current.destinations["w"].options["password"]
+
+
+@pytest.mark.parametrize("look", ["refresh", "refresh_files"])
+async def test_a_file_that_a_placeholder_names_is_read_again(path: Path, look: str) -> None:
+    """As a whole: what becomes of it is masked, and what it was made of says that it may change."""
+    path, secret = with_file(path)
+    watcher = await started(path)
+    before = watcher.current
+    await getattr(watcher, look)()
+    assert watcher.current is before
+    write(secret, "other-password\n", keep_times=True)
+    await getattr(watcher, look)()
+    assert password_of(watcher) == "other-password"
+    assert "other-password" in watcher.current.secrets()
+    assert watcher.current.destinations["w"].from_files
+    assert not watcher.current.sources["one"].from_files
+
+
+async def test_an_attempt_looks_at_the_files_only(path: Path) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    write(path, "sources: [")
+    write(secret, "other-password")
+    await watcher.refresh_files()
+    assert password_of(watcher) == "other-password"
+    assert watcher.problem is None
+    await watcher.refresh()
+    assert "not valid YAML" in str(watcher.problem)
+    write(secret, "third-password")
+    await watcher.refresh_files()
+    assert password_of(watcher) == "third-password"
+    assert "not valid YAML" in str(watcher.problem)
+
+
+async def test_many_attempts_at_once_share_a_look(path: Path) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    write(secret, "other-password")
+    await asyncio.gather(*(watcher.refresh_files() for _ in range(50)))
+    assert password_of(watcher) == "other-password"
+    assert watcher._looked <= 3
+
+
+async def test_a_catalogue_without_files_costs_an_attempt_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = await started(path)
+    monkeypatch.setattr("asyncio.to_thread", fail)
+    await watcher.refresh_files()
+    assert watcher.problem is None
+
+
+@pytest.mark.parametrize("look", ["refresh", "refresh_files"])
+async def test_without_its_file_a_part_goes_on_in_its_previous_version_and_is_reported(path: Path, look: str) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    remove(secret)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await getattr(watcher, look)()
+    assert password_of(watcher) == "first-password"
+    assert f"file {secret} cannot be read: No such file or directory" in str(
+        watcher.current.rejected_destinations["w"][0]
+    )
+    assert [entry["event"] for entry in logs].count("catalogue.loaded") == 1
+    write(secret, "other-password")
+    await getattr(watcher, look)()
+    assert password_of(watcher) == "other-password"
+    assert watcher.current.problems == []
+
+
+async def test_without_the_file_of_a_section_the_previous_version_stays(path: Path) -> None:
+    secret = path.with_name("token")
+    secret.write_text("first-token")
+    write(path, catalogue_text("one").replace("{sources_reload_sec: 0.01}", f"{{admin_token: '${{file.{secret}}}'}}"))
+    watcher = await started(path)
+    remove(secret)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await watcher.refresh()
+    assert [entry["event"] for entry in logs] == ["catalogue.refused"]
+    assert f"file {secret} cannot be read: No such file" in str(watcher.problem)
+    assert watcher.current.server.admin_token == "first-token"
+    write(secret, "other-token")
+    assert await watcher.refresh()
+    assert (watcher.current.server.admin_token, watcher.problem) == ("other-token", None)
+
+
+async def test_a_file_that_comes_later_replaces_the_default(path: Path) -> None:
+    path, secret = with_file(path, default="|none-yet")
+    remove(secret)
+    watcher = await started(path)
+    assert password_of(watcher) == "none-yet"
+    assert not watcher.current.destinations["w"].from_files
+    write(secret, "first-password")
+    await watcher.refresh_files()
+    assert password_of(watcher) == "first-password"
+
+
+@pytest.mark.parametrize("half", ["fir", "", None], ids=["half", "empty", "missing"])
+async def test_a_named_file_that_is_half_written_does_not_count(
+    path: Path, half: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    writer = Writer(secret, half, "other-password")
+    monkeypatch.setattr(settling, "pause", writer.write)
+    write(secret, "o")
+    with capture_logs() as logs:
+        await watcher.refresh_files()
+    assert password_of(watcher) == "other-password"
+    assert [entry["event"] for entry in logs] == ["catalogue.loaded"]
+
+
+async def test_a_named_file_that_is_never_finished_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    monkeypatch.setattr(settling, "pause", Writer(secret, *(f"password-{n}" for n in range(100))).write)
+    write(secret, "o")
+    await watcher.refresh_files()
+    assert password_of(watcher) == "first-password"
+    assert "a file that a placeholder names is being written: 20 readings all differ" in str(watcher.problem)
+
+
+async def test_a_named_pipe_is_read_once(path: Path) -> None:
+    path, secret = with_file(path)
+    remove(secret)
+    os.mkfifo(secret)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(secret.write_text, "first-password"))
+        watcher = await started(path)
+    write(path, path.read_text() + "server: {port: 1}\n")
+    await watcher.refresh()
+    assert watcher.current.server.port == 1
+    assert password_of(watcher) == "first-password"
