@@ -32,7 +32,7 @@ from app.domain.attempt_protocol import (
     Sync,
     TryDestination,
 )
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.failpoints import arm
 from app.hiding import hide_from_others
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
@@ -84,7 +84,11 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
         with workspace(Path(job.data_dir), name=_name_of(job)) as work_dir:
             return _carry_out(job, work_dir=work_dir, pipe=pipe)
     except SynclineError as error:
-        return Failed(error=_one_line(error), retryable=not isinstance(error, ConfigurationError))
+        return Failed(
+            error=_one_line(error),
+            retryable=not isinstance(error, ConfigurationError),
+            login_refused=isinstance(error, LoginRefusedError),
+        )
     except RecursionError:  # JSON from outside; nothing else here has any depth
         traceback.print_exc()
         return Failed(error="the source or its catalog has values that are nested too deeply", retryable=False)

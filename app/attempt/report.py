@@ -10,7 +10,7 @@ import msgspec
 from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.passes import Measured
 from app.connectors.contract.schema import type_name
-from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress, TableDescribed
+from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress, SecretLearned, TableDescribed
 from app.domain.table_columns import TableColumn
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ class WorkerLog:
 
     def __call__(self, level: Level, message: str) -> None:
         self._pipe.send(LogLine(level, message))
+
+    def mask(self, secret: str) -> None:
+        self._pipe.send(SecretLearned(secret))
 
     def installing(self, packages: str, *, done: bool = False) -> None:
         self._pipe.send(Installing(packages, done=done))

@@ -99,6 +99,7 @@ class Sink:
                 log=log,
                 data_dir=Path(job.data_dir).absolute(),
                 remembered=job.bookmarks.get(name),
+                from_files=name in job.destinations_from_files,
             ),
         )
         sink.position = sink._call(lambda destination: destination.open()) or sink.position

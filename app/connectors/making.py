@@ -32,6 +32,8 @@ def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
     if kind is None or kind.where is None:
         raise ConfigurationError(f"{key_path}.type: {unknown_name('source type', job.source_type, SOURCE_TYPES)}")
     options = validated(kind.options, job.source_config, key_path=f"{key_path}.config")
+    if job.from_files:
+        options = options.taken_from_files()
     parameters = None
     if kind.parameters is not None:
         parameters_path = f"{key_path}.collections.{job.collection.name}.parameters"
@@ -65,16 +67,19 @@ def make_destination(
     log: Log,
     data_dir: Path | None = None,
     remembered: SavedBookmark | None = None,
+    from_files: bool = False,
 ) -> Destination:
     """The destination `name` as the catalogue describes it; `work_dir` belongs to this attempt alone.
 
-    `remembered` is the store's bookmark, for a kind that keeps none; `data_dir` is where its programs are. Every error
-    names the destination.
+    `remembered` is the store's bookmark, for a kind that keeps none; `data_dir` is where its programs are. With
+    `from_files`, some of the description was in files. Every error names the destination.
 
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
     """
     kind, options = _destination_options(name, description)
+    if from_files:
+        options = options.taken_from_files()
     kept: dict[str, Any] = {}
     if not kind.keeps_bookmark:
         kept["remembered"] = remembered

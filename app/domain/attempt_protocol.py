@@ -27,7 +27,8 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """One collection of a source, as its connector reads it.
 
     In `data_dir` connectors keep virtual environments and staged files. `generation` changes if a user requests a full
-    reload: bookmarks and catalogs of other generations are void.
+    reload: bookmarks and catalogs of other generations are void. `from_files`: some of `source_config` was in files,
+    which are read again for each attempt.
     """
 
     source: str
@@ -36,6 +37,7 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     collection: CollectionJob
     data_dir: str
     generation: int = 0
+    from_files: bool = False
 
 
 class SavedBookmark(msgspec.Struct, frozen=True):
@@ -49,7 +51,8 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     """The job of an attempt that loads rows.
 
     `task` is the UUIDv7 of the task, `task_id` the id that users see. (task, claim) increases with every attempt of a
-    collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own.
+    collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own;
+    `destinations_from_files` names those some of whose options were in files.
     """
 
     task: str
@@ -58,6 +61,7 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     claim: int
     destinations: dict[str, dict[str, Any]]
     bookmarks: dict[str, SavedBookmark] = {}
+    destinations_from_files: frozenset[str] = frozenset()
 
 
 class Sync(CopyJob, frozen=True, tag="sync", tag_field="mode"):
@@ -126,6 +130,12 @@ class LogLine(msgspec.Struct, frozen=True, tag="log"):
 
     level: Level
     message: str
+
+
+class SecretLearned(msgspec.Struct, frozen=True, tag="secret_learned"):
+    """The process has a secret that the catalogue does not have; it is masked in all that follows."""
+
+    secret: str
 
 
 class Installing(msgspec.Struct, frozen=True, tag="installing"):
@@ -219,12 +229,26 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The attempt has failed. `retryable` is False if another attempt cannot help."""
+    """The attempt has failed. `retryable` is False if another attempt cannot help.
+
+    `login_refused`: a server has refused a password that may have changed meanwhile.
+    """
 
     error: str
     retryable: bool = True
+    login_refused: bool = False
 
 
 AttemptMessage = (
-    LogLine | Installing | Progress | Committed | TableDescribed | Checked | Offered | OwnTable | Finished | Failed
+    LogLine
+    | SecretLearned
+    | Installing
+    | Progress
+    | Committed
+    | TableDescribed
+    | Checked
+    | Offered
+    | OwnTable
+    | Finished
+    | Failed
 )

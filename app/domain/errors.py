@@ -13,6 +13,10 @@ class ConfigurationError(SynclineError):
     """Something that the user has configured cannot work. An attempt with this error is not retried."""
 
 
+class LoginRefusedError(SynclineError):
+    """A server refuses a password that is read again for each attempt or connection, so that another try may help."""
+
+
 class UnknownSourceError(ConfigurationError):
     """The catalogue has no usable source with this id; `left_out` says why one was left out, `remedy` what to write."""
 

@@ -19,7 +19,7 @@ _ORDINARY: Final = re.compile(
     rf"(^({_KEYS_OF_ROWS})_keys?(?=_|$)|max_tokens|token_(count|limit)|page_token_option)"
     rf"(?!.{{0,60}}({_SECRET.pattern}))"
     r"|(^|_)key_(properties|fields?|columns?|names?|patterns?|schema|file|path|prefix|suffix)$"
-    r"|_(type|url|uri|method|file|path|name|expiry|expires?\w*)$|^type$"
+    r"|_(type|url|uri|method|file|path|name|command|expiry|expires?\w*)$|^type$"
 )
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS: Final = str.maketrans("- .", "___")

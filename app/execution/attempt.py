@@ -26,12 +26,13 @@ from app.domain.attempt_protocol import (
     LogLine,
     Offered,
     Progress,
+    SecretLearned,
     Sync,
     TableDescribed,
 )
 from app.domain.duration import format_duration
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
-from app.domain.redaction import redactor_of
+from app.domain.redaction import Redactor, redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
@@ -96,7 +97,8 @@ class Attempt:
     def __init__(self, context: AttemptContext, claim: Claim) -> None:
         self.claim = claim
         self._context = context
-        self._log: AttemptLog = context.log.open(claim, redactor_of(context.watcher.current.secrets()).redact)
+        self._redact = redactor_of(context.watcher.current.secrets()).redact
+        self._log: AttemptLog = context.log.open(claim, self._redact)
         self._began = time.monotonic()
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
@@ -157,8 +159,22 @@ class Attempt:
         except ConfigurationError:
             await watcher.refresh()
             watcher.current.find(*collection)
-        self._log.redact = redactor_of(watcher.current.secrets()).redact
+        self._mask_secrets_of(watcher.current)
         return watcher.current
+
+    def _mask_secrets_of(self, catalogue: Catalogue) -> None:
+        redact = redactor_of(catalogue.secrets()).redact
+        if redact != self._redact:
+            self._mask(redact)
+            self._redact = redact
+
+    def _mask(self, redact: Callable[[str], str]) -> None:
+        """Mask more from now on, beside what is masked already.
+
+        By another redactor, because one for all secrets of a large catalogue takes long to make.
+        """
+        earlier = self._log.redact
+        self._log.redact = lambda text: redact(earlier(text))
 
     async def _make_job(self, catalogue: Catalogue) -> Sync | Backfill:
         job = make_job(catalogue, self.claim, self._context.data_dir)
@@ -172,13 +188,23 @@ class Attempt:
             async with asyncio.timeout(collection.timeout.total_seconds()) as deadline:
                 if isinstance(job, Sync) and is_made_load(catalogue, source):
                     return await self._run_here(job)
-                return await self._run_child(job)
+                outcome = await self._run_child(job)
+                if outcome.login_refused and (renewed := await self._renew(job)) is not None:
+                    await self._log.write("warn", f"{outcome.error}; a password has changed since: trying again")
+                    return await self._run_child(renewed)
+                return outcome
         except TimeoutError:
             if not deadline.expired():
                 raise
             read = f"{self._records_read} records were read by then"
             longest = format_duration(collection.timeout)
             return Outcome(Result.FAILED, f"{subject_of(job)}: timeout: the attempt took longer than {longest}; {read}")
+
+    async def _renew(self, job: Sync | Backfill) -> Sync | Backfill | None:
+        """The job with passwords as they are in their files now; None if they are the same."""
+        renewed = await self._make_job(await self._find())
+        same = (renewed.source_config, renewed.destinations) == (job.source_config, job.destinations)
+        return None if same else renewed
 
     async def _run_here(self, job: Sync) -> Outcome:
         last: list[AttemptMessage] = []
@@ -212,6 +238,8 @@ class Attempt:
         match message:
             case LogLine():
                 await self._log.write(message.level, message.message)
+            case SecretLearned():
+                self._mask(Redactor([message.secret]).redact)
             case Progress():
                 self._records_read = message.records_read
                 self._context.progress.put(self.claim, message)
@@ -349,7 +377,7 @@ def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Out
         case Finished():
             return Outcome(Result.SUCCEEDED, records_read=last.records_read, rows_written=last.rows_written)
         case Failed():
-            return Outcome(Result.FAILED, last.error, retryable=last.retryable)
+            return Outcome(Result.FAILED, last.error, retryable=last.retryable, login_refused=last.login_refused)
         case _ if exit_code < 0:
             return Outcome(Result.FAILED, f"the attempt's process was killed by signal {-exit_code}")
         case _:

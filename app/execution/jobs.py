@@ -39,6 +39,8 @@ def make_job(catalogue: Catalogue, claim: Claim, data_dir: Path) -> Sync | Backf
         destinations={id_: catalogue.destinations[id_].for_attempt() for id_ in source.destinations},
         generation=claim.generation,
         data_dir=str(data_dir),
+        from_files=source.from_files,
+        destinations_from_files=frozenset(id_ for id_ in source.destinations if catalogue.destinations[id_].from_files),
     )
     if claim.backfill is None:
         return job

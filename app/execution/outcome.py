@@ -39,6 +39,7 @@ class Outcome:
         result: what happened.
         error: of a failure.
         retryable: whether another attempt can help after a failure.
+        login_refused: whether a failure is about a password that may have changed meanwhile.
         records_read: by a success.
         rows_written: by a success.
         reason: why an attempt was handed back.
@@ -49,6 +50,7 @@ class Outcome:
     result: Result
     error: str | None = None
     retryable: bool = True
+    login_refused: bool = False
     records_read: int = 0
     rows_written: int = 0
     reason: str = ""

@@ -9,17 +9,26 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from app.domain.attempt_protocol import Checked, DropTables, Failed, Finished, Installing, Offered, OwnTable
+from app.domain.attempt_protocol import (
+    Checked,
+    DropTables,
+    Failed,
+    Finished,
+    Installing,
+    Offered,
+    OwnTable,
+    SecretLearned,
+)
 from app.domain.errors import ConfigurationError, SynclineError
-from app.domain.redaction import redactor_of
+from app.domain.redaction import Redactor, redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from app.config.catalogue import Catalogue
-    from app.domain.attempt_protocol import Question
+    from app.domain.attempt_protocol import AttemptMessage, Question
 
 Answer: TypeAlias = Checked | Offered | OwnTable
 
@@ -144,7 +153,7 @@ class _Patience:
 
 
 async def _pass_on_answers(child: AttemptProcess, receive: Callable[[Answer], None], patience: _Patience) -> None:
-    async for message in child.messages():
+    async for message in _masked(child.messages()):
         match message:
             case Checked() | OwnTable():
                 patience.begin_again()
@@ -164,6 +173,24 @@ async def _pass_on_answers(child: AttemptProcess, receive: Callable[[Answer], No
             case _:
                 pass
     raise SynclineError(f"the connector exited with code {await child.exit_code()} and sent no result")
+
+
+async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[AttemptMessage]:
+    """The messages without the secrets that the process has learned."""
+    learned: list[str] = []
+    mask = Redactor(learned).redact
+    async for message in messages:
+        match message:
+            case SecretLearned():
+                learned.append(message.secret)
+                mask = Redactor(learned).redact
+            case Checked():
+                error = None if message.error is None else mask(message.error)
+                yield msgspec.structs.replace(message, error=error, found=mask(message.found))
+            case OwnTable() | Failed():
+                yield msgspec.structs.replace(message, error=mask(message.error))
+            case _:
+                yield message
 
 
 async def _ignore(_text: str) -> None:

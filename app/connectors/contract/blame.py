@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def blamed(error: SynclineError, subject: str) -> SynclineError:
 def joined(errors: Sequence[SynclineError], *, subject: str = "") -> SynclineError:
     """All `errors` (at least one) as one, which begins with `subject`.
 
-    It is a `ConfigurationError` if a retry can fix none of them.
+    It is a `ConfigurationError` if a retry can fix none of them, a `LoginRefusedError` if another password can fix one.
     """
     if subject:
         return blamed(joined([type(error)(_without(subject, error)) for error in errors]), subject)
@@ -48,7 +48,9 @@ def joined(errors: Sequence[SynclineError], *, subject: str = "") -> SynclineErr
         return errors[0]
     lasting = all(isinstance(error, ConfigurationError) for error in errors)
     more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
-    return (ConfigurationError if lasting else SynclineError)("; ".join(map(str, errors[:_SHOWN])) + more)
+    refused = any(isinstance(error, LoginRefusedError) for error in errors)
+    kind = ConfigurationError if lasting else LoginRefusedError if refused else SynclineError
+    return kind("; ".join(map(str, errors[:_SHOWN])) + more)
 
 
 def _without(subject: str, error: SynclineError) -> str:

@@ -32,6 +32,13 @@ class InstallationLog(Log, Protocol):
     def installing(self, packages: str, *, done: bool = False) -> None: ...
 
 
+@runtime_checkable
+class MaskingLog(Log, Protocol):
+    """A log that masks `secret` in all lines from now on."""
+
+    def mask(self, secret: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of a table that was announced before; `size` is roughly their number of bytes."""

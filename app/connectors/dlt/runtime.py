@@ -11,7 +11,8 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain.errors import ConfigurationError, SynclineError
+from app.connectors.contract.refusals import is_login_refusal
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
@@ -66,10 +67,11 @@ def isolate(home: Path) -> None:
 
 
 @contextmanager
-def translate_errors(doing: str, *, config: Any, permanent: bool = False) -> Iterator[None]:
+def translate_errors(doing: str, *, config: Any, permanent: bool = False, may_change: bool = False) -> Iterator[None]:
     """Turns dlt's errors into Syncline's: the innermost message, without the secrets of `config`.
 
-    They are a `ConfigurationError` if dlt says so, or all of them if `permanent`.
+    They are a `ConfigurationError` if dlt says so, or all of them if `permanent`. A refused login is none if the next
+    attempt may have another password (`may_change`).
     """
     from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415
     from dlt.common.exceptions import MissingDependencyException, TerminalException  # noqa: PLC0415
@@ -85,9 +87,10 @@ def translate_errors(doing: str, *, config: Any, permanent: bool = False) -> Ite
         permanent = permanent or any(
             isinstance(each, (ConfigurationException, TerminalException)) for each in chain(error)
         )
-        raise (ConfigurationError if permanent else SynclineError)(
-            f"{doing}: {describe_error(error, config)}"
-        ) from None
+        message = f"{doing}: {describe_error(error, config)}"
+        if may_change and is_login_refusal(message):
+            raise LoginRefusedError(message) from None
+        raise (ConfigurationError if permanent else SynclineError)(message) from None
 
 
 def describe_error(error: BaseException, config: Any) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, Strict
 from pydantic_core import PydanticCustomError
 
 from app.domain.redaction import mask_secrets
@@ -31,6 +31,18 @@ class Options(BaseModel):
         defer_build=True,
         validate_default=True,
     )
+
+    _from_files: bool = PrivateAttr(default=False)
+
+    @property
+    def from_files(self) -> bool:
+        """Whether some of the values come from files, which are read again for each attempt."""
+        return self._from_files
+
+    def taken_from_files(self) -> Self:
+        """These options, which then say so."""
+        self._from_files = True
+        return self
 
     def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""

@@ -13,6 +13,7 @@ from app.connectors.destinations.postgres.connection import connect
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions
+from tests.connectors.attempts import unheard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,9 +80,9 @@ def test_connections_to_postgresql_are_kept_alive_unless_the_url_says_otherwise(
     login = f"{tcp_postgres['user']}:{tcp_postgres['password']}"
     url = f"postgresql://{login}@{tcp_postgres['host']}:{tcp_postgres['port']}/postgres{query}"
     options = PostgresDestinationOptions.model_validate({"type": "postgres", "url": url, "schema": "loaded"})
-    with connect(options, application_name="test") as destination:
+    with connect(options, application_name="test", log=unheard) as destination:
         assert waits(destination.fileno()) == expected
-    database = Database(SqlOptions.model_validate({"url": url}), work_dir=tmp_path)
+    database = Database(SqlOptions.model_validate({"url": url}), work_dir=tmp_path, log=unheard)
     with database.snapshot() as connection:
         driver: Any = connection.connection.driver_connection
         assert waits(driver.fileno()) == expected

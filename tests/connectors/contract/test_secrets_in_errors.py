@@ -18,6 +18,7 @@ from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions
 from app.domain.errors import SynclineError
+from tests.connectors.attempts import unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,9 @@ def of_parquet(said: str) -> Iterator[None]:
 Explaining = dict[str, "Callable[[str, Path], AbstractContextManager[None]]"]
 EXPLAINING: Explaining = {
     "sql": lambda _, path: Database(
-        SqlOptions.model_validate({"url": f"postgresql://reader:{quote(SECRET)}@shop.example.com/shop"}), work_dir=path
+        SqlOptions.model_validate({"url": f"postgresql://reader:{quote(SECRET)}@shop.example.com/shop"}),
+        work_dir=path,
+        log=unheard,
     ).translate_errors("cannot connect"),
     "python": lambda _, __: Blame("shop", "orders", secrets=[SECRET]).at(),
     "files": lambda _, path: Storage([], {"secret": SECRET}, work_dir=path).translate_errors("a.csv"),

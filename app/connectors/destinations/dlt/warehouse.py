@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.dlt.runtime import isolate, translate_errors
+from app.domain.without_secrets import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,10 @@ class Warehouse:
         self.dataset = options.dataset
         self.name = options.name
         self.config = options.model_dump()
-        identity = hashlib.sha256(json.dumps(self.config, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        self._may_change = options.from_files
+        # Attempts before and after a rotation take the same lock.
+        lasting = without_secrets(self.config)
+        identity = hashlib.sha256(json.dumps(lasting, sort_keys=True, default=str).encode()).hexdigest()[:16]
         self._lock = locks / f".dlt-{identity}.lock"
         isolate(home)
         from dlt.common.destination import Destination  # noqa: PLC0415 -- dlt takes seconds
@@ -81,7 +85,7 @@ class Warehouse:
         return Schema.from_dict(schema.to_dict())
 
     def translate_errors(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return translate_errors(doing, config=self.config)
+        return translate_errors(doing, config=self.config, may_change=self._may_change)
 
     @contextlib.contextmanager
     def changing_schema(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import fsspec  # type: ignore[import-untyped]
 
 from app.connectors.options.addresses import local_path, protocol_of
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
@@ -68,7 +68,7 @@ def make_storage(options: ParquetDestinationOptions) -> Storage:
         raise ConfigurationError(f"{protocol}:// addresses need a package that is not installed: {error}") from None
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise ConfigurationError(f"'storage_options': {Redactor(secrets).redact(_describe(error))}") from None
-    return ObjectStorage(system, options.path.rstrip("/"), secrets=secrets)
+    return ObjectStorage(system, options.path.rstrip("/"), secrets=secrets, may_change=options.from_files)
 
 
 class LocalStorage:
@@ -147,7 +147,9 @@ class LocalStorage:
 class ObjectStorage:
     """Objects appear as a whole; `create` relies on the store to refuse an object that exists."""
 
-    def __init__(self, system: Any, root: str, *, secrets: Iterable[str]) -> None:
+    def __init__(self, system: Any, root: str, *, secrets: Iterable[str], may_change: bool = False) -> None:
+        """With `may_change`, the next attempt may have another login."""
+        self._may_change = may_change
         self._system = system
         self._root = root
         self._redact = Redactor(secrets).redact
@@ -225,6 +227,10 @@ class ObjectStorage:
         with translate_errors(doing, redact=self._redact):
             try:
                 yield
+            except PermissionError as error:
+                if not self._may_change:
+                    raise
+                raise LoginRefusedError(f"{doing}: {error.strerror or type(error).__name__}") from None
             except (TypeError, AttributeError) as error:
                 # Some options are checked only on the first request.
                 system, why = type(self._system).__name__, self._redact(_describe(error))

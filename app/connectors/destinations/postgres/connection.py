@@ -9,14 +9,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.connectors.contract.keepalive import LIBPQ
-from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
+from app.connectors.contract.logins import Login
+from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, is_login_refusal
 from app.connectors.warehouse.layout import quoted
-from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SynclineError
+from app.domain.errors import ConfigurationError, DatabaseUnreachableError, LoginRefusedError, SynclineError
 from app.domain.postgres_url import EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from app.connectors.contract.passes import Log
     from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 
 _CONNECT_SECONDS = 15
@@ -25,18 +27,18 @@ _LOCK_TIMEOUT = "60s"
 _LASTING_CLASSES = (*LASTING_CLASSES, "23", "2B")
 
 
-def connect(options: PostgresDestinationOptions, *, application_name: str) -> psycopg.Connection:
+def connect(options: PostgresDestinationOptions, *, application_name: str, log: Log) -> psycopg.Connection:
     """A connection in autocommit mode and UTC, with a limit on waiting for locks.
 
     Raises:
         ConfigurationError: the address or the credentials are wrong.
+        LoginRefusedError: the credentials are refused, but may be others for the next attempt.
         DatabaseUnreachableError: the server does not answer.
     """
     parts: dict[str, str | int | None] = {
         "host": options.host,
         "port": options.port,
         "user": options.user,
-        "password": options.password.get_secret_value() if options.password else None,
         "dbname": options.database,
         "sslmode": options.sslmode,
     }
@@ -49,14 +51,11 @@ def connect(options: PostgresDestinationOptions, *, application_name: str) -> ps
         )
     except psycopg.ProgrammingError:
         raise ConfigurationError(f"'url' is not a PostgreSQL URL: write {EXAMPLE}") from None
-    try:
-        # With PostgreSQL's own $1 for parameters: psycopg would take a % in a column's name for a placeholder.
-        connection = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
-    except psycopg.OperationalError as error:
-        why = _one_line(str(error))
-        if any(refusal in why for refusal in LASTING_REFUSALS):
-            raise ConfigurationError(f"cannot connect: {why}") from None
-        raise DatabaseUnreachableError(f"cannot connect: {why}") from None
+    fixed = options.password.get_secret_value() if options.password else None
+    # libpq reads a `passfile` for each connection.
+    may_change = options.from_files or "passfile" in given
+    login = Login(fixed, options.password_command, may_change=may_change, log=log)
+    connection = login.connect(lambda: _log_in(conninfo, login.password()))
     connection.prepare_threshold = None
     connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'".encode())
     connection.execute("SET timezone = 'UTC'")
@@ -70,6 +69,20 @@ def _defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     # The first of several servers that answers may be a standby.
     several = "," in str(given.get("host") or "")
     return {**LIBPQ, "target_session_attrs": "read-write"} if several else LIBPQ
+
+
+def _log_in(conninfo: str, password: str | None) -> psycopg.Connection:
+    given: dict[str, Any] = {} if password is None else {"password": password}
+    try:
+        # With PostgreSQL's own $1 for parameters: psycopg would take a % in a column's name for a placeholder.
+        return psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor, **given)
+    except psycopg.OperationalError as error:
+        why = f"cannot connect: {_one_line(str(error))}"
+        if is_login_refusal(why):
+            raise LoginRefusedError(why) from None
+        if any(refusal in why for refusal in LASTING_REFUSALS):
+            raise ConfigurationError(why) from None
+        raise DatabaseUnreachableError(why) from None
 
 
 class PostgresSession:

@@ -44,7 +44,8 @@ class PostgresDestination(Warehouse):
     ) -> None:
         self._schema = options.schema_
         self._fence = fence
-        self._connection = connect(options, application_name=application_name(fence.task, fence.attempt, fence.claim))
+        own_name = application_name(fence.task, fence.attempt, fence.claim)
+        self._connection = connect(options, application_name=own_name, log=log)
         self._session = PostgresSession(self._connection)
         super().__init__(
             tables=PostgresTables(self._session, schema=self._schema, naming=options.naming),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
+from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options, check_one_address
 from app.domain.naming import AS_IS, Naming
 from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
@@ -26,6 +27,7 @@ class PostgresDestinationOptions(Options):
     port: Port | None = None
     user: str | None = None
     password: SecretStr | None = None
+    password_command: PasswordCommand | None = None
     database: str | None = None
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
     schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63)
@@ -41,6 +43,8 @@ class PostgresDestinationOptions(Options):
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
         check_one_address(self, "host", "port", "user", "password", "database")
+        in_url = self.url is not None and bool(_parts_of(self.conninfo).get("password"))
+        check_one_password(command=self.password_command, password=self.password, in_url=in_url)
         return self
 
     @property
@@ -51,10 +55,14 @@ class PostgresDestinationOptions(Options):
     def home(self) -> Hashable:
         parts: dict[str, object] = {"host": self.host, "port": self.port, "dbname": self.database}
         if self.url is not None:
-            from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 -- as below
-
-            parts = dict(conninfo_to_dict(self.conninfo))
+            parts = _parts_of(self.conninfo)
         return "postgres", parts.get("host"), str(parts.get("port") or DEFAULT_PORT), parts.get("dbname"), self.schema_
+
+
+def _parts_of(conninfo: str) -> dict[str, object]:
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 -- as below
+
+    return dict(conninfo_to_dict(conninfo))
 
 
 def _check_libpq_url(url: str) -> None:

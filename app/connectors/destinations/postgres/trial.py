@@ -24,9 +24,9 @@ def try_out(
     name: str,  # noqa: ARG001 -- its errors do not need it
     work_dir: Path,  # noqa: ARG001 -- rows wait in the database
     data_dir: Path,  # noqa: ARG001 -- it has no programs
-    log: Log,  # noqa: ARG001 -- nothing to tell
+    log: Log,
 ) -> None:
-    with closing(connect(options, application_name="syncline destinations test")) as connection:
+    with closing(connect(options, application_name="syncline destinations test", log=log)) as connection:
         session = PostgresSession(connection)
         tables = PostgresTables(session, schema=options.schema_, naming=AS_IS)
         doing = f"cannot write to schema {options.schema_!r}"

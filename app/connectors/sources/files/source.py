@@ -54,7 +54,13 @@ class FilesSource:
             full_refresh=self._full_refresh,
             log=log,
         )
-        self._storage = Storage(parameters.path, options.storage_options, work_dir=work_dir, order=parameters.order)
+        self._storage = Storage(
+            parameters.path,
+            options.storage_options,
+            work_dir=work_dir,
+            order=parameters.order,
+            may_change=options.from_files,
+        )
         self._log = log
         self._told_alike: set[tuple[str, ...]] = set()
         self._total_bytes = self._done_bytes = self._file_bytes = self._within_bytes = 0

@@ -17,7 +17,7 @@ import fsspec  # type: ignore[import-untyped]
 from app.connectors.options.addresses import protocol_of
 from app.connectors.sources.files.ordering import by_name, modified_of
 from app.connectors.sources.files.signatures import signature_of
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_names import is_secret_name
 from app.domain.secret_values import secrets_in
@@ -84,12 +84,20 @@ class Storage:
     """All files of one collection; `work_dir` holds what must be on disk to be read."""
 
     def __init__(
-        self, addresses: Iterable[str], options: dict[str, Any], *, work_dir: Path, order: Order = "name"
+        self,
+        addresses: Iterable[str],
+        options: dict[str, Any],
+        *,
+        work_dir: Path,
+        order: Order = "name",
+        may_change: bool = False,
     ) -> None:
+        """With `may_change`, the next attempt may have another login."""
         self._addresses = tuple(addresses)
         self._order = order
         self._options = options
         self._work_dir = work_dir
+        self._refused = LoginRefusedError if may_change else ConfigurationError
         self._systems: dict[str, Any] = {}
         self._redactor = Redactor(secrets_in(options) | secrets_in(list(self._addresses)))
 
@@ -170,7 +178,9 @@ class Storage:
             if (reason := _unreachable_reason(error)) is None:
                 raise ConfigurationError(f"the file {name!r} does not exist") from None
             raise SynclineError(f"cannot read {name}: {self._redact(reason)}") from None
-        except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        except PermissionError as error:
+            raise self._refused(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
+        except (IsADirectoryError, NotADirectoryError) as error:
             raise ConfigurationError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
         except (TypeError, AttributeError, KeyError) as error:
             # Some options are only checked at the first request.

@@ -7,20 +7,84 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from app.domain.errors import ConfigurationError, SynclineError
+from app.connectors.contract.logins import Login
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.connectors.contract.passes import Log
     from app.connectors.sources.redis.options import RedisOptions
 
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 60
-_REFUSALS = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR DB index", "ERR invalid DB", "invalid username-password")
+_LOGIN_REFUSALS = ("WRONGPASS", "NOAUTH", "invalid username-password", "invalid password")
+_REFUSALS = ("NOPERM", "ERR DB index", "ERR invalid DB")
 
 
-def make_client(options: RedisOptions) -> redis.Redis:
-    """A client that returns bytes; it connects with its first command."""
+class Client:
+    """A server that is logged in to with the password that is right when a connection opens.
+
+    `commands` returns bytes; it connects with its first command.
+    """
+
+    def __init__(self, options: RedisOptions, *, log: Log) -> None:
+        fixed = options.password.get_secret_value() if options.password else None
+        self._login = Login(fixed, options.password_command, may_change=options.from_files, log=log)
+        self.commands = _make_commands(options)
+        if self._login.asks:
+            settings = self.commands.connection_pool.connection_kwargs
+            settings["credential_provider"] = _Credentials(settings.pop("username", None), self._login)
+            settings.pop("password", None)
+
+    def log_in(self) -> None:
+        """Open the first connection, which the first command then uses."""
+        self._login.connect(self._open)
+
+    def _open(self) -> None:
+        pool = self.commands.connection_pool
+        try:
+            pool.release(pool.get_connection())
+        except redis.RedisError as error:
+            if is_login_refusal(error):
+                raise LoginRefusedError(f"cannot log in: {_one_line(error)}") from None
+            raise
+
+    @contextmanager
+    def translate_errors(self, doing: str) -> Iterator[None]:
+        """Turns redis-py's errors into Syncline's; `doing` says what could not be done."""
+        try:
+            yield
+        except redis.RedisError as error:
+            why = _one_line(error)
+            if is_login_refusal(error):
+                raise self._login.refusal(f"{doing}: {why}") from error
+            refused = any(word in why for word in _REFUSALS)
+            raise (ConfigurationError if refused else SynclineError)(f"{doing}: {why}") from error
+
+
+class _Credentials(redis.CredentialProvider):
+    """What redis-py asks for each connection."""
+
+    def __init__(self, username: str | None, login: Login) -> None:
+        self._username = username
+        self._login = login
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        password = self._login.password() or ""
+        return (self._username, password) if self._username else (password,)
+
+
+def is_login_refusal(error: redis.RedisError) -> bool:
+    """Whether the server refuses the user or the password."""
+    return isinstance(error, redis.AuthenticationError) or any(word in str(error) for word in _LOGIN_REFUSALS)
+
+
+def _one_line(error: redis.RedisError) -> str:
+    return " ".join(str(error).split())
+
+
+def _make_commands(options: RedisOptions) -> redis.Redis:
     how: dict[str, Any] = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _ANSWER_SECONDS}
     if options.tls_skip_verify:
         how |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
@@ -44,14 +108,3 @@ def make_client(options: RedisOptions) -> redis.Redis:
         return redis.Redis.from_url(url, **how)
     except (ValueError, TypeError):
         raise ConfigurationError("config.url: not a Redis URL; write redis://user:password@host:6379/0") from None
-
-
-@contextmanager
-def translate_errors(doing: str) -> Iterator[None]:
-    """Turns redis-py's errors into Syncline's; `doing` says what could not be done."""
-    try:
-        yield
-    except redis.RedisError as error:
-        text = " ".join(str(error).split())
-        refused = isinstance(error, redis.AuthenticationError) or any(word in text for word in _REFUSALS)
-        raise (ConfigurationError if refused else SynclineError)(f"{doing}: {text}") from error

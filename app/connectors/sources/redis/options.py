@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Final, Self
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
+from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options, check_one_address
 from app.domain.numbers import Port, Whole  # noqa: TC001 - pydantic reads the annotations
 
@@ -20,6 +22,7 @@ class RedisOptions(Options):
     port: Port = 6379
     username: str | None = None
     password: SecretStr | None = None
+    password_command: PasswordCommand | None = None
     database: Whole = Field(default=0, ge=0)
     tls: bool = False
     tls_skip_verify: bool = False
@@ -34,12 +37,19 @@ class RedisOptions(Options):
     @model_validator(mode="after")
     def _check_address(self) -> Self:
         check_one_address(self, "host", "port", "username", "password", "database", "tls")
+        in_url = self.url is not None and _has_password(self.url.get_secret_value())
+        check_one_password(command=self.password_command, password=self.password, in_url=in_url)
         return self
 
     @model_validator(mode="after")
     def _check_packages(self) -> Self:
         check_installed("type 'redis'", "redis", "redis")
         return self
+
+
+def _has_password(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
 class RedisParameters(Options):

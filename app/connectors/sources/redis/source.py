@@ -9,7 +9,7 @@ from app.connectors.contract.batches import is_full
 from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Kind, Table
-from app.connectors.sources.redis.client import make_client, translate_errors
+from app.connectors.sources.redis.client import Client
 from app.connectors.sources.redis.keys import Keys
 from app.connectors.values.inference import infer_kinds
 from app.domain.errors import ConfigurationError
@@ -42,21 +42,24 @@ class RedisSource:
         with prefix_errors(self._subject):
             if job.collection.sync_mode == "incremental":
                 raise ConfigurationError("sync_mode: Redis cannot tell what is new; use full_refresh")
-            self._client = make_client(options)
+            self._client = Client(options, log=log)
 
     def check(self) -> None:
-        with prefix_errors(self._subject), translate_errors("cannot reach the server"):
-            self._client.ping()
+        with prefix_errors(self._subject), self._client.translate_errors("cannot reach the server"):
+            self._client.log_in()
+            self._client.commands.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
-        with prefix_errors(self._subject), translate_errors(f"cannot read keys that match {self._pattern!r}"):
-            keys = Keys(self._client, self._pattern)
+        doing = f"cannot read keys that match {self._pattern!r}"
+        with prefix_errors(self._subject), self._client.translate_errors(doing):
+            self._client.log_in()
+            keys = Keys(self._client.commands, self._pattern)
             yield from self._tables_and_rows(keys.records())
             self._log("info", f"read {keys.count} keys that match {self._pattern!r}")
             yield Checkpoint(None)
 
     def close(self) -> None:
-        self._client.close()
+        self._client.commands.close()
 
     def _tables_and_rows(self, records: Iterator[tuple[dict[str, Any], int]]) -> Iterator[Table | Rows]:
         name = self._collection.table_name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.dlt.runtime import chain, describe_error, isolate, translate_errors
 from app.connectors.sources.rest.casting import cast_texts
 from app.connectors.sources.rest.validation import check_config
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, LoginRefusedError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
@@ -25,18 +25,20 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
 
 _STATE_KEY: Final = "syncline"
-_PERMANENT: Final = frozenset({400, 401, 404, 405, 422})
+_UNAUTHORIZED: Final = 401
+_PERMANENT: Final = frozenset({400, _UNAUTHORIZED, 404, 405, 422})
 
 
 class Api:
-    """`resources` by name, parents before their children.
+    """`resources` by name, parents before their children. With `may_change`, the next attempt may have another login.
 
     Raises:
         InvalidConfigError: `config` has a wrong key or value.
         ConfigurationError: dlt cannot make resources of `config`; in its words, with secrets masked.
     """
 
-    def __init__(self, config: dict[str, Any], *, home: Path, log: Log) -> None:
+    def __init__(self, config: dict[str, Any], *, home: Path, log: Log, may_change: bool = False) -> None:
+        self._may_change = may_change
         # Below, dlt's objects replace secrets.
         self._written = copy.deepcopy(config)
         isolate(home)
@@ -145,7 +147,9 @@ class Api:
             for each in chain(error):
                 status = getattr(getattr(each, "response", None), "status_code", None)
                 if isinstance(each, ConfigurationError) or status in _PERMANENT:
-                    raise ConfigurationError(f"cannot read: {describe_error(error, self._written)}") from None
+                    renewable = status == _UNAUTHORIZED and self._may_change
+                    kind = LoginRefusedError if renewable else ConfigurationError
+                    raise kind(f"cannot read: {describe_error(error, self._written)}") from None
             raise
 
     def _parent(self, resource: DltResource) -> DltResource | None:

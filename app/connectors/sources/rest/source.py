@@ -98,7 +98,7 @@ class RestSource:
 
     def _api(self) -> Api:
         self._home.mkdir(exist_ok=True)
-        api = Api(self._options.config(), home=self._home, log=self._log)
+        api = Api(self._options.config(), home=self._home, log=self._log, may_change=self._options.from_files)
         self._opened.append(api)
         return api
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import NullPool, create_engine, event
@@ -11,12 +11,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.connectors.contract.keepalive import keep_alive
-from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS
+from app.connectors.contract.logins import Login
+from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, is_login_refusal
 from app.connectors.sources.sql.options import driver_url
 from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sources.sql.values import NotInJsonError
 from app.connectors.values.repeats import RepeatedNameError
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection
 
+    from app.connectors.contract.passes import Log
     from app.connectors.sources.sql.dialect import Dialect
     from app.connectors.sources.sql.options import SqlOptions
 
@@ -41,15 +43,19 @@ _PERMANENT = (
 
 
 class Database:
-    def __init__(self, options: SqlOptions, *, work_dir: Path) -> None:
+    def __init__(self, options: SqlOptions, *, work_dir: Path, log: Log) -> None:
         url_text = options.url.get_secret_value()
         self._redact = Redactor(secrets_in(url_text)).redact
         url = make_url(driver_url(url_text))
         self.dialect = _dialect(url)
-        arguments = self.dialect.arguments(url, work_dir)
+        self._arguments = self.dialect.arguments(url, work_dir)
+        # libpq reads a `passfile` for each connection.
+        may_change = options.from_files or "passfile" in url.query
+        self._login = Login(None, options.password_command, may_change=may_change, log=log)
         self._engine = create_engine(
-            self.dialect.address(url), connect_args=arguments, poolclass=NullPool, hide_parameters=True
+            self.dialect.address(url), connect_args=self._arguments, poolclass=NullPool, hide_parameters=True
         )
+        event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "connect", lambda connection, _: keep_alive(connection))
         self._connection: Connection | None = None
 
@@ -80,6 +86,24 @@ class Database:
             raise ConfigurationError(f"{doing}: {error}") from None
         except (SQLAlchemyError, TypeError) as error:  # a driver is called with whatever the URL has after its ?
             raise ConfigurationError(self._one_line(f"{doing}: {error}")) from None
+
+    def _connect(self, dialect: Any, _record: object, arguments: Any, options: Any) -> Any:
+        """Logs in where SQLAlchemy would connect, with the password that is right now."""
+
+        def connect() -> Any:
+            positional, named = arguments, options
+            if (password := self._login.password()) is not None:
+                # Each driver has its own place for it.
+                positional, named = dialect.create_connect_args(self._engine.url.set(password=password))
+                named = {**named, **self._arguments}
+            try:
+                return dialect.connect(*positional, **named)
+            except dialect.loaded_dbapi.Error as error:
+                if is_login_refusal(str(error)):
+                    raise LoginRefusedError(self._one_line(f"cannot connect: {error}")) from None
+                raise
+
+        return self._login.connect(connect)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -8,10 +8,12 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
+from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options
 from app.domain.keys import Several
 from app.domain.numbers import Whole  # noqa: TC001 - pydantic reads the annotations
 from app.domain.postgres_url import POSTGRES, has_several_hosts, several_hosts
+from app.domain.secret_names import is_secret_name
 
 _FORM: Final = "write dialect://user:password@host/database, e.g. postgresql://… or sqlite:////path/to/the.file"
 _SEVERAL: Final = (
@@ -25,10 +27,13 @@ _ONE_HOST: Final = frozenset({"postgresql", "mysql", "mariadb"})
 class SqlOptions(Options):
     """`url` is SQLAlchemy's; tables named without a schema are in `schema`, a chunk has at most `chunk_rows` rows.
 
+    `password_command` prints the password, if the URL has none.
+
     A collection that finds its tables by itself loads each into a table with the given prefix, or the given name.
     """
 
     url: SecretStr
+    password_command: PasswordCommand | None = None
     schema_: str | None = Field(default=None, alias="schema", min_length=1)
     chunk_rows: Whole = Field(default=10_000, ge=1, le=1_000_000)
     stream_table_names: dict[str, str] = Field(default_factory=dict)
@@ -39,6 +44,12 @@ class SqlOptions(Options):
     def _check_driver(cls, url: SecretStr) -> SecretStr:
         _check_url(url.get_secret_value())
         return url
+
+    @model_validator(mode="after")
+    def _check_password(self) -> Self:
+        if self.password_command is not None:
+            _check_url_without_password(self.url.get_secret_value(), self.password_command)
+        return self
 
 
 def _is_name(text: str) -> bool:
@@ -129,6 +140,16 @@ def _check_url(url: str) -> None:
         raise ValueError(
             f"the driver for this URL is not installed; install the package that provides {driver}"
         ) from None
+
+
+def _check_url_without_password(url: str, command: PasswordCommand) -> None:
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 -- as above
+
+    address = make_url(driver_url(url))
+    if address.get_backend_name() in {"sqlite", "duckdb"}:
+        raise ValueError("'password_command': a database in a file has no password; remove it")
+    in_query = any(is_secret_name(name) for name in address.query)
+    check_one_password(command=command, password=None, in_url=address.password is not None or in_query)
 
 
 KINDS: Final[dict[str, SourceKind]] = {

@@ -18,6 +18,7 @@ from app.connectors.destinations.postgres.tables import PostgresTables
 from app.connectors.warehouse.changes import take
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
+from tests.connectors.attempts import unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ class Warehouse:
 
     def change(self, what: str) -> None:
         options = PostgresDestinationOptions.model_validate(self.postgres.options())
-        with closing(connect(options, application_name="test")) as connection:
+        with closing(connect(options, application_name="test", log=unheard)) as connection:
             tables = PostgresTables(PostgresSession(connection), schema="loaded", naming="as_is")
             with translate_errors("cannot prepare"), connection.transaction():
                 CHANGES[what](tables)
@@ -291,7 +292,7 @@ def test_a_table_of_somebody_else_is_changed_by_its_owner(warehouse: Warehouse, 
     options = PostgresDestinationOptions.model_validate(warehouse.postgres.options())
     with psycopg.connect(options.url.get_secret_value() if options.url else "", autocommit=True) as owner:
         (name,) = owner.execute("SELECT current_user").fetchone() or ("",)
-    with closing(connect(options, application_name="test")) as connection:
+    with closing(connect(options, application_name="test", log=unheard)) as connection:
         connection.execute("BEGIN")
         connection.execute("CREATE ROLE weak")
         connection.execute("GRANT ALL ON SCHEMA loaded TO weak")

@@ -29,6 +29,7 @@ from app.connectors.sources.sql.selection import Selection
 from app.connectors.sources.sql.values import kind_of, plain_values
 from app.domain.collection import CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
+from tests.connectors.attempts import unheard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,7 +236,7 @@ def test_what_a_driver_itself_raises_lasts_as_what_sqlalchemy_wraps(
 ) -> None:
     (tmp_path / "shop.sqlite").touch()
     options = SqlOptions.model_validate({"url": f"sqlite:///{tmp_path}/shop.sqlite"})
-    database = Database(options, work_dir=tmp_path)
+    database = Database(options, work_dir=tmp_path, log=unheard)
     with pytest.raises(SynclineError, match=f"cannot read: {raised}") as told, database.translate_errors("cannot read"):
         raise raised
     assert isinstance(told.value, ConfigurationError) is lasting
