@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alembic import context
 from sqlalchemy import create_engine, event, make_url, text
 
+from app.connectors.options.passwords import PasswordProgram, split_command
 from app.store.sessions import PIN_ALL, check_encoding
 from app.store.tables import metadata
 
@@ -60,9 +61,33 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+def password_program() -> PasswordProgram | None:
+    """What prints the password, if it is not in the URL."""
+    attributes = context.config.attributes
+    if "url" in attributes:
+        found: PasswordProgram | None = attributes.get("password")
+        return found
+    command = os.environ.get("DATABASE_PASSWORD_COMMAND")
+    if not command:
+        return None
+    return PasswordProgram(split_command(command), key="DATABASE_PASSWORD_COMMAND", learn=lambda _password: None)
+
+
+def log_in(dialect: Dialect, arguments: Any, options: Any) -> DBAPIConnection:
+    if program is None:
+        return dialect.connect(*arguments, **options)
+    password = program.read()
+    try:
+        return dialect.connect(*arguments, **{**options, "password": password})
+    except dialect.loaded_dbapi.OperationalError:
+        # The next try asks anew.
+        program.forget(password)
+        raise
+
+
 def connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> DBAPIConnection:
     """SQLAlchemy's own first statement already fails in a database that is not UTF8."""
-    connection = dialect.connect(*arguments, **options)
+    connection = log_in(dialect, arguments, options)
     try:
         check_encoding(connection.info.parameter_status("server_encoding"))
     except BaseException:
@@ -71,6 +96,7 @@ def connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> DBA
     return connection
 
 
+program = password_program()
 engine = create_engine(database_url(), connect_args={"application_name": "syncline migrate"})
 event.listen(engine, "do_connect", connect)
 try:

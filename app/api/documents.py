@@ -256,7 +256,7 @@ class Readiness(TypedDict):
     status: Literal["ready", "not ready"]
     message: NotRequired[str]
     error: NotRequired[str]
-    database: Literal["ok", "read-only", "moved", "unreachable"]
+    database: Literal["ok", "read-only", "moved", "refused", "unreachable"]
     schema_version: NotRequired[str]
     expected_schema_version: str
     draining: bool

@@ -17,7 +17,7 @@ from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
 from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below, running_server
-from app.bootstrap.environment import database_address, url_parts
+from app.bootstrap.environment import database_address, password_program, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
 from app.config.reader import load_catalogue
@@ -62,7 +62,8 @@ def run_dev(
         # Loaded again, because it may refer to the parts of the database's address.
         catalogue = load_catalogue(config, environment)
         port = catalogue.server.port if port is None else port
-        migrate(environment["DATABASE_DIRECT_URL"], patience_seconds=30)
+        password = password_program(environment.get("DATABASE_PASSWORD_COMMAND"))
+        migrate(environment["DATABASE_DIRECT_URL"], password=password, patience_seconds=30)
         with asyncio.Runner() as runner:
             shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
             runner.run(_run(shared, environment, host, port, catalogue, server=server))
@@ -92,7 +93,7 @@ def _name_server(server: EmbeddedPostgres) -> dict[str, str]:
     """The environment variables of the embedded server's database."""
     tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
     parts = url_parts(tcp.render_as_string(hide_password=False))
-    return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url}
+    return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url, "DATABASE_PASSWORD_COMMAND": ""}
 
 
 def _already_running(data: Path) -> ConfigurationError:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.bootstrap.logs import mask_in_logs
+from app.connectors.options.passwords import PasswordProgram, split_command
 from app.domain.errors import ConfigurationError
 from app.domain.postgres_url import EXAMPLE
 from app.store.address import DatabaseAddress, parse_url
@@ -25,7 +27,18 @@ def database_address(settings: Settings) -> DatabaseAddress:
     """
     if not settings.database_url:
         raise ConfigurationError(f"DATABASE_URL is not set; expected {EXAMPLE}")
-    return DatabaseAddress.of(settings.database_url, settings.database_direct_url)
+    return DatabaseAddress.of(
+        settings.database_url,
+        settings.database_direct_url,
+        password=password_program(settings.database_password_command),
+    )
+
+
+def password_program(command: str | None) -> PasswordProgram | None:
+    """The program of DATABASE_PASSWORD_COMMAND, if there is one."""
+    if not command:
+        return None
+    return PasswordProgram(split_command(command), key="DATABASE_PASSWORD_COMMAND", learn=mask_in_logs)
 
 
 def database_in_reach(settings: Settings) -> DatabaseAddress:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.domain.redaction import redactor_of
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
 
+_learned: set[str] = set()
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+
+
+def mask_in_logs(secret: str) -> None:
+    """Mask a secret in all lines of this process from now on."""
+    _learned.add(secret)
 
 
 def configure_logs(settings: Settings) -> None:
@@ -26,6 +33,7 @@ def configure_logs(settings: Settings) -> None:
     # Plain tracebacks: the others print local variables, which may contain a source's secrets.
     renderers = [
         structlog.processors.format_exc_info,
+        _mask_learned,
         *([_escape_texts, _console_renderer()] if console else [structlog.processors.JSONRenderer()]),
     ]
     structlog.configure(
@@ -44,6 +52,15 @@ def configure_logs(settings: Settings) -> None:
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[libraries])
     # At an outage it warns with a traceback for every connection; what needs one says so itself, in a line.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+
+
+def _mask_learned(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if _learned:
+        redact = redactor_of(frozenset(_learned)).redact
+        for key, value in event.items():
+            if isinstance(value, str):
+                event[key] = redact(value)
+    return event
 
 
 def _console_renderer() -> structlog.dev.ConsoleRenderer:

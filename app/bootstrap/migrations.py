@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from alembic import command
 from alembic.config import Config
@@ -18,22 +18,29 @@ from app.domain.errors import (
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
     SchemaVersionError,
+    SynclineError,
 )
 from app.store.address import server_of
+
+if TYPE_CHECKING:
+    from app.connectors.options.passwords import PasswordProgram
 
 _ROOT: Final = Path(__file__).parents[2]
 _PAUSE_SECONDS: Final = 0.5
 
 
-def alembic_config(url: str | None = None) -> Config:
+def alembic_config(url: str | None = None, *, password: PasswordProgram | None = None) -> Config:
     config = Config(_ROOT / "alembic.ini")
     if url:
         config.attributes["url"] = url
+        config.attributes["password"] = password
     return config
 
 
-def migrate(url: str, *, patience_seconds: float = 0) -> None:
+def migrate(url: str, *, password: PasswordProgram | None = None, patience_seconds: float = 0) -> None:
     """Migrate the database to this release's schema. Replicas that do it at the same time wait for each other.
+
+    `password` is asked for the connection, if given.
 
     Raises:
         DatabaseUnreachableError: it did not answer or accept writes within `patience_seconds`.
@@ -42,24 +49,37 @@ def migrate(url: str, *, patience_seconds: float = 0) -> None:
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            return command.upgrade(alembic_config(url), "head")
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) is not None:
-                raise DatabaseUnreachableError(f"migrating {server_of(url)} failed: {error.orig}") from error
-            if time.monotonic() >= deadline:
-                raise _unreachable(url, error) from None
-        except InternalError as error:
-            if not isinstance(error.orig, ReadOnlySqlTransaction):
+            return command.upgrade(alembic_config(url, password=password), "head")
+        except ConfigurationError:
+            raise
+        except (OperationalError, InternalError, SynclineError) as error:
+            failure = _failure(url, error, is_late=time.monotonic() >= deadline)
+            if failure is error:
                 raise
-            if time.monotonic() >= deadline:
-                raise DatabaseUnreachableError(
-                    f"migrating {server_of(url)} failed: {DatabaseReadOnlyError()}; migrate the primary, or try later"
-                ) from None
+            if failure is not None:
+                raise failure from error
         except CommandError as error:
             raise SchemaVersionError(
                 f"{server_of(url)}: {error}; this release supports versions up to {head()}"
             ) from error
         time.sleep(_PAUSE_SECONDS)
+
+
+def _failure(url: str, error: Exception, *, is_late: bool) -> Exception | None:
+    """The error to raise; None if another try may help, and it is not too late for it."""
+    failed = f"migrating {server_of(url)} failed"
+    if isinstance(error, OperationalError):
+        if getattr(error.orig, "sqlstate", None) is not None:
+            return DatabaseUnreachableError(f"{failed}: {error.orig}")
+        return _unreachable(url, error) if is_late else None
+    if isinstance(error, InternalError) and not isinstance(error.orig, ReadOnlySqlTransaction):
+        return error
+    if not is_late:
+        return None
+    if isinstance(error, InternalError):
+        return DatabaseUnreachableError(f"{failed}: {DatabaseReadOnlyError()}; migrate the primary, or try later")
+    # Of the program that prints the password.
+    return DatabaseUnreachableError(f"{failed}: {error}")
 
 
 def _unreachable(url: str, error: OperationalError) -> Exception:

@@ -31,7 +31,10 @@ async def with_token_admin(settings: Settings, work: Callable[[TokenAdmin], Awai
         DatabaseUnreachableError: the database does not answer, or the tokens are locked.
         SchemaVersionError: the schema has no tokens yet.
     """
-    connection = await connect(database_in_reach(settings).direct, command_timeout=_SECONDS, name="syncline token")
+    address = database_in_reach(settings)
+    connection = await connect(
+        address.direct, password=address.password, command_timeout=_SECONDS, name="syncline token"
+    )
     try:
         return await work(TokenAdmin(connection))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:

@@ -80,7 +80,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
             endless = [
                 group.create_task(watcher.run()),
                 group.create_task(repeat("housekeeping", housekeeping.step, stop=stop)),
-                group.create_task(listen(address.direct, worker.wake)),
+                group.create_task(listen(address.direct, worker.wake, password=address.password)),
             ]
             for name, step in (
                 ("definitions", Definitions(Schedules(pool), watcher).step),

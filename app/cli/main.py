@@ -114,7 +114,7 @@ def migrate() -> None:
     from app.store.address import server_of
 
     address = database_address(start())
-    bring_to_head(address.direct, patience_seconds=30)
+    bring_to_head(address.direct, password=address.password, patience_seconds=30)
     click.echo(f"{server_of(address.direct)} is at version {head()}.")
 
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.config.problems import problem_at
 from app.connectors.options.complaints import complaints
+from app.connectors.options.passwords import split_command
 from app.domain.errors import ConfigurationError
 from app.domain.postgres_url import NO_SCHEME, POSTGRES, SCHEME
 
@@ -28,6 +29,11 @@ def _parse_word(value: Any) -> Any:
     return {"warning": "warn"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
 
 
+def _check_command(command: str) -> str:
+    split_command(command)
+    return command
+
+
 PostgresUrl = Annotated[str, AfterValidator(_parse_postgres_url)]
 
 
@@ -43,6 +49,9 @@ class Settings(BaseSettings):
 
     database_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)
     database_direct_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL", repr=False)
+    database_password_command: Annotated[str, AfterValidator(_check_command)] | None = Field(
+        default=None, validation_alias="DATABASE_PASSWORD_COMMAND", repr=False
+    )
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
     log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(

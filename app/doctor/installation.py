@@ -12,7 +12,7 @@ from app.domain.errors import ConfigurationError
 from app.store.database import UNREACHABLE, connect_to_look
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
@@ -48,35 +48,36 @@ class Installation:
         """
         async with AsyncExitStack() as stack:
             try:
-                connection = await stack.enter_async_context(_session(self._address.direct, settings=READ_ONLY))
+                connection = await stack.enter_async_context(self._session(self._address.direct, READ_ONLY))
             except ConfigurationError as error:
                 if not (self._address.pooled and isinstance(error.__cause__, asyncpg.ProtocolViolationError)):
                     raise
-                connection = await stack.enter_async_context(_session(self._address.direct))
+                connection = await stack.enter_async_context(self._session(self._address.direct))
                 await stack.enter_async_context(connection.transaction(readonly=True))
             yield connection
 
     @asynccontextmanager
     async def connected_as_service(self) -> AsyncIterator[Connection]:
         """A transaction as API and workers have it, through the pooler and with its settings. It cannot write."""
-        async with _session(self._address.url) as connection, connection.transaction(readonly=True):
+        async with self._session(self._address.url) as connection, connection.transaction(readonly=True):
             yield connection
+
+    @asynccontextmanager
+    async def _session(self, url: str, settings: Mapping[str, str] = {}) -> AsyncIterator[Connection]:
+        connection = await connect_to_look(
+            url, name="syncline doctor", seconds=SECONDS, password=self._address.password, settings=settings
+        )
+        try:
+            yield connection
+        except BaseException:
+            # After a timeout the connection may be in the middle of an answer.
+            connection.terminate()
+            raise
+        with suppress(*UNREACHABLE):
+            await connection.close(timeout=1)
 
     @property
     def _address(self) -> DatabaseAddress:
         if self.address is None:
             raise RuntimeError("the database's address is not known yet")
         return self.address
-
-
-@asynccontextmanager
-async def _session(url: str, settings: dict[str, str] | None = None) -> AsyncIterator[Connection]:
-    connection = await connect_to_look(url, name="syncline doctor", seconds=SECONDS, settings=settings or {})
-    try:
-        yield connection
-    except BaseException:
-        # After a timeout the connection may be in the middle of an answer.
-        connection.terminate()
-        raise
-    with suppress(*UNREACHABLE):
-        await connection.close(timeout=1)

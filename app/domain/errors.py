@@ -55,6 +55,10 @@ class DatabaseBusyError(DatabaseUnreachableError):
     """All connections of this process to PostgreSQL are in use, and none became free in time."""
 
 
+class DatabaseLoginError(DatabaseUnreachableError):
+    """PostgreSQL refuses the login of the store, or the program that prints its password failed."""
+
+
 class DatabaseReadOnlyError(DatabaseUnreachableError):
     """PostgreSQL accepts no writes: it is a standby, or the database was made read-only."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import URL
+
+    from app.connectors.options.passwords import PasswordProgram
 
 # The options that a URL may have, and those that only libpq knows and the service does not need.
 _URL_OPTIONS: Final = frozenset({
@@ -34,19 +36,28 @@ _WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; in a 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """`direct` bypasses the pooler; it equals `url` if there is none."""
+    """`direct` bypasses the pooler; it equals `url` if there is none. `password` is asked at each login, if given."""
 
     url: str
     direct: str
+    password: PasswordProgram | None = None
 
     @classmethod
-    def of(cls, url: str, direct_url: str | None = None) -> DatabaseAddress:
+    def of(cls, url: str, direct_url: str | None = None, *, password: PasswordProgram | None = None) -> DatabaseAddress:
         """Accept the URLs that libpq and SQLAlchemy accept.
 
         Raises:
-            ConfigurationError: not a PostgreSQL URL.
+            ConfigurationError: not a PostgreSQL URL, or one with a password although a program prints it.
         """
-        return cls(url=plain_url("DATABASE_URL", url), direct=plain_url("DATABASE_DIRECT_URL", direct_url or url))
+        names = {"DATABASE_URL": url, "DATABASE_DIRECT_URL": direct_url or url}
+        for name, given in names.items() if password else ():
+            parsed = parse_url(name, given)
+            if parsed.password is not None or "password" in parsed.query:
+                raise ConfigurationError(
+                    f"{name}: has a password, and cannot be combined with DATABASE_PASSWORD_COMMAND: remove one of them"
+                )
+        plain, direct = (plain_url(name, given) for name, given in names.items())
+        return cls(url=plain, direct=direct, password=password)
 
     @property
     def pooled(self) -> bool:
@@ -120,6 +131,11 @@ def _parse(url: str) -> URL:
     from sqlalchemy import make_url  # noqa: PLC0415 -- a fifth of a second, which commands without a database save
 
     return make_url(url)
+
+
+def is_read_again(url: str) -> bool:
+    """Whether the driver reads the password from a file at each login."""
+    return "passfile" in parse_qs(url.partition("?")[2])
 
 
 def server_of(url: str) -> str:

@@ -11,21 +11,27 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import orjson
+import structlog
 
+from app.connectors.options.passwords import SECONDS as PASSWORD_SECONDS
 from app.domain.errors import (
     ConfigurationError,
     DatabaseBusyError,
+    DatabaseLoginError,
     DatabaseReadOnlyError,
     DatabaseUnreachableError,
     StoreMovedError,
+    SynclineError,
 )
-from app.store.address import DatabaseAddress, server_of
+from app.store.address import DatabaseAddress, is_read_again, server_of
 from app.store.jsonb import jsonb_text
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, UTF8, check_encoding, check_session
 from app.store.transaction_ids import check_transaction_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from app.connectors.options.passwords import PasswordProgram
 
 Begun = TypeVar("Begun")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -34,7 +40,12 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 APP_ROLE: Final = "syncline_app"
 
 _EXPIRY_SECONDS: Final = 1.0
+_TELL_SECONDS: Final = 10.0
+_CONNECT_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.5
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
+
+_logger = structlog.get_logger("syncline.database")
 
 UNREACHABLE: Final = (
     DatabaseUnreachableError,
@@ -112,6 +123,7 @@ async def open_pool(
         role = await _application_role(address, settings)
         return await _open(make(server_settings=settings | ({} if address.pooled else role)))
 
+    asking_seconds = PASSWORD_SECONDS if address.password else 0
     make = partial(
         _BoundedPool,
         address.url,
@@ -122,7 +134,7 @@ async def open_pool(
         max_inactive_connection_lifetime=300,
         connection_class=asyncpg.Connection,
         record_class=asyncpg.Record,
-        connect=None,
+        connect=partial(_log_in, asked=address.password),
         setup=None,
         loop=None,
         init=partial(_begin_session, pooled=address.pooled, checks_ids=checks_ids),
@@ -130,9 +142,10 @@ async def open_pool(
         command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
         queue_seconds=queue_seconds,
-        timeout=queue_seconds or 60,
+        timeout=(queue_seconds or 60) + asking_seconds,
     )
-    async with await _patiently(begin, address.url, patience_seconds) as pool:
+    may_change = address.password is not None or is_read_again(address.url)
+    async with await _patiently(begin, address.url, patience_seconds, may_change=may_change) as pool:
         yield pool
 
 
@@ -159,13 +172,20 @@ class _BoundedPool(asyncpg.Pool):
         super().__init__(url, **options)
         self.url = url
         self._queue_seconds = queue_seconds
-        self._expired_at = float("-inf")
+        self._expired_at = self._told_at = float("-inf")
         self.taken = 0
         """The number of connections that are in use or waited for."""
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         """All methods of the pool get their connection here."""
         return _Acquisition(self, super().acquire(timeout=timeout), self._queue_seconds)
+
+    def tell_of_refusal(self, error: Exception) -> None:
+        """Log why the login fails, but not for each of many requests."""
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            _logger.error("database.login_refused", error=str(error))
 
     async def leave_server(self) -> None:
         """Expire all connections, but at most once a second, because many requests may ask for it."""
@@ -216,11 +236,17 @@ class _Acquisition:
             if bounded and isinstance(error, TimeoutError) and self._pool.get_size() == self._pool.get_max_size():
                 raise DatabaseBusyError("all database connections are busy") from None
             raise _unreachable(self._pool.url, error) from error
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            self._pool.tell_of_refusal(error)
+            raise DatabaseLoginError(f"refused by the server: {error}") from error
+        except DatabaseLoginError as error:
+            self._pool.tell_of_refusal(error)
+            raise
 
 
 async def _application_role(address: DatabaseAddress, settings: Mapping[str, str]) -> dict[str, str]:
     """The application's role as a setting, if the login may use it; a managed server may not have the role."""
-    connection = await connect(address.direct, settings={} if address.pooled else settings)
+    connection = await connect(address.direct, password=address.password, settings={} if address.pooled else settings)
     try:
         may_take = await connection.fetchval(
             "SELECT pg_has_role(current_user, oid, 'USAGE') FROM pg_roles WHERE rolname = $1", APP_ROLE
@@ -233,12 +259,13 @@ async def _application_role(address: DatabaseAddress, settings: Mapping[str, str
 async def connect(
     direct_url: str,
     *,
+    password: PasswordProgram | None = None,
     patience_seconds: float = 0,
     name: str = "syncline",
     settings: Mapping[str, str] = {},
     **options: Any,
 ) -> asyncpg.Connection[asyncpg.Record]:
-    """Open a single connection; `settings` are its start-up parameters.
+    """Open a single connection; `password` is asked for it, if given, and `settings` are its start-up parameters.
 
     Raises:
         DatabaseUnreachableError: the server did not answer within `patience_seconds`.
@@ -248,17 +275,22 @@ async def connect(
     parameters = {"application_name": name, **settings}
 
     async def begin() -> asyncpg.Connection[asyncpg.Record]:
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            direct_url, timeout=10, server_settings=parameters, **options
-        )
+        timeout = _CONNECT_SECONDS + (PASSWORD_SECONDS if password else 0)
+        connection = await _log_in(direct_url, asked=password, timeout=timeout, server_settings=parameters, **options)
         await _pin(connection)
         return connection
 
-    return await _patiently(begin, direct_url, patience_seconds)
+    may_change = password is not None or is_read_again(direct_url)
+    return await _patiently(begin, direct_url, patience_seconds, may_change=may_change)
 
 
 async def connect_to_look(
-    url: str, *, name: str, seconds: float, settings: Mapping[str, str] = {}
+    url: str,
+    *,
+    name: str,
+    seconds: float,
+    password: PasswordProgram | None = None,
+    settings: Mapping[str, str] = {},
 ) -> asyncpg.Connection[asyncpg.Record]:
     """Open a single connection to a database in any state, whose settings stay as they are except for `settings`.
 
@@ -270,25 +302,57 @@ async def connect_to_look(
     """
 
     async def begin() -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(
+        return await _log_in(
             url,
+            asked=password,
             timeout=seconds,
             command_timeout=seconds,
             server_settings={"application_name": name, **settings},
             statement_cache_size=0,
         )
 
-    return await _patiently(begin, url, 0)
+    return await _patiently(begin, url, 0, may_change=False)
 
 
-async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_seconds: float) -> Begun:
-    """Call `begin` until it succeeds or the time is over; it fails while the server is down or starting."""
+async def _log_in(*arguments: Any, asked: PasswordProgram | None, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect, with a password that is `asked` for at each login; a refused one is asked for once more.
+
+    Raises:
+        DatabaseLoginError: there is no password.
+    """
+    if asked is None:
+        return await asyncpg.connect(*arguments, **options)
+    given: list[str] = []
+
+    async def password() -> str:
+        try:
+            given.append(await asyncio.to_thread(asked.read))
+        except SynclineError as error:
+            raise DatabaseLoginError(str(error)) from error
+        return given[-1]
+
+    try:
+        return await asyncpg.connect(*arguments, password=password, **options)
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        asked.forget(given[-1])
+    return await asyncpg.connect(*arguments, password=password, **options)
+
+
+async def _patiently(
+    begin: Callable[[], Awaitable[Begun]], url: str, patience_seconds: float, *, may_change: bool
+) -> Begun:
+    """Call `begin` until it succeeds or the time is over; it fails while the server is down or starting.
+
+    So it does while the login is refused, if the password `may_change`.
+    """
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:
             return await begin()
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise ConfigurationError(f"DATABASE_URL: refused by the server: {error}") from error
+            until = deadline if may_change and not isinstance(error, asyncpg.InvalidCatalogNameError) else 0
+            if asyncio.get_running_loop().time() >= until:
+                raise ConfigurationError(f"DATABASE_URL: refused by the server: {error}") from error
         except (*UNREACHABLE, KeyError) as error:
             if problem := _problem_here(error):
                 raise ConfigurationError(problem) from error
@@ -304,11 +368,13 @@ async def _patiently(begin: Callable[[], Awaitable[Begun]], url: str, patience_s
                 if isinstance(error, DatabaseUnreachableError):
                     raise
                 raise _unreachable(url, error) from error
-            await asyncio.sleep(0.5)
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _problem_here(error: Exception) -> str | None:
     """What is wrong with this process and not with the server, if so: asyncpg looks for a user's name and files."""
+    if isinstance(error.__cause__, ConfigurationError):
+        return str(error.__cause__)
     # Newer releases of Python raise an OSError from it.
     if "getpwuid" in repr(error) or "getpwuid" in repr(error.__cause__):
         return "DATABASE_URL: has no user, and this process runs as a user without a name: write postgresql://USER@…"

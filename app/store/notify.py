@@ -19,6 +19,7 @@ from app.store.database import UNREACHABLE, connect
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from app.connectors.options.passwords import PasswordProgram
     from app.store.database import Pool
 
 CHANNEL: Final = "syncline"
@@ -84,17 +85,17 @@ class Notifier:
             await self._pool.execute(_NOTIFY, CHANNEL)
 
 
-async def listen(direct_url: str, wake: Callable[[], None]) -> None:
+async def listen(direct_url: str, wake: Callable[[], None], *, password: PasswordProgram | None = None) -> None:
     """Call `wake` for every notification, until canceled. Reconnects if the connection is lost or stops answering."""
     while True:
         with suppress(*UNREACHABLE, asyncpg.PostgresError, SynclineError):
-            await _listen_once(direct_url, wake)
+            await _listen_once(direct_url, wake, password)
         _logger.warning("listener.disconnected", again_in_seconds=_RECONNECT_SECONDS)
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-async def _listen_once(direct_url: str, wake: Callable[[], None]) -> None:
-    connection = await connect(direct_url, name="syncline listen")
+async def _listen_once(direct_url: str, wake: Callable[[], None], password: PasswordProgram | None) -> None:
+    connection = await connect(direct_url, password=password, name="syncline listen")
     try:
         await connection.add_listener(CHANNEL, lambda *_: wake())
         wake()

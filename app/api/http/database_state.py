@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import asyncpg
 
-from app.domain.errors import DatabaseReadOnlyError, StoreMovedError
+from app.domain.errors import DatabaseLoginError, DatabaseReadOnlyError, StoreMovedError
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DATABASE_SECONDS: Final = 3.0
 class DatabaseState(NamedTuple):
     """Whether the database works, its migration, and how far projections lag (None without a schema)."""
 
-    database: Literal["ok", "read-only", "moved", "unreachable"]
+    database: Literal["ok", "read-only", "moved", "refused", "unreachable"]
     version: str | None = None
     lags: dict[str, float] | None = None
 
@@ -38,6 +38,8 @@ async def look_at_database(reader: Reader) -> DatabaseState:
         return DatabaseState("read-only")
     except StoreMovedError:
         return DatabaseState("moved")
+    except DatabaseLoginError:
+        return DatabaseState("refused")
     except UNREACHABLE:
         return DatabaseState("unreachable")
     except asyncpg.PostgresError:

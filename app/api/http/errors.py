@@ -12,6 +12,7 @@ from app.domain.errors import (
     CollectionBusyError,
     ConfigurationError,
     DatabaseBusyError,
+    DatabaseLoginError,
     DatabaseReadOnlyError,
     SchemaVersionError,
     StoreMovedError,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
+
+LOGIN_REFUSED: Final = "PostgreSQL refuses the login of this process, or there is no password for it: see the log"
+"""Without the reason, which names the user and the program."""
 
 _RETRY_LATER: Final = {"Retry-After": "1"}
 
@@ -74,6 +78,7 @@ def _refusal(error: Exception) -> RefusedError | None:
         case _ if _database_is_away(error):
             known = isinstance(error, DatabaseBusyError | DatabaseReadOnlyError)
             why = str(error) if known else "PostgreSQL does not answer"
+            why = LOGIN_REFUSED if isinstance(error, DatabaseLoginError) else why
             again = f"{why}; try again"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", again, headers=_RETRY_LATER)
     return None

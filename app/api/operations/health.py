@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.api.documents import Done, Readiness, drop_none, rejected_documents
 from app.api.http.answers import JsonAnswer
 from app.api.http.authentication import granted_scope
-from app.api.http.errors import RefusedError
+from app.api.http.errors import LOGIN_REFUSED, RefusedError
 from app.api.http.operation import Endpoint, Operation
 from app.domain.errors import DatabaseReadOnlyError, SynclineError
 from app.store.database import UNREACHABLE
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _DATABASE_PROBLEMS: Final = {
     "unreachable": "PostgreSQL does not answer",
+    "refused": LOGIN_REFUSED,
     "read-only": str(DatabaseReadOnlyError()),
     "moved": "the database was restored into a server with lower transaction IDs: see Backup and restore in "
     "docs/operations.md",
