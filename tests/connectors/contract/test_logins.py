@@ -14,8 +14,13 @@ import redis
 from psycopg import sql
 
 from app.connectors.contract import blame
+from app.connectors.destinations.dlt.options import DltDestinationOptions
+from app.connectors.destinations.dlt.warehouse import Warehouse
+from app.connectors.destinations.parquet.storage import ObjectStorage
 from app.connectors.destinations.postgres.connection import connect
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
+from app.connectors.dlt.runtime import translate_errors
+from app.connectors.sources.files.storage import Storage
 from app.connectors.sources.redis.client import Client
 from app.connectors.sources.redis.options import RedisOptions
 from app.connectors.sources.sql.database import Database
@@ -201,6 +206,49 @@ def test_libpqs_own_file_of_passwords_may_change_too(tmp_path: Path, tcp_postgre
         database = Database(SqlOptions.model_validate(given), work_dir=tmp_path, log=Learning())
         with pytest.raises(LoginRefusedError), database.snapshot():
             pass
+
+
+@contextmanager
+def of_files(directory: Path, *, may_change: bool) -> Iterator[None]:
+    with Storage([], {}, work_dir=directory, may_change=may_change).translate_errors("a.csv"):
+        yield
+
+
+@contextmanager
+def of_parquet(_directory: Path, *, may_change: bool) -> Iterator[None]:
+    with ObjectStorage(None, "s3://lake", secrets=[], may_change=may_change)._translate_errors("cannot read"):
+        yield
+
+
+@contextmanager
+def of_dlt(_directory: Path, *, may_change: bool) -> Iterator[None]:
+    with translate_errors("cannot commit", config={}, permanent=True, may_change=may_change):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("translated", "error"),
+    [
+        (of_files, PermissionError("Forbidden")),
+        (of_parquet, PermissionError("Forbidden")),
+        (of_dlt, RuntimeError("password authentication failed for user")),
+    ],
+    ids=["files", "parquet", "dlt"],
+)
+def test_what_libraries_log_in_to_is_no_exception(translated: Any, error: Exception, tmp_path: Path) -> None:
+    for may_change, kind in ((True, LoginRefusedError), (False, ConfigurationError)):
+        with pytest.raises(kind), translated(tmp_path, may_change=may_change):
+            raise error
+
+
+def test_attempts_before_and_after_a_rotation_wait_for_each_other_at_a_dlt_destination(tmp_path: Path) -> None:
+    def lock(password: str, user: str = "loader") -> Path:
+        credentials = f"postgresql://{user}:{password}@h/d"
+        given = {"type": "dlt:postgres", "dataset": "loaded", "credentials": credentials}
+        return Warehouse(DltDestinationOptions.model_validate(given), home=tmp_path, locks=tmp_path)._lock
+
+    assert lock("password-before") == lock("password-after")
+    assert lock("password-before") != lock("password-before", user="another")
 
 
 def test_of_several_errors_a_refused_login_can_be_mended() -> None:

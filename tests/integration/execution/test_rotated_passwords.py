@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from app.config.reader import load_catalogue
 from app.config.watch import CatalogueWatcher
 from app.domain import events
+from app.execution.destination_check import check_destination
 from tests.harness import Store, opened_store, running_worker, until, write_config
 from tests.servers.postgres import database_name
 
@@ -152,3 +154,14 @@ async def test_a_password_of_a_program_is_masked_in_all_that_follows(
     lines = await store.messages(task)
     assert any(line.endswith("***") for line in lines)
     assert SECRET not in str(lines)
+
+
+async def test_a_password_of_a_program_is_masked_in_answers(destination: Destination) -> None:
+    """A trial's error may repeat it: here it is the name of a schema as well."""
+    destination.rotate(SECRET)
+    path = destination.config(password_command=["cat", str(destination.directory / "secret")], schema=SECRET)
+    catalogue = load_catalogue(path, {})
+    answer = await check_destination(catalogue, catalogue.destinations["warehouse"], data_dir=destination.directory)
+    assert answer.error is not None
+    assert "cannot write to schema '***'" in answer.error
+    assert SECRET not in answer.error

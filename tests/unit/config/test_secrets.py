@@ -35,11 +35,26 @@ def test_these_names_are_secret(name: str) -> None:
     assert is_secret_name(name)
 
 
+def test_a_program_that_prints_a_password_is_no_secret_but_may_hold_one() -> None:
+    command = ["env", "VAULT_TOKEN=hvs.hunter22", "vault", "read", "--password", "hunter22"]
+    assert secrets_in({"password_command": command}) == {"hvs.hunter22", "hunter22"}
+
+
 @pytest.mark.parametrize(
     "name",
     [
         *("primary_key", "primary_key_fields", "key_properties", "keyboard", "monkey", "user", "host", "author"),
-        *("token_type", "token_uri", "key_file", "partition_key", "cursor_field", "max_tokens", "sort_keys", "bypass"),
+        *(
+            "password_command",
+            "token_type",
+            "token_uri",
+            "key_file",
+            "partition_key",
+            "cursor_field",
+            "max_tokens",
+            "sort_keys",
+            "bypass",
+        ),
         *("page_token_option", "s3_key_prefix", "sort_key_order", "cache_key_token_type", "max_tokens_per_minute"),
     ],
 )

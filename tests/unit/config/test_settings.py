@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from app.bootstrap.environment import database_address
 from app.config.settings import read_settings
 from app.domain.errors import ConfigurationError
 
 VARIABLES = (
-    *("DATABASE_URL", "DATABASE_DIRECT_URL", "SYNCLINE_CONFIG"),
+    *("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_PASSWORD_COMMAND", "SYNCLINE_CONFIG"),
     *("SYNCLINE_DATA_DIR", "SYNCLINE_LOG_LEVEL", "SYNCLINE_LOG_FORMAT"),
 )
 
@@ -61,3 +62,17 @@ def test_a_missing_scheme_is_named_without_the_url(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigurationError) as caught:
         read_settings()
     assert str(caught.value) == ("DATABASE_URL: has no scheme; expected postgresql://user:password@host:5432/database")
+
+
+def test_the_program_for_the_password_is_split_as_by_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me@db/app")
+    monkeypatch.setenv("DATABASE_PASSWORD_COMMAND", "printf 'hunter 22'")
+    program = database_address(read_settings()).password
+    assert program is not None
+    assert program.read() == "hunter 22"
+    monkeypatch.setenv("DATABASE_PASSWORD_COMMAND", "vault 'hunter22")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert str(caught.value) == (
+        "DATABASE_PASSWORD_COMMAND: not a command line: no closing quotation; it may also be a list"
+    )

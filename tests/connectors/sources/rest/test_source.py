@@ -13,7 +13,7 @@ import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.failpoints import VARIABLE
 from tests.connectors.sources.rest.web import Server, Web, order
 
@@ -236,6 +236,14 @@ def test_a_token_that_is_not_accepted_any_more_is_renewed_once(web: Web, monkeyp
     assert [message for level, message in web.lines if level == "info"] == [
         "the token was no longer accepted; got a new one"
     ]
+
+
+def test_a_wrong_key_from_a_file_may_be_another_one_at_the_next_attempt(web: Web) -> None:
+    web.server.tokens = ["right"]
+    web.client = {"auth": {"type": "bearer", "token": "wrong-token"}}
+    web.from_files = True
+    with pytest.raises(LoginRefusedError, match="401 Client Error"):
+        web.read()
 
 
 def test_a_wrong_key_is_no_reason_to_try_again(web: Web) -> None:

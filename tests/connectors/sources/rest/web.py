@@ -143,6 +143,7 @@ class Web:
     destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
     lines: list[tuple[Level, str]] = field(default_factory=list)
     tasks: int = 0
+    from_files: bool = False
 
     def run(self, *, again: int = 0) -> Told:
         """One attempt of a new task, or another one of the last."""
@@ -153,7 +154,7 @@ class Web:
         return told
 
     def source(self) -> Source:
-        job = sync_of(self._job(0))
+        job = sync_of(self._job(0) | {"from_files": self.from_files})
         return make_source(job, work_dir=self.directory, log=lambda level, message: self.lines.append((level, message)))
 
     def read(self, bookmark: str | None = None) -> tuple[dict[str, list[dict[str, Any]]], list[str | None]]:
