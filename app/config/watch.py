@@ -38,11 +38,10 @@ class _Unusable:
 class CatalogueWatcher:
     """Holds the `current` catalogue of the file at `path` and replaces it as a whole when there is a good new version.
 
-    A file that a placeholder names is a part of the version. A new version counts when two readings a moment apart
-    agree. One that cannot be used leaves the current one in
-    place; `problem` has the reason until that is fixed. A source that is broken in an otherwise good version keeps its
-    previous version, and is listed as rejected. The constructor reads nothing: `await watcher.refresh()` once, then
-    run `run()` for as long as changes matter.
+    Files that placeholders name are parts of a version. A new version counts when two readings a moment apart agree.
+    One that cannot be used leaves the current one in place; `problem` has the reason until that is fixed. A source that
+    is broken in an otherwise good version keeps its previous version, and is listed as rejected. The constructor reads
+    nothing: `await watcher.refresh()` once, then run `run()` for as long as changes matter.
     """
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:

@@ -350,8 +350,8 @@ async def _patiently(
         try:
             return await begin()
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            until = deadline if may_change and not isinstance(error, asyncpg.InvalidCatalogNameError) else 0
-            if asyncio.get_running_loop().time() >= until:
+            lasting = isinstance(error, asyncpg.InvalidCatalogNameError) or not may_change
+            if lasting or asyncio.get_running_loop().time() >= deadline:
                 raise ConfigurationError(f"DATABASE_URL: refused by the server: {error}") from error
         except (*UNREACHABLE, KeyError) as error:
             if problem := _problem_here(error):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,13 +17,14 @@ from structlog.testing import capture_logs
 
 from app.api.http.database_state import look_at_database
 from app.bootstrap.migrations import migrate
+from app.bootstrap.schema_version import head
 from app.connectors.options.passwords import PasswordProgram
 from app.domain.errors import ConfigurationError, DatabaseLoginError, DatabaseUnreachableError
 from app.store.address import DatabaseAddress
 from app.store.database import UNREACHABLE, connect, open_pool
 from app.store.reads import Reader
 from tests.harness import until
-from tests.servers.postgres import database_name
+from tests.servers.postgres import ROOT, database_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +166,18 @@ async def test_at_the_start_it_is_one_error(login: Login, command: list[str], ki
 async def test_migrations_ask_too(login: Login) -> None:
     login.rotate()
     await asyncio.to_thread(migrate, login.url, password=login.program())
+
+
+def test_alembic_on_its_own_asks_too(login: Login) -> None:
+    login.rotate()
+    environment = os.environ | {
+        "DATABASE_URL": login.url,
+        "DATABASE_DIRECT_URL": "",
+        "DATABASE_PASSWORD_COMMAND": f"cat {login.file}",
+    }
+    command = [sys.executable, "-m", "alembic", "current"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert f"{head()} (head)" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:hunter22@h/d", "postgresql://u@h/d?password=hunter22"])
