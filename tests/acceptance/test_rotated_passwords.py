@@ -131,15 +131,17 @@ def test_no_task_fails_while_all_passwords_change(cluster: Cluster, roles: Roles
     assert cluster.start("migrate").wait() == 0
     api, worker = cluster.api(), cluster.worker()
     for number in range(1, ROUNDS + 1):
+        started = count(roles, "TaskStarted")
         for source in SOURCES:
             wait_until(f"{source} has a task", partial(accepts_task, api, source))
         # With attempts that have their jobs, but are not logged in everywhere.
-        wait_until("attempts run", partial(have_come, roles, number, "TaskStarted"))
+        wait_until("attempts run", partial(more_than, started, roles, "TaskStarted"))
         for of in ("reader", "loader", "store"):
             roles.rotate(of)
         roles.cut_off("store")
-        wait_until("all have ended", partial(have_come, roles, number * len(SOURCES), "TaskSucceeded", "TaskFailed"))
-    assert not have_come(roles, 1, "TaskFailed")
+        ended = number * len(SOURCES)
+        wait_until("all have ended", partial(more_than, ended - 1, roles, "TaskSucceeded", "TaskFailed"))
+    assert count(roles, "TaskFailed") == 0
     for destination in SOURCES:
         for source in SOURCES:
             table = f"SELECT count(*) FROM {destination}.{source}_orders"
@@ -159,10 +161,15 @@ def accepts_task(api: Api, source: str) -> bool:
     return answer.status_code != httpx.codes.SERVICE_UNAVAILABLE
 
 
-def have_come(roles: Roles, number: int, *types: str) -> bool:
-    """Whether there are so many events of these types."""
+def count(roles: Roles, *types: str) -> int:
+    """How many events there are of these types."""
     row = roles.admin.execute("SELECT count(*) FROM syncline.events WHERE type = ANY(%s)", [[*types]]).fetchone()
-    return row is not None and row[0] >= number
+    assert row is not None
+    return int(row[0])
+
+
+def more_than(number: int, roles: Roles, *types: str) -> bool:
+    return count(roles, *types) > number
 
 
 def test_a_refused_login_is_told_in_words(cluster: Cluster, roles: Roles) -> None:
@@ -178,6 +185,7 @@ def test_a_refused_login_is_told_in_words(cluster: Cluster, roles: Roles) -> Non
         return True
 
     wait_until("it says so", says_so)
+    wait_until("requests are told, too", partial(is_refused, api))
     assert "password authentication failed" in wait_until("the log says why", lambda: refusal_in(api))
     assert [password for password in roles.passwords if password in api.process.text] == []
     roles.tell("store", right)
@@ -186,3 +194,9 @@ def test_a_refused_login_is_told_in_words(cluster: Cluster, roles: Roles) -> Non
 
 def refusal_in(api: Api) -> str | None:
     return next((line for line in api.process.text.splitlines() if "database.login_refused" in line), None)
+
+
+def is_refused(api: Api) -> bool:
+    answer = api.call("POST", "/tasks", source="by_file", collection="orders")
+    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+    return "PostgreSQL refuses the login of this process" in answer.json()["error"]
