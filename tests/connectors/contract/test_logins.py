@@ -128,12 +128,14 @@ def redis_source(directory: Path, _server: TcpServer) -> Iterator[Server]:
             return RedisOptions.model_validate({"url": f"unix://{login}@{path}"} | given)
 
         def rotate(password: str) -> None:
-            admin.acl_setuser("reader", enabled=True, passwords=[f"+{password}"], reset_passwords=True, keys=["*"])
+            admin.acl_setuser(
+                "reader", enabled=True, passwords=[f"+{password}"], reset_passwords=True, commands=["+ping"]
+            )
 
         def log_in(options: RedisOptions, log: Learning) -> None:
             client = Client(options, log=log)
-            with closing(client.commands), client.translate_errors("cannot read"):
-                client.log_in()
+            with closing(client.commands), client.connected("cannot read"):
+                assert client.commands.ping()
 
         yield Server(options, log_in, rotate, directory / "password")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -37,30 +38,28 @@ class Client:
             settings["credential_provider"] = _Credentials(settings.pop("username", None), self._login)
             settings.pop("password", None)
 
-    def log_in(self) -> None:
-        """Open the first connection, which the first command then uses."""
-        self._login.connect(self._open)
+    @contextmanager
+    def connected(self, doing: str) -> Iterator[None]:
+        """Logs in, and turns redis-py's errors into Syncline's; `doing` says what could not be done."""
+        try:
+            self._login.connect(partial(self._open, doing))
+            yield
+        except redis.RedisError as error:
+            why = f"{doing}: {_one_line(error)}"
+            if _is_login_refusal(error):
+                raise self._login.refusal(why) from error
+            refused = any(word in str(error) for word in _REFUSALS)
+            raise (ConfigurationError if refused else SynclineError)(why) from error
 
-    def _open(self) -> None:
+    def _open(self, doing: str) -> None:
+        """Opens the first connection, which the first command then uses."""
         pool = self.commands.connection_pool
         try:
             pool.release(pool.get_connection())
         except redis.RedisError as error:
-            if is_login_refusal(error):
-                raise LoginRefusedError(f"cannot log in: {_one_line(error)}") from None
+            if _is_login_refusal(error):
+                raise LoginRefusedError(f"{doing}: {_one_line(error)}") from None
             raise
-
-    @contextmanager
-    def translate_errors(self, doing: str) -> Iterator[None]:
-        """Turns redis-py's errors into Syncline's; `doing` says what could not be done."""
-        try:
-            yield
-        except redis.RedisError as error:
-            why = _one_line(error)
-            if is_login_refusal(error):
-                raise self._login.refusal(f"{doing}: {why}") from error
-            refused = any(word in why for word in _REFUSALS)
-            raise (ConfigurationError if refused else SynclineError)(f"{doing}: {why}") from error
 
 
 class _Credentials(redis.CredentialProvider):
@@ -75,7 +74,7 @@ class _Credentials(redis.CredentialProvider):
         return (self._username, password) if self._username else (password,)
 
 
-def is_login_refusal(error: redis.RedisError) -> bool:
+def _is_login_refusal(error: redis.RedisError) -> bool:
     """Whether the server refuses the user or the password."""
     return isinstance(error, redis.AuthenticationError) or any(word in str(error) for word in _LOGIN_REFUSALS)
 

@@ -45,14 +45,12 @@ class RedisSource:
             self._client = Client(options, log=log)
 
     def check(self) -> None:
-        with prefix_errors(self._subject), self._client.translate_errors("cannot reach the server"):
-            self._client.log_in()
+        with prefix_errors(self._subject), self._client.connected("cannot reach the server"):
             self._client.commands.ping()
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:  # noqa: ARG002 -- always everything
         doing = f"cannot read keys that match {self._pattern!r}"
-        with prefix_errors(self._subject), self._client.translate_errors(doing):
-            self._client.log_in()
+        with prefix_errors(self._subject), self._client.connected(doing):
             keys = Keys(self._client.commands, self._pattern)
             yield from self._tables_and_rows(keys.records())
             self._log("info", f"read {keys.count} keys that match {self._pattern!r}")
