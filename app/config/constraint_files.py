@@ -1,10 +1,13 @@
-"""Files of constraints that a catalogue names. They are read with it: an attempt may run where they are not."""
+"""Files of constraints that a catalogue names. They are read with it: an attempt may run where they are not.
+
+A version of the catalogue has them as it has the files of placeholders: another content is another version.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from app.config.files import read_text, why_unreadable
+from app.config.files import Contents, why_unreadable
 from app.connectors.options.constraints import find_wrong_line, lines_of
 from app.domain.secret_values import secrets_in
 
@@ -29,13 +32,15 @@ def with_constraints(
 
 def _read(entry: Entry, path: str, written_at: KeyPath) -> list[str]:
     file = entry.directory / path
+    found = entry.replaced.files.read(str(file))
     try:
-        numbered = list(lines_of(read_text(file)))
-    except (OSError, ValueError) as error:
-        entry.refuse(
-            written_at, f"file {file} cannot be read: {why_unreadable(error)}; write a path or a list of lines"
-        )
+        text = found.data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = Contents(problem=f"cannot be read: {why_unreadable(error)}")
+    if found.problem:
+        entry.refuse(written_at, f"file {file} {found.problem}; write a path or a list of lines")
         return []
+    numbered = list(lines_of(text))
     lines = [line for _, line in numbered]
     entry.secrets |= secrets_in(lines)
     if not lines:

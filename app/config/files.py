@@ -27,7 +27,7 @@ class Contents:
 
 
 class NamedFiles:
-    """The files that a catalogue's placeholders name. Each is read once, so that all placeholders get the same.
+    """The files whose contents belong to a catalogue. Each is read once, so that all who name it get the same.
 
     A pipe is empty afterwards, so later readings take what came out of it from `earlier` ones.
     """

@@ -15,6 +15,7 @@ from app.connectors.options.validation import validated
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.options import SqlOptions, driver_url
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from tests.connectors.attempts import unheard
 from tests.servers.postgres import database_name
 from tests.servers.several_hosts import FORMS, first_one_away
 
@@ -30,10 +31,10 @@ def test_a_destination_and_a_source_find_the_server_that_is_there(
 ) -> None:
     name = database_name(empty_database_url)
     with first_one_away(form, tcp_postgres, name) as url:
-        with connect(_destination(url=url), application_name="test") as connection:
+        with connect(_destination(url=url), application_name="test", log=unheard) as connection:
             assert connection.info.dbname == name
         source = validated(SqlOptions, {"url": url}, key_path="here")
-        with Database(source, work_dir=tmp_path).snapshot() as reading:
+        with Database(source, work_dir=tmp_path, log=unheard).snapshot() as reading:
             assert reading.exec_driver_sql("SELECT current_database()").scalar() == name
 
 
@@ -43,13 +44,15 @@ def test_a_destination_takes_the_server_that_accepts_writes(tcp_postgres: TcpSer
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
     servers = {**tcp_postgres, "host": f"{tcp_postgres['host']},{tcp_postgres['host']}", "database": name}
     with pytest.raises(DatabaseUnreachableError, match="session is read-only"):
-        connect(_destination(**servers), application_name="test")
+        connect(_destination(**servers), application_name="test", log=unheard)
     for form in FORMS[:-1]:
         with first_one_away(form, tcp_postgres, name) as url:
             with pytest.raises(DatabaseUnreachableError, match="session is read-only"):
-                connect(_destination(url=url), application_name="test")
+                connect(_destination(url=url), application_name="test", log=unheard)
             connect(
-                _destination(url=f"{url}{'&' if '?' in url else '?'}target_session_attrs=any"), application_name="test"
+                _destination(url=f"{url}{'&' if '?' in url else '?'}target_session_attrs=any"),
+                application_name="test",
+                log=unheard,
             ).close()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.reader import load_catalogue
+from app.config.watch import CatalogueWatcher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,10 @@ def tap(tmp_path: Path) -> Path:
     return tmp_path / "tap.txt"
 
 
+def write(file: Path, lines: list[str]) -> None:
+    file.write_text("\n".join(lines))
+
+
 def load(directory: Path) -> Catalogue:
     return load_catalogue(directory / "syncline.yaml", {"DIRECTORY": str(directory)})
 
@@ -60,7 +65,7 @@ def test_separate_sources_name_files_beside_the_catalogue(tap: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "file {file} cannot be read: no such file or directory; write a path or a list of lines"),
+        (None, "file {file} cannot be read: No such file or directory; write a path or a list of lines"),
         (b"\xff", "file {file} cannot be read: not valid UTF-8 (byte 0); write a path or a list of lines"),
         (b"# nothing\n", "file {file} has no constraints"),
         (b"a<1\n\n-r more.txt\n", "{file}, line 3: option '-r' is not allowed in constraints: set it for pip or uv"),
@@ -85,3 +90,14 @@ def test_a_missing_file_of_a_destination_is_one_problem_with_its_place(tap: Path
 def test_a_login_in_a_file_is_a_secret(tap: Path) -> None:
     tap.write_text("a @ https://me:hunter22@h/a.whl\n")
     assert "hunter22" in load(tap.parent).secrets()
+
+
+@pytest.mark.parametrize("look", ["refresh", "refresh_files"])
+async def test_a_changed_file_is_another_version_of_the_catalogue(tap: Path, look: str) -> None:
+    watcher = CatalogueWatcher(tap.parent / "syncline.yaml", {"DIRECTORY": str(tap.parent)})
+    await watcher.refresh()
+    lines = [f"tap-a==1.0 {HASH}", f"idna==3.10 {HASH}"]
+    write(tap, lines)
+    await getattr(watcher, look)()
+    assert watcher.current.problems == []
+    assert watcher.current.sources["shop"].config["constraints"] == lines
