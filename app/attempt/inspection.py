@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.attempt.open_source import open_source
+from app.attempt.open_source import open_source, with_renewed_config
 from app.attempt.report import WorkerLog
 from app.connectors.contract.offers import Discovering
 from app.connectors.contract.passes import Divided
@@ -28,10 +28,11 @@ _SEVERAL: Final = 2
 
 def check(job: Check, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     """Reports of each collection, or of each part of it, whether it can be read as configured."""
+    log = WorkerLog(pipe)
     for source_job in job.each():
         name = source_job.collection.name
         try:
-            with open_source(source_job, work_dir=work_dir, log=WorkerLog(pipe)) as source:
+            with open_source(source_job, work_dir=work_dir, log=log) as source:
                 parts = source.parts() if isinstance(source, Divided) else []
                 if not isinstance(source, Divided) or len(parts) < _SEVERAL:
                     pipe.send(_outcome(name, source.check))
@@ -62,8 +63,9 @@ def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         ConfigurationError: sources of this type cannot be discovered.
     """
     seen: set[str] = set()
+    log = WorkerLog(pipe)
     for source_job in job.each():
-        with closing(make_source(source_job, work_dir=work_dir, log=WorkerLog(pipe))) as source:
+        with closing(make_source(with_renewed_config(source_job, log), work_dir=work_dir, log=log)) as source:
             if not isinstance(source, Discovering):
                 raise no_discovery_error(job.source_type)
             for offered in rename_offers(source_job, source.discover()):

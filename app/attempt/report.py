@@ -10,7 +10,15 @@ import msgspec
 from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.passes import Measured
 from app.connectors.contract.schema import type_name
-from app.domain.attempt_protocol import Committed, Installing, LogLine, Progress, SecretLearned, TableDescribed
+from app.domain.attempt_protocol import (
+    Committed,
+    ConfigRenewed,
+    Installing,
+    LogLine,
+    Progress,
+    SecretLearned,
+    TableDescribed,
+)
 from app.domain.table_columns import TableColumn
 
 if TYPE_CHECKING:
@@ -73,6 +81,8 @@ class WorkerLog:
 
     def __init__(self, pipe: WorkerPipe) -> None:
         self._pipe = pipe
+        self.renewed_config: str | None = None
+        """What the program of the source last made of its configuration, if it did: the next one begins with it."""
 
     def __call__(self, level: Level, message: str) -> None:
         self._pipe.send(LogLine(level, message))
@@ -82,6 +92,12 @@ class WorkerLog:
 
     def installing(self, packages: str, *, done: bool = False) -> None:
         self._pipe.send(Installing(packages, done=done))
+
+    def config_renewed(self, config: str, *, destination: str | None = None) -> None:
+        # Before anything else: who gave out a new credential has already voided the old one.
+        self._pipe.send(ConfigRenewed(config, destination))
+        if destination is None:
+            self.renewed_config = config
 
 
 def _columns(described: DescribedTable, *, filled: bool) -> list[TableColumn]:

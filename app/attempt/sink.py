@@ -100,6 +100,7 @@ class Sink:
                 data_dir=Path(job.data_dir).absolute(),
                 remembered=job.bookmarks.get(name),
                 from_files=name in job.destinations_from_files,
+                renewed=job.renewed_settings.get(name),
             ),
         )
         sink.position = sink._call(lambda destination: destination.open()) or sink.position

@@ -68,11 +68,13 @@ def make_destination(
     data_dir: Path | None = None,
     remembered: SavedBookmark | None = None,
     from_files: bool = False,
+    renewed: str | None = None,
 ) -> Destination:
     """The destination `name` as the catalogue describes it; `work_dir` belongs to this attempt alone.
 
     `remembered` is the store's bookmark, for a kind that keeps none; `data_dir` is where its programs are. With
-    `from_files`, some of the description was in files. Every error names the destination.
+    `from_files`, some of the description was in files. `renewed` is what its program has made of its settings. Every
+    error names the destination.
 
     Raises:
         ConfigurationError: the description is wrong, or what its kind needs is not installed.
@@ -84,6 +86,8 @@ def make_destination(
     if not kind.keeps_bookmark:
         kept["remembered"] = remembered
         kept["data_dir"] = data_dir or work_dir
+    if kind.renews:
+        kept["renewed"] = renewed
     with prefix_errors(destination_subject(name)):
         made: Destination = import_class(kind.where)(options, fence, name=name, work_dir=work_dir, log=log, **kept)
         return made

@@ -28,7 +28,8 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     In `data_dir` connectors keep virtual environments and staged files. `generation` changes if a user requests a full
     reload: bookmarks and catalogs of other generations are void. `from_files`: some of `source_config` was in files,
-    which are read again for each attempt.
+    which are read again for each attempt. `renewed_config` is the JSON of what the source's program last made of its
+    own configuration; None if that is still as it is written.
     """
 
     source: str
@@ -38,6 +39,7 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     data_dir: str
     generation: int = 0
     from_files: bool = False
+    renewed_config: str | None = None
 
 
 class SavedBookmark(msgspec.Struct, frozen=True):
@@ -52,7 +54,8 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
 
     `task` is the UUIDv7 of the task, `task_id` the id that users see. (task, claim) increases with every attempt of a
     collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own;
-    `destinations_from_files` names those some of whose options were in files.
+    `destinations_from_files` names those some of whose options were in files. `renewed_settings` has what the programs
+    of destinations have renewed, as `renewed_config`.
     """
 
     task: str
@@ -62,6 +65,7 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     destinations: dict[str, dict[str, Any]]
     bookmarks: dict[str, SavedBookmark] = {}
     destinations_from_files: frozenset[str] = frozenset()
+    renewed_settings: dict[str, str] = {}
 
 
 class Sync(CopyJob, frozen=True, tag="sync", tag_field="mode"):
@@ -82,6 +86,7 @@ class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     source_config: dict[str, Any]
     collections: list[CollectionJob]
     data_dir: str
+    renewed_config: str | None = None
 
     def each(self) -> Iterator[SourceJob]:
         """Yield a job for each of the collections."""
@@ -92,6 +97,7 @@ class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                 source_config=self.source_config,
                 collection=collection,
                 data_dir=self.data_dir,
+                renewed_config=self.renewed_config,
             )
 
 
@@ -167,6 +173,16 @@ class Committed(msgspec.Struct, frozen=True, tag="committed"):
     rows: int
     bookmark: Any = None
     standing: str | None = None
+
+
+class ConfigRenewed(msgspec.Struct, frozen=True, tag="config_renewed"):
+    """A program has renewed its own configuration, such as a refresh token that is valid once: `config` is its JSON.
+
+    The program is that of `destination`, or of the source if that is None.
+    """
+
+    config: str
+    destination: str | None = None
 
 
 class TableDescribed(msgspec.Struct, frozen=True, tag="table_described"):
@@ -245,6 +261,7 @@ AttemptMessage = (
     | Installing
     | Progress
     | Committed
+    | ConfigRenewed
     | TableDescribed
     | Checked
     | Offered

@@ -12,6 +12,7 @@ from app.domain.secret_texts import secrets_in_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SHORTEST_RENEWED = 8
 SHORTEST_SECRET = 4
 """In characters. Shorter ones would be redacted within ordinary words."""
 
@@ -22,6 +23,15 @@ def secrets_in(value: Any, *, secret: bool = False) -> frozenset[str]:
     With `secret`, all strings in `value` are secrets, except those below ordinary names such as `type`.
     """
     return frozenset(text for text in _walk(value, secret=secret) if len(text) >= SHORTEST_SECRET)
+
+
+def renewed_secrets(config: Any, written: Any) -> frozenset[str]:
+    """The secrets of a configuration that a program has made of the `written` one.
+
+    Whatever name a new text has, it may be a credential. Shorter ones are ordinary words.
+    """
+    new = secrets_in(config, secret=True) - secrets_in(written, secret=True)
+    return secrets_in(config) | {text for text in new if len(text) >= _SHORTEST_RENEWED}
 
 
 def _walk(value: Any, *, secret: bool, keys_of_rows: bool = False) -> Iterator[str]:

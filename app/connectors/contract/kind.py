@@ -18,9 +18,10 @@ class SourceKind:
     `where` names the class that reads it, `module:Class`, called as (options, parameters, job, *, work_dir, log); types
     of Jitsu Classic have none: `classic.jobs` turns them into other kinds. `offers` says whether it can be discovered
     by itself, or only for the collections that are named. `instead_of_intervals` says why intervals cannot be read, or
-    what to do instead. One that `looks_back` can begin a `lookback` before its bookmark. One that `tells_versions` may
-    send an older row after a newer one of the same key, and says which value orders them. `tries` is what a check does,
-    for users.
+    what to do instead. `renews` names the document among the options that its program gets as its own configuration and
+    may replace by a new one. One that `looks_back` can begin a `lookback` before its bookmark. One that
+    `tells_versions` may send an older row after a newer one of the same key, and says which value orders them. `tries`
+    is what a check does, for users.
     """
 
     options: type[Options]
@@ -29,6 +30,7 @@ class SourceKind:
     offers: Literal["by itself", "by collection"] | None = None
     reads_intervals: bool = False
     instead_of_intervals: str = ""
+    renews: str = ""
     looks_back: bool = False
     finds_its_collections: bool = False
     tells_versions: bool = False
@@ -43,7 +45,8 @@ class DestinationKind:
     bookmark also gets the bookmark that the store `remembered`, and the `data_dir` for its programs. Without
     `compares_versions`, a row in a later commit replaces the existing one, older or not. One that `folds_case` takes
     names of tables that differ only in case for one. A replacement removes the rows of all collections in the table if
-    it `replaces_for_all`, otherwise only the collection's own.
+    it `replaces_for_all`, otherwise only the collection's own. `renews` is as for a source; such a kind also gets what
+    its program has `renewed`, as JSON.
 
     `trial` names the function that tries such a destination, `module:function`, called as (options, *, name, work_dir,
     data_dir, log); None if there is nothing to try. It leaves nothing behind; `tries` says for users what it does.
@@ -56,5 +59,6 @@ class DestinationKind:
     compares_versions: bool = True
     folds_case: bool = False
     replaces_for_all: bool = True
+    renews: str = ""
     trial: str | None = None
     tries: str = "nothing"

@@ -39,6 +39,16 @@ class MaskingLog(Log, Protocol):
     def mask(self, secret: str) -> None: ...
 
 
+@runtime_checkable
+class RenewalLog(Log, Protocol):
+    """A log whose reader keeps `config`, the JSON of what a program has made of its own configuration.
+
+    The program is that of `destination`, or of the source if that is None.
+    """
+
+    def config_renewed(self, config: str, *, destination: str | None = None) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of a table that was announced before; `size` is roughly their number of bytes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.passes import DescribedTable, Position, Reload
@@ -24,14 +24,15 @@ from app.connectors.destinations.singer.messages import (
 )
 from app.connectors.destinations.singer.place import place_of
 from app.connectors.destinations.singer.target import RunningTarget
-from app.connectors.programs.documents import read_document, write_private_file
+from app.connectors.programs.documents import read_document
 from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
+from app.connectors.programs.renewals import ConfigFile, current_config, report_renewal
 from app.connectors.values import jsontext
 from app.connectors.warehouse.layout import ReloadRefusedError, late_versions_warning, refuse_gone, widen
 from app.domain.errors import ConfigurationError
-from app.domain.secret_values import secrets_in
+from app.domain.secret_values import renewed_secrets, secrets_in
 from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 from app.failpoints import fail_point
 
@@ -57,6 +58,7 @@ class SingerDestination:
         data_dir: Path,
         work_dir: Path,
         remembered: SavedBookmark | None,
+        renewed: str | None,
         log: Log,
     ) -> None:
         self._options = options
@@ -64,6 +66,9 @@ class SingerDestination:
         self._data_dir = data_dir
         self._work_dir = work_dir
         self._remembered = remembered
+        self._renewed = renewed
+        self._written: dict[str, Any] = {}
+        self._config: ConfigFile | None = None
         self._fence = fence
         self._standing = fence.standing
         self._standing_before: Standing | None = None
@@ -80,16 +85,21 @@ class SingerDestination:
         self._version = time.time_ns() // 1_000_000
 
     def open(self) -> Position:
-        config = read_document(self._options.settings, "settings")
-        self._standing = self._fence.standing.at(place_of(self._options, config))
-        path = write_private_file(
+        written = self._written = read_document(self._options.settings, "settings")
+        self._standing = self._fence.standing.at(place_of(self._options, written))
+        config = current_config(written, self._renewed)
+        self._config = ConfigFile(
             self._work_dir,
             f"target-{hashlib.sha256(self._name.encode()).hexdigest()[:12]}.json",
-            jsontext.encode(config),
+            config,
+            program="the target",
+            renewed=self._take_renewed,
+            log=self._log,
         )
         home = self._data_dir / "home"
-        command = [*self._command(), "--config", path]
-        self._program = Program(command, name="the target", home=home, secrets=secrets_in(config))
+        command = [*self._command(), "--config", str(self._config.path)]
+        secrets = secrets_in(written) | renewed_secrets(config, written)
+        self._program = Program(command, name="the target", home=home, secrets=secrets)
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash, rows may be loaded twice")
         position = self._position()
         self._standing_before = position.standing
@@ -149,7 +159,10 @@ class SingerDestination:
         target.send(state_line(bookmark))
         fail_point("destination.committing")
         self._running = None
-        target.finish(bookmark)
+        try:
+            target.finish(bookmark)
+        finally:
+            self._look_at_config()
         rows, self._rows = self._rows, 0
         return rows
 
@@ -161,6 +174,17 @@ class SingerDestination:
         running, self._running = self._running, None
         if running is not None:
             running.stop()
+        if self._config is not None:
+            self._config.look_at_the_end()
+
+    def _look_at_config(self) -> None:
+        if self._config is not None:
+            self._config.look()
+
+    def _take_renewed(self, config: dict[str, Any]) -> None:
+        if self._program is not None:
+            self._program.mask(renewed_secrets(config, self._written))
+        report_renewal(self._log, config, destination=self._name)
 
     def _position(self) -> Position:
         remembered, fence = self._remembered, self._fence

@@ -44,6 +44,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         TARGET_MODES,
         keeps_bookmark=False,
         compares_versions=False,
+        renews="settings",
         trial="app.connectors.destinations.singer.trial:try_out",
         tries="start the target",
     ),

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from app.connectors.programs.documents import write_private_file
 from app.connectors.programs.output_log import OutputLog
+from app.connectors.programs.renewals import is_same, report_renewal
 from app.connectors.programs.repeated_names import RepeatedNames
 from app.connectors.sources.airbyte.messages import ErrorTrace, parse_message
 from app.connectors.sources.airbyte.specification import secrets_by
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError, SynclineError
-from app.domain.secret_values import secrets_in
+from app.domain.secret_values import renewed_secrets, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,13 +86,18 @@ class Connector:
         self._program.mask(self._secrets(config))
         self._write("config.json", config)
 
+    def mask(self, secrets: frozenset[str]) -> None:
+        """From now on masks these as well in its output."""
+        self._program.mask(secrets)
+
     def mask_by(self, specification: Any) -> None:
         """From now on masks in its output what this JSON Schema marks as secret, in any configuration."""
         self.specified = specification
         self._program.mask(self._secrets(self.config))
 
-    def mask_like(self, other: Connector) -> None:
-        """Masks all that `other` masks, too."""
+    def follow(self, other: Connector) -> None:
+        """Takes over the configuration of `other`, which may have renewed it, and masks all that it masks."""
+        self.config = other.config
         self._program.mask(other._program.secrets)
 
     def check(self) -> None:
@@ -187,22 +193,17 @@ class Connector:
             self._output_log.write(text)
 
     def _take_config(self, control: Control) -> None:
-        """Keeps a new configuration, with a new token perhaps, for the connector's next start in this attempt."""
+        """Takes over a new configuration, with a new token perhaps, and reports it for the next attempts."""
         if control.connector_config is None:
             return
-        config = control.connector_config.config
-        if MANIFEST in self.config:
-            config.setdefault(MANIFEST, self.config[MANIFEST])
-        self._write("config.json", config)
-        secrets = self._secrets(config)
-        self._program.mask(secrets)
-        if secrets - self._secrets(self.config):
-            self._log(
-                "warn",
-                "the connector has new credentials, which are kept for this attempt only: if it renews them each time, "
-                "the next attempt needs a 'config' with new ones",
-            )
-        self.config = config
+        config = without_manifest(control.connector_config.config)
+        earlier = without_manifest(self.config)
+        if is_same(config, earlier):
+            return
+        self._program.mask(renewed_secrets(config, earlier))
+        manifest = {MANIFEST: self.config[MANIFEST]} if MANIFEST in self.config else {}
+        self.configure(config | manifest)
+        report_renewal(self._log, config)
 
     def _secrets(self, config: dict[str, Any]) -> frozenset[str]:
         return secrets_of(config) | secrets_by(self.specified, config)
@@ -215,6 +216,11 @@ class Connector:
         return str(self._seen_at / name)
 
 
+def without_manifest(config: dict[str, Any]) -> dict[str, Any]:
+    """What the user has written of a configuration."""
+    return {key: value for key, value in config.items() if key != MANIFEST}
+
+
 def secrets_of(config: dict[str, Any]) -> frozenset[str]:
     """The secrets of a configuration; a manifest only names them."""
-    return secrets_in({key: value for key, value in config.items() if key != MANIFEST})
+    return secrets_in(without_manifest(config))

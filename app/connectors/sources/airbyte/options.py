@@ -135,6 +135,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.airbyte.source:AirbyteSource",
         offers="by itself",
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
+        renews="config",
         finds_its_collections=True,
         tells_versions=True,
         tries="check, discover, find the stream",

@@ -14,6 +14,7 @@ from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
+from app.connectors.programs.renewals import current_config
 from app.connectors.sources.airbyte.casting import cast_by
 from app.connectors.sources.airbyte.catalog import choose, find_choice, offers_of
 from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secrets_of
@@ -26,6 +27,7 @@ from app.connectors.sources.airbyte.states import States
 from app.connectors.values import jsontext
 from app.domain.attempt_protocol import CopyJob, Sync
 from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.secret_values import renewed_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +58,7 @@ class AirbyteSource:
         self._running = ExitStack()
         self._discovered: DiscoveredCatalog | None = None
         self._reading: Reading | None = None
+        self._written: dict[str, Any] = {}
 
     def check(self) -> None:
         with prefix_errors(self._subject):
@@ -85,7 +88,7 @@ class AirbyteSource:
             """The types of columns that a second connector discovers while the first one waits."""
             other = self._second_connector(connector)
             catalog = self._catalog(other)
-            connector.mask_like(other)
+            connector.follow(other)
             return _types(self._choose_from(catalog)[1])
 
         states = States(beginning, remembers=remembers)
@@ -111,24 +114,26 @@ class AirbyteSource:
         self._running.close()
 
     def _prepare_connector(self) -> Connector:
-        config = read_document(self._options.config, "config")
-        if self._options.manifest is not None:
-            config = config | {MANIFEST: load_manifest(self._options.manifest)}
+        written = read_document(self._options.config, "config")
+        config = current_config(written, self._job.renewed_config)
+        manifest = {} if self._options.manifest is None else {MANIFEST: load_manifest(self._options.manifest)}
         # Checks and discoveries may run at the same time as a sync, and as each other.
         alone = isinstance(self._job, Sync)
         owner = f"{self._data_dir}\n{self._job.source}\n{self._collection.name}" if alone else None
-        connector = self._connector(config, owner=owner)
-        specification = self._specification(connector, config)
+        connector = self._connector(config | manifest, owner=owner)
+        connector.mask(secrets_of(written) | renewed_secrets(config, written))
+        specification = self._specification(connector, connector.config)
         # Before and after: as a number, a secret may be written differently.
         connector.mask_by(specification)
-        connector.configure(cast_by(specification, config))
+        connector.configure(cast_by(specification, config | manifest))
+        self._written = cast_by(specification, written | manifest)
         return connector
 
     def _second_connector(self, connector: Connector) -> Connector:
         """Another connector with the current configuration of this one."""
         other = self._connector(connector.config, owner=None)
         other.mask_by(connector.specified)
-        other.mask_like(connector)
+        other.follow(connector)
         return other
 
     def _connector(self, config: dict[str, Any], *, owner: str | None) -> Connector:
@@ -224,14 +229,14 @@ class AirbyteSource:
         return catalog
 
     def _catalog_cache(self, connector: Connector) -> DiscoveredCatalog:
-        """Keyed by the initial configuration: the connector may change it during discovery."""
+        """Keyed by the written configuration: a connector may renew its own with every run."""
         if self._discovered is None:
             # The command of a container has a new name and directory each time.
             image = self._options.image_name
             self._discovered = DiscoveredCatalog(
                 self._data_dir,
                 [image] if image else connector.command,
-                jsontext.encode(connector.config),
+                jsontext.encode(self._written),
                 generation=self._job.generation,
                 max_age=self._options.discovery_max_age,
             )

@@ -85,6 +85,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.singer.source:SingerSource",
         offers="by itself",
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
+        renews="config",
         finds_its_collections=True,
         tries="discover, find the stream",
     ),

@@ -115,12 +115,23 @@ class Wanted:
 
 
 class Reading:
-    """Turns a tap's lines into tables, rows and checkpoints. Errors name the line."""
+    """Turns a tap's lines into tables, rows and checkpoints. Errors name the line.
+
+    `at_message` is called for each message that is not a record.
+    """
 
     def __init__(
-        self, wanted: Wanted, state: State, late: LateFields, *, log: Log, text: Callable[[bytes], str]
+        self,
+        wanted: Wanted,
+        state: State,
+        late: LateFields,
+        *,
+        at_message: Callable[[], None],
+        log: Log,
+        text: Callable[[bytes], str],
     ) -> None:
         self._wanted = wanted
+        self._at_message = at_message
         self._state = state
         self._late = late
         self._log = log
@@ -211,6 +222,7 @@ class Reading:
         yield Rows(table.name, records, size)
 
     def _take(self, message: Message | Batch) -> Iterator[Table | Rows | Checkpoint]:
+        self._at_message()
         if isinstance(message, Batch):
             yield from self._rows_in_files(message)
         elif message.type == "STATE":

@@ -15,6 +15,7 @@ from app.connectors.programs.documents import check_object, read_document, write
 from app.connectors.programs.late_fields import LateFields
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
+from app.connectors.programs.renewals import ConfigFile, current_config, report_renewal
 from app.connectors.sources.singer.catalog import choose, names_in
 from app.connectors.sources.singer.fields import Fields
 from app.connectors.sources.singer.metrics import format_metric
@@ -24,7 +25,7 @@ from app.connectors.sources.singer.state import State
 from app.connectors.values import jsontext
 from app.domain.attempt_protocol import CopyJob
 from app.domain.errors import ConfigurationError
-from app.domain.secret_values import secrets_in
+from app.domain.secret_values import renewed_secrets, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,8 @@ class SingerSource:
         self._work_dir = work_dir
         self._log = log
         self._programs: list[Program] = []
+        self._written: dict[str, Any] = {}
+        self._config: ConfigFile | None = None
         self._discovered: DiscoveredCatalog | None = None
 
     def check(self) -> None:
@@ -72,24 +75,49 @@ class SingerSource:
         known = names_in(catalog)
         wanted = Wanted(self._options, self._job.collection, choices, known=known, fields=self._fields, log=self._log)
         late = LateFields(self._catalog_cache(tap), _types(choices), ask=self._ask_types, log=self._log)
-        reading = Reading(wanted, State(beginning), late, log=self._log, text=tap.text)
-        for item in reading.items(tap.lines(*arguments)):
-            if not (forgetful and isinstance(item, Checkpoint)):
-                yield item
+        config = self._config_file()
+        reading = Reading(wanted, State(beginning), late, at_message=config.look, log=self._log, text=tap.text)
+        try:
+            for item in reading.items(tap.lines(*arguments)):
+                if not (forgetful and isinstance(item, Checkpoint)):
+                    yield item
+        finally:
+            config.look()
         if forgetful:
             yield Checkpoint(None)
 
     def close(self) -> None:
         for program in self._programs:
             program.stop()
+        if self._config is not None:
+            self._config.look_at_the_end()
 
     def _prepare_tap(self) -> Program:
-        config = read_document(self._options.config, "config")
-        self._write("config", jsontext.encode(config))
-        home = self._data_dir / "home"
-        tap = Program(self._command(), name="the tap", home=home, secrets=secrets_in(config), format_line=format_metric)
+        config = self._config_file().config
+        tap = Program(
+            self._command(),
+            name="the tap",
+            home=self._data_dir / "home",
+            secrets=secrets_in(self._written) | renewed_secrets(config, self._written),
+            format_line=format_metric,
+        )
         self._programs.append(tap)
         return tap
+
+    def _config_file(self) -> ConfigFile:
+        """The file of all taps of this attempt: one that runs beside another gets what that has renewed."""
+        if self._config is None:
+            self._written = read_document(self._options.config, "config")
+            config = current_config(self._written, self._job.renewed_config)
+            self._config = ConfigFile(
+                self._work_dir, "config.json", config, program="the tap", renewed=self._take_renewed, log=self._log
+            )
+        return self._config
+
+    def _take_renewed(self, config: dict[str, Any]) -> None:
+        for program in self._programs:
+            program.mask(renewed_secrets(config, self._written))
+        report_renewal(self._log, config)
 
     def _command(self) -> list[str]:
         options = self._options
@@ -117,7 +145,11 @@ class SingerSource:
         """The configured catalog, or the one that the tap discovers now."""
         if (catalog := self._configured_catalog()) is not None:
             return catalog
-        text = tap.output("--config", str(self._config), "--discover")
+        config = self._config_file()
+        try:
+            text = tap.output("--config", str(config.path), "--discover")
+        finally:
+            config.look()
         begin = text.find(b"{")
         try:
             catalog = check_object(jsontext.decode(text[begin:] if begin > 0 else text))
@@ -137,20 +169,16 @@ class SingerSource:
             self._discovered = DiscoveredCatalog(
                 self._data_dir,
                 tap.command,
-                self._config.read_text(),
+                jsontext.encode(self._written),
                 generation=self._job.generation,
                 max_age=self._options.discovery_max_age,
             )
         return self._discovered
 
-    @property
-    def _config(self) -> Path:
-        return self._work_dir / "config.json"
-
     def _arguments(self, catalog: dict[str, Any], bookmark: str | None) -> list[str]:
         option = "--catalog" if self._options.properties is None else "--properties"
         chosen = self._write("catalog", jsontext.encode(catalog))
-        arguments = ["--config", str(self._config), option, chosen]
+        arguments = ["--config", str(self._config_file().path), option, chosen]
         if bookmark is not None:
             arguments += ["--state", self._write("state", bookmark)]
         return arguments
