@@ -16,6 +16,7 @@ from app.domain.ports import HIGHEST_PORT
 MOST_RUNS = 1_000_000
 # Workers look at the table of schedules twice in this time, so it must not be too short.
 _SHORTEST_PATIENCE: Final = dt.timedelta(seconds=10)
+_SHORTEST_SECRET_KEY: Final = 32
 _LONGEST_PATIENCE: Final = dt.timedelta(days=1)
 
 
@@ -36,8 +37,18 @@ def _check_patience(patience: dt.timedelta) -> dt.timedelta:
     return patience
 
 
+def _check_secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if any(0 < len(key) < _SHORTEST_SECRET_KEY for key in keys):
+        raise ValueError(
+            f"must have at least {_SHORTEST_SECRET_KEY} characters: make one with 'openssl rand -base64 32'"
+        )
+    return tuple(key for key in keys if key)
+
+
 Days = Annotated[Whole, BeforeValidator(_parse_days)]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
+SecretKeys = Annotated[tuple[str, ...], Several, AfterValidator(_check_secret_keys)]
+"""An empty one counts as absent, so that a variable may be."""
 Patience = Annotated[Duration, AfterValidator(_check_patience)]
 
 
@@ -93,11 +104,13 @@ class SyncTasks(Section):
 class Server(Section):
     """`server:`; without `admin_token` only the tokens in the database are valid.
 
+    What connectors renew is encrypted with the first `secret_key` and decrypted with any, and lost if there is none.
     A source or collection may be missing from catalogues for `unknown_source_patience` before its tasks fail and its
     schedules end.
     """
 
     admin_token: str = Field(default="", repr=False)
+    secret_key: SecretKeys = Field(default=(), repr=False)
     port: Whole = Field(default=8001, ge=0, le=HIGHEST_PORT)
     sources_reload_sec: Number = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)

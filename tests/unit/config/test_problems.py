@@ -28,7 +28,9 @@ COLLECTION_KEYS = (
     "name, parameters, primary_key, refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, "
     "timeout, timezone, type, write_mode"
 )
-SERVER_KEYS = "admin_token, drain_seconds, port, retention, sources_reload_sec, sync_tasks, unknown_source_patience"
+SERVER_KEYS = (
+    "admin_token, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, unknown_source_patience"
+)
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
 TYPES = ", ".join(SOURCE_TYPES)
 DESTINATIONS = ", ".join(DESTINATION_TYPES)
